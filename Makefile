@@ -1,0 +1,4 @@
+.PHONY: setup python
+setup: python
+python:
+	@scripts/venv.sh
