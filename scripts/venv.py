@@ -14,7 +14,7 @@ REQUIREMENTS = ROOT / "requirements" / "dev.txt"
 
 
 def main() -> int:
-    # The lock is on a file that every clone has, so that two runs in one clone wait for each other and nothing is left lying about.
+    # A file that every clone has carries the lock, so that nothing is left lying about.
     with REQUIREMENTS.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if subprocess.run([PYTHON, "-c", ""], check=False, capture_output=True).returncode if PYTHON.exists() else True:
