@@ -1,0 +1,76 @@
+"""Resolved settings: complete, checked, frozen. Nothing downstream reads a file or an environment variable again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mldeploy.config.secret import Secret
+
+
+@dataclass(frozen=True)
+class App:
+    """What is deployed. The texts for users stand with the raw keys in `config.model`."""
+
+    name: str
+    folder: Path
+    """Absolute; every other path of the project is relative to it."""
+    entry: str
+    """The WSGI callable, `module:attribute`."""
+    port: int
+    """Where the server listens inside the container: the one truth that every published port leads to."""
+    health: str
+    """Path that answers 200 when the app can serve."""
+    predict: str
+    """Path that takes one JSON object and answers one prediction."""
+    predict_table: str
+    """Path that takes `{"columns": […], "data": [[…]]}` and answers many."""
+    models: tuple[str, ...]
+    """The model files, as paths below the folder with forward slashes; they get a layer of their own."""
+    memory: int
+    """Bytes."""
+    cpus: float
+    workers: int
+    """Server processes; 0 means one per CPU that the app may use."""
+    threads: int
+    """Threads in each of them."""
+    read_only: bool
+    """The container's root file system is read-only; /tmp is always writable."""
+    env: tuple[tuple[str, Secret], ...]
+    """Environment of the container, from `env` and `env_file`, sorted by name."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """How the image is made."""
+
+    base_image: str
+    platform: str
+    """OCI platform, `linux/amd64`."""
+    requirements: str
+    """Path of the requirements file below the app's folder."""
+    dockerfile: str | None
+    """The user's own Dockerfile, or None for mldeploy's recipe."""
+    args: tuple[tuple[str, str], ...]
+    """Build arguments, sorted by name. They are visible in the image's history: never a secret."""
+    ca_bundle: Path | None
+    """PEM file that the build trusts in addition, on machines behind an intercepting proxy. Not left in the image."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a new version must show before it gets any traffic."""
+
+    golden: Path | None
+    """Absolute path of the golden row: a request, and the answer that it must get."""
+    start_timeout: float
+    """Seconds in which the app must become healthy."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything of `mldeploy.toml` but the targets' own tables."""
+
+    app: App
+    build: Build
+    check: Check

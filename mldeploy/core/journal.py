@@ -1,0 +1,192 @@
+"""What has been begun and not yet been undone, on disk before it is begun.
+
+A text file of JSON lines: a header, then one line a change. A line counts once it ends with a newline, so a line torn
+by a crash or a full disk was never written. The truth about a deployment lives in its cloud; the journal only closes
+the window between making a thing and knowing that it was made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mldeploy.core.errors import StateError
+from mldeploy.core.lock import Holder, Lock
+from mldeploy.core.step import Key, Resource
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one journal is about. `place` separates two deployments of one app to one target: account, region."""
+
+    app: str
+    target: str
+    place: tuple[str, ...] = ()
+
+    def file(self, folder: Path) -> Path:
+        """The journal's path below a state folder."""
+        name = "@".join((self.target, *self.place))
+        return folder / _safe(self.app) / f"{_safe(name)}.journal"
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9@._-]", "_", name)
+
+
+class Journal:
+    """The journal of one scope, open for writing and locked until it is closed.
+
+    Raises LockedError if another process has it open, StateError if it cannot be read or written. An entry is on disk
+    (fsync) when the call that adds it returns.
+    """
+
+    def __init__(self, folder: Path, scope: Scope, command: str) -> None:
+        self._path = scope.file(folder)
+        self._scope = scope
+        self._mutex = threading.Lock()  # steps that run at the same time begin at the same time
+        self._lock = Lock(self._path.with_suffix(".lock"), command)
+        try:
+            self._open = read(folder, scope)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @property
+    def predecessor(self) -> Holder | None:
+        """The command before this one, if it died half-way."""
+        return self._lock.predecessor
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """What has been begun and not undone, in the order in which it was begun."""
+        return tuple(self._open)
+
+    def begin(self, resource: Resource) -> None:
+        """Write down that a thing is about to be made. No write if that is known already."""
+        with self._mutex:
+            if resource not in self._open:
+                self._append("begin", resource)
+                self._open = (*self._open, resource)
+
+    def forget(self, resource: Resource) -> None:
+        """Write down that a thing is surely gone."""
+        with self._mutex:
+            if resource in self._open:
+                self._append("gone", resource)
+                self._open = tuple(known for known in self._open if known != resource)
+
+    def close(self) -> None:
+        """Release the lock; a journal that lists nothing leaves no file. May be repeated."""
+        if self._open:
+            self._lock.release()
+            return
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+        self._lock.release(remove=True)
+        with contextlib.suppress(OSError):  # another target of the same app still has its journal there
+            self._path.parent.rmdir()
+
+    def _append(self, change: str, resource: Resource) -> None:
+        line = _line({"change": change, "kind": resource.kind, "name": resource.key.name, "scope": resource.key.scope})
+        try:
+            _append(self._path, line, _header(self._scope))
+        except OSError as error:
+            todo = "Nothing was begun. Free the disk or correct its permissions, and run the command again."
+            raise StateError(str(self._path), f"cannot be written ({error.strerror})", todo) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def read(folder: Path, scope: Scope) -> tuple[Resource, ...]:
+    """What a scope's journal lists, without locking it; empty if there is none. A torn last line is passed over."""
+    path = scope.file(folder)
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise StateError(str(path), f"cannot be read ({error.strerror})", "Correct its permissions.") from error
+    found: dict[Resource, None] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            _replay(found, number, json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            what = f"is not a line of a journal that this version can read ({error})"
+            todo = "It is damaged. Move it away: `mldeploy destroy` then goes by name and by tag."
+            raise StateError(f"{path}:{number}", what, todo) from error
+    return tuple(found)
+
+
+def _replay(found: dict[Resource, None], number: int, entry: dict[str, object]) -> None:
+    if number == 1:
+        if entry["version"] != VERSION:
+            raise ValueError(f"version {entry['version']}, not {VERSION}")
+        return
+    scope = entry["scope"]
+    if not isinstance(scope, list):
+        raise TypeError("scope is not a list")
+    resource = Resource(str(entry["kind"]), Key(str(entry["name"]), tuple(map(str, scope))))
+    if entry["change"] == "begin":
+        found[resource] = None
+    elif entry["change"] == "gone":
+        found.pop(resource, None)
+    else:
+        raise ValueError(f"change {entry['change']!r}")
+
+
+def _header(scope: Scope) -> bytes:
+    return _line({"version": VERSION, "app": scope.app, "target": scope.target, "place": scope.place})
+
+
+def _line(entry: dict[str, object]) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+
+
+def _append(path: Path, line: bytes, header: bytes) -> None:
+    """Append a line and return once it is on disk; what was torn off before is cut away first.
+
+    Raises OSError, and then the file holds what it held before.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        whole = path.read_bytes().rfind(b"\n") + 1
+        os.ftruncate(file, whole)
+        data = line if whole else header + line
+        try:
+            _write_all(file, data, whole)
+            os.fsync(file)
+        except OSError:
+            os.ftruncate(file, whole)
+            raise
+    finally:
+        os.close(file)
+    if not whole:
+        _sync_folder(path.parent)
+
+
+def _write_all(file: int, data: bytes, offset: int) -> None:
+    while data:
+        written = os.pwrite(file, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name survive a crash (fsync(2): the folder's entry needs an fsync of its own)."""
+    file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

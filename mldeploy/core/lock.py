@@ -1,0 +1,123 @@
+"""One command at a time for one app and target.
+
+The lock is the kernel's (flock): it ends with the process, however the process ends. What is written in the file only
+tells others who holds it, and the next holder that its predecessor did not finish.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mldeploy.core.errors import LockedError, StateError
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock, since when (UTC, ISO 8601), and for which command."""
+
+    user: str
+    host: str
+    pid: int
+    command: str
+    since: str
+
+    @classmethod
+    def me(cls, command: str) -> Holder:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(_user(), socket.gethostname(), os.getpid(), command, now)
+
+    def __str__(self) -> str:
+        return f"`{self.command}` of {self.user}@{self.host} (process {self.pid}, since {self.since})"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's numeric user has no name
+        return str(os.getuid())
+
+
+class Lock:
+    """An exclusive lock on a path, held from construction to `release`. Blocks never.
+
+    `predecessor` is the holder that died without releasing it, if there was one. Raises LockedError while another
+    process holds it, StateError if the file cannot be written.
+    """
+
+    def __init__(self, path: Path, command: str) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = _acquire(path)
+            self.predecessor = _read(self._file)
+            self._write(Holder.me(command))
+        except OSError as error:
+            what = f"cannot be locked ({error.strerror})"
+            raise StateError(str(path), what, "Check the disk and its permissions.") from error
+
+    def _write(self, holder: Holder | None) -> None:
+        os.ftruncate(self._file, 0)
+        if holder:
+            os.pwrite(self._file, json.dumps(asdict(holder)).encode(), 0)
+
+    def release(self, *, remove: bool = False) -> None:
+        """Give the lock back; with `remove`, leave no file behind. May be repeated."""
+        if self._file < 0:
+            return
+        if remove:
+            self.path.unlink(missing_ok=True)
+        else:
+            self._write(None)
+        os.close(self._file)
+        self._file = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+
+def _acquire(path: Path) -> int:
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(file, path):
+                return file
+        except BlockingIOError:
+            holder = _read(file)
+            os.close(file)
+            raise LockedError(
+                str(path),
+                f"another command works on this app and target: {holder or 'it is just starting'}",
+                "Wait for it to end, or stop it, and try again.",
+            ) from None
+        except OSError:
+            os.close(file)
+            raise
+        os.close(file)  # the holder before us removed the file: what we locked has no name any more
+
+
+def _is_still(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _read(file: int) -> Holder | None:
+    """Who is written in the file; None if nobody, or if the writer died while writing."""
+    try:
+        return Holder(**json.loads(os.pread(file, 65536, 0)))
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,147 @@
+"""The walk that makes: probe, write down, apply; then sweep what the deployment no longer has."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Generic
+
+from mldeploy.core.errors import ExitCode, InterruptedByUser, MldeployError, RefusedError
+from mldeploy.core.events import Action, Failed, Finished, Noted, Started
+from mldeploy.core.graph import steps_of, walk
+from mldeploy.core.monitor import CancelledError
+from mldeploy.core.session import Session
+from mldeploy.core.step import AnyCloudT, Kinds, Outputs, Resource, Seen, Step, T
+from mldeploy.core.verbs.destroy import Remover
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was done to one thing, in how many seconds."""
+
+    resource: Resource
+    title: str
+    action: Action
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Deployed(Generic[T]):
+    """A walk that reached its goal: the goal's output, and every step in the order in which it ended."""
+
+    out: T
+    steps: tuple[Done, ...]
+
+
+class DeploymentFailedError(MldeployError):
+    """One or more steps failed. What had been made stays, and is in the journal."""
+
+    def __init__(self, failures: tuple[tuple[str, Exception], ...]) -> None:
+        """`failures`: the failed steps' titles and errors, the first failure first."""
+        self.failures = failures
+        title, first = failures[0]
+        if isinstance(first, MldeployError):
+            super().__init__(f"{title}: {first.where}", first.what, first.todo)
+        else:
+            super().__init__(title, repr(first))
+
+    @property
+    def exit_code(self) -> ExitCode:
+        first = self.failures[0][1]
+        return first.exit_code if isinstance(first, MldeployError) else ExitCode.INTERNAL
+
+
+def deploy(
+    goal: Step[AnyCloudT, T],
+    session: Session[AnyCloudT],
+    *,
+    sweep: Kinds[AnyCloudT] | None = None,
+    replace: bool = False,
+) -> Deployed[T]:
+    """Make everything that the goal needs exist, and return the goal's output. Safe to repeat: resuming is repeating.
+
+    sweep: the kinds of which the journal's entries outside the graph are removed after success. None sweeps nothing:
+    a walk to a nearer goal than the last deployment's must leave the rest alone. replace: the user allows what cannot
+    be changed in place to be removed and made anew.
+
+    Raises DeploymentFailedError, InterruptedByUser, StateError. Blocks until nothing runs.
+    """
+    graph = steps_of(goal)
+    if session.journal.predecessor:
+        session.events(Noted(f"Resuming: {session.journal.predecessor} did not finish."))
+    maker = _Maker(session, replace)
+    walked = walk(graph, maker.visit, session.cancel)
+    faults = tuple((step.title, error) for step, error in walked.failed if not isinstance(error, CancelledError))
+    if faults:
+        raise DeploymentFailedError(faults)
+    if walked.failed or walked.untouched:
+        raise interrupted()
+    removed = _sweep(session, sweep, {step.resource for step in graph}) if sweep else ()
+    return Deployed(maker.made[id(goal)], (*maker.steps, *removed))  # type: ignore[arg-type]  # the goal's own output
+
+
+def interrupted() -> InterruptedByUser:
+    """What the user is told after Ctrl-C."""
+    todo = "Run `mldeploy deploy` again to resume, or `mldeploy destroy` to remove what was made."
+    return InterruptedByUser("mldeploy", "stopped at your request; what was begun is in the journal", todo)
+
+
+class _Maker(Generic[AnyCloudT]):
+    """Makes one step after the other, from several threads at once."""
+
+    def __init__(self, session: Session[AnyCloudT], replace: bool) -> None:
+        self.session = session
+        self.replace = replace
+        self.made: dict[int, object] = {}
+        self.steps: list[Done] = []
+
+    def visit(self, step: Step[AnyCloudT, object]) -> None:
+        start = time.monotonic()
+        self.session.events(Started(step.resource, step.title))
+        try:
+            out, action, drift = self._ensure(step)
+        except Exception as error:
+            self.session.events(Failed(step.resource, step.title, error, time.monotonic() - start))
+            raise
+        self.made[id(step)] = out
+        seconds = time.monotonic() - start
+        self.steps.append(Done(step.resource, step.title, action, seconds))
+        self.session.events(Finished(step.resource, step.title, action, seconds, drift))
+
+    def _ensure(self, step: Step[AnyCloudT, object]) -> tuple[object, Action, tuple[str, ...]]:
+        outs = Outputs(step, self.made)
+        cloud = self.session.cloud
+        seen = step.probe(cloud, outs)
+        drift = (*seen.replace, *seen.drift) if seen else ()
+        if seen and not drift:
+            return seen.out, Action.UNCHANGED, ()
+        if seen:
+            self._check_allowed(step, seen)
+        monitor = self.session.monitor(step.resource)
+        monitor.check()
+        self.session.journal.begin(step.resource)
+        if seen and seen.replace:
+            step.undo(cloud, step.key(), monitor)
+        out = step.apply(cloud, outs, None if seen and seen.replace else seen, monitor)
+        return out, Action.UPDATED if seen else Action.CREATED, drift
+
+    def _check_allowed(self, step: Step[AnyCloudT, object], seen: Seen[object]) -> None:
+        where, differs = str(step.resource), ", ".join((*seen.replace, *seen.drift))
+        if not seen.ours:
+            todo = "Change it yourself, or choose another name in mldeploy.toml."
+            raise RefusedError(where, f"exists, differs ({differs}), and mldeploy did not make it", todo)
+        if seen.replace and not self.replace:
+            todo = "Allow that with --replace: it is removed and made anew, and does not answer meanwhile."
+            raise RefusedError(where, f"must be replaced ({differs})", todo)
+
+
+def _sweep(session: Session[AnyCloudT], kinds: Kinds[AnyCloudT], wanted: Collection[Resource]) -> tuple[Done, ...]:
+    """Remove what the journal lists and the graph no longer has. A failure only warns: the deployment has succeeded."""
+    old = [known for known in session.journal.resources if known not in wanted and known.kind in kinds]
+    start = time.monotonic()
+    removal = Remover(kinds, session).remove(old)
+    for resource, error in removal.failed:
+        session.events(Noted(f"{resource} is no longer needed and could not be removed: {error}", warning=True))
+    seconds = time.monotonic() - start
+    return tuple(Done(each, kinds[each.kind].title, Action.REMOVED, seconds) for each in removal.removed)

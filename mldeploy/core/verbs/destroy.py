@@ -1,0 +1,127 @@
+"""The walk backwards: remove what is ours, those that need before those that are needed, and ask again afterwards."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Generic, get_args, get_type_hints
+
+from mldeploy.core.errors import InterruptedByUser, LeftoversError
+from mldeploy.core.events import Action, Failed, Finished, Started
+from mldeploy.core.graph import walk
+from mldeploy.core.session import Session
+from mldeploy.core.step import AnyCloudT, Kinds, Resource, Step
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What a removal did. `untouched`: what was not tried, since what needs it is still there or the user stopped."""
+
+    removed: tuple[Resource, ...]
+    absent: tuple[Resource, ...]
+    failed: tuple[tuple[Resource, Exception], ...]
+    untouched: tuple[Resource, ...]
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """A deployment that is surely gone: what was removed now, and what was not there any more."""
+
+    removed: tuple[Resource, ...]
+    absent: tuple[Resource, ...]
+
+
+def destroy(
+    kinds: Kinds[AnyCloudT],
+    session: Session[AnyCloudT],
+    *,
+    named: Iterable[Resource],
+    inventory: Callable[[], Collection[Resource]],
+    keep: Collection[str] = (),
+) -> Destroyed:
+    """Remove everything of a deployment: what the journal lists, what the graph names, what the cloud says is ours.
+
+    named: the resources of the present graph, found by name. inventory: asks the cloud what bears this deployment's
+    tag; it is asked again at the end. keep: kinds to leave alone. An entry whose removal failed stays in the journal,
+    and only what it needs is left out. Safe to repeat; blocks until what was removed is gone.
+
+    Raises LeftoversError if anything is left, InterruptedByUser after a stop, and what `inventory` raises.
+    """
+    found = dict.fromkeys((*session.journal.resources, *named, *inventory()))
+    wanted = [each for each in found if each.kind not in keep]
+    removal = Remover(kinds, session).remove(wanted)
+    if session.cancel.requested and (removal.untouched or removal.failed):
+        todo = "Run `mldeploy destroy` again to remove the rest."
+        raise InterruptedByUser("mldeploy", "stopped at your request; what is left is in the journal", todo)
+    left = _leftovers(removal, [each for each in inventory() if each.kind not in keep])
+    if left:
+        todo = "Mend the cause and run `mldeploy destroy` again. Until then it may cost money."
+        raise LeftoversError("mldeploy destroy", "still there:\n" + "\n".join(left), todo)
+    return Destroyed(removal.removed, removal.absent)
+
+
+def _leftovers(removal: Removal, still: Iterable[Resource]) -> list[str]:
+    lines = {each: f"  {each}: {error}" for each, error in removal.failed}
+    lines |= {each: f"  {each}: not tried, since something that needs it is still there" for each in removal.untouched}
+    return list(({each: f"  {each}: the cloud still lists it" for each in still} | lines).values())
+
+
+class Remover(Generic[AnyCloudT]):
+    """Removes resources in the right order, from several threads at once."""
+
+    def __init__(self, kinds: Kinds[AnyCloudT], session: Session[AnyCloudT]) -> None:
+        self._kinds = kinds
+        self._session = session
+        self._mutex = threading.Lock()
+        self._removed: list[Resource] = []
+        self._absent: list[Resource] = []
+
+    def remove(self, resources: Collection[Resource]) -> Removal:
+        """Remove them, those that need before those that are needed; a failure holds back only what it needs."""
+        needed = needed_kinds(self._kinds)
+        waits_for = {
+            each: [other for other in resources if each.kind in needed.get(other.kind, ())] for each in resources
+        }
+        walked = walk(waits_for, self._visit, self._session.cancel, keep_going=True)
+        return Removal(tuple(self._removed), tuple(self._absent), walked.failed, walked.untouched)
+
+    def _visit(self, resource: Resource) -> None:
+        start = time.monotonic()
+        events = self._session.events
+        title = self._kinds[resource.kind].title if resource.kind in self._kinds else resource.kind
+        events(Started(resource, title))
+        try:
+            was_there = self._undo(resource)
+        except Exception as error:
+            events(Failed(resource, title, error, time.monotonic() - start))
+            raise
+        with self._mutex:
+            (self._removed if was_there else self._absent).append(resource)
+        action = Action.REMOVED if was_there else Action.ABSENT
+        events(Finished(resource, title, action, time.monotonic() - start))
+
+    def _undo(self, resource: Resource) -> bool:
+        if resource.kind not in self._kinds:
+            raise LookupError(f"this version knows no kind {resource.kind!r}: use the version that made it")
+        session = self._session
+        was_there = self._kinds[resource.kind].undo(session.cloud, resource.key, session.monitor(resource))
+        session.journal.forget(resource)
+        return was_there
+
+
+def needed_kinds(kinds: Kinds[AnyCloudT]) -> dict[str, frozenset[str]]:
+    """For each kind, all kinds that it needs, directly or not, read from the annotations of its fields."""
+    direct = {kind: frozenset(_steps_in(tuple(get_type_hints(step).values()))) for kind, step in kinds.items()}
+    closed = dict(direct)
+    while (wider := {k: v.union(*(closed.get(n, v) for n in v)) for k, v in closed.items()}) != closed:
+        closed = wider
+    return closed
+
+
+def _steps_in(hints: tuple[object, ...]) -> Iterable[str]:
+    for hint in hints:
+        if isinstance(hint, type) and issubclass(hint, Step) and hasattr(hint, "kind"):
+            yield hint.kind
+        yield from _steps_in(get_args(hint))

@@ -1,0 +1,29 @@
+"""What an image is to the rest of the house."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One instruction's part of an image. size: bytes, uncompressed."""
+
+    instruction: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that exists.
+
+    reference: `name:tag`, or `name@sha256:…` once pushed. digest: the registry's digest where it has been pushed, the
+    engine's image id (`sha256:…`) before. platform: as inspected, `linux/amd64`. size: bytes, uncompressed.
+    layers: the newest last.
+    """
+
+    reference: str
+    digest: str
+    platform: str
+    size: int
+    layers: tuple[Layer, ...]

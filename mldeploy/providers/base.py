@@ -1,0 +1,89 @@
+"""The provider interface: how a target connects, what its last step is, and how what runs there is operated."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from mldeploy.config.settings import Project
+from mldeploy.config.target import TargetSettings
+from mldeploy.core.step import Resource, Step
+from mldeploy.image.types import Image
+
+CloudT = TypeVar("CloudT")
+SettingsT_contra = TypeVar("SettingsT_contra", bound=TargetSettings, contravariant=True)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a deployment answers, and with which image. `remarks`: what the user should know of how it got there."""
+
+    url: str
+    image: Image
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One running (or stopped) copy of the app: a container, a task, a pod.
+
+    state: the platform's own word ("running", "exited"). health: "healthy", "unhealthy", "starting" or "".
+    started: ISO 8601, UTC. memory: bytes in use, 0 if unknown.
+    """
+
+    name: str
+    image: str
+    state: str
+    health: str
+    url: str
+    started: str
+    restarts: int = 0
+    memory: int = 0
+
+
+class Service(Protocol):
+    """What runs of one app on one target. Every method asks the platform anew; none needs the journal."""
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Every copy, the one that answers first."""
+
+    def url(self) -> str | None:
+        """Where it answers now, or None while nothing runs."""
+
+    def logs(self, *, follow: bool, tail: int) -> Iterator[str]:
+        """Log lines without their newline, oldest first; the last `tail` of them (0: all). `follow` waits for more."""
+
+    def stop(self) -> bool:
+        """Stop without removing; True if something was running. `deploy` starts it again."""
+
+
+class Provider(Protocol[CloudT, SettingsT_contra]):
+    """One target. Third parties add theirs through the entry point group `mldeploy.providers`."""
+
+    @property
+    def name(self) -> str:
+        """What stands after `--target`."""
+
+    @property
+    def settings(self) -> type[TargetSettings]:
+        """Its `[target.NAME]` table."""
+
+    @property
+    def kinds(self) -> Mapping[str, type[Step[CloudT, object]]]:
+        """Every step class that this target has ever recorded, by kind: for undo from a journal."""
+
+    def connect(self, project: Project, settings: SettingsT_contra) -> CloudT:
+        """All clients, made before the walk starts. Raises MldeployError if there is no way to talk to the platform."""
+
+    def place(self, cloud: CloudT) -> tuple[str, ...]:
+        """What separates two deployments of one app to this target: account, region. Names the journal."""
+
+    def goal(self, project: Project, settings: SettingsT_contra) -> Step[CloudT, Address]:
+        """The last step. Pure: building the graph reads nothing."""
+
+    def inventory(self, cloud: CloudT, project: Project) -> Collection[Resource]:
+        """What the platform itself says is this app's on this target, by tag or label. Raises on any doubt."""
+
+    def service(self, cloud: CloudT, project: Project, settings: SettingsT_contra) -> Service:
+        """What runs."""
