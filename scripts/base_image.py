@@ -1,0 +1,157 @@
+"""See to it that the engine has a base image: pulled where that works, made from the distribution's packages where not.
+
+An image made here bears a name of our own and is chosen through the setting that every user has, `[build] base_image`.
+"""
+
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import docker
+import platformdirs
+import requests
+import tomlkit
+from docker.credentials.errors import StoreError
+from docker.errors import DockerException, ImageNotFound
+from tomlkit.exceptions import ParseError
+
+from scripts.base_rootfs import rootfs
+from scripts.machine import Machine, machine_lock, say
+
+OFFICIAL = "python:3.11-slim-bookworm"
+OWN = "mldeploy/python:3.11-slim"
+# A pull that says nothing for so long is not going to work.
+SILENCE_SECONDS = 20.0
+IMAGE_CONFIG = [
+    "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "ENV LANG=C.UTF-8",
+    'CMD ["python3"]',
+    f'LABEL mldeploy.base="Python 3.11 on Debian bookworm, made with debootstrap where {OFFICIAL} could not be pulled"',
+]
+
+
+def main() -> None:
+    """Return once the chosen base image is there; SystemExit with one sentence otherwise. May be repeated, also at once."""
+    config = platformdirs.PlatformDirs("mldeploy").user_config_path / "config.toml"
+    client = docker.from_env()
+    chosen = chosen_base(config)
+    wanted = chosen or OFFICIAL
+    if present(client, wanted):
+        return
+    if wanted != OWN and not present(client, OWN):
+        say(f"Pulling {wanted}")
+        reason = pull(client, wanted)
+        if reason is None:
+            return
+        if chosen:
+            sys.exit(f"{config} chooses the base image {chosen}, which cannot be pulled: {reason}")
+        say(f"It cannot be pulled: {reason}")
+    if not present(client, OWN):
+        make(client)
+    choose(config, OWN, ca_bundle())
+
+
+def present(client: docker.DockerClient, image: str) -> bool:
+    """Whether the engine has the image."""
+    try:
+        client.images.get(image)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def pull(client: docker.DockerClient, image: str, silence: float = SILENCE_SECONDS) -> str | None:
+    """Pull an image; None when that worked, else the reason in one line. Gives up after `silence` seconds without news."""
+    # The SDK has no time limit for a pull: it runs in a thread that we can turn away from.
+    news: queue.Queue[str | None] = queue.Queue()
+
+    def listen() -> None:
+        try:
+            for event in client.api.pull(image, stream=True, decode=True):
+                news.put(event.get("error", ""))
+            news.put(None)
+        except (DockerException, StoreError, requests.RequestException) as error:
+            news.put(str(getattr(error, "explanation", None) or error))
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        while (word := news.get(timeout=silence)) is not None:
+            if word:
+                return " ".join(word.split())
+    except queue.Empty:
+        return f"no answer within {silence:.0f} s"
+    return None
+
+
+def make(client: docker.DockerClient) -> None:
+    """Make the base image from packages; SystemExit where that cannot be done."""
+    if not Machine.here().installs:
+        sys.exit(
+            f"Without {OFFICIAL} a base image can only be made by root on Debian: "
+            "run this as root once, or choose an image that your engine can pull ([build] base_image)."
+        )
+    with machine_lock():
+        if present(client, OWN):  # another set-up was faster
+            return
+        say(f"Making {OWN} from Debian's packages instead (about a minute)")
+        with rootfs() as (folder, released):
+            load(client, folder, released)
+
+
+def load(client: docker.DockerClient, folder: Path, released: int) -> None:
+    """Make the folder the image `OWN`; no file in it is younger than `released`, so that equal content is an equal layer."""
+    alike = ["--sort=name", "--numeric-owner", "--clamp-mtime", f"--mtime=@{released}"]
+    repository, _, tag = OWN.partition(":")
+    with subprocess.Popen(["tar", "--create", *alike, "--directory", folder, "."], stdout=subprocess.PIPE) as tar:
+        client.api.import_image(tar.stdout, repository, tag, changes=IMAGE_CONFIG, stream_src=True)
+    if tar.returncode:
+        client.images.remove(OWN)
+        sys.exit(f"The files of {OWN} could not be packed (tar's exit code is {tar.returncode}).")
+
+
+def chosen_base(config: Path) -> str | None:
+    """The user's own choice of a base image."""
+    return read(config).get("build", {}).get("base_image")
+
+
+def ca_bundle() -> str | None:
+    """The certificates that this machine's user has put in place of the usual ones, as behind a proxy that inspects TLS."""
+    named = (os.environ.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"))
+    return next((path for path in named if path and Path(path).is_file()), None)
+
+
+def read(config: Path) -> tomlkit.TOMLDocument:
+    """The user's configuration file, empty when there is none; SystemExit when it is no TOML."""
+    try:
+        return tomlkit.parse(config.read_text()) if config.exists() else tomlkit.document()
+    except ParseError as error:
+        sys.exit(f"{config} is not valid TOML ({error}): mend it and run this again.")
+
+
+def choose(config: Path, base_image: str, ca_bundle: str | None) -> None:
+    """Set the base image, and the certificates if any, in the user's file, and say so; what is set there stays."""
+    config = config.resolve()  # a link, as to a folder of dotfiles, stays one
+    document = read(config)
+    build = document.setdefault("build", tomlkit.table())
+    settings = {"base_image": base_image, "ca_bundle": ca_bundle}
+    added = {key: value for key, value in settings.items() if value and key not in build}
+    if not added:
+        return
+    build.update(added)
+    config.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside it and moved into place: nobody ever reads half a file.
+    with tempfile.NamedTemporaryFile("w", dir=config.parent, delete=False) as file:
+        file.write(tomlkit.dumps(document))
+    if config.exists():
+        shutil.copymode(config, file.name)
+    Path(file.name).replace(config)
+    say(f"{config} now sets " + ", ".join(f'{key} = "{value}"' for key, value in added.items()) + " in [build]")
+
+
+if __name__ == "__main__":
+    main()
