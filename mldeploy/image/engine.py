@@ -1,0 +1,78 @@
+"""The connection to the Docker Engine that the user's own `docker` command would talk to."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+
+import docker.utils
+from docker import APIClient
+from docker.constants import DEFAULT_UNIX_SOCKET
+from docker.context import Context
+from docker.context.config import get_current_context_name
+from docker.errors import DockerException, TLSParameterError
+from docker.tls import TLSConfig
+from requests.exceptions import RequestException
+
+from mldeploy.image.errors import EngineError, error_number, explanation
+
+DEFAULT_ENDPOINT = DEFAULT_UNIX_SOCKET.replace("http+", "")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Docker Engine that has answered. endpoint: where, as `docker context inspect` would print it.
+
+    The client may be used from several threads; a build or a log that streams occupies a connection of its own.
+    """
+
+    client: APIClient
+    endpoint: str
+
+    @classmethod
+    def connect(cls) -> Engine:
+        """Connect as the docker command does: DOCKER_HOST, then DOCKER_CONTEXT, then the config's current context.
+
+        Raises EngineError: there is no such context, nothing answers, or the socket is not permitted.
+        """
+        endpoint = DEFAULT_ENDPOINT
+        try:
+            endpoint, tls = _endpoint()
+            return cls(APIClient(endpoint, tls=tls or False, use_ssh_client=True), endpoint)
+        except TLSParameterError as error:
+            raise EngineError(endpoint, f"its TLS settings are wrong: {error.msg}") from error
+        except (DockerException, RequestException, OSError, ValueError) as error:
+            raise _unreachable(endpoint, error) from error
+
+
+def _endpoint() -> tuple[str, TLSConfig | None]:
+    if os.environ.get("DOCKER_HOST"):
+        settings = docker.utils.kwargs_from_env()
+        return str(settings["base_url"]), settings.get("tls")
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    if name == "default":
+        return DEFAULT_ENDPOINT, None
+    context = Context.load_context(name)
+    if context is None:
+        todo = "`docker context ls` lists those that exist; `docker context use default` goes back to the usual one."
+        raise EngineError(f"Docker context {name!r}", "does not exist", todo)
+    return context.Host or DEFAULT_ENDPOINT, context.TLSConfig
+
+
+def _unreachable(endpoint: str, error: Exception) -> EngineError:
+    number = error_number(error)
+    if number in (errno.EACCES, errno.EPERM):
+        todo = (
+            "Join the group that may: `sudo usermod -aG docker $USER`, then log in again. Or use a rootless engine "
+            "and name it in DOCKER_HOST."
+        )
+        return EngineError(endpoint, "you may not use the Docker Engine's socket", todo)
+    if number in (errno.ENOENT, errno.ECONNREFUSED):
+        todo = "Start it (Docker Desktop, or `sudo systemctl start docker`), or name another one in DOCKER_HOST."
+        return EngineError(endpoint, "no Docker Engine answers there", todo)
+    if endpoint.startswith("ssh://") and "paramiko" in str(error):
+        todo = "Install it beside mldeploy: `pip install 'docker[ssh]'`."
+        return EngineError(endpoint, "an engine behind SSH needs the package paramiko", todo)
+    todo = "`docker version` shows whether the engine answers to the docker command."
+    return EngineError(endpoint, f"no Docker Engine answers there ({explanation(error)})", todo)
