@@ -27,3 +27,13 @@ class Image:
     platform: str
     size: int
     layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True)
+class BaseDigest:
+    """What an image is built on: each `FROM`'s reference, and the digest that it has on the engine.
+
+    The digest is the registry's where the image came from one, else the image id.
+    """
+
+    digests: tuple[tuple[str, str], ...]
