@@ -1,4 +1,60 @@
-.PHONY: setup python
-setup: python
+# Every target does its own set-up, and skips what is there already.
+.DEFAULT_GOAL := help
+.PHONY: help setup python engine base-image browser demo test test-all lint format bench lock clean
+
+PYTHON := .venv/bin/python
+BIN := .venv/bin
+# Two workers keep two cores busy; more only pays where there are more.
+WORKERS ?= auto
+PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: python engine base-image ## make .venv, and see to a Docker engine and a base image
+
 python:
 	@scripts/venv.sh
+
+engine: python
+	@$(PYTHON) -m scripts.engine
+
+base-image: engine
+	@$(PYTHON) -m scripts.base_image
+
+browser: python
+	@$(PYTHON) -m scripts.browser
+
+demo: setup example_app/model.joblib ## train the example, deploy it on this machine, ask it, print its URL
+	@scripts/demo.sh
+
+example_app/model.joblib: $(filter-out example_app/app.py,$(wildcard example_app/*.py)) | python
+	cd example_app && ../$(PYTHON) train.py
+
+test: setup browser ## run the tests (under 15 minutes)
+	$(PYTEST) -m "not exhaustive"
+
+test-all: setup browser ## run every test, the long ones too
+	$(PYTEST)
+
+lint: python ## check style, types, layers, the generated documents and the pins
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTHON) -m scripts.hygiene
+	$(PYTHON) -m scripts.lock --check
+
+format: python ## bring all Python into its form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup ## measure, and write docs/benchmarks.md
+	$(PYTHON) -m bench
+
+lock: python ## pin every package anew (UPGRADE=1: at the newest versions)
+	$(PYTHON) -m scripts.lock $(if $(UPGRADE),--upgrade)
+
+clean: ## remove .venv and what tests and tools left; engine and images stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -36,7 +36,7 @@ IMAGE_CONFIG = [
 
 
 def main() -> None:
-    """Return once the chosen base image is there; SystemExit with one sentence otherwise. May be repeated, also at once."""
+    """Return once the chosen base image is there; SystemExit with one sentence otherwise. May be repeated."""
     config = platformdirs.PlatformDirs("mldeploy").user_config_path / "config.toml"
     client = docker.from_env()
     chosen = chosen_base(config)
@@ -66,7 +66,7 @@ def present(client: docker.DockerClient, image: str) -> bool:
 
 
 def pull(client: docker.DockerClient, image: str, silence: float = SILENCE_SECONDS) -> str | None:
-    """Pull an image; None when that worked, else the reason in one line. Gives up after `silence` seconds without news."""
+    """Pull an image; None when that worked, else the reason in one line, be it `silence` seconds without news."""
     # The SDK has no time limit for a pull: it runs in a thread that we can turn away from.
     news: queue.Queue[str | None] = queue.Queue()
 
@@ -104,7 +104,7 @@ def make(client: docker.DockerClient) -> None:
 
 
 def load(client: docker.DockerClient, folder: Path, released: int) -> None:
-    """Make the folder the image `OWN`; no file in it is younger than `released`, so that equal content is an equal layer."""
+    """Make the folder the image `OWN`; no file in it is younger than `released`: equal content is an equal layer."""
     alike = ["--sort=name", "--numeric-owner", "--clamp-mtime", f"--mtime=@{released}"]
     repository, _, tag = OWN.partition(":")
     with subprocess.Popen(["tar", "--create", *alike, "--directory", folder, "."], stdout=subprocess.PIPE) as tar:
@@ -116,11 +116,12 @@ def load(client: docker.DockerClient, folder: Path, released: int) -> None:
 
 def chosen_base(config: Path) -> str | None:
     """The user's own choice of a base image."""
-    return read(config).get("build", {}).get("base_image")
+    chosen = read(config).unwrap().get("build", {}).get("base_image")
+    return str(chosen) if chosen else None
 
 
 def ca_bundle() -> str | None:
-    """The certificates that this machine's user has put in place of the usual ones, as behind a proxy that inspects TLS."""
+    """The certificates that this machine's user trusts instead of the usual ones, as behind a TLS-inspecting proxy."""
     named = (os.environ.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"))
     return next((path for path in named if path and Path(path).is_file()), None)
 

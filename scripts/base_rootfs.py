@@ -55,7 +55,7 @@ def rootfs() -> Iterator[tuple[Path, int]]:
         apt_install("debootstrap")
     sources, environment = sources_list(index_targets()), proxies()
     # Not under /tmp, which may be mounted without devices or programs.
-    with tempfile.TemporaryDirectory(prefix="mldeploy-base-", dir="/var/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="mldeploy-base-", dir="/var/tmp") as folder:
         root = Path(folder)
         _bootstrap(root, sources, environment)
         released = _release_time(root)
@@ -65,12 +65,13 @@ def rootfs() -> Iterator[tuple[Path, int]]:
 
 def index_targets() -> str:
     """What apt's configuration says about where packages come from: lines of label, archive and address."""
-    command = ["apt-get", "indextargets", "--format", "$(LABEL)\t$(REPO_URI)", "Identifier: Packages", "Component: main"]
+    wanted = ["--format", "$(LABEL)\t$(REPO_URI)", "Identifier: Packages", "Component: main"]
+    command = ["apt-get", "indextargets", *wanted]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def sources_list(targets: str) -> str:
-    """The image's sources.list: the release, its updates and its security fixes, from the mirrors that this machine uses.
+    """The image's sources.list: release, updates and security fixes, from the mirrors that this machine uses.
 
     SystemExit when this machine's packages are not Debian's (Ubuntu's archive has no bookworm).
     """

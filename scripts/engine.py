@@ -1,6 +1,5 @@
-"""See to it that a Docker engine answers; on Debian and Ubuntu root gets the distribution's, elsewhere one sentence helps."""
+"""See to it that a Docker engine answers: root on Debian and Ubuntu gets the distribution's, others one sentence."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -8,29 +7,27 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import docker
 import psutil
-from docker.context import ContextAPI
-from docker.errors import DockerException
 
+from mldeploy.image.engine import DEFAULT_ENDPOINT, Engine
+from mldeploy.image.errors import EngineError
 from scripts.machine import Machine, apt_install, last_lines, machine_lock, run, say
 
-DEFAULT_HOST = "unix:///var/run/docker.sock"
 LOG = Path("/var/log/dockerd.log")
 START_SECONDS = 60.0
-# Without an init nobody has mounted the control groups (cgroupfs-mount), and dockerd calls these by name.
-PACKAGES = ("docker.io", "iptables", "ca-certificates", "cgroupfs-mount")
+PACKAGES = ("docker.io", "iptables", "ca-certificates")
 
 
 def main() -> None:
-    """Return once an engine answers; SystemExit with one sentence when none can be had. May be repeated, also at once."""
-    if answers():
+    """Return once an engine answers; SystemExit with one sentence when none can be had. May be repeated."""
+    error = refusal()
+    if error is None:
         return
-    machine, host = Machine.here(), chosen_host()
-    if host != DEFAULT_HOST or not machine.installs:
-        sys.exit(advice(machine, host))
+    machine = Machine.here()
+    if error.where != DEFAULT_ENDPOINT or not machine.installs:
+        sys.exit(advice(error, machine))
     with machine_lock():
-        if answers():  # another set-up was faster
+        if refusal() is None:  # another set-up was faster
             return
         if shutil.which("dockerd") is None:
             apt_install(*PACKAGES)
@@ -38,35 +35,26 @@ def main() -> None:
     say("A Docker engine answers now.")
 
 
-def answers() -> bool:
-    """Whether the engine that the user has chosen (DOCKER_HOST, then the Docker context) answers."""
+def refusal() -> EngineError | None:
+    """Why the engine that the user has chosen does not answer; None if it does."""
     try:
-        return bool(docker.from_env(timeout=5).ping())
-    except (DockerException, OSError):
-        return False
+        Engine.connect().client.close()
+    except EngineError as error:
+        return error
+    return None
 
 
-def chosen_host() -> str:
-    """The address of the engine that the user has chosen."""
-    return os.environ.get("DOCKER_HOST") or ContextAPI.get_current_context().Host or DEFAULT_HOST
-
-
-def advice(machine: Machine, host: str) -> str:
-    """What to do when no engine answers at `host` and this program cannot bring one."""
-    socket = Path(host.removeprefix("unix://"))
-    if host.startswith("unix://") and socket.exists() and not os.access(socket, os.R_OK | os.W_OK):
-        return (
-            f"You may not use the Docker engine's socket {socket}: "
-            "let an administrator add you to its group (usermod -aG docker YOU) and log in again."
-        )
-    if host != DEFAULT_HOST:
-        origin = "DOCKER_HOST" if os.environ.get("DOCKER_HOST") else "your Docker context"
-        return f"No Docker engine answers at {host}, which {origin} names: start it, or choose another."
+def advice(error: EngineError, machine: Machine) -> str:
+    """What to do when this program cannot bring an engine: install one if there is none, else what the error says."""
+    if error.where != DEFAULT_ENDPOINT or Path(DEFAULT_ENDPOINT.removeprefix("unix://")).exists():
+        return str(error)
     if machine.system == "Darwin":
-        return "No Docker engine answers: install and start Docker Desktop, OrbStack or colima, then run this again."
-    if "debian" in machine.distributions:
-        return "No Docker engine answers: run this as root once, or install and start one (apt-get install docker.io)."
-    return "No Docker engine answers: install and start your distribution's Docker Engine, then run this again."
+        install = "install and start Docker Desktop, OrbStack or colima"
+    elif "debian" in machine.distributions:
+        install = "run this as root once, or install and start an engine (apt-get install docker.io)"
+    else:
+        install = "install and start your distribution's Docker Engine"
+    return f"There is no Docker engine: {install}, then run this again."
 
 
 def start(machine: Machine) -> None:
@@ -95,19 +83,19 @@ def launch(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 def wait(daemon: subprocess.Popen[bytes] | None, log: Path, seconds: float = START_SECONDS) -> None:
-    """Return once the engine answers; SystemExit with its log's end when it ends or takes longer than `seconds`."""
+    """Return once the engine answers. SystemExit with its log's end when it ends before, or takes more than `seconds`.
+
+    `daemon` is the engine's process if we started it; one that takes too long is ended.
+    """
     deadline = time.monotonic() + seconds
-    while not answers():
-        if daemon is None:
-            time.sleep(0.2)
-        else:
-            try:
-                code = daemon.wait(0.2)
-                sys.exit(f"dockerd ended at once (exit code {code}); {log} ends with:\n{end_of(log)}")
-            except subprocess.TimeoutExpired:
-                pass
+    while refusal() is not None:
+        if daemon is not None and daemon.poll() is not None:
+            sys.exit(f"dockerd ended with exit code {daemon.returncode}; {log} ends with:\n{end_of(log)}")
         if time.monotonic() > deadline:
-            sys.exit(f"dockerd runs but does not answer within {seconds:.0f} s; {log} ends with:\n{end_of(log)}")
+            if daemon is not None:
+                daemon.terminate()
+            sys.exit(f"dockerd does not answer after {seconds:.0f} s; {log} ends with:\n{end_of(log)}")
+        time.sleep(0.1)
 
 
 def end_of(log: Path) -> str:

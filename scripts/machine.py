@@ -1,4 +1,4 @@
-"""What the set-up scripts share: which machine this is, its packages, one lock for the whole machine, commands with a log."""
+"""What the set-up scripts share: which machine this is, its packages, its lock, and commands with a log."""
 
 import fcntl
 import os
@@ -78,7 +78,7 @@ def last_lines(text: str, count: int = 15) -> str:
 
 
 def apt_install(*packages: str) -> None:
-    """Install the distribution's packages, without those they merely recommend. Hold `machine_lock`; may be repeated."""
+    """Install the distribution's packages without the recommended ones. Hold `machine_lock`; may be repeated."""
     say(f"Installing {', '.join(packages)} with apt-get")
     quietly = {"DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "update"], "apt-get update", quietly)

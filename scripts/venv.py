@@ -1,11 +1,13 @@
-"""Make .venv with the pinned packages and mldeploy itself; what is already there is left alone, so it may be repeated."""
+"""Make .venv with the pinned packages and mldeploy itself; what is there is left alone, so it may be repeated."""
 
 import fcntl
 import hashlib
+import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
+
+from scripts.machine import Machine, apt_install, machine_lock, say
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -13,27 +15,51 @@ PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "requirements" / "dev.txt"
 
 
-def main() -> int:
+def main() -> None:
+    """Return once .venv holds what it should; SystemExit with one sentence otherwise. Needs Python alone."""
     # A file that every clone has carries the lock, so that nothing is left lying about.
     with REQUIREMENTS.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if subprocess.run([PYTHON, "-c", ""], check=False, capture_output=True).returncode if PYTHON.exists() else True:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
-        install("requirements", [REQUIREMENTS], ["--require-hashes", "-r", str(REQUIREMENTS)])
-        install("mldeploy", [ROOT / "pyproject.toml"], ["--no-build-isolation", "--no-deps", "-e", str(ROOT)])
-    return 0
+        if not sound():
+            create()
+        install("the pinned packages", REQUIREMENTS, ["--require-hashes", "-r", str(REQUIREMENTS)])
+        install("mldeploy", ROOT / "pyproject.toml", ["--no-build-isolation", "--no-deps", "-e", str(ROOT)])
 
 
-def install(name: str, sources: Iterable[Path], arguments: list[str]) -> None:
-    """Run pip unless a stamp says that these very sources were installed; the stamp is written last."""
-    stamp = VENV / f"{name}.stamp"
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+def sound() -> bool:
+    """Whether .venv was made whole, in this very place, by a Python that is still there."""
+    config = VENV / "pyvenv.cfg"
+    if not config.exists() or str(VENV) not in config.read_text() or not PYTHON.exists():
+        return False
+    seek_pip = "import importlib.util, sys; sys.exit(importlib.util.find_spec('pip') is None)"
+    return subprocess.run([PYTHON, "-c", seek_pip], check=False, capture_output=True).returncode == 0
+
+
+def create() -> None:
+    """Make .venv anew from the running Python."""
+    if importlib.util.find_spec("ensurepip") is None:  # Debian has it in a package of its own
+        package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+        if not Machine.here().installs:
+            sys.exit(f"{sys.executable} cannot make virtual environments: install {package} and run this again.")
+        with machine_lock():
+            apt_install(package)
+    say(f"Making .venv with Python {sys.version.split()[0]}")
+    if subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=False).returncode:
+        sys.exit(f"{VENV} could not be made; the reason stands above.")
+
+
+def install(what: str, source: Path, arguments: list[str]) -> None:
+    """Have pip install what `source` says, unless a stamp says that this was done; the stamp is written last."""
+    stamp = VENV / f"{source.name}.stamp"
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
-    print(f"Installing {name} into .venv", file=sys.stderr, flush=True)
-    subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", *arguments], check=True)
+    say(f"Installing {what}")
+    pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    if subprocess.run([*pip, *arguments], check=False).returncode:
+        sys.exit(f"pip could not install {what} from {source.relative_to(ROOT)}; the reason stands above.")
     stamp.write_text(digest)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
