@@ -38,6 +38,8 @@ class App:
     """The container's root file system is read-only; /tmp is always writable."""
     env: tuple[tuple[str, Secret], ...]
     """Environment of the container, from `env` and `env_file`, sorted by name."""
+    env_file: Path | None = None
+    """Absolute path of the file that part of `env` came from: whatever copies the folder must leave it out."""
 
 
 @dataclass(frozen=True)

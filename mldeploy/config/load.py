@@ -1,0 +1,87 @@
+"""From files, environment and flags to settings. Precedence: defaults < user's file < project < environment < flags."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from mldeploy.config.check import checked, nearest
+from mldeploy.config.errors import ConfigError, joined
+from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile
+from mldeploy.config.override import PREFIX, Overrides, from_environment, parsed, scalar_type, scalars, variable
+from mldeploy.config.resolve import Found, Raw, resolve
+from mldeploy.config.settings import Project
+from mldeploy.config.sources import read_files
+from mldeploy.config.target import TargetSettings
+
+TABLES: Mapping[str, type[BaseModel]] = {"app": AppTable, "build": BuildTable, "check": CheckTable}
+OWN_VARIABLES: frozenset[str] = frozenset()
+"""Variables of mldeploy that set no key."""
+
+SettingsT = TypeVar("SettingsT", bound=TargetSettings)
+
+
+def load(folder: Path, overrides: Overrides = ()) -> Project:
+    """The settings of the project in `folder`, without looking at the project itself.
+
+    `project.inspect.inspect` is this and more: it finds what the configuration leaves out, and checks what it names.
+    Reads files and the environment; may be repeated. Raises ConfigError.
+    """
+    return resolve(read(folder, overrides), Found())
+
+
+def read(folder: Path, overrides: Overrides = ()) -> Raw:
+    """What is written for the project in `folder`, checked but not completed. Raises ConfigError."""
+    folder = absolute(folder)
+    files = read_files(folder)
+    keys = {name: key for table, model in TABLES.items() for name, key in scalars(model, table).items()}
+    _refuse_unknown_variables(keys)
+    mine = [override for override in overrides if not override.key.startswith("target.")]
+    written = files.under([*from_environment(keys), *mine], _read_text)
+    return Raw(folder, checked(ConfigFile, written), written)
+
+
+def target_settings(folder: Path, name: str, model: type[SettingsT], overrides: Overrides = ()) -> SettingsT:
+    """What is written in `[target.NAME]`, checked against the provider's model. Raises ConfigError."""
+    table = f"target.{name}"
+    keys = scalars(model, table)
+    _refuse_strange(variable(f"{table}."), keys)
+    kinds = {f"{table}.{key}": scalar_type(info.annotation) for key, info in model.model_fields.items()}
+    mine = [override for override in overrides if override.key.startswith(f"{table}.")]
+    files = read_files(absolute(folder))
+    written = files.under([*from_environment(keys), *mine], lambda key, text: parsed(text, kinds.get(key)))
+    return checked(model, written, ("target", name))
+
+
+def absolute(folder: Path) -> Path:
+    """The folder's real path, whether or not it exists. Raises ConfigError if it cannot be told."""
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL, the current folder removed
+        raise ConfigError("--project", f"{str(folder)!a} is not a folder that can be used: {error}") from error
+
+
+def _read_text(key: str, text: str) -> object:
+    table, _, rest = key.partition(".")
+    field = TABLES[table].model_fields.get(rest) if table in TABLES else None
+    return parsed(text, scalar_type(field.annotation) if field is not None else None)
+
+
+def _refuse_unknown_variables(keys: Mapping[str, str]) -> None:
+    _refuse_strange(PREFIX, {**keys, **dict.fromkeys(OWN_VARIABLES, "")}, ignore=variable("target."))
+
+
+def _refuse_strange(prefix: str, known: Mapping[str, str], ignore: str | None = None) -> None:
+    """Raise for every variable with `prefix` that sets nothing: a slip in its name must not go unnoticed."""
+    strange = [
+        name
+        for name in sorted(os.environ)
+        if name.startswith(prefix) and name not in known and not (ignore and name.startswith(ignore))
+    ]
+    remedy = "Unset it, or see docs/configuration.md for the variables that there are."
+    if strange:
+        raise joined([ConfigError(name, f"unknown variable{nearest(name, known)}", remedy) for name in strange])

@@ -1,0 +1,164 @@
+"""What a user may write: the tables of `mldeploy.toml`, raw. Each field's description is its text in the manual.
+
+None stands for "not written". What is not written is filled in by `config.resolve`, never here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mldeploy.config.kinds import (
+    Entry,
+    FileAnywhere,
+    FileInside,
+    ImageReference,
+    Name,
+    Platform,
+    Port,
+    Shown,
+    Size,
+    UrlPath,
+    Variables,
+)
+
+
+class Table(BaseModel):
+    """A table whose unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AppTable(Table):
+    """What is deployed, and what it needs to run."""
+
+    name: Annotated[Name | None, Shown(unset="the folder's name, made a valid one")] = Field(
+        default=None,
+        description="The app's name. Images, containers and cloud resources are named after it and found again by it: "
+        "a new name is a new app.",
+        examples=["insurance"],
+    )
+    entry: Entry = Field(
+        default="app:app",
+        description="The WSGI callable that the server serves: a module below the folder, a colon, an object in it.",
+    )
+    port: Port = Field(
+        default=5000,
+        description="Where the server listens inside the container. Whatever is published anywhere leads to this port.",
+    )
+    health: UrlPath = Field(default="/health", description="Answers 200 as soon as the app can serve.")
+    predict: UrlPath = Field(
+        default="/predict_api", description="Takes one JSON object by POST and answers one prediction."
+    )
+    predict_table: UrlPath = Field(
+        default="/predict",
+        description='Takes `{"columns": […], "data": [[…]]}` by POST and answers one prediction a row.',
+    )
+    models: Annotated[
+        list[FileInside] | None,
+        Shown("a list of paths of files below the project folder", unset="the model files that are found"),
+    ] = Field(
+        default=None,
+        description="The model files. They get a layer of the image of their own, so that an edit of the code does not "
+        "ship them again. Without this key they are found by their extension.",
+        examples=[["model.joblib"]],
+    )
+    memory: Size = Field(
+        default="1g",
+        description="What the app may use at most; beyond it, it is killed. Units as in `docker run --memory`: "
+        "b, k, m, g, t, powers of 1024.",
+    )
+    cpus: float = Field(
+        default=1,
+        ge=0.1,
+        le=256,
+        allow_inf_nan=False,
+        description="CPUs that the app may use, fractions allowed. One is what every machine has and every cloud "
+        "sells; more serve more requests at once.",
+    )
+    workers: int = Field(default=0, ge=0, le=256, description="Server processes. 0: as many as `cpus` calls for.")
+    threads: int = Field(
+        default=0, ge=0, le=256, description="Threads in each of them. 0: the number that measured best."
+    )
+    read_only: bool = Field(
+        default=True,
+        description="The container's file system cannot be written to, except for /tmp. Turn it off for an app that "
+        "must write beside its code.",
+    )
+    env: Variables = Field(
+        default={},
+        description="Environment variables of the container. They are not part of the image. A secret is better kept "
+        "in `env_file`, outside of version control.",
+        examples=[{"LOG_LEVEL": "info"}],
+    )
+    env_file: Annotated[FileAnywhere | None, Shown(unset="none")] = Field(
+        default=None,
+        description="A file of environment variables, in the format of `docker run --env-file`; `env` wins over it. "
+        "It stays out of the image. Relative to the project folder; `~` is your home.",
+        examples=["app.env"],
+    )
+
+
+class BuildTable(Table):
+    """How the image is made."""
+
+    base_image: ImageReference = Field(
+        default="python:3.11-slim-bookworm",
+        description="The image that the app's image builds on; it must hold Python.",
+    )
+    platform: Annotated[Platform | None, Shown(unset="this machine's processor")] = Field(
+        default=None,
+        description="What the image is built for. A target in a cloud may ask for another one.",
+        examples=["linux/amd64"],
+    )
+    requirements: FileInside = Field(default="requirements.txt", description="The app's dependencies, in pip's format.")
+    dockerfile: Annotated[FileInside | None, Shown(unset="`Dockerfile` if there is one, else mldeploy's recipe")] = (
+        Field(
+            default=None,
+            description="Your own Dockerfile, used instead of mldeploy's recipe.",
+            examples=["Dockerfile"],
+        )
+    )
+    args: Variables = Field(
+        default={},
+        description="Build arguments. They can be read in the image's history: never a secret.",
+        examples=[{"REVISION": "1"}],
+    )
+    ca_bundle: Annotated[FileAnywhere | None, Shown(unset="none")] = Field(
+        default=None,
+        description="PEM file of certificates that the build trusts in addition, for machines behind a proxy that "
+        "inspects TLS. None of it stays in the image. Relative to the project folder; `~` is your home.",
+        examples=["~/company-ca.pem"],
+    )
+
+
+class CheckTable(Table):
+    """What a new version must show before it gets any traffic."""
+
+    golden: Annotated[FileAnywhere | None, Shown(unset="none")] = Field(
+        default=None,
+        description="The golden row, a JSON file: a request whose answer is known, and that answer. "
+        "A new version that answers otherwise is not let in.",
+        examples=["golden.json"],
+    )
+    start_timeout: float = Field(
+        default=60,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds in which the app must become healthy.",
+    )
+
+
+class ConfigFile(Table):
+    """The whole file. What stands in `[target.NAME]` is the business of the provider NAME."""
+
+    app: AppTable = AppTable()
+    build: BuildTable = BuildTable()
+    check: CheckTable = CheckTable()
+    target: Annotated[dict[str, dict[str, object]], Shown("tables, one a target: [target.local]")] = {}
+
+
+MACHINE_KEYS = frozenset({"build.base_image", "build.ca_bundle"})
+"""What belongs to a machine rather than to a project, and so may stand in the user's own file."""

@@ -1,0 +1,158 @@
+"""The golden row: a request whose answer is known. A new version must give that answer before it gets traffic."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Never, TypeAlias, TypeGuard
+
+from mldeploy.config.check import quoted
+from mldeploy.config.files import UnreadableError, read_text
+from mldeploy.project.errors import ProjectError
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+_KEYS = ("path", "request", "expect", "tolerance")
+_REMEDY = (
+    'A golden row is {"path": "/predict_api", "request": {…}, "expect": {…}, '
+    '"tolerance": {"relative": 0.001, "absolute": 0}}.'
+)
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A request, as JSON for a POST to `path`, and the answer that it must get.
+
+    A number of the answer may differ from `expect` by `absolute`, or by `relative` times the expected number, whichever
+    is more.
+    """
+
+    path: str
+    request: Json
+    expect: Json
+    relative: float
+    absolute: float
+
+
+def load_golden(path: Path) -> Golden:
+    """The golden row in a JSON file. Raises ProjectError."""
+    try:
+        document: Json = json.loads(read_text(path), parse_constant=_no_constant)
+    except FileNotFoundError as error:
+        raise ProjectError(str(path), "there is no such file", "Create it, or correct check.golden.") from error
+    except UnreadableError as error:
+        raise ProjectError(str(path), error.what, "Make it a readable JSON file, or correct check.golden.") from error
+    except RecursionError as error:
+        raise ProjectError(str(path), "is nested too deeply", _REMEDY) from error
+    except ValueError as error:
+        raise ProjectError(str(path), f"is not valid JSON: {_said(error)}", _REMEDY) from error
+    return _golden(document, str(path))
+
+
+def compare(golden: Golden, answer: Json) -> str | None:
+    """The first difference between an answer and the golden one, with its place, or None if the answer is right.
+
+    Keys that only the answer has are allowed; everything else must be there, and equal but for numbers' tolerance.
+    """
+    pairs: list[_Pair] = [_Pair("", golden.expect, answer)]
+    while pairs:
+        pair = pairs.pop()
+        inner = _inner_pairs(pair)
+        if inner is not None:
+            pairs.extend(reversed(inner))
+        elif not _equal(golden, pair):
+            return _difference(golden, pair)
+    return None
+
+
+class _Missing:
+    """Stands where the answer has nothing."""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    place: str
+    expected: Json
+    got: Json | _Missing
+
+
+def _inner_pairs(pair: _Pair) -> list[_Pair] | None:
+    """What two containers of one kind hold, side by side; None if they must be compared as they are."""
+    expected, got = pair.expected, pair.got
+    if isinstance(expected, dict) and isinstance(got, dict):
+        prefix = f"{pair.place}." if pair.place else ""
+        return [_Pair(f"{prefix}{key}", value, got.get(key, _Missing())) for key, value in expected.items()]
+    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        return [_Pair(f"{pair.place}[{index}]", *both) for index, both in enumerate(zip(expected, got, strict=True))]
+    return None
+
+
+def _equal(golden: Golden, pair: _Pair) -> bool:
+    expected, got = pair.expected, pair.got
+    if not (_is_number(expected) and _is_number(got)):
+        return type(expected) is type(got) and not isinstance(expected, (dict, list)) and expected == got
+    try:
+        return math.isclose(expected, got, rel_tol=0, abs_tol=max(golden.absolute, golden.relative * abs(expected)))
+    except OverflowError:  # an integer beyond what a float holds
+        return expected == got
+
+
+def _difference(golden: Golden, pair: _Pair) -> str:
+    place = pair.place or "the answer"
+    margin = _margin(golden) if _is_number(pair.expected) else ""
+    if isinstance(pair.got, _Missing):
+        return f"{place}: missing, expected {_short(pair.expected)}{margin}"
+    return f"{place}: {_short(pair.got)}, expected {_short(pair.expected)}{margin}"
+
+
+def _margin(golden: Golden) -> str:
+    parts = [f"{golden.relative * 100:g} %"] if golden.relative else []
+    parts += [f"{golden.absolute:g}"] if golden.absolute else []
+    return f" ± {' or '.join(parts)}" if parts else ""
+
+
+def _short(value: Json) -> str:
+    return f"{len(value)} items" if isinstance(value, list) else quoted(value)
+
+
+def _golden(document: Json, where: str) -> Golden:
+    if not isinstance(document, dict):
+        raise ProjectError(where, "must be an object", _REMEDY)
+    unknown = [key for key in document if key not in _KEYS]
+    missing = [key for key in ("path", "request", "expect") if key not in document]
+    if unknown or missing:
+        what = f"unknown key {quoted(unknown[0])}" if unknown else f'"{missing[0]}" is missing'
+        raise ProjectError(where, what, _REMEDY)
+    path = document["path"]
+    if not isinstance(path, str) or not path.startswith("/") or not path.isprintable() or " " in path:
+        raise ProjectError(f"{where}: path", 'must be the path of a URL, such as "/predict_api"', _REMEDY)
+    tolerance = document.get("tolerance", {})
+    if not isinstance(tolerance, dict) or not tolerance.keys() <= {"relative", "absolute"}:
+        raise ProjectError(f"{where}: tolerance", 'must be {"relative": …, "absolute": …}', _REMEDY)
+    relative, absolute = (_tolerance(tolerance, name, where) for name in ("relative", "absolute"))
+    return Golden(path, document["request"], document["expect"], relative, absolute)
+
+
+def _tolerance(entries: Mapping[str, Json], name: str, where: str) -> float:
+    value = entries.get(name, 0)
+    # The bound keeps a huge integer, which JSON may hold, from overflowing a float.
+    if not _is_number(value) or not 0 <= value <= 1e300:
+        raise ProjectError(f"{where}: tolerance.{name}", "must be a number from 0", _REMEDY)
+    return float(value)
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _no_constant(name: str) -> Never:
+    raise ValueError(f"{name} is not a number that JSON knows")
+
+
+def _said(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg.lower()} (line {error.lineno}, column {error.colno})"
+    return str(error) if "JSON" in str(error) else "a number is too long"
