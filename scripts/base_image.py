@@ -12,18 +12,21 @@ import tempfile
 import threading
 from pathlib import Path
 
-import docker
-import platformdirs
 import requests
 import tomlkit
+from docker import APIClient
 from docker.credentials.errors import StoreError
 from docker.errors import DockerException, ImageNotFound
 from tomlkit.exceptions import ParseError
 
+from mldeploy.config.model import BuildTable
+from mldeploy.config.paths import config_file
+from mldeploy.core.errors import MldeployError
+from mldeploy.image.engine import Engine
 from scripts.base_rootfs import rootfs
 from scripts.machine import Machine, machine_lock, say
 
-OFFICIAL = "python:3.11-slim-bookworm"
+OFFICIAL = BuildTable().base_image
 OWN = "mldeploy/python:3.11-slim"
 # A pull that says nothing for so long is not going to work.
 SILENCE_SECONDS = 20.0
@@ -37,8 +40,10 @@ IMAGE_CONFIG = [
 
 def main() -> None:
     """Return once the chosen base image is there; SystemExit with one sentence otherwise. May be repeated."""
-    config = platformdirs.PlatformDirs("mldeploy").user_config_path / "config.toml"
-    client = docker.from_env()
+    try:
+        config, client = config_file(), Engine.connect().client
+    except MldeployError as error:
+        sys.exit(str(error))
     chosen = chosen_base(config)
     wanted = chosen or OFFICIAL
     if present(client, wanted):
@@ -56,23 +61,23 @@ def main() -> None:
     choose(config, OWN, ca_bundle())
 
 
-def present(client: docker.DockerClient, image: str) -> bool:
+def present(client: APIClient, image: str) -> bool:
     """Whether the engine has the image."""
     try:
-        client.images.get(image)
+        client.inspect_image(image)
     except ImageNotFound:
         return False
     return True
 
 
-def pull(client: docker.DockerClient, image: str, silence: float = SILENCE_SECONDS) -> str | None:
+def pull(client: APIClient, image: str, silence: float = SILENCE_SECONDS) -> str | None:
     """Pull an image; None when that worked, else the reason in one line, be it `silence` seconds without news."""
     # The SDK has no time limit for a pull: it runs in a thread that we can turn away from.
     news: queue.Queue[str | None] = queue.Queue()
 
     def listen() -> None:
         try:
-            for event in client.api.pull(image, stream=True, decode=True):
+            for event in client.pull(image, stream=True, decode=True):
                 news.put(event.get("error", ""))
             news.put(None)
         except (DockerException, StoreError, requests.RequestException) as error:
@@ -88,7 +93,7 @@ def pull(client: docker.DockerClient, image: str, silence: float = SILENCE_SECON
     return None
 
 
-def make(client: docker.DockerClient) -> None:
+def make(client: APIClient) -> None:
     """Make the base image from packages; SystemExit where that cannot be done."""
     if not Machine.here().installs:
         sys.exit(
@@ -103,14 +108,14 @@ def make(client: docker.DockerClient) -> None:
             load(client, folder, released)
 
 
-def load(client: docker.DockerClient, folder: Path, released: int) -> None:
+def load(client: APIClient, folder: Path, released: int) -> None:
     """Make the folder the image `OWN`; no file in it is younger than `released`: equal content is an equal layer."""
     alike = ["--sort=name", "--numeric-owner", "--clamp-mtime", f"--mtime=@{released}"]
     repository, _, tag = OWN.partition(":")
     with subprocess.Popen(["tar", "--create", *alike, "--directory", folder, "."], stdout=subprocess.PIPE) as tar:
-        client.api.import_image(tar.stdout, repository, tag, changes=IMAGE_CONFIG, stream_src=True)
+        client.import_image(tar.stdout, repository, tag, changes=IMAGE_CONFIG, stream_src=True)
     if tar.returncode:
-        client.images.remove(OWN)
+        client.remove_image(OWN)
         sys.exit(f"The files of {OWN} could not be packed (tar's exit code is {tar.returncode}).")
 
 
@@ -127,11 +132,14 @@ def ca_bundle() -> str | None:
 
 
 def read(config: Path) -> tomlkit.TOMLDocument:
-    """The user's configuration file, empty when there is none; SystemExit when it is no TOML."""
+    """The user's configuration file, empty when there is none; SystemExit when it is not what it should be."""
     try:
-        return tomlkit.parse(config.read_text()) if config.exists() else tomlkit.document()
-    except ParseError as error:
+        document = tomlkit.parse(config.read_text()) if config.exists() else tomlkit.document()
+    except (ParseError, UnicodeDecodeError) as error:
         sys.exit(f"{config} is not valid TOML ({error}): mend it and run this again.")
+    if not isinstance(document.get("build", {}), dict):
+        sys.exit(f"{config}: build is a table ([build]), not a value: mend it and run this again.")
+    return document
 
 
 def choose(config: Path, base_image: str, ca_bundle: str | None) -> None:
