@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from mldeploy.core.errors import ExitCode, MldeployError
 
@@ -13,11 +14,14 @@ class ConfigError(MldeployError):
     code = ExitCode.CONFIG
 
 
-def joined(problems: Sequence[ConfigError]) -> ConfigError:
-    """One error that says all of `problems` (at least one), so that a file can be mended in one go."""
+ErrorT = TypeVar("ErrorT", bound=MldeployError)
+
+
+def joined(problems: Sequence[ErrorT]) -> ErrorT:
+    """One error that says all of `problems` (at least one, all of a class), so that they can be mended in one go."""
     first, *others = problems
     if not others:
         return first
     lines = [first.what, *(f"{problem.where}: {problem.what}" for problem in others)]
     remedies = dict.fromkeys(problem.todo for problem in problems if problem.todo)
-    return ConfigError(first.where, "\n".join(lines), "\n".join(remedies))
+    return type(first)(first.where, "\n".join(lines), "\n".join(remedies))

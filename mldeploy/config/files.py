@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 LIMIT = 1 << 20
 """Bytes. No configuration, env file or golden row comes near it; a model named by mistake is far beyond."""
@@ -23,14 +26,8 @@ def read_text(path: Path) -> str:
 
     Raises FileNotFoundError if nothing is there, UnreadableError for all else.
     """
-    try:
-        data = _read(path)
-    except FileNotFoundError:
-        raise
-    except ValueError as error:  # a NUL character in the name
-        raise UnreadableError("is not a name that a file can have") from error
-    except OSError as error:
-        raise UnreadableError(reason(error)) from error
+    with opened(path) as file:
+        data = file.read(LIMIT + 1)
     if len(data) > LIMIT:
         raise UnreadableError(f"is larger than {LIMIT >> 20} MiB")
     try:
@@ -40,16 +37,28 @@ def read_text(path: Path) -> str:
         raise UnreadableError(f"is not UTF-8 text (line {line})") from error
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, open for reading; never waits for a writer.
+
+    Raises FileNotFoundError if nothing is there, UnreadableError for all else, also while it is being read.
+    """
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UnreadableError("is not a regular file")
+            yield file
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UnreadableError(reason(error)) from error
+    except ValueError as error:  # a NUL or half a surrogate pair in the name
+        raise UnreadableError("is not a name that a file can have") from error
+
+
 def reason(error: OSError) -> str:
     """Why the system refused, in lower case, for the middle of a sentence."""
     return f"cannot be read: {(error.strerror or str(error)).lower()}"
-
-
-def _read(path: Path) -> bytes:
-    with open(path, "rb", opener=_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise UnreadableError("is not a regular file")
-        return file.read(LIMIT + 1)
 
 
 def _without_waiting(name: str, flags: int) -> int:
