@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
@@ -14,10 +13,9 @@ from pydantic_core import ErrorDetails
 from mldeploy.config.describe import expected, is_hidden
 from mldeploy.config.errors import ConfigError, joined
 from mldeploy.config.sources import Written
+from mldeploy.config.text import nearest, quoted
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-LONGEST_QUOTE = 60
 
 
 def checked(model: type[ModelT], written: Written, table: tuple[str, ...] = ()) -> ModelT:
@@ -34,23 +32,32 @@ def checked(model: type[ModelT], written: Written, table: tuple[str, ...] = ()) 
     except ValidationError as error:
         problems = [_problem(model, written, table, detail) for detail in error.errors(include_url=False)]
     except (ValueError, RecursionError):
-        problems = [ConfigError(written.prefix.split(":")[0], "holds a number too long, or nests too deeply")]
+        problems = [_beyond_json(written)]
+    # What is raised has no cause: pydantic's error holds the values, and some of them are secrets.
     raise joined(problems)
 
 
 def _problem(model: type[BaseModel], written: Written, table: tuple[str, ...], detail: ErrorDetails) -> ConfigError:
-    where = written.where(dotted((*table, *detail["loc"])))
-    if detail["type"] == "extra_forbidden":
-        return _unknown_key(model, where, detail["loc"])
-    field = _field(model, detail["loc"])
-    remedy = str(detail["ctx"]["error"]) if detail["type"] == "value_error" and "ctx" in detail else ""
-    kind = expected(field) if field is not None else "a table"
-    if detail["type"] == "missing":
-        return ConfigError(where, f"is missing; it must be {kind}", remedy)
-    if not kind:
+    kind = detail["type"]
+    if kind == "json_invalid":
+        return _beyond_json(written)
+    loc = [part for part in detail["loc"] if part != "[key]"]  # pydantic's mark for a problem with a key itself
+    where = written.where([*table, *loc])
+    if kind == "extra_forbidden":
+        return _unknown_key(model, where, loc)
+    field, depth = _field(model, loc)
+    remedy = str(detail["ctx"]["error"]) if kind == "value_error" and "ctx" in detail else ""
+    wanted = "a table" if field is None else expected(field, inside=depth < len(loc))
+    if not wanted or (field is None and remedy):
         return ConfigError(where, remedy or detail["msg"].lower())
+    if kind == "missing":
+        return ConfigError(where, f"is missing; it must be {wanted}")
     seen = "" if field is not None and is_hidden(field) else f", not {quoted(detail['input'])}"
-    return ConfigError(where, f"must be {kind}{seen}", remedy)
+    return ConfigError(where, f"must be {wanted}{seen}", remedy)
+
+
+def _beyond_json(written: Written) -> ConfigError:
+    return ConfigError(written.prefix.partition(":")[0], "holds a number that is too long, or is nested too deeply")
 
 
 def _unknown_key(model: type[BaseModel], where: str, loc: Sequence[str | int]) -> ConfigError:
@@ -60,48 +67,21 @@ def _unknown_key(model: type[BaseModel], where: str, loc: Sequence[str | int]) -
         holder = _table_of(holder.model_fields[str(name)]) or holder
     known = list(holder.model_fields)
     elsewhere = [name for name, info in model.model_fields.items() if str(key) in _keys_of(info)]
-    if path and elsewhere:
+    if elsewhere:
         return ConfigError(where, f"unknown key; it belongs to [{elsewhere[0]}]")
     return ConfigError(where, f"unknown key{nearest(str(key), known)}", f"Known keys here: {', '.join(known)}.")
 
 
-def nearest(name: str, known: Collection[str]) -> str:
-    """ "; did you mean …?" for the known name that is nearest to `name`, or nothing."""
-    match = difflib.get_close_matches(name, known, 1)
-    return f'; did you mean "{match[0]}"?' if match else ""
-
-
-def quoted(value: object) -> str:
-    """A value from outside as one short line that no terminal can take for a command."""
-    if isinstance(value, (dict, list)):
-        return "a table" if isinstance(value, dict) else "a list"
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
-
-
-def dotted(loc: Sequence[str | int]) -> str:
-    """pydantic's location as a user's path: ("app", "models", 0) → "app.models[0]"."""
-    path = ""
-    for part in loc:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif part != "[key]":  # pydantic's mark for a problem with a key itself
-            bare = part.isascii() and part.replace("-", "_").isidentifier()
-            path += ("." if path else "") + (part if bare else quoted(part))
-    return path
-
-
-def _field(model: type[BaseModel], loc: Sequence[str | int]) -> FieldInfo | None:
-    """The innermost field that `loc` leads to, or None for a whole model."""
+def _field(model: type[BaseModel], loc: Sequence[str | int]) -> tuple[FieldInfo | None, int]:
+    """The innermost field that `loc` leads to (None: the model itself), and how many parts of `loc` lead there."""
     found: FieldInfo | None = None
     holder: type[BaseModel] | None = model
-    for part in loc:
+    for depth, part in enumerate(loc):
         if holder is None or not isinstance(part, str) or part not in holder.model_fields:
-            break
+            return found, depth
         found = holder.model_fields[part]
         holder = _table_of(found)
-    return found
+    return found, len(loc)
 
 
 def _table_of(field: FieldInfo) -> type[BaseModel] | None:

@@ -16,13 +16,15 @@ from mldeploy.config.kinds import Shown
 _PLAIN = {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
 
 
-def expected(field: FieldInfo) -> str:
-    """What completes "must be …"; empty if the type says nothing that a user would understand."""
-    marks = list(_marks(field))
-    for mark in marks:
-        if isinstance(mark, Shown) and mark.kind:
-            return mark.kind
-    return f"{_plain(field.annotation)}{_range(marks)}"
+def expected(field: FieldInfo, *, inside: bool = False) -> str:
+    """What completes "must be …"; empty if the type says nothing that a user would understand.
+
+    inside: of what the field's list or table holds.
+    """
+    if inside:
+        element = _element(field.annotation)
+        return _kind(element, list(_inner_marks(element)))
+    return _kind(field.annotation, list(_marks(field)))
 
 
 def unset(field: FieldInfo) -> str:
@@ -49,6 +51,21 @@ def _inner_marks(annotation: object) -> Iterator[object]:
     elif get_origin(annotation) in (Union, types.UnionType):
         for branch in get_args(annotation):
             yield from _inner_marks(branch)
+
+
+def _kind(annotation: object, marks: list[object]) -> str:
+    said = next((mark.kind for mark in marks if isinstance(mark, Shown) and mark.kind), "")
+    return said or f"{_plain(annotation)}{_range(marks)}"
+
+
+def _element(annotation: object) -> object:
+    """The type of a list's items or of a table's values."""
+    args = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return _element(args[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next((_element(branch) for branch in args if get_args(branch)), None)
+    return next((arg for arg in reversed(args) if arg is not ...), None)
 
 
 def _plain(annotation: object) -> str:

@@ -9,6 +9,7 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.config.files import UnreadableError, read_text
 from mldeploy.config.kinds import is_variable
 from mldeploy.config.secret import Secret
+from mldeploy.config.text import is_unicode
 
 _ASCII_SPACE = " \t\v\f\r"
 
@@ -45,6 +46,6 @@ def _variable(line: str, where: str) -> tuple[str, str]:
         if name not in os.environ:
             raise ConfigError(where, "names a variable that is not set here", "Set it, or write NAME=value.")
         value = os.environ[name]
-    if "\0" in value:
-        raise ConfigError(where, "holds a NUL character, which no variable can")
+    if "\0" in value or not is_unicode(value):
+        raise ConfigError(where, "holds a character that no variable can hold")
     return name, value

@@ -34,7 +34,7 @@ def read_text(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UnreadableError(f"is not UTF-8 text (line {line})") from error
+        raise UnreadableError(f"is not UTF-8 text (line {line})") from None
 
 
 @contextmanager

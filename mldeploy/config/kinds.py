@@ -70,6 +70,10 @@ def _inside(text: str) -> str:
     return str(path)
 
 
+def _inside_or_none(text: str) -> str:
+    return _inside(text) if text else text
+
+
 def _anywhere(text: str) -> str:
     if not text or not text.isprintable():
         raise ValueError("It must be the path of a file.")
@@ -81,13 +85,16 @@ def _size(text: str) -> str:
     return text
 
 
-def _variables(entries: dict[str, str]) -> dict[str, str]:
-    for name, value in entries.items():
-        if not is_variable(name):
-            raise ValueError(f"A variable's name has no space and no =, and is not empty: {name!a} cannot be one.")
-        if "\0" in value:
-            raise ValueError(f"The value of {name} holds a NUL character.")
-    return entries
+def _variable(name: str) -> str:
+    if not is_variable(name):
+        raise ValueError("A variable's name has neither a space nor =, and is not empty.")
+    return name
+
+
+def _value(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("No variable can hold a NUL character.")
+    return text
 
 
 def is_variable(name: str) -> bool:
@@ -106,9 +113,18 @@ UrlPath = Annotated[
     str, Field(pattern=r"^/[A-Za-z0-9._~%/:@+,=-]*$"), Shown('the path of a URL, such as "/health", without a query')
 ]
 FileInside = Annotated[str, AfterValidator(_inside), Shown("the path of a file below the project folder, with /")]
+FileInsideOrNone = Annotated[
+    str, AfterValidator(_inside_or_none), Shown('the path of a file below the project folder, with /, or ""')
+]
 FileAnywhere = Annotated[str, AfterValidator(_anywhere), Shown("the path of a file")]
 Size = Annotated[str, AfterValidator(_size), Shown('a size of at least "6m", such as "512m" or "1g"')]
-Variables = Annotated[dict[str, str], AfterValidator(_variables), Shown("a table of texts", hidden=True)]
+Variables = Annotated[
+    dict[
+        Annotated[str, AfterValidator(_variable)],
+        Annotated[str, AfterValidator(_value), Shown("a text as the value of a variable")],
+    ],
+    Shown("a table of texts", hidden=True),
+]
 ImageReference = Annotated[
     str,
     Field(

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from mldeploy.config.check import checked, nearest
+from mldeploy.config.check import checked
 from mldeploy.config.errors import ConfigError, joined
 from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile
 from mldeploy.config.override import PREFIX, Overrides, from_environment, parsed, scalar_type, scalars, variable
@@ -17,6 +17,7 @@ from mldeploy.config.resolve import Found, Raw, resolve
 from mldeploy.config.settings import Project
 from mldeploy.config.sources import read_files
 from mldeploy.config.target import TargetSettings
+from mldeploy.config.text import nearest
 
 TABLES: Mapping[str, type[BaseModel]] = {"app": AppTable, "build": BuildTable, "check": CheckTable}
 OWN_VARIABLES: frozenset[str] = frozenset()

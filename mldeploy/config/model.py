@@ -13,6 +13,7 @@ from mldeploy.config.kinds import (
     Entry,
     FileAnywhere,
     FileInside,
+    FileInsideOrNone,
     ImageReference,
     Name,
     Platform,
@@ -113,12 +114,12 @@ class BuildTable(Table):
         examples=["linux/amd64"],
     )
     requirements: FileInside = Field(default="requirements.txt", description="The app's dependencies, in pip's format.")
-    dockerfile: Annotated[FileInside | None, Shown(unset="`Dockerfile` if there is one, else mldeploy's recipe")] = (
-        Field(
-            default=None,
-            description="Your own Dockerfile, used instead of mldeploy's recipe.",
-            examples=["Dockerfile"],
-        )
+    dockerfile: Annotated[
+        FileInsideOrNone | None, Shown(unset="`Dockerfile` if there is one, else mldeploy's recipe")
+    ] = Field(
+        default=None,
+        description="Your own Dockerfile, used instead of mldeploy's recipe; empty: the recipe even if there is one.",
+        examples=["Dockerfile"],
     )
     args: Variables = Field(
         default={},

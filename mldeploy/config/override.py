@@ -27,6 +27,11 @@ class Override:
     value: str | int | float | bool | tuple[str, ...] = field(repr=False)
     flag: str
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The key's parts. A table within a table may have dots in its keys: "app.env.LOG.LEVEL" has three parts."""
+        return tuple(self.key.split(".", 3 if self.key.startswith("target.") else 2))
+
 
 Overrides: TypeAlias = Sequence[Override]
 

@@ -55,7 +55,7 @@ def resolve(raw: Raw, found: Found) -> Project:
 
 def _app(raw: Raw, table: AppTable, found: Found) -> App:
     env_file = _path(raw, "app.env_file", table.env_file)
-    from_file = {} if env_file is None else read_env_file(env_file, raw.written.where("app.env_file"))
+    from_file = {} if env_file is None else read_env_file(env_file, raw.written.place("app.env_file"))
     written = {name: Secret(value) for name, value in table.env.items()}
     return App(
         name=table.name or dns_label(raw.folder.name),
@@ -81,7 +81,7 @@ def _build(raw: Raw, table: BuildTable, found: Found) -> Build:
         base_image=table.base_image,
         platform=table.platform or _host_platform(),
         requirements=table.requirements,
-        dockerfile=table.dockerfile or found.dockerfile,
+        dockerfile=(found.dockerfile if table.dockerfile is None else table.dockerfile) or None,
         args=tuple(sorted(table.args.items())),
         ca_bundle=_path(raw, "build.ca_bundle", table.ca_bundle),
     )
@@ -97,7 +97,7 @@ def _path(raw: Raw, key: str, text: str | None) -> Path | None:
     try:
         return raw.folder / Path(text).expanduser()
     except RuntimeError as error:
-        raise ConfigError(raw.written.where(key), "begins with ~, but that user has no home") from error
+        raise ConfigError(raw.written.place(key), "begins with ~, but that user has no home") from error
 
 
 def _host_platform() -> str:

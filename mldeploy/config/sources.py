@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
@@ -13,6 +13,7 @@ from mldeploy.config.files import UnreadableError, read_text
 from mldeploy.config.model import MACHINE_KEYS
 from mldeploy.config.override import Overrides
 from mldeploy.config.paths import config_file
+from mldeploy.config.text import dotted, is_unicode
 
 OWN_FILE = "mldeploy.toml"
 PYPROJECT = "pyproject.toml"
@@ -22,29 +23,41 @@ PYPROJECT = "pyproject.toml"
 class Written:
     """What is written, merged but not checked, and who wrote it.
 
-    prefix: place of the project's keys ("mldeploy.toml: "). origins: place of each key that is not from there.
+    prefix: place of the project's keys ("mldeploy.toml: "). origins: place of each key, by its parts, that is not from
+    there.
     """
 
     values: Mapping[str, object]
     prefix: str
-    origins: Mapping[str, str]
+    origins: Mapping[tuple[str, ...], str]
 
-    def where(self, key: str) -> str:
-        """The place of a dotted key, for an error: "mldeploy.toml: app.port", "--port"."""
-        parts = key.split(".")
+    def where(self, path: Sequence[str | int]) -> str:
+        """The place of a key, for an error: "mldeploy.toml: app.models[0]", "--port"."""
+        parts = tuple(map(str, path))
         for end in range(len(parts), 0, -1):
-            if (origin := self.origins.get(".".join(parts[:end]))) is not None:
+            if (origin := self.origins.get(parts[:end])) is not None:
                 return origin
-        return f"{self.prefix}{key}"
+        return f"{self.prefix}{dotted(path)}"
+
+    def place(self, key: str) -> str:
+        """The place of a dotted key that may hold its default, which nobody wrote: then the key alone."""
+        value: object = self.values
+        for part in key.split("."):
+            if not _is_table(value) or part not in value:
+                return key
+            value = value[part]
+        return self.where(key.split("."))
 
     def under(self, overrides: Overrides, read: Callable[[str, str], object]) -> Written:
         """This with `overrides` on top. `read(key, text)` gives a text the type that the key has."""
         values: dict[str, object] = dict(self.values)
         for override in overrides:
             value = override.value
+            if not is_unicode(override.key) or (isinstance(value, str) and not is_unicode(value)):
+                raise ConfigError(override.flag, "is not UTF-8 text")
             typed = read(override.key, value) if isinstance(value, str) else value
-            values = _set(values, override.key.split(".", 2), typed)
-        origins = {**self.origins, **{override.key: override.flag for override in overrides}}
+            values = _set(values, override.path, typed)
+        origins = {**self.origins, **{override.path: override.flag for override in overrides}}
         return replace(self, values=values, origins=origins)
 
 
@@ -52,14 +65,14 @@ def read_files(folder: Path) -> Written:
     """The project's file over the user's. Raises ConfigError; no file at all is no error."""
     prefix, project = _project_file(folder)
     path = config_file()
-    machine = _parse(str(path), path)
-    _machine_keys_only(str(path), machine)
-    build, project_build = machine.get("build", {}), project.get("build", {})
-    if not (_is_table(build) and _is_table(project_build)):
+    machine = _machine_build(str(path), _parse(str(path), path))
+    build = project.get("build", {})
+    if not machine or not _is_table(build):
         return Written(project, prefix, {})
-    merged = {**build, **project_build}
-    origins = {f"build.{key}": f"{path}: build.{key}" for key in build.keys() - project_build.keys()}
-    return Written({**project, "build": merged} if merged else project, prefix, origins)
+    origins: dict[tuple[str, ...], str] = {
+        ("build", key): f"{path}: build.{key}" for key in machine.keys() - build.keys()
+    }
+    return Written({**project, "build": {**machine, **build}}, prefix, origins)
 
 
 def _project_file(folder: Path) -> tuple[str, dict[str, object]]:
@@ -99,20 +112,26 @@ def _said(error: ValueError) -> str:
     return text[:1].lower() + text[1:] if isinstance(error, tomllib.TOMLDecodeError) else "a number is too long"
 
 
-def _machine_keys_only(name: str, values: Mapping[str, object]) -> None:
-    keys = [
-        f"{table}.{key}" if _is_table(entries) and entries else table
-        for table, entries in values.items()
-        for key in (entries if _is_table(entries) and entries else [""])
-    ]
-    strange = [key for key in keys if key not in MACHINE_KEYS and key != "build"]
+def _machine_build(name: str, values: Mapping[str, object]) -> dict[str, object]:
+    """The [build] table of the user's own file, which may hold nothing but MACHINE_KEYS."""
+    build = values.get("build", {})
+    if not _is_table(build):
+        raise ConfigError(f"{name}: build", "must be a table")
+    strange = [key for key in values if key != "build"]
+    strange += [f"build.{key}" for key in build if f"build.{key}" not in MACHINE_KEYS]
     known = " and ".join(sorted(MACHINE_KEYS))
-    remedy = f"Move it to the project's {OWN_FILE}. This file holds {known}: what belongs to the machine."
+    remedy = f"Move it to the project's {OWN_FILE}. This file holds {known}, which belong to the machine."
     if strange:
         raise joined([ConfigError(f"{name}: {key}", "does not belong to a machine", remedy) for key in strange])
+    bundle = build.get("ca_bundle")
+    if isinstance(bundle, str) and not bundle.startswith(("/", "~")):
+        raise ConfigError(
+            f"{name}: build.ca_bundle", "must be an absolute path, or begin with ~: it holds for any folder"
+        )
+    return build
 
 
-def _set(values: Mapping[str, object], path: list[str], value: object) -> dict[str, object]:
+def _set(values: Mapping[str, object], path: Sequence[str], value: object) -> dict[str, object]:
     """A copy of `values` with `value` at `path`; where something else than a table is in the way, unchanged."""
     key, *rest = path
     if not rest:

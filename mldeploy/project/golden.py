@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Never, TypeAlias, TypeGuard
 
-from mldeploy.config.check import quoted
 from mldeploy.config.files import UnreadableError, read_text
+from mldeploy.config.text import quoted
 from mldeploy.project.errors import ProjectError
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"

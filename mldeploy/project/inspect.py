@@ -79,15 +79,15 @@ def _notes(raw: Raw, project: Project) -> Iterator[str]:
 
 def _problems(raw: Raw, project: Project) -> Iterator[ProjectError]:
     app, build = project.app, project.build
-    where = raw.written.where
+    where = raw.written.place
     if build.dockerfile is not None:
         yield from _missing(app.folder, build.dockerfile, where("build.dockerfile"))
     else:
         if (what := entry_problem(app.folder, app.entry)) is not None:
             yield ProjectError(where("app.entry"), what, _entry_remedy(app.folder))
         yield from _missing(app.folder, build.requirements, where("build.requirements"))
-    for index, model in enumerate(app.models):
-        yield from _missing(app.folder, model, where(f"app.models[{index}]"))
+    for model in app.models:
+        yield from _missing(app.folder, model, where("app.models"))
     if build.ca_bundle is not None:
         yield from _unreadable(build.ca_bundle, where("build.ca_bundle"))
     if project.check.golden is not None:

@@ -1,0 +1,41 @@
+"""Names and values from outside, as they stand in messages."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection, Sequence
+
+LONGEST_QUOTE = 60
+
+
+def quoted(value: object) -> str:
+    """A value as one short line that no terminal can take for a command. What a table or list holds is left out."""
+    if isinstance(value, (dict, list)):
+        return "a table" if isinstance(value, dict) else "a list"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """A path of keys and indices as users write it: ("app", "models", 0) → "app.models[0]"."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            bare = part.isascii() and part.replace("-", "_").isidentifier()
+            text += ("." if text else "") + (part if bare else quoted(part))
+    return text
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """ "; did you mean …?" for the known name that is nearest to `name`, or nothing."""
+    match = difflib.get_close_matches(name, known, 1)
+    return f'; did you mean "{match[0]}"?' if match else ""
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the text can be written anywhere: bytes that are not UTF-8 reach us from arguments and variables."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
