@@ -1,0 +1,62 @@
+"""How numbers, times and foreign text are written for people."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_ASCII = str.maketrans(
+    {"…": "...", "→": "->", "\u00d7": "x", "·": "-", "\u2013": "-", "—": "-", "✓": "ok", "✗": "failed"}
+)
+
+
+def seconds(value: float) -> str:
+    """`0.31 s`, `4.2 s`, `48 s`, `3 min 05 s`."""
+    if value < 1:
+        return f"{value:.2f} s"
+    if value < 9.95:
+        return f"{value:.1f} s"
+    return elapsed(round(value))
+
+
+def elapsed(value: float) -> str:
+    """Whole seconds, for a number that runs: `4 s`, `1 min 05 s`."""
+    whole = int(value)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def size(value: int) -> str:
+    """Bytes in decimal units, as registries count: `0 B`, `18 kB`, `4.8 MB`, `547 MB`."""
+    number = float(value)
+    for unit in ("B", "kB", "MB"):
+        if number < 999.5:
+            return f"{number:.1f} {unit}" if unit != "B" and number < 9.95 else f"{number:.0f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
+
+
+def age(moment: str, now: datetime | None = None) -> str:
+    """How long ago an ISO 8601 moment was: `12 s ago`, `3 h ago`; the text itself if it is no such moment."""
+    try:
+        then = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=UTC)
+    passed = max(0, int(((now or datetime.now(UTC)) - then).total_seconds()))
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if passed >= length * (2 if unit == "d" else 1):
+            return f"{passed // length} {unit} ago"
+    return f"{passed} s ago"
+
+
+def printable(text: str, *, unicode: bool = True) -> str:
+    """Foreign text without what a terminal would obey; `unicode=False` also writes our own marks in ASCII."""
+    safe = _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+    return safe if unicode else safe.translate(_ASCII)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 image`, `3 images`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
