@@ -26,7 +26,7 @@ browser: python
 	@$(PYTHON) -m scripts.browser
 
 demo: setup example_app/model.joblib ## train the example, deploy it on this machine, ask it, print its URL
-	@scripts/demo.sh
+	@$(PYTHON) -m scripts.demo
 
 example_app/model.joblib: $(filter-out example_app/app.py,$(wildcard example_app/*.py)) | python
 	cd example_app && ../$(PYTHON) train.py
@@ -41,7 +41,10 @@ lint: python ## check style, types, layers, the generated documents and the pins
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	cd example_app && ../$(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache/example_app .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/shellcheck scripts/*.sh .ci/run
+	$(PYTHON) -m mldeploy.config.reference --check docs/configuration.md
 	$(PYTHON) -m scripts.hygiene
 	$(PYTHON) -m scripts.lock --check
 

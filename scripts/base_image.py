@@ -12,17 +12,17 @@ import tempfile
 import threading
 from pathlib import Path
 
-import requests
 import tomlkit
 from docker import APIClient
 from docker.credentials.errors import StoreError
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import ImageNotFound
 from tomlkit.exceptions import ParseError
 
 from mldeploy.config.model import BuildTable
 from mldeploy.config.paths import config_file
 from mldeploy.core.errors import MldeployError
 from mldeploy.image.engine import Engine
+from mldeploy.image.errors import EngineError, engine_errors
 from scripts.base_rootfs import rootfs
 from scripts.machine import Machine, machine_lock, say
 
@@ -41,14 +41,18 @@ IMAGE_CONFIG = [
 def main() -> None:
     """Return once the chosen base image is there; SystemExit with one sentence otherwise. May be repeated."""
     try:
-        config, client = config_file(), Engine.connect().client
+        ensure(config_file(), Engine.connect().client)
     except MldeployError as error:
         sys.exit(str(error))
+
+
+def ensure(config: Path, client: APIClient) -> None:
+    """See to it that the engine has the base image that the user's file chooses; one that is made is chosen there."""
     chosen = chosen_base(config)
     wanted = chosen or OFFICIAL
     if present(client, wanted):
         return
-    if wanted != OWN and not present(client, OWN):
+    if wanted != OWN and (chosen or not present(client, OWN)):
         say(f"Pulling {wanted}")
         reason = pull(client, wanted)
         if reason is None:
@@ -57,7 +61,7 @@ def main() -> None:
             sys.exit(f"{config} chooses the base image {chosen}, which cannot be pulled: {reason}")
         say(f"It cannot be pulled: {reason}")
     if not present(client, OWN):
-        make(client)
+        make(client, Machine.here())
     choose(config, OWN, ca_bundle())
 
 
@@ -77,11 +81,14 @@ def pull(client: APIClient, image: str, silence: float = SILENCE_SECONDS) -> str
 
     def listen() -> None:
         try:
-            for event in client.pull(image, stream=True, decode=True):
-                news.put(event.get("error", ""))
+            with engine_errors(image):
+                for event in client.pull(image, stream=True, decode=True):
+                    news.put(event.get("error", ""))
             news.put(None)
-        except (DockerException, StoreError, requests.RequestException) as error:
-            news.put(str(getattr(error, "explanation", None) or error))
+        except EngineError as error:
+            news.put(error.what)
+        except StoreError as error:  # a credential helper that does not work
+            news.put(str(error))
 
     threading.Thread(target=listen, daemon=True).start()
     try:
@@ -89,13 +96,13 @@ def pull(client: APIClient, image: str, silence: float = SILENCE_SECONDS) -> str
             if word:
                 return " ".join(word.split())
     except queue.Empty:
-        return f"no answer within {silence:.0f} s"
+        return f"no answer within {silence:g} s"
     return None
 
 
-def make(client: APIClient) -> None:
+def make(client: APIClient, machine: Machine) -> None:
     """Make the base image from packages; SystemExit where that cannot be done."""
-    if not Machine.here().installs:
+    if not machine.installs:
         sys.exit(
             f"Without {OFFICIAL} a base image can only be made by root on Debian: "
             "run this as root once, or choose an image that your engine can pull ([build] base_image)."
@@ -105,18 +112,20 @@ def make(client: APIClient) -> None:
             return
         say(f"Making {OWN} from Debian's packages instead (about a minute)")
         with rootfs() as (folder, released):
-            load(client, folder, released)
+            load(client, OWN, folder, released)
 
 
-def load(client: APIClient, folder: Path, released: int) -> None:
-    """Make the folder the image `OWN`; no file in it is younger than `released`: equal content is an equal layer."""
+def load(client: APIClient, image: str, folder: Path, released: int) -> None:
+    """Make the folder an image; no file in it is younger than `released`: equal content is an equal layer."""
     alike = ["--sort=name", "--numeric-owner", "--clamp-mtime", f"--mtime=@{released}"]
-    repository, _, tag = OWN.partition(":")
-    with subprocess.Popen(["tar", "--create", *alike, "--directory", folder, "."], stdout=subprocess.PIPE) as tar:
-        client.import_image(tar.stdout, repository, tag, changes=IMAGE_CONFIG, stream_src=True)
-    if tar.returncode:
-        client.remove_image(OWN)
-        sys.exit(f"The files of {OWN} could not be packed (tar's exit code is {tar.returncode}).")
+    repository, _, tag = image.partition(":")
+    command = ["tar", "--create", *alike, "--directory", str(folder), "."]
+    with engine_errors(image), subprocess.Popen(command, stdout=subprocess.PIPE) as tar:
+        answer = client.import_image(tar.stdout, repository, tag, changes=IMAGE_CONFIG, stream_src=True)
+    if tar.returncode and present(client, image):
+        client.remove_image(image)  # half of it
+    if not present(client, image):
+        sys.exit(f"The engine did not take in {image}: {answer} (tar's exit code is {tar.returncode}).")
 
 
 def chosen_base(config: Path) -> str | None:

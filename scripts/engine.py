@@ -44,9 +44,9 @@ def refusal() -> EngineError | None:
     return None
 
 
-def advice(error: EngineError, machine: Machine) -> str:
+def advice(error: EngineError, machine: Machine, default: str = DEFAULT_ENDPOINT) -> str:
     """What to do when this program cannot bring an engine: install one if there is none, else what the error says."""
-    if error.where != DEFAULT_ENDPOINT or Path(DEFAULT_ENDPOINT.removeprefix("unix://")).exists():
+    if error.where != default or Path(default.removeprefix("unix://")).exists():
         return str(error)
     if machine.system == "Darwin":
         install = "install and start Docker Desktop, OrbStack or colima"

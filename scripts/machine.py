@@ -43,9 +43,9 @@ class Machine:
 
 
 @contextmanager
-def machine_lock() -> Iterator[None]:
+def machine_lock(path: Path = LOCK) -> Iterator[None]:
     """Hold the machine's set-up lock, waiting for whoever holds it. Needs root. Children do not inherit it."""
-    with LOCK.open("w") as lock:
+    with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
