@@ -17,11 +17,16 @@ SettingsT_contra = TypeVar("SettingsT_contra", bound=TargetSettings, contravaria
 
 @dataclass(frozen=True)
 class Address:
-    """Where a deployment answers, and with which image. `remarks`: what the user should know of how it got there."""
+    """Where a deployment answers, and with which image. `remarks`: what the user should know of how it got there.
+
+    gap_seconds: how long the URL was silent while a new version took the place of the old one, as measured by asking
+    it; None if nothing took anything's place there.
+    """
 
     url: str
     image: Image
     remarks: tuple[str, ...] = ()
+    gap_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,57 @@
+"""What can be wrong with a target or with what runs on it."""
+
+from __future__ import annotations
+
+from mldeploy.core.errors import ExitCode, MldeployError
+
+
+class UnknownTargetError(MldeployError):
+    """No provider bears the name after `--target`."""
+
+    code = ExitCode.USAGE
+
+
+class PluginError(MldeployError):
+    """A provider that was installed beside mldeploy cannot be used."""
+
+    code = ExitCode.USAGE
+
+
+class AbsentError(MldeployError):
+    """Something was asked of a deployment that is not there."""
+
+    code = ExitCode.REMOTE
+
+
+class VerdictError(MldeployError):
+    """A version of the app that is not let in, and why.
+
+    cause: one sentence. exit_status: what its process ended with, if it ended. log: its last lines, without newlines.
+    """
+
+    code = ExitCode.FAILED
+
+    def __init__(
+        self, where: str, cause: str, todo: str, *, exit_status: int | None = None, log: tuple[str, ...] = ()
+    ) -> None:
+        shown = "\n".join(("", "Its last lines:", *(f"  {line}" for line in log))) if log else ""
+        super().__init__(where, cause + shown, todo)
+        self.cause = cause
+        self.exit_status = exit_status
+        self.log = log
+
+
+class PortTakenError(MldeployError):
+    """The port that the app should answer on belongs to something else. Nothing was stopped for it.
+
+    free_port: the next one that nobody uses, or None if none was found.
+    """
+
+    code = ExitCode.FAILED
+
+    def __init__(self, port: int, owner: str, free_port: int | None) -> None:
+        todo = f"Stop that, or choose another port: `--port {free_port}`." if free_port else "Stop that."
+        super().__init__(f"port {port}", f"is taken by {owner}", todo)
+        self.port = port
+        self.owner = owner
+        self.free_port = free_port

@@ -1,0 +1,126 @@
+"""From what was seen of a version that is not let in to one verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from mldeploy.config.settings import Project
+from mldeploy.image.client import AnswerError, GoldenError, Silence, SilentError
+from mldeploy.providers.errors import VerdictError
+from mldeploy.providers.local.causes import Diagnosis, from_exit, from_log
+from mldeploy.providers.local.container import Container
+from mldeploy.providers.local.drift import size
+from mldeploy.providers.local.listeners import Listener, Sockets
+
+SHOWN_LINES = 20
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen of a container until it was given up.
+
+    out_of_memory: the kernel killed a process of it. sockets: None if they could not be seen. answer: the last thing
+    that was heard from the app, None if it was never asked. waited: seconds. log: the end of its log.
+    """
+
+    container: Container
+    out_of_memory: bool
+    sockets: Sockets | None
+    answer: AnswerError | None
+    waited: float
+    log: tuple[str, ...]
+
+
+def verdict(project: Project, evidence: Evidence) -> VerdictError:
+    """Why the version is not let in. No value of the project's environment is in it, should the app have logged one."""
+    found = diagnosis(project, evidence)
+    ended = None if evidence.container.running else evidence.container.exit_status
+    log = tuple(_redacted(line, project) for line in evidence.log[-SHOWN_LINES:])
+    where = f"{evidence.container.name} ({evidence.container.spec.image})"
+    todo = found.todo or "Its log above says more."
+    return VerdictError(where, _redacted(found.cause, project), todo, exit_status=ended, log=log)
+
+
+def refused_start(project: Project, container: Container, said: str) -> VerdictError:
+    """The verdict on a container that the engine could not start; `said` is the engine's reason."""
+    found = from_log([said], project.build.requirements) or Diagnosis(said, "See `docker events`.")
+    where = f"{container.name} ({container.spec.image})"
+    return VerdictError(where, f"it does not start: {found.cause}", found.todo, exit_status=container.exit_status)
+
+
+def diagnosis(project: Project, evidence: Evidence) -> Diagnosis:
+    """The first cause that is certain, the most particular first."""
+    container, told = evidence.container, from_log(evidence.log, project.build.requirements)
+    if evidence.out_of_memory or container.oom_killed:
+        return _out_of_memory(project, evidence)
+    if not container.running:
+        return _ended(container, told)
+    return _answered(project, evidence, told)
+
+
+def _out_of_memory(project: Project, evidence: Evidence) -> Diagnosis:
+    who = "one of its processes was" if evidence.container.running else "it was"
+    limit = size(project.app.memory)
+    todo = "Raise `memory` in [app] of mldeploy.toml, or lower `workers`."
+    return Diagnosis(f"out of memory: {who} killed at the limit of {limit}", todo)
+
+
+def _ended(container: Container, told: Diagnosis | None) -> Diagnosis:
+    end = from_exit(container.exit_status)
+    if told is None:
+        return end
+    return Diagnosis(f"{told.cause} (exit code {container.exit_status})", told.todo or end.todo)
+
+
+def _answered(project: Project, evidence: Evidence, told: Diagnosis | None) -> Diagnosis:
+    answer, health = evidence.answer, project.app.health
+    if answer is None:
+        return Diagnosis(f"it did not live long enough to be asked for {health}")
+    if isinstance(answer, GoldenError):
+        return Diagnosis(answer.what, answer.todo)
+    if isinstance(answer, SilentError):
+        return _silent(project, evidence, answer, told)
+    path = urlsplit(answer.where).path
+    said = f"{path} {answer.what}"
+    if told:
+        return Diagnosis(f"{said}; the log says: {told.cause}", told.todo)
+    if path != health:
+        return Diagnosis(said, "The golden row is asked there: correct its path or its request, or the app.")
+    return Diagnosis(said, f"Let {health} answer 200, or set `health` in [app] of mldeploy.toml to a path that does.")
+
+
+def _silent(project: Project, evidence: Evidence, answer: SilentError, told: Diagnosis | None) -> Diagnosis:
+    port, path, sockets = project.app.port, urlsplit(answer.where).path, evidence.sockets
+    if sockets and not any(each.reaches(port) for each in sockets.listeners):
+        return _not_listening(port, sockets.listeners, evidence, told)
+    if told:
+        return Diagnosis(f"{path} does not answer; the log says: {told.cause}", told.todo)
+    if answer.silence is Silence.GARBLED:
+        return Diagnosis(f"what listens on port {port} does not speak HTTP", "Let a web server listen there.")
+    if answer.silence is Silence.LATE:
+        todo = "Let it answer at once, or give it longer with `start_timeout` in [check] of mldeploy.toml."
+        return Diagnosis(f"{path} does not answer within {evidence.waited:.0f} s", todo)
+    return Diagnosis(f"{path} gets no answer: {answer.silence.value}", "See that its server answers on that port.")
+
+
+def _not_listening(port: int, listeners: tuple[Listener, ...], evidence: Evidence, told: Diagnosis | None) -> Diagnosis:
+    if not listeners and told:
+        return Diagnosis(f"nothing listens on port {port}; the log says: {told.cause}", told.todo)
+    if not listeners:
+        todo = "Let its server start, or give it longer with `start_timeout` in [check] of mldeploy.toml."
+        return Diagnosis(f"nothing listens on port {port} after {evidence.waited:.0f} s", todo)
+    found = " and ".join(map(str, listeners))
+    if any(each.port == port for each in listeners):
+        todo = f"Let the server listen on 0.0.0.0:{port}."
+        return Diagnosis(f"it listens on {found}, which only the container itself can reach", todo)
+    todo = f"Let the server listen on 0.0.0.0:{port} (the variable PORT says {port}), or correct `port` in [app]."
+    return Diagnosis(f"nothing listens on port {port}, but something listens on {found}", todo)
+
+
+def _redacted(text: str, project: Project) -> str:
+    """The text without the values of the environment. Short ones stay: they are words and numbers, not secrets."""
+    for _, value in project.app.env:
+        if len(value.reveal()) >= 6:
+            text = text.replace(value.reveal(), "[REDACTED]")
+    return text

@@ -1,0 +1,73 @@
+"""What differs between a container that is there and the one that is wanted, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mldeploy.providers.local.container import Container
+from mldeploy.providers.local.spec import ContainerSpec
+
+UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def size(count: int) -> str:
+    """Bytes as people write them: "1.5 GiB", "no limit" for 0."""
+    for unit, name in UNITS:
+        if count >= unit:
+            return f"{count / unit:.4g} {name}"
+    return f"{count} bytes" if count else "no limit"
+
+
+@dataclass(frozen=True)
+class _Field:
+    """One aspect of a container: what it is called, and how its value is written."""
+
+    name: str
+    value: Callable[[ContainerSpec], str]
+
+
+_FIELDS = (
+    _Field("port in the container", lambda spec: str(spec.port)),
+    _Field("address", lambda spec: spec.host),
+    _Field("port", lambda spec: str(spec.host_port)),
+    _Field("memory", lambda spec: size(spec.memory)),
+    _Field("CPUs", lambda spec: f"{spec.nano_cpus / 1e9:g}"),
+    _Field("process limit", lambda spec: str(spec.pids_limit)),
+    _Field("restart policy", lambda spec: spec.restart),
+    _Field("stop timeout", lambda spec: f"{spec.stop_timeout} s"),
+    _Field("root file system", lambda spec: "read-only" if spec.read_only else "writable"),
+    _Field("init", lambda spec: "the engine's" if spec.init else "the image's"),
+)
+
+
+def state_drift(found: Container) -> tuple[str, ...]:
+    """What keeps a container from serving, whatever it is made of."""
+    if not found.running:
+        ended = f" (exit code {found.exit_status})" if found.state == "exited" else ""
+        return (f"{found.state}{ended} → running",)
+    return ("unhealthy → healthy",) if found.health == "unhealthy" else ()
+
+
+def spec_drift(found: Container, wanted: ContainerSpec) -> tuple[str, ...]:
+    """What the container would have to be made anew for, one line each. Values of variables are never shown."""
+    lines = [] if found.spec.image_id == wanted.image_id else [f"image {found.spec.image} → {wanted.image}"]
+    for each in _FIELDS:
+        before, after = each.value(found.spec), each.value(wanted)
+        if before != after:
+            lines.append(f"{each.name} {before} → {after}")
+    if changed := _changed_variables(found.spec, wanted):
+        lines.append(f"environment changed: {', '.join(changed)}")
+    if not lines and found.fingerprint != wanted.fingerprint:
+        lines.append("made by another version of mldeploy → this one's settings")
+    return tuple(lines)
+
+
+def fits(found: Container, wanted: ContainerSpec) -> bool:
+    """The container can become the one that is wanted without being made anew."""
+    return replace(found.spec, restart=wanted.restart) == wanted and found.fingerprint == wanted.fingerprint
+
+
+def _changed_variables(found: ContainerSpec, wanted: ContainerSpec) -> list[str]:
+    before, after = dict(found.env), dict(wanted.env)
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

@@ -1,0 +1,64 @@
+"""How long a port does not answer while it passes from one version to the next, measured by asking it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from mldeploy.image.client import AnswerError, AppClient
+
+ASK_EVERY = 0.01
+
+
+class GapMeter:
+    """Asks a health path again and again in a thread of its own, from its construction until it is closed."""
+
+    def __init__(self, url: str, path: str) -> None:
+        self._url, self._path = url, path
+        self._lost: float | None = None
+        self._found: float | None = None
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._measure, name=f"gap of {url}", daemon=True)
+        self._thread.start()
+
+    @property
+    def seconds(self) -> float:
+        """From the first question that was not answered to the answer that ended the silence. 0.0: there was none."""
+        if self._lost is None:
+            return 0.0
+        return (self._found or time.monotonic()) - self._lost
+
+    def _measure(self) -> None:
+        with AppClient(self._url) as app:
+            ending = False
+            while not ending:
+                ending = self._done.wait(ASK_EVERY)  # after the end, once more: the silence may just have ended, too
+                asked = time.monotonic()
+                self._note(asked, self._answers(app))
+
+    def _answers(self, app: AppClient) -> bool:
+        try:
+            app.health(self._path)
+        except AnswerError:
+            return False
+        return True
+
+    def _note(self, asked: float, answered: bool) -> None:
+        if not answered:
+            self._lost = asked if self._lost is None else self._lost
+            self._found = None
+        elif self._lost is not None and self._found is None:
+            self._found = time.monotonic()
+
+    def close(self) -> None:
+        """Ask once more and stop. May be repeated."""
+        self._done.set()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

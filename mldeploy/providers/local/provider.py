@@ -1,0 +1,57 @@
+"""The local target: the Docker Engine of this machine."""
+
+# ruff: noqa: ARG002 - the signatures are those of Provider
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from mldeploy.config.settings import Project
+from mldeploy.config.target import TargetSettings
+from mldeploy.core.step import Key, Resource, Step
+from mldeploy.image.engine import Engine
+from mldeploy.image.errors import engine_errors
+from mldeploy.image.labels import matching
+from mldeploy.image.steps import BaseImage, BuiltImage
+from mldeploy.providers.local.cloud import LocalCloud
+from mldeploy.providers.local.containers import Containers
+from mldeploy.providers.local.service import LocalService
+from mldeploy.providers.local.settings import LocalSettings
+from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
+
+KINDS: Mapping[str, type[Step[LocalCloud, object]]] = MappingProxyType(
+    {step.kind: step for step in (BaseImage, BuiltImage, RunningContainer, LocalEndpoint)}
+)
+
+
+@dataclass(frozen=True)
+class LocalProvider:
+    """`mldeploy.providers.base.Provider` for this machine."""
+
+    name: str = "local"
+    settings: type[TargetSettings] = LocalSettings
+    kinds: Mapping[str, type[Step[LocalCloud, object]]] = KINDS
+
+    def connect(self, project: Project, settings: LocalSettings) -> LocalCloud:
+        """Raises EngineError if no engine answers."""
+        return LocalCloud(Engine.connect())
+
+    def place(self, cloud: LocalCloud) -> tuple[str, ...]:
+        """One journal for this machine; an engine elsewhere has one of its own."""
+        return (cloud.machine,) if cloud.machine else ()
+
+    def goal(self, project: Project, settings: LocalSettings) -> LocalEndpoint:
+        return LocalEndpoint(RunningContainer(BuiltImage.of(project), settings))
+
+    def inventory(self, cloud: LocalCloud, project: Project) -> Collection[Resource]:
+        """Containers and images by label. Nothing else is made on the engine: neither networks nor volumes."""
+        name = project.app.name
+        containers = Containers(cloud.engine, name).all()
+        with engine_errors(f"images of {name}"):
+            images = cloud.engine.client.images(filters=matching(name))
+        there = ((RunningContainer.kind, containers), (BuiltImage.kind, images))
+        return [Resource(kind, Key(name)) for kind, found in there if found]
+
+    def service(self, cloud: LocalCloud, project: Project, settings: LocalSettings) -> LocalService:
+        return LocalService(Containers(cloud.engine, project.app.name))

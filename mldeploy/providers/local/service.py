@@ -1,0 +1,92 @@
+"""What runs of an app on this machine, and how it is operated."""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from mldeploy.image.errors import engine_errors
+from mldeploy.providers.base import Instance
+from mldeploy.providers.errors import AbsentError
+from mldeploy.providers.local.container import Container
+from mldeploy.providers.local.containers import Containers
+
+LOOK_EVERY = 0.2
+
+
+@dataclass(frozen=True)
+class LocalService:
+    """The containers of one app."""
+
+    containers: Containers
+
+    def instances(self) -> tuple[Instance, ...]:
+        return tuple(map(self._instance, self.containers.all()))
+
+    def url(self) -> str | None:
+        serving = next((each for each in self.containers.all() if each.running and self._has_port(each)), None)
+        return serving.url if serving else None
+
+    def logs(self, *, follow: bool, tail: int) -> Iterator[str]:
+        """Raises AbsentError if there is no container. What follows goes on with the next version after a rollout."""
+        found = [each for each in self.containers.all() if self._has_port(each)]
+        if not found:
+            todo = "`mldeploy deploy` starts it."
+            raise AbsentError(self.containers.app, "nothing of it runs on this machine, or ever did", todo)
+        container: Container | None = found[0]
+        while container:
+            yield from self._lines(container, follow, tail)
+            container, tail = (self._successor() if follow else None), 0
+
+    def stop(self) -> bool:
+        found = self.containers.all()
+        for each in found:
+            self.containers.stop(each)
+        return any(each.running for each in found)
+
+    def _lines(self, container: Container, follow: bool, tail: int) -> Iterator[str]:
+        client = self.containers.engine.client
+        with engine_errors(container.name):
+            stream = client.logs(container.id, stream=True, follow=follow, tail=tail or "all")
+            with closing(stream):
+                yield from _split(stream)
+
+    def _successor(self) -> Container | None:
+        """The container that takes over when one has ended; None if nothing will."""
+        while True:
+            found = self.containers.all()
+            for each in found:
+                if each.running and self._has_port(each):
+                    return each
+            if all(self._has_port(each) and each.name == self.containers.serving for each in found):
+                return None
+            time.sleep(LOOK_EVERY)  # a rollout is under way
+
+    def _has_port(self, container: Container) -> bool:
+        return container.name != self.containers.candidate
+
+    def _instance(self, container: Container) -> Instance:
+        return Instance(
+            name=container.name,
+            image=container.spec.image,
+            state=container.state,
+            health=container.health,
+            url=container.url if container.running else "",
+            started=container.started,
+            restarts=container.restarts,
+            memory=self.containers.usage(container.id).memory if container.running else 0,
+        )
+
+
+def _split(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Lines of text, as soon as each is complete, from bytes that end anywhere."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    rest = ""
+    for chunk in chunks:
+        *lines, rest = (rest + decoder.decode(chunk)).split("\n")
+        yield from (line.removesuffix("\r") for line in lines)
+    if rest := rest + decoder.decode(b"", final=True):
+        yield rest

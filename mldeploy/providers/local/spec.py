@@ -1,0 +1,130 @@
+"""What a container is made of: a value that is built without asking anyone, compared, and sent in one place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from mldeploy.config.secret import Secret
+from mldeploy.config.settings import App
+from mldeploy.image.labels import belonging
+from mldeploy.providers.local.settings import LocalSettings
+
+SPEC = "mldeploy.spec"
+"""Label: the hash of everything about a container but its restart policy and the values of its environment.
+
+It also tells our containers from those that a user starts by hand from our images, which inherit an image's labels.
+"""
+ENV = "mldeploy.env"
+"""Label: the names of the variables that the project sets, with commas between them. Their values are in no label."""
+
+Body = dict[str, object]
+Variables = tuple[tuple[str, Secret], ...]
+"""Environment variables, sorted by name."""
+
+
+def sorted_by_name(variables: Iterable[tuple[str, Secret]]) -> Variables:
+    return tuple(sorted(variables, key=lambda variable: variable[0]))
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """One container, wanted or found.
+
+    image is the reference that people read, image_id what is compared. memory: bytes. nano_cpus: billionths of a CPU.
+    host_port 0 lets the engine choose. stop_timeout: seconds. env: without what the image sets.
+    """
+
+    app: str
+    image: str = field(compare=False)
+    image_id: str
+    port: int
+    host: str
+    host_port: int
+    memory: int
+    nano_cpus: int
+    pids_limit: int
+    restart: str
+    stop_timeout: int
+    read_only: bool
+    init: bool
+    env: Variables
+
+    @property
+    def fingerprint(self) -> str:
+        """The value of the label SPEC."""
+        blind = replace(self, restart="", env=tuple((name, Secret("")) for name, _ in self.env))
+        text = json.dumps({**_unlabelled(blind), "Image": self.image_id}, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """What decides of an image: its id, and whether it starts its program through an init of its own."""
+
+    reference: str
+    image_id: str
+    has_init: bool
+
+
+def wanted(app: App, settings: LocalSettings, image: ImageConfig, host_port: int) -> ContainerSpec:
+    """The container that serves the app. The variable PORT always tells the one port that everything leads to."""
+    return ContainerSpec(
+        app=app.name,
+        image=image.reference,
+        image_id=image.image_id,
+        port=app.port,
+        host=settings.host,
+        host_port=host_port,
+        memory=app.memory,
+        nano_cpus=round(app.cpus * 1e9),
+        pids_limit=settings.pids_limit,
+        restart=settings.restart,
+        stop_timeout=settings.stop_timeout,
+        read_only=app.read_only,
+        init=not image.has_init,
+        env=sorted_by_name({**dict(app.env), "PORT": Secret(str(app.port))}.items()),
+    )
+
+
+def candidate(spec: ContainerSpec) -> ContainerSpec:
+    """The same container on a port that the engine chooses, for this machine alone."""
+    return replace(unproven(spec), host="127.0.0.1", host_port=0)
+
+
+def unproven(spec: ContainerSpec) -> ContainerSpec:
+    """The same container, which stays dead when it dies: a verdict is wanted then, not another try."""
+    return replace(spec, restart="no")
+
+
+def create_body(spec: ContainerSpec) -> Body:
+    """The request that creates the container (Docker Engine API v1.41, ContainerCreate). It holds the secrets."""
+    body = _unlabelled(spec)
+    names = ",".join(name for name, _ in spec.env)
+    return {**body, "Labels": {**belonging(spec.app), SPEC: spec.fingerprint, ENV: names}}
+
+
+def _unlabelled(spec: ContainerSpec) -> Body:
+    port = f"{spec.port}/tcp"
+    return {
+        "Image": spec.image,
+        "Env": [f"{name}={value.reveal()}" for name, value in spec.env],
+        "ExposedPorts": {port: {}},
+        "StopTimeout": spec.stop_timeout,
+        "HostConfig": {
+            "PortBindings": {port: [{"HostIp": spec.host, "HostPort": str(spec.host_port or "")}]},
+            "Memory": spec.memory,
+            "MemorySwap": spec.memory,
+            "NanoCpus": spec.nano_cpus,
+            "PidsLimit": spec.pids_limit,
+            "RestartPolicy": {"Name": spec.restart},
+            "ReadonlyRootfs": spec.read_only,
+            "Tmpfs": {"/tmp": ""} if spec.read_only else {},  # noqa: S108 - the container's own
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "Init": spec.init,
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+        },
+    }

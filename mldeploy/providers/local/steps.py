@@ -1,0 +1,191 @@
+"""The two steps of the local target: the container that runs, and the URL that answers."""
+
+# ruff: noqa: ARG002, ARG004 - the signatures are those of Step
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mldeploy.core.errors import RefusedError
+from mldeploy.core.events import Progress
+from mldeploy.core.monitor import Monitor
+from mldeploy.core.step import Key, Outputs, Seen, Step
+from mldeploy.image.client import AnswerError, AppClient, GoldenRow
+from mldeploy.image.steps import BuiltImage
+from mldeploy.image.types import Image
+from mldeploy.providers.base import Address
+from mldeploy.providers.local.cloud import LocalCloud
+from mldeploy.providers.local.container import Container
+from mldeploy.providers.local.containers import Containers
+from mldeploy.providers.local.drift import spec_drift, state_drift
+from mldeploy.providers.local.ports import any_free_port
+from mldeploy.providers.local.rollout import Rolled, Rollout
+from mldeploy.providers.local.settings import LocalSettings
+from mldeploy.providers.local.spec import ContainerSpec, ImageConfig, wanted
+
+
+@dataclass(frozen=True)
+class Running:
+    """A container that serves the app.
+
+    is_new: nothing served before. was_replaced: another container served before. gap_seconds: as in `Address`.
+    """
+
+    container: str
+    url: str
+    image: Image
+    is_new: bool = False
+    was_replaced: bool = False
+    gap_seconds: float | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class RunningContainer(Step[LocalCloud, Running]):
+    """The app runs in a container on the engine, on its port, healthy, with the image that was built."""
+
+    kind: ClassVar[str] = "container"
+    title: ClassVar[str] = "Run the container"
+
+    image: BuiltImage
+    settings: LocalSettings
+
+    def key(self) -> Key:
+        return Key(self.image.project.app.name)
+
+    def probe(self, cloud: LocalCloud, outs: Outputs) -> Seen[Running] | None:
+        """An app that does not answer its health path, or whose image is about to be built, has drifted."""
+        containers = Containers(cloud.engine, self.image.project.app.name)
+        found = containers.all()
+        named = next((each for each in found if each.name == containers.serving), None) or containers.get(
+            containers.serving
+        )
+        container = named or next(iter(found), None)
+        if container is None:
+            return None
+        image = outs.get(self.image)
+        out = Running(container.id, container.url, _image_of(container, image))
+        if not container.ours:
+            return Seen(out, (f"the name {container.name} is taken",), ours=False)
+        leftovers = tuple(f"leftover container {each.name} → removed" for each in found if each != named)
+        return Seen(out, (*self._drift(containers, container, image), *leftovers))
+
+    def apply(self, cloud: LocalCloud, outs: Outputs, seen: Seen[Running] | None, monitor: Monitor) -> Running:
+        """Roll the image out; the version that serves is kept until the new one has answered in its place.
+
+        Raises VerdictError, PortTakenError, RefusedError, EngineError; ProjectError if the golden row cannot be read.
+        """
+        project, image = self.image.project, outs[self.image]
+        self._check_place(cloud, monitor)
+        golden = GoldenRow.load(project.check.golden) if project.check.golden else None
+        containers = Containers(cloud.engine, project.app.name)
+        rollout = Rollout(containers, project, self.settings, golden, monitor)
+        current = rollout.settle()
+        host_port = self._port_of(current) or any_free_port(self.settings.host)
+        spec = wanted(project.app, self.settings, containers.image(image.reference), host_port)
+        rolled = rollout.run(spec, current)
+        return self._running(rolled, image, before=current)
+
+    @staticmethod
+    def undo(cloud: LocalCloud, key: Key, monitor: Monitor) -> bool:
+        """Stop and remove every container of the app, also those that a crash left. What was accepted is finished."""
+        containers = Containers(cloud.engine, key.name)
+        found = containers.all()
+        for each in found:
+            monitor.progress(Progress("", f"stopping {each.name}"))
+            containers.stop(each)
+            containers.remove(each.id)
+        return bool(found)
+
+    def _drift(self, containers: Containers, container: Container, image: Image | None) -> tuple[str, ...]:
+        was = container.spec
+        base = containers.image(image.reference) if image else ImageConfig(was.image, was.image_id, not was.init)
+        drift = spec_drift(container, self._spec(base, container))
+        if image is None:
+            drift = (f"image {was.image} → the one to be built", *drift)
+        state = state_drift(container)
+        return (*state, *drift) if state else (*self._silence(container), *drift)
+
+    def _silence(self, container: Container) -> tuple[str, ...]:
+        with AppClient(container.url) as app:
+            try:
+                app.health(self.image.project.app.health)
+            except AnswerError as error:
+                return (f"does not answer as it should ({error.what}) → answers",)
+        return ()
+
+    def _spec(self, base: ImageConfig, current: Container | None) -> ContainerSpec:
+        return wanted(self.image.project.app, self.settings, base, self._port_of(current))
+
+    def _port_of(self, current: Container | None) -> int:
+        """The host's port; with the setting 0, the one that the app has had so far, or 0."""
+        port = self.image.project.app.port if self.settings.port is None else self.settings.port
+        return port or (current.spec.host_port if current else 0)
+
+    def _check_place(self, cloud: LocalCloud, monitor: Monitor) -> None:
+        if cloud.machine:
+            what = f"the engine runs on {cloud.machine}, and its ports are published there, not on this machine"
+            raise RefusedError(cloud.engine.endpoint, what, "Choose an engine on this machine: `docker context use`.")
+        if self.settings.is_public:
+            text = f"The app answers everybody who can reach {self.settings.host}, without a password or encryption."
+            monitor.note(text, warning=True)
+
+    @staticmethod
+    def _running(rolled: Rolled, image: Image, before: Container | None) -> Running:
+        container, gap = rolled.container, rolled.gap_seconds
+        replaced = before is not None and before.id != container.id
+        remarks = [f"moved here from {before.url}"] if before and before.url != container.url else []
+        if gap is not None:
+            remarks.append(f"the port did not answer for {gap:.1f} s while the versions changed")
+        return Running(container.id, container.url, image, before is None, replaced, gap, tuple(remarks))
+
+
+@dataclass(frozen=True, eq=False)
+class LocalEndpoint(Step[LocalCloud, Address]):
+    """The app answers at its URL."""
+
+    kind: ClassVar[str] = "endpoint"
+    title: ClassVar[str] = "Answer at the URL"
+
+    container: RunningContainer
+
+    def key(self) -> Key:
+        return self.container.key()
+
+    def probe(self, cloud: LocalCloud, outs: Outputs) -> Seen[Address] | None:
+        """Asks the health path. What has just begun to serve has not answered before this deployment."""
+        running = outs.get(self.container)
+        if running is None or running.is_new:
+            return None
+        if running.was_replaced:
+            return Seen(_address(running), ("answered by the old container → by the new one",))
+        try:
+            self._ask(running)
+        except AnswerError as error:
+            return Seen(_address(running), (f"does not answer as it should ({error.what}) → answers",))
+        return Seen(_address(running))
+
+    def apply(self, cloud: LocalCloud, outs: Outputs, seen: Seen[Address] | None, monitor: Monitor) -> Address:
+        """Raises SilentError or AnswerError if the URL does not answer: the container was healthy a moment ago."""
+        running = outs[self.container]
+        self._ask(running)
+        return _address(running)
+
+    @staticmethod
+    def undo(cloud: LocalCloud, key: Key, monitor: Monitor) -> bool:
+        """The URL goes with its container: there is nothing else to remove."""
+        return False
+
+    def _ask(self, running: Running) -> None:
+        with AppClient(running.url) as app:
+            app.health(self.container.image.project.app.health)
+
+
+def _address(running: Running) -> Address:
+    return Address(running.url, running.image, running.remarks, running.gap_seconds)
+
+
+def _image_of(container: Container, image: Image | None) -> Image:
+    """What a container runs: the image of this deployment, or what the engine still knows of another one."""
+    spec = container.spec
+    return image if image and image.reference == spec.image else Image(spec.image, spec.image_id, "", 0, ())
