@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from mldeploy.config.settings import Project
@@ -25,11 +24,10 @@ KINDS: Mapping[str, type[Step[LocalCloud, object]]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
 class LocalProvider:
     """`mldeploy.providers.base.Provider` for this machine."""
 
-    name: str = "local"
+    name = "local"
     settings: type[TargetSettings] = LocalSettings
     kinds: Mapping[str, type[Step[LocalCloud, object]]] = KINDS
 
