@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from mldeploy.config.describe import expected, is_hidden
 from mldeploy.config.errors import ConfigError, joined
 from mldeploy.config.sources import Written
-from mldeploy.config.text import nearest, quoted
+from mldeploy.config.text import DATE, nearest, quoted
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -28,7 +28,7 @@ def checked(model: type[ModelT], written: Written, table: tuple[str, ...] = ()) 
         values = values.get(key, {}) if isinstance(values, Mapping) else values
     try:
         # JSON's strict mode is TOML's idea of types: "5000" is no integer, but a list can be a tuple and a text a path.
-        return model.model_validate_json(json.dumps(values, default=str), strict=True)
+        return model.model_validate_json(json.dumps(values, default=lambda _date: DATE), strict=True)
     except ValidationError as error:
         problems = [_problem(model, written, table, detail) for detail in error.errors(include_url=False)]
     except (ValueError, RecursionError):

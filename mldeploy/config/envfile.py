@@ -9,7 +9,7 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.config.files import UnreadableError, read_text
 from mldeploy.config.kinds import is_variable
 from mldeploy.config.secret import Secret
-from mldeploy.config.text import is_unicode
+from mldeploy.config.text import is_unicode, printable
 
 _ASCII_SPACE = " \t\v\f\r"
 
@@ -24,14 +24,16 @@ def read_env_file(path: Path, where: str) -> dict[str, Secret]:
     try:
         text = read_text(path)
     except FileNotFoundError as error:
-        raise ConfigError(where, f"there is no file {path}", "Create it, or correct the path.") from error
+        raise ConfigError(
+            where, f"there is no file {printable(str(path))}", "Create it, or correct the path."
+        ) from error
     except UnreadableError as error:
-        raise ConfigError(where, f"{path} {error.what}") from error
+        raise ConfigError(where, f"{printable(str(path))} {error.what}") from error
     entries: dict[str, Secret] = {}
     for number, line in enumerate(text.split("\n"), 1):
         stripped = line.removesuffix("\r").lstrip()
         if stripped and not stripped.startswith("#"):
-            name, value = _variable(stripped, f"{path}: line {number}")
+            name, value = _variable(stripped, f"{printable(str(path))}: line {number}")
             entries[name] = Secret(value)
     return entries
 

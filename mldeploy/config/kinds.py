@@ -121,7 +121,7 @@ Size = Annotated[str, AfterValidator(_size), Shown('a size of at least "6m", suc
 Variables = Annotated[
     dict[
         Annotated[str, AfterValidator(_variable)],
-        Annotated[str, AfterValidator(_value), Shown("a text as the value of a variable")],
+        Annotated[str, AfterValidator(_value), Shown("a text in quotes")],
     ],
     Shown("a table of texts", hidden=True),
 ]

@@ -17,7 +17,7 @@ from mldeploy.config.resolve import Found, Raw, resolve
 from mldeploy.config.settings import Project
 from mldeploy.config.sources import read_files
 from mldeploy.config.target import TargetSettings
-from mldeploy.config.text import nearest
+from mldeploy.config.text import nearest, printable
 
 TABLES: Mapping[str, type[BaseModel]] = {"app": AppTable, "build": BuildTable, "check": CheckTable}
 OWN_VARIABLES: frozenset[str] = frozenset()
@@ -85,4 +85,6 @@ def _refuse_strange(prefix: str, known: Mapping[str, str], ignore: str | None = 
     ]
     remedy = "Unset it, or see docs/configuration.md for the variables that there are."
     if strange:
-        raise joined([ConfigError(name, f"unknown variable{nearest(name, known)}", remedy) for name in strange])
+        raise joined(
+            [ConfigError(printable(name), f"unknown variable{nearest(name, known)}", remedy) for name in strange]
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from platformdirs import user_config_path, user_state_path
@@ -14,7 +15,7 @@ def state_folder() -> Path:
 
     Raises ConfigError if the user has no home. Standard: XDG Base Directory Specification 0.8.
     """
-    return _absolute(user_state_path("mldeploy", appauthor=False), "XDG_STATE_HOME")
+    return _absolute(user_state_path, "XDG_STATE_HOME")
 
 
 def config_file() -> Path:
@@ -22,7 +23,7 @@ def config_file() -> Path:
 
     Raises ConfigError if the user has no home.
     """
-    return _absolute(user_config_path("mldeploy", appauthor=False), "XDG_CONFIG_HOME") / "config.toml"
+    return _absolute(user_config_path, "XDG_CONFIG_HOME") / "config.toml"
 
 
 def log_file() -> Path:
@@ -30,10 +31,12 @@ def log_file() -> Path:
     return state_folder() / "mldeploy.log"
 
 
-def _absolute(path: Path, variable: str) -> Path:
-    # Without a home the library answers with a literal "~", which would become a folder in whatever folder this is.
+def _absolute(find: Callable[..., Path], variable: str) -> Path:
+    try:
+        path = find("mldeploy", appauthor=False)
+    except RuntimeError:
+        path = Path("~")
+    # Without a home, older versions of the library answer with a literal "~": a folder of that name in any folder.
     if not path.is_absolute():
-        raise ConfigError(
-            variable, f'"{path}" is no absolute path for mldeploy\'s own files', f"Set HOME or {variable}."
-        )
+        raise ConfigError(variable, "no place for mldeploy's own files: you have no home", f"Set HOME or {variable}.")
     return path

@@ -13,7 +13,7 @@ from mldeploy.config.files import UnreadableError, read_text
 from mldeploy.config.model import MACHINE_KEYS
 from mldeploy.config.override import Overrides
 from mldeploy.config.paths import config_file
-from mldeploy.config.text import dotted, is_unicode
+from mldeploy.config.text import dotted, is_unicode, printable
 
 OWN_FILE = "mldeploy.toml"
 PYPROJECT = "pyproject.toml"
@@ -65,12 +65,13 @@ def read_files(folder: Path) -> Written:
     """The project's file over the user's. Raises ConfigError; no file at all is no error."""
     prefix, project = _project_file(folder)
     path = config_file()
-    machine = _machine_build(str(path), _parse(str(path), path))
+    name = printable(str(path))
+    machine = _machine_build(name, _parse(name, path))
     build = project.get("build", {})
     if not machine or not _is_table(build):
         return Written(project, prefix, {})
     origins: dict[tuple[str, ...], str] = {
-        ("build", key): f"{path}: build.{key}" for key in machine.keys() - build.keys()
+        ("build", key): f"{name}: build.{key}" for key in machine.keys() - build.keys()
     }
     return Written({**project, "build": {**machine, **build}}, prefix, origins)
 
@@ -96,20 +97,27 @@ def _parse(name: str, path: Path, only_with: str = "") -> dict[str, object]:
     """The file's tables; empty if there is no file, or none that contains `only_with`."""
     try:
         text = read_text(path)
-        return tomllib.loads(text) if only_with in text else {}
     except FileNotFoundError:
         return {}
     except UnreadableError as error:
         raise ConfigError(name, error.what, "Make it a readable text file, or remove it.") from error
+    try:
+        return tomllib.loads(text) if only_with in text else {}
     except RecursionError as error:
         raise ConfigError(name, "is nested too deeply") from error
     except ValueError as error:  # tomllib's own error, or a number of thousands of digits
-        raise ConfigError(name, f"is not valid TOML: {_said(error)}", "See https://toml.io for the syntax.") from error
+        raise ConfigError(
+            name, f"is not valid TOML: {_said(error, text)}", "See https://toml.io for the syntax."
+        ) from error
 
 
-def _said(error: ValueError) -> str:
-    text = str(error)
-    return text[:1].lower() + text[1:] if isinstance(error, tomllib.TOMLDecodeError) else "a number is too long"
+def _said(error: ValueError, text: str) -> str:
+    """tomllib's words, with line and column also where it says that the end of the document was wrong."""
+    if not isinstance(error, tomllib.TOMLDecodeError):
+        return "a number is too long"
+    said = str(error)
+    end = f"at line {text.count(chr(10)) + 1}, column {len(text) - text.rfind(chr(10))}"
+    return said[:1].lower() + said[1:].replace("at end of document", end)
 
 
 def _machine_build(name: str, values: Mapping[str, object]) -> dict[str, object]:
@@ -122,7 +130,12 @@ def _machine_build(name: str, values: Mapping[str, object]) -> dict[str, object]
     known = " and ".join(sorted(MACHINE_KEYS))
     remedy = f"Move it to the project's {OWN_FILE}. This file holds {known}, which belong to the machine."
     if strange:
-        raise joined([ConfigError(f"{name}: {key}", "does not belong to a machine", remedy) for key in strange])
+        raise joined(
+            [
+                ConfigError(f"{name}: {dotted(key.split('.', 1))}", "does not belong to a machine", remedy)
+                for key in strange
+            ]
+        )
     bundle = build.get("ca_bundle")
     if isinstance(bundle, str) and not bundle.startswith(("/", "~")):
         raise ConfigError(

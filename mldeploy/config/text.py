@@ -7,15 +7,21 @@ import json
 from collections.abc import Collection, Sequence
 
 LONGEST_QUOTE = 60
+DATE = {"a date or time": None}
+"""Stands for TOML's dates and times, which JSON does not have and no key is."""
 
 
 def quoted(value: object) -> str:
     """A value as one short line that no terminal can take for a command. What a table or list holds is left out."""
     if isinstance(value, (dict, list)):
-        return "a table" if isinstance(value, dict) else "a list"
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+        return "a date or time" if value == DATE else "a table" if isinstance(value, dict) else "a list"
+    text = printable(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+
+
+def printable(text: str) -> str:
+    """The text, with everything in it escaped that a terminal could take for a command."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def dotted(path: Sequence[str | int]) -> str:

@@ -1,0 +1,86 @@
+"""The manual is what the code says, its example is valid, and what is committed is current."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from mldeploy.config.load import TABLES, load, target_settings
+from mldeploy.config.model import ConfigFile
+from mldeploy.config.reference import built_in_targets, example, manual, toml
+from mldeploy.config.target import TargetSettings
+
+MANUAL = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+class Cloud(TargetSettings):
+    """A cloud."""
+
+    size: Literal["s", "m"] = Field(default="s", description="How big.")
+    zone: str | None = Field(default=None, description="Where.", examples=["a"])
+
+
+def tables(targets: dict[str, type[TargetSettings]]) -> dict[str, type[BaseModel]]:
+    return {**TABLES, **{f"target.{name}": model for name, model in targets.items()}}
+
+
+def test_the_example_holds_every_key_and_is_valid(tmp_path: Path) -> None:
+    targets = built_in_targets()
+    text = example(tables(targets))
+    (tmp_path / "mldeploy.toml").write_text(text)
+    (tmp_path / "app.env").write_text("")
+    load(tmp_path)
+    for name, settings in targets.items():
+        target_settings(tmp_path, name, settings)
+    written = tomllib.loads(text)
+    for table, model in TABLES.items():
+        assert written[table].keys() == model.model_fields.keys()
+    assert written["target"].keys() == targets.keys()
+
+
+def test_every_table_of_the_file_is_in_the_manual() -> None:
+    assert {*TABLES, "target"} == ConfigFile.model_fields.keys()
+
+
+def test_every_key_has_its_text_its_type_its_default_and_its_variable() -> None:
+    text = manual({"cloud": Cloud})
+    for table, model in tables({"cloud": Cloud}).items():
+        for key, info in model.model_fields.items():
+            assert info.description, f"{table}.{key}"
+            assert re.search(rf"^### `{key}`$", text, re.MULTILINE)
+    flat = " ".join(text.split())
+    assert 'How big. Must be one of "s", "m". Default: `"s"`. Variable: `MLDEPLOY_TARGET_CLOUD_SIZE`.' in flat
+    assert "Must be an integer from 1 to 65535. Default: `5000`. Variable: `MLDEPLOY_APP_PORT`." in flat
+
+
+def test_the_committed_manual_is_current() -> None:
+    """To mend it: `python -m mldeploy.config.reference docs/configuration.md`."""
+    assert MANUAL.read_text(encoding="utf-8") == manual(built_in_targets())
+
+
+def test_the_command_writes_and_checks(tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "mldeploy.config.reference", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    file = str(tmp_path / "configuration.md")
+    missing = run("--check", file)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.count("\n") == 1
+    assert f"run `python -m mldeploy.config.reference {file}`" in missing.stderr
+    assert run(file).returncode == 0
+    assert run("--check", file).returncode == 0
+    Path(file).write_text("stale")
+    assert run("--check", file).returncode == 1
+    assert run("--chekc", file).returncode == 1
+
+
+def test_values_are_written_so_that_toml_reads_them_back() -> None:
+    for value in (True, 1.5, 'a "quoted" text\n', ["a", "b"], {"A": "1", "B": ["x"]}, {}):
+        assert tomllib.loads(f"x = {toml(value)}") == {"x": value}
