@@ -224,7 +224,7 @@ NAMES = [
     "golden.json",
     "main.py",
 ]
-MAKERS: dict[str, Callable[[Path], None]] = {
+MAKERS: dict[str, Callable[[Path], object]] = {
     "folder": lambda path: path.mkdir(),
     "fifo": os.mkfifo,
     "loop": lambda path: path.symlink_to(path.name),
