@@ -12,10 +12,19 @@ from pydantic import BaseModel
 from mldeploy.config.check import checked
 from mldeploy.config.errors import ConfigError, joined
 from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile
-from mldeploy.config.override import PREFIX, Overrides, from_environment, parsed, scalar_type, scalars, variable
+from mldeploy.config.override import (
+    PREFIX,
+    Override,
+    Overrides,
+    from_environment,
+    parsed,
+    scalar_type,
+    scalars,
+    variable,
+)
 from mldeploy.config.resolve import Found, Raw, resolve
 from mldeploy.config.settings import Project
-from mldeploy.config.sources import read_files
+from mldeploy.config.sources import Written, read_files
 from mldeploy.config.target import TargetSettings
 from mldeploy.config.text import nearest, printable
 
@@ -44,6 +53,15 @@ def read(folder: Path, overrides: Overrides = ()) -> Raw:
     mine = [override for override in overrides if not override.key.startswith("target.")]
     written = files.under([*from_environment(keys), *mine], _read_text)
     return Raw(folder, checked(ConfigFile, written), written)
+
+
+def named(name: str, flag: str) -> Project:
+    """The defaults, for an app of which nothing is known but its name: its folder may be broken, or gone.
+
+    flag: what the user wrote the name after. Raises ConfigError if no app can have that name.
+    """
+    written = Written({}, "", {}).under([Override("app.name", name, flag)], _read_text)
+    return resolve(Raw(Path("/"), checked(ConfigFile, written), written), Found())
 
 
 def target_settings(folder: Path, name: str, model: type[SettingsT], overrides: Overrides = ()) -> SettingsT:

@@ -106,9 +106,8 @@ def _parse(name: str, path: Path, only_with: str = "") -> dict[str, object]:
     except RecursionError as error:
         raise ConfigError(name, "is nested too deeply") from error
     except ValueError as error:  # tomllib's own error, or a number of thousands of digits
-        raise ConfigError(
-            name, f"is not valid TOML: {_said(error, text)}", "See https://toml.io for the syntax."
-        ) from error
+        what = f"is not valid TOML: {_said(error, text)}"
+        raise ConfigError(name, what, "See https://toml.io for the syntax.") from error
 
 
 def _said(error: ValueError, text: str) -> str:
@@ -130,17 +129,11 @@ def _machine_build(name: str, values: Mapping[str, object]) -> dict[str, object]
     known = " and ".join(sorted(MACHINE_KEYS))
     remedy = f"Move it to the project's {OWN_FILE}. This file holds {known}, which belong to the machine."
     if strange:
-        raise joined(
-            [
-                ConfigError(f"{name}: {dotted(key.split('.', 1))}", "does not belong to a machine", remedy)
-                for key in strange
-            ]
-        )
+        places = [f"{name}: {dotted(key.split('.', 1))}" for key in strange]
+        raise joined([ConfigError(place, "does not belong to a machine", remedy) for place in places])
     bundle = build.get("ca_bundle")
     if isinstance(bundle, str) and not bundle.startswith(("/", "~")):
-        raise ConfigError(
-            f"{name}: build.ca_bundle", "must be an absolute path, or begin with ~: it holds for any folder"
-        )
+        raise ConfigError(f"{name}: build.ca_bundle", "must be absolute or begin with ~: it holds for every folder")
     return build
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mldeploy.config.errors import ConfigError
-from mldeploy.config.load import load, target_settings
+from mldeploy.config.load import load, named, target_settings
 from mldeploy.config.override import Override
 from mldeploy.config.secret import Secret
 from mldeploy.config.target import TargetSettings
@@ -181,3 +181,9 @@ def test_a_folder_can_be_named_by_a_relative_path(tmp_path: Path, monkeypatch: p
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)
     assert load(Path("..")).app.name == "shop"
+
+
+def test_an_app_can_be_meant_by_its_name_alone() -> None:
+    assert named("insurance", "--app").app.name == "insurance"
+    with pytest.raises(ConfigError, match=r"^--app: must be a DNS label"):
+        named("In surance", "--app")
