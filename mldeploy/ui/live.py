@@ -136,8 +136,9 @@ class LiveDisplay:
         now = time.monotonic()
         frames = SPINNER if self._terminal.unicode else ASCII_SPINNER
         detail = milestone(row.now) if row.now else ""
-        text = Text(frames[int(now * REFRESHES_A_SECOND) % len(frames)], "cyan")
-        text.append(f" {self._say(row.title).ljust(self._title_width)}  ", "not cyan")
+        text = Text()
+        text.append(frames[int(now * REFRESHES_A_SECOND) % len(frames)], "cyan")
+        text.append(f" {self._say(row.title).ljust(self._title_width)}  ")
         text.append(elapsed(now - row.since), "dim")
         text.append(f"  {self._say(' '.join(detail.split()))}", "dim")
         text.truncate(width, overflow="ellipsis" if self._terminal.unicode else "crop")
@@ -148,7 +149,8 @@ class LiveDisplay:
         cells = max(4, min(BAR_WIDTH, width - 38))
         done = min(cells, cells * progress.done // progress.total)
         write = size if progress.in_bytes else str
-        text = Text(f"  {self._say(item)[:12].ljust(12)} ", "dim")
+        text = Text()
+        text.append(f"  {self._say(item)[:12].ljust(12)} ", "dim")
         text.append(full * done, "cyan")
         text.append(empty * (cells - done))
         text.append(f" {write(progress.done)} / {write(progress.total)}")

@@ -15,11 +15,15 @@ MILESTONE_SECONDS = 3.0
 
 
 class PlainLines:
-    """Listens to a walk. `terse`: only warnings are worth a line. May be called from several threads; never raises."""
+    """Listens to a walk. May be called from several threads; never raises.
 
-    def __init__(self, terminal: Terminal, *, terse: bool) -> None:
+    terse: only warnings are worth a line. every: seconds between two milestones of a step, at least.
+    """
+
+    def __init__(self, terminal: Terminal, *, terse: bool, every: float = MILESTONE_SECONDS) -> None:
         self._terminal = terminal
         self._terse = terse
+        self._every = every
         self._mutex = threading.Lock()
         self._titles: dict[Resource, str] = {}
         self._spoken: dict[Resource, float] = {}
@@ -40,7 +44,7 @@ class PlainLines:
                 self._write(f"{title} …")
             case Progressed(resource, progress):
                 now = time.monotonic()
-                if not progress.item and now - self._spoken.get(resource, 0.0) >= MILESTONE_SECONDS:
+                if not progress.item and now - self._spoken.get(resource, 0.0) >= self._every:
                     self._spoken[resource] = now
                     self._write(f"{self._titles.get(resource, resource.kind)}: {milestone(progress)}")
             case Finished():

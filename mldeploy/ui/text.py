@@ -6,9 +6,7 @@ import re
 from datetime import UTC, datetime
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_ASCII = str.maketrans(
-    {"…": "...", "→": "->", "\u00d7": "x", "·": "-", "\u2013": "-", "—": "-", "✓": "ok", "✗": "failed"}
-)
+_ASCII = str.maketrans({"…": "...", "→": "->", "\u00d7": "x", "·": "-", "\u2013": "-", "—": "-", "✓": "+", "✗": "x"})
 
 
 def seconds(value: float) -> str:

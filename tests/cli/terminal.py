@@ -1,0 +1,96 @@
+"""A real program on a real terminal (a pty) of a given size."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+DRAWN_OVER = re.compile(r"\r\n|\r|\x1b\[[0-9]*A")
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+COLORS = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-79]|4[0-79]|9[0-7]|38;[0-9;]+)m")
+
+
+class Terminal:
+    """A program whose three streams are one terminal. `seen` is everything that it has written there."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+        columns: int = 80,
+        rows: int = 24,
+    ) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=cwd,
+            env={"TERM": "xterm-256color", "LANG": "C.UTF-8", **env},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads here yet
+        )
+        os.close(slave)
+        self.seen = ""
+
+    @property
+    def text(self) -> str:
+        """What was written, without the terminal's orders: a line for each state of what was drawn over."""
+        return ESCAPES.sub("", DRAWN_OVER.sub("\n", self.seen))
+
+    def expect(self, text: str, within: float = 60) -> None:
+        """Read until the text has been written; fails with everything that was, if it never is."""
+        deadline = time.monotonic() + within
+        while text not in self.text:
+            assert self._read(deadline), f"{text!r} was never written:\n{self.text}"
+
+    def press(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def interrupt(self) -> None:
+        """Ctrl-C, as the terminal sends it."""
+        self.press("\x03")
+
+    def end(self, within: float = 60) -> int:
+        """Read until the program has ended; its exit code."""
+        deadline = time.monotonic() + within
+        while self._read(deadline):
+            pass
+        return self.process.wait(max(0.1, deadline - time.monotonic()))
+
+    def _read(self, deadline: float) -> bool:
+        """Wait for more; False if there will be none."""
+        ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return False
+        try:
+            data = os.read(self._master, 65536)
+        except OSError:  # Linux: the other end is closed
+            return False
+        self.seen += data.decode(errors="replace")
+        return bool(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        os.close(self._master)

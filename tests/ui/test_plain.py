@@ -1,0 +1,96 @@
+"""Events as plain lines."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from mldeploy.core.events import Action, Finished, Progress, Progressed, Started
+from mldeploy.core.step import Key, Resource
+from mldeploy.ui import plain
+from mldeploy.ui.plain import PlainLines
+from mldeploy.ui.terminal import Terminal
+
+IMAGE = Resource("image", Key("tiny"))
+
+
+def lines(*arguments: str) -> list[str]:
+    done = subprocess.run(
+        (sys.executable, "-m", "tests.ui.walking", *arguments), input="\n", capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    return done.stderr.splitlines()
+
+
+def test_a_pipe_gets_a_line_for_each_start_and_each_end() -> None:
+    assert lines() == [
+        "Get the base image …",
+        "Build the image …",
+        "Get the base image: unchanged",
+        "warning: the app answers everybody",
+        "Build the image: updated in 12 s (cpu 256 → 512)",
+        "Run the container: failed after 3.4 s",
+    ]
+
+
+def test_quiet_leaves_the_warnings() -> None:
+    assert lines("quiet") == ["warning: the app answers everybody"]
+
+
+def test_milestones_are_told_now_and_then() -> None:
+    stream = io.StringIO()
+    listener = PlainLines(Terminal(stream, animated=False, color=False, unicode=True), terse=False, every=0)
+    listener(Started(IMAGE, "Build the image"))
+    listener(Progressed(IMAGE, Progress("", "RUN uv", 3, 9)))
+    listener(Progressed(IMAGE, Progress("layer", "Downloading", 3, 9, in_bytes=True)))
+    listener(Progressed(IMAGE, Progress("", "Downloading", 3_000_000, 9_000_000, in_bytes=True)))
+    assert stream.getvalue().splitlines()[1:] == [
+        "Build the image: 3/9 RUN uv",
+        "Build the image: 3.0 MB of 9.0 MB Downloading",
+    ]
+
+
+def test_a_busy_step_does_not_flood_the_log() -> None:
+    stream = io.StringIO()
+    listener = PlainLines(Terminal(stream, animated=False, color=False, unicode=True), terse=False)
+    listener(Started(IMAGE, "Build the image"))
+    for done in range(1000):
+        listener(Progressed(IMAGE, Progress("", "RUN uv", done, 1000)))
+    assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_lines_of_threads_never_mix() -> None:
+    stream = io.StringIO()
+    listener = PlainLines(Terminal(stream, animated=False, color=False, unicode=True), terse=False)
+    said = Finished(IMAGE, "Build the image", Action.CREATED, 1.0)
+
+    def speak() -> None:
+        for _ in range(200):
+            listener(said)
+
+    threads = [threading.Thread(target=speak) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stream.getvalue().splitlines() == [plain.finished(said)] * 1600
+
+
+def test_a_reader_that_has_gone_does_not_end_the_deployment() -> None:
+    command = (sys.executable, "-m", "tests.ui.walking")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stderr.close()
+        process.stdin.write(b"\n")
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_every_action_has_a_word(action: Action) -> None:
+    assert plain.WORDS[action]
