@@ -45,7 +45,7 @@ def parse_size(text: str) -> int:
         raise ValueError("Write a number and a unit: b, k, m, g or t.")
     size = int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " "))
     if not 6 << 20 <= size < 1 << 50:
-        raise ValueError('The Docker Engine wants at least "6m".')
+        raise ValueError('The Docker Engine wants at least "6m"; no machine has "1024t".')
     return size
 
 
