@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from mldeploy.core.errors import StateError
 from mldeploy.core.lock import Holder, Lock
@@ -33,13 +33,14 @@ class Scope:
     place: tuple[str, ...] = ()
 
     def file(self, folder: Path) -> Path:
-        """The journal's path below a state folder."""
-        name = "@".join((self.target, *self.place))
-        return folder / _safe(self.app) / f"{_safe(name)}.journal"
+        """The journal's path below a state folder. No two scopes share one: each would destroy what is the other's."""
+        name = "@".join(map(_quoted, (self.target, *self.place)))
+        return folder / _quoted(self.app) / f"{name}.journal"
 
 
-def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9@._-]", "_", name)
+def _quoted(name: str) -> str:
+    """A part of a file's name that stands for this name alone; `quote` leaves "", "." and ".." as they are."""
+    return quote(name, safe="") if name.strip(".") else f"%{name}"
 
 
 class Journal:
@@ -86,6 +87,8 @@ class Journal:
 
     def close(self) -> None:
         """Release the lock; a journal that lists nothing leaves no file. May be repeated."""
+        if not self._lock.is_held:
+            return
         if self._open:
             self._lock.release()
             return
@@ -96,12 +99,15 @@ class Journal:
             self._path.parent.rmdir()
 
     def _append(self, change: str, resource: Resource) -> None:
+        if not self._lock.is_held:
+            raise ValueError("the journal is closed")
         line = _line({"change": change, "kind": resource.kind, "name": resource.key.name, "scope": resource.key.scope})
         try:
             _append(self._path, line, _header(self._scope))
         except OSError as error:
-            todo = "Nothing was begun. Free the disk or correct its permissions, and run the command again."
-            raise StateError(str(self._path), f"cannot be written ({error.strerror})", todo) from error
+            result = "nothing was begun" if change == "begin" else f"it still lists {resource}, which is gone"
+            todo = "Free the disk or correct its permissions, and run the command again."
+            raise StateError(str(self._path), f"cannot be written ({error.strerror}): {result}", todo) from error
 
     def __enter__(self) -> Self:
         return self
@@ -121,20 +127,34 @@ def read(folder: Path, scope: Scope) -> tuple[Resource, ...]:
         raise StateError(str(path), f"cannot be read ({error.strerror})", "Correct its permissions.") from error
     found: dict[Resource, None] = {}
     for number, line in enumerate(lines, start=1):
+        where = f"{path}:{number}"
         try:
-            _replay(found, number, json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            what = f"is not a line of a journal that this version can read ({error})"
-            todo = "It is damaged. Move it away: `mldeploy destroy` then goes by name and by tag."
-            raise StateError(f"{path}:{number}", what, todo) from error
+            entry = json.loads(line)
+            if number == 1:
+                _check_header(where, entry, scope)
+            else:
+                _replay(found, entry)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise StateError(where, f"is no line of a journal ({error})", f"It is damaged. {_WITHOUT_IT}") from error
     return tuple(found)
 
 
-def _replay(found: dict[Resource, None], number: int, entry: dict[str, object]) -> None:
-    if number == 1:
-        if entry["version"] != VERSION:
-            raise ValueError(f"version {entry['version']}, not {VERSION}")
-        return
+_WITHOUT_IT = "Move it away: `mldeploy deploy` and `mldeploy destroy` then go by name and by tag."
+
+
+def _check_header(where: str, header: dict[str, object], scope: Scope) -> None:
+    version = header["version"]
+    if not isinstance(version, int) or version < 1:
+        raise ValueError(f"version {version}")
+    if version > VERSION:
+        what = f"was written by a newer mldeploy (version {version} of the journal; this one reads {VERSION})"
+        raise StateError(where, what, "Use that version of mldeploy, or a newer one.")
+    if header != json.loads(_header(scope)):
+        whose = ", ".join(f"{key} {header[key]}" for key in ("app", "target", "place"))
+        raise StateError(where, f"belongs to another deployment ({whose})", f"It was moved here. {_WITHOUT_IT}")
+
+
+def _replay(found: dict[Resource, None], entry: dict[str, object]) -> None:
     scope = entry["scope"]
     if not isinstance(scope, list):
         raise TypeError("scope is not a list")
@@ -168,13 +188,13 @@ def _append(path: Path, line: bytes, header: bytes) -> None:
         try:
             _write_all(file, data, whole)
             os.fsync(file)
+            if not whole:
+                _sync_folders(path.parent, path.parent.parent)
         except OSError:
             os.ftruncate(file, whole)
             raise
     finally:
         os.close(file)
-    if not whole:
-        _sync_folder(path.parent)
 
 
 def _write_all(file: int, data: bytes, offset: int) -> None:
@@ -183,10 +203,11 @@ def _write_all(file: int, data: bytes, offset: int) -> None:
         data, offset = data[written:], offset + written
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name survive a crash (fsync(2): the folder's entry needs an fsync of its own)."""
-    file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+def _sync_folders(*folders: Path) -> None:
+    """Make the names of a new file and its new folder survive a crash (fsync(2): a folder's entry needs its own)."""
+    for folder in folders:
+        file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)

@@ -6,6 +6,7 @@ tells others who holds it, and the next holder that its predecessor did not fini
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import getpass
 import json
@@ -18,6 +19,10 @@ from types import TracebackType
 from typing import Self
 
 from mldeploy.core.errors import LockedError, StateError
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+_RIVALS = 100
+"""So many holders in a row may take the folder away from us before we call it an error."""
 
 
 @dataclass(frozen=True)
@@ -55,30 +60,39 @@ class Lock:
 
     def __init__(self, path: Path, command: str) -> None:
         self.path = path
+        self._file = -1
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._file = _acquire(path)
             self.predecessor = _read(self._file)
             self._write(Holder.me(command))
         except OSError as error:
+            self._close()
             what = f"cannot be locked ({error.strerror})"
             raise StateError(str(path), what, "Check the disk and its permissions.") from error
 
-    def _write(self, holder: Holder | None) -> None:
-        os.ftruncate(self._file, 0)
-        if holder:
-            os.pwrite(self._file, json.dumps(asdict(holder)).encode(), 0)
+    @property
+    def is_held(self) -> bool:
+        return self._file >= 0
 
     def release(self, *, remove: bool = False) -> None:
         """Give the lock back; with `remove`, leave no file behind. May be repeated."""
-        if self._file < 0:
+        if not self.is_held:
             return
-        if remove:
-            self.path.unlink(missing_ok=True)
-        else:
-            self._write(None)
-        os.close(self._file)
-        self._file = -1
+        with contextlib.suppress(OSError):  # a note that stays misleads nobody for long: the lock itself is free
+            if remove:
+                self.path.unlink()
+            else:
+                os.ftruncate(self._file, 0)
+        self._close()
+
+    def _write(self, holder: Holder) -> None:
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, json.dumps(asdict(holder)).encode(), 0)
+
+    def _close(self) -> None:
+        if self.is_held:
+            os.close(self._file)
+            self._file = -1
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +103,7 @@ class Lock:
 
 def _acquire(path: Path) -> int:
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = _open(path)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(file, path):
@@ -106,6 +120,18 @@ def _acquire(path: Path) -> int:
             os.close(file)
             raise
         os.close(file)  # the holder before us removed the file: what we locked has no name any more
+
+
+def _open(path: Path) -> int:
+    """Open the file, made with its folder if need be.
+
+    A holder that leaves nothing behind takes the empty folder with it, also between our making the folder and using it.
+    """
+    for _ in range(_RIVALS):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, _FLAGS, 0o600)
+    return os.open(path, _FLAGS, 0o600)
 
 
 def _is_still(file: int, path: Path) -> bool:
