@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
-from threading import Event as Flag
 
 from mldeploy.core.events import Events, Noted, Progress, Progressed
 from mldeploy.core.step import Resource
@@ -15,22 +15,30 @@ class CancelledError(Exception):
 
 
 class Cancel:
-    """The user's wish to stop. Set once, from a signal handler; seen by everything that runs."""
+    """The user's wish to stop. Set once, also from a signal handler; seen by everything that runs.
+
+    A handler interrupts its own thread anywhere, so the lock is one that this thread may take again: with
+    threading.Event, a Ctrl-C in the middle of the main thread's `wait` would hang for ever.
+    """
 
     def __init__(self) -> None:
-        self._flag = Flag()
+        self._changed = threading.Condition(threading.RLock())
+        self._requested = False
 
     def request(self) -> None:
         """Ask everything to stop. May be repeated."""
-        self._flag.set()
+        self._requested = True
+        with self._changed:
+            self._changed.notify_all()
 
     @property
     def requested(self) -> bool:
-        return self._flag.is_set()
+        return self._requested
 
     def wait(self, seconds: float) -> bool:
         """Block for at most so long; True as soon as a stop has been requested."""
-        return self._flag.wait(seconds)
+        with self._changed:
+            return self._changed.wait_for(lambda: self._requested, seconds)
 
 
 class Monitor:
