@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Never
 
-from mldeploy.core.events import Events, Started, ignore
+from mldeploy.core.errors import InterruptedByUser
+from mldeploy.core.events import Action, Events, Failed, Finished, Started, ignore
 from mldeploy.core.graph import steps_of, walk
 from mldeploy.core.monitor import Cancel
 from mldeploy.core.step import AnyCloudT, Kinds, NotYetError, Outputs, Resource, Seen, Step, T
@@ -62,28 +64,51 @@ def look(
 ) -> tuple[Look[object], ...]:
     """Probe every step, needs first; what does not need one another at the same time. Changes nothing.
 
-    A probe's error is a doubt in the result, not an exception; what needs the doubtful step is not asked.
+    A probe's error is a doubt in the result, not an exception; what needs the doubtful step is not asked. Raises
+    InterruptedByUser after a stop.
     """
+    return _look(_Looker(cloud, events, lambda _: True), goal, cancel)
+
+
+def _look(looker: _Looker[AnyCloudT], goal: Step[AnyCloudT, T], cancel: Cancel) -> tuple[Look[object], ...]:
     graph = steps_of(goal)
-    looks: dict[int, Look[object]] = {}
-    made: dict[int, object] = {}
+    walked = walk(graph, looker.visit, cancel, keep_going=True)
+    if cancel.requested and walked.untouched:
+        raise InterruptedByUser("mldeploy", "stopped at your request; nothing was changed")
+    return tuple(looker.looks.get(id(step), Look(step, waits=True)) for step in graph)
 
-    def visit(step: Step[AnyCloudT, object]) -> None:
-        events(Started(step.resource, step.title))
+
+class _Looker(Generic[AnyCloudT]):
+    """Probes one step after the other, from several threads at once. `stays`: others may count on what was seen."""
+
+    def __init__(self, cloud: AnyCloudT, events: Events, stays: Callable[[Seen[object]], bool]) -> None:
+        self.looks: dict[int, Look[object]] = {}
+        self._cloud = cloud
+        self._events = events
+        self._stays = stays
+        self._made: dict[int, object] = {}
+
+    def visit(self, step: Step[AnyCloudT, object]) -> None:
+        start = time.monotonic()
+        self._events(Started(step.resource, step.title))
+        found = self._found(step)
+        self.looks[id(step)] = found
+        seconds = time.monotonic() - start
+        if found.doubt:
+            self._events(Failed(step.resource, step.title, found.doubt, seconds))
+            raise found.doubt
+        if found.seen and self._stays(found.seen):
+            self._made[id(step)] = found.seen.out
+        action = Action.UNCHANGED if found.seen else Action.ABSENT
+        self._events(Finished(step.resource, step.title, action, seconds))
+
+    def _found(self, step: Step[AnyCloudT, object]) -> Look[object]:
         try:
-            seen = step.probe(cloud, Outputs(step, made))
+            return Look(step, seen=step.probe(self._cloud, Outputs(step, self._made)))
         except NotYetError:
-            looks[id(step)] = Look(step, waits=True)
-            return
-        except Exception as error:
-            looks[id(step)] = Look(step, doubt=error)
-            raise
-        looks[id(step)] = Look(step, seen=seen)
-        if seen is not None:
-            made[id(step)] = seen.out
-
-    walk(graph, visit, cancel, keep_going=True)
-    return tuple(looks.get(id(step), Look(step, waits=True)) for step in graph)
+            return Look(step, waits=True)
+        except Exception as error:  # noqa: BLE001 - a doubt is a result
+            return Look(step, doubt=error)
 
 
 def plan(
@@ -97,9 +122,10 @@ def plan(
 ) -> Plan:
     """What `deploy` would do, without doing it. A doubt raises, since a plan with a guess in it is worse than none.
 
-    begun: what the journal lists; of that, the kinds in `sweep` that the graph no longer has would be removed.
+    What stands on a thing that must be replaced is open: it will stand on another one. Raises InterruptedByUser after a
+    stop. begun: what the journal lists; of that, the kinds in `sweep` that the graph no longer has would be removed.
     """
-    looks = look(goal, cloud, cancel, events)
+    looks = _look(_Looker(cloud, events, lambda seen: not seen.replace), goal, cancel)
     for each in looks:
         if each.doubt is not None:
             raise each.doubt
