@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, get_args, get_type_hints
+from typing import Generic, Never, get_args, get_origin, get_type_hints
 
 from mldeploy.core.errors import InterruptedByUser, LeftoversError
 from mldeploy.core.events import Action, Failed, Finished, Started
@@ -63,9 +63,11 @@ def destroy(
 
 
 def _leftovers(removal: Removal, still: Iterable[Resource]) -> list[str]:
+    """One line a thing, the causes before their consequences."""
     lines = {each: f"  {each}: {error}" for each, error in removal.failed}
     lines |= {each: f"  {each}: not tried, since something that needs it is still there" for each in removal.untouched}
-    return list(({each: f"  {each}: the cloud still lists it" for each in still} | lines).values())
+    lines |= {each: f"  {each}: the cloud still lists it" for each in still if each not in lines}
+    return list(lines.values())
 
 
 class Remover(Generic[AnyCloudT]):
@@ -79,13 +81,28 @@ class Remover(Generic[AnyCloudT]):
         self._absent: list[Resource] = []
 
     def remove(self, resources: Collection[Resource]) -> Removal:
-        """Remove them, those that need before those that are needed; a failure holds back only what it needs."""
-        needed = needed_kinds(self._kinds)
-        waits_for = {
-            each: [other for other in resources if each.kind in needed.get(other.kind, ())] for each in resources
-        }
-        walked = walk(waits_for, self._visit, self._session.cancel, keep_going=True)
+        """Remove them, those that need before those that are needed; a failure holds back only what it needs.
+
+        Of kinds that may need each other (or themselves), the later of two resources is taken to need the earlier: that
+        is the order of a journal, and of a graph.
+        """
+        walked = walk(self._waits_for(tuple(resources)), self._visit, self._session.cancel, keep_going=True)
         return Removal(tuple(self._removed), tuple(self._absent), walked.failed, walked.untouched)
+
+    def _waits_for(self, resources: tuple[Resource, ...]) -> dict[Resource, list[Resource]]:
+        needed = needed_kinds(self._kinds)
+
+        def may_need(one: Resource, other: Resource) -> bool:
+            return other.kind in needed.get(one.kind, ())
+
+        return {
+            each: [
+                other
+                for position, other in enumerate(resources)
+                if may_need(other, each) and (position > at or not may_need(each, other))
+            ]
+            for at, each in enumerate(resources)
+        }
 
     def _visit(self, resource: Resource) -> None:
         start = time.monotonic()
@@ -112,16 +129,28 @@ class Remover(Generic[AnyCloudT]):
 
 
 def needed_kinds(kinds: Kinds[AnyCloudT]) -> dict[str, frozenset[str]]:
-    """For each kind, all kinds that it needs, directly or not, read from the annotations of its fields."""
-    direct = {kind: frozenset(_steps_in(tuple(get_type_hints(step).values()))) for kind, step in kinds.items()}
+    """For each kind, all kinds that it may need, directly or not, read from the annotations of its fields.
+
+    A field stands for every kind whose class it can hold.
+    """
+    direct = {
+        kind: frozenset(
+            other
+            for held in _steps_in(tuple(get_type_hints(step).values()))
+            for other, candidate in kinds.items()
+            if issubclass(candidate, held)
+        )
+        for kind, step in kinds.items()
+    }
     closed = dict(direct)
     while (wider := {k: v.union(*(closed.get(n, v) for n in v)) for k, v in closed.items()}) != closed:
         closed = wider
     return closed
 
 
-def _steps_in(hints: tuple[object, ...]) -> Iterable[str]:
+def _steps_in(hints: tuple[object, ...]) -> Iterator[type[Step[Never, object]]]:
     for hint in hints:
-        if isinstance(hint, type) and issubclass(hint, Step) and hasattr(hint, "kind"):
-            yield hint.kind
+        cls = get_origin(hint) or hint
+        if isinstance(cls, type) and issubclass(cls, Step):
+            yield cls
         yield from _steps_in(get_args(hint))
