@@ -41,7 +41,7 @@ lint: python ## check style, types, layers, the generated documents and the pins
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	cd example_app && ../$(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache/example_app .
+	cd example_app && MYPYPATH=tests ../$(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache/example_app .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/shellcheck scripts/*.sh .ci/run
 	$(PYTHON) -m mldeploy.config.reference --check docs/configuration.md
