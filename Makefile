@@ -45,6 +45,7 @@ lint: python ## check style, types, layers, the generated documents and the pins
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/shellcheck scripts/*.sh .ci/run
 	$(PYTHON) -m mldeploy.config.reference --check docs/configuration.md
+	$(PYTHON) -m mldeploy.cli.manual --check docs
 	$(PYTHON) -m scripts.hygiene
 	$(PYTHON) -m scripts.lock --check
 

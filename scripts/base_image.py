@@ -16,8 +16,8 @@ import tomlkit
 from docker import APIClient
 from docker.credentials.errors import StoreError
 from docker.errors import ImageNotFound
-from tomlkit.exceptions import ParseError
 
+from mldeploy.config.load import load as settings_of
 from mldeploy.config.model import BuildTable
 from mldeploy.config.paths import config_file
 from mldeploy.core.errors import MldeployError
@@ -28,6 +28,8 @@ from scripts.machine import Machine, machine_lock, say
 
 OFFICIAL = BuildTable().base_image
 OWN = "mldeploy/python:3.11-slim"
+# Its settings say what a build on this machine would start from, wherever that is set.
+EXAMPLE = Path("example_app")
 # A pull that says nothing for so long is not going to work.
 SILENCE_SECONDS = 20.0
 IMAGE_CONFIG = [
@@ -41,24 +43,22 @@ IMAGE_CONFIG = [
 def main() -> None:
     """Return once the chosen base image is there; SystemExit with one sentence otherwise. May be repeated."""
     try:
-        ensure(config_file(), Engine.connect().client)
+        ensure(settings_of(EXAMPLE).build.base_image, config_file(), Engine.connect().client)
     except MldeployError as error:
         sys.exit(str(error))
 
 
-def ensure(config: Path, client: APIClient) -> None:
-    """See to it that the engine has the base image that the user's file chooses; one that is made is chosen there."""
-    chosen = chosen_base(config)
-    wanted = chosen or OFFICIAL
+def ensure(wanted: str, config: Path, client: APIClient) -> None:
+    """See to it that the engine has the base image that the settings choose; one that is made is chosen in `config`."""
     if present(client, wanted):
         return
-    if wanted != OWN and (chosen or not present(client, OWN)):
+    if wanted != OWN and not (wanted == OFFICIAL and present(client, OWN)):
         say(f"Pulling {wanted}")
         reason = pull(client, wanted)
         if reason is None:
             return
-        if chosen:
-            sys.exit(f"{config} chooses the base image {chosen}, which cannot be pulled: {reason}")
+        if wanted != OFFICIAL:
+            sys.exit(f"The base image {wanted}, which your settings choose, cannot be pulled: {reason}")
         say(f"It cannot be pulled: {reason}")
     if not present(client, OWN):
         make(client, Machine.here())
@@ -128,33 +128,16 @@ def load(client: APIClient, image: str, folder: Path, released: int) -> None:
         sys.exit(f"The engine did not take in {image}: {answer} (tar's exit code is {tar.returncode}).")
 
 
-def chosen_base(config: Path) -> str | None:
-    """The user's own choice of a base image."""
-    chosen = read(config).unwrap().get("build", {}).get("base_image")
-    return str(chosen) if chosen else None
-
-
 def ca_bundle() -> str | None:
     """The certificates that this machine's user trusts instead of the usual ones, as behind a TLS-inspecting proxy."""
     named = (os.environ.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"))
     return next((path for path in named if path and Path(path).is_file()), None)
 
 
-def read(config: Path) -> tomlkit.TOMLDocument:
-    """The user's configuration file, empty when there is none; SystemExit when it is not what it should be."""
-    try:
-        document = tomlkit.parse(config.read_text()) if config.exists() else tomlkit.document()
-    except (ParseError, UnicodeDecodeError) as error:
-        sys.exit(f"{config} is not valid TOML ({error}): mend it and run this again.")
-    if not isinstance(document.get("build", {}), dict):
-        sys.exit(f"{config}: build is a table ([build]), not a value: mend it and run this again.")
-    return document
-
-
 def choose(config: Path, base_image: str, ca_bundle: str | None) -> None:
     """Set the base image, and the certificates if any, in the user's file, and say so; what is set there stays."""
     config = config.resolve()  # a link, as to a folder of dotfiles, stays one
-    document = read(config)
+    document = tomlkit.parse(config.read_text()) if config.exists() else tomlkit.document()
     build = document.setdefault("build", tomlkit.table())
     settings = {"base_image": base_image, "ca_bundle": ca_bundle}
     added = {key: value for key, value in settings.items() if value and key not in build}
