@@ -57,6 +57,7 @@ class StoredImageDocument:
     size: Annotated[int, "bytes, uncompressed"]
     created: Annotated[str, "ISO 8601, UTC"]
     in_use: Annotated[bool, "a container stands on it, so it is never pruned"]
+    current: Annotated[bool, "it is what answers now on this machine"]
 
 
 @dataclass(frozen=True)

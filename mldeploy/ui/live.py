@@ -101,7 +101,9 @@ class LiveDisplay:
             row.bars.pop(progress.item, None)
 
     def _finished(self, event: Finished) -> Iterator[Text]:
-        untouched = event.action in {Action.UNCHANGED, Action.ABSENT}
+        if event.action is Action.ABSENT:
+            return
+        untouched = event.action is Action.UNCHANGED
         passed = None if untouched else event.seconds
         yield self._ended("✓", "dim" if untouched else "green", event.title, WORDS[event.action], passed)
         for line in event.drift:

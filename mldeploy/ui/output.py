@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
 from mldeploy.ui.page import Page, Piece, Style, page
@@ -27,6 +28,16 @@ class Manner:
     quiet: bool = False
     verbose: bool = False
     color: bool = True
+
+
+class Shown(StrEnum):
+    """What of a walk is worth showing."""
+
+    MAKING = "making"
+    LOOKING = "looking"
+    """That it goes on; a step that was seen is no news, the result tells."""
+    REMOVING = "removing"
+    WARNINGS = "warnings"
 
 
 class UnheardError(Exception):
@@ -66,18 +77,19 @@ class Output:
         return not self.manner.json and self._stdout.stream.isatty()
 
     @contextmanager
-    def watching(self) -> Iterator[Events]:
+    def watching(self, shown: Shown) -> Iterator[Events]:
         """Show a walk's events while it runs."""
-        terse = self.manner.json or self.manner.quiet
-        if terse or not self._stderr.animated:
-            from mldeploy.ui.plain import PlainLines  # noqa: PLC0415 - `--help` has nothing to watch
+        from mldeploy.ui.plain import PlainLines, of_removal  # noqa: PLC0415 - `--help` has nothing to watch
 
-            yield PlainLines(self._stderr, terse=terse)
+        terse = self.manner.json or self.manner.quiet or shown is Shown.WARNINGS
+        if terse or not self._stderr.animated:
+            lines = PlainLines(self._stderr, terse=terse or shown is Shown.LOOKING)
+            yield of_removal(lines) if shown is Shown.REMOVING else lines
             return
         from mldeploy.ui.live import LiveDisplay  # noqa: PLC0415 - 40 ms that a pipe does not need
 
         with LiveDisplay(self._stderr) as display:
-            yield display
+            yield of_removal(display) if shown is Shown.REMOVING else display
 
     def result(self, document: Document, view: Callable[[Page], None]) -> None:
         """Print a command's result: the document under `--json`, otherwise what the view makes of it."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import assert_never
 
-from mldeploy.core.events import Action, Event, Failed, Finished, Noted, Progress, Progressed, Started
+from mldeploy.core.events import Action, Event, Events, Failed, Finished, Noted, Progress, Progressed, Started
 from mldeploy.core.step import Resource
 from mldeploy.ui.terminal import Terminal
 from mldeploy.ui.text import printable, seconds, size
@@ -62,6 +63,17 @@ class PlainLines:
             self._terse = True
 
 
+def of_removal(events: Events) -> Events:
+    """The same listener for a walk backwards, where a step's title says the opposite of what is done."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Started | Finished | Failed):
+            event = replace(event, title=f"Remove the {event.resource.kind} {event.resource.key.name}")
+        events(event)
+
+    return listen
+
+
 def noted(event: Noted) -> str:
     """A sentence that belongs to no step."""
     return f"warning: {event.text}" if event.warning else event.text
@@ -79,7 +91,7 @@ def milestone(progress: Progress) -> str:
 def finished(event: Finished) -> str:
     """`Build the image: created in 12 s (cpu 256 → 512)`."""
     drift = f" ({', '.join(event.drift)})" if event.drift and event.action is Action.UPDATED else ""
-    took = "" if event.action is Action.UNCHANGED else f" in {seconds(event.seconds)}"
+    took = "" if event.action in {Action.UNCHANGED, Action.ABSENT} else f" in {seconds(event.seconds)}"
     return f"{event.title}: {WORDS[event.action]}{took}{drift}"
 
 

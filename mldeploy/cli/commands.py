@@ -1,0 +1,173 @@
+"""The face of every command: its flags, and in its docstring its text in `--help` and in the manual.
+
+The work is done in `mldeploy.cli.work`, which is loaded only once the command is known: `--help` waits for no SDK.
+"""
+
+# ruff: noqa: PLC0415 - see above
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mldeploy.cli import options
+from mldeploy.cli.run import Run
+
+
+def plan(
+    run: Run,
+    target: options.Target = options.DEFAULT_TARGET,
+    port: options.Port = None,
+    host: options.Host = None,
+    platform: options.Platform = None,
+    base_image: options.BaseImage = None,
+) -> None:
+    """Say what `deploy` would do, and why, without doing it."""
+    from mldeploy.cli.work import looking
+
+    looking.plan(run, target, options.overrides(target, port, host, platform, base_image))
+
+
+def build(run: Run, platform: options.Platform = None, base_image: options.BaseImage = None) -> None:
+    """Build the app's image, unless it is there already for exactly these files.
+
+    Prints the image's reference, its size and each layer's part of it.
+    """
+    from mldeploy.cli.work import images
+
+    images.build(run, options.build_overrides(platform, base_image))
+
+
+def run_local(
+    run: Run,
+    port: options.Port = None,
+    host: options.Host = None,
+    platform: options.Platform = None,
+    base_image: options.BaseImage = None,
+    replace: options.Replace = False,
+) -> None:
+    """Run the app on this machine: the same as `deploy --target local`."""
+    deploy(run, options.DEFAULT_TARGET, port, host, platform, base_image, replace)
+
+
+def deploy(
+    run: Run,
+    target: options.Target = options.DEFAULT_TARGET,
+    port: options.Port = None,
+    host: options.Host = None,
+    platform: options.Platform = None,
+    base_image: options.BaseImage = None,
+    replace: options.Replace = False,
+) -> None:
+    """Build the image, run it on the target, wait until it answers, and print where.
+
+    Run it again to resume what was interrupted or to bring out a change; what is as it should be is left alone.
+    A version that does not answer, or not with the golden row's answer, gets no traffic: the old one stays.
+    """
+    from mldeploy.cli.work import deploying
+
+    deploying.deploy(run, target, options.overrides(target, port, host, platform, base_image), replace=replace)
+
+
+def predict(
+    run: Run,
+    target: options.Target = options.DEFAULT_TARGET,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", "-d", metavar="JSON", help="JSON to send, @FILE to read it from, - for standard input."),
+    ] = None,
+    csv: Annotated[
+        str | None,
+        typer.Option("--csv", metavar="FILE", help="Rows to send, with their columns' names in the first line."),
+    ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option("--field", "-f", metavar="NAME=VALUE", help="One field of one row; repeat it for each."),
+    ] = None,
+) -> None:
+    """Ask what is deployed for a prediction.
+
+    Takes JSON, a CSV file or single fields; with none of them it sends the golden row's request.
+    """
+    from mldeploy.cli.payload import Input
+    from mldeploy.cli.work import predicting
+
+    predicting.predict(run, target, Input(data, csv, tuple(field or ())))
+
+
+def open_url(run: Run, target: options.Target = options.DEFAULT_TARGET) -> None:
+    """Print where the app answers, and open it in the browser if there is one."""
+    from mldeploy.cli.work import operating
+
+    operating.open_url(run, target)
+
+
+def status(run: Run, target: options.Target = options.DEFAULT_TARGET) -> None:
+    """Say what is there of a deployment, step by step, and where it answers."""
+    from mldeploy.cli.work import looking
+
+    looking.status(run, target)
+
+
+def ps(run: Run, target: options.Target = options.DEFAULT_TARGET) -> None:
+    """List the running and stopped copies of the app."""
+    from mldeploy.cli.work import operating
+
+    operating.ps(run, target)
+
+
+def logs(
+    run: Run,
+    target: options.Target = options.DEFAULT_TARGET,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until Ctrl-C.")] = False,
+    tail: Annotated[int, typer.Option("--tail", "-n", metavar="N", min=0, help="The last N lines; 0: all.")] = 100,
+) -> None:
+    """Print what the app writes to its log."""
+    from mldeploy.cli.work import operating
+
+    operating.logs(run, target, follow=follow, tail=tail)
+
+
+def images(
+    run: Run,
+    prune: Annotated[
+        int | None,
+        typer.Option(
+            "--prune", metavar="N", min=0, help="Remove all but the last N, and those in use.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """List the app's images on this machine's engine."""
+    from mldeploy.cli.work import images as work
+
+    work.images(run, prune)
+
+
+def stop(run: Run, target: options.Target = options.DEFAULT_TARGET) -> None:
+    """Stop the app without removing anything; `deploy` starts it again."""
+    from mldeploy.cli.work import operating
+
+    operating.stop(run, target)
+
+
+def destroy(
+    run: Run,
+    target: options.Target = options.DEFAULT_TARGET,
+    app: Annotated[
+        str | None,
+        typer.Option("--app", metavar="NAME", help="The app to remove, whatever the folder says.", show_default=False),
+    ] = None,
+    yes: options.Yes = False,
+) -> None:
+    """Remove everything that mldeploy made for the app on the target, and make sure that it is gone."""
+    from mldeploy.cli.work import destroying
+
+    destroying.destroy(run, target, app, yes=yes)
+
+
+def version(run: Run) -> None:
+    """Print the version."""
+    from mldeploy.cli.work import about
+
+    about.version(run)

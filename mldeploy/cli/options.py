@@ -1,0 +1,60 @@
+"""The options that several commands have, each declared once; what they set in the configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mldeploy.config.override import Overrides
+
+Target = Annotated[str, typer.Option("--target", "-t", metavar="NAME", help="Where the app is deployed to.")]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port", metavar="N", help="Where it answers; app.port if not given. 0: any free one.", show_default=False
+    ),
+]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="IP",
+        help="The address that it answers on; this machine alone if not given.",
+        show_default=False,
+    ),
+]
+Platform = Annotated[
+    str | None,
+    typer.Option("--platform", metavar="OS/ARCH", help="What the image is built for: linux/amd64.", show_default=False),
+]
+BaseImage = Annotated[
+    str | None,
+    typer.Option("--base-image", metavar="IMAGE", help="What the image is built on.", show_default=False),
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Allow what cannot be changed in place to be removed and made anew.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+DEFAULT_TARGET = "local"
+
+
+def overrides(
+    target: str, port: int | None, host: str | None, platform: str | None, base_image: str | None
+) -> Overrides:
+    """What the flags of a deployment say over the configuration."""
+    address = _given((f"target.{target}.port", port, "--port"), (f"target.{target}.host", host, "--host"))
+    return (*address, *build_overrides(platform, base_image))
+
+
+def build_overrides(platform: str | None, base_image: str | None) -> Overrides:
+    """What the flags of a build say over the configuration."""
+    return _given(("build.platform", platform, "--platform"), ("build.base_image", base_image, "--base-image"))
+
+
+def _given(*settings: tuple[str, str | int | None, str]) -> Overrides:
+    from mldeploy.config.override import Override  # noqa: PLC0415 - `--help` needs no configuration
+
+    return tuple(Override(key, value, flag) for key, value, flag in settings if value is not None)

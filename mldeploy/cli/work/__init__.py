@@ -1,0 +1,1 @@
+"""What the commands do: wire the rooms, run a verb, hand the result to `ui`."""

@@ -1,0 +1,55 @@
+"""`destroy`."""
+
+from __future__ import annotations
+
+from mldeploy.cli import describe, session
+from mldeploy.cli.errors import UsageError
+from mldeploy.cli.run import Run
+from mldeploy.config.errors import ConfigError
+from mldeploy.core import verbs
+from mldeploy.core.graph import steps_of
+from mldeploy.core.step import Resource
+from mldeploy.image.steps import BaseImage
+from mldeploy.ui import views
+from mldeploy.ui.documents import DestroyDocument
+from mldeploy.ui.output import Shown
+
+
+def destroy(run: Run, target: str, app: str | None, *, yes: bool) -> None:
+    """Remove what is there, once the user has agreed."""
+    deployment = _deployment(run, target, app)
+    doomed = _doomed(deployment)
+    if doomed and not yes:
+        _ask(run, deployment, doomed)
+    named = [step.resource for step in steps_of(deployment.goal)]
+    with deployment.locked(run, Shown.REMOVING if doomed else Shown.WARNINGS) as work:
+        destroyed = verbs.destroy(deployment.kinds, work, named=named, inventory=deployment.inventory)
+    document = DestroyDocument(deployment.app, deployment.target, tuple(map(describe.resource, destroyed.removed)))
+    run.output.result(document, lambda page: views.destroyed(document, page))
+
+
+def _deployment(run: Run, target: str, app: str | None) -> session.Deployment[object]:
+    if app is not None:
+        return session.named(run, target, app)
+    try:
+        return session.known(run, target)
+    except ConfigError as error:
+        todo = f"{error.todo}\nOr name the app to remove: `mldeploy destroy --app NAME`.".lstrip()
+        raise ConfigError(error.where, error.what, todo) from error
+
+
+def _doomed(deployment: session.Deployment[object]) -> list[Resource]:
+    """What would go. A base image is in the journal when it was pulled, but others may stand on it: it stays."""
+    found = dict.fromkeys((*deployment.begun, *deployment.inventory()))
+    return [each for each in found if each.kind != BaseImage.kind]
+
+
+def _ask(run: Run, deployment: session.Deployment[object], doomed: list[Resource]) -> None:
+    if not run.output.is_dialogue:
+        what = f"{deployment.app} would be removed from {deployment.target}, and there is nobody to ask"
+        raise UsageError("mldeploy destroy", what, "Say --yes if that is meant.")
+    run.output.say(f"This removes {deployment.app} from {deployment.target}:")
+    for each in doomed:
+        run.output.say(f"  {each}")
+    if not run.output.confirmed("Remove all of it?", default=False):
+        raise UsageError("mldeploy destroy", "nothing was removed", "")

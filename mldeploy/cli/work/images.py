@@ -1,0 +1,34 @@
+"""`build` and `images`: the images on this machine's engine."""
+
+from __future__ import annotations
+
+from mldeploy.cli import describe, session
+from mldeploy.cli.run import Run
+from mldeploy.config.override import Overrides
+from mldeploy.core import verbs
+from mldeploy.image import catalogue
+from mldeploy.image.steps import BuiltImage
+from mldeploy.ui import views
+from mldeploy.ui.documents import BuildDocument, ImagesDocument
+
+
+def build(run: Run, overrides: Overrides) -> None:
+    """Walk as far as the image. Nothing is swept: what stands on the image is not looked at."""
+    deployment = session.complete_image(run, overrides)
+    with deployment.locked(run) as work:
+        done = verbs.deploy(BuiltImage.of(deployment.project), work)
+    document = BuildDocument(deployment.app, describe.image(done.out), describe.steps(done.steps))
+    run.output.result(document, lambda page: views.built(document, page, terse=run.output.manner.quiet))
+    session.unless_stopped(run, work.cancel)
+
+
+def images(run: Run, keep: int | None) -> None:
+    """List the app's images, after removing the old ones if the user said how many to keep."""
+    deployment = session.known_images(run)
+    removed: tuple[str, ...] = ()
+    if keep is not None:
+        with deployment.locked(run) as work:
+            removed = catalogue.prune(work.cloud.engine, deployment.app, keep)
+    stored = catalogue.images(deployment.cloud.engine, deployment.app)
+    document = ImagesDocument(deployment.app, tuple(map(describe.stored_image, stored)), removed)
+    run.output.result(document, lambda page: views.images(document, page, run.command))

@@ -1,0 +1,93 @@
+"""`mldeploy` as a user's shell starts it, in a world of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tests.cli.terminal import Terminal
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = (sys.executable, "-m", "mldeploy")
+
+MINE = ("DOCKER_", "MLDEPLOY_", "XDG_", "LC_")
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended. `document` is what it printed under `--json`: exactly one."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, object]:
+        document = json.loads(self.out)
+        assert isinstance(document, dict)
+        return document
+
+    @property
+    def error(self) -> dict[str, object]:
+        error = self.document["error"]
+        assert isinstance(error, dict)
+        return error
+
+
+@dataclass(frozen=True)
+class Command:
+    """Runs `mldeploy` in a folder, with state and configuration folders of its own."""
+
+    home: Path
+    """State, configuration, installed plug-ins."""
+    folder: Path
+    """The app, and where the commands are started."""
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state" / "mldeploy"
+
+    @property
+    def env(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(MINE) and name != "NO_COLOR"}
+        paths = os.pathsep.join((str(self.home / "plugins"), str(ROOT)))
+        own = {"XDG_STATE_HOME": str(self.home / "state"), "XDG_CONFIG_HOME": str(self.home / "config")}
+        return {**kept, "LANG": "C.UTF-8", "PYTHONPATH": paths, **own, **self.extra}
+
+    def with_env(self, **variables: str) -> Command:
+        return replace(self, extra={**self.extra, **variables})
+
+    def __call__(self, *arguments: str, stdin: str = "", within: float = 120) -> Result:
+        done = subprocess.run(
+            (*PROGRAM, *arguments),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env=self.env,
+            timeout=within,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The same, without waiting for its end; in a session of its own, as a shell's job."""
+        return subprocess.Popen(
+            (*PROGRAM, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            env=self.env,
+            start_new_session=True,
+        )
+
+    def on_terminal(self, *arguments: str, columns: int = 80, rows: int = 24) -> Terminal:
+        return Terminal((*PROGRAM, *arguments), env=self.env, cwd=self.folder, columns=columns, rows=rows)

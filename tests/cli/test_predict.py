@@ -1,0 +1,134 @@
+"""`predict`, against a real app that answers what it is sent."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Command
+
+ON_PAPER = ("-t", "paper")
+ROW = {"age": 40, "smoker": "no", "bmi": 22.5}
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers a table's rows with a number each, one object with itself, and a negative age with a 400."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/predict":
+            self._answer(200, {"predictions": list(range(len(body["data"])))})
+        elif isinstance(body, dict) and isinstance(body.get("age"), int) and body["age"] < 0:
+            self._answer(400, {"field": "age", "reason": "must be from 0"})
+        else:
+            self._answer(200, {"got": body} if not isinstance(body, dict) else body)
+
+    def _answer(self, status: int, document: object) -> None:
+        content = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
+        """Nothing: the test's output is its own."""
+
+
+@pytest.fixture
+def deployed(paper: Command) -> Iterator[Command]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        command = paper.with_env(MLDEPLOY_TARGET_PAPER_URL=f"http://127.0.0.1:{server.server_port}")
+        assert command("deploy", *ON_PAPER).code == 0
+        yield command
+        server.shutdown()
+
+
+@pytest.mark.parametrize("how", ["text", "file", "stdin"])
+def test_json_as_text_from_a_file_and_from_standard_input(deployed: Command, how: str) -> None:
+    (deployed.folder / "row.json").write_text(json.dumps(ROW))
+    data = {"text": json.dumps(ROW), "file": "@row.json", "stdin": "-"}[how]
+    result = deployed("predict", *ON_PAPER, "--data", data, "--json", stdin=json.dumps(ROW))
+    assert result.document["request"] == result.document["answer"] == ROW
+    assert str(result.document["url"]).endswith("/predict_api")
+
+
+def test_fields_are_numbers_where_they_look_like_numbers(deployed: Command) -> None:
+    fields = ("-f", "age=40", "-f", "smoker=no", "-f", "bmi=22.5", "-f", "code=007", "-f", "eq=a=b", "-f", "none=")
+    result = deployed("predict", *ON_PAPER, *fields, "--json")
+    assert result.document["answer"] == {**ROW, "code": "007", "eq": "a=b", "none": None}
+
+
+def test_one_answer_is_shown_in_lines(deployed: Command) -> None:
+    assert deployed("predict", *ON_PAPER, "-f", "age=40", "-f", "smoker=no").out == "age     40\nsmoker  no\n"
+
+
+def test_a_csv_file_is_a_table_and_so_is_its_answer(deployed: Command) -> None:
+    (deployed.folder / "rows.csv").write_text('\ufeffage,smoker\n40,no\n41,"yes, much"\n\n')
+    result = deployed("predict", *ON_PAPER, "--csv", "rows.csv", "--json")
+    assert result.document["request"] == {"columns": ["age", "smoker"], "data": [[40, "no"], [41, "yes, much"]]}
+    assert deployed("predict", *ON_PAPER, "--csv", "rows.csv").out.splitlines() == [
+        "row  predictions",
+        "1    0",
+        "2    1",
+    ]
+
+
+def test_json_with_columns_and_data_is_a_table_too(deployed: Command) -> None:
+    result = deployed("predict", *ON_PAPER, "--data", '{"columns": ["age"], "data": [[1], [2]]}', "--json")
+    assert result.document["answer"] == {"predictions": [0, 1]}
+
+
+def test_with_nothing_to_send_it_sends_the_golden_row(deployed: Command) -> None:
+    assert "there is nothing to send" in deployed("predict", *ON_PAPER).err
+    golden = {"path": "/predict_api", "request": ROW, "expect": {}}
+    (deployed.folder / "golden.json").write_text(json.dumps(golden))
+    with (deployed.folder / "mldeploy.toml").open("a") as toml:
+        toml.write('[check]\ngolden = "golden.json"\n')
+    result = deployed("predict", *ON_PAPER)
+    assert "golden row" in result.err
+    assert deployed("predict", *ON_PAPER, "--json").document["answer"] == ROW
+
+
+def test_what_the_app_refuses_is_said_in_its_words(deployed: Command) -> None:
+    result = deployed("predict", *ON_PAPER, "-f", "age=-1", "--json")
+    assert result.code == 7
+    assert "400" in str(result.error["what"])
+    assert "age" in str(result.error["what"])
+    assert "must be from 0" in str(result.error["what"])
+
+
+def test_an_app_that_does_not_answer(paper: Command) -> None:
+    assert "nothing runs" in paper("predict", *ON_PAPER, "-f", "a=1").err
+    paper("deploy", *ON_PAPER)
+    result = paper("predict", *ON_PAPER, "-f", "a=1", "--json")
+    assert result.code == 7
+    assert result.error["what"] == "nothing accepts connections there"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--data", "{"), "line 1, column 2"),
+        (("--data", "@missing.json"), "missing.json"),
+        (("--data", "[" * 100_000), "--data"),
+        (("--csv", "missing.csv"), "missing.csv"),
+        (("--csv", "empty.csv"), "holds no row"),
+        (("--csv", "ragged.csv"), "row 3 has 1 values"),
+        (("--csv", "binary.csv"), "not UTF-8"),
+        (("--field", "age"), "NAME=VALUE"),
+        (("--field", "a=1", "--data", "{}"), "exclude one another"),
+    ],
+)
+def test_input_that_cannot_be_sent(paper: Command, arguments: tuple[str, ...], said: str) -> None:
+    for name, content in (("empty", b"a,b\n"), ("ragged", b"a,b\n1,2\n1\n"), ("binary", b"\xff\xfe")):
+        Path(paper.folder / f"{name}.csv").write_bytes(content)
+    result = paper("predict", *ON_PAPER, *arguments, "--json")
+    assert result.code == 2
+    assert said in f"{result.error['where']} {result.error['what']} {result.error['todo']}"
