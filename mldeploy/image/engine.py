@@ -11,7 +11,7 @@ from docker import APIClient
 from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.context import Context
 from docker.context.config import get_current_context_name
-from docker.errors import DockerException, TLSParameterError
+from docker.errors import DockerException, InvalidConfigFile, TLSParameterError
 from docker.tls import TLSConfig
 from requests.exceptions import RequestException
 
@@ -39,11 +39,21 @@ class Engine:
         endpoint = DEFAULT_ENDPOINT
         try:
             endpoint, tls = _endpoint()
-            return cls(APIClient(endpoint, tls=tls or False, use_ssh_client=True), endpoint)
+            return cls(_client(endpoint, tls), endpoint)
         except TLSParameterError as error:
             raise EngineError(endpoint, f"its TLS settings are wrong: {error.msg}") from error
+        except InvalidConfigFile as error:
+            raise EngineError("Docker's config.json", f"cannot be used: {explanation(error)}") from error
         except (DockerException, RequestException, OSError, ValueError) as error:
             raise _unreachable(endpoint, error) from error
+
+    def another_client(self) -> APIClient:
+        """A client of its own for one long call; whoever asks for it closes it. Raises as `connect` does."""
+        return Engine.connect().client
+
+
+def _client(endpoint: str, tls: TLSConfig | None) -> APIClient:
+    return APIClient(endpoint, tls=tls or False, use_ssh_client=True)
 
 
 def _endpoint() -> tuple[str, TLSConfig | None]:

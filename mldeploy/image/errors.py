@@ -12,8 +12,6 @@ from urllib3.exceptions import HTTPError
 
 from mldeploy.core.errors import ExitCode, MldeployError
 
-DISK_FULL = "no space left on device"
-
 
 class EngineError(MldeployError):
     """No engine answers, it is not permitted, its disk is full, or it answered something that it should not."""
@@ -45,12 +43,17 @@ def engine_errors(where: str) -> Iterator[None]:
 def engine_error(where: str, error: Exception) -> EngineError:
     """The EngineError for what a call to the engine raised."""
     said = explanation(error)
-    if DISK_FULL in said.lower() or error_number(error) == errno.ENOSPC:
+    if is_disk_full(said) or error_number(error) == errno.ENOSPC:
         return disk_full(where)
     if isinstance(error, APIError):
         return EngineError(where, f"the engine answered: {said}")
     todo = "See whether it still runs: `docker info`."
     return EngineError(where, f"the connection to the engine broke: {said}", todo)
+
+
+def is_disk_full(said: str) -> bool:
+    """Whether what the engine, or a program in a build, said means a full disk (ENOSPC's text)."""
+    return "no space left on device" in said.lower()
 
 
 def disk_full(where: str) -> EngineError:

@@ -8,8 +8,16 @@ from typing import ClassVar
 from mldeploy.config.settings import Project
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
+from mldeploy.image import catalogue
+from mldeploy.image.assembly import assemble, bases_of
 from mldeploy.image.cloud import HasEngine
+from mldeploy.image.engine import Engine
+from mldeploy.image.errors import BuildError
+from mldeploy.image.found import Found, find, fits, image
+from mldeploy.image.labels import APP, HASH
 from mldeploy.image.types import BaseDigest, Image
+
+TAG_DIGITS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +34,27 @@ class BaseImage(Step[HasEngine, BaseDigest]):
         return Key(build.dockerfile or build.base_image, (self.project.app.name,))
 
     def probe(self, cloud: HasEngine, outs: Outputs) -> Seen[BaseDigest] | None:
-        raise NotImplementedError
+        digests = [(base, self._present(cloud.engine, base)) for base in bases_of(self.project)]
+        known = tuple((base, found.digest(base)) for base, found in digests if found)
+        return Seen(BaseDigest(known), ours=False) if len(known) == len(digests) else None
 
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[BaseDigest] | None, monitor: Monitor) -> BaseDigest:
-        raise NotImplementedError
+        from mldeploy.image.pull import pull  # noqa: PLC0415 - a deployment that changes nothing does not wait for it
+
+        digests = []
+        for base in bases_of(self.project):
+            if self._present(cloud.engine, base) is None:
+                pull(cloud.engine, base, self.project.build.platform, monitor)
+            found = self._present(cloud.engine, base)
+            if found is None:
+                todo = "Choose another base image (build.base_image), or another platform (build.platform)."
+                raise BuildError(base, f"there is no such image for {self.project.build.platform}", todo)
+            digests.append((base, found.digest(base)))
+        return BaseDigest(tuple(digests))
+
+    def _present(self, engine: Engine, base: str) -> Found | None:
+        found = find(engine, base)
+        return found if found and fits(found.platform, self.project.build.platform) else None
 
     @staticmethod
     def undo(cloud: HasEngine, key: Key, monitor: Monitor) -> bool:
@@ -39,7 +64,7 @@ class BaseImage(Step[HasEngine, BaseDigest]):
 
 @dataclass(frozen=True, eq=False)
 class BuiltImage(Step[HasEngine, Image]):
-    """The app's image for exactly these files, this recipe, this base and this platform."""
+    """The app's image for exactly these files, this recipe, this base and this platform: its name is their hash."""
 
     kind: ClassVar[str] = "image"
     title: ClassVar[str] = "Build the image"
@@ -56,12 +81,34 @@ class BuiltImage(Step[HasEngine, Image]):
         return Key(self.project.app.name)
 
     def probe(self, cloud: HasEngine, outs: Outputs) -> Seen[Image] | None:
-        raise NotImplementedError
+        base = outs.get(self.base)
+        if base is None and not catalogue.images(cloud.engine, self.key().name):
+            return None
+        assembly = assemble(self.project)
+        digest = assembly.digest(outs[self.base])
+        reference = self._reference(digest)
+        found = find(cloud.engine, reference)
+        if found is None:
+            return None
+        out = image(cloud.engine, reference, found, ours=assembly.recipe is not None)
+        if found.labels.get(APP) == self.key().name and found.labels.get(HASH) == digest:
+            return Seen(out)
+        return Seen(out, drift=("it is not what its name says",), ours=False)
 
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[Image] | None, monitor: Monitor) -> Image:
-        raise NotImplementedError
+        from mldeploy.image.build import build  # noqa: PLC0415 - nor does it wait for the builder
+        from mldeploy.image.order import order  # noqa: PLC0415
+
+        assembly = assemble(self.project)
+        digest = assembly.digest(outs[self.base])
+        reference = self._reference(digest)
+        found = build(cloud.engine, order(assembly, reference, digest, outs[self.base]), monitor)
+        return image(cloud.engine, reference, found, ours=assembly.recipe is not None)
+
+    def _reference(self, digest: str) -> str:
+        return f"{self.key().name}:{digest[:TAG_DIGITS]}"
 
     @staticmethod
     def undo(cloud: HasEngine, key: Key, monitor: Monitor) -> bool:
-        """Remove every image of the app, and what its builds left; one that a foreign container uses is left alone."""
-        raise NotImplementedError
+        """Remove every image of the app, and what its builds left; what a foreign container uses is left alone."""
+        return catalogue.remove(cloud.engine, key.name)

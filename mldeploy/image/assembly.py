@@ -1,0 +1,144 @@
+"""Everything that decides an image, gathered from the project: the context, the recipe, and the hash over both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import certifi
+
+from mldeploy.config.settings import Project
+from mldeploy.image.context import Member, Text, below, digest
+from mldeploy.image.dockerfile import bases
+from mldeploy.image.files import File, Sort, listing, unreadable
+from mldeploy.image.ignore import NAME, Ignore
+from mldeploy.image.recipe import Recipe
+from mldeploy.image.requirements import requirement_files
+from mldeploy.image.types import BaseDigest
+from mldeploy.project.errors import ProjectError
+
+FORMAT = 1
+"""Goes into every hash. It grows when the same inputs begin to make another image."""
+
+CERTIFICATES = "builder/certificates.pem"
+
+USUALLY_IGNORED = (
+    *("**/.git", "**/.hg", "**/.svn", "**/.venv", "**/venv", "**/node_modules", "**/.mldeploy"),
+    *("**/__pycache__", "**/*.pyc", "**/.ipynb_checkpoints", "**/.DS_Store"),
+    *("**/.mypy_cache", "**/.pytest_cache", "**/.ruff_cache", "**/.hypothesis", "**/.tox", "**/.nox"),
+    *("**/.env", "**/.env.*", "**/*.env"),
+)
+"""What stays out of the image of a project that has no `.dockerignore`, and so do its virtual environments."""
+
+SETTINGS = "mldeploy.toml"
+"""Read before the image is built, never in it: another port for the outside is not another image."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What one image is made of. recipe: None where the user's own Dockerfile is used, whose text is `dockerfile`."""
+
+    project: Project
+    members: tuple[Member, ...]
+    recipe: Recipe | None
+    dockerfile: str = ""
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The images that it stands on."""
+        return _bases(self.project, self.dockerfile)
+
+    def digest(self, base: BaseDigest) -> str:
+        """SHA-256 of everything that decides the image, 64 hex digits. Reads every file."""
+        build = self.project.build
+        content = digest(each for each in self.members if each.path != CERTIFICATES)
+        recipe = self.recipe.digest() if self.recipe else self.dockerfile
+        decisive = [FORMAT, self.project.app.name, content, recipe, base.digests, build.platform, build.args]
+        return hashlib.sha256(json.dumps(decisive).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def bases_of(project: Project) -> tuple[str, ...]:
+    """The images that the project's image stands on. Raises ProjectError if its own Dockerfile cannot be read."""
+    return _bases(project, _own_dockerfile(project))
+
+
+def _bases(project: Project, dockerfile: str) -> tuple[str, ...]:
+    build = project.build
+    return bases(dockerfile, dict(build.args)) if build.dockerfile else (build.base_image,)
+
+
+def assemble(project: Project) -> Assembly:
+    """Look through the project's folder. Raises ProjectError for what is missing, unreadable or contradictory."""
+    if project.build.dockerfile:
+        return Assembly(project, _files(project, Ignore(())), None, _own_dockerfile(project))
+    environments = (each.parent.name for each in project.app.folder.glob("*/pyvenv.cfg"))
+    found = _files(project, Ignore.of((*USUALLY_IGNORED, *environments)))
+    files = tuple(each for each in found if each.path != SETTINGS)
+    models = tuple(_models(project, files))
+    taken = {each.path for each in models if each.sort is not Sort.FOLDER}
+    code = tuple(each for each in files if each.path not in taken)
+    configured = any(each.path == "gunicorn.conf.py" for each in code)
+    members = (*_builder(project), *below("model/app", models), *below("code/app", code))
+    return Assembly(project, members, Recipe.of(project, configured=configured))
+
+
+def _files(project: Project, usually: Ignore) -> tuple[File, ...]:
+    """What `.dockerignore` lets through, `usually` where there is none; never the file of the container's secrets."""
+    folder = project.app.folder
+    source = folder / NAME
+    try:
+        ignore = Ignore.parse(source.read_text(encoding="utf-8", errors="surrogateescape"), str(source))
+    except FileNotFoundError:
+        ignore = usually
+    except OSError as error:
+        raise unreadable(source, error) from error
+    return tuple(each for each in listing(folder, ignore) if each.source != project.app.env_file)
+
+
+def _models(project: Project, files: tuple[File, ...]) -> Iterator[File]:
+    """The model files, or all that is in a model's folder. A link to a model elsewhere stands for that model."""
+    for model in project.app.models:
+        found = [each for each in files if each.path == model or each.path.startswith(f"{model}/")]
+        if not found:
+            there = (project.app.folder / model).exists()
+            what = f"{NAME} excludes it, so the image would have no model" if there else "there is no such model file"
+            raise ProjectError(model, what, f"Take it back with a line `!{model}`." if there else "Correct app.models.")
+        yield from map(_followed, found)
+
+
+def _followed(file: File) -> File:
+    try:
+        return (File.at(file.source.resolve(strict=True), file.path) or file) if file.sort is Sort.LINK else file
+    except OSError as error:
+        raise unreadable(file.source, error) from error
+
+
+def _builder(project: Project) -> Iterator[Member]:
+    here = Path(__file__)
+    for name in ("trim.py", "gunicorn_conf.py"):
+        yield Text(f"builder/{name}", here.with_name(name).read_bytes())
+    yield from below("builder/requirements", requirement_files(project.app.folder, project.build.requirements))
+    if project.build.ca_bundle:
+        yield Text(CERTIFICATES, _certificates(project.build.ca_bundle))
+
+
+def _certificates(bundle: Path) -> bytes:
+    """The user's certificates in addition to the usual ones: what is not intercepted is trusted as ever."""
+    try:
+        return Path(certifi.where()).read_bytes() + b"\n" + bundle.read_bytes()
+    except OSError as error:
+        todo = "Correct the setting, or drop it."
+        raise ProjectError("build.ca_bundle", f"{bundle} cannot be read ({error.strerror})", todo) from error
+
+
+def _own_dockerfile(project: Project) -> str:
+    if not project.build.dockerfile:
+        return ""
+    source = project.app.folder / project.build.dockerfile
+    try:
+        return source.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise unreadable(source, error) from error

@@ -1,0 +1,150 @@
+"""The images of an app that are on the engine, and their removal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from docker.errors import ImageNotFound
+
+from mldeploy.image.engine import Engine
+from mldeploy.image.errors import EngineError, engine_errors
+from mldeploy.image.labels import HASH, STAGE, belonging, matching
+
+
+@dataclass(frozen=True)
+class Use:
+    """A container that was made from an image. ours: it belongs to the app's own deployment on this engine."""
+
+    container: str
+    running: bool
+    ours: bool
+
+
+@dataclass(frozen=True)
+class BuiltInfo:
+    """An image of an app. reference: `name:tag`, or the id's first 12 digits. created: ISO 8601, UTC. size: bytes."""
+
+    reference: str
+    id: str
+    created: str
+    size: int
+    hash: str
+    uses: tuple[Use, ...]
+
+    @property
+    def current(self) -> bool:
+        """The app's deployment runs on it."""
+        return any(use.ours and use.running for use in self.uses)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """An image with the app's labels: a version of the app, or what a build has left (untagged)."""
+
+    id: str
+    tags: tuple[str, ...]
+    foreign: bool
+    """Somebody else has given it a name, too."""
+    created: int
+    size: int
+    hash: str
+    stage: str
+    uses: tuple[Use, ...]
+
+
+def images(engine: Engine, app: str) -> tuple[BuiltInfo, ...]:
+    """The app's images, newest first. Raises EngineError."""
+    return tuple(
+        BuiltInfo(
+            reference=stored.tags[0],
+            id=stored.id,
+            created=datetime.fromtimestamp(stored.created, UTC).isoformat(),
+            size=stored.size,
+            hash=stored.hash,
+            uses=stored.uses,
+        )
+        for stored in _stored(engine, app)
+        if stored.tags
+    )
+
+
+def prune(engine: Engine, app: str, keep: int) -> tuple[str, ...]:
+    """Remove all but the newest `keep` images and those that are in use; return the references of the removed.
+
+    What earlier builds left is removed, too, but for the newest builder stage, which keeps the next build fast.
+    Raises EngineError.
+    """
+    stored = _stored(engine, app)
+    versions = [each for each in stored if each.tags]
+    rest = [each for each in stored if not each.tags]
+    newest_builder = [each for each in rest if each.stage][:1]
+    wanted = versions[keep:] + [each for each in rest if each not in newest_builder]
+    return tuple(tag for each in _remove(engine, wanted) for tag in each.tags)
+
+
+def remove(engine: Engine, app: str) -> bool:
+    """Remove every image of the app, and what its builds left. True if anything was removed.
+
+    What a foreign container uses, or what bears somebody else's tag, is not ours any more and stays. Raises EngineError
+    if a container of the app's own deployment still uses one.
+    """
+    stored = _stored(engine, app)
+    for each in stored:
+        for use in each.uses:
+            if use.ours:
+                what = f"the container {use.container} still uses it"
+                raise EngineError((each.tags or (each.id,))[0], what, "Remove the container first.")
+    versions_first = sorted(stored, key=lambda each: not each.tags)  # what builds left may be their parents
+    return bool(list(_remove(engine, versions_first)))
+
+
+def leftovers(engine: Engine, app: str) -> bool:
+    """Whether `remove` would find anything that it may remove. Raises EngineError."""
+    return any(not each.uses and (each.tags or not each.foreign) for each in _stored(engine, app))
+
+
+def _remove(engine: Engine, wanted: Iterable[_Stored]) -> Iterator[_Stored]:
+    for each in wanted:
+        # By name, where it has one of ours: somebody else's name for the same image keeps it alive for them.
+        references = each.tags or (() if each.foreign else (each.id,))
+        for reference in () if each.uses else references:
+            with engine_errors(reference), suppress(ImageNotFound):  # it may have gone with its last child
+                engine.client.remove_image(reference)
+                yield each
+
+
+def _stored(engine: Engine, app: str) -> list[_Stored]:
+    """Newest first."""
+    with engine_errors(engine.endpoint):
+        told = engine.client.images(filters=matching(app))
+        containers = engine.client.containers(all=True)
+    uses: dict[str, list[Use]] = {}
+    for container in containers:
+        uses.setdefault(container["ImageID"], []).append(_use(app, container))
+    found = [_one(app, entry, uses) for entry in told]
+    return sorted(found, key=lambda each: each.created, reverse=True)
+
+
+def _use(app: str, container: dict[str, Any]) -> Use:
+    ours = belonging(app).items() <= (container["Labels"] or {}).items()
+    name = (container["Names"] or [container["Id"][:12]])[0].removeprefix("/")
+    return Use(name, container["State"] == "running", ours)
+
+
+def _one(app: str, image: dict[str, Any], uses: Mapping[str, list[Use]]) -> _Stored:
+    tags = tuple(tag for tag in image["RepoTags"] or () if tag != "<none>:<none>")
+    ours = tuple(tag for tag in tags if tag.startswith(f"{app}:"))
+    return _Stored(
+        id=image["Id"],
+        tags=ours,
+        foreign=len(ours) < len(tags),
+        created=image["Created"],
+        size=image["Size"],
+        hash=image["Labels"].get(HASH, ""),
+        stage=image["Labels"].get(STAGE, ""),
+        uses=tuple(uses.get(image["Id"], ())),
+    )

@@ -1,0 +1,122 @@
+"""A build context: what the engine is sent for one build, always the same bytes for the same files."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from mldeploy.image.files import CHUNK, File, Sort
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file that we write ourselves."""
+
+    path: str
+    content: bytes = field(repr=False)
+
+
+Member = File | Text
+"""What stands in a context, under the `path` that it has there."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What one build is sent. dockerfile: the recipe's path in it. Members are sorted by path, each path once."""
+
+    dockerfile: str
+    members: tuple[Member, ...]
+
+    @classmethod
+    def of(cls, dockerfile: str, members: Iterable[Member]) -> Context:
+        """A context of these members; of two with the same path the later one counts. Missing parents are added."""
+        found = {member.path: member for member in members}
+        for path in list(found):
+            for parent in _parents(path):
+                found.setdefault(parent, File.folder(parent))
+        return cls(dockerfile, tuple(found[path] for path in sorted(found)))
+
+    @property
+    def size(self) -> int:
+        """Bytes of content."""
+        return sum(len(each.content) if isinstance(each, Text) else each.size for each in self.members)
+
+    def tar(self, told: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
+        """The context as a tar stream, in blocks of about a mebibyte; `told` hears the bytes of each block.
+
+        Owner, times and modes are the same wherever and whenever it is made, so that equal files are equal layers.
+        Raises ProjectError if a file is not any more what it was.
+        """
+        block = bytearray()
+        for piece in self._pieces():
+            block += piece
+            if len(block) >= CHUNK:
+                told(len(block))
+                yield bytes(block)
+                block.clear()
+        told(len(block))
+        yield bytes(block)
+
+    def _pieces(self) -> Iterator[bytes]:
+        for member in self.members:
+            if isinstance(member, File) and member.size > CHUNK:
+                yield _header(member, EPOCH)
+                yield from member.chunks()
+                yield _padding(member.size)
+            else:
+                content = member.content if isinstance(member, Text) else b"".join(member.chunks())
+                yield _header(member, _moment(content)) + content + _padding(len(content))
+        yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def digest(members: Iterable[Member]) -> str:
+    """SHA-256 of what the members put into an image."""
+    whole = hashlib.sha256()
+    for member in members:
+        one = member.digest() if isinstance(member, File) else hashlib.sha256(member.content).hexdigest()
+        whole.update(f"{member.path}\0{one}\n".encode("utf-8", "surrogateescape"))
+    return whole.hexdigest()
+
+
+def below(folder: str, files: Iterable[File]) -> Iterator[File]:
+    """The same files, moved below a folder of the context."""
+    return (replace(file, path=f"{folder}/{file.path}") for file in files)
+
+
+def _parents(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+_TYPES = {Sort.FILE: tarfile.REGTYPE, Sort.FOLDER: tarfile.DIRTYPE, Sort.LINK: tarfile.SYMTYPE}
+
+
+def _header(member: Member, mtime: int) -> bytes:
+    info = tarfile.TarInfo(member.path)
+    info.mtime = mtime
+    if isinstance(member, Text):
+        info.size, info.mode = len(member.content), 0o644
+    else:
+        info.type, info.size, info.mode = _TYPES[member.sort], member.size, member.mode
+        info.linkname = member.target
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % tarfile.BLOCKSIZE)
+
+
+EPOCH = 946_684_800  # 2000-01-01: ZIP archives, wheels among them, know no time before 1980
+_SPAN = 1 << 29  # 17 years: no file is from the future
+
+
+def _moment(content: bytes) -> int:
+    """A time of change that hangs on the content alone.
+
+    Web frameworks make their ETag of a static file's time and size: with one time for all, a browser would keep the
+    old style sheet after an edit that leaves its size as it was.
+    """
+    return EPOCH + int.from_bytes(hashlib.sha256(content).digest()[:4]) % _SPAN if content else EPOCH

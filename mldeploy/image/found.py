@@ -1,0 +1,79 @@
+"""What is known of an image that is on the engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from docker.errors import ImageNotFound
+
+from mldeploy.image.engine import Engine
+from mldeploy.image.errors import engine_errors
+from mldeploy.image.types import Image, Layer
+
+
+@dataclass(frozen=True)
+class Found:
+    """An image as the engine describes it. repo_digests: `name@sha256:…` of every registry that it came from."""
+
+    id: str
+    platform: str
+    size: int
+    labels: Mapping[str, str]
+    repo_digests: tuple[str, ...]
+
+    def digest(self, reference: str) -> str:
+        """The registry's digest, of the reference's own repository where it is there, else the image id."""
+        digests = dict(each.split("@", 1) for each in reversed(self.repo_digests))
+        return digests.get(reference.partition("@")[0].partition(":")[0]) or next(iter(digests.values()), self.id)
+
+
+def find(engine: Engine, reference: str) -> Found | None:
+    """None if the engine has no such image. Raises EngineError."""
+    with engine_errors(reference):
+        try:
+            told = engine.client.inspect_image(reference)
+        except ImageNotFound:
+            return None
+    parts = (told["Os"], told["Architecture"], told.get("Variant"))
+    return Found(
+        id=told["Id"],
+        platform="/".join(filter(None, parts)),
+        size=told["Size"],
+        labels=told["Config"].get("Labels") or {},
+        repo_digests=tuple(told.get("RepoDigests") or ()),
+    )
+
+
+def fits(platform: str, wanted: str) -> bool:
+    """Whether an image's platform is the one wanted; a variant counts where both name one."""
+    return all(ours == theirs for ours, theirs in zip(platform.split("/"), wanted.split("/"), strict=False))
+
+
+def image(engine: Engine, reference: str, found: Found, *, ours: bool) -> Image:
+    """The image with its layers. ours: it was made with our own recipe, whose parts have names. Raises EngineError."""
+    with engine_errors(reference):
+        history = engine.client.history(found.id)
+    layers = tuple(_layers(history, _PARTS if ours else ()))
+    return Image(reference, found.id, found.platform, found.size, layers[::-1])
+
+
+_PARTS = ("code", "model", "dependencies")
+"""What the recipe copies, the last first."""
+
+_COPIED = re.compile(r"(COPY|ADD) .*?\b(?:dir|file|multi):\w+ in (\S+)")
+
+
+def _layers(history: list[dict[str, object]], parts: tuple[str, ...]) -> Iterator[Layer]:
+    """What the history says, the newest first, without the instructions that added nothing to the size."""
+    names = list(parts)
+    for entry in history:
+        text = str(entry["CreatedBy"]).replace("/bin/sh -c #(nop)", "").removeprefix("/bin/sh -c").strip()
+        size = entry["Size"]
+        if text.startswith("COPY ") and names:
+            text = names.pop(0)
+        elif copied := _COPIED.match(text):
+            text = f"{copied[1]} … {copied[2]}"
+        if isinstance(size, int) and size:
+            yield Layer(" ".join(text.split()) or str(entry["Comment"]), size)

@@ -1,0 +1,44 @@
+"""How gunicorn serves an app in our image: read by gunicorn inside the container, never imported by mldeploy.
+
+A `gunicorn.conf.py` beside the app's code replaces all of it. What differs between apps comes through the environment:
+PORT and WEB_CONCURRENCY, which gunicorn reads by itself, THREADS and HEALTH. docs/decisions says what was measured.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import struct
+from typing import Any
+
+from gunicorn.workers import gthread  # type: ignore[import-untyped]  # it is the container's, not ours
+
+# A stop waits so long for the next request on a connection that is kept alive: with gunicorn's own two seconds, any
+# idle client would make every stop take longer than that.
+gthread.STOP_KEEPALIVE_LINGER = 1.0
+
+worker_class = "gthread"
+threads = int(os.environ["THREADS"])
+preload_app = True  # the model is loaded once, and its memory shared
+keepalive = 75  # longer than a cloud's load balancer keeps an idle connection, so that it is never we who hang up first
+graceful_timeout = 30
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - a worker's sign of life must not wait for a disk
+accesslog = "-"
+access_log_format = '%(h)s "%(r)s" %(s)s %(B)s B %(M)s ms'
+
+SILENCE = 10
+"""Seconds after which a client that has begun a request and says nothing more is given up: it holds a thread."""
+
+
+def when_ready(server: Any) -> None:
+    """Called once, before the workers start: what is set on the listening socket holds for every connection."""
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE, 0))
+    logging.getLogger("gunicorn.access").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """A healthy answer to the engine's own question, every ten seconds, is not."""
+    asked = record.args
+    return not (isinstance(asked, dict) and asked.get("U") == os.environ["HEALTH"] and asked.get("s") == "200")

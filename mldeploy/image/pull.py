@@ -1,0 +1,71 @@
+"""Getting a base image from its registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from docker import APIClient, auth
+from docker.errors import APIError, DockerException
+from docker.utils import parse_repository_tag
+
+from mldeploy.core.events import Progress
+from mldeploy.core.monitor import Monitor
+from mldeploy.image.engine import Engine
+from mldeploy.image.errors import EngineError, disk_full, engine_errors, explanation, is_disk_full
+from mldeploy.image.stream import Event, follow
+
+SETTING = "build.base_image"
+
+
+def pull(engine: Engine, reference: str, platform: str, monitor: Monitor) -> None:
+    """Pull an image, telling each layer's bytes. Raises EngineError, which names the setting, and CancelledError."""
+    repository, tag = parse_repository_tag(reference)
+    credentials = _credentials(repository, monitor)
+
+    def start(client: APIClient) -> Iterable[dict[str, object]]:
+        lines: Iterable[dict[str, object]] = client.pull(
+            repository, tag or "latest", stream=True, decode=True, platform=platform, auth_config=credentials
+        )
+        return lines
+
+    with engine_errors(reference):
+        client = engine.another_client()
+        try:
+            for event in follow(client, start, monitor):
+                if event.error:
+                    raise _failure(reference, event.error)
+                if event.layer and event.status:
+                    monitor.progress(_progress(event))
+        except APIError as error:
+            raise _failure(reference, explanation(error)) from error
+
+
+def _credentials(repository: str, monitor: Monitor) -> dict[str, str]:
+    """What the Docker config knows of this registry; nothing if its credential helper fails, since most are public."""
+    try:
+        registry, _ = auth.resolve_repository_name(repository)
+        return dict(auth.load_config().resolve_authconfig(registry) or {})
+    except DockerException as error:
+        monitor.note(f"Pulling {repository} without credentials: {explanation(error)}", warning=True)
+        return {}
+
+
+def _progress(event: Event) -> Progress:
+    return Progress(event.layer, event.status, event.done, event.total, in_bytes=bool(event.total))
+
+
+_ABSENT = ("not found", "manifest unknown", "does not exist", "no matching manifest", "invalid reference")
+_FORBIDDEN = ("denied", "unauthorized", "authentication required", "no basic auth")
+
+
+def _failure(reference: str, said: str) -> EngineError:
+    words = said.lower()
+    if is_disk_full(words):
+        return disk_full(reference)
+    if any(word in words for word in _FORBIDDEN):
+        what = "the registry does not let you pull it, or it does not exist"
+        return EngineError(reference, what, f"Log in with `docker login`, or choose another one: {SETTING}.")
+    if any(word in words for word in _ABSENT):
+        return EngineError(reference, f"there is no such image ({said})", f"Choose another one: {SETTING}.")
+    todo = f"Check the network, or choose an image that the engine has: {SETTING}."
+    return EngineError(reference, f"cannot be pulled: {said}", todo)

@@ -1,0 +1,79 @@
+"""What decides our own recipe, apart from the files: everything in `Dockerfile.template` that is not constant."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mldeploy.config.settings import Project
+
+TEMPLATE = Path(__file__).with_name("Dockerfile.template")
+"""A link to the one at the root of the repository; a file like any other once installed."""
+
+USER = 10001
+"""User and group of the app inside the container: not root, and nobody's number on the host."""
+
+THREADS = 4
+"""A worker's threads where the project does not say: docs/decisions has the measurements."""
+
+PROXY_ARGS = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"})
+"""Arguments that the builder knows by itself, in either case. Not declared, they stay out of the image's history."""
+
+
+@dataclass(frozen=True)
+class Pins:
+    """The versions of what we install beside the app's own requirements."""
+
+    uv: str = "0.13.8"
+    gunicorn: str = "27.0.1"
+    dumb_init: str = "1.2.5.post1"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The template's variables."""
+
+    app: str
+    base_image: str
+    requirements: str
+    """Path of the requirements file below builder/requirements/."""
+    args: tuple[str, ...]
+    """Names of the build arguments that installing may use."""
+    trusted: bool
+    """The context holds builder/certificates.pem."""
+    writable: bool
+    """The app may write beside its code, so the files are its own."""
+    configured: bool
+    """The app brings a gunicorn.conf.py: it decides alone."""
+    entry: str
+    port: int
+    health: str
+    workers: int
+    threads: int
+    user: int = USER
+    pins: Pins = Pins()
+
+    @classmethod
+    def of(cls, project: Project, *, configured: bool) -> Recipe:
+        app, build = project.app, project.build
+        return cls(
+            app=app.name,
+            base_image=build.base_image,
+            requirements=build.requirements,
+            args=tuple(name for name, _ in build.args if name.upper() not in PROXY_ARGS),
+            trusted=build.ca_bundle is not None,
+            writable=not app.read_only,
+            configured=configured,
+            entry=app.entry,
+            port=app.port,
+            health=app.health,
+            workers=app.workers or math.ceil(app.cpus),
+            threads=app.threads or THREADS,
+        )
+
+    def digest(self) -> str:
+        """SHA-256 of what the recipe will say, without the certificates: they decide how it is built, not what."""
+        said = f"{TEMPLATE.read_text(encoding='utf-8')}\0{replace(self, trusted=False)!r}"
+        return hashlib.sha256(said.encode()).hexdigest()

@@ -1,0 +1,36 @@
+"""What to do about a build that failed, told from what it printed last."""
+
+from __future__ import annotations
+
+import re
+
+_CERTIFICATE = "UnknownIssuer|CERTIFICATE_VERIFY_FAILED|invalid peer certificate|self.signed certificate"
+_NETWORK = (
+    "dns error|failed to lookup|name resolution|Network is unreachable|error sending request|Could not connect"
+    "|Connection refused|No route to host|timed out|failed to create endpoint"
+)
+_REQUIREMENT = "No solution found|No matching distribution|not found in the package registry|no versions? of"
+_COMPILER = r"Failed to build|Failed to download and build|command .?(gcc|cc|g\+\+)"
+_PYTHON = "python3: (command )?not found|No module named (pip|venv)|no such file or directory.*python"
+_BUILDKIT = "requires BuildKit|unknown flag|Unknown flag: (mount|chmod|link)"
+_BASE = "pull access denied|manifest unknown|manifest for .* not found"
+
+_REMEDIES = {
+    _CERTIFICATE: "Something between the build and the package index inspects TLS: name its certificates in "
+    "build.ca_bundle.",
+    _NETWORK: "The build could not reach the network: check it, or the proxies in Docker's config.json.",
+    _REQUIREMENT: "Correct the requirements: what they ask for does not exist, or not for this Python and platform.",
+    _COMPILER: "A package has no wheel for this Python and platform, and the base image cannot compile it: choose a "
+    "version that has one, or another base image (build.base_image).",
+    "exec format error": "The engine cannot run programs for this platform: install QEMU's binfmt handlers, or change "
+    "build.platform.",
+    _PYTHON: "The base image must hold python3 with pip: choose another one (build.base_image).",
+    _BUILDKIT: "This Dockerfile needs BuildKit: write it for the classic builder, or use mldeploy's own recipe.",
+    _BASE: "The engine cannot get an image that the Dockerfile names: correct it, or log in with `docker login`.",
+}
+"""What the output says, the most telling first, and what to do about it."""
+
+
+def remedy(output: str) -> str:
+    """One sentence; empty if nothing is recognized."""
+    return next((todo for pattern, todo in _REMEDIES.items() if re.search(pattern, output, re.IGNORECASE)), "")

@@ -1,0 +1,110 @@
+"""What the engine tells while it builds or pulls, read to its end without ever being deaf to the user."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from docker import APIClient
+from requests import Response
+
+from mldeploy.core.monitor import Monitor
+
+_EAR = 0.1
+"""Seconds between two looks at whether the user wants to stop."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a stream. text: what a build's step printed. error: why it failed, empty as long as it has not.
+
+    layer, status, done, total: a layer's progress in a pull or push, in bytes. image: the id of what was built.
+    """
+
+    text: str = ""
+    error: str = ""
+    layer: str = ""
+    status: str = ""
+    done: int = 0
+    total: int = 0
+    image: str = ""
+
+    @classmethod
+    def parse(cls, line: Mapping[str, object]) -> Event:
+        """From the engine's JSON (API reference, ImageBuild and ImageCreate)."""
+        detail, aux = _table(line, "progressDetail"), _table(line, "aux")
+        return cls(
+            text=str(line.get("stream", "")),
+            error=str(_table(line, "errorDetail").get("message") or line.get("error", "")),
+            layer=str(line.get("id", "")),
+            status=str(line.get("status", "")),
+            done=_number(detail.get("current")),
+            total=_number(detail.get("total")),
+            image=str(aux.get("ID", "")),
+        )
+
+
+def _table(line: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = line.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+Start = Callable[[APIClient], Iterable[dict[str, object]]]
+"""Makes the call that streams: `lambda client: client.pull(…, stream=True, decode=True)`."""
+
+
+def follow(client: APIClient, start: Start, monitor: Monitor) -> Iterator[Event]:
+    """The events of one streaming call, as they come. `client` serves this call alone and is closed at its end.
+
+    A stop hangs up, upon which the engine ends the build or the pull, and raises CancelledError. Raises what the call
+    raises.
+    """
+    answers: list[Response] = []
+    client.hooks["response"].append(lambda answer, **_: answers.append(answer))
+    lines: SimpleQueue[Event | BaseException | None] = SimpleQueue()
+
+    def read() -> None:
+        try:
+            for line in start(client):
+                lines.put(Event.parse(line))
+        except BaseException as error:  # noqa: BLE001 - it is raised by the thread that waits
+            lines.put(error)
+        else:
+            lines.put(None)
+
+    reader = threading.Thread(target=read, name="engine-stream", daemon=True)
+    reader.start()
+    try:
+        while (event := _next(lines, monitor)) is not None:
+            yield event
+    except BaseException:
+        for answer in answers:
+            _hang_up(answer)
+        raise
+    finally:
+        client.close()
+
+
+def _hang_up(answer: Response) -> None:
+    with contextlib.suppress(RuntimeError, ValueError):  # the stream is over already
+        answer.raw.shutdown()  # closing alone would not wake the reader out of its read
+    answer.close()
+
+
+def _next(lines: SimpleQueue[Event | BaseException | None], monitor: Monitor) -> Event | None:
+    while True:
+        monitor.check()
+        try:
+            event = lines.get(timeout=_EAR)
+        except Empty:
+            continue
+        if isinstance(event, BaseException):
+            raise event
+        return event
