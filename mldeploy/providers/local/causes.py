@@ -99,24 +99,20 @@ _SIGNS = (
         "Start only one server in the container.",
     ),
     Sign(
-        r"exec format error",
+        # Inits use execvp(3), which hands what the kernel cannot run to a shell; that complains of its first bytes.
+        r"(?i)exec format error|cannot execute binary file|\x7fELF",
         "the program is built for another processor than this machine's",
         "Set `platform` in [build] of mldeploy.toml to this machine's, or remove it.",
     ),
     Sign(
-        r'exec: "(?P<program>[^"]+)": (?:executable file not found|stat .*: no such file or directory)',
-        "the program {program} is not in the image",
+        r'exec:? "?(?P<program>[^"\s:]+)"?(?: failed)?: (?i:executable file not found|(?:stat .*: )?no such file)',
+        "the program {program}, or the interpreter that its first line names, is not in the image",
         "If a package brings it, add that to {requirements}; otherwise correct CMD or ENTRYPOINT in the Dockerfile.",
     ),
     Sign(
-        r'exec: "?(?P<program>[^":]+)"?: permission denied',
+        r'exec:? "?(?P<program>[^"\s:]+)"?(?: failed)?: (?i:permission denied)',
         "the program {program} is not executable",
         "Make it so before the image is built: `chmod +x`.",
-    ),
-    Sign(
-        r"exec (?P<program>\S+): no such file or directory",
-        "the program {program}, or the interpreter that its first line names, is not in the image",
-        "Correct CMD or ENTRYPOINT in the Dockerfile; a script must end its lines as Unix does.",
     ),
     Sign(
         r"unable to find user (?P<user>[^:\s]+)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from mldeploy.image.client import AnswerError, AppClient
 from mldeploy.providers.local.container import Container
 from mldeploy.providers.local.spec import ContainerSpec
 
@@ -41,12 +42,22 @@ _FIELDS = (
 )
 
 
-def state_drift(found: Container) -> tuple[str, ...]:
-    """What keeps a container from serving, whatever it is made of."""
+def state_drift(found: Container) -> str:
+    """What keeps a container from serving, as the engine sees it; "" if nothing does."""
     if not found.running:
-        ended = f" (exit code {found.exit_status})" if found.state == "exited" else ""
-        return (f"{found.state}{ended} → running",)
-    return ("unhealthy → healthy",) if found.health == "unhealthy" else ()
+        ended = f" (exit code {found.exit_status})" if found.state in ("exited", "restarting") else ""
+        return f"{found.state}{ended} → running"
+    return "unhealthy → healthy" if found.health == "unhealthy" else ""
+
+
+def answer_drift(found: Container, health: str) -> str:
+    """What keeps a running container from serving, as its health path tells; "" if nothing does. May take seconds."""
+    with AppClient(found.url) as app:
+        try:
+            app.health(health)
+        except AnswerError as error:
+            return f"does not answer as it should ({error.what}) → answers"
+    return ""
 
 
 def spec_drift(found: Container, wanted: ContainerSpec) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Never
 from mldeploy.config.settings import Project
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
-from mldeploy.image.client import AnswerError, AppClient, GoldenRow, SilentError
+from mldeploy.image.client import HEALTH_SECONDS, AnswerError, AppClient, GoldenRow, SilentError
 from mldeploy.providers.local.container import Container
 from mldeploy.providers.local.containers import Containers
 from mldeploy.providers.local.diagnose import Evidence, verdict
@@ -18,9 +18,11 @@ from mldeploy.providers.local.listeners import Sockets, sockets
 from mldeploy.providers.local.watch import Watch
 
 ASK_EVERY = 0.1
-LOOK_EVERY = 1.0
+ASK_AGAIN_EVERY = 1.0
+LOOK_EVERY = 0.5
 CALM_SECONDS = 3.0
 CALM_CPU = 0.1
+REFUSED_SECONDS = 2.0
 LOG_LINES = 200
 SETTLE_SECONDS = 0.3
 
@@ -39,13 +41,11 @@ class _Calm:
     cpu: int = 0
     seen: Sockets | None = None
 
-    def lasts(self, now: float, cpu: int, seen: Sockets | None) -> bool:
+    def lasts(self, now: float, cpu: int, seen: Sockets) -> bool:
         """Add an observation: `cpu` in nanoseconds since the container's start, `now` in seconds."""
-        if seen is None or not seen.listeners or seen.talking:
-            self.seen = None
-        elif self.seen != seen or cpu - self.cpu > CALM_CPU * (now - self.since) * 1e9:
+        if seen.talking or self.seen != seen or cpu - self.cpu > CALM_CPU * (now - self.since) * 1e9:
             self.since, self.cpu, self.seen = now, cpu, seen
-        return self.seen is not None and now - self.since >= CALM_SECONDS
+        return now - self.since >= CALM_SECONDS
 
 
 @dataclass
@@ -59,7 +59,7 @@ class _Refusal:
         """Add an answer. 503 is what an app says that is still loading: that may go on until the deadline."""
         if status != self.status:
             self.since, self.status = now, status
-        return status not in (0, 429, 503) and now - self.since >= CALM_SECONDS
+        return status not in (0, 429, 503) and now - self.since >= REFUSED_SECONDS
 
 
 class Examination:
@@ -84,33 +84,37 @@ class Examination:
         """
         with Watch(self._containers.engine, self._container) as watch, AppClient(self._container.url) as app:
             self._await_health(watch, app, monitor)
-            self._ask_golden(app, monitor)
+            self._ask_golden(watch, app, monitor)
             if watch.out_of_memory:
                 self._give_up(watch)
 
     def _await_health(self, watch: Watch, app: AppClient, monitor: Monitor) -> None:
-        path, deadline, looked = self._project.app.health, self._project.check.start_timeout, 0.0
+        path, deadline = self._project.app.health, self._project.check.start_timeout
+        ask_at = look_at = 0.0
         monitor.progress(Progress("", f"waiting for {self._container.url}{path}"))
         for waited in monitor.attempts(every=ASK_EVERY, within=deadline):
             if watch.died or watch.out_of_memory:
                 self._give_up(watch)
-            if self._is_healthy(app):
-                return
-            if waited - looked >= LOOK_EVERY:
-                looked = waited
+            if waited >= ask_at:
+                if self._is_healthy(app, deadline - waited):
+                    return
+                answered = self._answer is not None and self._answer.status
+                ask_at = waited + ASK_AGAIN_EVERY if answered else 0.0  # our questions must not drown its log
+            if waited >= look_at:
+                look_at = waited + LOOK_EVERY
                 self._look(watch, waited)
         self._give_up(watch)
 
-    def _is_healthy(self, app: AppClient) -> bool:
+    def _is_healthy(self, app: AppClient, left: float) -> bool:
         try:
-            app.health(self._project.app.health)
+            app.health(self._project.app.health, within=min(HEALTH_SECONDS, max(ASK_EVERY, left)))
         except AnswerError as error:
             self._answer = error
             return False
         self._answer = None
         return True
 
-    def _ask_golden(self, app: AppClient, monitor: Monitor) -> None:
+    def _ask_golden(self, watch: Watch, app: AppClient, monitor: Monitor) -> None:
         if self._golden is None:
             return
         monitor.progress(Progress("", f"asking the golden row at {self._golden.path}"))
@@ -118,7 +122,7 @@ class Examination:
             self._golden.ask(app, within=self._project.check.start_timeout)
         except AnswerError as error:
             self._answer = error
-            self._give_up(None)
+            self._give_up(watch)
 
     def _look(self, watch: Watch, waited: float) -> None:
         """Give up if nothing will change any more."""
@@ -127,21 +131,22 @@ class Examination:
             self._give_up(watch)
         if isinstance(self._answer, SilentError):
             seen = sockets(self._containers, container)
-            elsewhere = seen and not any(each.reaches(self._project.app.port) for each in seen.listeners)
-            cpu = self._containers.usage(container.id).cpu if elsewhere else 0
-            if self._calm.lasts(waited, cpu, seen if elsewhere else None):
-                self._give_up(watch)
+            if seen and seen.only_elsewhere(self._project.app.port):
+                if self._calm.lasts(waited, self._containers.usage(container.id).cpu, seen):
+                    self._give_up(watch)
+            else:
+                self._calm = _Calm()
         if self._refusal.lasts(waited, self._answer.status if self._answer else 0):
             self._give_up(watch)
 
-    def _give_up(self, watch: Watch | None) -> Never:
-        if watch and watch.out_of_memory and not watch.died:
+    def _give_up(self, watch: Watch) -> Never:
+        if watch.out_of_memory and not watch.died:
             time.sleep(SETTLE_SECONDS)  # the first process may end of it, too; no event says that it will not
         container = self._containers.present(self._container.id)
         log = self._containers.log_tail(container.id, LOG_LINES)
         evidence = Evidence(
             container=container,
-            out_of_memory=watch is not None and watch.out_of_memory,
+            out_of_memory=watch.out_of_memory,
             sockets=sockets(self._containers, container) if container.running else None,
             answer=self._answer,
             waited=time.monotonic() - self._began,

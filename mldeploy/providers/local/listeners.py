@@ -41,6 +41,10 @@ class Sockets:
     listeners: tuple[Listener, ...]
     talking: bool
 
+    def only_elsewhere(self, port: int) -> bool:
+        """Something listens, but nothing where a connection from outside to this port arrives."""
+        return bool(self.listeners) and not any(each.reaches(port) for each in self.listeners)
+
 
 def sockets(containers: Containers, container: Container) -> Sockets | None:
     """The sockets of a running container; None if they cannot be seen (no `cat` in it, and not root here)."""

@@ -1,6 +1,5 @@
 """The local target: the Docker Engine of this machine."""
 
-# ruff: noqa: ARG002 - the signatures are those of Provider
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping

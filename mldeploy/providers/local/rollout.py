@@ -19,20 +19,20 @@ from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
-from mldeploy.image.client import AnswerError, AppClient, GoldenRow
+from mldeploy.image.client import GoldenRow
 from mldeploy.image.errors import EngineError
 from mldeploy.providers.errors import VerdictError
 from mldeploy.providers.local.container import Container
 from mldeploy.providers.local.containers import Containers, PortInUseError, StartError
 from mldeploy.providers.local.diagnose import refused_start
-from mldeploy.providers.local.drift import fits
+from mldeploy.providers.local.drift import answer_drift, fits, state_drift
 from mldeploy.providers.local.examine import Examination
 from mldeploy.providers.local.gap import GapMeter
 from mldeploy.providers.local.ports import check_port, taken
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.spec import ContainerSpec, candidate, unproven
 
-RESTORE_SECONDS = 10.0
+RESTORE_SECONDS = 5.0
 RESTORE_EVERY = 0.2
 
 _log = logging.getLogger(__name__)
@@ -68,14 +68,13 @@ class Rollout:
         """
         self._clear(self.containers.own(self.containers.candidate))
         current, following = (self.containers.own(name) for name in (self.containers.serving, self.containers.next))
-        if following and not (current and current.running):
+        if following is None:
+            return current
+        if not (current and current.running):
             if following.running and self._passes(following):
                 return self._promote(following, current, self.settings.restart)
             if current:
-                self.containers.kill(following.id)
-                self.monitor.note("An interrupted deployment had stopped the old version. It is started again first.")
-                with contextlib.suppress(EngineError):  # it may be broken: then the new version is all there is
-                    self.containers.start(current.id)
+                self._start_first(current, following)
         # Its presence says that the old version may have to be started, so it goes only when that is done.
         self._clear(following)
         return self.containers.own(self.containers.serving)
@@ -91,20 +90,13 @@ class Rollout:
         if current and fits(current, spec):
             if not current.running:
                 return Rolled(self._start_again(current, spec))
-            if current.health != "unhealthy" and self.answers(current):
+            if not (state_drift(current) or answer_drift(current, self.project.app.health)):
                 return Rolled(self._with_restart(current, spec.restart))
         holds_port = current is not None and current.running and current.published[1] == spec.host_port
         check_port(self.containers.engine, spec.host, spec.host_port, mine=current.id if current and holds_port else "")
         if current and holds_port:
             return self._cut_over(current, spec)
         return Rolled(self._replace(current, spec))
-
-    def answers(self, container: Container) -> bool:
-        """A running container answers its health path on its port."""
-        with AppClient(container.url) as app, contextlib.suppress(AnswerError):
-            app.health(self.project.app.health)
-            return True
-        return False
 
     def _start_again(self, current: Container, spec: ContainerSpec) -> Container:
         """Start the very container that was stopped. If it fails, it is stopped again."""
@@ -181,7 +173,7 @@ class Rollout:
                     RESTORE_EVERY
                 )  # not the monitor's wait: the user's wish to stop must not keep the port silent
         self._discard(following)
-        while not self.answers(current):
+        while answer_drift(current, self.project.app.health):
             if time.monotonic() > deadline + self.project.check.start_timeout:
                 raise self._not_restored(error, "it does not answer") from error
             time.sleep(RESTORE_EVERY)
@@ -191,6 +183,13 @@ class Rollout:
         what = f"{str(error) or 'stopped at your request'}\nThe old version could not be started again: {obstacle}"
         todo = "`mldeploy deploy` tries that again before anything else."
         return NotRestoredError(self.containers.serving, what, todo)
+
+    def _start_first(self, current: Container, following: Container) -> None:
+        """Let the old version answer, if it can, before anything else is tried."""
+        self.monitor.note("An interrupted deployment had stopped the old version. It is started again first.")
+        self.containers.kill(following.id)
+        with contextlib.suppress(EngineError):  # it may be broken: then the new version is all that there is
+            self.containers.start(current.id)
 
     def _with_restart(self, container: Container, restart: str) -> Container:
         if container.spec.restart != restart:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 
 from mldeploy.image.errors import engine_errors
@@ -13,6 +12,7 @@ from mldeploy.providers.base import Instance
 from mldeploy.providers.errors import AbsentError
 from mldeploy.providers.local.container import Container
 from mldeploy.providers.local.containers import Containers
+from mldeploy.providers.local.streams import close
 
 LOOK_EVERY = 0.2
 
@@ -51,8 +51,10 @@ class LocalService:
         client = self.containers.engine.client
         with engine_errors(container.name):
             stream = client.logs(container.id, stream=True, follow=follow, tail=tail or "all")
-            with closing(stream):
+            try:
                 yield from _split(stream)
+            finally:
+                close(stream)
 
     def _successor(self) -> Container | None:
         """The container that takes over when one has ended; None if nothing will."""

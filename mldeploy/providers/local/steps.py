@@ -1,6 +1,5 @@
 """The two steps of the local target: the container that runs, and the URL that answers."""
 
-# ruff: noqa: ARG002, ARG004 - the signatures are those of Step
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from mldeploy.providers.base import Address
 from mldeploy.providers.local.cloud import LocalCloud
 from mldeploy.providers.local.container import Container
 from mldeploy.providers.local.containers import Containers
-from mldeploy.providers.local.drift import spec_drift, state_drift
+from mldeploy.providers.local.drift import answer_drift, spec_drift, state_drift
 from mldeploy.providers.local.ports import any_free_port
 from mldeploy.providers.local.rollout import Rolled, Rollout
 from mldeploy.providers.local.settings import LocalSettings
@@ -28,12 +27,14 @@ from mldeploy.providers.local.spec import ContainerSpec, ImageConfig, wanted
 class Running:
     """A container that serves the app.
 
-    is_new: nothing served before. was_replaced: another container served before. gap_seconds: as in `Address`.
+    problem: how it fails to answer, as a drift. is_new: nothing served before. was_replaced: another container served
+    before. gap_seconds and remarks: as in `Address`.
     """
 
     container: str
     url: str
     image: Image
+    problem: str = ""
     is_new: bool = False
     was_replaced: bool = False
     gap_seconds: float | None = None
@@ -57,18 +58,22 @@ class RunningContainer(Step[LocalCloud, Running]):
         """An app that does not answer its health path, or whose image is about to be built, has drifted."""
         containers = Containers(cloud.engine, self.image.project.app.name)
         found = containers.all()
-        named = next((each for each in found if each.name == containers.serving), None) or containers.get(
-            containers.serving
-        )
-        container = named or next(iter(found), None)
+        serving = next((each for each in found if each.name == containers.serving), None)
+        serving = serving or containers.get(containers.serving)
+        container = serving or next(iter(found), None)
         if container is None:
             return None
         image = outs.get(self.image)
-        out = Running(container.id, container.url, _image_of(container, image))
         if not container.ours:
+            out = Running(container.id, container.url, _image_of(container, image))
             return Seen(out, (f"the name {container.name} is taken",), ours=False)
-        leftovers = tuple(f"leftover container {each.name} → removed" for each in found if each != named)
-        return Seen(out, (*self._drift(containers, container, image), *leftovers))
+        problem = state_drift(container) or answer_drift(container, self.image.project.app.health)
+        out = Running(container.id, container.url, _image_of(container, image), problem=problem)
+        leftovers = [f"leftover container {each.name} → removed" for each in found if each != container]
+        if container.name != containers.serving:
+            leftovers.append(f"interrupted rollout of {container.name} → finished")
+        made = self._made_otherwise(containers, container, image)
+        return Seen(out, (*([problem] if problem else ()), *made, *leftovers))
 
     def apply(self, cloud: LocalCloud, outs: Outputs, seen: Seen[Running] | None, monitor: Monitor) -> Running:
         """Roll the image out; the version that serves is kept until the new one has answered in its place.
@@ -97,22 +102,12 @@ class RunningContainer(Step[LocalCloud, Running]):
             containers.remove(each.id)
         return bool(found)
 
-    def _drift(self, containers: Containers, container: Container, image: Image | None) -> tuple[str, ...]:
+    def _made_otherwise(self, containers: Containers, container: Container, image: Image | None) -> tuple[str, ...]:
+        if image:
+            return spec_drift(container, self._spec(containers.image(image.reference), container))
         was = container.spec
-        base = containers.image(image.reference) if image else ImageConfig(was.image, was.image_id, not was.init)
-        drift = spec_drift(container, self._spec(base, container))
-        if image is None:
-            drift = (f"image {was.image} → the one to be built", *drift)
-        state = state_drift(container)
-        return (*state, *drift) if state else (*self._silence(container), *drift)
-
-    def _silence(self, container: Container) -> tuple[str, ...]:
-        with AppClient(container.url) as app:
-            try:
-                app.health(self.image.project.app.health)
-            except AnswerError as error:
-                return (f"does not answer as it should ({error.what}) → answers",)
-        return ()
+        same_image = ImageConfig(was.image, was.image_id, not was.init)
+        return (f"image {was.image} → the one to be built", *spec_drift(container, self._spec(same_image, container)))
 
     def _spec(self, base: ImageConfig, current: Container | None) -> ContainerSpec:
         return wanted(self.image.project.app, self.settings, base, self._port_of(current))
@@ -137,7 +132,15 @@ class RunningContainer(Step[LocalCloud, Running]):
         remarks = [f"moved here from {before.url}"] if before and before.url != container.url else []
         if gap is not None:
             remarks.append(f"the port did not answer for {gap:.1f} s while the versions changed")
-        return Running(container.id, container.url, image, before is None, replaced, gap, tuple(remarks))
+        return Running(
+            container.id,
+            container.url,
+            image,
+            is_new=before is None,
+            was_replaced=replaced,
+            gap_seconds=gap,
+            remarks=tuple(remarks),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,16 +162,13 @@ class LocalEndpoint(Step[LocalCloud, Address]):
             return None
         if running.was_replaced:
             return Seen(_address(running), ("answered by the old container → by the new one",))
-        try:
-            self._ask(running)
-        except AnswerError as error:
-            return Seen(_address(running), (f"does not answer as it should ({error.what}) → answers",))
-        return Seen(_address(running))
+        return Seen(_address(running), ("does not answer → answers",) if self._is_silent(running) else ())
 
     def apply(self, cloud: LocalCloud, outs: Outputs, seen: Seen[Address] | None, monitor: Monitor) -> Address:
         """Raises SilentError or AnswerError if the URL does not answer: the container was healthy a moment ago."""
         running = outs[self.container]
-        self._ask(running)
+        with AppClient(running.url) as app:
+            app.health(self.container.image.project.app.health)
         return _address(running)
 
     @staticmethod
@@ -176,9 +176,15 @@ class LocalEndpoint(Step[LocalCloud, Address]):
         """The URL goes with its container: there is nothing else to remove."""
         return False
 
-    def _ask(self, running: Running) -> None:
+    def _is_silent(self, running: Running) -> bool:
+        if running.problem:
+            return True  # it has been asked a moment ago
         with AppClient(running.url) as app:
-            app.health(self.container.image.project.app.health)
+            try:
+                app.health(self.container.image.project.app.health)
+            except AnswerError:
+                return True
+        return False
 
 
 def _address(running: Running) -> Address:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from datetime import datetime
 from types import TracebackType
@@ -15,6 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from mldeploy.image.engine import Engine
 from mldeploy.providers.local.container import Container
+from mldeploy.providers.local.streams import close, wake
 
 JOIN_SECONDS = 1.0
 
@@ -29,7 +29,7 @@ class Watch:
     def __init__(self, engine: Engine, container: Container) -> None:
         self._engine = engine
         self._filters = {"type": "container", "container": container.id, "event": ["die", "oom"]}
-        self._since = int(datetime.fromisoformat(container.started).timestamp())
+        self._since = datetime.fromisoformat(container.started).timestamp()
         self._heard = {"die": threading.Event(), "oom": threading.Event()}
         self._mutex = threading.Lock()
         self._stream: CancellableStream[dict[str, Any]] | None = None
@@ -49,24 +49,29 @@ class Watch:
 
     def _listen(self) -> None:
         try:
-            stream = self._engine.client.events(since=self._since, filters=self._filters, decode=True)
-            with self._mutex:
-                self._stream = stream
+            stream = self._engine.client.events(since=int(self._since), filters=self._filters, decode=True)
+        except (DockerException, RequestException):
+            return
+        with self._mutex:
+            self._stream = stream
             if self._closed:
-                return stream.close()
+                wake(stream)
+        try:
             for event in stream:
-                self._heard[event["Action"]].set()
-        except (DockerException, RequestException, HTTPError, OSError, ValueError, AttributeError):
-            return (
-                None  # closed by us, or cut: reading a stream that another thread closes may fail in any of these ways
-            )
+                # The engine counts whole seconds: this may be of an earlier life of the container.
+                if event["timeNano"] >= self._since * 1e9:
+                    self._heard[event["Action"]].set()
+        except (RequestException, HTTPError, OSError, ValueError, AttributeError):
+            return  # cut, or closed by us: reading what another thread closes may fail in any of these ways
+        finally:
+            close(stream)
 
     def close(self) -> None:
         """Stop listening. May be repeated."""
-        self._closed = True
-        with self._mutex, contextlib.suppress(OSError, DockerException):
+        with self._mutex:
+            self._closed = True
             if self._stream:
-                self._stream.close()
+                wake(self._stream)
         self._thread.join(JOIN_SECONDS)
 
     def __enter__(self) -> Self:

@@ -1,0 +1,111 @@
+"""Wherever a rollout is cut short, the next deployment repairs it, and something answers as soon as it can."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from mldeploy.image.engine import Engine
+from mldeploy.providers.errors import VerdictError
+from mldeploy.providers.local.containers import Containers
+from mldeploy.providers.local.spec import candidate, unproven
+from tests.local.engine_proxy import Call, EngineProxy, Fault
+from tests.local.world import World
+
+pytestmark = pytest.mark.engine
+
+QUICK = 3
+"""Seconds after which a test's client gives up a call that hangs."""
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[EngineProxy]:
+    with EngineProxy(tmp_path) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def containers(world: World) -> Containers:
+    return Containers(world.engine, world.name)
+
+
+def behind(world: World, proxy: EngineProxy, timeout: int = 60) -> Engine:
+    """The same engine, seen through the proxy."""
+    return Engine(docker.APIClient(proxy.endpoint, timeout=timeout), proxy.endpoint)
+
+
+def test_leftover_candidate_is_named_and_removed(world: World, containers: Containers) -> None:
+    world.deploy()
+    before = world.serving
+    containers.start(containers.create(containers.candidate, candidate(before.spec)))
+    assert world.drift == (f"leftover container {containers.candidate} → removed",)
+    world.deploy()
+    assert world.serving == before
+
+
+def test_new_version_that_had_the_port_already_is_kept(world: World, containers: Containers) -> None:
+    world.deploy()
+    old = world.serving
+    containers.stop(old)
+    new = containers.create(containers.next, unproven(old.spec))
+    containers.start(new)
+    world.deploy()
+    assert world.serving.id == new
+    assert world.serving.spec.restart == "unless-stopped"
+
+
+def test_new_version_that_had_outlived_the_old_one_is_kept(world: World, containers: Containers) -> None:
+    world.deploy()
+    containers.rename(world.serving.id, containers.next)
+    new = world.containers[0].id
+    world.deploy()
+    assert world.serving.id == new
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_old_version_answers_again_even_if_the_new_one_is_broken(
+    world: World, containers: Containers, started: bool
+) -> None:
+    """The crash came after the old version was stopped: that is mended before anything is tried."""
+    world.deploy()
+    old = world.serving
+    containers.stop(old)
+    world.env(MODE="exit:1", VERSION="2")
+    new = containers.create(containers.next, unproven(old.spec))
+    if started:
+        containers.start(new)
+        containers.stop(containers.present(new))
+    assert isinstance(world.fail(), VerdictError)
+    assert world.serving.id == old.id
+    assert world.version == "1"
+    assert any("It is started again first" in note for note in world.notes)
+
+
+def test_destroy_removes_what_a_crash_left(world: World, containers: Containers) -> None:
+    world.deploy()
+    spec = world.serving.spec
+    containers.create(containers.candidate, candidate(spec))
+    containers.create(containers.next, unproven(spec))
+    world.destroy()
+    assert world.containers == ()
+
+
+def calls_of(world: World, proxy: EngineProxy, act: Callable[[], object]) -> list[Call]:
+    """The calls to the engine that an action makes."""
+    proxy.reset()
+    act()
+    return list(proxy.calls)
+
+
+def converges(world: World, version: str) -> None:
+    """After whatever happened, a deployment brings this version, and a destroy leaves nothing."""
+    world.deploy()
+    assert world.version == version
+    assert world.plan().is_noop
+    assert world.serving.spec.restart == "unless-stopped"

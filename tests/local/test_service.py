@@ -1,0 +1,101 @@
+"""What runs of an app: its copies, its address, its log; and stopping it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from mldeploy.core.events import Action
+from mldeploy.providers.base import Service
+from mldeploy.providers.errors import AbsentError
+from mldeploy.providers.local import provider
+from tests.local.world import MIB, World, actions
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def service(world: World) -> Service:
+    return provider.service(world.cloud, world.project, world.settings)
+
+
+def test_nothing_runs(service: Service) -> None:
+    assert service.instances() == ()
+    assert service.url() is None
+    assert service.stop() is False
+    with pytest.raises(AbsentError):
+        next(service.logs(follow=True, tail=0))
+
+
+def test_one_copy_runs_until_it_is_stopped_and_again_after_a_deployment(world: World, service: Service) -> None:
+    world.deploy()
+    (copy,) = service.instances()
+    assert (copy.name, copy.image, copy.state, copy.url) == (
+        f"mldeploy-{world.name}",
+        f"{world.name}:1",
+        "running",
+        world.url,
+    )
+    assert MIB < copy.memory < world.project.app.memory
+    assert service.url() == world.url
+
+    assert service.stop() is True
+    assert service.stop() is False
+    assert service.url() is None
+    (copy,) = service.instances()
+    assert (copy.state, copy.memory, copy.url) == ("exited", 0, "")
+    assert "version 1: listening on 0.0.0.0:8000" in service.logs(follow=False, tail=0)
+
+    assert actions(world.deploy())["container"] is Action.UPDATED
+    assert service.url() == world.url
+
+
+def test_log_has_its_last_lines(world: World, service: Service) -> None:
+    world.deploy()
+    for number in range(5):
+        world.get(f"/number/{number}")
+    lines = list(service.logs(follow=False, tail=2))
+    assert [line.split('"')[1] for line in lines] == ["GET /number/3 HTTP/1.1", "GET /number/4 HTTP/1.1"]
+    assert len(list(service.logs(follow=False, tail=0))) > 5
+
+
+def test_log_that_is_followed_goes_on_with_the_next_version_and_ends_with_the_app(
+    world: World, service: Service
+) -> None:
+    world.deploy()
+    heard: list[str] = []
+    arrived = threading.Condition()
+
+    def listen(lines: Iterator[str]) -> None:
+        for line in lines:
+            with arrived:
+                heard.append(line)
+                arrived.notify()
+
+    def wait_for(text: str) -> None:
+        with arrived:
+            assert arrived.wait_for(lambda: any(text in line for line in heard), timeout=20), heard
+
+    listener = threading.Thread(target=listen, args=[service.logs(follow=True, tail=0)])
+    listener.start()
+    wait_for("version 1: listening")
+    world.env(VERSION="2")
+    world.deploy()
+    world.get("/hello")
+    wait_for('version 2: "GET /hello')
+    world.destroy()
+    listener.join(20)
+    assert not listener.is_alive()
+    assert not any("/hello" in line for line in heard if line.startswith("version 1"))
+
+
+def test_log_that_is_followed_is_let_go(world: World, service: Service) -> None:
+    """As by Ctrl-C: closing the generator closes its connection."""
+    world.deploy()
+    lines = service.logs(follow=True, tail=1)
+    assert next(lines)
+    assert isinstance(lines, Iterator)
+    lines.close()  # type: ignore[attr-defined]  # what a `for` loop does when it is left by an exception
+    assert list(lines) == []

@@ -1,0 +1,231 @@
+"""A version that is broken gets one verdict, soon, and the version that answered before answers still."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
+from threading import Thread
+
+import pytest
+
+from mldeploy.core.errors import ExitCode
+from mldeploy.core.events import ignore
+from mldeploy.providers.errors import PortTakenError, VerdictError
+from mldeploy.providers.local.rollout import NotRestoredError
+from tests.local.world import BASE, MIB, World, is_handing_over
+
+pytestmark = pytest.mark.engine
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A way to be broken: the tiny server's mode, the words that the verdict must have, its container's exit code.
+
+    seconds: in which the verdict must be there, with a generous margin for a busy machine.
+    """
+
+    mode: str
+    cause: str
+    todo: str
+    exit_status: int | None = None
+    seconds: float = 8.0
+
+
+BROKEN = (
+    Broken("exit:7", "it ended (exit code 7)", "log above", 7),
+    Broken("exit:0", "it ended by itself, without an error", "foreground", 0),
+    Broken("exit:127", "its program is not in the image", "CMD", 127),
+    Broken("import:sklearn", "the module sklearn is not in the image", "add `scikit-learn` to requirements.txt", 1),
+    Broken("unpickle", "Git LFS pointer", "git lfs pull", 1),
+    Broken("log:Failed to find attribute 'app' in 'main'.", "the module main has no object app", "`entry`", 1),
+    Broken("read-only", "the app writes to /app.log", "`read_only = false`", 1),
+    Broken("eat", "out of memory: it was killed at the limit of 32 MiB", "`memory`", 137),
+    Broken("lose-worker", "out of memory: one of its processes was killed at the limit of 32 MiB", "`memory`"),
+    Broken("elsewhere:9000", "nothing listens on port 8000, but something listens on 127.0.0.1:9000", "0.0.0.0:8000"),
+    Broken("elsewhere:8000", "127.0.0.1:8000, which only the container itself can reach", "0.0.0.0:8000"),
+    Broken("status:404", '/health answers 404 Not Found: {"error": "not this way"}', "`health`"),
+    Broken("status:500", "/health answers 500", "`health`"),
+    Broken("redirect", "/health answers 302 Found, to ", "`health`"),
+    Broken("no-http", "does not speak HTTP", "web server", seconds=12),
+    Broken("silent", "nothing listens on port 8000 after 4 s", "`start_timeout`", seconds=12),
+    Broken("status:503", "/health answers 503", "`health`", seconds=12),
+    Broken("hang", "/health does not answer within", "`start_timeout`", seconds=14),
+)
+
+
+def verdict_of(world: World) -> VerdictError:
+    error = world.fail()
+    assert isinstance(error, VerdictError), error
+    assert error.exit_code is ExitCode.FAILED
+    return error
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.mode)
+def test_broken_first_version_ends_with_its_cause_and_leaves_nothing(world: World, broken: Broken) -> None:
+    world.app(memory=32 * MIB)
+    world.check(start_timeout=3.5)
+    world.env(MODE=broken.mode)
+    start = time.monotonic()
+    verdict = verdict_of(world)
+    assert time.monotonic() - start < broken.seconds
+    assert broken.cause in verdict.cause
+    assert broken.todo in verdict.todo
+    assert verdict.exit_status == broken.exit_status
+    assert world.containers == ()
+
+
+@pytest.mark.parametrize("mode", ["exit:7", "eat", "elsewhere:9000", "status:500"])
+def test_broken_new_version_leaves_the_old_one_answering(world: World, mode: str) -> None:
+    world.app(memory=32 * MIB)
+    world.deploy()
+    before = world.serving
+    world.env(VERSION="2", MODE=mode)
+    assert f"mldeploy-{world.name}-candidate" in verdict_of(world).where
+    assert world.serving == before
+    assert world.version == "1"
+
+
+def test_program_that_is_not_in_the_image(world: World) -> None:
+    world.dockerfile = f'FROM {BASE}\nCMD ["gunicorn", "app:app"]\n'
+    verdict = verdict_of(world)
+    assert "the program gunicorn, or the interpreter that its first line names, is not in the image" in verdict.cause
+    assert "requirements.txt" in verdict.todo
+    assert verdict.exit_status == 127
+    assert world.containers == ()
+
+
+def test_program_for_another_processor(world: World) -> None:
+    world.dockerfile = f'FROM {BASE}\nRUN printf "\\177ELF\\002nonsense" >/alien && chmod +x /alien\nCMD ["/alien"]\n'
+    assert "built for another processor" in verdict_of(world).cause
+
+
+@pytest.fixture
+def golden(world: World) -> None:
+    row = {
+        "path": "/predict_api",
+        "request": {"age": 42},
+        "expect": {"prediction": 1.5},
+        "tolerance": {"relative": 0.01},
+    }
+    file = world.folder / "golden.json"
+    file.write_text(json.dumps(row))
+    world.check(golden=file)
+
+
+@pytest.mark.usefixtures("golden")
+def test_golden_row_must_hold_before_the_old_version_goes(world: World) -> None:
+    world.env(PREDICTION="1.51")
+    world.deploy()
+    before = world.serving
+    world.env(PREDICTION="1.6", VERSION="2")
+    verdict = verdict_of(world)
+    assert verdict.cause == "the golden row differs: prediction: 1.6, expected 1.5 ± 1 %"
+    world.env(MODE="broken-model")
+    verdict = verdict_of(world)
+    assert "/predict_api does not answer" in verdict.cause
+    assert "the log says: the app failed: ValueError: the model has 5 features" in verdict.cause
+    assert world.serving == before
+
+
+class Oracle:
+    """Tells each container that asks how to behave, one answer after the other; the last one is for all that follow."""
+
+    def __init__(self, world: World, answers: list[str]) -> None:
+        self.left = answers
+        oracle = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write((oracle.left.pop(0) if len(oracle.left) > 1 else oracle.left[0]).encode())
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
+                """It is nobody's business."""
+
+        network = ip_network(world.engine.client.inspect_network("bridge")["IPAM"]["Config"][0]["Subnet"])
+        this_machine = str(next(network.hosts()))  # as containers see it
+        self.server = ThreadingHTTPServer((this_machine, 0), Handler)
+        self.mode = f"http://{this_machine}:{self.server.server_address[1]}/"
+
+
+@pytest.fixture
+def oracle(world: World) -> Iterator[Callable[..., str]]:
+    """The mode of a version whose containers behave differently, one after the other."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(*answers: str) -> str:
+        oracle = Oracle(world, list(answers))
+        servers.append(oracle.server)
+        Thread(target=oracle.server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        return oracle.mode
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("mode", ["exit:3", "status:404"])
+def test_version_that_fails_only_on_the_port_is_taken_back(world: World, oracle: Callable[..., str], mode: str) -> None:
+    world.deploy()
+    before = world.serving
+    world.env(VERSION="2", MODE=oracle("", mode))
+    verdict = verdict_of(world)
+    assert f"mldeploy-{world.name}-next" in verdict.where
+    assert "The old version answers again." in world.notes
+    assert (world.serving.id, world.serving.spec.restart) == (before.id, "unless-stopped")
+    assert world.version == "1"
+
+
+def test_port_that_is_taken_in_the_gap_is_got_back_for_the_old_version(world: World) -> None:
+    world.deploy()
+    before = world.serving
+    grabbed: list[socket.socket] = []
+
+    def grab() -> None:
+        """Take the port as soon as the old version has let it go, and keep it for a second."""
+        while not grabbed:
+            with contextlib.suppress(OSError):
+                grabbed.append(socket.create_server(("127.0.0.1", world.settings.port or 0)))
+        time.sleep(1.0)
+        grabbed[0].close()
+
+    thief = Thread(target=grab)
+    world.on_event = lambda event: thief.start() if is_handing_over(event) else None
+    world.env(VERSION="2")
+    error = world.fail()
+    thief.join()
+    assert isinstance(error, PortTakenError)
+    assert world.serving.id == before.id
+    assert world.version == "1"
+
+
+def test_version_that_nobody_can_start_again_is_said_to_be_down(world: World) -> None:
+    """The port is taken in the gap, for longer than one waits for it; the next deployment brings the version back."""
+    world.deploy()
+    grabbed: list[socket.socket] = []
+
+    def grab() -> None:
+        while not grabbed:
+            with contextlib.suppress(OSError):
+                grabbed.append(socket.create_server(("127.0.0.1", world.settings.port or 0)))
+
+    thief = Thread(target=grab)
+    world.on_event = lambda event: thief.start() if is_handing_over(event) else None
+    world.env(VERSION="2")
+    error = world.fail()
+    thief.join()
+    assert isinstance(error, NotRestoredError)
+    assert "The old version could not be started again" in error.what
+    grabbed[0].close()
+    world.on_event = ignore
+    world.env(MODE="exit:1")
+    verdict_of(world)
+    assert world.version == "1"

@@ -1,0 +1,67 @@
+"""What a container may and may not do, and who can read what."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mldeploy.image.client import AppClient
+from mldeploy.providers.local.spec import ENV
+from tests.local.world import World
+
+pytestmark = pytest.mark.engine
+
+SECRET = "hunter2-hunter2"
+
+
+def test_container_has_no_privilege_and_no_limit_is_missing(world: World) -> None:
+    world.env(TOKEN=SECRET, PORT="1")
+    world.deploy()
+    facts = world.get("/facts")
+    assert facts["uid"] == 10001
+    assert facts["capabilities"] == 0
+    assert facts["no_new_privileges"]
+    assert not facts["root_writable"]
+    assert facts["tmp_writable"]
+    assert facts["environment"]["TOKEN"] == SECRET
+    assert facts["environment"]["PORT"] == "8000"
+
+    found = world.engine.client.inspect_container(world.serving.id)
+    host = found["HostConfig"]
+    assert (host["Memory"], host["MemorySwap"]) == (world.project.app.memory,) * 2
+    assert (host["NanoCpus"], host["PidsLimit"], host["Init"]) == (10**9, 512, True)
+    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+    assert host["PortBindings"] == {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(world.settings.port)}]}
+
+
+def test_writable_root_on_request(world: World) -> None:
+    world.app(read_only=False)
+    world.deploy()
+    assert world.serving.spec.read_only is False
+    assert world.plan().is_noop
+
+
+def test_value_of_a_variable_is_in_no_label_no_event_no_journal_and_no_verdict(world: World) -> None:
+    world.env(TOKEN=SECRET)
+    world.deploy()
+    labels = world.engine.client.inspect_container(world.serving.id)["Config"]["Labels"]
+    assert labels[ENV] == "PORT,TOKEN"
+    world.env(TOKEN=SECRET, MODE=f"log:could not log in with {SECRET}")
+    verdict = world.fail()
+    assert "could not log in with [REDACTED]" in str(verdict)
+    journal = next((world.folder / "state").rglob("*.journal")).read_text()
+    for seen in (json.dumps(labels), repr(world.events), repr(world.project), str(verdict), repr(verdict), journal):
+        assert SECRET not in seen
+
+
+def test_proxy_of_the_environment_is_not_asked_for_what_is_near(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    world.deploy()
+    with AppClient(world.url) as app:
+        assert app.predict("/predict_api", {}) == {"prediction": 1.5, "version": "1"}
+    assert [name for name, _ in world.serving.spec.env] == ["PORT"]

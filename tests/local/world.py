@@ -1,0 +1,253 @@
+"""One app on the real engine, deployed and destroyed by the real verbs, under a name that nobody else has."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from mldeploy.config.secret import Secret
+from mldeploy.config.settings import App, Build, Check, Project
+from mldeploy.core.events import Action, Event, Finished, Noted, Progressed, ignore
+from mldeploy.core.journal import Journal, Scope, read
+from mldeploy.core.monitor import Cancel, Monitor
+from mldeploy.core.session import Session
+from mldeploy.core.step import Key, Kinds, Outputs, Resource, Seen
+from mldeploy.core.verbs import Deployed, DeploymentFailedError, Destroyed, Plan, deploy, destroy, plan
+from mldeploy.image.cloud import HasEngine
+from mldeploy.image.engine import Engine
+from mldeploy.image.labels import belonging, matching
+from mldeploy.image.steps import BaseImage, BuiltImage
+from mldeploy.image.types import BaseDigest, Image
+from mldeploy.providers.base import Address
+from mldeploy.providers.local import provider
+from mldeploy.providers.local.cloud import LocalCloud
+from mldeploy.providers.local.container import Container
+from mldeploy.providers.local.containers import Containers
+from mldeploy.providers.local.settings import LocalSettings
+from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
+
+SERVER = Path(__file__).parent / "tiny_server.py"
+BASE = "mldeploy/python:3.11-slim"
+DOCKERFILE = f"""\
+FROM {BASE}
+COPY server.py /server.py
+USER 10001
+CMD ["python3", "/server.py"]
+"""
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class TinyBase(BaseImage):
+    """A base image that is there."""
+
+    def probe(self, cloud: HasEngine, outs: Outputs) -> Seen[BaseDigest]:
+        return Seen(BaseDigest(()))
+
+
+@dataclass(frozen=True, eq=False)
+class TinyImage(BuiltImage):
+    """An image of the tests' own, built from a Dockerfile of four lines; `tag` stands for its contents."""
+
+    tag: str = "1"
+    dockerfile: str = DOCKERFILE
+
+    @property
+    def reference(self) -> str:
+        return f"{self.project.app.name}:{self.tag}"
+
+    def probe(self, cloud: HasEngine, outs: Outputs) -> Seen[Image] | None:
+        found = cloud.engine.client.images(self.reference)
+        return Seen(Image(self.reference, found[0]["Id"], "linux/amd64", found[0]["Size"], ())) if found else None
+
+    def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[Image] | None, monitor: Monitor) -> Image:
+        labels = {**belonging(self.project.app.name), "tag": self.tag}
+        events = cloud.engine.client.build(
+            fileobj=_context(self.dockerfile),
+            custom_context=True,
+            tag=self.reference,
+            labels=labels,
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
+        errors = [event["error"] for event in events if "error" in event]
+        assert not errors, errors
+        made = self.probe(cloud, outs)
+        assert made
+        return made.out
+
+    @staticmethod
+    def undo(cloud: HasEngine, key: Key, monitor: Monitor) -> bool:
+        found = cloud.engine.client.images(filters=matching(key.name))
+        for each in found:
+            cloud.engine.client.remove_image(each["Id"], force=True)
+        return bool(found)
+
+
+def _context(dockerfile: str) -> io.BytesIO:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, data in (("Dockerfile", dockerfile.encode()), ("server.py", SERVER.read_bytes())):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    packed.seek(0)
+    return packed
+
+
+KINDS: Kinds[LocalCloud] = {**provider.kinds, TinyBase.kind: TinyBase, TinyImage.kind: TinyImage}
+
+
+@dataclass
+class World:
+    """An app's configuration, and what the commands do with it. `tag` is the image's; a new one is a new image."""
+
+    engine: Engine
+    folder: Path
+    project: Project
+    settings: LocalSettings
+    tag: str = "1"
+    dockerfile: str = DOCKERFILE
+    events: list[Event] = field(default_factory=list)
+    on_event: Callable[[Event], None] = ignore
+
+    @classmethod
+    def of(cls, engine: Engine, folder: Path, name: str, port: int) -> World:
+        app = App(
+            name=name,
+            folder=folder,
+            entry="app:app",
+            port=8000,
+            health="/health",
+            predict="/predict_api",
+            predict_table="/predict",
+            models=(),
+            memory=128 * MIB,
+            cpus=1.0,
+            workers=0,
+            threads=0,
+            read_only=True,
+            env=(),
+        )
+        build = Build(BASE, "linux/amd64", "requirements.txt", "Dockerfile", (), None)
+        settings = LocalSettings(port=port, stop_timeout=5)  # type: ignore[call-arg]  # the other fields have defaults
+        return cls(engine, folder, Project(app, build, Check(None, 20.0)), settings)
+
+    @property
+    def name(self) -> str:
+        return self.project.app.name
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.settings.port}"
+
+    @property
+    def cloud(self) -> LocalCloud:
+        return LocalCloud(self.engine)
+
+    @property
+    def goal(self) -> LocalEndpoint:
+        image = TinyImage(self.project, TinyBase(self.project), self.tag, self.dockerfile)
+        return LocalEndpoint(RunningContainer(image, self.settings))
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        return Containers(self.engine, self.name).all()
+
+    @property
+    def notes(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, Noted)]
+
+    @property
+    def journalled(self) -> Collection[Resource]:
+        return read(self.folder / "state", Scope(self.name, "local"))
+
+    def app(self, **changes: object) -> None:
+        """Change keys of `[app]`."""
+        self.project = replace(self.project, app=replace(self.project.app, **changes))  # type: ignore[arg-type]
+
+    def check(self, **changes: object) -> None:
+        """Change keys of `[check]`."""
+        self.project = replace(self.project, check=replace(self.project.check, **changes))  # type: ignore[arg-type]
+
+    def target(self, **changes: object) -> None:
+        """Change keys of `[target.local]`."""
+        self.settings = self.settings.model_copy(update=changes)
+
+    def env(self, **variables: str) -> None:
+        """The app's environment from now on."""
+        self.app(env=tuple(sorted((name, Secret(value)) for name, value in variables.items())))
+
+    def deploy(self, cancel: Cancel | None = None) -> Deployed[Address]:
+        with self._journal("deploy") as journal:
+            return deploy(self.goal, Session(self.cloud, journal, cancel or Cancel(), self.hear), sweep=KINDS)
+
+    def fail(self) -> Exception:
+        """Deploy, and return the error with which that ends."""
+        try:
+            self.deploy()
+        except DeploymentFailedError as error:
+            return error.failures[0][1]
+        raise AssertionError("the deployment succeeded")
+
+    def get(self, path: str = "/") -> Any:
+        """What the app answers on its port."""
+        return requests.get(self.url + path, timeout=10).json()
+
+    @property
+    def version(self) -> str:
+        """The version that answers."""
+        return str(self.get()["version"])
+
+    @property
+    def drift(self) -> tuple[str, ...]:
+        """What a deployment would mend of the container."""
+        return next(change.reasons for change in self.plan().changes if change.resource.kind == "container")
+
+    @property
+    def mended(self) -> tuple[str, ...]:
+        """What the last deployment has mended of the container."""
+        done = [event for event in self.events if isinstance(event, Finished) and event.resource.kind == "container"]
+        return done[-1].drift
+
+    @property
+    def serving(self) -> Container:
+        """The container that serves, which must be the only one."""
+        (container,) = self.containers
+        assert container.name == f"mldeploy-{self.name}"
+        assert container.running
+        return container
+
+    def plan(self) -> Plan:
+        return plan(self.goal, self.cloud, Cancel(), begun=self.journalled, sweep=KINDS)
+
+    def destroy(self) -> Destroyed:
+        with self._journal("destroy") as journal:
+            session = Session(self.cloud, journal, Cancel(), self.hear)
+            return destroy(KINDS, session, named=(), inventory=lambda: provider.inventory(self.cloud, self.project))
+
+    def hear(self, event: Event) -> None:
+        self.events.append(event)
+        self.on_event(event)
+
+    def _journal(self, command: str) -> Journal:
+        return Journal(self.folder / "state", Scope(self.name, "local"), command)
+
+
+def is_handing_over(event: Event) -> bool:
+    """The old version is about to be stopped."""
+    return isinstance(event, Progressed) and "finishes what it has accepted" in event.progress.text
+
+
+def actions(deployed: Deployed[Address]) -> Mapping[str, Action]:
+    """What was done to the things of this room, by their kind."""
+    return {
+        step.resource.kind: step.action for step in deployed.steps if step.resource.kind in ("container", "endpoint")
+    }
