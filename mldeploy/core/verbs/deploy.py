@@ -141,11 +141,9 @@ class _Maker(Generic[AnyCloudT]):
 def _sweep(session: Session[AnyCloudT], kinds: Kinds[AnyCloudT], wanted: Collection[Resource]) -> tuple[Done, ...]:
     """Remove what the journal lists and the graph no longer has. What stays is only warned of: the goal is reached."""
     old = [known for known in session.journal.resources if known not in wanted and known.kind in kinds]
-    start = time.monotonic()
     removal = Remover(kinds, session).remove(old)
     for resource, error in removal.failed:
         session.events(Noted(f"{resource} is no longer needed and could not be removed: {error}", warning=True))
     for resource in removal.untouched:
         session.events(Noted(f"{resource} is no longer needed and was not removed; it stays listed.", warning=True))
-    seconds = time.monotonic() - start
-    return tuple(Done(each, kinds[each.kind].title, Action.REMOVED, seconds) for each in removal.removed)
+    return tuple(Done(each, kinds[each.kind].title, Action.REMOVED, removal.seconds[each]) for each in removal.removed)

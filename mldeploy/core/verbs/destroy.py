@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Never, get_args, get_origin, get_type_hints
 
@@ -17,12 +17,17 @@ from mldeploy.core.step import AnyCloudT, Kinds, Resource, Step
 
 @dataclass(frozen=True)
 class Removal:
-    """What a removal did. `untouched`: what was not tried, since what needs it is still there or the user stopped."""
+    """What a removal did.
+
+    untouched: what was not tried, since what needs it is still there or the user stopped. seconds: how long each of
+    the removed took.
+    """
 
     removed: tuple[Resource, ...]
     absent: tuple[Resource, ...]
     failed: tuple[tuple[Resource, Exception], ...]
     untouched: tuple[Resource, ...]
+    seconds: Mapping[Resource, float]
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Remover(Generic[AnyCloudT]):
         self._kinds = kinds
         self._session = session
         self._mutex = threading.Lock()
-        self._removed: list[Resource] = []
+        self._removed: dict[Resource, float] = {}
         self._absent: list[Resource] = []
 
     def remove(self, resources: Collection[Resource]) -> Removal:
@@ -87,7 +92,7 @@ class Remover(Generic[AnyCloudT]):
         is the order of a journal, and of a graph.
         """
         walked = walk(self._waits_for(tuple(resources)), self._visit, self._session.cancel, keep_going=True)
-        return Removal(tuple(self._removed), tuple(self._absent), walked.failed, walked.untouched)
+        return Removal(tuple(self._removed), tuple(self._absent), walked.failed, walked.untouched, self._removed)
 
     def _waits_for(self, resources: tuple[Resource, ...]) -> dict[Resource, list[Resource]]:
         needed = needed_kinds(self._kinds)
@@ -114,10 +119,13 @@ class Remover(Generic[AnyCloudT]):
         except Exception as error:
             events(Failed(resource, title, error, time.monotonic() - start))
             raise
+        seconds = time.monotonic() - start
         with self._mutex:
-            (self._removed if was_there else self._absent).append(resource)
-        action = Action.REMOVED if was_there else Action.ABSENT
-        events(Finished(resource, title, action, time.monotonic() - start))
+            if was_there:
+                self._removed[resource] = seconds
+            else:
+                self._absent.append(resource)
+        events(Finished(resource, title, Action.REMOVED if was_there else Action.ABSENT, seconds))
 
     def _undo(self, resource: Resource) -> bool:
         if resource.kind not in self._kinds:
