@@ -11,6 +11,7 @@ from typing import TypeAlias
 Tracer: TypeAlias = Callable[[FrameType, str, object], "Tracer | None"]
 
 PATIENCE = 20.0
+"""Seconds after which a test that waits for another thread gives up. No test waits for them to pass."""
 
 
 def tracer(files: Collection[str], nth: int, halt: Callable[[], None]) -> Tracer:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -122,6 +123,7 @@ class Truth:
         assert machine.files() == []
 
 
+Remedy: TypeAlias = Callable[[Truth, Machine], None]
 REMEDIES = (
     Truth.deploy,
     Truth.deploy_without_journal,
@@ -130,6 +132,7 @@ REMEDIES = (
     Truth.destroy_by_tag_alone,
     Truth.destroy_by_name_alone,
 )
+SHARPEST = (Truth.deploy, Truth.destroy_by_the_journal_alone, Truth.destroy_by_tag_alone)
 
 
 def deaths(before: Machine, verb: str) -> Iterator[tuple[Point, Machine]]:
@@ -137,10 +140,20 @@ def deaths(before: Machine, verb: str) -> Iterator[tuple[Point, Machine]]:
     recorder = Recorder()
     command(verb, before.copy(), recorder)
     for point in recorder.points:
-        machine = before.copy()
-        with pytest.raises(Death):
-            command(verb, machine, DiesAt(point))
-        yield point, machine
+        with before.copy() as machine:
+            with pytest.raises(Death):
+                command(verb, machine, DiesAt(point))
+            yield point, machine
+
+
+def check(truth: Truth, dead: Machine, remedies: Iterable[Remedy], when: str) -> None:
+    for remedy in remedies:
+        with dead.copy() as machine:
+            try:
+                remedy(truth, machine)
+            except Exception as error:
+                error.add_note(f"{remedy.__name__} {when}")
+                raise
 
 
 def eve(scenario: Scenario, verb: str, folder: Path) -> Machine:
@@ -156,12 +169,7 @@ def eve(scenario: Scenario, verb: str, folder: Path) -> Machine:
 def test_after_any_death_every_remedy_works(scenario: Scenario, verb: str, state: Path) -> None:
     truth = Truth.of(scenario, state / "undisturbed")
     for point, dead in deaths(eve(scenario, verb, state / "crashed"), verb):
-        for remedy in REMEDIES:
-            try:
-                remedy(truth, dead.copy())
-            except Exception as error:
-                error.add_note(f"{remedy.__name__} after a death {point}")
-                raise
+        check(truth, dead, REMEDIES, f"after a death {point}")
 
 
 @pytest.mark.exhaustive
@@ -172,9 +180,4 @@ def test_after_any_two_deaths_the_remedies_work(name: str, first: str, second: s
     truth = Truth.of(SCENARIOS[name], state / "undisturbed")
     for one, dead in deaths(eve(SCENARIOS[name], first, state / "crashed"), first):
         for two, dead_again in deaths(dead, second):
-            for remedy in (Truth.deploy, Truth.destroy_by_the_journal_alone, Truth.destroy_by_tag_alone):
-                try:
-                    remedy(truth, dead_again.copy())
-                except Exception as error:
-                    error.add_note(f"{remedy.__name__} after a death {one} and a death {two}")
-                    raise
+            check(truth, dead_again, SHARPEST, f"after a death {one} and a death {two}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from mldeploy.core.errors import ExitCode, RefusedError
 from mldeploy.core.events import Action, Finished, Noted
 from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError
+from tests.core.halting import PATIENCE
 from tests.core.simulated.cloud import CloudError, Point, World
 from tests.core.simulated.doors import FailsAt, Recorder
 from tests.core.simulated.machine import Machine, foreign, foreigners, ours
@@ -52,6 +54,21 @@ def test_the_steps_are_told_in_the_order_in_which_they_ended(machine: Machine) -
     told = [done.resource for done in machine.deploy().steps]
     assert told == [event.resource for event in machine.heard.events if isinstance(event, Finished)]
     assert told[-1] == resource("endpoint")
+
+
+def test_what_does_not_need_one_another_is_made_and_removed_at_the_same_time(machine: Machine) -> None:
+    made, removed = threading.Barrier(3), threading.Barrier(3)
+
+    def door(point: Point) -> None:
+        call = (point.operation, point.kind)
+        if not point.after and call in {("create", "repository"), ("create", "cluster"), ("create", "network")}:
+            made.wait(PATIENCE)
+        if not point.after and call in {("delete", "image"), ("delete", "cluster"), ("delete", "firewall")}:
+            removed.wait(PATIENCE)
+
+    machine.deploy(door)
+    machine.destroy(door)
+    assert ours(machine.world) == []
 
 
 def test_only_what_differs_is_mended(machine: Machine) -> None:

@@ -18,6 +18,7 @@ from mldeploy.core.step import Key, Resource, Step
 from mldeploy.core.verbs import deploy, destroy
 from mldeploy.core.verbs.destroy import needed_kinds
 from tests.core.graphs import Graph, graphs
+from tests.core.places import memory
 from tests.core.simulated.cloud import Client, CloudError, DeniedError, Point, Thing, World
 from tests.core.simulated.doors import FailsAt, Recorder
 from tests.core.simulated.machine import Heard, Machine, foreign, foreigners, ours
@@ -213,7 +214,7 @@ def test_things_of_one_kind_that_stand_on_one_another_go_in_the_right_order(grap
         parts[node] = Part(APP, str(node), tuple(parts[need] for need in sorted(graph[node])))
     goal = Part(APP, "goal", tuple(parts.values()))
     world = World()
-    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder), Machine.scope, "test") as journal:
+    with tempfile.TemporaryDirectory(dir=memory()) as folder, Journal(Path(folder), Machine.scope, "test") as journal:
         session = Session(Client(world), journal, Cancel(), Heard())
         kinds = {Part.kind: Part}
         deploy(goal, session, sweep=kinds)

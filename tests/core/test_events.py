@@ -123,3 +123,12 @@ def test_the_seconds_of_a_step_are_its_own(machine: Machine, verb: str) -> None:
     assert spent <= ends["cluster"].seconds <= total
     assert all(0 <= end.seconds <= total for end in ends.values())
     assert ends["endpoint"].seconds <= total - spent  # it never runs at the same time as the cluster
+
+
+def test_what_a_deploy_returns_is_what_it_told(machine: Machine) -> None:
+    """Also of what it swept: each thing has seconds of its own."""
+    machine.deploy()
+    machine.config = Config(cluster="larger", network="other")
+    returned = [(done.resource, done.title, done.action, done.seconds) for done in machine.deploy().steps]
+    told = [event for event in machine.heard.events if isinstance(event, Finished)]
+    assert returned == [(event.resource, event.title, event.action, event.seconds) for event in told]

@@ -22,6 +22,7 @@ from mldeploy.core.journal import Journal, Scope, read
 from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError
 from tests.core import killed
+from tests.core.places import memory
 from tests.core.rivals import ROOT, SCOPE, Rival, thing
 from tests.core.simulated.cloud import World
 from tests.core.simulated.machine import Machine
@@ -49,7 +50,7 @@ resources = st.builds(Resource, names, st.builds(Key, names, st.lists(names, max
 @given(st.lists(st.tuples(st.booleans(), resources), max_size=12))
 def test_it_lists_what_was_begun_and_not_forgotten_in_that_order(changes: list[tuple[bool, Resource]]) -> None:
     wanted: dict[Resource, None] = {}
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=memory()) as name:
         folder = Path(name)
         with opened(folder) as journal:
             for is_begin, changed in changes:
@@ -160,9 +161,9 @@ class TestTorn:
             assert path.read_bytes().splitlines(keepends=True)[:-1] == lines[:kept], cut
 
 
-def test_killed_before_any_line_that_it_runs_it_has_kept_its_word(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "tests.core.killed", str(tmp_path)], cwd=ROOT, check=True, timeout=120)
-    lives = sorted(tmp_path.glob("*.told"), key=lambda path: int(path.stem))
+def test_killed_before_any_line_that_it_runs_it_has_kept_its_word(state: Path) -> None:
+    subprocess.run([sys.executable, "-m", "tests.core.killed", str(state)], cwd=ROOT, check=True, timeout=120)
+    lives = sorted(state.glob("*.told"), key=lambda path: int(path.stem))
     assert killed.HALTED not in lives[-1].read_text()
     assert lives[-1].read_text().split("\n")[-1] == "close"
     for life in lives:

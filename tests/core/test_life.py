@@ -45,7 +45,7 @@ class Life(RuleBasedStateMachine):
 
     @initialize(lag=st.integers(0, 2), borrowed=st.booleans())
     def begin(self, lag: int, *, borrowed: bool) -> None:
-        self.folder = tempfile.TemporaryDirectory(dir=memory())
+        self.folder = tempfile.TemporaryDirectory(prefix="mldeploy-", dir=memory())
         world = World(unique=UNIQUE, lag=lag)
         foreigners(world)
         if borrowed:

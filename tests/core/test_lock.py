@@ -30,11 +30,11 @@ def a_life(folder: Path) -> None:
         one.forget(thing("a"))
 
 
-def test_a_holder_halted_anywhere_is_not_disturbed_by_a_whole_life_of_another(tmp_path: Path) -> None:
+def test_a_holder_halted_anywhere_is_not_disturbed_by_a_whole_life_of_another(state: Path) -> None:
     """The other one takes lock, journal and folder away, if it gets in at all."""
     got_in = kept_out = 0
     for nth in itertools.count(1):
-        folder = tmp_path / str(nth)
+        folder = state / str(nth)
         halted = Halted(lambda at=folder: a_life(at), FILES, nth)  # type: ignore[misc]
         if not halted.came_so_far:
             break
@@ -49,10 +49,10 @@ def test_a_holder_halted_anywhere_is_not_disturbed_by_a_whole_life_of_another(tm
     assert kept_out > 10
 
 
-def test_whoever_got_in_while_another_was_halted_anywhere_stays_the_only_one(tmp_path: Path) -> None:
+def test_whoever_got_in_while_another_was_halted_anywhere_stays_the_only_one(state: Path) -> None:
     got_in = 0
     for nth in itertools.count(1):
-        folder = tmp_path / str(nth)
+        folder = state / str(nth)
         halted = Halted(lambda at=folder: a_life(at), FILES, nth)  # type: ignore[misc]
         if not halted.came_so_far:
             break

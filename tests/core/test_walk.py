@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from mldeploy.core.graph import Walked, walk
 from mldeploy.core.monitor import Cancel
 from tests.core.graphs import Graph, all_needs, graphs, levels
-
-PATIENCE = 20.0
-"""Seconds after which a test that waits for another thread gives up. No test waits for them to pass."""
+from tests.core.halting import PATIENCE
 
 
 def _at_once(node: int) -> None:

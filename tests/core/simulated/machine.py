@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from mldeploy.core.events import Event, Failed, Finished, Noted, Progressed, Started
 from mldeploy.core.graph import steps_of
@@ -69,19 +71,29 @@ class Machine:
         self.heard = Heard()  # of the last command
         self._base = folder
         self._numbers = itertools.count()
+        self._used: list[Path] = []
         self.folder = self._new_folder()
 
     def _new_folder(self) -> Path:
-        return self._base / str(next(self._numbers))
+        self._used.append(self._base / str(next(self._numbers)))
+        return self._used[-1]
 
     def copy(self) -> Machine:
         """The same machine in the same state, in a world of its own."""
         twin = Machine(self._base, self.world.copy(), self.config)
-        twin._numbers = self._numbers
-        twin.folder = self._new_folder()
+        twin._numbers, twin._used = self._numbers, []
+        twin.folder = twin._new_folder()
         if self.folder.exists():
             shutil.copytree(self.folder, twin.folder)
         return twin
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Leave nothing of it on the disk."""
+        for folder in self._used:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def deploy(
         self,
