@@ -31,8 +31,9 @@ class Problem:
 def problem_of(error: BaseException) -> Problem:
     """The words for an error that ended a command."""
     if isinstance(error, MldeployError):
-        todo = error.todo or (REPORT if error.exit_code is ExitCode.INTERNAL else "")
-        return Problem(error.exit_code, error.where, _everything(error), todo)
+        if error.exit_code is ExitCode.INTERNAL:
+            return Problem(ExitCode.INTERNAL, error.where, f"a defect in mldeploy: {_everything(error)}", REPORT)
+        return Problem(error.exit_code, error.where, _everything(error), error.todo)
     if isinstance(error, typer.TyperException):
         return _misused(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):

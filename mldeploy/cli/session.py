@@ -58,15 +58,15 @@ class Deployment(Generic[CloudT]):
         return read(state_folder(), self.scope)
 
     @contextmanager
-    def locked(self, run: Run, shown: Shown = Shown.MAKING) -> Iterator[Session[CloudT]]:
+    def locked(self, run: Run) -> Iterator[Session[CloudT]]:
         """A session that may change things: the journal is locked, events are shown, Ctrl-C asks to stop."""
         journal = Journal(state_folder(), self.scope, f"mldeploy {run.name}")
-        with journal, watched(run, shown) as (events, cancel):
+        with journal, watched(run) as (events, cancel):
             yield Session(self.cloud, journal, cancel, events)
 
 
 @contextmanager
-def watched(run: Run, shown: Shown = Shown.MAKING) -> Iterator[tuple[Events, Cancel]]:
+def watched(run: Run, shown: Shown = Shown.CHANGES) -> Iterator[tuple[Events, Cancel]]:
     """Show a walk's events; Ctrl-C asks it to stop."""
     with run.output.watching(shown) as events, stoppable(events) as cancel:
         yield events, cancel

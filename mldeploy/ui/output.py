@@ -33,11 +33,9 @@ class Manner:
 class Shown(StrEnum):
     """What of a walk is worth showing."""
 
-    MAKING = "making"
+    CHANGES = "changes"
     LOOKING = "looking"
     """That it goes on; a step that was seen is no news, the result tells."""
-    REMOVING = "removing"
-    WARNINGS = "warnings"
 
 
 class UnheardError(Exception):
@@ -79,17 +77,16 @@ class Output:
     @contextmanager
     def watching(self, shown: Shown) -> Iterator[Events]:
         """Show a walk's events while it runs."""
-        from mldeploy.ui.plain import PlainLines, of_removal  # noqa: PLC0415 - `--help` has nothing to watch
+        from mldeploy.ui.plain import PlainLines  # noqa: PLC0415 - `--help` has nothing to watch
 
-        terse = self.manner.json or self.manner.quiet or shown is Shown.WARNINGS
+        terse = self.manner.json or self.manner.quiet
         if terse or not self._stderr.animated:
-            lines = PlainLines(self._stderr, terse=terse or shown is Shown.LOOKING)
-            yield of_removal(lines) if shown is Shown.REMOVING else lines
+            yield PlainLines(self._stderr, terse=terse or shown is Shown.LOOKING)
             return
         from mldeploy.ui.live import LiveDisplay  # noqa: PLC0415 - 40 ms that a pipe does not need
 
         with LiveDisplay(self._stderr) as display:
-            yield of_removal(display) if shown is Shown.REMOVING else display
+            yield display
 
     def result(self, document: Document, view: Callable[[Page], None]) -> None:
         """Print a command's result: the document under `--json`, otherwise what the view makes of it."""

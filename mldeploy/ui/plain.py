@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from typing import assert_never
 
@@ -63,11 +64,18 @@ class PlainLines:
             self._terse = True
 
 
-def of_removal(events: Events) -> Events:
-    """The same listener for a walk backwards, where a step's title says the opposite of what is done."""
+def of_removal(events: Events, doomed: Collection[Resource]) -> Events:
+    """The same listener for a walk backwards, where a step's title says the opposite of what is done.
+
+    doomed: what is known to be there; that the rest was not there is no news.
+    """
 
     def listen(event: Event) -> None:
         if isinstance(event, Started | Finished | Failed):
+            expected = event.resource in doomed
+            is_absent = isinstance(event, Finished) and event.action is Action.ABSENT
+            if not expected and (is_absent or isinstance(event, Started)):
+                return
             event = replace(event, title=f"Remove the {event.resource.kind} {event.resource.key.name}")
         events(event)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from mldeploy.ui import documents
 from mldeploy.ui.page import Page, Style
-from mldeploy.ui.text import age, counted, size
+from mldeploy.ui.text import age, counted, moment, size
 
 Command = Callable[[str], str]
 """Words of a command → the line to type for this same project."""
@@ -111,7 +111,7 @@ def _intent(change: documents.ChangeDocument) -> str:
 def status(document: documents.StatusDocument, page: Page, command: Command) -> None:
     """`status`."""
     if document.url:
-        since = f"  since {document.since} ({age(document.since)})" if document.since else ""
+        since = f"  since {moment(document.since)} ({age(document.since)})" if document.since else ""
         page.line((document.app, Style.STRONG), " answers at ", (document.url, Style.LINK), (since, Style.DIM))
     else:
         page.line((document.app, Style.STRONG), f" does not run on {document.target}. `{command('deploy')}` starts it.")

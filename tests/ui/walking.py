@@ -12,7 +12,7 @@ BASE, IMAGE = Resource("base-image", Key("python")), Resource("image", Key("tiny
 
 if __name__ == "__main__":
     output = Output.standard(Manner(quiet="quiet" in sys.argv))
-    with output.watching(Shown.MAKING) as events:
+    with output.watching(Shown.CHANGES) as events:
         events(Started(BASE, "Get the base image"))
         events(Progressed(BASE, Progress("3fa9bb01c0de", "Downloading", 30_000_000, 40_000_000, in_bytes=True)))
         events(Started(IMAGE, "Build the image"))

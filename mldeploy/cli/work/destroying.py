@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mldeploy.cli import describe, session
 from mldeploy.cli.errors import UsageError
 from mldeploy.cli.run import Run
@@ -12,7 +14,7 @@ from mldeploy.core.step import Resource
 from mldeploy.image.steps import BaseImage
 from mldeploy.ui import views
 from mldeploy.ui.documents import DestroyDocument
-from mldeploy.ui.output import Shown
+from mldeploy.ui.plain import of_removal
 
 
 def destroy(run: Run, target: str, app: str | None, *, yes: bool) -> None:
@@ -22,10 +24,12 @@ def destroy(run: Run, target: str, app: str | None, *, yes: bool) -> None:
     if doomed and not yes:
         _ask(run, deployment, doomed)
     named = [step.resource for step in steps_of(deployment.goal)]
-    with deployment.locked(run, Shown.REMOVING if doomed else Shown.WARNINGS) as work:
-        destroyed = verbs.destroy(deployment.kinds, work, named=named, inventory=deployment.inventory)
+    with deployment.locked(run) as work:
+        told = replace(work, events=of_removal(work.events, doomed))
+        destroyed = verbs.destroy(deployment.kinds, told, named=named, inventory=deployment.inventory)
     document = DestroyDocument(deployment.app, deployment.target, tuple(map(describe.resource, destroyed.removed)))
     run.output.result(document, lambda page: views.destroyed(document, page))
+    session.unless_stopped(run, work.cancel)
 
 
 def _deployment(run: Run, target: str, app: str | None) -> session.Deployment[object]:
