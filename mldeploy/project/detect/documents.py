@@ -1,0 +1,71 @@
+"""TOML, YAML and JSON documents that others wrote: what cannot be read is as good as empty."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+
+import yaml
+
+YAML_LIMIT = 1 << 16
+"""Characters of a YAML document that are looked at: its parser is slow, and what is read here is a page long."""
+
+
+def toml(text: str) -> dict[str, object]:
+    """The tables of a TOML document."""
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n"))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def load_yaml(text: str) -> dict[str, object]:
+    """The mapping that a YAML document is; every scalar in it is a string, as it is written."""
+    if len(text) > YAML_LIMIT:
+        return {}
+    try:
+        # Pure Python on purpose: nested deeply enough, a document exhausts the C parser's stack instead of raising.
+        document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the base loader makes nothing but strings
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def load_json(data: bytes | str) -> dict[str, object]:
+    """The object that a JSON document is."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def at(document: object, *path: str) -> object:
+    """What stands at a path of keys, or None."""
+    for key in path:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
+
+
+def table(document: object, *path: str) -> dict[str, object]:
+    """The table at a path of keys; empty if there is none."""
+    found = at(document, *path)
+    return found if isinstance(found, dict) else {}
+
+
+def items(document: object, *path: str) -> list[object]:
+    """The list at a path of keys; empty if there is none."""
+    found = at(document, *path)
+    return found if isinstance(found, list) else []
+
+
+def text_at(document: object, *path: str) -> str:
+    """The string at a path of keys; "" if there is none."""
+    found = at(document, *path)
+    return found if isinstance(found, str) else ""
+
+
+def line_of(lines: list[str], pattern: str) -> int:
+    """The first line that begins with a pattern, counted from 1; 0 if none does."""
+    return next((number for number, line in enumerate(lines, start=1) if re.match(pattern, line)), 0)

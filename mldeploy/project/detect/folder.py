@@ -1,0 +1,307 @@
+"""Everything that is found in a folder, and the walk through all detectors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from mldeploy.project.detect import (
+    bulk,
+    candidates,
+    consistency,
+    dockerfile,
+    handlers,
+    imports,
+    python_version,
+    secrets,
+    served,
+    smells,
+)
+from mldeploy.project.detect.command import Command
+from mldeploy.project.detect.dependencies import listings
+from mldeploy.project.detect.dependency import Listing, Origin, target_environment
+from mldeploy.project.detect.entries import choose, entries
+from mldeploy.project.detect.entry import Entry
+from mldeploy.project.detect.environment import Environment
+from mldeploy.project.detect.findings import Certainty, Found, Remark, Severity, Source
+from mldeploy.project.detect.frameworks import Interface
+from mldeploy.project.detect.models import Model, models
+from mldeploy.project.detect.port import claims, port
+from mldeploy.project.detect.python_version import Python
+from mldeploy.project.detect.routes import Body, Route, health, predict, routes
+from mldeploy.project.detect.runs import Run, runs
+from mldeploy.project.detect.source import Module, Sources
+from mldeploy.project.detect.tree import Tree, scan
+
+Ships = Callable[[str], bool]
+"""Whether a file, by its path, would get into the image as `.dockerignore` stands."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a folder is. Nothing in it is a secret.
+
+    entries: every app, the best first. entry: the one to serve; None if there is none, or no telling which.
+    commands: how it is served today, the deciding one first. dependencies: the list that counts, None if the app needs
+    nothing. models: sorted by path. health, predict, predict_table: the routes for these purposes, as far as they show.
+    env_file: a file of environment variables that the app reads itself. dockerfile: the folder's own, which is built
+    instead of mldeploy's recipe. remarks: the worst first.
+    """
+
+    root: Path
+    entry: Found[Entry] | None
+    entries: tuple[Found[Entry], ...]
+    commands: tuple[Found[Command], ...]
+    python: Found[Python] | None
+    dependencies: Listing | None
+    port: Found[int] | None
+    models: tuple[Found[Model], ...]
+    model_files: tuple[str, ...]
+    health: Found[str] | None
+    predict: Found[str] | None
+    predict_table: Found[str] | None
+    env_file: Found[str] | None
+    golden: Found[str] | None
+    dockerfile: str | None
+    remarks: tuple[Remark, ...]
+
+
+def everything(_: str) -> bool:
+    """What ships from a folder without a `.dockerignore`."""
+    return True
+
+
+@dataclass(frozen=True)
+class Options:
+    """What detection depends on beside the folder.
+
+    entry: the app to take where there are several, as `str(Entry)`. ships: what `.dockerignore` lets through.
+    environment: where versions come from that no file says; None is the folder's own virtual environment, else the
+    running one. today: decides which Python is dead.
+    """
+
+    entry: str = ""
+    ships: Ships = everything
+    environment: Environment | None = None
+    today: date | None = None
+
+
+def detect(root: Path, options: Options | None = None) -> Folder:
+    """Read a folder, as source and as data: nothing of it is imported or run, nothing outside of it is read.
+
+    Changes nothing; may be repeated. Raises ProjectError if the folder cannot be read, or has no app `options.entry`.
+    """
+    return _Detection(scan(root), options or Options()).run()
+
+
+class _Detection:
+    """One run through the detectors. Each sees only what it is given; this is where their findings meet."""
+
+    def __init__(self, tree: Tree, options: Options) -> None:
+        self.tree = tree
+        self.options = options
+        self.sources = Sources(tree)
+        self.dockerfile = dockerfile.find(tree)
+        self.commands = served.commands(tree, self.dockerfile)
+        self.config = served.gunicorn_config(self.sources, self.commands)
+
+    def run(self) -> Folder:
+        apps = choose(entries(self.sources, self.commands, self.config), self.options.entry, self.tree.root)
+        entry = apps.chosen
+        modules = self.modules(entry)
+        starts = self.starts(modules)
+        python, python_remarks = python_version.python(
+            self.tree,
+            self.dockerfile,
+            self.options.today or date.today(),  # noqa: DTZ011 - the end of support is a date
+        )
+        found_models, model_remarks = models(self.tree, modules)
+        listing, listing_remarks = self.dependencies(entry, modules, found_models, python)
+        found_claims = claims(self.tree, self.commands, self.config, self.dockerfile, starts)
+        found_port, port_remarks = port(found_claims, entry.value.framework if entry else "")
+        found_routes = routes(modules)
+        own = self.dockerfile is not None and "/" not in self.dockerfile.path
+        remarks = [
+            *self.of_tree(), *apps.remarks, *_unserved(entry, own=own), *python_remarks, *listing_remarks,
+            *port_remarks, *model_remarks, *self.of_source(modules, starts, own=own),
+            *self.of_files(modules, found_models), *_no_health(entry, found_routes, own=own),
+        ]  # fmt: skip
+        return Folder(
+            root=self.tree.root,
+            entry=entry,
+            entries=apps.found,
+            commands=self.commands,
+            python=python,
+            dependencies=listing,
+            port=found_port,
+            models=found_models,
+            model_files=self.model_files(found_models),
+            health=_health(entry, found_routes),
+            predict=_path(predict(found_routes, Body.JSON)),
+            predict_table=_path(predict(found_routes, Body.TABLE)),
+            env_file=self.env_file(modules),
+            golden=self.file("golden.json"),
+            dockerfile=self.dockerfile.path if self.dockerfile and own else None,
+            remarks=_sorted(remarks),
+        )
+
+    def modules(self, entry: Found[Entry] | None) -> tuple[Module, ...]:
+        """The modules that the served app consists of; without an entry, those at the top of the folder."""
+        start = self.sources.module(entry.value.path) if entry else None
+        if start is None or not entry:
+            return tuple(self.top_level())
+        found = self.sources.reachable([start])
+        if entry.value.framework != "Django":
+            return found
+        # Django finds its settings, its URLs and its apps by name, not by import.
+        own = (each for each in self.tree.ending(".py") if not candidates.is_aside(each))
+        below = (module for each, _ in zip(own, range(200), strict=False) if (module := self.sources.module(each.path)))
+        return tuple(dict.fromkeys((*found, *below)))
+
+    def top_level(self) -> Iterator[Module]:
+        for file in self.tree.ending(".py"):
+            if "/" not in file.path and not candidates.is_aside(file) and (module := self.sources.module(file.path)):
+                yield module
+
+    def starts(self, modules: tuple[Module, ...]) -> tuple[Run, ...]:
+        """The calls that start a server, in the app and in scripts at the top that import it."""
+        scripts = [each for each in self.top_level() if any(below in modules for below in self.sources.imported(each))]
+        return tuple(run for module in dict.fromkeys((*modules, *scripts)) for run in runs(module))
+
+    def dependencies(
+        self,
+        entry: Found[Entry] | None,
+        modules: tuple[Module, ...],
+        found_models: tuple[Found[Model], ...],
+        python: Found[Python] | None,
+    ) -> tuple[Listing | None, list[Remark]]:
+        """The list that counts, and what is wrong with it."""
+        version = str(python.value) if python else python_version.text_of(python_version.DEFAULT)
+        lists = [
+            each
+            for each in listings(self.tree, target_environment(version), entry.value.start_in if entry else "")
+            if each.dependencies
+        ]
+        environment = self.environment()
+        imported = imports.imported(self.sources, modules)
+        if not lists:
+            libraries = {name: each.source for each in found_models for name in each.value.libraries}
+            lists = [imports.listing(imported, libraries, environment)]
+        chosen, *others = lists
+        if not chosen.dependencies:
+            return None, []
+        remarks = [*consistency.of_listing(chosen, version), *consistency.between(chosen, others)]
+        if chosen.origin is not Origin.IMPORTS:
+            remarks += imports.missing(imported, chosen, environment)
+        remarks += consistency.of_models(chosen, found_models)
+        return chosen, remarks
+
+    def environment(self) -> Environment:
+        own = Environment.inside(self.tree.root, self.tree.environments)
+        return self.options.environment or own or Environment.running()
+
+    def model_files(self, found: Iterable[Found[Model]]) -> tuple[str, ...]:
+        """The files of the models, also where a model is a folder."""
+        paths = [each.value.path for each in found if each.value.size]
+        below = (file.path for file in self.tree.files if any(file.path.startswith(f"{path}/") for path in paths))
+        return tuple(sorted({*(path for path in paths if self.tree.get(path)), *below}))
+
+    def env_file(self, modules: Iterable[Module]) -> Found[str] | None:
+        """`.env` at the top, if the app's source loads it."""
+        readers = {"dotenv", "decouple", "environs", "environ", "pydantic_settings", "starlette.config"}
+        reads = any(name in readers for module in modules for name, _ in module.imports())
+        return self.file(".env") if reads else None
+
+    def file(self, path: str) -> Found[str] | None:
+        return Found(path, Source(path), Certainty.CERTAIN) if self.tree.get(path) else None
+
+    def of_tree(self) -> Iterator[Remark]:
+        for path in self.tree.outside:
+            what = (
+                "is a link that leads out of the folder; it was not followed, and the image would not have its content"
+            )
+            yield Remark("link-outside", Severity.WARNING, Source(path), what, "Put the file itself into the folder.")
+        if self.tree.truncated:
+            what = "holds more files than were looked at"
+            yield Remark("too-many-files", Severity.WARNING, Source("."), what, "Move what is not the app's elsewhere.")
+
+    def of_source(self, modules: Iterable[Module], starts: tuple[Run, ...], *, own: bool) -> Iterator[Remark]:
+        yield from self.sources.remarks
+        yield from smells.of_runs(starts, own=own)
+        yield from smells.of_commands(self.commands, starts, own=own)
+        yield from smells.of_gunicorn(self.config)
+        yield from smells.of_dockerfile(self.dockerfile)
+        for module in modules:
+            yield from smells.of_module(module)
+            yield from handlers.of_module(module)
+
+    def of_files(self, modules: tuple[Module, ...], found: tuple[Found[Model], ...]) -> Iterator[Remark]:
+        ships = self.options.ships
+        mentioned = "\n".join(self.tree.text(module.file) for module in modules)
+        yield from secrets.secrets(self.tree, self.dockerfile, ships)
+        yield from bulk.bulk(self.tree, ships, lambda path: path.rpartition("/")[2] in mentioned)
+        for path in self.model_files(found):
+            if not ships(path):
+                what = "is kept out of the image by .dockerignore"
+                yield Remark("model-ignored", Severity.ERROR, Source(path), what, "Remove the line that excludes it.")
+
+
+def _unserved(entry: Found[Entry] | None, *, own: bool) -> Iterator[Remark]:
+    """Why mldeploy's recipe cannot serve an app; with a Dockerfile of the folder's own it need not."""
+    if entry is None or own or is_served(entry.value):
+        return
+    found = entry.value
+    if found.framework == "Dash" and found.interface is Interface.SCRIPT:
+        what = "is a Dash, which no server takes by itself"
+        todo = "Add `server = app.server` below it: that is what is served."
+    elif found.interface is not Interface.WSGI:
+        own_server = found.interface is Interface.SCRIPT
+        speaks = f"brings {found.framework}'s own server" if own_server else f"speaks ASGI ({found.framework})"
+        what = f"{speaks}, and mldeploy's recipe serves WSGI apps"
+        todo = "Write a Dockerfile that starts it: mldeploy builds, checks and deploys that one."
+    elif found.start_in:
+        what = f"works only when it is started in {found.start_in}/, where its own modules and files are"
+        todo = f"Make that the project: `mldeploy -C {found.start_in} init`."
+    elif found.factory:
+        what = f"`{found.attribute}` returns the app, and what is served must be the app itself"
+        todo = f"Write a wsgi.py: `from {found.module} import {found.attribute}` and `app = {found.attribute}()`."
+    else:
+        what = f"the module {found.module} has a name that cannot be imported"
+        todo = "Rename the file or its folder: letters, digits and underscores."
+    yield Remark("entry-not-served", Severity.ERROR, entry.source, what, todo)
+
+
+def is_served(entry: Entry) -> bool:
+    """Whether mldeploy's own recipe can serve an app: a WSGI object that can be imported from the folder."""
+    names = (*entry.module.split("."), entry.attribute)
+    plain = all(name.isidentifier() for name in names)
+    return entry.interface is Interface.WSGI and not entry.factory and not entry.start_in and plain
+
+
+def _health(entry: Found[Entry] | None, found: tuple[Route, ...]) -> Found[str] | None:
+    route = health(found)
+    if route or not entry:
+        return _path(route)
+    usual = {"Dash": "/", "Gradio": "/", "Streamlit": "/_stcore/health", "FastAPI": "/docs"}
+    known = usual.get(entry.value.framework)
+    return Found(known, entry.source) if known else None
+
+
+def _no_health(entry: Found[Entry] | None, found: tuple[Route, ...], *, own: bool) -> Iterator[Remark]:
+    if entry and found and _health(entry, found) is None:
+        what = "has no page at / and no route such as /health, so nothing tells when it can serve"
+        todo = "Add a route `/health` that answers 200, or name one: `health` in mldeploy.toml."
+        yield Remark("no-health", Severity.WARNING if own else Severity.ERROR, entry.source, what, todo)
+
+
+def _path(route: Route | None) -> Found[str] | None:
+    usable = route is not None and re.fullmatch(r"/[!-~]*", route.path)
+    return Found(route.path, route.source) if route and usable else None
+
+
+def _sorted(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
+    order = list(Severity)
+    return tuple(sorted(dict.fromkeys(remarks), key=lambda each: (order.index(each.severity), each.source, each.code)))

@@ -1,0 +1,141 @@
+"""Keys, passwords and credentials in the folder. Where they are is told; what they are is not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from mldeploy.project.detect.dockerfile import Dockerfile
+from mldeploy.project.detect.findings import Remark, Severity, Source
+from mldeploy.project.detect.tree import File, Tree
+
+SCANNED_BYTES: Final = 32 << 20
+"""Text that is searched, in all; the smallest files first, so that large ones are left out."""
+
+_SCANNED_FILE: Final = 1 << 18
+
+_NAMES: Final = re.compile(
+    r"id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|_netrc|\.pypirc|\.git-credentials|\.htpasswd|\.pgpass|\.my\.cnf|\.dockercfg"
+    r"|\.dockerconfigjson|kubeconfig|kaggle\.json|(?:.*[-_.])?credentials?(?:\.(?:json|ya?ml|ini|csv|txt|toml))?"
+    r"|client_secrets?.*\.json|service[-_]?account.*\.json|.*\.(?:p12|pfx|jks|keystore|kdbx|ppk|ovpn)|.*\.tfstate(?:\.backup)?"
+    r"|terraform\.tfvars|secrets?\.(?:json|ya?ml|toml|ini|txt|py)|.*accessKeys\.csv",
+    re.IGNORECASE,
+)
+_ENV_FILE: Final = re.compile(r"\.env(?:\..+)?|.+\.env|\.envrc", re.IGNORECASE)
+_ENV_EXAMPLE: Final = re.compile(r".*(?:example|sample|template|dist|defaults?)", re.IGNORECASE)
+_KEY_FILE: Final = frozenset({".pem", ".key", ".asc"})
+_PRIVATE: Final = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
+
+_TEXT: Final = frozenset({
+    ".py", ".ipynb", ".json", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".conf", ".txt", ".sh", ".env", ".md",
+    ".html", ".js", ".ts", ".xml", ".properties", ".tf", ".r", "",
+})  # fmt: skip
+
+_PATTERNS: Final[tuple[tuple[str, re.Pattern[bytes]], ...]] = (
+    ("a private key", _PRIVATE),
+    ("an AWS access key", re.compile(rb"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b")),
+    ("an AWS secret key", re.compile(rb"(?i)aws_?secret_?(?:access_?)?key[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9/+]{40}\b")),
+    ("a GitHub token", re.compile(rb"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60,})")),
+    ("a Google API key", re.compile(rb"\bAIza[A-Za-z0-9_-]{35}\b")),
+    ("an OpenAI or Anthropic key", re.compile(rb"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}")),
+    ("a Hugging Face token", re.compile(rb"\bhf_[A-Za-z0-9]{30,}")),
+    ("a Slack token", re.compile(rb"\bxox[abprs]-[A-Za-z0-9-]{10,}")),
+    ("a Stripe key", re.compile(rb"\b[rs]k_live_[A-Za-z0-9]{20,}")),
+    ("an Azure storage key", re.compile(rb"AccountKey=[A-Za-z0-9/+]{40,}={0,2}")),
+    ("a PyPI token", re.compile(rb"\bpypi-[A-Za-z0-9_-]{50,}")),
+    ("a password in a database address", re.compile(
+        rb"\b(?:postgres(?:ql)?|mysql|mongodb|redis|amqp)(?:\+\w+)?://[^\s:/@\"'{}$<>]+:[^\s/@\"'{}$<>]{3,}@(?!localhost|127\.)")),
+)  # fmt: skip
+_ANY: Final = re.compile(
+    rb"PRIVATE KEY|AKIA|ASIA|secret|gh[pousr]_|github_pat_|AIza|sk-|hf_|xox|k_live_|AccountKey=|pypi-|://[^\s/@]*:[^\s/@]*@",
+    re.IGNORECASE,
+)
+"""What at least one pattern needs: most files are done with after one search."""
+
+_SECRET_NAME: Final = re.compile(r"(?:.*_)?(?:PASSWORD|PASSWD|SECRET|SECRET_KEY|TOKEN|API_KEY|ACCESS_KEY|PRIVATE_KEY)")
+
+
+def secrets(tree: Tree, dockerfile: Dockerfile | None, ships: Callable[[str], bool]) -> Iterator[Remark]:
+    """A remark for each file that is a secret and each line that holds one. ships: what gets into the image."""
+    for file in tree.files:
+        kind = _kind_of_file(tree, file)
+        if kind:
+            yield _remark(Source(file.path), f"is {kind}", ships(file.path))
+    for file in _searched(tree):
+        yield from _in_file(tree, file, ships(file.path))
+    for name, (value, source) in (dockerfile.environment if dockerfile else {}).items():
+        if _SECRET_NAME.fullmatch(name.upper()) and value and not value.startswith("$"):
+            what = f"sets {name}, and whoever has the image can read it"
+            todo = "Give it when the container starts: `[app] env_file` in mldeploy.toml."
+            yield Remark("secret-in-file", Severity.WARNING, source, what, todo)
+
+
+def is_env_file(name: str) -> bool:
+    """`.env`, `.env.production`, `prod.env`; not `.env.example`."""
+    return _ENV_FILE.fullmatch(name) is not None and _ENV_EXAMPLE.fullmatch(name) is None
+
+
+def _kind_of_file(tree: Tree, file: File) -> str:
+    if is_env_file(file.name):
+        return "a file of environment variables, which usually holds passwords and keys"
+    if file.suffix in _KEY_FILE:
+        return "a private key" if _PRIVATE.search(tree.data(file, 4096)) else ""
+    folder = file.folder.rpartition("/")[2]
+    if (folder, file.name) in {(".aws", "config"), (".docker", "config.json"), (".kube", "config")}:
+        return "a file of credentials"
+    if _NAMES.fullmatch(file.name):
+        return "" if file.suffix == ".py" and not tree.data(file, 1) else "a file of credentials, by its name"
+    if file.suffix == ".json" and file.size < _SCANNED_FILE and _is_service_account(tree.data(file, _SCANNED_FILE)):
+        return "a Google service account's key"
+    return ""
+
+
+def _is_service_account(data: bytes) -> bool:
+    if b'"private_key"' not in data:
+        return False
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and "private_key" in document
+
+
+def _searched(tree: Tree) -> Iterator[File]:
+    left = SCANNED_BYTES
+    for file in sorted(tree.files, key=lambda file: file.size):
+        left -= file.size
+        if file.size > _SCANNED_FILE or left < 0:
+            return
+        if file.size and file.suffix in _TEXT and not _kind_by_name(file):
+            yield file
+
+
+def _kind_by_name(file: File) -> bool:
+    """Whether the file as a whole has been named already."""
+    return is_env_file(file.name) or _NAMES.fullmatch(file.name) is not None
+
+
+def _in_file(tree: Tree, file: File, ships: bool) -> Iterator[Remark]:
+    data = tree.data(file, _SCANNED_FILE)
+    if not _ANY.search(data):
+        return
+    for kind, pattern in _PATTERNS:
+        match = pattern.search(data)
+        if match:
+            line = data.count(b"\n", 0, match.start()) + 1
+            yield _remark(Source(file.path, line), f"holds {kind}", ships)
+
+
+def _remark(source: Source, what: str, ships: bool) -> Remark:
+    is_code = source.line > 0
+    where = ", and would get into the image" if ships else ", which stays out of the image"
+    if is_code:
+        todo = "Take it from an environment variable, and revoke it: what was once in a file may have been copied."
+    elif ships:
+        todo = "Keep it out with .dockerignore (`mldeploy init` writes one); give its values with `[app] env_file`."
+    else:
+        todo = ""
+    severity = Severity.WARNING if ships or is_code else Severity.NOTE
+    return Remark("secret-in-file" if is_code else "secret-file", severity, source, what + where, todo)

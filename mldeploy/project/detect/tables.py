@@ -1,0 +1,74 @@
+"""What was found, as the tables of a `mldeploy.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mldeploy.config.kinds import dns_label
+from mldeploy.project.detect.dependency import Origin
+from mldeploy.project.detect.findings import Certainty, Found
+from mldeploy.project.detect.folder import Folder, is_served
+from mldeploy.project.detect.python_version import DEFAULT
+
+Value: TypeAlias = str | int | list[str]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of the configuration. why: where its value was found, in words."""
+
+    table: str
+    key: str
+    value: Value
+    why: str
+
+
+def tables(folder: Folder) -> dict[str, dict[str, Value]]:
+    """The raw tables that a configuration file would hold: `{"app": {…}, "build": {…}, "check": {…}}`.
+
+    Only what was found is there; for the rest the configuration's own defaults are right.
+    """
+    found: dict[str, dict[str, Value]] = {"app": {}, "build": {}, "check": {}}
+    for setting in settings(folder):
+        found[setting.table][setting.key] = setting.value
+    return found
+
+
+def settings(folder: Folder) -> tuple[Setting, ...]:
+    """The same key by key, each with its reason, in the order of the manual."""
+    return tuple(_settings(folder))
+
+
+def _settings(folder: Folder) -> Iterator[Setting]:
+    yield Setting("app", "name", dns_label(folder.root.name), "the folder's name")
+    entry = folder.entry
+    if entry and is_served(entry.value):
+        yield Setting("app", "entry", str(entry.value), f"{entry.value.framework}, {_where(entry)}")
+    if folder.port:
+        yield Setting("app", "port", folder.port.value, _where(folder.port))
+    for key, route in (("health", folder.health), ("predict", folder.predict), ("predict_table", folder.predict_table)):
+        if route:
+            yield Setting("app", key, route.value, _where(route))
+    if folder.model_files:
+        yield Setting("app", "models", list(folder.model_files), "found by their extension and content")
+    if folder.env_file:
+        yield Setting("app", "env_file", folder.env_file.value, "the app reads it; it stays out of the image")
+    yield from _build(folder)
+    if folder.golden:
+        yield Setting("check", "golden", folder.golden.value, "there is one")
+
+
+def _build(folder: Folder) -> Iterator[Setting]:
+    python = folder.python
+    if python and python.value.version != DEFAULT:
+        yield Setting("build", "base_image", f"python:{python.value}-slim-bookworm", _where(python))
+    listed = folder.dependencies
+    if listed and listed.origin is Origin.REQUIREMENTS and listed.path != "requirements.txt":
+        yield Setting("build", "requirements", listed.path, "there is one")
+
+
+def _where(found: Found[object]) -> str:
+    guess = found.certainty is Certainty.GUESS
+    return "a guess: nothing says so" if guess and found.source.path == "." else f"{'perhaps ' * guess}{found.source}"

@@ -1,0 +1,191 @@
+"""The files of a folder, listed and read so that no folder, however strange, can hang or fill the machine."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from mldeploy.project.errors import ProjectError
+
+MAX_FILES = 20_000
+MAX_DEPTH = 32
+TEXT_LIMIT = 1 << 20
+"""Bytes of a text file that are read; no source, lock or configuration file that a person wrote comes near it."""
+
+SKIPPED = frozenset({
+    ".git", ".hg", ".svn", "__pycache__", "node_modules", ".ipynb_checkpoints", ".tox", ".nox", ".eggs", ".direnv",
+    ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".cache", ".idea", ".vscode", ".dvc",
+    "site-packages",
+})  # fmt: skip
+"""Folders that hold nothing of the app, whatever is in them."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A regular file below the folder. path: with forward slashes. size: bytes."""
+
+    path: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def folder(self) -> str:
+        """The path of its folder, "" for the root."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def suffix(self) -> str:
+        """In lower case, with its dot; "" if there is none."""
+        return os.path.splitext(self.name)[1].lower()  # noqa: PTH122 - ten thousand times: a Path is ten times slower
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A folder's regular files, sorted by path, without what is never part of an app (SKIPPED, virtual environments).
+
+    outside: symbolic links that lead out of the folder; they are never followed. unreadable: folders that may not be
+    read. truncated: there were more than MAX_FILES files or MAX_DEPTH levels, and the rest was not looked at.
+    """
+
+    root: Path
+    files: tuple[File, ...]
+    outside: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    truncated: bool = False
+
+    @cached_property
+    def by_path(self) -> dict[str, File]:
+        return {file.path: file for file in self.files}
+
+    def get(self, path: str) -> File | None:
+        """The file at a path below the folder, or None."""
+        return self.by_path.get(path)
+
+    def first(self, *paths: str) -> File | None:
+        """The first of these paths that is a file, or None."""
+        return next((file for path in paths if (file := self.get(path))), None)
+
+    def named(self, *names: str) -> tuple[File, ...]:
+        """Every file with one of these names, those nearest to the root first."""
+        found = [file for file in self.files if file.name in names]
+        return tuple(sorted(found, key=lambda file: (file.path.count("/"), names.index(file.name), file.path)))
+
+    def ending(self, *suffixes: str) -> tuple[File, ...]:
+        """Every file with one of these suffixes (lower case, with the dot)."""
+        return tuple(file for file in self.files if file.suffix in suffixes)
+
+    def open(self, file: File) -> BinaryIO:
+        """Open for reading; the caller closes it. Raises OSError. Never waits for a writer."""
+        handle = os.open(self.root / file.path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        if not stat.S_ISREG(os.fstat(handle).st_mode):  # replaced since it was listed
+            os.close(handle)
+            raise OSError("not a regular file")
+        return os.fdopen(handle, "rb")
+
+    def data(self, file: File, limit: int = TEXT_LIMIT) -> bytes:
+        """The first `limit` bytes; empty if the file cannot be read."""
+        try:
+            with self.open(file) as handle:
+                return handle.read(limit)
+        except OSError:
+            return b""
+
+    def text(self, file: File) -> str:
+        """The text up to TEXT_LIMIT, without a byte order mark; what is not UTF-8 becomes replacement characters."""
+        data = self.data(file)
+        if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:  # what `pip freeze > file` writes in a Windows PowerShell
+            return data.decode("utf-16", errors="replace")
+        return data.decode("utf-8-sig", errors="replace")
+
+    def lines(self, file: File) -> list[str]:
+        """The lines of the text, without their ends. Only CR, LF and CRLF end a line, as in an editor."""
+        return self.text(file).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def scan(folder: Path) -> Tree:
+    """List a folder. Raises ProjectError if it is not a folder or cannot be read."""
+    root = Path(os.path.realpath(folder))
+    try:
+        os.scandir(root).close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ProjectError(str(folder), f"cannot be read as a folder: {reason.lower()}", "Name a folder.") from error
+    return _Scan(root).run()
+
+
+class _Scan:
+    """One walk, breadth first: when the limit is reached, what lies deepest is what was left out."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files: list[File] = []
+        self.outside: list[str] = []
+        self.unreadable: list[str] = []
+        self.environments: list[str] = []
+        self.truncated = False
+
+    def run(self) -> Tree:
+        level = [""]
+        for _ in range(MAX_DEPTH):
+            level = [below for folder in level for below in self._folder(folder)]
+        self.truncated |= bool(level)
+        self.files.sort(key=lambda file: file.path)
+        found = (tuple(sorted(each)) for each in (self.outside, self.unreadable, self.environments))
+        outside, unreadable, environments = found
+        return Tree(self.root, tuple(self.files), outside, unreadable, environments, self.truncated)
+
+    def _folder(self, folder: str) -> list[str]:
+        """List one folder; returns the folders in it that are to be listed too."""
+        if self.truncated:
+            return []
+        try:
+            with os.scandir(self.root / folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError:
+            self.unreadable.append(folder)
+            return []
+        if folder and any(entry.name in {"pyvenv.cfg", "conda-meta"} for entry in found):
+            self.environments.append(folder)
+            return []
+        return [path for entry in found if (path := self._entry(folder, entry))]
+
+    def _entry(self, folder: str, entry: os.DirEntry[str]) -> str | None:
+        path = f"{folder}/{entry.name}" if folder else entry.name
+        if not _is_text(path):
+            return None
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                return None if entry.name in SKIPPED else path
+            if entry.is_symlink() and not self._stays_inside(path):
+                self.outside.append(path)
+            elif entry.is_file():
+                self._add(File(path, entry.stat().st_size))
+        except OSError:
+            self.unreadable.append(path)
+        return None
+
+    def _stays_inside(self, path: str) -> bool:
+        return Path(os.path.realpath(self.root / path)).is_relative_to(self.root)
+
+    def _add(self, file: File) -> None:
+        if len(self.files) < MAX_FILES:
+            self.files.append(file)
+        else:
+            self.truncated = True
+
+
+def _is_text(path: str) -> bool:
+    """Whether a name can be printed and written to a file: a file system takes any bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return path.isprintable()
