@@ -8,10 +8,9 @@ from collections.abc import Callable, Collection
 from types import FrameType
 from typing import TypeAlias
 
-Tracer: TypeAlias = Callable[[FrameType, str, object], "Tracer | None"]
+from tests.core.patience import PATIENCE
 
-PATIENCE = 20.0
-"""Seconds after which a test that waits for another thread gives up. No test waits for them to pass."""
+Tracer: TypeAlias = Callable[[FrameType, str, object], "Tracer | None"]
 
 
 def tracer(files: Collection[str], nth: int, halt: Callable[[], None]) -> Tracer:

@@ -19,7 +19,8 @@ from mldeploy.core.events import Action, Failed, Finished
 from mldeploy.core.monitor import Cancel, CancelledError, Monitor
 from mldeploy.core.step import Key, Outputs, Resource, Seen
 from mldeploy.core.verbs import DeploymentFailedError
-from tests.core.halting import PATIENCE, Tracer, tracer
+from tests.core.halting import Tracer, tracer
+from tests.core.patience import PATIENCE
 from tests.core.rivals import ROOT
 from tests.core.simulated.cloud import Client, CloudError, Point, Thing, World
 from tests.core.simulated.doors import FailsAt, Recorder, StopsAt
@@ -106,6 +107,15 @@ def test_a_stop_before_anything_begins_touches_nothing(machine: Machine) -> None
 def test_a_stop_after_the_last_step_is_no_interruption(machine: Machine) -> None:
     last = Point("find", "endpoint", APP, 2, after=True)
     assert machine.deploy(StopsAt(last, machine.cancel)).out.kind == "endpoint"
+
+
+def test_a_sweep_that_was_stopped_is_told_and_done_the_next_time(machine: Machine) -> None:
+    machine.deploy()
+    machine.config = Config(cluster="larger")
+    machine.deploy(StopsAt(Point("find", "endpoint", APP, 1, after=True), machine.cancel))
+    (note,) = machine.heard.notes
+    assert note == "cluster insurance/insurance is no longer needed and was not removed; it stays listed."
+    assert [done.resource for done in machine.deploy().steps if done.action is Action.REMOVED] == [resource("cluster")]
 
 
 def test_a_step_that_fails_while_it_is_stopped_is_a_failure(machine: Machine) -> None:

@@ -11,7 +11,7 @@ from mldeploy.core.errors import ExitCode, RefusedError
 from mldeploy.core.events import Action, Finished, Noted
 from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError
-from tests.core.halting import PATIENCE
+from tests.core.patience import PATIENCE
 from tests.core.simulated.cloud import CloudError, Point, World
 from tests.core.simulated.doors import FailsAt, Recorder
 from tests.core.simulated.machine import Machine, foreign, foreigners, ours

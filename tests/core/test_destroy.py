@@ -18,6 +18,7 @@ from mldeploy.core.step import Key, Resource, Step
 from mldeploy.core.verbs import deploy, destroy
 from mldeploy.core.verbs.destroy import needed_kinds
 from tests.core.graphs import Graph, graphs
+from tests.core.patience import unhurried
 from tests.core.places import memory
 from tests.core.simulated.cloud import Client, CloudError, DeniedError, Point, Thing, World
 from tests.core.simulated.doors import FailsAt, Recorder
@@ -206,7 +207,7 @@ def test_a_field_stands_for_every_kind_that_it_can_hold() -> None:
     assert needed_kinds(kinds)["anything"] >= {"cluster", "big-cluster", "on-any-cluster"}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(unhurried, max_examples=40)
 @given(graphs())
 def test_things_of_one_kind_that_stand_on_one_another_go_in_the_right_order(graph: Graph) -> None:
     parts: dict[int, Part] = {}

@@ -22,6 +22,7 @@ from mldeploy.core.journal import Journal, Scope, read
 from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError
 from tests.core import killed
+from tests.core.patience import unhurried
 from tests.core.places import memory
 from tests.core.rivals import ROOT, SCOPE, Rival, thing
 from tests.core.simulated.cloud import World
@@ -47,6 +48,7 @@ names = st.text(max_size=20)
 resources = st.builds(Resource, names, st.builds(Key, names, st.lists(names, max_size=3).map(tuple)))
 
 
+@unhurried
 @given(st.lists(st.tuples(st.booleans(), resources), max_size=12))
 def test_it_lists_what_was_begun_and_not_forgotten_in_that_order(changes: list[tuple[bool, Resource]]) -> None:
     wanted: dict[Resource, None] = {}
@@ -114,6 +116,7 @@ class TestFiles:
         assert not here.file(tmp_path).exists()
         assert read(tmp_path, there) == (B,)
 
+    @unhurried
     @given(*[st.builds(Scope, names, names, st.lists(names, max_size=2).map(tuple))] * 2)
     @example(Scope("a b", "t"), Scope("a_b", "t"))
     @example(Scope("a", "t", ("x", "y")), Scope("a", "t@x", ("y",)))
@@ -122,6 +125,7 @@ class TestFiles:
     def test_two_scopes_never_share_a_file(self, one: Scope, other: Scope) -> None:
         assert (one.file(Path("state")) == other.file(Path("state"))) == (one == other)
 
+    @unhurried
     @given(st.builds(Scope, names, names, st.lists(names, max_size=2).map(tuple)))
     @example(Scope("..", ".."))
     @example(Scope("", ""))
@@ -368,6 +372,7 @@ class TestRefused:
         with opened(tmp_path) as journal:
             assert journal.predecessor is None
 
+    @unhurried
     @given(st.binary(max_size=300))
     @example(b'{"version":1}\n')
     def test_whatever_stands_there_is_read_or_refused(self, content: bytes) -> None:
@@ -382,6 +387,7 @@ class TestRefused:
             else:
                 assert found == ()
 
+    @unhurried
     @given(st.data())
     def test_one_flipped_bit_is_never_another_kind_of_error(self, data: st.DataObject) -> None:
         with tempfile.TemporaryDirectory() as name:

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mldeploy.core.errors import MldeployError
 from mldeploy.core.journal import read
+from tests.core.patience import unhurried
 from tests.core.places import memory
 from tests.core.simulated.cloud import CloudError, Door, Point, Thing, World, open_door
 from tests.core.simulated.doors import Death, DiesAt, FailsAt, StopsAt
@@ -116,6 +117,6 @@ class LongLife(Life):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(deadline=None, max_examples=60, stateful_step_count=12)
+TestLife.settings = settings(unhurried, max_examples=60, stateful_step_count=12)
 TestLongLife = pytest.mark.exhaustive(LongLife.TestCase)
-TestLongLife.settings = settings(deadline=None, max_examples=1000, stateful_step_count=25)
+TestLongLife.settings = settings(unhurried, max_examples=1000, stateful_step_count=25)

@@ -8,6 +8,7 @@ from hypothesis import given
 from mldeploy.core.graph import steps_of
 from mldeploy.core.step import Key, NotYetError, Outputs, Resource, needs
 from tests.core.graphs import Graph, graphs
+from tests.core.patience import unhurried
 from tests.core.simulated.cloud import Thing
 from tests.core.simulated.steps import Part
 
@@ -24,6 +25,7 @@ def built(graph: Graph) -> Part:
     return part("goal", tuple(parts[node] for node in graph))
 
 
+@unhurried
 @given(graphs())
 def test_every_step_is_listed_once_after_its_needs(graph: Graph) -> None:
     goal = built(graph)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from graphlib import CycleError
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mldeploy.core.graph import Walked, walk
 from mldeploy.core.monitor import Cancel
 from tests.core.graphs import Graph, all_needs, graphs, levels
-from tests.core.halting import PATIENCE
+from tests.core.patience import PATIENCE, unhurried
 
 
 def _at_once(node: int) -> None:
@@ -48,7 +48,7 @@ class BrokenError(Exception):
     """What a visit raises here."""
 
 
-@settings(deadline=None)
+@unhurried
 @given(graphs())
 def test_every_node_is_visited_once_and_after_what_it_needs(graph: Graph) -> None:
     visits = Visits()
@@ -59,7 +59,7 @@ def test_every_node_is_visited_once_and_after_what_it_needs(graph: Graph) -> Non
     assert (walked.failed, walked.untouched) == ((), ())
 
 
-@settings(deadline=None)
+@unhurried
 @given(graphs())
 def test_nodes_that_do_not_need_one_another_run_at_the_same_time(graph: Graph) -> None:
     ranks = levels(graph)
@@ -86,7 +86,7 @@ def test_a_long_chain_does_not_wait_for_its_slow_neighbour() -> None:
     assert walked.done == ("a", "b", "c", "slow", "end")
 
 
-@settings(deadline=None)
+@unhurried
 @given(graphs(), st.integers(1, 4))
 def test_no_more_run_at_once_than_there_are_workers(graph: Graph, workers: int) -> None:
     visits = Visits()
@@ -101,7 +101,7 @@ def test_as_many_run_at_once_as_there_are_workers() -> None:
     assert walked.failed == ()
 
 
-@settings(deadline=None)
+@unhurried
 @given(graphs(), st.data())
 def test_after_a_failure_only_what_runs_already_ends(graph: Graph, data: st.DataObject) -> None:
     broken = data.draw(st.frozensets(st.sampled_from(sorted(graph)), min_size=1), "broken")
@@ -143,7 +143,7 @@ def _fail_beside(node: int, beside_runs: threading.Event, failed: threading.Even
     assert failed.wait(PATIENCE)
 
 
-@settings(deadline=None)
+@unhurried
 @given(graphs(), st.data())
 def test_keep_going_leaves_out_exactly_what_needs_the_failed(graph: Graph, data: st.DataObject) -> None:
     broken = data.draw(st.frozensets(st.sampled_from(sorted(graph))), "broken")
@@ -156,7 +156,7 @@ def test_keep_going_leaves_out_exactly_what_needs_the_failed(graph: Graph, data:
     _check_partition(graph, walked)
 
 
-@settings(deadline=None)
+@unhurried
 @given(graphs(), st.data(), st.booleans())
 def test_after_a_stop_nothing_new_starts(graph: Graph, data: st.DataObject, keep_going: bool) -> None:
     last = data.draw(st.sampled_from(sorted(graph)), "last")
@@ -190,7 +190,7 @@ def test_a_stop_before_the_walk_leaves_everything_untouched() -> None:
     assert visits.begun == []
 
 
-@settings(deadline=None)
+@unhurried
 @given(graphs(), st.data())
 def test_a_cycle_is_refused_before_anything_is_visited(graph: Graph, data: st.DataObject) -> None:
     top = data.draw(st.sampled_from(sorted(graph)), "top")
