@@ -41,7 +41,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Call:
-    """The `number`th call (from 0), without the API's version and with names instead of container ids."""
+    """The `number`th call (from 0), without the API's version, with ID instead of every id."""
 
     number: int
     verb: str
@@ -57,6 +57,10 @@ def no_fault(call: Call) -> None:
     """The rule of a door that only looks."""
 
 
+def no_strike() -> None:
+    """Nothing else happens with the fault."""
+
+
 class EngineProxy:
     """Serves the engine's API on a unix socket in `folder` until it is closed. `calls` is what has come through."""
 
@@ -64,7 +68,7 @@ class EngineProxy:
         self.path = folder / "engine.sock"
         self.calls: list[Call] = []
         self.rule: Rule = no_fault
-        self.after: Callable[[Call], None] = no_fault
+        self.strike: Callable[[], object] = no_strike
         self.closed = threading.Event()
         self._mutex = threading.Lock()
         self._server = _Server(str(self.path), self)
@@ -75,17 +79,17 @@ class EngineProxy:
     def endpoint(self) -> str:
         return f"unix://{self.path}"
 
-    def reset(self, rule: Rule = no_fault) -> None:
-        """Count from 0 again, under another rule."""
+    def reset(self, rule: Rule = no_fault, strike: Callable[[], object] = no_strike) -> None:
+        """Count from 0 again, under another rule. `strike` is called at the moment of the fault."""
         with self._mutex:
-            self.calls, self.rule, self.after = [], rule, no_fault
+            self.calls, self.rule, self.strike = [], rule, strike
 
-    def enter(self, method: str, target: str) -> tuple[Call, Fault | None]:
+    def enter(self, method: str, target: str) -> Fault | None:
         with self._mutex:
             path = re.sub(r"^/v[\d.]+", "", urlsplit(target).path)
             call = Call(len(self.calls), f"{method} {re.sub('[0-9a-f]{64}', 'ID', path)}")
             self.calls.append(call)
-        return call, self.rule(call)
+        return self.rule(call)
 
     def close(self) -> None:
         self.closed.set()
@@ -125,7 +129,7 @@ class _Door(BaseHTTPRequestHandler):
     def do_any(self) -> None:
         self.close_connection = True
         proxy = self.server.proxy
-        call, fault = proxy.enter(self.command, self.path)
+        fault = proxy.enter(self.command, self.path)
         body = b"".join(self._body())
         if fault and not fault.is_late:
             return self._fail(fault)
@@ -139,7 +143,6 @@ class _Door(BaseHTTPRequestHandler):
             self._pass_on(answer)
         finally:
             engine.close()
-        return proxy.after(call)
 
     do_GET = do_POST = do_DELETE = do_HEAD = do_PUT = do_any  # noqa: N815 - named by the base class
 
@@ -174,6 +177,7 @@ class _Door(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _fail(self, fault: Fault) -> None:
+        self.server.proxy.strike()
         if fault is Fault.HANG:
             self.server.proxy.closed.wait()
         elif fault in (Fault.REFUSED, Fault.BROKEN):

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import docker
 import pytest
 
-from mldeploy.image.engine import Engine
 from mldeploy.providers.errors import VerdictError
 from mldeploy.providers.local.containers import Containers
 from mldeploy.providers.local.spec import candidate, unproven
-from tests.local.engine_proxy import Call, EngineProxy, Fault
 from tests.local.world import World
 
 pytestmark = pytest.mark.engine
-
-QUICK = 3
-"""Seconds after which a test's client gives up a call that hangs."""
-
-
-@pytest.fixture
-def proxy(tmp_path: Path) -> Iterator[EngineProxy]:
-    with EngineProxy(tmp_path) as proxy:
-        yield proxy
 
 
 @pytest.fixture
 def containers(world: World) -> Containers:
     return Containers(world.engine, world.name)
-
-
-def behind(world: World, proxy: EngineProxy, timeout: int = 60) -> Engine:
-    """The same engine, seen through the proxy."""
-    return Engine(docker.APIClient(proxy.endpoint, timeout=timeout), proxy.endpoint)
 
 
 def test_leftover_candidate_is_named_and_removed(world: World, containers: Containers) -> None:
@@ -94,18 +71,3 @@ def test_destroy_removes_what_a_crash_left(world: World, containers: Containers)
     containers.create(containers.next, unproven(spec))
     world.destroy()
     assert world.containers == ()
-
-
-def calls_of(world: World, proxy: EngineProxy, act: Callable[[], object]) -> list[Call]:
-    """The calls to the engine that an action makes."""
-    proxy.reset()
-    act()
-    return list(proxy.calls)
-
-
-def converges(world: World, version: str) -> None:
-    """After whatever happened, a deployment brings this version, and a destroy leaves nothing."""
-    world.deploy()
-    assert world.version == version
-    assert world.plan().is_noop
-    assert world.serving.spec.restart == "unless-stopped"

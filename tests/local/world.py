@@ -21,6 +21,7 @@ from mldeploy.core.step import Key, Kinds, Outputs, Resource, Seen
 from mldeploy.core.verbs import Deployed, DeploymentFailedError, Destroyed, Plan, deploy, destroy, plan
 from mldeploy.image.cloud import HasEngine
 from mldeploy.image.engine import Engine
+from mldeploy.image.errors import engine_errors
 from mldeploy.image.labels import belonging, matching
 from mldeploy.image.steps import BaseImage, BuiltImage
 from mldeploy.image.types import BaseDigest, Image
@@ -63,7 +64,8 @@ class TinyImage(BuiltImage):
         return f"{self.project.app.name}:{self.tag}"
 
     def probe(self, cloud: HasEngine, outs: Outputs) -> Seen[Image] | None:
-        found = cloud.engine.client.images(self.reference)
+        with engine_errors(self.reference):
+            found = cloud.engine.client.images(self.reference)
         return Seen(Image(self.reference, found[0]["Id"], "linux/amd64", found[0]["Size"], ())) if found else None
 
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[Image] | None, monitor: Monitor) -> Image:
@@ -85,9 +87,10 @@ class TinyImage(BuiltImage):
 
     @staticmethod
     def undo(cloud: HasEngine, key: Key, monitor: Monitor) -> bool:
-        found = cloud.engine.client.images(filters=matching(key.name))
-        for each in found:
-            cloud.engine.client.remove_image(each["Id"], force=True)
+        with engine_errors(key.name):
+            found = cloud.engine.client.images(filters=matching(key.name))
+            for each in found:
+                cloud.engine.client.remove_image(each["Id"], force=True)
         return bool(found)
 
 

@@ -96,15 +96,12 @@ class Containers:
     def start(self, container: str) -> Container:
         """Start a container. Raises StartError or PortInUseError if it is the container's fault. May be repeated."""
         try:
-            self.engine.client.start(container)
-        except APIError as error:
-            said = explanation(error)
-            if any(phrase in said for phrase in PORT_IN_USE):
-                raise PortInUseError(container[:12], said) from error
-            if "runc create failed" in said or error.status_code == 400:
-                raise StartError(container[:12], said) from error
             with engine_errors(container[:12]):
-                raise
+                self.engine.client.start(container)
+        except EngineError as error:
+            if isinstance(error.__cause__, APIError):
+                raise _start_error(error, error.__cause__) from error.__cause__
+            raise
         return self.present(container)
 
     def present(self, container: str) -> Container:
@@ -187,6 +184,16 @@ class Containers:
         details = memory.get("stats", {})
         cache = details.get("inactive_file", details.get("total_inactive_file", 0))
         return Usage(max(0, memory.get("usage", 0) - cache), found["cpu_stats"]["cpu_usage"]["total_usage"])
+
+
+def _start_error(error: EngineError, cause: APIError) -> EngineError:
+    """Whose fault it is that a container does not start: what the engine says is all there is to tell by."""
+    said = explanation(cause)
+    if any(phrase in said for phrase in PORT_IN_USE):
+        return PortInUseError(error.where, said)
+    if "runc create failed" in said or cause.status_code == 400:
+        return StartError(error.where, said)
+    return error
 
 
 def _is_conflict(error: EngineError) -> bool:

@@ -8,9 +8,8 @@ from types import MappingProxyType
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.step import Key, Resource, Step
+from mldeploy.image import catalogue
 from mldeploy.image.engine import Engine
-from mldeploy.image.errors import engine_errors
-from mldeploy.image.labels import matching
 from mldeploy.image.steps import BaseImage, BuiltImage
 from mldeploy.providers.local.cloud import LocalCloud
 from mldeploy.providers.local.containers import Containers
@@ -44,10 +43,10 @@ class LocalProvider:
     def inventory(self, cloud: LocalCloud, project: Project) -> Collection[Resource]:
         """Containers and images by label. Nothing else is made on the engine: neither networks nor volumes."""
         name = project.app.name
-        containers = Containers(cloud.engine, name).all()
-        with engine_errors(f"images of {name}"):
-            images = cloud.engine.client.images(filters=matching(name))
-        there = ((RunningContainer.kind, containers), (BuiltImage.kind, images))
+        there = (
+            (RunningContainer.kind, bool(Containers(cloud.engine, name).all())),
+            (BuiltImage.kind, catalogue.leftovers(cloud.engine, name)),
+        )
         return [Resource(kind, Key(name)) for kind, found in there if found]
 
     def service(self, cloud: LocalCloud, project: Project, settings: LocalSettings) -> LocalService:

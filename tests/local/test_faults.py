@@ -1,0 +1,199 @@
+"""Whichever call to the engine goes wrong, and wherever the process is killed, the next command makes it good."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import docker
+import pytest
+
+from mldeploy.core.errors import LeftoversError
+from mldeploy.core.verbs import DeploymentFailedError
+from mldeploy.image.engine import Engine
+from mldeploy.image.errors import EngineError
+from tests.local.engine_proxy import Call, EngineProxy, Fault, Rule
+from tests.local.world import World
+
+pytestmark = pytest.mark.engine
+
+ROOT = Path(__file__).parents[2]
+IMPATIENT = 2
+"""Seconds after which the client of these tests gives up a call that hangs."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A moment of a command: the `nth` call (from 0) that begins with `verb`, and what goes wrong there."""
+
+    verb: str
+    nth: int
+    fault: Fault
+
+    def __str__(self) -> str:
+        return f"{self.fault} at {self.verb} {self.nth}"
+
+    def rule(self) -> Rule:
+        seen = 0
+
+        def judge(call: Call) -> Fault | None:
+            nonlocal seen
+            if not call.verb.startswith(self.verb):
+                return None
+            seen += 1
+            return self.fault if seen == self.nth + 1 else None
+
+        return judge
+
+
+CREATE, START, STOP, UPDATE = (
+    "POST /containers/create",
+    *(f"POST /containers/ID/{verb}" for verb in ("start", "stop", "update")),
+)
+RENAME, REMOVE, EVENTS, INSPECT = (
+    "POST /containers/ID/rename",
+    "DELETE /containers/ID",
+    "GET /events",
+    "GET /containers/ID",
+)
+
+REDEPLOY = (
+    Point(CREATE, 0, Fault.LOST),
+    Point(START, 0, Fault.REFUSED),
+    Point(EVENTS, 0, Fault.HANG),
+    Point(CREATE, 1, Fault.LOST),
+    Point(STOP, 0, Fault.LOST),
+    Point(START, 1, Fault.CUT),
+    Point(START, 1, Fault.BROKEN),
+    Point(REMOVE, 0, Fault.LOST),
+    Point(RENAME, 0, Fault.CUT),
+)
+DESTROY = (
+    Point("GET /containers/json", 0, Fault.REFUSED),
+    Point(STOP, 0, Fault.CUT),
+    Point(REMOVE, 0, Fault.LOST),
+)
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[EngineProxy]:
+    with EngineProxy(tmp_path) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def ill(world: World, proxy: EngineProxy) -> Iterator[World]:
+    """The same world, whose engine is reached through the proxy."""
+    client = docker.APIClient(proxy.endpoint, version="1.41", timeout=IMPATIENT)
+    yield replace(world, engine=Engine(client, proxy.endpoint))
+    client.close()
+
+
+def attempt(act: Callable[[], object]) -> None:
+    """Let a command fail as the engine makes it fail, and in no other way."""
+    try:
+        act()
+    except DeploymentFailedError as error:
+        if not isinstance(error.failures[0][1], EngineError):
+            raise
+    except (EngineError, LeftoversError):
+        pass
+
+
+def redeploys_through(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
+    world.deploy()
+    ill.env(VERSION="2")
+    world.env(VERSION="2")
+    proxy.reset(point.rule())
+    attempt(ill.deploy)
+    assert world.version in ("1", "2"), "one fault never silences the app"
+    world.deploy()
+    assert world.version == "2"
+    assert world.plan().is_noop
+    assert world.serving.spec.restart == "unless-stopped"
+    world.destroy()
+    assert world.containers == ()
+    assert not world.journalled
+
+
+@pytest.mark.parametrize("point", REDEPLOY, ids=str)
+def test_redeployment_with_a_fault(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
+    redeploys_through(world, ill, proxy, point)
+
+
+def destroys_through(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
+    world.deploy()
+    proxy.reset(point.rule())
+    attempt(ill.destroy)
+    world.destroy()
+    assert world.containers == ()
+    assert not world.journalled
+
+
+@pytest.mark.parametrize("point", DESTROY, ids=str)
+def test_destroy_with_a_fault(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
+    destroys_through(world, ill, proxy, point)
+
+
+def killed(world: World, proxy: EngineProxy, point: Point, version: str) -> bool:
+    """Deploy in another process and kill that at the point. False if it was done before the point came."""
+    command = [sys.executable, "-m", "tests.local.deploy_alone", str(world.folder), world.name]
+    environment = {**os.environ, "DOCKER_HOST": proxy.endpoint}
+    victims: list[int] = []
+    proxy.reset(point.rule(), lambda: os.kill(victims[0], signal.SIGKILL))
+    process = subprocess.Popen([*command, str(world.settings.port), version], cwd=ROOT, env=environment)
+    victims.append(process.pid)
+    return process.wait(60) == -signal.SIGKILL
+
+
+def survives(world: World, proxy: EngineProxy, point: Point) -> bool:
+    world.deploy()
+    was_killed = killed(world, proxy, point, "2")
+    world.env(VERSION="2")
+    world.deploy()
+    assert world.version == "2"
+    assert world.plan().is_noop
+    assert world.serving.spec.restart == "unless-stopped"
+    return was_killed
+
+
+KILLS = (
+    Point(START, 0, Fault.LOST),
+    Point(STOP, 0, Fault.LOST),
+    Point(START, 1, Fault.LOST),
+    Point(REMOVE, 0, Fault.LOST),
+)
+
+
+@pytest.mark.parametrize("point", KILLS, ids=str)
+def test_redeployment_that_is_killed(world: World, proxy: EngineProxy, point: Point) -> None:
+    assert survives(world, proxy, point)
+    assert any("did not finish" in note for note in world.notes)
+
+
+def every(calls: int, *faults: Fault) -> list[Point]:
+    """Each of the first calls of a command, whatever it is, with each fault."""
+    return [Point("", nth, fault) for nth in range(calls) for fault in faults]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("point", every(36, *Fault), ids=str)
+def test_redeployment_with_any_fault_anywhere(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
+    redeploys_through(world, ill, proxy, point)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("point", every(14, *Fault), ids=str)
+def test_destroy_with_any_fault_anywhere(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
+    destroys_through(world, ill, proxy, point)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("point", every(36, Fault.CUT, Fault.LOST), ids=str)
+def test_redeployment_that_is_killed_anywhere(world: World, proxy: EngineProxy, point: Point) -> None:
+    survives(world, proxy, point)
