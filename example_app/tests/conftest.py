@@ -31,9 +31,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def app(trained: Path) -> Flask:
-    """The WSGI callable, imported as a server imports it: app:app, with the model in its environment."""
+def app(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The WSGI callable, imported as a server imports it: app:app, with model and metrics named by its environment."""
     os.environ["MODEL_PATH"] = str(trained / "model.joblib")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(tmp_path_factory.mktemp("metrics"))
     flask_app: Flask = importlib.import_module("app").app
     return flask_app
 
