@@ -38,6 +38,9 @@ def test_one_copy_runs_until_it_is_stopped_and_again_after_a_deployment(world: W
         "running",
         world.url,
     )
+    assert copy.health == "healthy"
+    world.get("/hang")
+    assert service.instances()[0].health == "unhealthy"
     assert MIB < copy.memory < world.project.app.memory
     assert service.url() == world.url
 
@@ -45,7 +48,7 @@ def test_one_copy_runs_until_it_is_stopped_and_again_after_a_deployment(world: W
     assert service.stop() is False
     assert service.url() is None
     (copy,) = service.instances()
-    assert (copy.state, copy.memory, copy.url) == ("exited", 0, "")
+    assert (copy.state, copy.health, copy.memory, copy.url) == ("exited", "", 0, "")
     assert "version 1: listening on 0.0.0.0:8000" in service.logs(follow=False, tail=0)
 
     assert actions(world.deploy())["container"] is Action.UPDATED

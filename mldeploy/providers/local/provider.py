@@ -50,4 +50,4 @@ class LocalProvider:
         return [Resource(kind, Key(name)) for kind, found in there if found]
 
     def service(self, cloud: LocalCloud, project: Project, settings: LocalSettings) -> LocalService:
-        return LocalService(Containers(cloud.engine, project.app.name))
+        return LocalService(Containers(cloud.engine, project.app.name), project.app.health)

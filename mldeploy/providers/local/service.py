@@ -12,6 +12,7 @@ from mldeploy.providers.base import Instance
 from mldeploy.providers.errors import AbsentError
 from mldeploy.providers.local.container import Container
 from mldeploy.providers.local.containers import Containers
+from mldeploy.providers.local.drift import answer_drift
 from mldeploy.providers.local.streams import close
 
 LOOK_EVERY = 0.2
@@ -19,9 +20,10 @@ LOOK_EVERY = 0.2
 
 @dataclass(frozen=True)
 class LocalService:
-    """The containers of one app."""
+    """The containers of one app. health: the path that is asked where the engine does not know (yet) how it is."""
 
     containers: Containers
+    health: str
 
     def instances(self) -> tuple[Instance, ...]:
         return tuple(map(self._instance, self.containers.all()))
@@ -75,12 +77,18 @@ class LocalService:
             name=container.name,
             image=container.spec.image,
             state=container.state,
-            health=container.health,
+            health=self._health(container),
             url=container.url if container.running else "",
             started=container.started,
             restarts=container.restarts,
             memory=self.containers.usage(container.id).memory if container.running else 0,
         )
+
+    def _health(self, container: Container) -> str:
+        """The engine looks only now and then, and not at all into an image without a HEALTHCHECK."""
+        if not container.running or container.health in ("healthy", "unhealthy"):
+            return container.health
+        return (container.health or "unhealthy") if answer_drift(container, self.health) else "healthy"
 
 
 def _split(chunks: Iterator[bytes]) -> Iterator[str]:
