@@ -6,12 +6,10 @@ import contextlib
 import errno
 import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
-
-import psutil
 
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
@@ -106,16 +104,18 @@ def _collide(address: str, other: str) -> bool:
 
 def _process_on(host: str, port: int) -> str:
     """The process that listens on a port, as far as the permissions of this user let it be seen."""
+    import psutil  # noqa: PLC0415 - only a taken port waits for it
+
     with contextlib.suppress(psutil.Error):
         for each in psutil.net_connections("tcp"):
             if not (each.status == psutil.CONN_LISTEN and each.pid and each.laddr):
                 continue
             if each.laddr.port == port and _collide(each.laddr.ip, host):
-                return f"process {each.pid}, {_command(each.pid)}"
+                process = psutil.Process(each.pid)
+                return f"process {each.pid}, {_shown(process.cmdline() or [process.name()])}"
     return "another program (run as root to see which)"
 
 
-def _command(pid: int) -> str:
-    process = psutil.Process(pid)
-    command = shlex.join(process.cmdline()) or process.name()
-    return command if len(command) <= COMMAND_LENGTH else f"{command[:COMMAND_LENGTH]}…"
+def _shown(command: Sequence[str]) -> str:
+    text = shlex.join(command)
+    return text if len(text) <= COMMAND_LENGTH else f"{text[:COMMAND_LENGTH]}…"
