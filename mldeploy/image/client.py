@@ -125,7 +125,8 @@ class AppClient:
         what = f"answers {response.status_code} {response.reason}".rstrip()
         if location := response.headers.get("Location", ""):
             what += f", to {urljoin(response.url, location)}"
-        raise _answer_error(response, f"{what}: {line}" if line else what, "See `mldeploy logs`.")
+        todo = "Correct what is sent." if 400 <= response.status_code < 500 else "See `mldeploy logs`."
+        raise _answer_error(response, f"{what}: {line}" if line else what, todo)
 
 
 @dataclass(frozen=True)
