@@ -1,8 +1,8 @@
 """The corpus: small folders such as people have, each in one file of `corpus/`, with what is to be found in it.
 
 `[files]`, `[bytes]` (in hexadecimal), `[models]` (recipes of `trained.py`) and `[large]` (sizes in bytes) make the
-folder; `installed` and `[provides]` the environment beside it; `kept_out` is what a `.dockerignore` excludes. `[expect]`
-is what must be found: a key that is not there is not looked at, except `remarks`, which must be complete.
+folder; `installed` and `[provides]` the environment beside it; `kept_out` is what a `.dockerignore` excludes.
+`[expect]` is what must be found: a key that is not there is not looked at, except `remarks`, which must be complete.
 """
 
 from __future__ import annotations

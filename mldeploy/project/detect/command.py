@@ -82,7 +82,6 @@ class Command:
     config: str = ""
     script: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
 
     def number(self, *names: str) -> int | None:
         """The value of an option that is a number (the first of these names), or None."""
@@ -120,9 +119,9 @@ def parse_words(words: list[str], chdir: str = "") -> Command | None:
     program = program.rpartition("/")[2]
     if program in {"sh", "bash", "ash"} and arguments:
         program, arguments = arguments[0].rpartition("/")[2], []
-        return Command(None, script=rest[1].removeprefix("./"), chdir=chdir, environment=environment)
+        return Command(None, script=rest[1].removeprefix("./"), chdir=chdir)
     if program.endswith(".sh"):
-        return Command(None, script=rest[0].removeprefix("./"), chdir=chdir, environment=environment)
+        return Command(None, script=rest[0].removeprefix("./"), chdir=chdir)
     server, arguments = _server(program, arguments)
     return _command(server, arguments, chdir, environment) if server else None
 
@@ -205,7 +204,6 @@ def _command(server: Server, arguments: list[str], chdir: str, environment: dict
         chdir=options.get("--chdir", options.get("--app-dir", chdir)).strip("/"),
         config=options.get("-c", options.get("--config", "")).removeprefix("file:").removeprefix("./"),
         options=options,
-        environment=environment,
     )
 
 

@@ -11,6 +11,9 @@ import yaml
 YAML_LIMIT = 1 << 16
 """Characters of a YAML document that are looked at: its parser is slow, and what is read here is a page long."""
 
+_MOST_BRACKETS = 2000
+"""The parser's time grows with the square of what is open."""
+
 
 def toml(text: str) -> dict[str, object]:
     """The tables of a TOML document."""
@@ -22,7 +25,7 @@ def toml(text: str) -> dict[str, object]:
 
 def load_yaml(text: str) -> dict[str, object]:
     """The mapping that a YAML document is; every scalar in it is a string, as it is written."""
-    if len(text) > YAML_LIMIT:
+    if len(text) > YAML_LIMIT or text.count("[") + text.count("{") > _MOST_BRACKETS:
         return {}
     try:
         # Pure Python on purpose: nested deeply enough, a document exhausts the C parser's stack instead of raising.

@@ -6,6 +6,7 @@ development groups, with the markers of a Linux image.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -121,12 +122,19 @@ def pipfile_lock(tree: Tree, file: File, environment: Environment) -> Listing:
     lines = tree.lines(file)
     found = [
         Dependency(
-            canonicalize_name(name), text_at(each, "version"), Source(file.path, line_of(lines, rf'\s*"{name}": '))
+            canonicalize_name(name),
+            text_at(each, "version"),
+            Source(file.path, _line_of_key(lines, name)),
         )
         for name, each in table(load_json(tree.text(file)), "default").items()
         if applies(text_at(each, "markers"), environment)
     ]
     return Listing(Origin.PIPFILE_LOCK, file.path, unique(found), complete=True)
+
+
+def _line_of_key(lines: list[str], name: str) -> int:
+    """The line of a JSON file on which a key's value begins."""
+    return line_of(lines, rf'\s*"{re.escape(name)}": ')
 
 
 def pyproject_dependencies(tree: Tree, file: File) -> Iterator[Dependency]:
@@ -150,9 +158,7 @@ def _table_dependencies(entries: Mapping[str, object], file: File, lines: list[s
         if name.lower() == "python" or at(first, "optional") is True:
             continue
         text = first if isinstance(first, str) else text_at(first, "version")
-        source = Source(
-            file.path, line_of(lines, rf'\s*"?{name}"?\s*=') if name.isprintable() and len(name) < 100 else 0
-        )
+        source = Source(file.path, line_of(lines, rf'\s*"?{re.escape(name)}"?\s*='))
         extras, git = _texts(items(first, "extras")), text_at(first, "git")
         url = f"git+{git}" if git else text_at(first, "url")
         specifier = "" if url else pep440(text)

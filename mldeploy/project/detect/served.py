@@ -50,7 +50,7 @@ def _with_environment(command: Command, dockerfile: Dockerfile) -> Command:
         host = host or environment.get("FLASK_RUN_HOST", "")
         text = environment.get("FLASK_RUN_PORT", "")
         port = port or (int(text) if re.fullmatch(r"[0-9]{1,5}", text) else None)
-    return replace(command, target=target, host=host, port=port, environment=environment | dict(command.environment))
+    return replace(command, target=target, host=host, port=port)
 
 
 def _procfile(tree: Tree) -> Iterator[Found[Command]]:

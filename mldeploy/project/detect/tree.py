@@ -112,8 +112,8 @@ class Tree:
 
 def scan(folder: Path) -> Tree:
     """List a folder. Raises ProjectError if it is not a folder or cannot be read."""
-    root = Path(os.path.realpath(folder))
     try:
+        root = Path(os.path.realpath(folder))
         os.scandir(root).close()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
