@@ -30,6 +30,7 @@ from tests.core.simulated.machine import Machine
 from tests.core.simulated.steps import UNIQUE
 
 A, B, C, D = map(thing, "abcd")
+SHORT = Resource("x", Key("y"))
 
 
 def opened(folder: Path) -> Journal:
@@ -159,10 +160,12 @@ class TestTorn:
             assert read(folder, SCOPE) == complete, cut
             with opened(folder) as journal:
                 assert journal.resources == complete, cut
-                journal.begin(D)
-            assert read(folder, SCOPE) == (*complete, D), cut
+                journal.begin(SHORT)
+            assert read(folder, SCOPE) == (*complete, SHORT), cut
             kept = max(1, whole[:cut].count(b"\n"))
-            assert path.read_bytes().splitlines(keepends=True)[:-1] == lines[:kept], cut
+            *before, added = path.read_bytes().splitlines(keepends=True)
+            assert before == lines[:kept], cut
+            assert added.endswith(b"}\n"), cut
 
 
 def test_killed_before_any_line_that_it_runs_it_has_kept_its_word(state: Path) -> None:
@@ -237,6 +240,9 @@ class TestFullDisk:
                 with no_file_larger_than(size):
                     begun = begin_until_full(journal, (A, B), "cannot be written")
                 assert journal.resources == read(folder, SCOPE) == tuple(begun), size
+                left = SCOPE.file(folder).read_bytes()
+                assert left == whole[: len(left)], size
+                assert left == b"" or left.endswith(b"\n"), size
                 journal.begin(B)
                 assert read(folder, SCOPE) == (*begun, B), size
 
