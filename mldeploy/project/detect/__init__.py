@@ -8,9 +8,10 @@ from mldeploy.project.detect.dependency import Dependency, Listing, Origin
 from mldeploy.project.detect.entry import Entry
 from mldeploy.project.detect.environment import Environment
 from mldeploy.project.detect.findings import Certainty, Found, Remark, Severity, Source
-from mldeploy.project.detect.folder import Folder, Options, detect, is_served
+from mldeploy.project.detect.folder import Folder, Options, detect
 from mldeploy.project.detect.frameworks import Interface
 from mldeploy.project.detect.models import Model
+from mldeploy.project.detect.serving import is_served
 from mldeploy.project.detect.tables import Setting, settings, tables
 
 __all__ = [

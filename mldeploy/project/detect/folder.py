@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -27,12 +26,12 @@ from mldeploy.project.detect.entries import choose, entries
 from mldeploy.project.detect.entry import Entry
 from mldeploy.project.detect.environment import Environment
 from mldeploy.project.detect.findings import Certainty, Found, Remark, Severity, Source
-from mldeploy.project.detect.frameworks import Interface
 from mldeploy.project.detect.models import Model, models
 from mldeploy.project.detect.port import claims, port
 from mldeploy.project.detect.python_version import Python
-from mldeploy.project.detect.routes import Body, Route, health, predict, routes
+from mldeploy.project.detect.routes import Body, predict, routes
 from mldeploy.project.detect.runs import Run, runs
+from mldeploy.project.detect.serving import health_of, no_health, path_of, unserved
 from mldeploy.project.detect.source import Module, Sources
 from mldeploy.project.detect.tree import Tree, scan
 
@@ -48,7 +47,7 @@ class Folder:
     commands: how it is served today, the deciding one first. dependencies: the list that counts, None if the app needs
     nothing. models: sorted by path. health, predict, predict_table: the routes for these purposes, as far as they show.
     env_file: a file of environment variables that the app reads itself. dockerfile: the folder's own, which is built
-    instead of mldeploy's recipe. remarks: the worst first.
+    instead of mldeploy's recipe. environments: virtual ones, as paths. remarks: the worst first.
     """
 
     root: Path
@@ -66,6 +65,7 @@ class Folder:
     env_file: Found[str] | None
     golden: Found[str] | None
     dockerfile: str | None
+    environments: tuple[str, ...]
     remarks: tuple[Remark, ...]
 
 
@@ -125,9 +125,9 @@ class _Detection:
         found_routes = routes(modules)
         own = self.dockerfile is not None and "/" not in self.dockerfile.path
         remarks = [
-            *self.of_tree(), *apps.remarks, *_unserved(entry, own=own), *python_remarks, *listing_remarks,
+            *self.of_tree(), *apps.remarks, *unserved(entry, own=own), *python_remarks, *listing_remarks,
             *port_remarks, *model_remarks, *self.of_source(modules, starts, own=own),
-            *self.of_files(modules, found_models), *_no_health(entry, found_routes, own=own),
+            *self.of_files(modules, found_models), *no_health(entry, found_routes, own=own),
         ]  # fmt: skip
         return Folder(
             root=self.tree.root,
@@ -139,12 +139,13 @@ class _Detection:
             port=found_port,
             models=found_models,
             model_files=self.model_files(found_models),
-            health=_health(entry, found_routes),
-            predict=_path(predict(found_routes, Body.JSON)),
-            predict_table=_path(predict(found_routes, Body.TABLE)),
+            health=health_of(entry, found_routes),
+            predict=path_of(predict(found_routes, Body.JSON)),
+            predict_table=path_of(predict(found_routes, Body.TABLE)),
             env_file=self.env_file(modules),
             golden=self.file("golden.json"),
             dockerfile=self.dockerfile.path if self.dockerfile and own else None,
+            environments=self.tree.environments,
             remarks=_sorted(remarks),
         )
 
@@ -247,59 +248,6 @@ class _Detection:
             if not ships(path):
                 what = "is kept out of the image by .dockerignore"
                 yield Remark("model-ignored", Severity.ERROR, Source(path), what, "Remove the line that excludes it.")
-
-
-def _unserved(entry: Found[Entry] | None, *, own: bool) -> Iterator[Remark]:
-    """Why mldeploy's recipe cannot serve an app; with a Dockerfile of the folder's own it need not."""
-    if entry is None or own or is_served(entry.value):
-        return
-    found = entry.value
-    if found.framework == "Dash" and found.interface is Interface.SCRIPT:
-        what = "is a Dash, which no server takes by itself"
-        todo = "Add `server = app.server` below it: that is what is served."
-    elif found.interface is not Interface.WSGI:
-        own_server = found.interface is Interface.SCRIPT
-        speaks = f"brings {found.framework}'s own server" if own_server else f"speaks ASGI ({found.framework})"
-        what = f"{speaks}, and mldeploy's recipe serves WSGI apps"
-        todo = "Write a Dockerfile that starts it: mldeploy builds, checks and deploys that one."
-    elif found.start_in:
-        what = f"works only when it is started in {found.start_in}/, where its own modules and files are"
-        todo = f"Make that the project: `mldeploy -C {found.start_in} init`."
-    elif found.factory:
-        what = f"`{found.attribute}` returns the app, and what is served must be the app itself"
-        todo = f"Write a wsgi.py: `from {found.module} import {found.attribute}` and `app = {found.attribute}()`."
-    else:
-        what = f"the module {found.module} has a name that cannot be imported"
-        todo = "Rename the file or its folder: letters, digits and underscores."
-    yield Remark("entry-not-served", Severity.ERROR, entry.source, what, todo)
-
-
-def is_served(entry: Entry) -> bool:
-    """Whether mldeploy's own recipe can serve an app: a WSGI object that can be imported from the folder."""
-    names = (*entry.module.split("."), entry.attribute)
-    plain = all(name.isidentifier() for name in names)
-    return entry.interface is Interface.WSGI and not entry.factory and not entry.start_in and plain
-
-
-def _health(entry: Found[Entry] | None, found: tuple[Route, ...]) -> Found[str] | None:
-    route = health(found)
-    if route or not entry:
-        return _path(route)
-    usual = {"Dash": "/", "Gradio": "/", "Streamlit": "/_stcore/health", "FastAPI": "/docs"}
-    known = usual.get(entry.value.framework)
-    return Found(known, entry.source) if known else None
-
-
-def _no_health(entry: Found[Entry] | None, found: tuple[Route, ...], *, own: bool) -> Iterator[Remark]:
-    if entry and found and _health(entry, found) is None:
-        what = "has no page at / and no route such as /health, so nothing tells when it can serve"
-        todo = "Add a route `/health` that answers 200, or name one: `health` in mldeploy.toml."
-        yield Remark("no-health", Severity.WARNING if own else Severity.ERROR, entry.source, what, todo)
-
-
-def _path(route: Route | None) -> Found[str] | None:
-    usable = route is not None and re.fullmatch(r"/[!-~]*", route.path)
-    return Found(route.path, route.source) if route and usable else None
 
 
 def _sorted(remarks: Iterable[Remark]) -> tuple[Remark, ...]:

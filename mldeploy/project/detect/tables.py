@@ -9,8 +9,9 @@ from typing import TypeAlias
 from mldeploy.config.kinds import dns_label
 from mldeploy.project.detect.dependency import Origin
 from mldeploy.project.detect.findings import Certainty, Found
-from mldeploy.project.detect.folder import Folder, is_served
+from mldeploy.project.detect.folder import Folder
 from mldeploy.project.detect.python_version import DEFAULT
+from mldeploy.project.detect.serving import is_served
 
 Value: TypeAlias = str | int | list[str]
 

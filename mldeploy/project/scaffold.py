@@ -1,0 +1,230 @@
+"""The files that `mldeploy init` writes: made as texts first, then put into the folder all together or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mldeploy.config.sources import OWN_FILE
+from mldeploy.core.errors import RefusedError
+from mldeploy.project.detect.dependency import Origin
+from mldeploy.project.detect.findings import Severity
+from mldeploy.project.detect.folder import Folder
+from mldeploy.project.detect.secrets import is_env_file
+from mldeploy.project.detect.tables import Setting, Value, settings
+from mldeploy.project.errors import ProjectError
+
+DOCKERIGNORE = ".dockerignore"
+REQUIREMENTS = "requirements.txt"
+DOCKERFILE = "Dockerfile"
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file to be written. name: below the folder. required: the user asked for it, so one that is there is in the
+    way; otherwise one that is there is as good.
+    """
+
+    name: str
+    text: str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of the files. kept: were there already, and were left as they are."""
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def files(folder: Folder, dockerfile: str | None = None) -> tuple[NewFile, ...]:
+    """What `mldeploy init` would write. dockerfile: the rendered recipe, if the user wants to have it."""
+    found = [NewFile(OWN_FILE, toml(folder), required=True), NewFile(DOCKERIGNORE, dockerignore(folder))]
+    if (text := requirements(folder)) is not None:
+        found.append(NewFile(REQUIREMENTS, text))
+    if dockerfile is not None:
+        found.append(NewFile(DOCKERFILE, dockerfile, required=True))
+    return tuple(found)
+
+
+def toml(folder: Folder) -> str:
+    """A commented `mldeploy.toml` with what was found; the rest stands there as comments to fill in."""
+    lines = [
+        "# Written by `mldeploy init` from what it found in this folder. Every key has a default: what is not here",
+        "# need not be. docs/configuration.md has all keys.",
+    ]
+    found = settings(folder)
+    for table in ("app", "build", "check"):
+        lines += ["", f"[{table}]"]
+        lines += [_line(each) for each in found if each.table == table]
+        present = {each.key for each in found if each.table == table}
+        lines += [f"# {key} = {value}  # {why}" for key, value, why in _OPEN[table] if key not in present]
+    return "\n".join(lines) + "\n"
+
+
+_OPEN = {
+    "app": (
+        ("entry", '"app:app"', "the WSGI callable, module:object"),
+        ("port", "5000", "where the server listens in the container"),
+        ("health", '"/health"', "answers 200 when the app can serve"),
+        ("predict", '"/predict_api"', "takes one JSON object"),
+        ("predict_table", '"/predict"', 'takes {"columns": […], "data": [[…]]}'),
+        ("memory", '"1g"', "beyond it, the app is killed"),
+        ("workers", "0", "server processes; 0: as many as there are CPUs for it"),
+        ("env_file", '".env"', "environment variables that stay out of the image"),
+    ),
+    "build": (
+        ("base_image", '"python:3.11-slim-bookworm"', "what the image is built on"),
+        ("requirements", '"requirements.txt"', "the dependencies"),
+    ),
+    "check": (
+        ("golden", '"golden.json"', "a request whose answer is known: a version that answers otherwise is not let in"),
+        ("start_timeout", "60", "seconds in which the app must become healthy"),
+    ),
+}
+
+
+def _line(setting: Setting) -> str:
+    text = f"{setting.key} = {_value(setting.value)}"
+    return f"{text}  # {setting.why}"
+
+
+def _value(value: Value) -> str:
+    """As TOML: its basic strings take all of JSON's escapes, but no raw DEL."""
+    if isinstance(value, list):
+        inner = ", ".join(_value(each) for each in value)
+        return f"[{inner}]" if len(inner) < 90 else "[\n" + "".join(f"    {_value(each)},\n" for each in value) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+_IGNORED = {
+    "version control and editors": ".git .gitignore .gitattributes .github .hg .svn .vscode .idea",
+    "virtual environments": ".venv venv .tox .nox **/node_modules",
+    "caches": "**/__pycache__ **/*.py[cod] .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache",
+    "notebooks": "**/*.ipynb **/.ipynb_checkpoints",
+    "secrets": (
+        "**/.env **/.env.* !**/.env.example **/.envrc **/*.key **/id_rsa **/id_dsa **/id_ecdsa **/id_ed25519 **/*.p12 "
+        "**/*.pfx **/*.jks **/.netrc **/.pypirc **/.git-credentials **/.aws **/.kube **/.docker **/credentials.json "
+        "**/client_secret*.json **/*service?account*.json **/*.tfstate **/*.tfvars **/.streamlit/secrets.toml"
+    ),
+    "what belongs to training and testing": "mlruns .dvc wandb htmlcov **/.coverage *.egg-info",
+    "mldeploy's and Docker's own files": f"mldeploy.toml Dockerfile {DOCKERIGNORE}",
+}
+
+
+def dockerignore(folder: Folder) -> str:
+    """A `.dockerignore`: what never belongs in an image, the secrets of this folder by name, and no model."""
+    lines = ["# Written by `mldeploy init`: what stays out of the image."]
+    for what, patterns in _IGNORED.items():
+        lines += ["", f"# {what}", *patterns.split()]
+    lines += _named(folder)
+    return "\n".join(lines) + "\n"
+
+
+def _named(folder: Folder) -> Iterator[str]:
+    """What no pattern above surely covers, by its path; and heavy data, for the user to decide on."""
+    secret = sorted({each.source.path for each in folder.remarks if each.code == "secret-file"})
+    if named := [*folder.environments, *(path for path in secret if not is_env_file(path.rpartition("/")[2]))]:
+        yield from ("", "# found in this folder", *map(_escaped, named))
+    heavy = sorted({each.source.path for each in folder.remarks if each.code == "bulk-data"})
+    if heavy:
+        yield from (
+            "",
+            "# data: take the # away if the app does not read it",
+            *(f"# {_escaped(path)}" for path in heavy),
+        )
+
+
+def _escaped(path: str) -> str:
+    return "".join(f"\\{char}" if char in "*?[]\\!" else char for char in path)
+
+
+def requirements(folder: Folder) -> str | None:
+    """A requirements file from another list of dependencies, where there is none; None where there is one."""
+    listed = folder.dependencies
+    if listed is None or listed.origin is Origin.REQUIREMENTS or folder.dockerfile is not None:
+        return None
+    source = listed.path or "the imports of the source, at the versions that are installed here"
+    needed = (each.requirement for each in listed.dependencies)
+    return "\n".join([f"# Written by `mldeploy init` from {source}.", *needed]) + "\n"
+
+
+def is_ready(folder: Folder) -> bool:
+    """Whether what is written would build and start, as far as the folder shows."""
+    return all(each.severity is not Severity.ERROR for each in folder.remarks)
+
+
+def write(root: Path, new: Iterable[NewFile], *, force: bool = False) -> Written:
+    """Put the files into the folder: all of them or, after any error, none.
+
+    A file that is there is never changed, unless `force` is given. Raises RefusedError if a required one is there (or
+    something that is no file), ProjectError if the folder cannot be written to.
+    """
+    new = tuple(new)
+    there = {each.name for each in new if os.path.lexists(root / each.name)}
+    _refuse(root, [each for each in new if each.name in there], force=force)
+    wanted = [each for each in new if force or each.name not in there]
+    try:
+        _write_all(root, wanted, force=force)
+    except FileExistsError as error:
+        raise RefusedError(
+            str(error.filename2 or root), "was made by another program just now", "Try again."
+        ) from error
+    except OSError as error:
+        what = f"cannot be written to ({(error.strerror or str(error)).lower()}); nothing was changed"
+        raise ProjectError(str(root), what, "Check its permissions and the disk.") from error
+    return Written(tuple(each.name for each in wanted), tuple(each.name for each in new if each not in wanted))
+
+
+def _refuse(root: Path, there: list[NewFile], *, force: bool) -> None:
+    """Raises RefusedError for the first file that is in the way."""
+    for each in there:
+        path = root / each.name
+        if not path.is_file():
+            raise RefusedError(str(path), "is there already and is no file; nothing was written", "Move it away.")
+        if each.required and not force:
+            raise RefusedError(str(path), "is there already, and nothing was written", "Say --force to write it anew.")
+
+
+def _write_all(root: Path, wanted: list[NewFile], *, force: bool) -> None:
+    """Write everything beside its place, then give it its name; on an error, put back what was there."""
+    done: list[Path] = []
+    with tempfile.TemporaryDirectory(prefix=".mldeploy-", dir=root) as name:
+        staging = Path(name)
+        for each in wanted:
+            _write_durably(staging / each.name, each.text)
+        try:
+            for each in wanted:
+                target = root / each.name
+                if force and target.exists():
+                    os.link(target, staging / f"{each.name}.before")
+                    done.append(target)
+                    (staging / each.name).replace(target)
+                else:
+                    os.link(staging / each.name, target)  # unlike a rename, it never replaces what has come there
+                    done.append(target)
+        except BaseException:
+            for target in done:
+                _put_back(target, staging / f"{target.name}.before")
+            raise
+
+
+def _write_durably(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _put_back(target: Path, before: Path) -> None:
+    with contextlib.suppress(OSError):  # the error that led here is the one to tell
+        if before.exists():
+            before.replace(target)
+        else:
+            target.unlink()
