@@ -64,7 +64,10 @@ class Service(Protocol):
 
 
 class Provider(Protocol[CloudT, SettingsT_contra]):
-    """One target. Third parties add theirs through the entry point group `mldeploy.providers`."""
+    """One target. Third parties add theirs through the entry point group `mldeploy.providers`.
+
+    A provider with checks of its own for `mldeploy doctor` is also a `mldeploy.providers.checks.Diagnosable`.
+    """
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from mldeploy.config.settings import Project
@@ -11,6 +11,7 @@ from mldeploy.core.step import Key, Resource, Step
 from mldeploy.image import catalogue
 from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BaseImage, BuiltImage
+from mldeploy.providers.checks import Check
 from mldeploy.providers.local.cloud import LocalCloud
 from mldeploy.providers.local.containers import Containers
 from mldeploy.providers.local.service import LocalService
@@ -51,3 +52,9 @@ class LocalProvider:
 
     def service(self, cloud: LocalCloud, project: Project, settings: LocalSettings) -> LocalService:
         return LocalService(Containers(cloud.engine, project.app.name), project.app.health)
+
+    def checks(self, project: Project, settings: LocalSettings) -> Sequence[Check]:
+        """`mldeploy.providers.checks.Diagnosable`: resources, the container, its port, what a crash left."""
+        from mldeploy.providers.local.checks import look  # noqa: PLC0415 - a deployment does not wait for it
+
+        return (Check(self.name, lambda: look(lambda: self.connect(project, settings), project, settings)),)

@@ -1,0 +1,1 @@
+"""The Docker Engine: which one it is, and whether it can do what is wanted."""

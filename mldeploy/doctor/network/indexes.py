@@ -1,0 +1,101 @@
+"""Which package indexes a build would ask: what its arguments, base image and requirements name, else pip's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mldeploy.config.settings import Project
+from mldeploy.core.errors import MldeployError
+from mldeploy.doctor.command import output
+from mldeploy.image.requirements import requirement_files
+
+PIP, UV = ("PIP_INDEX_URL",), ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
+MORE = ("PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
+"""The variables of pip and uv: one index, or several with spaces between them, each perhaps `name=url`.
+
+https://pip.pypa.io/en/stable/topics/configuration/, https://docs.astral.sh/uv/reference/environment/
+"""
+
+_OPTION = re.compile(r"\s*(?:-i|--index-url|--extra-index-url)[\s=]+(\S+)")
+_NAME = re.compile(r"^[\w.-]+=(?=http)")
+_DEFAULT = re.compile(r"\(\s*(?:by )?default:?\s+<?(https?://[^\s<>()]+)")
+_PIP_CONFIG = re.compile(r"^(?:global|install|:env:)\.index-url='([^']+)'$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Index:
+    """url: as it is asked, perhaps with credentials. source: who names it. is_extra: it need not have everything."""
+
+    url: str
+    source: str
+    is_extra: bool = False
+
+
+def indexes(project: Project, base_environment: Mapping[str, str]) -> tuple[Index, ...]:
+    """Each index once. Empty if not even pip's own default can be found out."""
+    variables = dict(base_environment) | dict(project.build.args)
+    requirements = list(_of_requirements(project))
+    found = [*_of_variables(variables), *requirements]
+    # Both install: pip brings uv, and uv the rest. Whichever is told nothing asks its default.
+    pip_is_told = any(variables.get(name) for name in PIP)
+    uv_is_told = any(variables.get(name) for name in UV) or any(not each.is_extra for each in requirements)
+    if not (pip_is_told and uv_is_told) and (default := default_index()):
+        found.append(Index(default, "the default"))
+    return tuple({each.url.rstrip("/"): each for each in reversed(found)}.values())[::-1]
+
+
+def _of_variables(variables: Mapping[str, str]) -> Iterator[Index]:
+    for name in (*PIP, *UV, *MORE):
+        for word in variables.get(name, "").split():
+            yield Index(_NAME.sub("", word), name, is_extra=name in MORE)
+
+
+def _of_requirements(project: Project) -> Iterator[Index]:
+    """What the requirements files say themselves; one that cannot be read is the folder's problem."""
+    if project.build.dockerfile is not None:
+        return
+    try:
+        files = requirement_files(project.app.folder, project.build.requirements)
+        texts = [(each.path, b"".join(each.chunks())) for each in files if each.path.endswith(".txt")]
+    except MldeployError:
+        return
+    for path, text in texts:
+        for line in text.decode(errors="replace").splitlines():
+            if match := _OPTION.match(line):
+                yield Index(match[1], path, is_extra="extra" in line)
+
+
+def default_index() -> str:
+    """What pip and uv ask when nobody says otherwise, as their own help says; "" if neither is here to say it."""
+    texts = (output(*command, "install", "--help") for command in _installers())
+    return next((match[1] for text in texts if (match := _DEFAULT.search(text))), "")
+
+
+def machines_index(environment: Mapping[str, str] = os.environ) -> str:
+    """What this machine's own pip or uv asks instead of the default, "" if nothing is configured."""
+    for name in (*UV, *PIP):
+        if environment.get(name):
+            return environment[name]
+    told = (output(*command, "config", "list") for command in _pips())
+    found = _PIP_CONFIG.findall(next(filter(None, told), ""))  # every pip of a user reads the same files
+    return str(found[-1]) if found else ""
+
+
+def _installers() -> Iterator[tuple[str, ...]]:
+    """uv first: it says it in a tenth of the time."""
+    if uv := shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent)):
+        yield (uv, "pip")
+    yield from _pips()
+
+
+def _pips() -> Iterator[tuple[str, ...]]:
+    """The pip of this Python, which need not have one, and the user's."""
+    yield (sys.executable, "-m", "pip")
+    if pip := shutil.which("pip3") or shutil.which("pip"):
+        yield (pip,)
