@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from mldeploy.config.model import AppTable, BuildTable, CheckTable
 from mldeploy.config.sources import OWN_FILE
 from mldeploy.core.errors import RefusedError
 from mldeploy.project.detect.dependency import Origin
@@ -64,30 +67,36 @@ def toml(folder: Folder) -> str:
         lines += ["", f"[{table}]"]
         lines += [_line(each) for each in found if each.table == table]
         present = {each.key for each in found if each.table == table}
-        lines += [f"# {key} = {value}  # {why}" for key, value, why in _OPEN[table] if key not in present]
+        lines += _comments(folder, table, present)
     return "\n".join(lines) + "\n"
 
 
-_OPEN = {
-    "app": (
-        ("entry", '"app:app"', "the WSGI callable, module:object"),
-        ("port", "5000", "where the server listens in the container"),
-        ("health", '"/health"', "answers 200 when the app can serve"),
-        ("predict", '"/predict_api"', "takes one JSON object"),
-        ("predict_table", '"/predict"', 'takes {"columns": […], "data": [[…]]}'),
-        ("memory", '"1g"', "beyond it, the app is killed"),
-        ("workers", "0", "server processes; 0: as many as there are CPUs for it"),
-        ("env_file", '".env"', "environment variables that stay out of the image"),
-    ),
-    "build": (
-        ("base_image", '"python:3.11-slim-bookworm"', "what the image is built on"),
-        ("requirements", '"requirements.txt"', "the dependencies"),
-    ),
-    "check": (
-        ("golden", '"golden.json"', "a request whose answer is known: a version that answers otherwise is not let in"),
-        ("start_timeout", "60", "seconds in which the app must become healthy"),
-    ),
+_OPEN: dict[str, tuple[str, ...]] = {
+    "app": ("entry", "port", "health", "predict", "predict_table", "memory", "workers", "threads", "env_file"),
+    "build": ("base_image", "requirements"),
+    "check": ("golden", "start_timeout"),
 }
+"""The keys that are shown with their defaults where nothing was found for them."""
+
+_MODELS: dict[str, type[BaseModel]] = {"app": AppTable, "build": BuildTable, "check": CheckTable}
+
+
+def _comments(folder: Folder, table: str, present: set[str]) -> Iterator[str]:
+    """The open keys of a table, each with its default (or an example) and the first sentence of the manual's text."""
+    for key in _OPEN[table]:
+        field = _MODELS[table].model_fields[key]
+        value = field.default if field.default is not None else (field.examples or [""])[0]
+        text = (field.description or "").partition(". ")[0].rstrip(".")
+        said = _said_of(folder, key)
+        if key not in present:
+            yield f"# {key} = {said or json.dumps(value, ensure_ascii=False)}  # {text}"
+
+
+def _said_of(folder: Folder, key: str) -> str:
+    """What today's server command says of workers and threads: a proposal, for mldeploy's own numbers are measured."""
+    names = {"workers": ("-w", "--workers"), "threads": ("--threads",)}.get(key, ())
+    numbers = (found.value.number(*names) for found in folder.commands)
+    return next((str(number) for number in numbers if number and number <= 256), "")
 
 
 def _line(setting: Setting) -> str:

@@ -51,7 +51,8 @@ _TWO_WORD_RUNNERS = {
     ("rye", "run"), ("newrelic-admin", "run-program"),
 }  # fmt: skip
 _VALUED = frozenset({
-    "-b", "--bind", "-w", "--workers", "-k", "--worker-class", "-t", "--timeout", "-c", "--config", "--chdir",
+    "-b", "--bind", "-h", "--log-file", "-w",
+    "--workers", "-k", "--worker-class", "-t", "--timeout", "-c", "--config", "--chdir",
     "--threads", "--host", "--port", "-p", "--log-level", "--access-logfile", "--error-logfile", "-n", "--name",
     "--pythonpath", "-e", "--env", "--worker-tmp-dir", "--max-requests", "--keep-alive", "--graceful-timeout",
     "--listen", "--http", "--interface", "--root-path", "--app-dir", "--server.port", "--server.address", "--app",
@@ -90,15 +91,21 @@ class Command:
 
 
 def parse(text: str) -> Command | None:
-    """The server command in a shell line, or None if it starts no server. `cd x && …` is understood."""
+    """The server command in a shell line, or None if it starts no server. `cd x && …` is understood.
+
+    A script that Python runs counts only if no server follows: it may be a migration.
+    """
     chdir = ""
+    found: Command | None = None
     for words in _simple_commands(text):
         if words[0] == "cd" and len(words) > 1:
             chdir = words[1].strip("/") if not words[1].startswith("/") else chdir
             continue
-        if command := parse_words(words, chdir):
+        command = parse_words(words, chdir)
+        if command and command.server is not Server.PYTHON:
             return command
-    return None
+        found = command or found
+    return found
 
 
 def parse_words(words: list[str], chdir: str = "") -> Command | None:
