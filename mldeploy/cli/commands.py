@@ -24,9 +24,9 @@ def plan(
     base_image: options.BaseImage = None,
 ) -> None:
     """Say what `deploy` would do, and why, without doing it."""
-    from mldeploy.cli.work import looking
+    from mldeploy.cli.work import planning
 
-    looking.plan(run, target, options.overrides(target, port, host, platform, base_image))
+    planning.plan(run, target, options.overrides(target, port, host, platform, base_image))
 
 
 def build(run: Run, platform: options.Platform = None, base_image: options.BaseImage = None) -> None:

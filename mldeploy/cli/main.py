@@ -56,7 +56,7 @@ def _run(words: list[str], front: Front) -> int:
     else:
         code = ExitCode.OK
     if text := stray.getvalue():
-        from mldeploy.ui.documents import TextDocument  # noqa: PLC0415 - 5 ms that only this needs
+        from mldeploy.ui.documents.general import TextDocument  # noqa: PLC0415 - 5 ms that only this needs
 
         front.output.result(TextDocument(text), lambda page: page.line(text))
     return code

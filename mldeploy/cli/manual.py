@@ -18,22 +18,32 @@ import typer
 from mldeploy.cli.app import PANELS, build_app
 from mldeploy.cli.run import PANEL
 from mldeploy.core.errors import ExitCode
-from mldeploy.ui import documents
+from mldeploy.ui.documents.deployment import DeployDocument, DestroyDocument, PlanDocument
+from mldeploy.ui.documents.general import ErrorDocument, VersionDocument
+from mldeploy.ui.documents.image import BuildDocument, ImagesDocument
+from mldeploy.ui.documents.service import (
+    InstancesDocument,
+    LogsDocument,
+    OpenDocument,
+    PredictDocument,
+    StatusDocument,
+    StopDocument,
+)
 
 DOCUMENTS = {
-    "plan": documents.PlanDocument,
-    "build": documents.BuildDocument,
-    "run-local": documents.DeployDocument,
-    "deploy": documents.DeployDocument,
-    "predict": documents.PredictDocument,
-    "open": documents.OpenDocument,
-    "status": documents.StatusDocument,
-    "ps": documents.InstancesDocument,
-    "logs": documents.LogsDocument,
-    "images": documents.ImagesDocument,
-    "stop": documents.StopDocument,
-    "destroy": documents.DestroyDocument,
-    "version": documents.VersionDocument,
+    "plan": PlanDocument,
+    "build": BuildDocument,
+    "run-local": DeployDocument,
+    "deploy": DeployDocument,
+    "predict": PredictDocument,
+    "open": OpenDocument,
+    "status": StatusDocument,
+    "ps": InstancesDocument,
+    "logs": LogsDocument,
+    "images": ImagesDocument,
+    "stop": StopDocument,
+    "destroy": DestroyDocument,
+    "version": VersionDocument,
 }
 """What each command prints under `--json`."""
 
@@ -112,7 +122,7 @@ def _option(option: typer.core.TyperOption) -> str:
 
 def _errors() -> Iterator[str]:
     yield "## Errors\n\nWith `--json` an error is this document:\n"
-    yield from _fields(documents.ErrorDocument)
+    yield from _fields(ErrorDocument)
 
 
 def _fields(document: type[object], indent: str = "") -> Iterator[str]:

@@ -9,7 +9,17 @@ import typer
 if TYPE_CHECKING:
     from mldeploy.config.override import Overrides
 
-Target = Annotated[str, typer.Option("--target", "-t", metavar="NAME", help="Where the app is deployed to.")]
+
+def _targets() -> list[str]:
+    from mldeploy.providers.registry import names  # noqa: PLC0415 - only a shell that completes waits for it
+
+    return list(names())
+
+
+Target = Annotated[
+    str,
+    typer.Option("--target", "-t", metavar="NAME", help="Where the app is deployed to.", autocompletion=_targets),
+]
 Port = Annotated[
     int | None,
     typer.Option(

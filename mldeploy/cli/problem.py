@@ -10,7 +10,7 @@ import typer
 
 from mldeploy.core.errors import ExitCode, MldeployError
 from mldeploy.core.verbs import DeploymentFailedError
-from mldeploy.ui import documents
+from mldeploy.ui.documents import general as documents
 
 REPORT = "Please report it, with the traceback."
 

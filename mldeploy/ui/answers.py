@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from mldeploy.ui.documents import PredictDocument
+from mldeploy.ui.documents.service import PredictDocument
 from mldeploy.ui.page import Page, Style
 
 Table = tuple[Sequence[str], Sequence[Sequence[object]]]

@@ -12,6 +12,9 @@ from mldeploy.ui.page import Piece
 from mldeploy.ui.terminal import Terminal
 from mldeploy.ui.text import printable
 
+GAP = 2
+"""Spaces between two columns."""
+
 
 def console(terminal: Terminal) -> Console:
     """Rich, told to change nothing in a text: no markup, no emoji, no guessed highlights."""
@@ -22,7 +25,7 @@ def console(terminal: Terminal) -> Console:
 
 
 class DrawnPage:
-    """Wraps between words, folds what is too wide for a column, colours where colours are wanted."""
+    """Wraps between words, turns a table that is too wide into blocks, colours where colours are wanted."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._unicode = terminal.unicode
@@ -36,9 +39,24 @@ class DrawnPage:
         self._console.print(text)
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        cells = [[printable(cell, unicode=self._unicode) for cell in row] for row in rows]
+        width = sum(max(map(len, column)) + GAP for column in zip(heads, *cells, strict=True)) - GAP
+        if width > self._console.width:
+            self._blocks(heads, cells)
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
         for head in heads:
-            table.add_column(head, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(printable(cell, unicode=self._unicode)) for cell in row))
+            table.add_column(head)
+        for row in cells:
+            table.add_row(*map(Text, row))
         self._console.print(table)
+
+    def _blocks(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """What is too wide for the terminal: a block for each row, a line for each cell that says something."""
+        label = max(map(len, heads)) + GAP
+        for number, row in enumerate(rows):
+            if number:
+                self._console.print()
+            for head, cell in zip(heads, row, strict=True):
+                if cell:
+                    self._console.print(Text(head.ljust(label), "bold").append(cell, "not bold"), overflow="fold")

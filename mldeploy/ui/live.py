@@ -39,10 +39,14 @@ class Row:
 
 
 class LiveDisplay:
-    """Listens to a walk and draws it. May be called from several threads; never raises."""
+    """Listens to a walk and draws it. May be called from several threads; never raises.
 
-    def __init__(self, terminal: Terminal) -> None:
+    lasting: a line stays for each step that has ended; otherwise only what runs is shown, and nothing stays.
+    """
+
+    def __init__(self, terminal: Terminal, *, lasting: bool = True) -> None:
         self._terminal = terminal
+        self._lasting = lasting
         self._console = console(terminal)
         self._mutex = threading.Lock()
         self._rows: dict[Resource, Row] = {}
@@ -80,10 +84,11 @@ class LiveDisplay:
                 self._progressed(resource, progress)
             case Finished():
                 self._rows.pop(event.resource, None)
-                yield from self._finished(event)
+                yield from self._finished(event) if self._lasting else ()
             case Failed(resource, title, _, passed):
                 self._rows.pop(resource, None)
-                yield self._ended("✗", "red", title, "failed", passed)
+                if self._lasting:
+                    yield self._ended("✗", "red", title, "failed", passed)
             case Noted():
                 yield Text(self._say(noted(event)), "yellow" if event.warning else "")
             case _:

@@ -17,7 +17,8 @@ from mldeploy.ui.text import printable
 
 if TYPE_CHECKING:
     from mldeploy.core.events import Events
-    from mldeploy.ui.documents import Document, Problem
+    from mldeploy.ui.documents import Document
+    from mldeploy.ui.documents.general import Problem
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Output:
             return
         from mldeploy.ui.live import LiveDisplay  # noqa: PLC0415 - 40 ms that a pipe does not need
 
-        with LiveDisplay(self._stderr) as display:
+        with LiveDisplay(self._stderr, lasting=shown is Shown.CHANGES) as display:
             yield display
 
     def result(self, document: Document, view: Callable[[Page], None]) -> None:
@@ -124,7 +125,7 @@ class Output:
         if problem.log:
             self._tell([(f"  The traceback is in {problem.log}", Style.DIM)])
         if self.manner.json:
-            from mldeploy.ui.documents import ErrorDocument  # noqa: PLC0415
+            from mldeploy.ui.documents.general import ErrorDocument  # noqa: PLC0415
 
             with _heard():
                 self._stdout.stream.write(encoded(ErrorDocument(problem)))

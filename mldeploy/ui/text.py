@@ -34,14 +34,6 @@ def size(value: int) -> str:
     return f"{number:.1f} GB"
 
 
-def moment(iso: str) -> str:
-    """An ISO 8601 moment on this machine's clock: `2026-11-21 09:52:39`; the text itself if it is none."""
-    try:
-        return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except ValueError:
-        return iso
-
-
 def age(iso: str, now: datetime | None = None) -> str:
     """How long ago an ISO 8601 moment was: `12 s ago`, `3 h ago`; the text itself if it is no such moment."""
     try:

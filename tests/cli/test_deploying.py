@@ -51,7 +51,7 @@ def test_the_same_in_words(paper: Command, name: str) -> None:
     plan = paper("plan", *ON_PAPER)
     assert plan.err == ""
     assert "create  Cut a sheet" in plan.out
-    assert "see to  Write the letter" in plan.out
+    assert "later   Write the letter" in plan.out
 
     deployed = paper("deploy", *ON_PAPER)
     assert deployed.err.splitlines()[0] == "Cut a sheet …"

@@ -142,15 +142,14 @@ def test_json_leaves_the_document_alone(paper: Command) -> None:
     assert json.loads(result.out)["url"] == "http://127.0.0.1:9"
 
 
-def test_completion_is_there(mldeploy: Command) -> None:
-    done = subprocess.run(
-        PROGRAM,
-        capture_output=True,
-        text=True,
-        env={**mldeploy.env, "_MLDEPLOY_COMPLETE": "complete_bash", "COMP_WORDS": "mldeploy de", "COMP_CWORD": "1"},
-        check=False,
-    )
-    assert set(done.stdout.split()) == {"deploy", "destroy"}
+@pytest.mark.parametrize(
+    ("words", "position", "completed"),
+    [("mldeploy de", 1, {"deploy", "destroy"}), ("mldeploy ps --target ", 3, {"local", "paper"})],
+)
+def test_completion(mldeploy: Command, words: str, position: int, completed: set[str]) -> None:
+    asked = {"_MLDEPLOY_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position)}
+    done = subprocess.run(PROGRAM, capture_output=True, text=True, env={**mldeploy.env, **asked}, check=False)
+    assert set(done.stdout.split()) == completed
 
 
 def test_no_color_is_obeyed_on_a_terminal(paper: Command) -> None:

@@ -8,7 +8,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mldeploy.ui.documents import ErrorDocument, PredictDocument, Problem, VersionDocument
+from mldeploy.ui.documents.general import ErrorDocument, Problem, VersionDocument
+from mldeploy.ui.documents.service import PredictDocument
 from mldeploy.ui.output import Manner, Output, encoded
 
 JSON = st.recursive(

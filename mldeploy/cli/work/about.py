@@ -6,7 +6,7 @@ import platform
 
 from mldeploy import __version__
 from mldeploy.cli.run import Run
-from mldeploy.ui.documents import VersionDocument
+from mldeploy.ui.documents.general import VersionDocument
 
 
 def version(run: Run) -> None:

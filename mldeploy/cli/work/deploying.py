@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from mldeploy.cli import describe, session
+from mldeploy.cli import session
+from mldeploy.cli.describe import image as describe
 from mldeploy.cli.run import Run
 from mldeploy.config.override import Override, Overrides
 from mldeploy.core import verbs
 from mldeploy.providers.base import Address
 from mldeploy.providers.errors import PortTakenError
-from mldeploy.ui import views
-from mldeploy.ui.documents import DeployDocument
+from mldeploy.ui.documents.deployment import DeployDocument
+from mldeploy.ui.views import deployment as views
 
 
 def deploy(run: Run, target: str, overrides: Overrides, *, replace: bool) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mldeploy.cli import describe, session
+from mldeploy.cli import session
+from mldeploy.cli.describe import deployment as describe
 from mldeploy.cli.errors import UsageError
 from mldeploy.cli.run import Run
 from mldeploy.config.errors import ConfigError
@@ -12,9 +13,9 @@ from mldeploy.core import verbs
 from mldeploy.core.graph import steps_of
 from mldeploy.core.step import Resource
 from mldeploy.image.steps import BaseImage
-from mldeploy.ui import views
-from mldeploy.ui.documents import DestroyDocument
+from mldeploy.ui.documents.deployment import DestroyDocument
 from mldeploy.ui.plain import of_removal
+from mldeploy.ui.views import deployment as views
 
 
 def destroy(run: Run, target: str, app: str | None, *, yes: bool) -> None:

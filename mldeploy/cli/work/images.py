@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from mldeploy.cli import describe, session
+from mldeploy.cli import session
+from mldeploy.cli.describe import image as describe
 from mldeploy.cli.run import Run
 from mldeploy.config.override import Overrides
 from mldeploy.core import verbs
 from mldeploy.image import catalogue
 from mldeploy.image.steps import BuiltImage
-from mldeploy.ui import views
-from mldeploy.ui.documents import BuildDocument, ImagesDocument
+from mldeploy.ui.documents.image import BuildDocument, ImagesDocument
+from mldeploy.ui.views import image as views
 
 
 def build(run: Run, overrides: Overrides) -> None:

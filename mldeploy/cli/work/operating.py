@@ -8,14 +8,16 @@ import webbrowser
 
 import typer
 
-from mldeploy.cli import describe, session
+from mldeploy.cli import session
+from mldeploy.cli.describe import service as describe
 from mldeploy.cli.errors import UsageError
 from mldeploy.cli.run import Run
 from mldeploy.cli.session import Deployment
 from mldeploy.core.errors import ExitCode
 from mldeploy.providers.errors import AbsentError
-from mldeploy.ui import views
-from mldeploy.ui.documents import InstancesDocument, LogsDocument, OpenDocument, StopDocument
+from mldeploy.ui.documents.service import InstancesDocument, LogsDocument, OpenDocument, StopDocument
+from mldeploy.ui.views import nothing
+from mldeploy.ui.views import service as views
 
 
 def ps(run: Run, target: str) -> None:
@@ -34,7 +36,7 @@ def logs(run: Run, target: str, *, follow: bool, tail: int) -> None:
     lines = deployment.service.logs(follow=follow, tail=tail)
     if run.output.manner.json:
         document = LogsDocument(deployment.app, deployment.target, tuple(lines))
-        run.output.result(document, views.nothing)
+        run.output.result(document, nothing)
         return
     try:
         run.output.lines(lines)
@@ -54,10 +56,11 @@ def open_url(run: Run, target: str) -> None:
 def stop(run: Run, target: str) -> None:
     """Stop what runs; that nothing runs is no error."""
     deployment = session.known(run, target)
-    with deployment.locked(run):
+    with deployment.locked(run) as work:
         stopped = deployment.service.stop()
     document = StopDocument(deployment.app, deployment.target, stopped)
     run.output.result(document, lambda page: views.stopped(document, page, run.command))
+    session.unless_stopped(run, work.cancel)
 
 
 def address(deployment: Deployment[object], run: Run) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 from mldeploy.cli import session
 from mldeploy.cli.payload import Input, payload
 from mldeploy.cli.run import Run
 from mldeploy.cli.work.operating import address
-from mldeploy.image.client import AppClient
+from mldeploy.image.client import AnswerError, AppClient
 from mldeploy.ui import answers
-from mldeploy.ui.documents import PredictDocument
+from mldeploy.ui.documents.service import PredictDocument
 
 
 def predict(run: Run, target: str, given: Input) -> None:
@@ -19,6 +22,27 @@ def predict(run: Run, target: str, given: Input) -> None:
     if sent.golden:
         run.output.say("Nothing was given to send: this is the golden row's request.")
     with AppClient(url) as client:
-        answer = client.predict(sent.path, sent.body)
+        try:
+            answer = client.predict(sent.path, sent.body)
+        except AnswerError as error:
+            raise (_refused(error) if 400 <= error.status < 500 else error) from error
     document = PredictDocument(deployment.app, deployment.target, url + sent.path, sent.body, answer)
     run.output.result(document, lambda page: answers.predicted(document, page))
+
+
+def _refused(error: AnswerError) -> AnswerError:
+    """What the app has against the request, without the JSON around it: `age: must be between 18 and 64`."""
+    try:
+        reason = ": ".join(_texts(json.loads(error.line)))
+    except (ValueError, RecursionError):
+        return error
+    what = f"the app refuses the request ({error.status}): {reason}"
+    return AnswerError(error.where, what, "Correct what is sent.", status=error.status, line=error.line)
+
+
+def _texts(answer: object) -> Iterator[str]:
+    if isinstance(answer, dict | list):
+        for each in answer.values() if isinstance(answer, dict) else answer:
+            yield from _texts(each)
+    elif answer is not None:
+        yield str(answer)

@@ -1,0 +1,29 @@
+"""`plan`."""
+
+from __future__ import annotations
+
+from mldeploy.cli import session
+from mldeploy.cli.describe import deployment as describe
+from mldeploy.cli.run import Run
+from mldeploy.config.override import Overrides
+from mldeploy.core import verbs
+from mldeploy.ui.documents.deployment import PlanDocument
+from mldeploy.ui.output import Shown
+from mldeploy.ui.views import deployment as views
+
+
+def plan(run: Run, target: str, overrides: Overrides) -> None:
+    """Say what a deployment would do. Neither locks nor writes anything."""
+    deployment = session.complete(run, target, overrides)
+    with session.watched(run, Shown.LOOKING) as (events, cancel):
+        planned = verbs.plan(
+            deployment.goal,
+            deployment.cloud,
+            cancel,
+            begun=deployment.begun,
+            sweep=deployment.kinds,
+            events=events,
+        )
+    changes = tuple(map(describe.change, planned.changes))
+    document = PlanDocument(deployment.app, deployment.target, planned.is_noop, changes)
+    run.output.result(document, lambda page: views.plan(document, page))

@@ -1,0 +1,60 @@
+"""What is said of a deployment as a whole: `deploy`, `plan`, `destroy`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from mldeploy.ui.documents import Document
+from mldeploy.ui.documents.image import ImageDocument, StepDocument
+
+
+@dataclass(frozen=True)
+class DeployDocument(Document):
+    """`deploy` and `run-local`."""
+
+    app: Annotated[str, "the app's name"]
+    target: Annotated[str, "where it was deployed to"]
+    url: Annotated[str, "where it answers"]
+    image: Annotated[ImageDocument, "what answers there"]
+    steps: Annotated[tuple[StepDocument, ...], "in the order in which they ended"]
+    remarks: Annotated[tuple[str, ...], "what is worth knowing of how it got there"]
+    gap_seconds: Annotated[float | None, "how long the address was silent during the change; null if nothing changed"]
+
+
+@dataclass(frozen=True)
+class ChangeDocument:
+    """What a deployment would do to one thing."""
+
+    kind: Annotated[str, "stable name of the kind of thing"]
+    name: Annotated[str, "the thing's own name"]
+    title: Annotated[str, "what the terminal shows"]
+    intent: Annotated[str, "`create`, `update`, `replace`, `unchanged`, `remove`, `refuse`, or `open`: not known yet"]
+    reasons: Annotated[tuple[str, ...], "what differs"]
+
+
+@dataclass(frozen=True)
+class PlanDocument(Document):
+    """`plan`."""
+
+    app: Annotated[str, "the app's name"]
+    target: Annotated[str, "the target that was looked at"]
+    noop: Annotated[bool, "a deployment would change nothing"]
+    changes: Annotated[tuple[ChangeDocument, ...], "needs first"]
+
+
+@dataclass(frozen=True)
+class ResourceDocument:
+    """One thing."""
+
+    kind: Annotated[str, "stable name of the kind of thing"]
+    name: Annotated[str, "the thing's own name"]
+
+
+@dataclass(frozen=True)
+class DestroyDocument(Document):
+    """`destroy`."""
+
+    app: Annotated[str, "the app's name"]
+    target: Annotated[str, "the target that was cleared"]
+    removed: Annotated[tuple[ResourceDocument, ...], "what was removed now"]

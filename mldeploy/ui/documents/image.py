@@ -1,0 +1,68 @@
+"""What is said of images: `build`, `images`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from mldeploy.ui.documents import Document
+
+
+@dataclass(frozen=True)
+class LayerDocument:
+    """One instruction's part of an image."""
+
+    instruction: Annotated[str, "what made it"]
+    size: Annotated[int, "bytes, uncompressed"]
+
+
+@dataclass(frozen=True)
+class ImageDocument:
+    """An image."""
+
+    reference: Annotated[str, "`name:tag`, or `name@sha256:…` once pushed"]
+    digest: Annotated[str, "the registry's digest, or the engine's image id where nothing has been pushed"]
+    platform: Annotated[str, "`linux/amd64`"]
+    size: Annotated[int, "bytes, uncompressed"]
+    layers: Annotated[tuple[LayerDocument, ...], "the newest last"]
+
+
+@dataclass(frozen=True)
+class StepDocument:
+    """What was done to one thing."""
+
+    kind: Annotated[str, "stable name of the kind of thing"]
+    name: Annotated[str, "the thing's own name"]
+    title: Annotated[str, "what the terminal shows"]
+    action: Annotated[str, "`created`, `updated`, `unchanged` or `removed`"]
+    seconds: Annotated[float, "wall time of this step alone"]
+
+
+@dataclass(frozen=True)
+class BuildDocument(Document):
+    """`build`."""
+
+    app: Annotated[str, "the app's name"]
+    image: Annotated[ImageDocument, "the image for the files as they are now"]
+    steps: Annotated[tuple[StepDocument, ...], "in the order in which they ended"]
+
+
+@dataclass(frozen=True)
+class StoredImageDocument:
+    """One image on the engine."""
+
+    reference: Annotated[str, "`name:tag`"]
+    digest: Annotated[str, "the engine's image id"]
+    size: Annotated[int, "bytes, uncompressed"]
+    created: Annotated[str, "ISO 8601, UTC"]
+    in_use: Annotated[bool, "a container stands on it, so it is never pruned"]
+    current: Annotated[bool, "it is what answers now on this machine"]
+
+
+@dataclass(frozen=True)
+class ImagesDocument(Document):
+    """`images`."""
+
+    app: Annotated[str, "the app's name"]
+    images: Annotated[tuple[StoredImageDocument, ...], "what is on the engine now, the newest first"]
+    removed: Annotated[tuple[str, ...], "references that `--prune` removed"]
