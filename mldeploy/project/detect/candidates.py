@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mldeploy.project.detect.entry import App, Entry, apps, factories
@@ -53,7 +53,9 @@ def candidates(sources: Sources) -> tuple[Candidate, ...]:
 
 def outermost(found: tuple[Candidate, ...], sources: Sources) -> tuple[Candidate, ...]:
     """Those that nothing else builds upon; what lies in folders of examples and tests only if there is no other."""
-    whole = [each for each in found if each.is_servable and not _is_part(each, found, sources)]
+    servable = [each for each in found if each.is_servable]
+    builds_on = {each.module: frozenset(sources.reachable([each.module])) for each in found}
+    whole = [each for each in servable if not _is_part(each, servable, builds_on)]
     better = [each for each in whole if each.found.certainty > Certainty.GUESS]
     return tuple(better or whole)
 
@@ -132,13 +134,12 @@ def _only_below(tree: Tree, folder: str, paths: tuple[str, ...]) -> bool:
     return tree.first(*(f"{folder}/{path}" for path in paths)) is not None and tree.first(*paths) is None
 
 
-def _is_part(each: Candidate, found: tuple[Candidate, ...], sources: Sources) -> bool:
+def _is_part(each: Candidate, found: list[Candidate], builds_on: Mapping[Module, frozenset[Module]]) -> bool:
     """Whether another candidate builds upon this one, or is the better way to serve the same app."""
-    others = [other for other in found if other.module is not each.module and other.is_servable]
-    back = sources.reachable([each.module])
-    for other in others:
-        if each.module in sources.reachable([other.module]) and other.module not in back:
-            return True
+    others = [other for other in found if other.module is not each.module]
+    mine = builds_on[each.module]
+    if any(each.module in builds_on[other.module] and other.module not in mine for other in others):
+        return True
     return _is_django_twin(each, others) or _is_page(each, others)
 
 

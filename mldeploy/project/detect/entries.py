@@ -15,6 +15,7 @@ from mldeploy.project.detect.served import GunicornConfig
 from mldeploy.project.detect.source import Module, Sources
 from mldeploy.project.errors import ProjectError
 
+_SHOWN = 8
 _ASGI_SERVERS = frozenset({Server.UVICORN, Server.HYPERCORN, Server.DAPHNE})
 
 
@@ -172,7 +173,8 @@ def _contradiction(written: list[Found[Entry]]) -> Remark:
 
 
 def _several(found: tuple[Found[Entry], ...]) -> Remark:
-    names = ", ".join(f"{each.value} ({each.value.framework}, {each.source})" for each in found)
+    names = ", ".join(f"{each.value} ({each.value.framework}, {each.source})" for each in found[:_SHOWN])
+    names += f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     todo = "Choose one: `mldeploy init --entry NAME`, or `entry` in mldeploy.toml."
     return Remark("entries-several", Severity.ERROR, Source("."), f"holds several apps: {names}", todo)
 

@@ -77,6 +77,7 @@ class Sources:
         self.tree = tree
         self.remarks: list[Remark] = []
         self._parsed: dict[str, Module | None] = {}
+        self._imported: dict[Module, tuple[Module, ...]] = {}
 
     def module(self, path: str) -> Module | None:
         """The module at a path below the folder; None if it is not there, is no Python 3, or there are too many."""
@@ -112,13 +113,13 @@ class Sources:
                     queue.append(below)
         return tuple(found.values())
 
-    def imported(self, module: Module) -> Iterator[Module]:
+    def imported(self, module: Module) -> tuple[Module, ...]:
         """The folder's own modules that a module imports."""
-        for name, _ in module.imports():
-            file = self.local(name, module)
-            below = self.module(file.path) if file else None
-            if below:
-                yield below
+        if module not in self._imported:
+            files = (self.local(name, module) for name, _ in module.imports())
+            below = (self.module(file.path) for file in files if file)
+            self._imported[module] = tuple(dict.fromkeys(each for each in below if each))
+        return self._imported[module]
 
     def _file(self, path: str) -> File | None:
         return self.tree.first(f"{path}.py", f"{path}/__init__.py") if path else None
