@@ -28,7 +28,8 @@ browser: python
 demo: setup example_app/model.joblib ## train the example, deploy it on this machine, ask it, print its URL
 	@$(PYTHON) -m scripts.demo
 
-example_app/model.joblib: $(filter-out example_app/app.py,$(wildcard example_app/*.py)) | python
+MODEL_SOURCES := train.py generate.py model.py schema.py requirements.txt
+example_app/model.joblib: $(addprefix example_app/,$(MODEL_SOURCES)) | python
 	cd example_app && ../$(PYTHON) train.py
 
 test: setup browser ## run the tests (under 15 minutes)

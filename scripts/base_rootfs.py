@@ -99,11 +99,12 @@ def _bootstrap(root: Path, sources: str, environment: Mapping[str, str]) -> None
     # A mount namespace of its own: whatever happens, no /proc stays mounted where the folder is removed.
     alone = ["unshare", "--mount"]
     variant = ["--variant=minbase", f"--include={PACKAGES}"]
-    run([*alone, "debootstrap", *variant, SUITE, root, mirror], "debootstrap", environment)
+    run([*alone, "debootstrap", *variant, SUITE, root, mirror], "debootstrap", environment, attempts=3)
     (root / "etc/apt/sources.list").write_text(sources)
-    update = "apt-get update && apt-get upgrade --yes"
+    update = "timeout 300 apt-get update -o APT::Update::Error-Mode=any && apt-get upgrade --yes"
     quietly = {**environment, "DEBIAN_FRONTEND": "noninteractive"}
-    run([*alone, "chroot", root, "sh", "-c", update], "apt-get upgrade in the new base image", quietly)
+    what = "apt-get upgrade in the new base image"
+    run([*alone, "chroot", root, "sh", "-c", update], what, quietly, attempts=3)
 
 
 def _release_time(root: Path) -> int:

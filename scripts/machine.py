@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,21 +56,30 @@ def say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def run(command: Sequence[str | Path], what: str, environment: Mapping[str, str] | None = None) -> None:
-    """Run a command to its end without its talk; SystemExit with the last lines of that talk when it fails."""
+def run(
+    command: Sequence[str | Path], what: str, environment: Mapping[str, str] | None = None, attempts: int = 1
+) -> None:
+    """Run a command to its end without its talk; SystemExit with the last lines of that talk when it fails.
+
+    attempts: how often to try, with a pause between, what only the network may have spoilt.
+    """
+    for attempt in range(1, attempts + 1):
+        code, talk = _run(command, {**os.environ, **(environment or {})})
+        if code == 0:
+            return
+        if attempt == attempts:
+            sys.exit(f"{what} failed (exit code {code}):\n{last_lines(talk)}")
+        time.sleep(5)
+
+
+def _run(command: Sequence[str | Path], environment: Mapping[str, str]) -> tuple[int, str]:
     # A file and not a pipe: a service that a package starts would keep a pipe open, and us waiting, for ever.
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         ended = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
+            command, check=False, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
         )
-        if ended.returncode:
-            log.seek(0)
-            sys.exit(f"{what} failed (exit code {ended.returncode}):\n{last_lines(log.read())}")
+        log.seek(0)
+        return ended.returncode, log.read()
 
 
 def last_lines(text: str, count: int = 15) -> str:
@@ -80,8 +90,7 @@ def last_lines(text: str, count: int = 15) -> str:
 def apt_install(*packages: str) -> None:
     """Install the distribution's packages without the recommended ones. Hold `machine_lock`; may be repeated."""
     say(f"Installing {', '.join(packages)} with apt-get")
-    quietly = {"DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update"], "apt-get update", quietly)
-    # Somebody else's apt-get, say an unattended upgrade, is waited for.
-    patient = ["apt-get", "install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=600"]
-    run([*patient, *packages], f"apt-get install {' '.join(packages)}", quietly)
+    # A source that cannot be updated may be somebody's own and not needed here. Another apt-get is waited for.
+    script = 'timeout 300 apt-get update; apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=600 "$@"'
+    what = f"apt-get install {' '.join(packages)}"
+    run(["sh", "-c", script, "sh", *packages], what, {"DEBIAN_FRONTEND": "noninteractive"}, attempts=3)

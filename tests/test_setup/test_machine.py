@@ -85,3 +85,9 @@ with machine_lock(Path({str(tmp_path / "lock")!r})):
         assert second.stdout.read() == "has\n"
     assert (first.wait(), second.returncode) == (0, 0)
     first.stdout.close()
+
+
+def test_what_the_network_spoilt_is_tried_again(tmp_path: Path) -> None:
+    twice = f"echo once more >> {tmp_path}/tries; test $(wc -l < {tmp_path}/tries) -ge 2"
+    run(["sh", "-c", twice], "Fetching", attempts=2)
+    assert (tmp_path / "tries").read_text() == "once more\n" * 2

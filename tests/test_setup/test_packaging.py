@@ -23,7 +23,7 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in names:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
     subprocess.run([sys.executable, "-m", "build", "--no-isolation", folder], check=True, capture_output=True)
     return folder / "dist"
 
@@ -34,7 +34,7 @@ def test_the_wheel_holds_the_command_the_recipe_and_the_licence(distributions: P
         names = archive.namelist()
         metadata = f"mldeploy-{mldeploy.__version__}.dist-info"
         entry_points = archive.read(f"{metadata}/entry_points.txt").decode()
-        recipe = archive.read("mldeploy/Dockerfile.template")
+        recipe = archive.read("mldeploy/image/Dockerfile.template")
     assert "mldeploy = mldeploy.cli.main:main" in entry_points
     assert "[mldeploy.providers]\nlocal = mldeploy.providers.local:provider" in entry_points
     assert recipe == (ROOT / "Dockerfile.template").read_bytes()
