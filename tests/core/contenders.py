@@ -1,7 +1,7 @@
-"""One of several processes that all want the same journal: `python -m tests.core.contenders STATE INSIDE ROUNDS`.
+"""One of several processes that all want the same journal: `python -m tests.core.contenders STATE INSIDE TIMES`.
 
-It says `ready`, waits for a line, and then tries again and again. While it holds the journal it makes the file INSIDE,
-which fails if another one holds it too. At the end it tells how often it got in.
+It says `ready`, waits for a line, and then tries until it got in so many times. While it holds the journal it makes the
+file INSIDE, which fails if another one holds it too.
 """
 
 from __future__ import annotations
@@ -15,27 +15,30 @@ from mldeploy.core.journal import Journal
 from tests.core.rivals import SCOPE, thing
 
 
-def contend(state: Path, inside: Path) -> bool:
-    try:
-        journal = Journal(state, SCOPE, "mldeploy deploy")
-    except LockedError:
-        os.sched_yield()
-        return False
-    with journal:
+def get_in(state: Path) -> Journal:
+    while True:
+        try:
+            return Journal(state, SCOPE, "mldeploy deploy")
+        except LockedError:
+            os.sched_yield()
+
+
+def hold(state: Path, inside: Path) -> None:
+    with get_in(state) as journal:
         inside.touch(exist_ok=False)
         if journal.resources:
             raise AssertionError(f"{journal.resources} of someone else")
         journal.begin(thing(str(os.getpid())))
         journal.forget(thing(str(os.getpid())))
         inside.unlink()
-    return True
 
 
-def main(state: Path, inside: Path, rounds: int) -> None:
+def main(state: Path, inside: Path, times: int) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    sys.stdout.write(str(sum(contend(state, inside) for _ in range(rounds))))
+    for _ in range(times):
+        hold(state, inside)
 
 
 if __name__ == "__main__":

@@ -204,10 +204,10 @@ def test_what_the_nearer_goal_made_is_used_by_the_further_one(machine: Machine) 
 
 def test_an_entry_of_a_kind_that_this_version_does_not_know_is_not_swept(machine: Machine) -> None:
     machine.deploy()
-    machine.deploy(sweep={kind: step for kind, step in KINDS.items() if kind != "cluster"})
     machine.config = Config(cluster="larger")
     machine.deploy(sweep={kind: step for kind, step in KINDS.items() if kind != "cluster"})
     assert resource("cluster") in machine.listed()
+    assert machine.heard.notes == []
 
 
 def points_of_a_deploy(state: Path) -> tuple[Point, ...]:
