@@ -7,12 +7,35 @@ The work is done in `mldeploy.cli.work`, which is loaded only once the command i
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mldeploy.cli import options
 from mldeploy.cli.run import Run
+
+
+def init(
+    run: Run,
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="The app's folder, the same as -C DIR.", show_default=False)
+    ] = None,
+    entry: Annotated[
+        str,
+        typer.Option("--entry", metavar="NAME", help="The app to serve, where there are several.", show_default=False),
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Write files anew that are there already.")] = False,
+) -> None:
+    """Look at the folder, say what it is and what looks wrong, and write `mldeploy.toml` and `.dockerignore`.
+
+    `mldeploy init DIR` is `mldeploy -C DIR init`. The source is read, never run. Where the dependencies are in a lock
+    file, an environment or nowhere, `requirements.txt` is written, too. A file that is there already is never changed
+    without `--force`.
+    """
+    from mldeploy.cli.work import initializing
+
+    initializing.init(run, directory, entry, force=force)
 
 
 def plan(

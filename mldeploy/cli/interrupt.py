@@ -14,15 +14,19 @@ from mldeploy.core.errors import ExitCode
 from mldeploy.core.events import Events, Noted
 from mldeploy.core.monitor import Cancel
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESTORED = b"\x1b[?25h\n"
 """Shows the cursor again, which a live display hides (DECTCEM)."""
 
 
 @contextmanager
 def stoppable(events: Events) -> Iterator[Cancel]:
-    """While a walk runs: SIGINT and SIGTERM request a stop; the second one ends the process, with exit code 130."""
+    """While a walk runs, a signal requests a stop, and a second one ends the process, with exit code 130.
+
+    A signal that was ignored from the start (`nohup`, a script's background job) stays ignored.
+    """
     cancel = Cancel()
+    asked = threading.Lock()
 
     def ask() -> None:
         cancel.request()
@@ -35,12 +39,12 @@ def stoppable(events: Events) -> Iterator[Cancel]:
         # A handler runs in the middle of anything, so it must wait for no lock that the main thread may hold.
         threading.Thread(target=ask, daemon=True).start()
 
-    asked = threading.Lock()
-    before = [signal.signal(number, handle) for number in SIGNALS]
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [signal.signal(number, handle) for number in heeded]
     try:
         yield cancel
     finally:
-        for number, handler in zip(SIGNALS, before, strict=True):
+        for number, handler in zip(heeded, before, strict=True):
             signal.signal(number, handler)
 
 

@@ -23,21 +23,28 @@ COMPLETION = "_MLDEPLOY_COMPLETE"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line (without the program's name) and return its exit code. Raises nothing."""
+    """Run one command line (without the program's name) in the main thread and return its exit code. Raises nothing."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what a locale cannot write must not end a deployment
-            stream.reconfigure(errors="backslashreplace")
+    _mend_streams()
     guess = _guessed_manner(words)
     front = Front(Output.standard(guess), guess)
     try:
-        with contextlib.suppress(ValueError):  # not in the main thread: nobody sends signals there
-            signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGTERM, _interrupt)
         return _run(words, front)
     except UnheardError as error:
         return _unheard(error)
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the one handler
         return _failed(error, front)
+
+
+def _mend_streams() -> None:
+    """A stream that was closed before we began is a null device; what a locale cannot write must not end a command."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(words: list[str], front: Front) -> int:

@@ -56,6 +56,7 @@ def _misused(error: typer.TyperException) -> Problem:
     if isinstance(error, typer.BadParameter) and error.message.startswith("Input "):
         message = message.replace(": Input ", ": it ").partition(", unable")[0]
     todo = f"`{where} --help` lists what there is."
+    message = message.replace(". Did you mean", "; did you mean")
     option: str | None = getattr(error, "option_name", None)
     if option and context and message.startswith("No such option"):
         known = [name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts)]

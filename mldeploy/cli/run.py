@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from mldeploy.cli.options import DEFAULT_TARGET
 from mldeploy.ui.output import Manner, Output
 
 PANEL = "Every command"
@@ -87,9 +88,11 @@ class Run:
     def folder(self) -> Path:
         return self.given or Path()
 
-    def command(self, words: str) -> str:
-        """A command line for the user to type, for this same project: `mldeploy -C example_app predict`."""
-        return f"mldeploy -C {shlex.quote(str(self.given))} {words}" if self.given else f"mldeploy {words}"
+    def commands(self, target: str) -> Callable[[str], str]:
+        """Makes words into a line to type for this project and target: `mldeploy -C example_app predict -t fargate`."""
+        place = f" -C {shlex.quote(str(self.given))}" if self.given else ""
+        on = "" if target == DEFAULT_TARGET else f" -t {target}"
+        return lambda words: f"mldeploy{place} {words}{on}"
 
 
 def shared(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -136,8 +137,10 @@ class Output:
             page(self._stderr).line(*pieces)
             self._stderr.stream.flush()
 
-    def confirmed(self, question: str, *, default: bool) -> bool:
-        """Ask on the terminal; to be called only in a dialogue. The end of the input means no."""
+    def confirmed(self, question: str, *, default: bool, facts: Iterable[str] = ()) -> bool:
+        """Show the facts and ask, to be called only in a dialogue. The end of the input means no."""
+        for fact in facts:
+            self._tell([fact])
         choices = "[Y/n]" if default else "[y/N]"
         while True:
             self._stderr.stream.write(f"{printable(question, unicode=self._stderr.unicode)} {choices} ")
@@ -150,6 +153,20 @@ class Output:
                 return default and bool(line)
             if answer in {"y", "yes", "n", "no"}:
                 return answer.startswith("y")
+
+    def chosen(self, question: str, choices: Sequence[str]) -> int | None:
+        """Ask for one of several on the terminal; to be called only in a dialogue. None at the end of the input."""
+        for line in (question, *(f"  {number}  {choice}" for number, choice in enumerate(choices, start=1))):
+            self._tell([line])
+        while True:
+            self._stderr.stream.write(f"1 to {len(choices)}: ")
+            self._stderr.stream.flush()
+            answer = self._stdin.readline()
+            if not answer:
+                self._stderr.stream.write("\n")
+                return None
+            if re.fullmatch(r"\s*[0-9]{1,4}\s*", answer) and 1 <= int(answer) <= len(choices):
+                return int(answer) - 1
 
 
 @contextmanager

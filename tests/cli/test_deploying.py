@@ -57,7 +57,7 @@ def test_the_same_in_words(paper: Command, name: str) -> None:
     assert deployed.err.splitlines()[0] == "Cut a sheet …"
     assert deployed.err.splitlines()[1].startswith("Cut a sheet: created in ")
     assert f"{name} answers at http://127.0.0.1:9" in deployed.out
-    assert "mldeploy destroy --target paper" in deployed.out
+    assert "mldeploy destroy -t paper" in deployed.out
 
     assert "as it should be" in paper("plan", *ON_PAPER).out
     assert paper("open", *ON_PAPER).out == "http://127.0.0.1:9\n"
@@ -87,7 +87,7 @@ def test_looking_changes_nothing(paper: Command) -> None:
 
 def test_the_commands_that_are_suggested_name_the_folder_too(paper: Command) -> None:
     result = paper("-C", str(paper.folder), "deploy", *ON_PAPER)
-    assert f"mldeploy -C {paper.folder} predict --target paper" in result.out
+    assert f"mldeploy -C {paper.folder} predict -t paper" in result.out
 
 
 def test_flags_are_above_every_file(paper: Command) -> None:

@@ -51,7 +51,7 @@ def test_what_was_stopped_can_be_resumed_and_destroyed(slow: Command) -> None:
     assert not list(slow.state.rglob("*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_a_ctrl_c(slow: Command, number: signal.Signals) -> None:
     with slow.start("deploy", *ON_PAPER, "--json") as process:
         while not any("letter" in journal.read_text() for journal in slow.state.rglob("*.journal")):

@@ -142,6 +142,14 @@ def test_json_leaves_the_document_alone(paper: Command) -> None:
     assert json.loads(result.out)["url"] == "http://127.0.0.1:9"
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_defect(paper: Command, closed: str) -> None:
+    command = f"{' '.join(PROGRAM)} deploy -t paper --json {closed}"
+    done = subprocess.run(command, shell=True, env=paper.env, cwd=paper.folder, capture_output=True, check=False)  # noqa: S602
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "position", "completed"),
     [("mldeploy de", 1, {"deploy", "destroy"}), ("mldeploy ps --target ", 3, {"local", "paper"})],

@@ -27,7 +27,10 @@ def deploy(run: Run, target: str, overrides: Overrides, *, replace: bool) -> Non
         deploy(run, target, again, replace=replace)
         return
     document = described(deployment, done)
-    run.output.result(document, lambda page: views.deployed(document, page, run.command, terse=run.output.manner.quiet))
+    run.output.result(
+        document,
+        lambda page: views.deployed(document, page, run.commands(deployment.target), terse=run.output.manner.quiet),
+    )
     session.unless_stopped(run, work.cancel)
 
 

@@ -53,8 +53,6 @@ def _ask(run: Run, deployment: session.Deployment[object], doomed: list[Resource
     if not run.output.is_dialogue:
         what = f"{deployment.app} would be removed from {deployment.target}, and there is nobody to ask"
         raise UsageError("mldeploy destroy", what, "Say --yes if that is meant.")
-    run.output.say(f"This removes {deployment.app} from {deployment.target}:")
-    for each in doomed:
-        run.output.say(f"  {each}")
-    if not run.output.confirmed("Remove all of it?", default=False):
+    facts = (f"This removes {deployment.app} from {deployment.target}:", *(f"  {each}" for each in doomed))
+    if not run.output.confirmed("Remove all of it?", default=False, facts=facts):
         raise UsageError("mldeploy destroy", "nothing was removed", "")

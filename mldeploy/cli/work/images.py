@@ -32,4 +32,4 @@ def images(run: Run, keep: int | None) -> None:
             removed = catalogue.prune(work.cloud.engine, deployment.app, keep)
     stored = catalogue.images(deployment.cloud.engine, deployment.app)
     document = ImagesDocument(deployment.app, tuple(map(describe.stored_image, stored)), removed)
-    run.output.result(document, lambda page: views.images(document, page, run.command))
+    run.output.result(document, lambda page: views.images(document, page, run.commands(deployment.target)))

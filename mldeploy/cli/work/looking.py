@@ -26,4 +26,4 @@ def status(run: Run, target: str) -> None:
         tuple(map(describe.found, looks)),
         instances,
     )
-    run.output.result(document, lambda page: views.status(document, page, run.command))
+    run.output.result(document, lambda page: views.status(document, page, run.commands(deployment.target)))

@@ -25,7 +25,7 @@ def ps(run: Run, target: str) -> None:
     deployment = session.known(run, target)
     instances = tuple(map(describe.instance, deployment.service.instances()))
     document = InstancesDocument(deployment.app, deployment.target, instances)
-    run.output.result(document, lambda page: views.instances(document, page, run.command))
+    run.output.result(document, lambda page: views.instances(document, page, run.commands(deployment.target)))
 
 
 def logs(run: Run, target: str, *, follow: bool, tail: int) -> None:
@@ -59,7 +59,7 @@ def stop(run: Run, target: str) -> None:
     with deployment.locked(run) as work:
         stopped = deployment.service.stop()
     document = StopDocument(deployment.app, deployment.target, stopped)
-    run.output.result(document, lambda page: views.stopped(document, page, run.command))
+    run.output.result(document, lambda page: views.stopped(document, page, run.commands(deployment.target)))
     session.unless_stopped(run, work.cancel)
 
 
@@ -68,7 +68,7 @@ def address(deployment: Deployment[object], run: Run) -> str:
     url = deployment.service.url()
     if url is None:
         what = f"nothing runs on the target {deployment.target}"
-        raise AbsentError(deployment.app, what, f"Start it: `{run.command('deploy')}`.")
+        raise AbsentError(deployment.app, what, f"Start it: `{run.commands(deployment.target)('deploy')}`.")
     return url
 
 

@@ -35,10 +35,9 @@ def deployed(document: DeployDocument, page: Page, command: Command, *, terse: b
         page.line("       ", (" · ".join(parts), Style.DIM))
     for remark in document.remarks:
         page.line("note   ", remark)
-    suffix = "" if document.target == "local" else f" --target {document.target}"
-    page.line("ask    ", command(f"predict{suffix}"))
-    page.line("watch  ", command(f"logs -f{suffix}"))
-    page.line("remove ", command(f"destroy{suffix}"))
+    page.line("ask    ", command("predict"))
+    page.line("watch  ", command("logs -f"))
+    page.line("remove ", command("destroy"))
 
 
 def plan(document: PlanDocument, page: Page) -> None:

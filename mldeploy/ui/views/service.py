@@ -31,8 +31,8 @@ def status(document: StatusDocument, page: Page, command: Command) -> None:
     for step in document.steps:
         state = (step.state.ljust(width), STATES.get(step.state, Style.DIM))
         page.line("  ", state, f"  {step.title}", (f"  {step.name}", Style.DIM))
-        for remark in step.remarks:
-            page.line("  ", " " * width, (f"  {remark}", Style.DIM))
+        for line in "\n".join(step.remarks).splitlines():
+            page.line("  ", " " * width, (f"  {line}", Style.DIM))
     if document.instances:
         page.line()
         _instances(document.instances, page)
