@@ -22,7 +22,9 @@ from mldeploy.cli.main import main
 from mldeploy.core.errors import ExitCode
 from tests.cli.command import Command, Result
 
-COMMANDS = [name for commands in PANELS.values() for name in commands]
+# What writes into the folder that it is given would write wherever these words happen to lead.
+WRITERS = {"init"}
+COMMANDS = [name for commands in PANELS.values() for name in commands if name not in WRITERS]
 SHARED = "-C --project --json -v --verbose -q --quiet --no-color --version --help"
 PLACE = "-t --target --port --host --platform --base-image --replace --app -y --yes"
 INPUT = "-d --data --csv -f --field --tail -n --prune -- - ="
