@@ -20,18 +20,19 @@ The app answers at {url}
 
 def main() -> None:
     """Print what the app predicted, its address and what to do next; exit as the mldeploy command that failed did."""
-    deployed = json.loads(mldeploy("deploy", "--json"))
+    mldeploy("deploy")
     request = json.loads((APP / "golden.json").read_text())["request"]
-    print(mldeploy("predict", *(f"--field={name}={value}" for name, value in request.items())), end="")
-    print(FAREWELL.format(url=deployed["url"], mldeploy=" ".join(MLDEPLOY)), end="")
+    mldeploy("predict", *(f"--field={name}={value}" for name, value in request.items()))
+    status = json.loads(mldeploy("status", "--json", output=subprocess.PIPE))
+    print(FAREWELL.format(url=status["url"], mldeploy=" ".join(MLDEPLOY)), end="")
 
 
-def mldeploy(*arguments: str) -> str:
-    """What the command printed; its talk goes where ours goes."""
-    ended = subprocess.run([*MLDEPLOY, *arguments], check=False, stdout=subprocess.PIPE, text=True)
+def mldeploy(*arguments: str, output: int | None = None) -> str:
+    """Run a command, and answer what it printed if `output` is a pipe; otherwise it prints where we do."""
+    ended = subprocess.run([*MLDEPLOY, *arguments], check=False, stdout=output, text=True)
     if ended.returncode:
         sys.exit(ended.returncode)
-    return ended.stdout
+    return ended.stdout or ""
 
 
 if __name__ == "__main__":
