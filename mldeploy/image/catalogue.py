@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from docker.errors import ImageNotFound
 
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors
-from mldeploy.image.labels import HASH, STAGE, belonging, matching
+from mldeploy.image.labels import HASH, SPEC, STAGE, belonging, matching
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _Stored:
     tags: tuple[str, ...]
     foreign: bool
     """Somebody else has given it a name, too."""
-    created: int
+    created: datetime
     size: int
     hash: str
     stage: str
@@ -62,7 +62,7 @@ def images(engine: Engine, app: str) -> tuple[BuiltInfo, ...]:
         BuiltInfo(
             reference=stored.tags[0],
             id=stored.id,
-            created=datetime.fromtimestamp(stored.created, UTC).isoformat(),
+            created=stored.created.isoformat(),
             size=stored.size,
             hash=stored.hash,
             uses=stored.uses,
@@ -119,32 +119,35 @@ def _remove(engine: Engine, wanted: Iterable[_Stored]) -> Iterator[_Stored]:
 
 def _stored(engine: Engine, app: str) -> list[_Stored]:
     """Newest first."""
-    with engine_errors(engine.endpoint):
-        told = engine.client.images(filters=matching(app))
-        containers = engine.client.containers(all=True)
     uses: dict[str, list[Use]] = {}
-    for container in containers:
-        uses.setdefault(container["ImageID"], []).append(_use(app, container))
-    found = [_one(app, entry, uses) for entry in told]
+    found = []
+    with engine_errors(engine.endpoint):
+        for container in engine.client.containers(all=True):
+            uses.setdefault(container["ImageID"], []).append(_use(app, container))
+        for listed in engine.client.images(filters=matching(app)):
+            with suppress(ImageNotFound):  # another command removes it at this moment
+                found.append(_one(app, engine.client.inspect_image(listed["Id"]), uses))
     return sorted(found, key=lambda each: each.created, reverse=True)
 
 
 def _use(app: str, container: dict[str, Any]) -> Use:
-    ours = belonging(app).items() <= (container["Labels"] or {}).items()
+    labels = container["Labels"] or {}
+    ours = SPEC in labels and belonging(app).items() <= labels.items()
     name = (container["Names"] or [container["Id"][:12]])[0].removeprefix("/")
     return Use(name, container["State"] == "running", ours)
 
 
 def _one(app: str, image: dict[str, Any], uses: Mapping[str, list[Use]]) -> _Stored:
-    tags = tuple(tag for tag in image["RepoTags"] or () if tag != "<none>:<none>")
-    ours = tuple(tag for tag in tags if tag.startswith(f"{app}:"))
+    ours = tuple(tag for tag in image["RepoTags"] if tag.startswith(f"{app}:"))
+    labels = image["Config"]["Labels"]
     return _Stored(
         id=image["Id"],
         tags=ours,
-        foreign=len(ours) < len(tags),
-        created=image["Created"],
+        foreign=len(ours) < len(image["RepoTags"]),
+        # The list would tell whole seconds, in which two versions may well be built.
+        created=datetime.fromisoformat(image["Created"]),
         size=image["Size"],
-        hash=image["Labels"].get(HASH, ""),
-        stage=image["Labels"].get(STAGE, ""),
+        hash=labels.get(HASH, ""),
+        stage=labels.get(STAGE, ""),
         uses=tuple(uses.get(image["Id"], ())),
     )

@@ -84,7 +84,7 @@ def bases(text: str, args: Mapping[str, str]) -> tuple[str, ...]:
             stages.update(word.lower() for word in words[2:3])
         elif each.keyword == "COPY" and (source := _COPY_FROM.match(each.rest)) and not source[1].isdigit():
             found.setdefault(source[1])
-    return tuple(image for image in found if image.lower() not in stages)
+    return tuple(image for image in found if image and image.lower() not in stages)
 
 
 def _substituted(word: str, known: Mapping[str, str]) -> str:

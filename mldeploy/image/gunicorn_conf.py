@@ -36,9 +36,17 @@ def when_ready(server: Any) -> None:
     for listener in server.LISTENERS:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE, 0))
     logging.getLogger("gunicorn.access").addFilter(_is_news)
+    logging.getLogger("gunicorn.error").addFilter(_in_a_word)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
     """A healthy answer to the engine's own question, every ten seconds, is not."""
     asked = record.args
     return not (isinstance(asked, dict) and asked.get("U") == os.environ["HEALTH"] and asked.get("s") == "200")
+
+
+def _in_a_word(record: logging.LogRecord) -> bool:
+    """A client that fell silent is told in a line: its traceback would be gunicorn's own."""
+    if record.exc_info and isinstance(record.exc_info[1], BlockingIOError):
+        record.msg, record.args, record.exc_info = "A client fell silent in the middle of a request.", None, None
+    return True

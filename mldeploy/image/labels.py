@@ -11,6 +11,9 @@ HASH = "mldeploy.hash"
 STAGE = "mldeploy.stage"
 """The recipe's stage that an image was left by: `builder`."""
 
+SPEC = "mldeploy.spec"
+"""On containers of a deployment alone. A container inherits its image's labels: a user's own bears all but this one."""
+
 LOCAL = "local"
 """The target that an engine itself is."""
 

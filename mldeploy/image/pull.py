@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
 from docker import APIClient, auth
@@ -44,7 +45,9 @@ def _credentials(repository: str, monitor: Monitor) -> dict[str, str]:
     """What the Docker config knows of this registry; nothing if its credential helper fails, since most are public."""
     try:
         registry, _ = auth.resolve_repository_name(repository)
-        return dict(auth.load_config().resolve_authconfig(registry) or {})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a helper that is not installed is told below, and once
+            return dict(auth.load_config().resolve_authconfig(registry) or {})
     except DockerException as error:
         monitor.note(f"Pulling {repository} without credentials: {explanation(error)}", warning=True)
         return {}

@@ -1,0 +1,164 @@
+"""What decides an image, and what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mldeploy.image.assembly import assemble, bases_of
+from mldeploy.image.files import File
+from mldeploy.image.types import BaseDigest
+from mldeploy.project.errors import ProjectError
+from tests.image.shop import FILES, project, write
+
+BASE = BaseDigest((("python:3.11", "sha256:1"),))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "shop", FILES)
+    return tmp_path / "shop"
+
+
+def hashed(folder: Path, base: BaseDigest = BASE, **changes: Any) -> str:
+    return assemble(project(folder, **changes)).digest(base)
+
+
+def paths(folder: Path, **changes: Any) -> set[str]:
+    """What of the folder gets into the image."""
+    members = assemble(project(folder, **changes)).members
+    return {each.path.partition("/app/")[2] for each in members if isinstance(each, File) and "/app/" in each.path}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"platform": "linux/riscv64"},
+        {"args": (("A", "1"),)},
+        {"base_image": "python:3.13"},
+        {"app": {"port": 5001}},
+        {"app": {"entry": "other:app"}},
+        {"app": {"health": "/healthz"}},
+        {"app": {"workers": 7}},
+        {"app": {"threads": 7}},
+        {"app": {"cpus": 3}},
+        {"app": {"read_only": False}},
+        {"app": {"models": ()}},
+        {"app": {"name": "other"}},
+    ],
+)
+def test_what_decides_an_image(folder: Path, changes: dict[str, Any]) -> None:
+    assert hashed(folder, **changes) != hashed(folder)
+
+
+def test_the_bases_content_decides_and_not_its_name_alone(folder: Path) -> None:
+    assert hashed(folder, BaseDigest((("python:3.11", "sha256:2"),))) != hashed(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"app": {"memory": 1}},
+        {"app": {"cpus": 0.5}},
+        {"app": {"env": ()}},
+        {"app": {"predict": "/elsewhere"}},
+        {"ca_bundle": None},
+    ],
+)
+def test_what_decides_how_it_runs_or_is_built_is_no_other_image(folder: Path, changes: dict[str, Any]) -> None:
+    assert hashed(folder, **changes) == hashed(folder)
+
+
+@pytest.mark.parametrize("name", ["mldeploy.toml", ".git/HEAD", ".env", "__pycache__/a.pyc", ".venv/x", ".DS_Store"])
+def test_what_usually_stays_out(folder: Path, name: str) -> None:
+    before = hashed(folder)
+    write(folder, {name: "[app]\n"})
+    assert hashed(folder) == before
+    assert name not in paths(folder)
+
+
+def test_a_virtual_environment_of_any_name_stays_out(folder: Path) -> None:
+    write(folder, {"my-env/pyvenv.cfg": "", "my-env/bin/python": "", "env/environment.py": ""})
+    assert paths(folder) == {"app.py", "model.bin", "requirements.txt", "env", "env/environment.py"}
+
+
+def test_the_users_dockerignore_decides_alone(folder: Path) -> None:
+    write(folder, {".dockerignore": "*.txt\n", ".env": "", ".git/HEAD": "", "notes.txt": ""})
+    assert paths(folder) == {"app.py", "model.bin", ".dockerignore", ".env", ".git", ".git/HEAD"}
+
+
+def test_the_file_of_the_containers_secrets_never_gets_in(folder: Path) -> None:
+    write(folder, {"secrets.conf": "TOKEN=1", ".dockerignore": ""})
+    assert "secrets.conf" in paths(folder)
+    assert "secrets.conf" not in paths(folder, app={"env_file": folder / "secrets.conf"})
+    write(folder, {"Dockerfile": "FROM scratch"})
+    own = assemble(project(folder, app={"env_file": folder / "secrets.conf"}, dockerfile="Dockerfile"))
+    assert "secrets.conf" not in [each.path for each in own.members]
+
+
+def test_models_and_code_are_apart(folder: Path) -> None:
+    write(folder, {"models/a.bin": "", "models/b/c.bin": "", "models/readme.md": ""})
+    given = project(folder, app={"models": ("model.bin", "models/b")})
+    found = [each.path for each in assemble(given).members if isinstance(each, File)]
+    assert {path for path in found if path.startswith("model/")} == {
+        "model/app/model.bin",
+        "model/app/models/b",
+        "model/app/models/b/c.bin",
+    }
+    assert not [path for path in found if path.startswith("code/") and path.endswith(("model.bin", "c.bin"))]
+    assert "code/app/models/a.bin" in found
+
+
+def test_a_link_to_a_model_elsewhere_brings_the_model(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "big.bin").write_text("weights")
+    (folder / "model.bin").unlink()
+    (folder / "model.bin").symlink_to(tmp_path / "big.bin")
+    before = hashed(folder)
+    (model,) = [each for each in assemble(project(folder)).members if each.path == "model/app/model.bin"]
+    assert isinstance(model, File)
+    assert b"".join(model.chunks()) == b"weights"
+    (tmp_path / "big.bin").write_text("WEIGHTS")
+    assert hashed(folder) != before
+
+
+def drop(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "changes", "where", "what"),
+    [
+        (drop("model.bin"), {"app": {"models": ("model.bin",)}}, "model.bin", "there is no such model file"),
+        (lambda folder: write(folder, {".dockerignore": "*.bin"}), {}, "model.bin", "excludes it"),
+        (drop("requirements.txt"), {}, "build.requirements", "requirements.txt does not exist"),
+        (drop("app.py"), {"dockerfile": "Dockerfile"}, "Dockerfile", "cannot be read"),
+        (lambda folder: write(folder, {".dockerignore": "["}), {}, ".dockerignore:1", "not a pattern"),
+        (drop("app.py"), {"ca_bundle": Path("/nowhere.pem")}, "build.ca_bundle", "cannot be read"),
+    ],
+)
+def test_what_is_missing_or_contradictory_is_named(
+    folder: Path, change: Callable[[Path], None], changes: dict[str, Any], where: str, what: str
+) -> None:
+    given = project(folder, **changes)
+    change(folder)
+    with pytest.raises(ProjectError, match=what) as caught:
+        assemble(given)
+    assert caught.value.where.endswith(where)
+    assert caught.value.todo
+
+
+def test_a_dockerfile_of_the_users_own_decides_with_everything_around_it(folder: Path) -> None:
+    write(folder, {"Dockerfile": "FROM python:3.13\n", "mldeploy.toml": ""})
+    given = project(folder, dockerfile="Dockerfile")
+    assert bases_of(given) == ("python:3.13",)
+    before = assemble(given).digest(BASE)
+    write(folder, {"Dockerfile": "FROM python:3.13\nRUN true\n"})
+    edited = assemble(given).digest(BASE)
+    write(folder, {"notes.md": ""})
+    assert len({before, edited, assemble(given).digest(BASE)}) == 3
+    unused = replace(given, app=replace(given.app, workers=9, models=("nothing.bin",)))
+    assert assemble(unused).digest(BASE) == assemble(given).digest(BASE)

@@ -1,0 +1,237 @@
+"""When an image is built, what a build tells, what it leaves, and what an edit costs."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from mldeploy.core.errors import ExitCode, InterruptedByUser
+from mldeploy.core.events import Action, Event, Progressed
+from mldeploy.core.monitor import Cancel
+from mldeploy.core.verbs import DeploymentFailedError, Intent
+from mldeploy.image.errors import BuildError
+from mldeploy.image.types import Image
+from tests.image.conftest import Built
+from tests.image.shop import Shop, write
+
+pytestmark = pytest.mark.engine
+
+
+def layers(shop: Shop, image: Image) -> list[str]:
+    found: list[str] = shop.inspected(image)["RootFS"]["Layers"]
+    return found
+
+
+def failure(shop: Shop, given: Any = None) -> Exception:
+    with pytest.raises(DeploymentFailedError) as caught:
+        shop.build(given)
+    return caught.value.failures[0][1]
+
+
+def test_a_second_build_is_a_look_up(built: Built) -> None:
+    assert built.shop.planned() is Intent.UNCHANGED
+    again = built.shop.build()
+    assert [step.action for step in again.steps] == [Action.UNCHANGED, Action.UNCHANGED]
+    assert again.out == built.image
+
+
+def test_plan_says_that_a_build_is_needed(alone: Shop) -> None:
+    assert alone.planned() is Intent.CREATE
+
+
+def test_it_tells_how_far_it_is(alone: Shop) -> None:
+    alone.build()
+    told = alone.progress()
+    sent = [each for each in told if each.in_bytes]
+    steps = [each for each in told if not each.in_bytes]
+    assert sent[-1].done == sent[-1].total > 0
+    assert [each.done for each in steps] == list(range(1, steps[-1].total + 1))
+    assert steps[0].text.startswith("FROM ")
+
+
+@pytest.mark.parametrize(
+    ("edit", "kept"),
+    [("app.py", ["base", "dependencies", "model"]), ("model.bin", ["base", "dependencies"])],
+)
+def test_an_edit_makes_new_layers_only_from_there_on(shop: Shop, edit: str, kept: list[str]) -> None:
+    before = layers(shop, shop.build().out)
+    (shop.folder / edit).write_text((shop.folder / edit).read_text() + "# edited\n")
+    assert shop.planned() is Intent.CREATE
+    after = shop.build()
+    changed = layers(shop, after.out)
+    assert [action for _, action in [(step.title, step.action) for step in after.steps]][-1] is Action.CREATED
+    assert changed[: len(kept)] == before[: len(kept)]
+    assert changed[len(kept)] != before[len(kept)]
+    assert after.out.layers[-1].size < 10_000
+
+
+def test_equal_folders_are_equal_layers_wherever_they_are_built(alone: Shop) -> None:
+    """Without any cache, too: a build in CI pushes what changed, and nothing else."""
+    first = layers(alone, alone.build().out)
+    alone.remove()
+    elsewhere = Shop(alone.folder.with_name("elsewhere"), alone.engine, alone.name)
+    write(elsewhere.folder, {path.name: path.read_text() for path in alone.folder.iterdir()})
+    for path in elsewhere.folder.iterdir():
+        path.chmod(0o600)
+    assert layers(elsewhere, elsewhere.build().out) == first
+
+
+def test_it_says_where_the_code_comes_from(shop: Shop) -> None:
+    write(shop.folder, {"app.py": "# under version control\n"})
+    git(shop, "init", "--quiet")
+    git(shop, "remote", "add", "origin", "https://somebody:token@example.com/shop.git")
+    git(shop, "add", ".")
+    git(shop, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message=first")
+    git(shop, "tag", "v1.2")
+    built = shop.build().out
+    labels = shop.inspected(built)["Config"]["Labels"]
+    assert labels["org.opencontainers.image.source"] == "https://example.com/shop.git"
+    assert labels["org.opencontainers.image.version"] == "v1.2"
+    assert labels["org.opencontainers.image.revision"] == git(shop, "rev-parse", "HEAD")
+    git(shop, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--allow-empty", "--message=second")
+    assert shop.build().out == built, "a commit that changes no file is no reason to build"
+
+
+def git(shop: Shop, *words: str) -> str:
+    done = subprocess.run(["git", "-C", shop.folder, *words], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_the_users_own_gunicorn_and_its_settings_win(shop: Shop) -> None:
+    write(shop.folder, {"requirements.txt": "flask\ngunicorn==23.0.0\n", "gunicorn.conf.py": "bind = ':7000'\n"})
+    image = shop.build().out
+    assert shop.inspected(image)["Config"]["Cmd"] == ["gunicorn", "app:app"]
+    with shop.container(image) as container:
+        said = b""
+        for line in shop.engine.client.logs(container, stream=True, follow=True):
+            said += line
+            if b"Listening at" in line:
+                break
+    assert b"gunicorn 23.0.0" in said
+    assert b":7000" in said
+
+
+def test_requirements_that_stand_in_several_files(shop: Shop) -> None:
+    write(
+        shop.folder,
+        {
+            "requirements.txt": "-r needed/web.txt\n-c pins.txt\n./wheels/own\n",
+            "needed/web.txt": "flask\n",
+            "pins.txt": "flask==3.1.2\n",
+            "wheels/own/pyproject.toml": "[project]\nname='own'\nversion='7'\n[tool.setuptools]\npy-modules=['own']\n",
+            "wheels/own/own.py": "",
+        },
+    )
+    image = shop.build().out
+    script = "from importlib.metadata import version; print(version('flask'), version('own'))"
+    assert shop.run(image, "python", "-c", script) == "3.1.2 7"
+
+
+def test_a_requirement_that_does_not_exist(shop: Shop) -> None:
+    write(shop.folder, {"requirements.txt": "flask==3.1.3\nthere-is-no-such-package-as-this==1\n"})
+    error = failure(shop)
+    assert isinstance(error, BuildError)
+    assert error.where.startswith("Step 8/")
+    assert "uv venv" in error.where
+    assert "there-is-no-such-package-as-this" in error.what
+    assert "\x1b" not in error.what
+    assert "Correct the requirements" in error.todo
+    assert error.exit_code is ExitCode.BUILD
+
+
+def test_a_failed_build_leaves_nothing_that_destroy_does_not_find(alone: Shop) -> None:
+    write(alone.folder, {"requirements.txt": "there-is-no-such-package-as-this\n"})
+    containers = {each["Id"] for each in alone.engine.client.containers(all=True)}
+    failure(alone)
+    mine = {"label": f"mldeploy.app={alone.name}"}
+    assert alone.engine.client.images(filters=mine)
+    assert alone.remove()
+    assert not alone.engine.client.images(all=True, filters=mine)
+    left = {each["Id"] for each in alone.engine.client.containers(all=True, filters=mine)}
+    assert not left - containers
+
+
+def test_a_build_without_a_network_says_so(shop: Shop) -> None:
+    """The index is where nothing listens."""
+    unreachable = (("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple"),)
+    error = failure(shop, shop.project(args=unreachable))
+    assert isinstance(error, BuildError)
+    assert "could not reach the network" in error.todo
+
+
+def test_a_certificate_that_is_not_known_leads_to_the_setting(shop: Shop) -> None:
+    usual = shop.project().build.ca_bundle
+    if usual is None:
+        pytest.skip("nothing inspects TLS here")
+    write(shop.folder, {"app.py": "# not built yet\n"})
+    error = failure(shop, shop.project(ca_bundle=None))
+    assert isinstance(error, BuildError)
+    assert "build.ca_bundle" in error.todo
+
+
+def test_a_stop_ends_the_build_on_the_engine(alone: Shop) -> None:
+    """A step that would take five minutes is stopped half-way: its container is gone at once."""
+    write(alone.folder, {"Dockerfile": f"FROM {alone.project().build.base_image}\nRUN echo begun; sleep 300\n"})
+    cancel = Cancel()
+    begun = int(time.time())
+
+    class Stopper(list[Event]):
+        def append(self, event: Event) -> None:
+            if isinstance(event, Progressed) and event.progress.text.startswith("RUN"):
+                threading.Timer(0.5, cancel.request).start()
+
+    alone.events = Stopper()
+    with pytest.raises(InterruptedByUser):
+        alone.build(alone.project(dockerfile="Dockerfile"), cancel)
+    mine = {"type": "container", "event": "destroy", "label": f"mldeploy.app={alone.name}"}
+    with closing(alone.engine.client.events(since=begun, filters=mine, decode=True)) as events:
+        assert next(events)["Action"] == "destroy"
+    assert time.time() - begun < 60
+
+
+def test_another_platform_is_refused_rather_than_mislabelled(alone: Shop) -> None:
+    """Debian's own base is there for one processor alone; the engine would build with it and say nothing."""
+    other = "linux/s390x"
+    error = failure(alone, alone.project(platform=other))
+    assert error.exit_code in (ExitCode.BUILD, ExitCode.ENGINE)  # type: ignore[attr-defined]
+    assert not alone.engine.client.images(alone.name)
+
+
+def test_a_dockerfile_of_the_users_own(alone: Shop) -> None:
+    write(
+        alone.folder,
+        {
+            "Dockerfile": "ARG BASE\nFROM ${BASE} AS first\nRUN echo made > /made\n"
+            "FROM $BASE\nARG GREETING\nCOPY --from=first /made /\nCOPY . /srv\nENV GREETING=${GREETING}\nCMD cat /made",
+            ".dockerignore": "*.txt\nDockerfile\n.dockerignore\n",
+        },
+    )
+    args = (("BASE", alone.project().build.base_image), ("GREETING", "hello"))
+    own = alone.project(dockerfile="Dockerfile", args=args)
+    image = alone.build(own).out
+    labels = alone.inspected(image)["Config"]["Labels"]
+    assert labels["mldeploy.app"] == alone.name
+    assert image.reference.endswith(labels["mldeploy.hash"][:16])
+    assert alone.run(image, "sh", "-c", "ls -A /srv; echo $GREETING; cat /made").split() == [
+        "app.py",
+        "model.bin",
+        "hello",
+        "made",
+    ]
+    assert alone.planned(own) is Intent.UNCHANGED
+    (alone.folder / "app.py").write_text("")
+    assert alone.planned(own) is Intent.CREATE
+    assert alone.remove()
+    assert not alone.engine.client.images(all=True, filters={"label": f"mldeploy.app={alone.name}"})
+
+
+def test_a_dockerfile_that_is_wrong(shop: Shop) -> None:
+    write(shop.folder, {"Dockerfile": "FROM scratch\nCOPPY . .\n"})
+    error = failure(shop, shop.project(dockerfile="Dockerfile"))
+    assert isinstance(error, BuildError)
+    assert "COPPY" in error.what

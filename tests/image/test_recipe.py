@@ -1,0 +1,94 @@
+"""The recipe as it is rendered. `python -m tests.image.test_recipe` writes the golden files after a wanted change."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mldeploy.image.dockerfile import instructions
+from mldeploy.image.recipe import TEMPLATE, Pins, Recipe
+from mldeploy.image.render import render
+from tests.image.shop import project
+
+GOLDEN = Path(__file__).with_name("golden")
+USUAL = Recipe(
+    app="insurance",
+    base_image="python:3.11-slim-bookworm",
+    requirements="requirements.txt",
+    args=(),
+    trusted=False,
+    writable=False,
+    configured=False,
+    entry="app:app",
+    port=5000,
+    health="/health",
+    workers=1,
+    threads=4,
+    pins=Pins(uv="1.0", gunicorn="2.0", dumb_init="3.0"),
+)
+RECIPES = {
+    "usual": USUAL,
+    "unusual": Recipe(
+        app="shop",
+        base_image="localhost:5000/own/python@sha256:" + "0" * 64,
+        requirements="deploy/what is needed.txt",
+        args=("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
+        trusted=True,
+        writable=True,
+        configured=True,
+        entry="shop.web:create()",
+        port=8080,
+        health="/health?of=$model&'deep'",
+        workers=8,
+        threads=1,
+        user=20000,
+        pins=Pins(uv="1.1", gunicorn="2.1", dumb_init="3.1"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_it_is_what_was_looked_at(name: str) -> None:
+    assert render(RECIPES[name]) == (GOLDEN / f"{name}.Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_both_builders_accept_it(name: str) -> None:
+    text = render(RECIPES[name])
+    assert not re.search(r"^RUN --|--chmod|--link|<<", text, re.MULTILINE)
+    assert [each.keyword for each in instructions(text)].count("FROM") == 2
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Recipe) if field.name != "trusted"])
+def test_whatever_it_says_is_in_its_hash(field: str) -> None:
+    changed: dict[str, Any] = {field: getattr(RECIPES["unusual"], field)}
+    assert dataclasses.replace(USUAL, **changed).digest() != USUAL.digest()
+
+
+def test_certificates_decide_how_it_is_built_but_not_what() -> None:
+    assert dataclasses.replace(USUAL, trusted=True).digest() == USUAL.digest()
+
+
+def test_the_template_in_the_package_is_the_one_at_the_root() -> None:
+    assert TEMPLATE.resolve() == Path(__file__).parents[2] / "Dockerfile.template"
+
+
+@pytest.mark.parametrize(("cpus", "workers", "expected"), [(0.5, 0, 1), (1, 0, 1), (1.5, 0, 2), (4, 0, 4), (1, 3, 3)])
+def test_as_many_workers_as_the_cpus_call_for(tmp_path: Path, cpus: float, workers: int, expected: int) -> None:
+    given = project(tmp_path, app={"cpus": cpus, "workers": workers})
+    assert Recipe.of(given, configured=False).workers == expected
+
+
+def test_a_proxy_stays_out_of_the_history(tmp_path: Path) -> None:
+    """The builder knows these arguments by itself, and forgets them unless the recipe declares them."""
+    args = (("HTTPS_PROXY", "http://user:pass@proxy"), ("UV_DEFAULT_INDEX", "x"), ("no_proxy", "a"))
+    assert Recipe.of(project(tmp_path, args=args), configured=False).args == ("UV_DEFAULT_INDEX",)
+
+
+if __name__ == "__main__":
+    for name, recipe in RECIPES.items():
+        (GOLDEN / f"{name}.Dockerfile").write_text(render(recipe))
