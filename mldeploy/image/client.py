@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +23,7 @@ from mldeploy.project.golden import Golden, Json, compare, load_golden
 HEALTH_SECONDS = 3.0
 PREDICT_SECONDS = 60.0
 LINE_LENGTH = 200
+UNSPOKEN = (RemoteDisconnected, IncompleteRead)
 
 
 class Silence(Enum):
@@ -171,11 +174,18 @@ def _first_line(response: requests.Response) -> str:
 
 
 def _silence(error: RequestsConnectionError) -> Silence:
-    text = repr(error)
-    if "BadStatusLine" in text or "InvalidHeader" in text:
+    causes = list(_causes(error))
+    if any(isinstance(cause, NewConnectionError) for cause in causes):
+        return Silence.REFUSED
+    if any(isinstance(cause, HTTPException) and not isinstance(cause, UNSPOKEN) for cause in causes):
         return Silence.GARBLED
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return Silence.REFUSED if isinstance(reason, NewConnectionError) else Silence.CUT
+    return Silence.CUT
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _is_near(url: str) -> bool:

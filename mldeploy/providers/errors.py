@@ -41,6 +41,18 @@ class VerdictError(MldeployError):
         self.log = log
 
 
+class NotRestoredError(MldeployError):
+    """A new version failed on the port, and the old one could not be brought to answer again."""
+
+    code = ExitCode.FAILED
+
+
+class HostError(MldeployError):
+    """The app cannot answer at the address that the configuration says."""
+
+    code = ExitCode.CONFIG
+
+
 class PortTakenError(MldeployError):
     """The port that the app should answer on belongs to something else. Nothing was stopped for it.
 

@@ -74,6 +74,14 @@ def test_log_without_a_sign_tells_nothing() -> None:
     assert from_log([], "requirements.txt") is None
 
 
+@pytest.mark.parametrize(
+    ("status", "cause"), [(0, "without an error"), (127, "not in the image"), (139, "native code")]
+)
+def test_exit_code_with_a_meaning_tells_it(status: int, cause: str) -> None:
+    assert cause in from_exit(status).cause
+    assert from_exit(status).todo
+
+
 @pytest.mark.parametrize("status", [1, 2, 42, 255])
 def test_exit_code_without_a_meaning_is_at_least_named(status: int) -> None:
     assert from_exit(status).cause == f"it ended (exit code {status})"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,8 +24,8 @@ from tests.local.world import World
 pytestmark = pytest.mark.engine
 
 ROOT = Path(__file__).parents[2]
-IMPATIENT = 2
-"""Seconds after which the client of these tests gives up a call that hangs."""
+IMPATIENT = 5
+"""Seconds after which a client gives up a call that hangs; otherwise a call may take longer, on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +65,13 @@ RENAME, REMOVE, EVENTS, INSPECT = (
 
 REDEPLOY = (
     Point(CREATE, 0, Fault.LOST),
-    Point(START, 0, Fault.REFUSED),
     Point(EVENTS, 0, Fault.HANG),
-    Point(CREATE, 1, Fault.LOST),
     Point(STOP, 0, Fault.LOST),
-    Point(START, 1, Fault.CUT),
     Point(START, 1, Fault.BROKEN),
-    Point(REMOVE, 0, Fault.LOST),
     Point(RENAME, 0, Fault.CUT),
 )
 DESTROY = (
     Point("GET /containers/json", 0, Fault.REFUSED),
-    Point(STOP, 0, Fault.CUT),
     Point(REMOVE, 0, Fault.LOST),
 )
 
@@ -86,10 +82,11 @@ def proxy(tmp_path: Path) -> Iterator[EngineProxy]:
         yield proxy
 
 
-@pytest.fixture
-def ill(world: World, proxy: EngineProxy) -> Iterator[World]:
+@contextmanager
+def seen_through(proxy: EngineProxy, world: World, fault: Fault) -> Iterator[World]:
     """The same world, whose engine is reached through the proxy."""
-    client = docker.APIClient(proxy.endpoint, version="1.41", timeout=IMPATIENT)
+    patience = IMPATIENT if fault is Fault.HANG else 60
+    client = docker.APIClient(proxy.endpoint, version="1.41", timeout=patience)
     yield replace(world, engine=Engine(client, proxy.endpoint))
     client.close()
 
@@ -105,12 +102,12 @@ def attempt(act: Callable[[], object]) -> None:
         pass
 
 
-def redeploys_through(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
+def redeploys_through(world: World, proxy: EngineProxy, point: Point) -> None:
     world.deploy()
-    ill.env(VERSION="2")
     world.env(VERSION="2")
-    proxy.reset(point.rule())
-    attempt(ill.deploy)
+    with seen_through(proxy, world, point.fault) as ill:
+        proxy.reset(point.rule())
+        attempt(ill.deploy)
     assert world.version in ("1", "2"), "one fault never silences the app"
     world.deploy()
     assert world.version == "2"
@@ -122,22 +119,23 @@ def redeploys_through(world: World, ill: World, proxy: EngineProxy, point: Point
 
 
 @pytest.mark.parametrize("point", REDEPLOY, ids=str)
-def test_redeployment_with_a_fault(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
-    redeploys_through(world, ill, proxy, point)
+def test_redeployment_with_a_fault(world: World, proxy: EngineProxy, point: Point) -> None:
+    redeploys_through(world, proxy, point)
 
 
-def destroys_through(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
+def destroys_through(world: World, proxy: EngineProxy, point: Point) -> None:
     world.deploy()
-    proxy.reset(point.rule())
-    attempt(ill.destroy)
+    with seen_through(proxy, world, point.fault) as ill:
+        proxy.reset(point.rule())
+        attempt(ill.destroy)
     world.destroy()
     assert world.containers == ()
     assert not world.journalled
 
 
 @pytest.mark.parametrize("point", DESTROY, ids=str)
-def test_destroy_with_a_fault(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
-    destroys_through(world, ill, proxy, point)
+def test_destroy_with_a_fault(world: World, proxy: EngineProxy, point: Point) -> None:
+    destroys_through(world, proxy, point)
 
 
 def killed(world: World, proxy: EngineProxy, point: Point, version: str) -> bool:
@@ -163,7 +161,6 @@ def survives(world: World, proxy: EngineProxy, point: Point) -> bool:
 
 
 KILLS = (
-    Point(START, 0, Fault.LOST),
     Point(STOP, 0, Fault.LOST),
     Point(START, 1, Fault.LOST),
     Point(REMOVE, 0, Fault.LOST),
@@ -183,14 +180,14 @@ def every(calls: int, *faults: Fault) -> list[Point]:
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("point", every(36, *Fault), ids=str)
-def test_redeployment_with_any_fault_anywhere(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
-    redeploys_through(world, ill, proxy, point)
+def test_redeployment_with_any_fault_anywhere(world: World, proxy: EngineProxy, point: Point) -> None:
+    redeploys_through(world, proxy, point)
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("point", every(14, *Fault), ids=str)
-def test_destroy_with_any_fault_anywhere(world: World, ill: World, proxy: EngineProxy, point: Point) -> None:
-    destroys_through(world, ill, proxy, point)
+def test_destroy_with_any_fault_anywhere(world: World, proxy: EngineProxy, point: Point) -> None:
+    destroys_through(world, proxy, point)
 
 
 @pytest.mark.exhaustive

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from mldeploy.core.errors import ExitCode
 from mldeploy.image.labels import APP
-from mldeploy.providers.errors import PortTakenError
-from mldeploy.providers.local.listeners import Listener, parse
+from mldeploy.providers.errors import HostError, PortTakenError
+from mldeploy.providers.local.containers import Containers
+from mldeploy.providers.local.listeners import TABLES, Listener, parse, sockets
 from tests.local.world import BASE, World
 
 
@@ -64,6 +65,28 @@ def test_same_port_at_another_address_is_not_taken(world: World) -> None:
     with socket.create_server(("127.0.0.2", world.settings.port or 0)):
         world.deploy()
     assert world.version == "1"
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("port", [0, 5000])
+def test_address_that_this_machine_does_not_have(world: World, port: int) -> None:
+    world.target(host="192.0.2.1", port=port)  # RFC 5737: nobody has it
+    error = world.fail()
+    assert isinstance(error, HostError)
+    assert "target.local.host: this machine has no address 192.0.2.1" in str(error)
+    assert error.exit_code is ExitCode.CONFIG
+    assert world.containers == ()
+
+
+@pytest.mark.engine
+def test_sockets_of_a_container_are_the_same_seen_from_inside_and_from_here(world: World) -> None:
+    world.deploy()
+    containers = Containers(world.engine, world.name)
+    inside = parse(containers.file(world.serving.id, *TABLES).splitlines())
+    assert inside.listeners == (Listener("0.0.0.0", 8000),)
+    seen = sockets(containers, world.serving)
+    assert seen
+    assert seen.listeners == inside.listeners
 
 
 ports = st.integers(0, 65535)

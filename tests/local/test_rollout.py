@@ -139,11 +139,10 @@ def test_address_open_to_others_gets_a_warning(world: World) -> None:
 
 def test_what_was_stopped_is_started_again(world: World) -> None:
     world.deploy()
-    before = world.serving
-    world.engine.client.kill(before.id)
+    world.engine.client.kill(world.serving.id)
     assert world.drift == ("exited (exit code 137) → running",)
-    assert actions(world.deploy()) == MENDED
-    assert (world.serving.id, world.serving.spec.restart) == (before.id, "unless-stopped")
+    assert actions(world.deploy()) == UPDATED
+    assert world.serving.spec.restart == "unless-stopped"
     assert world.version == "1"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import astuple, fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,11 +18,11 @@ from mldeploy.providers.local import provider
 from mldeploy.providers.local.cloud import LocalCloud
 from mldeploy.providers.local.container import Container
 from mldeploy.providers.local.drift import fits, size, spec_drift
-from mldeploy.providers.local.spec import ContainerSpec, create_body, sorted_by_name
+from mldeploy.providers.local.spec import ContainerSpec, Limits, create_body, is_less_limited, sorted_by_name
 from tests.local.world import World
 
 names = st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True)
-values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=12, max_size=30)
+values = st.uuids().map(lambda number: f"§ {number}\n=")
 specs = st.builds(
     ContainerSpec,
     app=st.just("insurance"),
@@ -89,6 +90,15 @@ def test_no_value_of_a_variable_is_where_it_could_be_read(spec: ContainerSpec, o
     assert body["Env"] == [f"{name}={value.reveal()}" for name, value in spec.env]
     blind = replace(spec, env=sorted_by_name((name, Secret("x")) for name, _ in spec.env))
     assert spec.fingerprint == blind.fingerprint, "nobody can try out short values on the label"
+
+
+@given(specs, st.builds(Limits, st.booleans(), st.booleans(), st.booleans()))
+def test_engine_that_cannot_set_a_limit_is_not_asked_to(spec: ContainerSpec, limits: Limits) -> None:
+    kept = limits.kept(spec)
+    assert is_less_limited(kept, spec) == (kept != spec) == (limits != Limits(True, True, True))
+    assert not is_less_limited(spec, kept)
+    host: Any = create_body(kept)["HostConfig"]
+    assert [bool(host[name]) for name in ("Memory", "NanoCpus", "PidsLimit")] == [*astuple(limits)]
 
 
 @given(st.integers(0, 1 << 50))

@@ -16,9 +16,8 @@ import pytest
 
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.events import ignore
-from mldeploy.providers.errors import PortTakenError, VerdictError
-from mldeploy.providers.local.rollout import NotRestoredError
-from tests.local.world import BASE, MIB, World, is_handing_over
+from mldeploy.providers.errors import NotRestoredError, PortTakenError, VerdictError
+from tests.local.world import MIB, World, is_handing_over
 
 pytestmark = pytest.mark.engine
 
@@ -27,35 +26,30 @@ pytestmark = pytest.mark.engine
 class Broken:
     """A way to be broken: the tiny server's mode, the words that the verdict must have, its container's exit code.
 
-    seconds: in which the verdict must be there, with a generous margin for a busy machine.
+    patience: `start_timeout`. Only where nothing but time can tell is it short; all others must be seen long before.
     """
 
     mode: str
     cause: str
     todo: str
     exit_status: int | None = None
-    seconds: float = 8.0
+    patience: float = 120.0
 
 
 BROKEN = (
     Broken("exit:7", "it ended (exit code 7)", "log above", 7),
-    Broken("exit:0", "it ended by itself, without an error", "foreground", 0),
-    Broken("exit:127", "its program is not in the image", "CMD", 127),
     Broken("import:sklearn", "the module sklearn is not in the image", "add `scikit-learn` to requirements.txt", 1),
-    Broken("unpickle", "Git LFS pointer", "git lfs pull", 1),
-    Broken("log:Failed to find attribute 'app' in 'main'.", "the module main has no object app", "`entry`", 1),
     Broken("read-only", "the app writes to /app.log", "`read_only = false`", 1),
     Broken("eat", "out of memory: it was killed at the limit of 32 MiB", "`memory`", 137),
     Broken("lose-worker", "out of memory: one of its processes was killed at the limit of 32 MiB", "`memory`"),
     Broken("elsewhere:9000", "nothing listens on port 8000, but something listens on 127.0.0.1:9000", "0.0.0.0:8000"),
     Broken("elsewhere:8000", "127.0.0.1:8000, which only the container itself can reach", "0.0.0.0:8000"),
     Broken("status:404", '/health answers 404 Not Found: {"error": "not this way"}', "`health`"),
-    Broken("status:500", "/health answers 500", "`health`"),
     Broken("redirect", "/health answers 302 Found, to ", "`health`"),
-    Broken("no-http", "does not speak HTTP", "web server", seconds=12),
-    Broken("silent", "nothing listens on port 8000 after 4 s", "`start_timeout`", seconds=12),
-    Broken("status:503", "/health answers 503", "`health`", seconds=12),
-    Broken("hang", "/health does not answer within", "`start_timeout`", seconds=14),
+    Broken("no-http", "does not speak HTTP", "web server", patience=5),
+    Broken("silent", "nothing listens on port 8000 after ", "`start_timeout`", patience=3),
+    Broken("status:503", "/health answers 503", "`health`", patience=5),
+    Broken("hang", "/health does not answer within", "`start_timeout`", patience=5),
 )
 
 
@@ -69,18 +63,18 @@ def verdict_of(world: World) -> VerdictError:
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.mode)
 def test_broken_first_version_ends_with_its_cause_and_leaves_nothing(world: World, broken: Broken) -> None:
     world.app(memory=32 * MIB)
-    world.check(start_timeout=3.5)
+    world.check(start_timeout=broken.patience)
     world.env(MODE=broken.mode)
     start = time.monotonic()
     verdict = verdict_of(world)
-    assert time.monotonic() - start < broken.seconds
+    assert time.monotonic() - start < 60
     assert broken.cause in verdict.cause
     assert broken.todo in verdict.todo
     assert verdict.exit_status == broken.exit_status
     assert world.containers == ()
 
 
-@pytest.mark.parametrize("mode", ["exit:7", "eat", "elsewhere:9000", "status:500"])
+@pytest.mark.parametrize("mode", ["exit:7", "status:500"])
 def test_broken_new_version_leaves_the_old_one_answering(world: World, mode: str) -> None:
     world.app(memory=32 * MIB)
     world.deploy()
@@ -92,7 +86,7 @@ def test_broken_new_version_leaves_the_old_one_answering(world: World, mode: str
 
 
 def test_program_that_is_not_in_the_image(world: World) -> None:
-    world.dockerfile = f'FROM {BASE}\nCMD ["gunicorn", "app:app"]\n'
+    world.command = ("gunicorn", "app:app")
     verdict = verdict_of(world)
     assert "the program gunicorn, or the interpreter that its first line names, is not in the image" in verdict.cause
     assert "requirements.txt" in verdict.todo
@@ -101,7 +95,7 @@ def test_program_that_is_not_in_the_image(world: World) -> None:
 
 
 def test_program_for_another_processor(world: World) -> None:
-    world.dockerfile = f'FROM {BASE}\nRUN printf "\\177ELF\\002nonsense" >/alien && chmod +x /alien\nCMD ["/alien"]\n'
+    world.command = ("/alien",)
     assert "built for another processor" in verdict_of(world).cause
 
 
@@ -207,6 +201,7 @@ def test_port_that_is_taken_in_the_gap_is_got_back_for_the_old_version(world: Wo
     assert world.version == "1"
 
 
+@pytest.mark.exhaustive
 def test_version_that_nobody_can_start_again_is_said_to_be_down(world: World) -> None:
     """The port is taken in the gap, for longer than one waits for it; the next deployment brings the version back."""
     world.deploy()

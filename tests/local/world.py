@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -35,12 +36,7 @@ from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
 
 SERVER = Path(__file__).parent / "tiny_server.py"
 BASE = "mldeploy/python:3.11-slim"
-DOCKERFILE = f"""\
-FROM {BASE}
-COPY server.py /server.py
-USER 10001
-CMD ["python3", "/server.py"]
-"""
+COMMAND = ("python3", "/server.py")
 MIB = 1 << 20
 
 
@@ -54,10 +50,14 @@ class TinyBase(BaseImage):
 
 @dataclass(frozen=True, eq=False)
 class TinyImage(BuiltImage):
-    """An image of the tests' own, built from a Dockerfile of four lines; `tag` stands for its contents."""
+    """An image of the tests' own: the base and the tiny server. `tag` stands for its contents.
+
+    It is committed rather than built: tests that run beside each other would share the builder's cache, and take parts of
+    it away from one another.
+    """
 
     tag: str = "1"
-    dockerfile: str = DOCKERFILE
+    command: tuple[str, ...] = COMMAND
 
     @property
     def reference(self) -> str:
@@ -69,21 +69,20 @@ class TinyImage(BuiltImage):
         return Seen(Image(self.reference, found[0]["Id"], "linux/amd64", found[0]["Size"], ())) if found else None
 
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[Image] | None, monitor: Monitor) -> Image:
-        labels = {**belonging(self.project.app.name), "tag": self.tag}
-        events = cloud.engine.client.build(
-            fileobj=_context(self.dockerfile),
-            custom_context=True,
-            tag=self.reference,
-            labels=labels,
-            rm=True,
-            forcerm=True,
-            decode=True,
-        )
-        errors = [event["error"] for event in events if "error" in event]
-        assert not errors, errors
-        made = self.probe(cloud, outs)
-        assert made
-        return made.out
+        client, labels = cloud.engine.client, {**belonging(self.project.app.name), "tag": self.tag}
+        changes = [
+            "USER 10001",
+            f"CMD {json.dumps(self.command)}",
+            *(f"LABEL {name}={labels[name]}" for name in labels),
+        ]
+        with engine_errors(self.reference):
+            made = client.create_container(BASE)["Id"]
+            client.put_archive(made, "/", _files())
+            client.commit(made, self.project.app.name, self.tag, changes=changes)
+            client.remove_container(made)
+        found = self.probe(cloud, outs)
+        assert found
+        return found.out
 
     @staticmethod
     def undo(cloud: HasEngine, key: Key, monitor: Monitor) -> bool:
@@ -94,15 +93,15 @@ class TinyImage(BuiltImage):
         return bool(found)
 
 
-def _context(dockerfile: str) -> io.BytesIO:
+def _files() -> bytes:
+    """The server, and a program that no processor can run."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, data in (("Dockerfile", dockerfile.encode()), ("server.py", SERVER.read_bytes())):
+        for name, data in (("server.py", SERVER.read_bytes()), ("alien", b"\x7fELF\x02nonsense")):
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), 0o644
+            entry.size, entry.mode = len(data), 0o755
             archive.addfile(entry, io.BytesIO(data))
-    packed.seek(0)
-    return packed
+    return packed.getvalue()
 
 
 KINDS: Kinds[LocalCloud] = {**provider.kinds, TinyBase.kind: TinyBase, TinyImage.kind: TinyImage}
@@ -117,7 +116,7 @@ class World:
     project: Project
     settings: LocalSettings
     tag: str = "1"
-    dockerfile: str = DOCKERFILE
+    command: tuple[str, ...] = COMMAND
     events: list[Event] = field(default_factory=list)
     on_event: Callable[[Event], None] = ignore
 
@@ -157,7 +156,7 @@ class World:
 
     @property
     def goal(self) -> LocalEndpoint:
-        image = TinyImage(self.project, TinyBase(self.project), self.tag, self.dockerfile)
+        image = TinyImage(self.project, TinyBase(self.project), self.tag, self.command)
         return LocalEndpoint(RunningContainer(image, self.settings))
 
     @property

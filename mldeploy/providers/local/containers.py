@@ -15,7 +15,7 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors, explanation
 from mldeploy.image.labels import matching
 from mldeploy.providers.local.container import Container, read
-from mldeploy.providers.local.spec import SPEC, ContainerSpec, ImageConfig, create_body
+from mldeploy.providers.local.spec import SPEC, ContainerSpec, ImageConfig, Limits, create_body
 
 INITS = frozenset({"tini", "tini-static", "dumb-init", "docker-init", "catatonit", "init", "s6-svscan"})
 PORT_IN_USE = ("port is already allocated", "address already in use")
@@ -89,9 +89,14 @@ class Containers:
 
     def create(self, name: str, spec: ContainerSpec) -> str:
         """Create a container, not started, and return its id."""
-        with engine_errors(name):
-            made = self.engine.client.create_container_from_config(create_body(spec), name=name)
-            return str(made["Id"])
+        try:
+            with engine_errors(name):
+                made = self.engine.client.create_container_from_config(create_body(spec), name=name)
+                return str(made["Id"])
+        except EngineError as error:
+            if "Range of CPUs" in error.what:
+                raise EngineError(name, error.what, "Lower `cpus` in [app], or give the engine more.") from error
+            raise
 
     def start(self, container: str) -> Container:
         """Start a container. Raises StartError or PortInUseError if it is the container's fault. May be repeated."""
@@ -150,6 +155,12 @@ class Containers:
         """Change the restart policy in place."""
         with engine_errors(container[:12]):
             self.engine.client.update_container(container, restart_policy={"Name": policy})  # type: ignore[arg-type]  # the stub lacks two of them
+
+    def limits(self) -> Limits:
+        """Which limits this engine can set."""
+        with engine_errors(self.engine.endpoint):
+            found = self.engine.client.info()
+        return Limits(*(bool(found.get(name, True)) for name in ("MemoryLimit", "CpuCfsQuota", "PidsLimit")))
 
     def image(self, reference: str) -> ImageConfig:
         """What decides of an image that is on the engine."""

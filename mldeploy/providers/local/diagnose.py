@@ -20,14 +20,14 @@ SHOWN_LINES = 20
 class Evidence:
     """What was seen of a container until it was given up.
 
-    out_of_memory: the kernel killed a process of it. sockets: None if they could not be seen. answer: the last thing
-    that was heard from the app, None if it was never asked. waited: seconds. log: the end of its log.
+    out_of_memory: the kernel killed a process of it. sockets: None if they could not be seen. answer: how the app
+    failed to answer last. waited: seconds. log: the end of its log.
     """
 
     container: Container
     out_of_memory: bool
     sockets: Sockets | None
-    answer: AnswerError | None
+    answer: AnswerError
     waited: float
     log: tuple[str, ...]
 
@@ -75,8 +75,6 @@ def _ended(container: Container, told: Diagnosis | None) -> Diagnosis:
 
 def _answered(project: Project, evidence: Evidence, told: Diagnosis | None) -> Diagnosis:
     answer, health = evidence.answer, project.app.health
-    if answer is None:
-        return Diagnosis(f"it did not live long enough to be asked for {health}")
     if isinstance(answer, GoldenError):
         return Diagnosis(answer.what, answer.todo)
     if isinstance(answer, SilentError):

@@ -43,11 +43,14 @@ _FIELDS = (
 
 
 def state_drift(found: Container) -> str:
-    """What keeps a container from serving, as the engine sees it; "" if nothing does."""
-    if not found.running:
-        ended = f" (exit code {found.exit_status})" if found.state in ("exited", "restarting") else ""
-        return f"{found.state}{ended} → running"
-    return "unhealthy → healthy" if found.health == "unhealthy" else ""
+    """What keeps a container from serving, as the engine sees it; "" if nothing does.
+
+    Its HEALTHCHECK is not asked: one that is itself broken would make every deployment replace the container.
+    """
+    if found.running:
+        return ""
+    ended = f" (exit code {found.exit_status})" if found.state in ("exited", "restarting") else ""
+    return f"{found.state}{ended} → running"
 
 
 def answer_drift(found: Container, health: str) -> str:

@@ -10,7 +10,7 @@ from typing import Never
 from mldeploy.config.settings import Project
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
-from mldeploy.image.client import HEALTH_SECONDS, AnswerError, AppClient, GoldenRow, SilentError
+from mldeploy.image.client import HEALTH_SECONDS, AnswerError, AppClient, GoldenRow, Silence, SilentError
 from mldeploy.providers.local.container import Container
 from mldeploy.providers.local.containers import Containers
 from mldeploy.providers.local.diagnose import Evidence, verdict
@@ -72,7 +72,7 @@ class Examination:
         self._project = project
         self._golden = golden
         self._container = container
-        self._answer: AnswerError | None = None
+        self._answer: AnswerError = SilentError(container.url + project.app.health, Silence.REFUSED)
         self._began = time.monotonic()
         self._calm = _Calm()
         self._refusal = _Refusal()
@@ -98,8 +98,7 @@ class Examination:
             if waited >= ask_at:
                 if self._is_healthy(app, deadline - waited):
                     return
-                answered = self._answer is not None and self._answer.status
-                ask_at = waited + ASK_AGAIN_EVERY if answered else 0.0  # our questions must not drown its log
+                ask_at = waited + ASK_AGAIN_EVERY if self._answer.status else 0.0  # we must not drown its log
             if waited >= look_at:
                 look_at = waited + LOOK_EVERY
                 self._look(watch, waited)
@@ -111,7 +110,6 @@ class Examination:
         except AnswerError as error:
             self._answer = error
             return False
-        self._answer = None
         return True
 
     def _ask_golden(self, watch: Watch, app: AppClient, monitor: Monitor) -> None:
@@ -136,7 +134,7 @@ class Examination:
                     self._give_up(watch)
             else:
                 self._calm = _Calm()
-        if self._refusal.lasts(waited, self._answer.status if self._answer else 0):
+        if self._refusal.lasts(waited, self._answer.status):
             self._give_up(watch)
 
     def _give_up(self, watch: Watch) -> Never:

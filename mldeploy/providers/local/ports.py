@@ -6,7 +6,7 @@ import contextlib
 import errno
 import shlex
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -14,16 +14,17 @@ from typing import Any
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
 from mldeploy.image.labels import APP
-from mldeploy.providers.errors import PortTakenError
+from mldeploy.providers.errors import HostError, PortTakenError
 
 SEARCHED = 200
+ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 COMMAND_LENGTH = 80
 
 
 def check_port(engine: Engine, host: str, port: int, *, mine: str = "") -> None:
     """Return if a container could get the port now. `mine` is the id of a container that may have it.
 
-    Raises PortTakenError with its owner and the next free port; EngineError.
+    Raises PortTakenError with its owner and the next free port; HostError; EngineError.
     """
     owner = _container_on(engine, host, port, mine)
     if owner is None and not mine and not _is_free(host, port):
@@ -46,24 +47,35 @@ def next_free_port(engine: Engine, host: str, port: int) -> int | None:
 
 
 def any_free_port(host: str) -> int:
-    """A port that is free now; the system chooses."""
-    with socket.socket(_family(host)) as probe:
+    """A port that is free now; the system chooses. Raises HostError if this machine has no such address."""
+    with _socket(host) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 def _is_free(host: str, port: int) -> bool:
-    with socket.socket(_family(host)) as probe:
+    with _socket(host) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the engine does: connections that wait to end
         try:
             probe.bind((host, port))
         except OSError as error:
+            if error.errno in ABSENT:
+                raise
             return error.errno != errno.EADDRINUSE  # what we may not bind, the engine may
     return True
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+@contextlib.contextmanager
+def _socket(host: str) -> Iterator[socket.socket]:
+    """A socket for an address of this machine. Raises HostError if it has none such."""
+    try:
+        with socket.socket(socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET) as made:
+            yield made
+    except OSError as error:
+        if error.errno not in ABSENT:
+            raise
+        todo = '"127.0.0.1" is this machine alone, "0.0.0.0" everybody who can reach it.'
+        raise HostError("target.local.host", f"this machine has no address {host}", todo) from error
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mldeploy.config.settings import Project
-from mldeploy.core.errors import MldeployError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.client import GoldenRow
 from mldeploy.image.errors import EngineError
-from mldeploy.providers.errors import VerdictError
+from mldeploy.providers.errors import NotRestoredError, VerdictError
 from mldeploy.providers.local.container import Container
 from mldeploy.providers.local.containers import Containers, PortInUseError, StartError
 from mldeploy.providers.local.diagnose import refused_start
-from mldeploy.providers.local.drift import answer_drift, fits, state_drift
+from mldeploy.providers.local.drift import answer_drift, fits
 from mldeploy.providers.local.examine import Examination
 from mldeploy.providers.local.gap import GapMeter
 from mldeploy.providers.local.ports import check_port, taken
@@ -44,10 +43,6 @@ class Rolled:
 
     container: Container
     gap_seconds: float | None = None
-
-
-class NotRestoredError(MldeployError):
-    """A new version failed on the port, and the old one could not be started again."""
 
 
 @dataclass(frozen=True)
@@ -87,29 +82,13 @@ class Rollout:
         """
         if current and current.state in ("restarting", "paused"):
             self.containers.stop(current)  # it answers nobody, and could take the port at any moment
-        if current and fits(current, spec):
-            if not current.running:
-                return Rolled(self._start_again(current, spec))
-            if not (state_drift(current) or answer_drift(current, self.project.app.health)):
-                return Rolled(self._with_restart(current, spec.restart))
+        if current and current.running and fits(current, spec) and not answer_drift(current, self.project.app.health):
+            return Rolled(self._with_restart(current, spec.restart))
         holds_port = current is not None and current.running and current.published[1] == spec.host_port
         check_port(self.containers.engine, spec.host, spec.host_port, mine=current.id if current and holds_port else "")
         if current and holds_port:
             return self._cut_over(current, spec)
         return Rolled(self._replace(current, spec))
-
-    def _start_again(self, current: Container, spec: ContainerSpec) -> Container:
-        """Start the very container that was stopped. If it fails, it is stopped again."""
-        check_port(self.containers.engine, spec.host, spec.host_port)
-        self.containers.set_restart(current.id, "no")
-        try:
-            started = self._start(current.id)
-            self._examine(started)
-        except Exception:
-            with contextlib.suppress(EngineError):
-                self.containers.stop(current)
-            raise
-        return self._with_restart(started, spec.restart)
 
     def _replace(self, current: Container | None, spec: ContainerSpec) -> Container:
         """Start a new container straight on a free port, and remove the old one, if any, once the new one answers."""
@@ -169,9 +148,8 @@ class Rollout:
             except EngineError as obstacle:
                 if time.monotonic() > deadline:
                     raise self._not_restored(error, obstacle.what) from error
-                time.sleep(
-                    RESTORE_EVERY
-                )  # not the monitor's wait: the user's wish to stop must not keep the port silent
+                # Not the monitor's wait: the user's wish to stop must not keep the port silent.
+                time.sleep(RESTORE_EVERY)
         self._discard(following)
         while answer_drift(current, self.project.app.health):
             if time.monotonic() > deadline + self.project.check.start_timeout:

@@ -16,6 +16,7 @@ from mldeploy.providers.local.drift import answer_drift
 from mldeploy.providers.local.streams import close
 
 LOOK_EVERY = 0.2
+HAND_OVER_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class LocalService:
         found = [each for each in self.containers.all() if self._has_port(each)]
         if not found:
             todo = "`mldeploy deploy` starts it."
-            raise AbsentError(self.containers.app, "nothing of it runs on this machine, or ever did", todo)
+            raise AbsentError(self.containers.app, "is not deployed on this machine", todo)
         container: Container | None = found[0]
         while container:
             yield from self._lines(container, follow, tail)
@@ -60,14 +61,16 @@ class LocalService:
 
     def _successor(self) -> Container | None:
         """The container that takes over when one has ended; None if nothing will."""
-        while True:
+        deadline = time.monotonic() + HAND_OVER_SECONDS
+        while time.monotonic() < deadline:
             found = self.containers.all()
             for each in found:
                 if each.running and self._has_port(each):
                     return each
-            if all(self._has_port(each) and each.name == self.containers.serving for each in found):
+            if all(each.name == self.containers.serving for each in found):
                 return None
             time.sleep(LOOK_EVERY)  # a rollout is under way
+        return None
 
     def _has_port(self, container: Container) -> bool:
         return container.name != self.containers.candidate

@@ -22,7 +22,7 @@ HostAddress = Annotated[str, AfterValidator(_host), Shown("an IP address of this
 
 
 class LocalSettings(TargetSettings):
-    """How the app runs on the Docker Engine of this machine."""
+    """How the app runs on the Docker Engine of this machine. Whoever may use the engine can read its environment."""
 
     host: HostAddress = Field(
         "127.0.0.1",

@@ -34,7 +34,8 @@ class ContainerSpec:
     """One container, wanted or found.
 
     image is the reference that people read, image_id what is compared. memory: bytes. nano_cpus: billionths of a CPU.
-    host_port 0 lets the engine choose. stop_timeout: seconds. env: without what the image sets.
+    memory, nano_cpus, pids_limit: 0 is no limit. host_port: 0 lets the engine choose. stop_timeout: seconds.
+    env: without what the image sets.
     """
 
     app: str
@@ -67,6 +68,30 @@ class ImageConfig:
     reference: str
     image_id: str
     has_init: bool
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which limits an engine can set: one without root often lacks some."""
+
+    memory: bool
+    cpus: bool
+    processes: bool
+
+    def kept(self, spec: ContainerSpec) -> ContainerSpec:
+        """The spec without the limits that cannot be set."""
+        return replace(
+            spec,
+            memory=spec.memory if self.memory else 0,
+            nano_cpus=spec.nano_cpus if self.cpus else 0,
+            pids_limit=spec.pids_limit if self.processes else 0,
+        )
+
+
+def is_less_limited(spec: ContainerSpec, other: ContainerSpec) -> bool:
+    """A limit is missing that the other has."""
+    pairs = ((spec.memory, other.memory), (spec.nano_cpus, other.nano_cpus), (spec.pids_limit, other.pids_limit))
+    return any(limit == 0 < wanted for limit, wanted in pairs)
 
 
 def wanted(app: App, settings: LocalSettings, image: ImageConfig, host_port: int) -> ContainerSpec:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mldeploy.core.errors import RefusedError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.image.client import AnswerError, AppClient, GoldenRow
+from mldeploy.image.errors import EngineError
 from mldeploy.image.steps import BuiltImage
 from mldeploy.image.types import Image
 from mldeploy.providers.base import Address
@@ -20,7 +20,7 @@ from mldeploy.providers.local.drift import answer_drift, spec_drift, state_drift
 from mldeploy.providers.local.ports import any_free_port
 from mldeploy.providers.local.rollout import Rolled, Rollout
 from mldeploy.providers.local.settings import LocalSettings
-from mldeploy.providers.local.spec import ContainerSpec, ImageConfig, wanted
+from mldeploy.providers.local.spec import ContainerSpec, ImageConfig, is_less_limited, wanted
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class RunningContainer(Step[LocalCloud, Running]):
         current = rollout.settle()
         host_port = self._port_of(current) or any_free_port(self.settings.host)
         spec = wanted(project.app, self.settings, containers.image(image.reference), host_port)
-        rolled = rollout.run(spec, current)
+        rolled = rollout.run(self._limited(containers, spec, monitor), current)
         return self._running(rolled, image, before=current)
 
     @staticmethod
@@ -103,14 +103,21 @@ class RunningContainer(Step[LocalCloud, Running]):
         return bool(found)
 
     def _made_otherwise(self, containers: Containers, container: Container, image: Image | None) -> tuple[str, ...]:
-        if image:
-            return spec_drift(container, self._spec(containers.image(image.reference), container))
         was = container.spec
-        same_image = ImageConfig(was.image, was.image_id, not was.init)
-        return (f"image {was.image} → the one to be built", *spec_drift(container, self._spec(same_image, container)))
+        base = containers.image(image.reference) if image else ImageConfig(was.image, was.image_id, not was.init)
+        spec = wanted(self.image.project.app, self.settings, base, self._port_of(container))
+        if is_less_limited(was, spec):
+            spec = containers.limits().kept(spec)
+        drift = spec_drift(container, spec)
+        return drift if image else (f"image {was.image} → the one to be built", *drift)
 
-    def _spec(self, base: ImageConfig, current: Container | None) -> ContainerSpec:
-        return wanted(self.image.project.app, self.settings, base, self._port_of(current))
+    @staticmethod
+    def _limited(containers: Containers, spec: ContainerSpec, monitor: Monitor) -> ContainerSpec:
+        kept = containers.limits().kept(spec)
+        if kept != spec:
+            text = "This engine cannot set every limit of [app]: the app may use more memory, CPUs or processes."
+            monitor.note(text, warning=True)
+        return kept
 
     def _port_of(self, current: Container | None) -> int:
         """The host's port; with the setting 0, the one that the app has had so far, or 0."""
@@ -120,7 +127,7 @@ class RunningContainer(Step[LocalCloud, Running]):
     def _check_place(self, cloud: LocalCloud, monitor: Monitor) -> None:
         if cloud.machine:
             what = f"the engine runs on {cloud.machine}, and its ports are published there, not on this machine"
-            raise RefusedError(cloud.engine.endpoint, what, "Choose an engine on this machine: `docker context use`.")
+            raise EngineError(cloud.engine.endpoint, what, "Choose an engine on this machine: `docker context use`.")
         if self.settings.is_public:
             text = f"The app answers everybody who can reach {self.settings.host}, without a password or encryption."
             monitor.note(text, warning=True)

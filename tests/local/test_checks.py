@@ -1,0 +1,171 @@
+"""What `mldeploy doctor` says of the app on this machine, and what it mends."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mldeploy.config.secret import Secret
+from mldeploy.core.errors import LockedError
+from mldeploy.core.journal import Journal, Scope
+from mldeploy.image.engine import Engine
+from mldeploy.providers.checks import Diagnosable, Finding, Level
+from mldeploy.providers.local import provider
+from mldeploy.providers.local.containers import Containers
+from mldeploy.providers.local.spec import candidate
+from tests.local.world import BASE, World
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "mldeploy"
+
+
+def look(world: World) -> dict[str, Finding]:
+    """The line about each subject."""
+    assert isinstance(provider, Diagnosable)
+    findings = [each for check in provider.checks(world.project, world.settings) for each in check.look()]
+    subjects = {each.subject: each for each in findings}
+    assert len(subjects) == len(findings), findings
+    return subjects
+
+
+@pytest.fixture
+def foreign(engine: Engine, world: World) -> Iterator[str]:
+    """A container with the name that the app's would have, and that mldeploy did not make."""
+    name = f"mldeploy-{world.name}"
+    made = engine.client.create_container(BASE, ["sleep", "600"], name=name)
+    yield name
+    engine.client.remove_container(made["Id"], force=True)
+
+
+def test_before_the_first_deployment_everything_is_free(world: World) -> None:
+    found = look(world)
+    assert {each.level for each in found.values()} == {Level.OK}
+    assert found["port"].what == f"{world.settings.port} on 127.0.0.1 is free"
+    assert "not deployed" in found["container"].what
+
+
+def test_what_runs_has_its_port(world: World) -> None:
+    world.deploy()
+    found = look(world)
+    assert {each.level for each in found.values()} == {Level.OK}
+    assert found["container"].what.startswith(f"mldeploy-{world.name} runs at {world.url}")
+    assert found["port"].what.endswith("is the app's")
+    world.target(restart="always")
+    assert found["restart"].what == "unless-stopped"
+    changed = look(world)["restart"]
+    assert changed.level is Level.WARNING
+    assert changed.what == "unless-stopped, and the configuration says always"
+
+
+def test_what_was_stopped_is_there_but_does_not_run(world: World, engine: Engine) -> None:
+    world.deploy()
+    engine.client.stop(f"mldeploy-{world.name}")
+    found = look(world)
+    assert found["container"].level is Level.WARNING
+    assert "exited" in found["container"].what
+    assert found["port"].what.endswith("is free")
+
+
+def test_a_port_that_somebody_else_has_is_an_error_with_its_owner(world: World) -> None:
+    with socket.create_server(("127.0.0.1", world.settings.port or 0)):
+        found = look(world)["port"]
+    assert found.level is Level.ERROR
+    assert "is taken by process" in found.what
+    assert "--port" in found.todo
+
+
+def test_a_port_may_be_left_to_chance(world: World) -> None:
+    world.target(port=0)
+    assert look(world)["port"].level is Level.OK
+
+
+def test_an_address_of_another_machine_is_an_error(world: World) -> None:
+    world.target(host="192.0.2.1")
+    assert "no address of this machine" in look(world)["port"].what
+
+
+def test_an_app_that_everybody_could_reach_is_a_warning(world: World) -> None:
+    world.target(host="0.0.0.0")
+    assert look(world)["host"].level is Level.WARNING
+
+
+def test_what_the_engine_does_not_have_cannot_be_asked_for(world: World) -> None:
+    world.app(cpus=200.0, memory=1 << 50)
+    found = look(world)
+    assert found["cpus"].level is Level.ERROR
+    assert found["memory"].level is Level.WARNING
+    assert "resources" not in found
+
+
+def test_a_container_of_somebody_else_is_in_the_way(world: World, foreign: str) -> None:
+    found = look(world)["container"]
+    assert found.level is Level.ERROR
+    assert found.what == f"{foreign} is in the way: mldeploy did not make it"
+
+
+def test_an_app_that_dies_again_and_again_is_an_error(world: World, engine: Engine) -> None:
+    world.deploy()
+    (serving,) = world.containers
+    containers = Containers(engine, world.name)
+    containers.remove(serving.id)
+    environment = (("MODE", Secret("exit:3")), ("PORT", Secret("8000")))
+    made = containers.create(serving.name, replace(serving.spec, restart="always", env=environment))
+    since = int(time.time())
+    containers.start(made)
+    deaths = engine.client.events(since=since, filters={"container": made, "event": "die"}, decode=True)
+    with closing(deaths):
+        for _ in zip(range(2), deaths, strict=False):
+            pass
+    found = look(world)["container"]
+    assert found.level is not Level.OK
+    assert "started again" in found.what
+    assert "mldeploy logs" in found.todo
+
+
+def test_what_a_crash_left_is_removed_but_not_from_under_a_command(world: World, engine: Engine, state: Path) -> None:
+    world.deploy()
+    containers = Containers(engine, world.name)
+    left = containers.create(containers.candidate, candidate(world.containers[0].spec))
+    found = look(world)["leftover"]
+    assert found.level is Level.WARNING
+    assert found.fix is not None
+    with (
+        Journal(state, Scope(world.name, "local"), "mldeploy deploy"),
+        pytest.raises(Exception, match="another command"),
+    ):
+        found.fix.run()
+    assert containers.get(left)
+    found.fix.run()
+    assert containers.get(left) is None
+    found.fix.run()
+    assert "leftover" not in look(world)
+    assert look(world)["container"].level is Level.OK
+
+
+def test_a_rollout_that_did_not_end_is_for_deploy_to_settle(world: World, engine: Engine) -> None:
+    world.deploy()
+    containers = Containers(engine, world.name)
+    containers.create(containers.next, candidate(world.containers[0].spec))
+    found = look(world)["leftover"]
+    assert found.fix is None
+    assert "mldeploy deploy" in found.todo
+    world.deploy()
+    assert "leftover" not in look(world)
+
+
+def test_without_an_engine_nothing_is_claimed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    found = look(world)
+    assert found.keys() == {"container"}
+    assert found["container"].level is Level.WARNING
