@@ -12,10 +12,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from mldeploy.config.files import UnreadableError, read_text
 from mldeploy.config.model import AppTable, BuildTable, CheckTable
-from mldeploy.config.sources import OWN_FILE
+from mldeploy.config.sources import OWN_FILE, PYPROJECT
 from mldeploy.core.errors import RefusedError
+from mldeploy.project.detect import documents
 from mldeploy.project.detect.dependency import Origin
+from mldeploy.project.detect.documents import at
 from mldeploy.project.detect.findings import Severity
 from mldeploy.project.detect.folder import Folder
 from mldeploy.project.detect.secrets import is_env_file
@@ -189,6 +192,17 @@ def write(root: Path, new: Iterable[NewFile], *, force: bool = False) -> Written
         what = f"cannot be written to ({(error.strerror or str(error)).lower()}); nothing was changed"
         raise ProjectError(str(root), what, "Check its permissions and the disk.") from error
     return Written(tuple(each.name for each in wanted), tuple(each.name for each in new if each not in wanted))
+
+
+def refuse_if_configured(root: Path) -> None:
+    """Raises RefusedError if `pyproject.toml` holds the project's configuration: two of them cannot hold."""
+    try:
+        text = read_text(root / PYPROJECT)
+    except (FileNotFoundError, UnreadableError):
+        return
+    if at(documents.toml(text), "tool", "mldeploy") is not None:
+        what = "is this project's configuration already; nothing was written"
+        raise RefusedError(f"{PYPROJECT}: tool.mldeploy", what, f"Change it there, or move it into {OWN_FILE}.")
 
 
 def _refuse(root: Path, there: list[NewFile], *, force: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mldeploy.project.detect import Folder, Found, Interface, Listing, Model, Remark
 from mldeploy.project.detect.command import Command
+from mldeploy.project.detect.python_version import Python
 from mldeploy.project.scaffold import Written
 from mldeploy.ui.documents.folder import FindingDocument, InitDocument, RemarkDocument
 from mldeploy.ui.text import counted, size
@@ -24,13 +25,10 @@ def _findings(folder: Folder) -> Iterator[FindingDocument]:
     for entry in folder.entries:
         kind = "app" if entry == folder.entry else "candidate"
         yield _finding(kind, f"{entry.value} ({_framework(entry.value.framework, entry.value.interface)})", entry)
-    for command in folder.commands:
-        if command.value.server:
-            yield _finding("served", _command(command.value), command)
+    servers = (command for command in folder.commands if command.value.server)
+    yield from (_finding("served", _command(command.value), command) for command in servers)
     if folder.python:
-        replaces = folder.python.value.replaces
-        instead = f" instead of {replaces[0]}.{replaces[1]}" if replaces else ""
-        yield _finding("python", f"{folder.python.value}{instead}", folder.python)
+        yield _finding("python", _python(folder.python.value), folder.python)
     if folder.dependencies:
         yield _dependencies(folder.dependencies)
     if folder.port:
@@ -54,6 +52,11 @@ def _framework(framework: str, interface: Interface) -> str:
     return framework if framework == interface.name else f"{framework}, {interface.value}"
 
 
+def _python(python: Python) -> str:
+    instead = python.replaces
+    return f"{python} instead of {instead[0]}.{instead[1]}" if instead else str(python)
+
+
 def _command(command: Command) -> str:
     address = f" on {command.host or '*'}:{command.port}" if command.port else ""
     return f"{command.server.value if command.server else ''} {command.target}".strip() + address
@@ -62,7 +65,9 @@ def _command(command: Command) -> str:
 def _dependencies(listed: Listing) -> FindingDocument:
     pinned = sum(each.name in listed.versions for each in listed.dependencies)
     value = f"{len(listed.dependencies)}, {pinned} of them pinned"
-    return FindingDocument("dependencies", value, listed.path or "the source's imports", "certain" if listed.path else "guess")
+    return FindingDocument(
+        "dependencies", value, listed.path or "the source's imports", "certain" if listed.path else "guess"
+    )
 
 
 def _model(model: Model) -> str:

@@ -10,6 +10,7 @@ from mldeploy.cli.errors import UsageError
 from mldeploy.cli.options import DEFAULT_TARGET
 from mldeploy.cli.run import Run
 from mldeploy.image.assembly import USUALLY_IGNORED
+from mldeploy.image.files import unreadable
 from mldeploy.image.ignore import Ignore
 from mldeploy.project import scaffold
 from mldeploy.project.detect import Folder, Options, detect
@@ -39,7 +40,7 @@ def _at(run: Run, directory: Path) -> Run:
 
 
 def _look(run: Run, entry: str) -> Folder:
-    """The folder as it will be once `.dockerignore` is there. Raises ProjectError if it has no app that can be served."""
+    """The folder as it will be once `.dockerignore` is there. Raises ProjectError if it has no app to serve."""
     options = Options(entry=entry, ships=_Ships(run.folder, USUALLY_IGNORED))
     folder = detect(run.folder, options)
     if folder.entry is None and folder.entries:
@@ -69,8 +70,11 @@ class _Ships:
 
     def __init__(self, folder: Path, patterns: tuple[str, ...] | list[str]) -> None:
         path = folder / scaffold.DOCKERIGNORE
-        own = path.is_file()
-        self._ignore = Ignore.parse(path.read_text("utf-8", "surrogateescape"), str(path)) if own else Ignore.of(patterns)
+        try:
+            own = path.read_text("utf-8", "surrogateescape") if path.is_file() else None
+        except OSError as error:
+            raise unreadable(path, error) from error
+        self._ignore = Ignore.of(patterns) if own is None else Ignore.parse(own, str(path))
 
     def __call__(self, path: str) -> bool:
         matches: tuple[bool, ...] = ()

@@ -39,6 +39,11 @@ class Dockerfile:
     command: tuple[Command, Source] | None
     instructions: tuple[Instruction, ...]
 
+    @property
+    def is_used(self) -> bool:
+        """It lies where the configuration looks for one: then it is built instead of mldeploy's recipe."""
+        return self.path == "Dockerfile"
+
 
 def find(tree: Tree) -> Dockerfile | None:
     """The folder's Dockerfile: at its top, or the only one below."""

@@ -123,7 +123,7 @@ class _Detection:
         found_claims = claims(self.tree, self.commands, self.config, self.dockerfile, starts)
         found_port, port_remarks = port(found_claims, entry.value.framework if entry else "")
         found_routes = routes(modules)
-        own = self.dockerfile is not None and "/" not in self.dockerfile.path
+        own = self.dockerfile is not None and self.dockerfile.is_used
         remarks = [
             *self.of_tree(), *apps.remarks, *unserved(entry, own=own), *python_remarks, *listing_remarks,
             *port_remarks, *model_remarks, *self.of_source(modules, starts, own=own),

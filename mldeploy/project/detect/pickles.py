@@ -10,6 +10,7 @@ from __future__ import annotations
 import lzma
 import pickletools
 import re
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -57,7 +58,9 @@ def run(stream: Stream) -> Pickle | None:
     """What the pickle at the start of a stream holds; None if what is there is no pickle."""
     machine = _Machine(stream)
     try:
-        complete = machine.run()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an invalid escape in a text of theirs is not our warning
+            complete = machine.run()
     except (
         ValueError,
         IndexError,

@@ -77,7 +77,7 @@ def python(tree: Tree, dockerfile: Dockerfile | None, today: date) -> tuple[Foun
     remarks = list(_contradictions(first, wanted, claims))
     alive = _alive(wanted, today)
     if alive != wanted:
-        remarks.append(_dead(first, wanted, alive))
+        remarks.append(_dead(first, wanted, alive, own=dockerfile is not None and dockerfile.is_used))
     chosen = Python(first.written, alive, wanted if alive != wanted else None)
     return Found(chosen, first.source, Certainty.CERTAIN if first.exact else Certainty.LIKELY), tuple(remarks)
 
@@ -162,15 +162,16 @@ def _alive(wanted: Version, today: date) -> Version:
     return wanted if wanted in living else max(min(living), DEFAULT)
 
 
-def _dead(claim: _Claim, wanted: Version, alive: Version) -> Remark:
+def _dead(claim: _Claim, wanted: Version, alive: Version, *, own: bool) -> Remark:
     end = END_OF_LIFE.get(wanted)
     since = (
         f"got its last security fix on {end.isoformat()}" if end else "has been without security fixes for many years"
     )
     what = f"asks for Python {text_of(wanted)}, which {since}"
+    image = "Base the Dockerfile on" if own else "The image gets"
     todo = (
-        f"The image gets Python {text_of(alive)}. Lift the pins that have no release for it; train the model again, or "
-        f"convert it, where its library had to be lifted."
+        f"{image} Python {text_of(alive)}. Lift the pins that have no release for it, and train the model again where "
+        f"its library had to be lifted."
     )
     return Remark("python-dead", Severity.WARNING, claim.source, what, todo)
 

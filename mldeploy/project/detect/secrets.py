@@ -79,14 +79,14 @@ def is_env_file(name: str) -> bool:
 
 def _kind_of_file(tree: Tree, file: File) -> str:
     if is_env_file(file.name):
-        return "a file of environment variables, which usually holds passwords and keys"
+        return "a file of environment variables (often passwords and keys)"
     if file.suffix in _KEY_FILE:
         return "a private key" if _PRIVATE.search(tree.data(file, 4096)) else ""
     folder = file.folder.rpartition("/")[2]
     if (folder, file.name) in {(".aws", "config"), (".docker", "config.json"), (".kube", "config")}:
         return "a file of credentials"
     if _NAMES.fullmatch(file.name):
-        return "" if file.suffix == ".py" and not tree.data(file, 1) else "a file of credentials, by its name"
+        return "" if file.suffix == ".py" and not tree.data(file, 1) else "by its name a file of credentials"
     if file.suffix == ".json" and file.size < _SCANNED_FILE and _is_service_account(tree.data(file, _SCANNED_FILE)):
         return "a Google service account's key"
     return ""
@@ -130,7 +130,7 @@ def _in_file(tree: Tree, file: File, ships: bool) -> Iterator[Remark]:
 
 def _remark(source: Source, what: str, ships: bool) -> Remark:
     is_code = source.line > 0
-    where = ", and would get into the image" if ships else ", which stays out of the image"
+    where = " and would get into the image" if ships else " and stays out of the image"
     if is_code:
         todo = "Take it from an environment variable, and revoke it: what was once in a file may have been copied."
     elif ships:

@@ -62,6 +62,8 @@ def _settings(folder: Folder) -> Iterator[Setting]:
 
 
 def _build(folder: Folder) -> Iterator[Setting]:
+    if folder.dockerfile:
+        return  # it decides by itself
     python = folder.python
     if python and python.value.version != DEFAULT:
         yield Setting("build", "base_image", f"python:{python.value}-slim-bookworm", _where(python))

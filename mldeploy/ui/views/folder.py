@@ -17,7 +17,7 @@ def initialized(document: InitDocument, page: Page, command: Command, *, terse: 
         for name in document.written:
             page.line(name)
         return
-    page.table(("FOUND", "", "WHERE"), map(_row, document.found))
+    page.table(("FOUND", "WHAT", "WHERE"), map(_row, document.found))
     for remark in document.remarks:
         _remark(remark, page)
     page.line()

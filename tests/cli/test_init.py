@@ -1,0 +1,181 @@
+"""`mldeploy init` on folders that it has never seen."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Command
+
+FLASK = """\
+from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.get("/health")
+def health():
+    return "ok"
+
+
+if __name__ == "__main__":
+    app.run(debug=True, port=7000)
+"""
+
+
+@pytest.fixture
+def new(mldeploy: Command, tmp_path: Path) -> Command:
+    """The command line in a folder with an app, and nothing of mldeploy's."""
+    folder = tmp_path / "Price Model"
+    folder.mkdir()
+    (folder / "app.py").write_text(FLASK)
+    (folder / "requirements.txt").write_text("flask==3.1.3\n")
+    return Command(mldeploy.home, folder)
+
+
+def files(command: Command) -> dict[str, str]:
+    return {path.name: path.read_text() for path in command.folder.iterdir()}
+
+
+def test_it_says_what_it_found_and_where_and_writes_it(new: Command) -> None:
+    result = new("init")
+    assert result.code == 0
+    for said in ("app:app (Flask, wsgi)", "app.py:3", "7000", "app.py:12", "debug=True", "wrote mldeploy.toml"):
+        assert said in result.out
+    tables = tomllib.loads(files(new)["mldeploy.toml"])
+    assert tables["app"] == {"name": "price-model", "entry": "app:app", "port": 7000, "health": "/health"}
+    assert ".git\n" in files(new)[".dockerignore"]
+
+
+def test_what_it_writes_is_what_the_other_commands_want(new: Command) -> None:
+    assert new("init").code == 0
+    plan = new("plan", "--json")
+    assert plan.code in {0, 5}, plan.out  # 5: no engine answers here, and nothing is wrong with the folder
+    assert "price-model" in plan.out
+
+
+def test_the_folder_may_be_an_argument(new: Command) -> None:
+    elsewhere = Command(new.home, new.folder.parent)
+    assert elsewhere("init", new.folder.name).code == 0
+    assert "mldeploy.toml" in files(new)
+
+
+def test_two_different_folders_are_refused(new: Command) -> None:
+    result = new("-C", ".", "init", "..")
+    assert (result.code, result.out) == (2, "")
+    assert "two folders were given" in result.err
+
+
+def test_json_is_one_document_with_everything(new: Command) -> None:
+    document = new("init", "--json").document
+    assert document["written"] == ["mldeploy.toml", ".dockerignore"]
+    found = document["found"]
+    assert isinstance(found, list)
+    assert {"kind": "port", "value": "7000", "source": "app.py:12", "certainty": "likely"} in found
+    remarks = document["remarks"]
+    assert isinstance(remarks, list)
+    assert [(each["code"], each["source"]) for each in remarks] == [("debug", "app.py:12")]
+
+
+def test_quiet_prints_only_what_was_written(new: Command) -> None:
+    assert new("init", "--quiet").out == "mldeploy.toml\n.dockerignore\n"
+
+
+def test_a_second_time_it_overwrites_nothing_unless_forced(new: Command) -> None:
+    (new.folder / "mldeploy.toml").write_text("# mine\n")
+    before = files(new)
+    refused = new("init", "--json")
+    assert refused.code == 9
+    assert refused.error["todo"] == "Say --force to write it anew."
+    assert files(new) == before
+    assert new("init", "--force").code == 0
+    assert "# mine" not in files(new)["mldeploy.toml"]
+
+
+def test_a_configuration_in_pyproject_is_not_doubled(new: Command) -> None:
+    (new.folder / "pyproject.toml").write_text("[tool.mldeploy.app]\nname = 'mine'\n")
+    result = new("init", "--force")
+    assert result.code == 9
+    assert "tool.mldeploy" in result.err
+    assert "mldeploy.toml" not in files(new)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("print('hello')\n", "holds no web app"),
+        ("from fastapi import FastAPI\n\napp = FastAPI()\n", "speaks ASGI"),
+        ("from flask import Flask\n\n\ndef make():\n    return Flask('x')\n", "`make` returns the app"),
+        ("import flask\n\n\ndef main():\n    flask.Flask('x').run()\n", "only inside a function"),
+    ],
+)
+def test_a_folder_that_cannot_be_served_is_told_why_and_left_alone(new: Command, source: str, said: str) -> None:
+    (new.folder / "app.py").write_text(source)
+    before = files(new)
+    result = new("init")
+    assert (result.code, result.out) == (4, "")
+    assert said in result.err
+    assert files(new) == before
+
+
+def test_of_two_apps_one_must_be_named(new: Command) -> None:
+    (new.folder / "admin.py").write_text(FLASK.replace("app", "admin"))
+    refused = new("init")
+    assert refused.code == 2
+    assert "admin:admin" in refused.err
+    assert "--entry" in refused.err
+    assert new("init", "--entry", "admin:admin").code == 0
+    assert tomllib.loads(files(new)["mldeploy.toml"])["app"]["entry"] == "admin:admin"
+
+
+def test_an_app_that_is_not_there_is_answered_with_those_that_are(new: Command) -> None:
+    result = new("init", "--entry", "other:app")
+    assert result.code == 4
+    assert "Found: app:app" in result.err
+
+
+def test_on_a_terminal_it_asks_which_app_is_meant(new: Command) -> None:
+    (new.folder / "admin.py").write_text(FLASK.replace("app", "admin"))
+    with new.on_terminal("init") as terminal:
+        terminal.expect("1 to 2: ")
+        terminal.press("7\n")
+        terminal.press("2\n")
+        terminal.expect("wrote mldeploy.toml")
+        assert terminal.end() == 0
+    assert tomllib.loads(files(new)["mldeploy.toml"])["app"]["entry"] == "app:app"
+
+
+def test_nobody_there_to_answer_means_nothing_is_written(new: Command) -> None:
+    (new.folder / "admin.py").write_text(FLASK.replace("app", "admin"))
+    with new.on_terminal("init") as terminal:
+        terminal.expect("1 to 2: ")
+        terminal.press("\x04")
+        assert terminal.end() == 2
+    assert "mldeploy.toml" not in files(new)
+
+
+def test_secrets_are_named_and_kept_out_and_never_shown(new: Command) -> None:
+    (new.folder / ".env").write_text("PASSWORD=correct-horse\n")
+    (new.folder / "robot.json").write_text('{"private_key": "battery-staple"}')
+    for arguments in (("init",), ("init", "--force", "--json")):
+        result = new(*arguments)
+        assert result.code == 0
+        assert ".env" in result.out
+        assert "stays out of the image" in result.out
+        assert not {"correct-horse", "battery-staple"} & set(result.out.replace('"', " ").split())
+    assert "\nrobot.json\n" in files(new)[".dockerignore"]
+
+
+def test_without_a_list_of_dependencies_the_imports_become_one(new: Command) -> None:
+    (new.folder / "requirements.txt").unlink()
+    result = new("init")
+    assert "wrote requirements.txt" in result.out
+    assert "flask==" in files(new)["requirements.txt"]
+
+
+def test_a_folder_that_is_none_is_said_to_be_none(new: Command) -> None:
+    result = new("init", "nowhere")
+    assert result.code == 4
+    assert "nowhere" in result.err
