@@ -12,7 +12,7 @@ from mldeploy.core.errors import MldeployError
 from mldeploy.doctor.circumstances import Circumstances
 from mldeploy.doctor.network.ask import Answer, outcome
 from mldeploy.doctor.network.images import Base, ask_registry, bases
-from mldeploy.doctor.network.indexes import indexes, machines_index
+from mldeploy.doctor.network.indexes import indexes
 from mldeploy.doctor.network.packages import Asked, Asking
 from mldeploy.doctor.pending import Pending
 from mldeploy.doctor.text import host
@@ -38,7 +38,6 @@ class Answers:
         self._about = about
         self._images = Pending(self._ask_registries, GATHER_SECONDS)
         self._packages = Pending(self._ask_indexes, GATHER_SECONDS)
-        self._own_index = Pending(machines_index, GATHER_SECONDS)
 
     @property
     def images(self) -> Images:
@@ -49,11 +48,6 @@ class Answers:
     def packages(self) -> tuple[Asked, ...]:
         """Nothing without a project. Raises TimeoutError."""
         return self._packages.result()
-
-    @property
-    def own_index(self) -> str:
-        """What pip on this machine asks instead of its default, or "". Raises TimeoutError."""
-        return self._own_index.result()
 
     def heard(self) -> Iterator[tuple[str, Answer]]:
         """Every server that answered: its name, and what it said."""

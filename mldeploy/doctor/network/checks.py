@@ -8,6 +8,7 @@ from mldeploy.doctor.circumstances import Circumstances
 from mldeploy.doctor.network import images, packages
 from mldeploy.doctor.network.answers import GATHER_SECONDS, Answers
 from mldeploy.doctor.network.ask import ASK_SECONDS
+from mldeploy.doctor.network.indexes import machines_index
 from mldeploy.doctor.network.proxies import proxies
 from mldeploy.doctor.text import host, without_credentials
 from mldeploy.providers.checks import Check, Finding, Level, ok, warning
@@ -46,7 +47,7 @@ def _packages(about: Circumstances, answers: Answers) -> Iterator[Finding]:
     if not asked:
         yield ok(packages.SUBJECT, "which index a build asks is not known here: there is neither pip nor uv to say it")
     yield from (packages.judged(each, project) for each in asked)
-    own = answers.own_index
+    own = machines_index()
     if own and host(own) and host(own) not in {host(each.index.url) for each in asked}:
         what = f"pip on this machine asks {without_credentials(own)}, a build would not"
         todo = "If builds should, too: PIP_INDEX_URL and UV_DEFAULT_INDEX in [build.args] of mldeploy.toml."

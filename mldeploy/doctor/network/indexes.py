@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import contextlib
 import os
 import re
 import shutil
@@ -9,6 +11,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from platformdirs import site_config_path, user_config_path
 
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
@@ -25,7 +29,6 @@ https://pip.pypa.io/en/stable/topics/configuration/, https://docs.astral.sh/uv/r
 _OPTION = re.compile(r"\s*(?:-i|--index-url|--extra-index-url)[\s=]+(\S+)")
 _NAME = re.compile(r"^[\w.-]+=(?=http)")
 _DEFAULT = re.compile(r"\(\s*(?:by )?default:?\s+<?(https?://[^\s<>()]+)")
-_PIP_CONFIG = re.compile(r"^(?:global|install|:env:)\.index-url='([^']+)'$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -78,24 +81,33 @@ def default_index() -> str:
 
 
 def machines_index(environment: Mapping[str, str] = os.environ) -> str:
-    """What this machine's own pip or uv asks instead of the default, "" if nothing is configured."""
+    """What this machine's own pip or uv asks instead of the default, "" if nothing is configured.
+
+    pip's files are read here, since pip itself takes a second to say what is in them.
+    https://pip.pypa.io/en/stable/topics/configuration/#location
+    """
     for name in (*UV, *PIP):
         if environment.get(name):
             return environment[name]
-    told = (output(*command, "config", "list") for command in _pips())
-    found = _PIP_CONFIG.findall(next(filter(None, told), ""))  # every pip of a user reads the same files
-    return str(found[-1]) if found else ""
+    parser = configparser.RawConfigParser()
+    with contextlib.suppress(configparser.Error, UnicodeDecodeError):  # pip itself will complain
+        parser.read(_pip_files(environment), encoding="utf-8")
+    return parser.get("install", "index-url", fallback="") or parser.get("global", "index-url", fallback="")
+
+
+def _pip_files(environment: Mapping[str, str]) -> Iterator[Path]:
+    """The weakest first."""
+    yield site_config_path("pip", appauthor=False) / "pip.conf"
+    yield Path("/etc/pip.conf")
+    yield Path("~/.pip/pip.conf").expanduser()
+    yield user_config_path("pip", appauthor=False) / "pip.conf"
+    yield Path(environment.get("PIP_CONFIG_FILE") or os.devnull)
 
 
 def _installers() -> Iterator[tuple[str, ...]]:
     """uv first: it says it in a tenth of the time."""
     if uv := shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent)):
         yield (uv, "pip")
-    yield from _pips()
-
-
-def _pips() -> Iterator[tuple[str, ...]]:
-    """The pip of this Python, which need not have one, and the user's."""
-    yield (sys.executable, "-m", "pip")
+    yield (sys.executable, "-m", "pip")  # where mldeploy was installed without it, there is the user's
     if pip := shutil.which("pip3") or shutil.which("pip"):
         yield (pip,)

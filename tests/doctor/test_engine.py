@@ -1,0 +1,320 @@
+"""What is said of an engine, and of one that is not there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mldeploy.providers.checks import Level
+from tests.doctor.fake_engine import FakeEngine
+from tests.doctor.patient import Patient
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system or become another user")
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Puts a shell script on the PATH, before everything else."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def write(name: str, script: str) -> Path:
+        path = folder / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Disks of a given size."""
+    mounted: list[Path] = []
+
+    def mount(size: str) -> Path:
+        folder = tmp_path / f"disk-{len(mounted)}"
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_an_engine_like_any_other_is_all_right(patient: Patient, engine: FakeEngine) -> None:
+    report = patient.engine()
+    assert report.worst is Level.OK, str(report)
+    assert report["engine"].what == "Docker Engine 27.3.1, API 1.44"
+    assert report["socket"].what == f"{engine.endpoint}, from DOCKER_HOST"
+    assert report["machine"].what == "4 CPUs, 8.6 GB of memory, linux/amd64"
+
+
+@pytest.mark.parametrize(
+    ("info", "version", "name"),
+    [
+        ({"OperatingSystem": "Docker Desktop"}, {}, "Docker Desktop"),
+        ({"OperatingSystem": "OrbStack", "Name": "orbstack"}, {}, "OrbStack"),
+        ({"Name": "colima"}, {}, "colima"),
+        ({"OperatingSystem": "Rancher Desktop WSL Distribution"}, {}, "Rancher Desktop"),
+        ({}, {"Components": [{"Name": "Podman Engine"}], "ApiVersion": "1.41"}, "Podman"),
+    ],
+)
+def test_every_engine_is_called_by_its_name(
+    patient: Patient, engine: FakeEngine, info: dict[str, str], version: dict[str, object], name: str
+) -> None:
+    engine.info |= info
+    engine.version |= version
+    found = patient.engine()["engine"]
+    assert found.what.startswith(f"{name} 27.3.1")
+    assert found.level is (Level.WARNING if name == "Podman" else Level.OK)
+
+
+def test_a_rootless_engine_that_cannot_limit_memory_is_said_to_be_one(patient: Patient, engine: FakeEngine) -> None:
+    engine.info |= {"SecurityOptions": ["name=seccomp", "name=rootless"], "MemoryLimit": False, "CpuCfsQuota": False}
+    report = patient.engine()
+    assert "(rootless)" in report["engine"].what
+    assert "memory and CPUs" in report["limits"].what
+    assert "cgroup" in report["limits"].todo
+
+
+@pytest.mark.parametrize(
+    ("newest", "oldest", "level"),
+    [
+        ("1.39", "1.12", Level.WARNING),
+        ("1.41", "1.12", Level.OK),
+        ("1.44", "1.44", Level.OK),
+        ("9.0", "8.0", Level.WARNING),
+    ],
+)
+def test_an_api_that_we_do_not_know_is_told(
+    patient: Patient, engine: FakeEngine, newest: str, oldest: str, level: Level
+) -> None:
+    engine.version |= {"ApiVersion": newest, "MinAPIVersion": oldest}
+    found = patient.engine()["engine"]
+    assert found.level is level
+    assert bool(found.todo) == (level is Level.WARNING)
+
+
+def test_an_engine_for_windows_containers_is_an_error(patient: Patient, engine: FakeEngine) -> None:
+    engine.info["OSType"] = "windows"
+    assert patient.engine()["system"].level is Level.ERROR
+
+
+def test_an_api_that_the_sdk_refuses_is_an_error(patient: Patient, engine: FakeEngine) -> None:
+    engine.version["ApiVersion"] = "1.20"
+    assert patient.engine()["engine"].level is Level.ERROR
+
+
+@ROOT
+@pytest.mark.parametrize(("size", "level"), [("100m", Level.ERROR), ("2g", Level.WARNING), ("8g", Level.OK)])
+def test_the_disk_that_images_go_to_is_looked_at(
+    patient: Patient, engine: FakeEngine, small_disk: Callable[[str], Path], size: str, level: Level
+) -> None:
+    folder = small_disk(size)
+    engine.is_this_machines(folder)
+    found = patient.engine()["disk"]
+    assert found.level is level
+    assert str(folder) in found.what
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_disk_that_cannot_be_seen_is_asked_for(patient: Patient) -> None:
+    found = patient.engine()["disk"]
+    assert found.level is Level.OK
+    assert "12 GB" in found.what
+    assert "3.0 GB" in found.what
+
+
+def test_another_processor_is_an_error_unless_it_is_emulated(
+    patient: Patient, engine: FakeEngine, program: Callable[[str, str], Path]
+) -> None:
+    patient.build(platform="linux/riscv64")
+    assert patient.engine()["platform"].level is Level.WARNING, "nobody can tell"
+    program("docker", "[ $1 = buildx ] && echo 'Platforms: linux/amd64*, linux/arm64'")
+    found = patient.engine()["platform"]
+    assert found.level is Level.ERROR
+    assert "--install riscv64" in found.todo
+    program("docker", "[ $1 = buildx ] && echo 'Platforms: linux/amd64, linux/riscv64'")
+    assert patient.engine()["platform"].level is Level.OK
+    engine.info["OperatingSystem"] = "OrbStack"
+    assert "OrbStack emulates it" in patient.engine()["platform"].what
+
+
+def test_the_kernel_is_asked_for_emulation_where_it_is_ours(
+    patient: Patient, engine: FakeEngine, tmp_path: Path
+) -> None:
+    engine.is_this_machines(tmp_path)
+    patient.build(platform="linux/nonsense")
+    assert patient.engine()["platform"].level is Level.ERROR
+    patient.build(platform="linux/amd64/v2")
+    assert patient.engine()["platform"].level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ('[ "$1" = buildx ] && echo "github.com/docker/buildx v0.17.1 2fdf8b9"', "docker buildx v0.17.1"),
+        ('[ "$1" = --version ] && echo "Docker version 20.10.24, build 5d6db84"', "through the docker command"),
+        ('[ "$1" = --version ] && echo "Docker version 28.2.2, build e6534b4"', "no buildx plugin"),
+    ],
+)
+@pytest.mark.usefixtures("engine")
+def test_the_builders_are_named(patient: Patient, program: Callable[[str, str], Path], script: str, said: str) -> None:
+    program("docker", script)
+    found = patient.engine()["builder"]
+    assert said in found.what
+    assert found.level is Level.OK
+
+
+def docker_config(home: Path, **keys: object) -> None:
+    (home / ".docker" / "config.json").write_text(json.dumps(keys))
+
+
+@pytest.mark.parametrize(
+    ("script", "level", "said"),
+    [
+        ("echo '{}'", Level.OK, "answers"),
+        ("echo 'error: gpg is not set up'; exit 1", Level.WARNING, "gpg is not set up"),
+        ("exec sleep 60", Level.WARNING, "waiting for a password"),
+        (None, Level.WARNING, "is not installed"),
+    ],
+)
+@pytest.mark.usefixtures("engine")
+def test_a_broken_credential_store_is_named(
+    patient: Patient,
+    machine: Path,
+    program: Callable[[str, str], Path],
+    script: str | None,
+    level: Level,
+    said: str,
+) -> None:
+    docker_config(machine, credsStore="ourown")
+    if script:
+        program("docker-credential-ourown", script)
+    found = patient.engine()["credentials"]
+    assert found.level is level
+    assert "docker-credential-ourown" in found.what
+    assert said in found.what
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_helper_for_one_registry_is_looked_for(patient: Patient, machine: Path) -> None:
+    docker_config(machine, credHelpers={"registry.example": "nowhere"})
+    found = patient.engine()["credentials"]
+    assert found.level is Level.WARNING
+    assert "registry.example" in found.what
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_docker_configuration_that_is_no_json_is_told(patient: Patient, machine: Path) -> None:
+    (machine / ".docker" / "config.json").write_text("{ not json")
+    assert "config.json" in patient.engine()["credentials"].what
+
+
+def test_no_engine_at_all_is_one_error(patient: Patient, machine: Path) -> None:
+    report = patient.engine()
+    assert [each.subject for each in report.findings] == ["engine"]
+    assert report.worst is Level.ERROR
+    assert f"unix://{machine}/nobody.sock, from DOCKER_HOST: no Docker Engine answers" in report["engine"].what
+
+
+def test_a_socket_that_nobody_listens_on_is_the_same_error(patient: Patient, machine: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(machine / "nobody.sock"))
+    found = patient.engine()["engine"]
+    assert found.level is Level.ERROR
+    assert "no Docker Engine answers there" in found.what
+
+
+def test_an_engine_that_says_nothing_does_not_hold_us_up(patient: Patient, engine: FakeEngine) -> None:
+    engine.hangs = True
+    report = patient.engine()
+    assert report["engine"].level is Level.ERROR
+    assert "does not answer within 4 s" in report["engine"].what
+
+
+@pytest.mark.usefixtures("engine")
+def test_another_engine_that_does_answer_is_offered(
+    patient: Patient, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{machine}/nobody.sock")
+    with FakeEngine(machine / "run" / "docker.sock") as rootless:
+        # The machine's own engine, if there is one, is found first.
+        assert "export DOCKER_HOST=unix://" in patient.engine()["engine"].todo
+        monkeypatch.setenv("DOCKER_HOST", rootless.endpoint)
+        assert patient.engine()["engine"].level is Level.OK
+
+
+def context(home: Path, name: str, endpoint: str) -> None:
+    """As `docker context create` writes it."""
+    meta = home / ".docker" / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+    meta.mkdir(parents=True)
+    about = {"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": endpoint, "SkipTLSVerify": False}}}
+    (meta / "meta.json").write_text(json.dumps(about))
+
+
+def test_it_says_why_it_is_this_engine(
+    patient: Patient, engine: FakeEngine, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context(machine, "colima", engine.endpoint)
+    docker_config(machine, currentContext="colima")
+    assert "overrides the context 'colima'" in patient.engine()["socket"].what
+    monkeypatch.delenv("DOCKER_HOST")
+    assert patient.engine()["socket"].what == f"{engine.endpoint}, the current context 'colima'"
+    monkeypatch.setenv("DOCKER_CONTEXT", "colima")
+    assert "from DOCKER_CONTEXT" in patient.engine()["socket"].what
+    monkeypatch.setenv("DOCKER_CONTEXT", "gone")
+    assert "'gone': does not exist" in patient.engine()["engine"].what
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from tests.doctor.patient import Patient  # loads all there is to load, which nobody may perhaps not read
+Patient(Path(sys.argv[1])).engine()
+os.environ["DOCKER_HOST"] = sys.argv[2]
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+print(Patient(Path(sys.argv[1])).engine())
+"""
+
+
+@ROOT
+def test_a_user_who_may_not_use_the_socket_is_told_how_to_be_allowed(patient: Patient, engine: FakeEngine) -> None:
+    for folder in (patient.folder, *list(patient.folder.parents)[:4]):
+        folder.chmod(0o755)
+    engine.path.chmod(0o600)
+    command = [sys.executable, "-c", AS_NOBODY, str(patient.folder), engine.endpoint]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "you may not use the Docker Engine's socket" in said
+    assert "usermod -aG docker" in said
+
+
+@ROOT
+def test_a_new_member_of_the_socket_s_group_is_told_to_log_in_again(
+    patient: Patient, engine: FakeEngine, tmp_path: Path
+) -> None:
+    for folder in (patient.folder, *list(patient.folder.parents)[:4]):
+        folder.chmod(0o755)
+    group = tmp_path / "group"
+    group.write_text(f"{Path('/etc/group').read_text()}captains:x:54321:nobody\n")
+    os.chown(engine.path, 0, 54321)
+    engine.path.chmod(0o660)
+    command = 'mount --bind "$1" /etc/group && shift && exec "$@"'
+    words = ["unshare", "--mount", "sh", "-c", command, "sh", str(group)]
+    words += [sys.executable, "-c", AS_NOBODY, str(patient.folder), engine.endpoint]
+    said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    assert "You belong to the group captains, but not yet in this session" in said
