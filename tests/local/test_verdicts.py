@@ -40,8 +40,8 @@ BROKEN = (
     Broken("exit:7", "it ended (exit code 7)", "log above", 7),
     Broken("import:sklearn", "the module sklearn is not in the image", "add `scikit-learn` to requirements.txt", 1),
     Broken("read-only", "the app writes to /app.log", "`read_only = false`", 1),
-    Broken("eat", "out of memory: it was killed at the limit of 32 MiB", "`memory`", 137),
-    Broken("lose-worker", "out of memory: one of its processes was killed at the limit of 32 MiB", "`memory`"),
+    Broken("eat", "out of memory: it was killed at the limit of 64 MiB", "`memory`", 137),
+    Broken("lose-worker", "out of memory: one of its processes was killed at the limit of 64 MiB", "`memory`"),
     Broken("elsewhere:9000", "nothing listens on port 8000, but something listens on 127.0.0.1:9000", "0.0.0.0:8000"),
     Broken("elsewhere:8000", "127.0.0.1:8000, which only the container itself can reach", "0.0.0.0:8000"),
     Broken("status:404", '/health answers 404 Not Found: {"error": "not this way"}', "`health`"),
@@ -62,7 +62,7 @@ def verdict_of(world: World) -> VerdictError:
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.mode)
 def test_broken_first_version_ends_with_its_cause_and_leaves_nothing(world: World, broken: Broken) -> None:
-    world.app(memory=32 * MIB)
+    world.app(memory=64 * MIB)
     world.check(start_timeout=broken.patience)
     world.env(MODE=broken.mode)
     start = time.monotonic()
@@ -76,7 +76,7 @@ def test_broken_first_version_ends_with_its_cause_and_leaves_nothing(world: Worl
 
 @pytest.mark.parametrize("mode", ["exit:7", "status:500"])
 def test_broken_new_version_leaves_the_old_one_answering(world: World, mode: str) -> None:
-    world.app(memory=32 * MIB)
+    world.app(memory=64 * MIB)
     world.deploy()
     before = world.serving
     world.env(VERSION="2", MODE=mode)

@@ -52,8 +52,8 @@ class TinyBase(BaseImage):
 class TinyImage(BuiltImage):
     """An image of the tests' own: the base and the tiny server. `tag` stands for its contents.
 
-    It is committed rather than built: tests that run beside each other would share the builder's cache, and take parts of
-    it away from one another.
+    It is committed rather than built: tests that run beside each other would share the builder's cache, and take parts
+    of it away from one another.
     """
 
     tag: str = "1"
