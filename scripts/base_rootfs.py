@@ -47,7 +47,7 @@ LINKS = {
 
 @contextmanager
 def rootfs() -> Iterator[tuple[Path, int]]:
-    """The folder with the files, and the time of their distribution's release (seconds since 1970).
+    """The folder with the files, and the time of their packages' latest release (seconds since 1970).
 
     Takes about a minute. Needs root and `machine_lock`; SystemExit with debootstrap's last lines when it fails.
     """
@@ -108,9 +108,11 @@ def _bootstrap(root: Path, sources: str, environment: Mapping[str, str]) -> None
 
 
 def _release_time(root: Path) -> int:
-    release = next((root / "var/lib/apt/lists").glob(f"*_dists_{SUITE}_*Release"))
-    date = next(line for line in release.read_text().splitlines() if line.startswith("Date: "))
-    return int(parsedate_to_datetime(date.removeprefix("Date: ")).timestamp())
+    # The latest of release, updates and security fixes: a file's time that were moved back from after it would no
+    # longer be the one in its bytecode, and every start would compile it again.
+    releases = (root / "var/lib/apt/lists").glob(f"*_dists_{SUITE}*Release")
+    dates = [line for file in releases for line in file.read_text().splitlines() if line.startswith("Date: ")]
+    return max(int(parsedate_to_datetime(date.removeprefix("Date: ")).timestamp()) for date in dates)
 
 
 def _trim(root: Path) -> None:

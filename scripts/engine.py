@@ -61,9 +61,9 @@ def start(machine: Machine) -> None:
     """Start the distribution's engine and wait until it answers; SystemExit with the reason when it does not."""
     if machine.systemd:
         run(["systemctl", "start", "docker"], "systemctl start docker")
-        wait(None, LOG)
+        wait(None, None)
     elif any(process.info["name"] == "dockerd" for process in psutil.process_iter(["name"])):
-        wait(None, LOG)  # its package has just started it
+        wait(None, None)  # its package has just started it
     else:
         say(f"Starting dockerd; its log is {LOG}")
         wait(launch(["dockerd"], LOG), LOG)
@@ -82,25 +82,27 @@ def launch(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def wait(daemon: subprocess.Popen[bytes] | None, log: Path, seconds: float = START_SECONDS) -> None:
+def wait(daemon: subprocess.Popen[bytes] | None, log: Path | None, seconds: float = START_SECONDS) -> None:
     """Return once the engine answers. SystemExit with its log's end when it ends before, or takes more than `seconds`.
 
-    `daemon` is the engine's process if we started it; one that takes too long is ended.
+    `daemon` and `log` are the engine's process and log if we started it; one that takes too long is ended.
     """
     deadline = time.monotonic() + seconds
     while refusal() is not None:
         if daemon is not None and daemon.poll() is not None:
-            sys.exit(f"dockerd ended with exit code {daemon.returncode}; {log} ends with:\n{end_of(log)}")
+            sys.exit(f"dockerd ended with exit code {daemon.returncode}{end_of(log)}")
         if time.monotonic() > deadline:
             if daemon is not None:
                 daemon.terminate()
-            sys.exit(f"dockerd does not answer after {seconds:.0f} s; {log} ends with:\n{end_of(log)}")
+            sys.exit(f"dockerd does not answer after {seconds:.0f} s{end_of(log)}")
         time.sleep(0.1)
 
 
-def end_of(log: Path) -> str:
-    """The log's last lines, if there is a log."""
-    return last_lines(log.read_text(errors="replace") if log.exists() else "")
+def end_of(log: Path | None) -> str:
+    """How a sentence about the engine ends: with its log's last lines, or where its log may be."""
+    if log is None:
+        return "; its log may say why (journalctl -u docker, or /var/log/docker.log)."
+    return f"; {log} ends with:\n{last_lines(log.read_text(errors='replace'))}"
 
 
 if __name__ == "__main__":

@@ -235,6 +235,12 @@ def test_the_image_made_here_has_the_shape_of_the_official_one(engine: APIClient
 
 
 @pytest.mark.engine
+def test_the_image_made_here_starts_python_without_compiling_its_library_anew(engine: APIClient, own_base: str) -> None:
+    script = "python -v -c 'import http.client, encodings.cp861, zipfile' 2>&1 | grep -c 'bytecode is stale' || true"
+    assert output(engine, own_base, script) == "0\n"
+
+
+@pytest.mark.engine
 def test_the_image_made_here_tells_nothing_of_the_machine_that_made_it(engine: APIClient, own_base: str) -> None:
     script = """
         grep -c BEGIN /etc/ssl/certs/ca-certificates.crt

@@ -99,6 +99,14 @@ def test_an_engine_that_never_answers_is_ended_and_reported(tmp_path: Path, monk
     assert daemon.wait(10) != 0
 
 
+def test_an_engine_that_others_started_and_that_never_answers_has_its_log_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    with pytest.raises(SystemExit, match=r"does not answer after 0 s; its log may say why .*journalctl"):
+        wait(None, None, seconds=0)
+
+
 @pytest.mark.engine
 def test_an_engine_that_takes_its_time_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Never a second dockerd: even one with folders of its own would change the bridge and the rules of the machine's.
