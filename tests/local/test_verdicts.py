@@ -81,6 +81,7 @@ def test_broken_new_version_leaves_the_old_one_answering(world: World, mode: str
     before = world.serving
     world.env(VERSION="2", MODE=mode)
     assert f"mldeploy-{world.name}-candidate" in verdict_of(world).where
+    assert f"The old version answers as before at {world.url}." in world.notes
     assert world.serving == before
     assert world.version == "1"
 

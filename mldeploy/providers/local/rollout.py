@@ -103,7 +103,7 @@ class Rollout:
 
     def _cut_over(self, current: Container, spec: ContainerSpec) -> Rolled:
         """Examine a candidate beside the old container, then pass the port on and measure how long it is silent."""
-        with self._candidate(spec):
+        with self._candidate(spec, current):
             self.monitor.check()
             following = self.containers.create(self.containers.next, unproven(spec))
             try:
@@ -118,12 +118,15 @@ class Rollout:
             return Rolled(self._promote(started, current, spec.restart), meter.seconds)
 
     @contextlib.contextmanager
-    def _candidate(self, spec: ContainerSpec) -> Iterator[None]:
-        """A container of this spec has been found good. It is there meanwhile, and gone afterwards."""
+    def _candidate(self, spec: ContainerSpec, current: Container) -> Iterator[None]:
+        """A container of this spec has been found good beside `current`. It is there meanwhile, and gone afterwards."""
         made = self.containers.create(self.containers.candidate, candidate(spec))
         try:
-            started = self._start(made)
-            self._examine(started)
+            try:
+                self._examine(self._start(made))
+            except VerdictError:
+                self.monitor.note(f"The old version answers as before at {current.url}.")
+                raise
             yield
         finally:
             self._discard(made)
