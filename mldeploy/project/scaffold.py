@@ -19,7 +19,6 @@ from mldeploy.core.errors import RefusedError
 from mldeploy.project.detect import documents
 from mldeploy.project.detect.dependency import Origin
 from mldeploy.project.detect.documents import at
-from mldeploy.project.detect.findings import Severity
 from mldeploy.project.detect.folder import Folder
 from mldeploy.project.detect.secrets import is_env_file
 from mldeploy.project.detect.tables import Setting, Value, settings
@@ -165,11 +164,6 @@ def requirements(folder: Folder) -> str | None:
     source = listed.path or "the imports of the source, at the versions that are installed here"
     needed = (each.requirement for each in listed.dependencies)
     return "\n".join([f"# Written by `mldeploy init` from {source}.", *needed]) + "\n"
-
-
-def is_ready(folder: Folder) -> bool:
-    """Whether what is written would build and start, as far as the folder shows."""
-    return all(each.severity is not Severity.ERROR for each in folder.remarks)
 
 
 def write(root: Path, new: Iterable[NewFile], *, force: bool = False) -> Written:

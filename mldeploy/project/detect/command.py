@@ -63,7 +63,6 @@ _VALUED = frozenset({
 """Options of any of the servers that take a value after a space."""
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
-_TARGET = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*(\(.*\))?)?")
 
 
 @dataclass(frozen=True)
@@ -266,8 +265,3 @@ def port_of(text: str) -> tuple[int | None, str]:
     if not match:
         return None, ""
     return port_of(match[2])[0] if match[2] else None, match[1]
-
-
-def is_target(text: str) -> bool:
-    """Whether a word names something to serve: `app`, `app:app`, `shop.wsgi:create_app()`."""
-    return _TARGET.fullmatch(text) is not None

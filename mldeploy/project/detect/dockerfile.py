@@ -37,7 +37,6 @@ class Dockerfile:
     environment: dict[str, tuple[str, Source]]
     exposed: tuple[tuple[int, Source], ...]
     command: tuple[Command, Source] | None
-    instructions: tuple[Instruction, ...]
 
     @property
     def is_used(self) -> bool:
@@ -102,7 +101,7 @@ class _Reader:
         for each in found:
             self.read(each, Source(self.path, each.line))
         command = self.command()
-        return Dockerfile(self.path, self.base, self.environment, tuple(self.exposed), command, found)
+        return Dockerfile(self.path, self.base, self.environment, tuple(self.exposed), command)
 
     def read(self, each: Instruction, source: Source) -> None:
         match each.name:
