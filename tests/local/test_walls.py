@@ -44,10 +44,11 @@ def test_writable_root_on_request(world: World) -> None:
 
 
 def test_value_of_a_variable_is_in_no_label_no_event_no_journal_and_no_verdict(world: World) -> None:
-    world.env(TOKEN=SECRET)
+    world.env(**{"TOKEN": SECRET, "A,B": "odd"})
     world.deploy()
+    assert world.plan().is_noop
     labels = world.engine.client.inspect_container(world.serving.id)["Config"]["Labels"]
-    assert labels[ENV] == "PORT,TOKEN"
+    assert labels[ENV] == "A,B PORT TOKEN"
     world.env(TOKEN=SECRET, MODE=f"log:could not log in with {SECRET}")
     verdict = world.fail()
     assert "could not log in with [REDACTED]" in str(verdict)

@@ -112,6 +112,6 @@ def _published(found: Inspected, spec: ContainerSpec) -> tuple[str, int]:
 
 def _env(variables: Iterable[str], names: str) -> Variables:
     """The variables that the project set: the engine lists them together with those of the image."""
-    wanted = set(names.split(","))
+    wanted = set(names.split(" "))
     pairs = (variable.partition("=") for variable in variables)
     return sorted_by_name((name, Secret(value)) for name, _, value in pairs if name in wanted)

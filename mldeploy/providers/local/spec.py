@@ -18,7 +18,7 @@ SPEC = "mldeploy.spec"
 It also tells our containers from those that a user starts by hand from our images, which inherit an image's labels.
 """
 ENV = "mldeploy.env"
-"""Label: the names of the variables that the project sets, with commas between them. Their values are in no label."""
+"""Label: the names of the variables that the project sets, with spaces between them. Their values are in no label."""
 
 Body = dict[str, object]
 Variables = tuple[tuple[str, Secret], ...]
@@ -127,7 +127,7 @@ def unproven(spec: ContainerSpec) -> ContainerSpec:
 def create_body(spec: ContainerSpec) -> Body:
     """The request that creates the container (Docker Engine API v1.41, ContainerCreate). It holds the secrets."""
     body = _unlabelled(spec)
-    names = ",".join(name for name, _ in spec.env)
+    names = " ".join(name for name, _ in spec.env)
     return {**body, "Labels": {**belonging(spec.app), SPEC: spec.fingerprint, ENV: names}}
 
 

@@ -10,7 +10,7 @@ from docker.types.daemon import CancellableStream
 
 def wake(stream: CancellableStream[object]) -> None:
     """End a stream that another thread reads: that thread then sees its end. Over SSH the SDK cannot do that."""
-    with contextlib.suppress(DockerException, OSError):
+    with contextlib.suppress(DockerException, OSError, AttributeError):  # the last if it has just ended by itself
         stream.close()
 
 
