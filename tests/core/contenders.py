@@ -12,13 +12,13 @@ from pathlib import Path
 
 from mldeploy.core.errors import LockedError
 from mldeploy.core.journal import Journal
-from tests.core.rivals import SCOPE, thing
+from tests.core.journals import opened, thing
 
 
 def get_in(state: Path) -> Journal:
     while True:
         try:
-            return Journal(state, SCOPE, "mldeploy deploy")
+            return opened(state)
         except LockedError:
             os.sched_yield()
 

@@ -15,18 +15,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mldeploy.core import journal, lock
-from mldeploy.core.journal import Journal
 from tests.core.halting import tracer
-from tests.core.rivals import SCOPE, thing
+from tests.core.journals import opened, thing
 
 FILES = (str(journal.__file__), str(lock.__file__))
-COMMAND = "mldeploy deploy"
 HALTED = "halted"
 
 
 def live(folder: Path, tell: Callable[[str], None]) -> None:
     """A life: two deployments' worth of changes, after which nothing is left."""
-    with Journal(folder, SCOPE, COMMAND) as first:
+    with opened(folder) as first:
         tell("open")
         for name in ("a", "b"):
             first.begin(thing(name))
@@ -34,7 +32,7 @@ def live(folder: Path, tell: Callable[[str], None]) -> None:
         first.forget(thing("a"))
         tell("forget a")
     tell("close")
-    with Journal(folder, SCOPE, COMMAND) as second:
+    with opened(folder) as second:
         tell("open")
         second.begin(thing("c"))
         tell("begin c")

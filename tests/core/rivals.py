@@ -12,15 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from mldeploy.core.errors import MldeployError
-from mldeploy.core.journal import Journal, Scope
-from mldeploy.core.step import Key, Resource
+from mldeploy.core.journal import Journal
+from tests.core.journals import SCOPE, thing
 
-SCOPE = Scope("insurance", "simulated", ("earth",))
 ROOT = Path(__file__).parents[2]
-
-
-def thing(name: str) -> Resource:
-    return Resource("cluster", Key(name, ("insurance",)))
 
 
 class Rival:

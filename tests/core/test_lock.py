@@ -11,17 +11,14 @@ import pytest
 
 from mldeploy.core import journal, lock
 from mldeploy.core.errors import LockedError, StateError
-from mldeploy.core.journal import Journal, read
+from mldeploy.core.journal import read
 from mldeploy.core.lock import Holder, Lock
 from tests.core.halting import Halted
+from tests.core.journals import SCOPE, opened, thing
 from tests.core.patience import PATIENCE
-from tests.core.rivals import ROOT, SCOPE, thing
+from tests.core.rivals import ROOT
 
 FILES = (str(journal.__file__), str(lock.__file__))
-
-
-def opened(folder: Path) -> Journal:
-    return Journal(folder, SCOPE, "mldeploy deploy")
 
 
 def a_life(folder: Path) -> None:

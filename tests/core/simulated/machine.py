@@ -13,11 +13,12 @@ from typing import Self
 
 from mldeploy.core.events import Event, Failed, Finished, Noted, Progressed, Started
 from mldeploy.core.graph import steps_of
-from mldeploy.core.journal import Journal, Scope, read
+from mldeploy.core.journal import Journal, read
 from mldeploy.core.monitor import Cancel
 from mldeploy.core.session import Session
 from mldeploy.core.step import Kinds, Resource, Step
 from mldeploy.core.verbs import Deployed, Destroyed, deploy, destroy
+from tests.core.journals import SCOPE
 from tests.core.simulated.cloud import Client, Door, Thing, World, open_door
 from tests.core.simulated.doors import Death
 from tests.core.simulated.steps import KINDS, Config, endpoint, inventory
@@ -62,7 +63,7 @@ class Machine:
     included: the next command runs on a copy, since this process still holds the original.
     """
 
-    scope = Scope("insurance", "simulated", ("earth",))
+    scope = SCOPE
 
     def __init__(self, folder: Path, world: World, config: Config | None = None) -> None:
         self.world = world
