@@ -12,6 +12,7 @@ from mldeploy.cli.errors import UsageError
 
 PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     "From a folder to a URL": {
+        "doctor": commands.doctor,
         "init": commands.init,
         "plan": commands.plan,
         "build": commands.build,

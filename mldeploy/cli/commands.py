@@ -16,6 +16,23 @@ from mldeploy.cli import options
 from mldeploy.cli.run import Run
 
 
+def doctor(
+    run: Run,
+    target: options.Target = options.DEFAULT_TARGET,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what is safe to mend, then look again.")] = False,
+) -> None:
+    """Say whether this machine, the folder and the target have all that a deployment needs, and what to do if not.
+
+    Looks at the Docker Engine, the folder, the configuration, the network, the clocks and the target, all at once, and
+    changes nothing. `--fix` removes what a command that was killed left behind: its lock, and a container that was
+    being tried. It never starts an engine, never deletes an image and never edits a file of yours.
+    Exit code 1 if there is an error; with warnings alone 0.
+    """
+    from mldeploy.cli.work import examining
+
+    examining.doctor(run, target, fix=fix)
+
+
 def init(
     run: Run,
     directory: Annotated[

@@ -19,6 +19,7 @@ from mldeploy.cli.app import PANELS, build_app
 from mldeploy.cli.run import PANEL
 from mldeploy.core.errors import ExitCode
 from mldeploy.ui.documents.deployment import DeployDocument, DestroyDocument, PlanDocument
+from mldeploy.ui.documents.doctor import DoctorDocument
 from mldeploy.ui.documents.folder import InitDocument
 from mldeploy.ui.documents.general import ErrorDocument, VersionDocument
 from mldeploy.ui.documents.image import BuildDocument, ImagesDocument
@@ -32,6 +33,7 @@ from mldeploy.ui.documents.service import (
 )
 
 DOCUMENTS = {
+    "doctor": DoctorDocument,
     "init": InitDocument,
     "plan": PlanDocument,
     "build": BuildDocument,

@@ -32,11 +32,21 @@ class DrawnPage:
         self._console = console(terminal)
 
     def line(self, *pieces: Piece) -> None:
+        self._console.print(self._text(pieces))
+
+    def item(self, head: Sequence[Piece], *pieces: Piece) -> None:
+        line = Table.grid()
+        line.add_column(no_wrap=True)
+        line.add_column(overflow="fold")
+        line.add_row(self._text(head), self._text(pieces))
+        self._console.print(line)
+
+    def _text(self, pieces: Iterable[Piece]) -> Text:
         text = Text(overflow="fold")
         for piece in pieces:
             said, style = (piece, "") if isinstance(piece, str) else piece
             text.append(printable(said, unicode=self._unicode), style)
-        self._console.print(text)
+        return text
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         cells = [[printable(cell, unicode=self._unicode) for cell in row] for row in rows]

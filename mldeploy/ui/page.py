@@ -30,6 +30,9 @@ class Page(Protocol):
     def line(self, *pieces: Piece) -> None:
         """One line of text; a long one is wrapped between words on a terminal only."""
 
+    def item(self, head: Sequence[Piece], *pieces: Piece) -> None:
+        """One line that begins with `head`; what of a long one is wrapped stands below its text, not below its head."""
+
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Aligned columns; nothing is cut off."""
 
@@ -53,6 +56,9 @@ class PlainPage:
     def line(self, *pieces: Piece) -> None:
         text = "".join(piece if isinstance(piece, str) else piece[0] for piece in pieces)
         self._write(text)
+
+    def item(self, head: Sequence[Piece], *pieces: Piece) -> None:
+        self.line(*head, *pieces)
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         lines = [[self._clean(cell) for cell in row] for row in (heads, *rows)]

@@ -24,7 +24,9 @@ from tests.cli.command import Command, Result
 
 # What writes into the folder that it is given would write wherever these words happen to lead.
 WRITERS = {"init"}
-COMMANDS = [name for commands in PANELS.values() for name in commands if name not in WRITERS]
+# What asks servers takes seconds each time.
+ASKERS = {"doctor"}
+COMMANDS = [name for commands in PANELS.values() for name in commands if name not in WRITERS | ASKERS]
 SHARED = "-C --project --json -v --verbose -q --quiet --no-color --version --help"
 PLACE = "-t --target --port --host --platform --base-image --replace --app -y --yes"
 INPUT = "-d --data --csv -f --field --tail -n --prune -- - ="

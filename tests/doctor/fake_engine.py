@@ -85,7 +85,7 @@ class FakeEngine:
             return 200, {**self.info, "SystemTime": now.isoformat().replace("+00:00", "789Z")}
         if words == "system/df":
             return 200, {"LayersSize": 12_000_000_000, "BuildCache": [{"Size": 3_000_000_000, "Shared": False}]}
-        return self._about_image(words)
+        return (200, []) if words == "containers/json" else self._about_image(words)
 
     def _about_image(self, words: str) -> tuple[int, object]:
         kind, _, rest = words.partition("/")

@@ -26,9 +26,9 @@ def unreachable(problem: EngineError) -> Finding:
     if number in (errno.EACCES, errno.EPERM):
         todo = _permission(problem.where.removeprefix("unix://")) or todo
     elif number in (errno.ENOENT, errno.ECONNREFUSED):
-        todo = _start() or todo
+        todo = "Start it, or unset DOCKER_HOST." if os.environ.get("DOCKER_HOST") else _start() or todo
     if other := answering(other_than=problem.where):
-        todo = f"{todo}\nAnother engine answers at {other}; to use it: `export DOCKER_HOST={other}`.".lstrip()
+        todo = f"{todo}\nAnother engine answers; to use it: `export DOCKER_HOST={other}`.".lstrip()
     return error(SUBJECT, what, todo)
 
 

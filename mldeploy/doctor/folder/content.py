@@ -61,7 +61,7 @@ def _ignore_file(project: Project) -> Finding:
         return ok(NAME, "is there, and obeyed as Docker does")
     if project.build.dockerfile is None:
         return ok(NAME, "there is none: version control, virtual environments, caches and .env files stay out anyway")
-    todo = f"Write a {NAME} that keeps out .git, virtual environments, data and secrets."
+    todo = "`mldeploy init` writes one that keeps out .git, virtual environments, caches and secrets."
     return warning(NAME, f"there is none, so everything in the folder is sent to {project.build.dockerfile}", todo)
 
 
