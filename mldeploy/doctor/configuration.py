@@ -15,7 +15,8 @@ from mldeploy.config.resolve import Raw
 from mldeploy.config.sources import OWN_FILE, PYPROJECT
 from mldeploy.config.text import nearest
 from mldeploy.doctor.circumstances import Circumstances
-from mldeploy.doctor.text import listed, size
+from mldeploy.doctor.text import listed
+from mldeploy.project.detect.bulk import megabytes
 from mldeploy.providers import registry
 from mldeploy.providers.checks import Check, Finding, error, ok, warning
 
@@ -87,7 +88,7 @@ def _state() -> Iterator[Finding]:
         return
     free = shutil.disk_usage(existing).free
     if free < LITTLE_DISK:
-        what = f"{size(free)} free in {existing}: nothing is begun that cannot be written down first"
+        what = f"{megabytes(free)} free in {existing}: nothing is begun that cannot be written down first"
         yield error("state", what, "Free some space, or set XDG_STATE_HOME to another disk.")
         return
     yield ok("state", f"journals, locks and the log go to {folder}")

@@ -1,18 +1,10 @@
-"""How sizes, times and addresses stand in findings."""
+"""How times and addresses stand in findings."""
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit, urlunsplit
-
-
-def size(count: int) -> str:
-    """Bytes in decimal units, as disks and registries count: "950 kB", "48 MB", "1.2 GB"."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= factor:
-            value = count / factor
-            return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
-    return f"{count} bytes"
 
 
 def duration(seconds: float) -> str:
@@ -32,10 +24,24 @@ def listed(items: Iterable[str]) -> str:
 
 def without_credentials(url: str) -> str:
     """The URL without the user and the password that it may hold."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return _CREDENTIALS.sub(r"\1", url)
 
 
 def host(url: str) -> str:
-    """ "registry.example:5000" of "https://user:password@registry.example:5000/v2/"."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    """ "registry.example:5000" of "https://user:password@registry.example:5000/v2/"; "" if it has none."""
+    found = _HOST.match(without_credentials(url))
+    return found[1] if found else ""
+
+
+def is_loopback(place: str) -> bool:
+    """Whether a host with or without a port, "127.0.0.1:5000", is whoever asks."""
+    name = re.sub(r":\d+$", "", place).strip("[]")
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+# Not urllib's: what it refuses to split must be shown and asked for, too.
+_CREDENTIALS = re.compile(r"^([\w+.-]+://)[^/?#]*@")
+_HOST = re.compile(r"^[\w+.-]+://([^/?#]*)")

@@ -15,7 +15,7 @@ from tests.doctor.servers import Server
     [
         (5, Level.OK, "agrees with this machine's clock"),
         (-180, Level.WARNING, "is 3 min behind this machine's clock"),
-        (7200, Level.ERROR, "is 2 h ahead of this machine's clock"),
+        (7260, Level.ERROR, "is 2 h ahead of this machine's clock"),
     ],
 )
 def test_the_engine_s_clock(patient: Patient, engine: FakeEngine, ahead: float, level: Level, said: str) -> None:

@@ -58,7 +58,7 @@ def test_an_engine_like_any_other_is_all_right(patient: Patient, engine: FakeEng
     assert report.worst is Level.OK, str(report)
     assert report["engine"].what == "Docker Engine 27.3.1, API 1.44"
     assert report["socket"].what == f"{engine.endpoint}, from DOCKER_HOST"
-    assert report["machine"].what == "4 CPUs, 8.6 GB of memory, linux/amd64"
+    assert report["machine"].what == "4 CPUs, 8.0 GiB of memory, linux/amd64"
 
 
 @pytest.mark.parametrize(

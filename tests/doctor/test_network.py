@@ -98,7 +98,7 @@ def test_a_server_without_tls_where_tls_is_meant(patient: Patient, index: Server
     assert "does not speak TLS" in asking(patient, index.url.replace("http:", "https:")).what
 
 
-@pytest.mark.parametrize("url", ["index", "ftp://index.invalid/simple", "https://"])
+@pytest.mark.parametrize("url", ["index", "ftp://index.invalid/simple", "https://", "http://[oops"])
 def test_what_is_no_url(patient: Patient, url: str) -> None:
     found = asking(patient, url)
     assert found.level is Level.ERROR
@@ -314,3 +314,14 @@ def test_why_the_engine_cannot_get_a_base_image(
 def test_without_an_engine_only_what_needs_none_is_said(patient: Patient, index: Server) -> None:
     found = base_image(patient, index)
     assert found.keys() == {"proxies", "packages"}
+
+
+def test_a_proxy_that_speaks_socks_is_the_obstacle_and_not_the_index(
+    patient: Patient, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = "socks5://127.0.0.1:1"
+    monkeypatch.setenv("http_proxy", proxy)
+    docker_proxies(machine, httpProxy=proxy)
+    found = asking(patient, NOWHERE)
+    assert f"the proxy {proxy}" in found.what  # it refuses, or where PySocks is missing nobody understands it
+    assert "NO_PROXY" in found.todo

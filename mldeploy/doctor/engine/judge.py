@@ -9,7 +9,7 @@ from pathlib import Path
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 
 from mldeploy.doctor.engine.facts import Facts, Kind, Version
-from mldeploy.doctor.text import size
+from mldeploy.project.detect.bulk import megabytes
 from mldeploy.providers.checks import Finding, error, ok, warning
 
 OLDEST_API: Version = (1, 41)
@@ -54,7 +54,7 @@ def _version(facts: Facts, name: str) -> Finding:
 
 def machine(facts: Facts) -> Finding:
     """What it can give to builds and containers."""
-    return ok("machine", f"{facts.cpus} CPUs, {size(facts.memory)} of memory, {facts.platform}")
+    return ok("machine", f"{facts.cpus} CPUs, {facts.memory / 2**30:.1f} GiB of memory, {facts.platform}")
 
 
 def disk(facts: Facts) -> Finding | None:
@@ -63,7 +63,7 @@ def disk(facts: Facts) -> Finding | None:
     if not free:
         return None
     store = min(free, key=lambda each: free[each])
-    what = f"{size(free[store])} free in {store}"
+    what = f"{megabytes(free[store])} free in {store}"
     todo = "Free some: `docker system df` says what takes the space, `mldeploy images --prune 2` removes old images."
     if free[store] < NO_DISK:
         return error("disk", f"{what}: a build would fill it", todo)

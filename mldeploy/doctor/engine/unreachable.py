@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pwd
 import shutil
 import stat
 import sys
@@ -34,9 +36,6 @@ def unreachable(problem: EngineError) -> Finding:
 
 def _permission(path: str) -> str:
     """What to do for a user who is a member of the socket's group, but not yet in this session."""
-    import grp  # noqa: PLC0415 - Windows has none
-    import pwd  # noqa: PLC0415
-
     try:
         found = Path(path).stat()
         group, user = grp.getgrgid(found.st_gid), pwd.getpwuid(os.getuid()).pw_name

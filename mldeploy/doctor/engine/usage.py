@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mldeploy.doctor.engine.facts import Facts, Kind
-from mldeploy.doctor.text import size
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
+from mldeploy.project.detect.bulk import megabytes
 from mldeploy.providers.checks import Finding, ok
 
 _SETTING = {
@@ -23,5 +23,5 @@ def usage(engine: Engine, facts: Facts) -> Finding:
     images = int(told.get("LayersSize") or 0)
     cache = sum(int(each.get("Size") or 0) for each in told.get("BuildCache") or () if not each.get("Shared"))
     limit = f"; its limit: {_SETTING[facts.kind]}" if facts.kind in _SETTING else ""
-    taken = f"images take {size(images)}, the build cache {size(cache)}"
+    taken = f"images take {megabytes(images)}, the build cache {megabytes(cache)}"
     return ok("disk", f"{taken}; how much is free cannot be seen from here{limit}")

@@ -13,6 +13,8 @@ from mldeploy.doctor.folder.interrupted import interrupted
 from mldeploy.project.errors import ProjectError
 from mldeploy.providers.checks import Check, Finding, error, ok, warning
 
+CONTENT_SECONDS = 10.0
+"""Every file is looked at, and small ones are searched for keys."""
 _SIGNS = (OWN_FILE, "pyproject.toml", "requirements.txt", "Dockerfile", "Procfile", "*.py", "*/*.py")
 """A folder that has none of these is no app's: somebody wants to know whether the machine is ready."""
 
@@ -26,7 +28,7 @@ def checks(about: Circumstances) -> Sequence[Check]:
     if project:
         found.append(Check("last command", lambda: interrupted(project.app.name, about.target)))
     if project and about.reading.problem is None:
-        found.append(Check("context", lambda: content(project)))
+        found.append(Check("context", lambda: content(project), CONTENT_SECONDS))
     return found
 
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mldeploy.config.settings import Project
-from mldeploy.doctor.text import size
 from mldeploy.image.assembly import assemble
 from mldeploy.image.files import File, Sort
 from mldeploy.image.ignore import NAME
 from mldeploy.project.detect import dockerfile
-from mldeploy.project.detect.bulk import bulk
+from mldeploy.project.detect.bulk import bulk, megabytes
 from mldeploy.project.detect.findings import Remark
 from mldeploy.project.detect.secrets import secrets
 from mldeploy.project.detect.tree import scan
@@ -67,8 +66,8 @@ def _ignore_file(project: Project) -> Finding:
 
 def _weight(found: Content) -> Finding:
     largest = sorted(found.sizes.items(), key=lambda entry: -entry[1])[:SHOWN]
-    named = ", ".join(f"{path} ({size(count)})" for path, count in largest)
-    what = f"{size(sum(found.sizes.values()))} in {len(found.sizes)} files"
+    named = ", ".join(f"{path} ({megabytes(count)})" for path, count in largest)
+    what = f"{megabytes(sum(found.sizes.values()))} in {len(found.sizes)} files"
     what += f"; the largest: {named}" if named else ""
     if found.beside_models < HEAVY:
         return ok("context", what)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from docker.errors import DockerException
 from requests.exceptions import RequestException
@@ -18,6 +19,7 @@ from mldeploy.doctor.pending import Pending
 from mldeploy.doctor.text import host
 from mldeploy.image.assembly import bases_of
 from mldeploy.image.engine import Engine
+from mldeploy.project.errors import ProjectError
 
 GATHER_SECONDS = 8.0
 """First it must be found out whom to ask (pip takes a second to say it), then they have their seconds."""
@@ -28,7 +30,7 @@ class Images:
     """The base images, and their registries that are being asked, by URL."""
 
     bases: tuple[Base, ...] = ()
-    registries: Mapping[str, Pending[Answer]] | None = None
+    registries: Mapping[str, Pending[Answer]] = field(default_factory=dict)
 
 
 class Answers:
@@ -50,17 +52,16 @@ class Answers:
         return self._packages.result()
 
     def heard(self) -> Iterator[tuple[str, Answer]]:
-        """Every server that answered: its name, and what it said."""
-        try:
-            for url, asking in (self.images.registries or {}).items():
+        """Every server that answered: its name, and what it said. Why others did not is for their own checks to say."""
+        with contextlib.suppress(MldeployError, TimeoutError):
+            for url, asking in self.images.registries.items():
                 if isinstance(answer := outcome(asking), Answer):
                     yield host(url), answer
-        except (MldeployError, TimeoutError):
-            pass  # the check of the images says so
-        for asked in self.packages:
-            for answer in (asked.build, asked.machine):
-                if isinstance(answer, Answer):
-                    yield host(asked.index.url), answer
+        with contextlib.suppress(TimeoutError):
+            for asked in self.packages:
+                for answer in (asked.build, asked.machine):
+                    if isinstance(answer, Answer):
+                        yield host(asked.index.url), answer
 
     def _ask_registries(self) -> Images:
         project, facts = self._about.reading.project, self._about.machine.known
@@ -75,8 +76,8 @@ class Answers:
             return ()
         facts = self._about.machine.known
         environment: dict[str, str] = {}
-        if facts:
-            for base in bases_of(project):
+        with contextlib.suppress(ProjectError):  # a Dockerfile that cannot be read is said elsewhere
+            for base in bases_of(project) if facts else ():
                 environment |= _environment(self._about.machine.engine, base)
         asking = [Asking(each, project, facts.endpoint if facts else "") for each in indexes(project, environment)]
         return tuple(each.result() for each in asking)

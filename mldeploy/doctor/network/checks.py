@@ -36,7 +36,7 @@ def _images(about: Circumstances, answers: Answers) -> Iterator[Finding]:
         if finding.level is Level.ERROR:
             missing.add(base.registry)
         yield finding
-    for url, asking in (found.registries or {}).items():
+    for url, asking in found.registries.items():
         yield images.of_registry(url, asking, needed=url in missing)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from mldeploy.doctor.network.ask import ASK_SECONDS, Answer, Way, ask, outcome
 from mldeploy.doctor.network.obstacle import remedy
 from mldeploy.doctor.network.trust import Trust, context
 from mldeploy.doctor.pending import Pending
-from mldeploy.doctor.text import host
+from mldeploy.doctor.text import host, is_loopback
 from mldeploy.image.assembly import bases_of
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors
@@ -58,16 +57,8 @@ def registry_url(reference: str, registries: Registries) -> str:
     name, _ = auth.resolve_repository_name(reference)
     if name == auth.INDEX_NAME:
         return f"https://{host(registries.default)}/v2/"
-    secure = name not in registries.insecure and not _is_loopback(name.rpartition(":")[0] or name)
+    secure = name not in registries.insecure and not is_loopback(name)  # as the engine itself decides
     return f"{'https' if secure else 'http'}://{name}/v2/"
-
-
-def _is_loopback(name: str) -> bool:
-    """The engine takes 127.0.0.0/8 for insecure without being told."""
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return name == "localhost"
 
 
 def ask_registry(url: str) -> Pending[Answer]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 
 import requests
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, ProxyError
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError
 
 CONNECT_SECONDS = READ_SECONDS = 3.0
@@ -41,10 +41,10 @@ class ObstacleError(Exception):
 def obstacle(problem: Exception, proxy: str) -> ObstacleError:
     """The first cause in the chain that we know a word for. proxy: without credentials."""
     causes = list(_chain(problem))
-    if isinstance(problem, requests.exceptions.ProxyError):
-        return ObstacleError(Stage.PROXY, f"the proxy {proxy} {_of_proxy(causes)}")
     if certificate := next((each for each in causes if isinstance(each, ssl.SSLCertVerificationError)), None):
         return _certificate(certificate)
+    if isinstance(problem, ProxyError) or proxy.startswith("socks"):
+        return ObstacleError(Stage.PROXY, f"the proxy {proxy} {_of_proxy(causes)}")
     known = ((stage, what) for kind, stage, what in _KNOWN if any(isinstance(each, kind) for each in causes))
     stage, what = next(known, (Stage.CONNECTION, _of_connection(causes)))
     return ObstacleError(stage, what)
@@ -62,6 +62,8 @@ _KNOWN: tuple[tuple[type[Exception], Stage, str], ...] = (
 
 def _of_proxy(causes: Sequence[BaseException]) -> str:
     """What a proxy did instead of making a tunnel; its status is only in the text of the exception."""
+    if any(isinstance(each, InvalidSchema) for each in causes):
+        return "speaks SOCKS, which is not understood here"
     if any(isinstance(each, NameResolutionError) for each in causes):
         return "has a name that cannot be resolved"
     said = " ".join(map(str, causes))

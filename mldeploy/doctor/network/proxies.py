@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import urllib.request
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
 
 import requests.utils
 from docker.utils.config import load_general_config
@@ -13,7 +11,7 @@ from docker.utils.config import load_general_config
 from mldeploy.config.settings import Project
 from mldeploy.doctor.docker_config import docker_config
 from mldeploy.doctor.engine.facts import Facts
-from mldeploy.doctor.text import without_credentials
+from mldeploy.doctor.text import host, is_loopback, without_credentials
 from mldeploy.providers.checks import Finding, ok, warning
 
 SUBJECT = "proxies"
@@ -21,7 +19,10 @@ SUBJECT = "proxies"
 
 def of_machine(url: str) -> str:
     """What programs on this machine go through (HTTPS_PROXY, NO_PROXY, the system's settings), "" for none."""
-    return _whole(requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)) or "")
+    try:
+        return _whole(requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)) or "")
+    except ValueError:  # it is no URL, as will be said when it is asked
+        return ""
 
 
 def of_build(url: str, project: Project, endpoint: str) -> str:
@@ -29,11 +30,9 @@ def of_build(url: str, project: Project, endpoint: str) -> str:
 
     https://docs.docker.com/engine/cli/proxy/
     """
-    settings = _settings(project, endpoint)
-    parts = urlsplit(url)
-    name = parts.netloc.rpartition("@")[2]
-    straight = urllib.request.proxy_bypass_environment(name, {"no": settings["no"]})  # type: ignore[attr-defined]  # typeshed forgot it
-    return "" if straight else _whole(settings.get(parts.scheme, ""))
+    settings, scheme = _settings(project, endpoint), url.partition("://")[0]
+    straight = urllib.request.proxy_bypass_environment(host(url), {"no": settings["no"]})  # type: ignore[attr-defined]  # typeshed forgot it
+    return "" if straight else _whole(settings.get(scheme, ""))
 
 
 def _settings(project: Project, endpoint: str) -> dict[str, str]:
@@ -64,7 +63,7 @@ def proxies(project: Project | None, facts: Facts | None) -> Iterator[Finding]:
     if any(build.values()):
         yield ok(SUBJECT, f"builds: {_shown(build)}")
     for proxy in dict.fromkeys(_whole(build[scheme]) for scheme in ("https", "http") if build[scheme]):
-        if _is_loopback(proxy):
+        if is_loopback(host(proxy)):
             what = f"builds go through {without_credentials(proxy)}, and in a build that is the container itself"
             yield warning(SUBJECT, what, "Let it listen where containers reach it: the bridge's address, 172.17.0.1.")
 
@@ -74,14 +73,6 @@ def _shown(settings: Mapping[str, str]) -> str:
     named = " and ".join(filter(None, found))
     straight = settings.get("no", "")
     return (named + (f", but not for {straight}" if straight else "")) if named else "none"
-
-
-def _is_loopback(proxy: str) -> bool:
-    name = urlsplit(proxy).hostname or ""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
 
 
 def setting() -> str:
