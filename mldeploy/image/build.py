@@ -26,6 +26,7 @@ from mldeploy.image.stream import Event, Start, follow
 LAST_LINES = 15
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)", re.DOTALL)
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
+_EXPORTS = re.compile(r"(?<=^RUN )export [^&]* && ")
 _CHATTER = re.compile(r" ?---> |Removing intermediate container |\[Warning\] One or more build-args")
 
 
@@ -116,7 +117,8 @@ class _Told:
         if step := _STEP.match(text):
             self.step = shorten(text, 160, placeholder=" …")
             self.lines.clear()
-            self.monitor.progress(Progress("", shorten(step[3], 60, placeholder=" …"), int(step[1]), int(step[2])))
+            shown = shorten(_EXPORTS.sub("", step[3]), 60, placeholder=" …")
+            self.monitor.progress(Progress("", shown, int(step[1]), int(step[2])))
         elif not _CHATTER.match(text):
             self.lines.extend(line.rstrip() for line in text.splitlines() if line.strip())
 

@@ -60,7 +60,7 @@ def image(engine: Engine, reference: str, found: Found, *, ours: bool) -> Image:
 
 
 _PARTS = ("code", "model", "dependencies")
-"""What the recipe copies, the last first."""
+"""What the recipe copies, the last first. Below them there is only the base."""
 
 _COPIED = re.compile(r"(COPY|ADD) .*?\b(?:dir|file|multi):\w+ in (\S+)")
 
@@ -68,12 +68,24 @@ _COPIED = re.compile(r"(COPY|ADD) .*?\b(?:dir|file|multi):\w+ in (\S+)")
 def _layers(history: list[dict[str, object]], parts: tuple[str, ...]) -> Iterator[Layer]:
     """What the history says, the newest first, without the instructions that added nothing to the size."""
     names = list(parts)
+    base = 0
     for entry in history:
-        text = str(entry["CreatedBy"]).replace("/bin/sh -c #(nop)", "").removeprefix("/bin/sh -c").strip()
         size = entry["Size"]
+        text = _instruction(entry)
         if text.startswith("COPY ") and names:
             text = names.pop(0)
-        elif copied := _COPIED.match(text):
-            text = f"{copied[1]} … {copied[2]}"
+        elif parts and not names:
+            base += size if isinstance(size, int) else 0
+            continue
         if isinstance(size, int) and size:
-            yield Layer(" ".join(text.split()) or str(entry["Comment"]), size)
+            yield Layer(text, size)
+    if base:
+        yield Layer("base image", base)
+
+
+def _instruction(entry: dict[str, object]) -> str:
+    """A history entry's instruction as its author wrote it, or nearly so."""
+    text = str(entry["CreatedBy"]).replace("/bin/sh -c #(nop)", "").removeprefix("/bin/sh -c").strip()
+    if copied := _COPIED.match(text):
+        return f"{copied[1]} … {copied[2]}"
+    return " ".join(text.split()) or str(entry["Comment"])

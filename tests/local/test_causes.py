@@ -29,7 +29,7 @@ TOLD = (
     ("ValueError: node array from the pickle has an incompatible dtype:", "version of scikit-learn", "train it again"),
     ("FileNotFoundError: [Errno 2] No such file or directory: 'model.pkl'", "opens model.pkl", ".dockerignore"),
     ("OSError: [Errno 30] Read-only file system: '/app/x.db'", "writes to /app/x.db", "read_only"),
-    ("PermissionError: [Errno 13] Permission denied: '/root/.cache'", "may not use /root/.cache", "/tmp"),
+    ("PermissionError: [Errno 13] Permission denied: '/srv/.cache'", "may not use /srv/.cache", "/tmp"),
     ('[emerg] 1#1: chown("/var/cache", 101) failed (1: Operation not permitted)', "privilege of root", "USER"),
     ("[ERROR] Connection in use: ('0.0.0.0', 5000)", "in use inside the container", "one server"),
     ("OSError: [Errno 98] Address already in use", "in use inside the container", "one server"),
