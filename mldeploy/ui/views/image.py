@@ -7,8 +7,9 @@ from mldeploy.ui.page import Page, Style
 from mldeploy.ui.text import age, counted, size
 from mldeploy.ui.views import Command
 
+FEW = 8
 REMARKABLE = 0.005
-"""A layer smaller than this part of its image is not worth a line."""
+"""Of many layers, one smaller than this part of its image is not worth a line."""
 
 
 def built(document: BuildDocument, page: Page, *, terse: bool) -> None:
@@ -24,11 +25,12 @@ def built(document: BuildDocument, page: Page, *, terse: bool) -> None:
 
 
 def layers(image: ImageDocument) -> list[LayerDocument]:
-    """Those that weigh something, the newest first, and what the others weigh together."""
-    weighty = [layer for layer in image.layers if layer.size >= image.size * REMARKABLE]
-    rest = [layer for layer in image.layers if layer.size and layer not in weighty]
-    others = LayerDocument(f"{counted(len(rest), 'small layer')}", sum(layer.size for layer in rest))
-    return [*reversed(weighty), *([others] if rest else [])]
+    """Those that weigh something, the newest first; of more than a few, the light ones together."""
+    heavy = [layer for layer in image.layers if layer.size]
+    light = [layer for layer in heavy if layer.size < image.size * REMARKABLE] if len(heavy) > FEW else []
+    shown = [layer for layer in reversed(heavy) if layer not in light]
+    others = LayerDocument(f"{counted(len(light), 'small layer')}", sum(layer.size for layer in light))
+    return [*shown, *([others] if light else [])]
 
 
 def images(document: ImagesDocument, page: Page, command: Command) -> None:
