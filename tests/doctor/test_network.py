@@ -135,6 +135,24 @@ def test_tls_that_is_intercepted_asks_for_the_company_s_certificates(
     assert asking(patient, intercepted.url, ca_bundle=str(authority.bundle)).level is Level.OK
 
 
+def test_a_dockerfile_of_one_s_own_must_trust_by_itself(
+    patient: Patient, intercepted: Server, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient.write("Dockerfile", "FROM scratch\n")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.bundle))
+    found = asking(patient, intercepted.url, ca_bundle=str(authority.bundle))
+    assert found.level is Level.WARNING
+    assert f"Copy {authority.bundle} in Dockerfile" in found.todo
+
+
+def test_a_bundle_of_this_machine_that_is_none_hides_no_other(
+    patient: Patient, intercepted: Server, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(patient.write("ca.pem", "no certificate")))
+    monkeypatch.setenv("PIP_CERT", str(authority.bundle))
+    assert "this machine trusts its certificate" in asking(patient, intercepted.url).what
+
+
 def test_a_certificate_for_another_name(patient: Patient, intercepted: Server, authority: Authority) -> None:
     other_name_of_this_machine = f"https://[::ffff:127.0.0.1]:{intercepted.port}"
     found = asking(patient, other_name_of_this_machine, ca_bundle=str(authority.bundle))

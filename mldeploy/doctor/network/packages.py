@@ -46,8 +46,9 @@ class Asking:
 
 
 def _asked(url: str, trust: Trust, proxy: str, project: Project) -> Answer:
+    bundle = None if project.build.dockerfile else project.build.ca_bundle  # only mldeploy's recipe uses it
     try:
-        return ask(url, Way(context(trust, project.build.ca_bundle), proxy))
+        return ask(url, Way(context(trust, bundle), proxy))
     except OSError as problem:  # ssl.SSLError is one
         raise ObstacleError(Stage.TLS, f"a file of certificates cannot be used ({problem})") from problem
 
@@ -61,14 +62,20 @@ def judged(asked: Asked, project: Project) -> Finding:
     if isinstance(asked.machine, ObstacleError):
         return Finding(SUBJECT, level, f"{where}: {asked.build.what}", remedy(asked.build))
     if asked.build.untrusted:
-        bundle = next(machine_bundles(), "company-ca.pem")
         what = f"{where}: something inspects TLS; this machine trusts its certificate, a build would not"
-        todo = f'Set `ca_bundle = "{bundle}"` in [build] of mldeploy.toml, or of your own config.toml.'
-        return Finding(SUBJECT, level, what, todo)
+        return Finding(SUBJECT, level, what, _trusting(project))
     if asked.proxy:
         what = f"{where}: this machine gets there through {asked.proxy}, a build would not: {asked.build.what}"
         return Finding(SUBJECT, level, what, f"Give builds the proxy, too: {proxies.setting()}.")
     return warning(SUBJECT, f"{where}: {asked.build.what}; a second try got an answer", "The network is unsteady.")
+
+
+def _trusting(project: Project) -> str:
+    """How a build is made to trust what this machine trusts."""
+    bundle = next(machine_bundles(), "company-ca.pem")
+    if project.build.dockerfile:
+        return f"Copy {bundle} in {project.build.dockerfile}, and name it in SSL_CERT_FILE and PIP_CERT."
+    return f'Set `ca_bundle = "{bundle}"` in [build] of mldeploy.toml, or of your own config.toml.'
 
 
 def _answered(where: str, asked: Asked, answer: Answer, project: Project) -> Finding:

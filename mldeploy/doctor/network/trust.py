@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 from collections.abc import Iterator, Mapping
@@ -22,13 +23,14 @@ class Trust(Enum):
 
 
 def context(trust: Trust, ca_bundle: Path | None) -> ssl.SSLContext:
-    """A context that verifies. ca_bundle: the project's own. Raises ssl.SSLError, OSError if a file is no PEM file."""
+    """A context that verifies. ca_bundle: the project's own. Raises ssl.SSLError, OSError if that is no PEM file."""
     made = ssl.create_default_context() if trust is Trust.MACHINE else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.load_verify_locations(certifi.where())
     if ca_bundle:
         made.load_verify_locations(ca_bundle)
     for bundle in machine_bundles() if trust is Trust.MACHINE else ():
-        made.load_verify_locations(bundle)
+        with contextlib.suppress(OSError):  # ssl.SSLError is one; what this machine's programs say of it is theirs
+            made.load_verify_locations(bundle)
     return made
 
 
