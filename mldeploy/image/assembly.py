@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,10 +80,17 @@ def assemble(project: Project) -> Assembly:
     files = tuple(each for each in found if each.path != SETTINGS)
     models = tuple(_models(project, files))
     taken = {each.path for each in models if each.sort is not Sort.FOLDER}
-    code = tuple(each for each in files if each.path not in taken)
+    rest = tuple(each for each in files if each.path not in taken)
+    code = tuple(filter(_is_code, rest))
+    assets = itertools.filterfalse(_is_code, rest)
     configured = any(each.path == "gunicorn.conf.py" for each in code)
-    members = (*_builder(project), *below("model/app", models), *below("code/app", code))
+    layers = (*below("model/app", models), *below("assets/app", assets), *below("code/app", code))
+    members = (*_builder(project), *layers)
     return Assembly(project, members, Recipe.of(project, configured=configured))
+
+
+def _is_code(file: File) -> bool:
+    return file.path.endswith(".py") and file.sort is not Sort.FOLDER
 
 
 def _files(project: Project, usually: Ignore) -> tuple[File, ...]:

@@ -59,7 +59,7 @@ def image(engine: Engine, reference: str, found: Found, *, ours: bool) -> Image:
     return Image(reference, found.id, found.platform, found.size, layers[::-1])
 
 
-_PARTS = ("code", "model", "dependencies")
+_PARTS = ("code", "assets", "model", "dependencies")
 """What the recipe copies, the last first. Below them there is only the base."""
 
 _COPIED = re.compile(r"(COPY|ADD) .*?\b(?:dir|file|multi):\w+ in (\S+)")

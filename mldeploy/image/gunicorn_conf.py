@@ -16,7 +16,7 @@ from gunicorn.workers import gthread  # type: ignore[import-untyped]  # it is th
 
 # A stop waits so long for the next request on a connection that is kept alive: with gunicorn's own two seconds, any
 # idle client would make every stop take longer than that.
-gthread.STOP_KEEPALIVE_LINGER = 1.0
+gthread.STOP_KEEPALIVE_LINGER = 0.5
 
 worker_class = "gthread"
 threads = int(os.environ["THREADS"])

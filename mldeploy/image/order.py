@@ -34,8 +34,9 @@ def _context(assembly: Assembly, labels: Mapping[str, str]) -> Context:
     if assembly.recipe is None:
         return _own_context(assembly, labels)
     recipe = Text(RECIPE, f"{render(assembly.recipe)}{label(labels)}\n".encode())
-    # The two folders are there even if empty: the recipe copies both.
-    return Context.of(RECIPE, (*assembly.members, recipe, File.folder("model/app"), File.folder("code/app")))
+    # These are there even if empty: the recipe copies them all.
+    folders = (File.folder(f"{name}/app") for name in ("model", "assets", "code"))
+    return Context.of(RECIPE, (*assembly.members, recipe, *folders))
 
 
 def _own_context(assembly: Assembly, labels: Mapping[str, str]) -> Context:

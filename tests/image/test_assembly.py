@@ -109,8 +109,9 @@ def test_models_and_code_are_apart(folder: Path) -> None:
         "model/app/models/b",
         "model/app/models/b/c.bin",
     }
-    assert not [path for path in found if path.startswith("code/") and path.endswith(("model.bin", "c.bin"))]
-    assert "code/app/models/a.bin" in found
+    assert {path for path in found if path.startswith("code/")} == {"code/app/app.py"}
+    assert "assets/app/models/a.bin" in found
+    assert not [path for path in found if path.startswith("assets/") and path.endswith(("model.bin", "c.bin"))]
 
 
 def test_a_link_to_a_model_elsewhere_brings_the_model(folder: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_it_is_named_after_its_content_and_says_so(built: Built) -> None:
 
 def test_its_size_is_the_sum_of_its_parts(built: Built) -> None:
     parts = {layer.instruction: layer.size for layer in built.image.layers}
-    assert [*parts][-3:] == ["dependencies", "model", "code"]
+    assert [*parts][-4:] == ["dependencies", "model", "assets", "code"]
     assert sum(parts.values()) == built.image.size
     assert parts["model"] == len("version 1")
 

@@ -19,7 +19,8 @@ RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pe
  && mv gunicorn_conf.py /venv/ && mkdir -p /out/app && mv /venv /out/ \
  && find /out -exec touch -h -d @946684800 {} +
 
-# What runs: the base, the dependencies, the model, the code, in the order in which they seldom change.
+# What runs: base, dependencies, model, assets, code, what changes most often last. Equal files are equal layers, so an
+# edit ships the layer that it is in and no other.
 FROM localhost:5000/own/python@sha256:0000000000000000000000000000000000000000000000000000000000000000
 LABEL mldeploy.app="shop" mldeploy.target="local"
 COPY --from=builder /out/ /
@@ -36,4 +37,5 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-ISc"
 ENTRYPOINT ["dumb-init", "--single-child", "--"]
 CMD ["gunicorn", "shop.web:create()"]
 COPY --chown=20000:20000 model/ /
+COPY --chown=20000:20000 assets/ /
 COPY --chown=20000:20000 code/ /

@@ -16,7 +16,8 @@ RUN uv venv --quiet --python=python3 /venv \
  && mv gunicorn_conf.py /venv/ && mkdir -p /out/app && mv /venv /out/ \
  && find /out -exec touch -h -d @946684800 {} +
 
-# What runs: the base, the dependencies, the model, the code, in the order in which they seldom change.
+# What runs: base, dependencies, model, assets, code, what changes most often last. Equal files are equal layers, so an
+# edit ships the layer that it is in and no other.
 FROM python:3.11-slim-bookworm
 LABEL mldeploy.app="insurance" mldeploy.target="local"
 COPY --from=builder /out/ /
@@ -33,4 +34,5 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-ISc"
 ENTRYPOINT ["dumb-init", "--single-child", "--"]
 CMD ["gunicorn", "--config=/venv/gunicorn_conf.py", "app:app"]
 COPY model/ /
+COPY assets/ /
 COPY code/ /
