@@ -27,7 +27,9 @@ Folder = Annotated[
         show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel=PANEL)]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout; talk goes to stderr.", rich_help_panel=PANEL)
+]
 Verbose = Annotated[
     bool,
     typer.Option(

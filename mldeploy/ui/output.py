@@ -81,8 +81,8 @@ class Output:
         """Show a walk's events while it runs."""
         from mldeploy.ui.plain import PlainLines  # noqa: PLC0415 - `--help` has nothing to watch
 
-        terse = self.manner.json or self.manner.quiet
-        if terse or not self._stderr.animated:
+        terse = self.manner.quiet
+        if terse or self.manner.json or not self._stderr.animated:
             yield PlainLines(self._stderr, terse=terse or shown is Shown.LOOKING)
             return
         from mldeploy.ui.live import LiveDisplay  # noqa: PLC0415 - 40 ms that a pipe does not need
@@ -107,8 +107,8 @@ class Output:
                 self._stdout.stream.flush()
 
     def say(self, *pieces: Piece) -> None:
-        """Talk, of which a script wants to hear nothing."""
-        if not (self.manner.json or self.manner.quiet):
+        """Talk, which the user can do without."""
+        if not self.manner.quiet:
             self._tell(pieces)
 
     def warn(self, text: str) -> None:

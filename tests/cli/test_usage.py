@@ -136,10 +136,10 @@ def test_quiet_leaves_the_url_alone(paper: Command) -> None:
     assert (result.out, result.err) == ("http://127.0.0.1:9\n", "")
 
 
-def test_json_leaves_the_document_alone(paper: Command) -> None:
+def test_json_leaves_the_document_alone_on_stdout(paper: Command) -> None:
     result = paper("deploy", "-t", "paper", "--json")
-    assert result.err == ""
     assert json.loads(result.out)["url"] == "http://127.0.0.1:9"
+    assert "Write the letter: created" in result.err
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

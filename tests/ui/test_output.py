@@ -57,11 +57,11 @@ def test_an_error_is_also_the_one_document() -> None:
     assert "error: mldeploy.toml: bad" in err.getvalue()
 
 
-def test_talk_is_not_for_scripts() -> None:
-    for manner in (Manner(json=True), Manner(quiet=True)):
+def test_talk_goes_to_stderr_and_can_be_done_without() -> None:
+    for manner, talk in ((Manner(), "hello\n"), (Manner(json=True), "hello\n"), (Manner(quiet=True), "")):
         output, out, err = streams(manner)
         output.say("hello")
-        assert out.getvalue() == err.getvalue() == ""
+        assert (out.getvalue(), err.getvalue()) == ("", talk)
 
 
 def test_a_result_is_text_or_its_document() -> None:
