@@ -69,7 +69,7 @@ def destroy(
 
 def _leftovers(removal: Removal, still: Iterable[Resource]) -> list[str]:
     """One line a thing, the causes before their consequences."""
-    lines = {each: f"  {each}: {error}" for each, error in removal.failed}
+    lines = {each: f"  {each}: {str(error) or repr(error)}" for each, error in removal.failed}
     lines |= {each: f"  {each}: not tried, since something that needs it is still there" for each in removal.untouched}
     lines |= {each: f"  {each}: the cloud still lists it" for each in still if each not in lines}
     return list(lines.values())
