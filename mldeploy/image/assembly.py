@@ -47,11 +47,6 @@ class Assembly:
     recipe: Recipe | None
     dockerfile: str = ""
 
-    @property
-    def bases(self) -> tuple[str, ...]:
-        """The images that it stands on."""
-        return _bases(self.project, self.dockerfile)
-
     def digest(self, base: BaseDigest) -> str:
         """SHA-256 of everything that decides the image, 64 hex digits. Reads every file."""
         build = self.project.build
@@ -63,12 +58,8 @@ class Assembly:
 
 def bases_of(project: Project) -> tuple[str, ...]:
     """The images that the project's image stands on. Raises ProjectError if its own Dockerfile cannot be read."""
-    return _bases(project, _own_dockerfile(project))
-
-
-def _bases(project: Project, dockerfile: str) -> tuple[str, ...]:
     build = project.build
-    return bases(dockerfile, dict(build.args)) if build.dockerfile else (build.base_image,)
+    return bases(_own_dockerfile(project), dict(build.args)) if build.dockerfile else (build.base_image,)
 
 
 def assemble(project: Project) -> Assembly:
@@ -143,10 +134,12 @@ def _certificates(bundle: Path) -> bytes:
 
 
 def _own_dockerfile(project: Project) -> str:
-    if not project.build.dockerfile:
-        return ""
-    source = project.app.folder / project.build.dockerfile
+    source = project.app.folder / str(project.build.dockerfile)
     try:
         return source.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError as error:
+        raise ProjectError(
+            "build.dockerfile", f"{source} does not exist", "Correct the setting, or drop it."
+        ) from error
     except OSError as error:
         raise unreadable(source, error) from error

@@ -9,17 +9,21 @@ from docker import APIClient, auth
 from docker.errors import APIError, DockerException
 from docker.utils import parse_repository_tag
 
+from mldeploy.core.errors import MldeployError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.engine import Engine
-from mldeploy.image.errors import EngineError, disk_full, engine_errors, explanation, is_disk_full
+from mldeploy.image.errors import BuildError, disk_full, engine_errors, explanation, is_disk_full
 from mldeploy.image.stream import Event, follow
 
 SETTING = "build.base_image"
 
 
 def pull(engine: Engine, reference: str, platform: str, monitor: Monitor) -> None:
-    """Pull an image, telling each layer's bytes. Raises EngineError, which names the setting, and CancelledError."""
+    """Pull an image, telling each layer's bytes.
+
+    Raises BuildError, which names the setting; EngineError; CancelledError after a stop.
+    """
     repository, tag = parse_repository_tag(reference)
     credentials = _credentials(repository, monitor)
 
@@ -61,14 +65,14 @@ _ABSENT = ("not found", "manifest unknown", "does not exist", "no matching manif
 _FORBIDDEN = ("denied", "unauthorized", "authentication required", "no basic auth")
 
 
-def _failure(reference: str, said: str) -> EngineError:
+def _failure(reference: str, said: str) -> MldeployError:
     words = said.lower()
     if is_disk_full(words):
         return disk_full(reference)
     if any(word in words for word in _FORBIDDEN):
         what = "the registry does not let you pull it, or it does not exist"
-        return EngineError(reference, what, f"Log in with `docker login`, or choose another one: {SETTING}.")
+        return BuildError(reference, what, f"Log in with `docker login`, or choose another one: {SETTING}.")
     if any(word in words for word in _ABSENT):
-        return EngineError(reference, f"there is no such image ({said})", f"Choose another one: {SETTING}.")
+        return BuildError(reference, f"there is no such image ({said})", f"Choose another one: {SETTING}.")
     todo = f"Check the network, or choose an image that the engine has: {SETTING}."
-    return EngineError(reference, f"cannot be pulled: {said}", todo)
+    return BuildError(reference, f"cannot be pulled: {said}", todo)

@@ -16,7 +16,7 @@ from mldeploy.image.recipe import TEMPLATE, Recipe
 _HEALTH_CHECK = (
     "import os,socket;"
     "c=socket.create_connection(('127.0.0.1',int(os.environ['PORT'])),3);"
-    "c.sendall(b'GET '+os.environ['HEALTH'].encode()+b' HTTP/1.0\\r\\n\\r\\n');"
+    "c.sendall(b'GET '+os.environ['HEALTH'].encode()+b' HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n');"
     "raise SystemExit(c.recv(16)[9:12]!=b'200')"
 )
 

@@ -136,7 +136,7 @@ def drop(name: str) -> Callable[[Path], None]:
         (drop("model.bin"), {"app": {"models": ("model.bin",)}}, "model.bin", "there is no such model file"),
         (lambda folder: write(folder, {".dockerignore": "*.bin"}), {}, "model.bin", "excludes it"),
         (drop("requirements.txt"), {}, "build.requirements", "requirements.txt does not exist"),
-        (drop("app.py"), {"dockerfile": "Dockerfile"}, "Dockerfile", "cannot be read"),
+        (drop("app.py"), {"dockerfile": "Dockerfile"}, "build.dockerfile", "does not exist"),
         (lambda folder: write(folder, {".dockerignore": "["}), {}, ".dockerignore:1", "not a pattern"),
         (drop("app.py"), {"ca_bundle": Path("/nowhere.pem")}, "build.ca_bundle", "cannot be read"),
     ],

@@ -84,7 +84,7 @@ def test_one_that_does_not_exist(alone: Shop, held: Registry) -> None:
     assert error.where == f"{held.address}/base:2"
     assert "there is no such image" in error.what
     assert "build.base_image" in error.todo
-    assert error.exit_code is ExitCode.ENGINE
+    assert error.exit_code is ExitCode.BUILD
 
 
 def test_a_registry_that_does_not_answer(alone: Shop) -> None:

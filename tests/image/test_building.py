@@ -11,11 +11,17 @@ from typing import Any
 import pytest
 
 from mldeploy.core.errors import ExitCode, InterruptedByUser
-from mldeploy.core.events import Action, Event, Progressed
-from mldeploy.core.monitor import Cancel
+from mldeploy.core.events import Action, Event, Progressed, ignore
+from mldeploy.core.monitor import Cancel, Monitor
+from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError, Intent
+from mldeploy.image.build import Order, build
+from mldeploy.image.context import Context
 from mldeploy.image.errors import BuildError
+from mldeploy.image.files import listing
+from mldeploy.image.ignore import Ignore
 from mldeploy.image.types import Image
+from mldeploy.project.errors import ProjectError
 from tests.image.conftest import Built
 from tests.image.shop import Shop, write
 
@@ -195,7 +201,7 @@ def test_another_platform_is_refused_rather_than_mislabelled(alone: Shop) -> Non
     """Debian's own base is there for one processor alone; the engine would build with it and say nothing."""
     other = "linux/s390x"
     error = failure(alone, alone.project(platform=other))
-    assert error.exit_code in (ExitCode.BUILD, ExitCode.ENGINE)  # type: ignore[attr-defined]
+    assert isinstance(error, BuildError)
     assert not alone.engine.client.images(alone.name)
 
 
@@ -225,6 +231,16 @@ def test_a_dockerfile_of_the_users_own(alone: Shop) -> None:
     assert alone.planned(own) is Intent.CREATE
     assert alone.remove()
     assert not alone.engine.client.images(all=True, filters={"label": f"mldeploy.app={alone.name}"})
+
+
+def test_a_file_that_changes_while_it_is_sent_fails_the_build(shop: Shop) -> None:
+    context = Context.of("Dockerfile", listing(shop.folder, Ignore(())))
+    write(shop.folder, {"app.py": "longer than before" * 1000})
+    unsteady = Order(f"{shop.name}:unsteady", context, shop.project().build.platform, {})
+    monitor = Monitor(Resource("image", Key(shop.name)), ignore, Cancel())
+    with pytest.raises(ProjectError, match="changed while it was being read"):
+        build(shop.engine, unsteady, monitor)
+    assert not shop.engine.client.images(f"{shop.name}:unsteady")
 
 
 def test_a_dockerfile_that_is_wrong(shop: Shop) -> None:

@@ -33,7 +33,7 @@ WORKDIR /app
 EXPOSE 8080
 USER 20000:20000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-ISc", "import os,socket;c=socket.create_connection(('127.0.0.1',int(os.environ['PORT'])),3);c.sendall(b'GET '+os.environ['HEALTH'].encode()+b' HTTP/1.0\\r\\n\\r\\n');raise SystemExit(c.recv(16)[9:12]!=b'200')"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-ISc", "import os,socket;c=socket.create_connection(('127.0.0.1',int(os.environ['PORT'])),3);c.sendall(b'GET '+os.environ['HEALTH'].encode()+b' HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n');raise SystemExit(c.recv(16)[9:12]!=b'200')"]
 ENTRYPOINT ["dumb-init", "--single-child", "--"]
 CMD ["gunicorn", "shop.web:create()"]
 COPY --chown=20000:20000 model/ /

@@ -30,7 +30,7 @@ WORKDIR /app
 EXPOSE 5000
 USER 10001:10001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-ISc", "import os,socket;c=socket.create_connection(('127.0.0.1',int(os.environ['PORT'])),3);c.sendall(b'GET '+os.environ['HEALTH'].encode()+b' HTTP/1.0\\r\\n\\r\\n');raise SystemExit(c.recv(16)[9:12]!=b'200')"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-ISc", "import os,socket;c=socket.create_connection(('127.0.0.1',int(os.environ['PORT'])),3);c.sendall(b'GET '+os.environ['HEALTH'].encode()+b' HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n');raise SystemExit(c.recv(16)[9:12]!=b'200')"]
 ENTRYPOINT ["dumb-init", "--single-child", "--"]
 CMD ["gunicorn", "--config=/venv/gunicorn_conf.py", "app:app"]
 COPY model/ /
