@@ -10,8 +10,10 @@ from bench.pairs import Pair, Spread
 MB = 1_000_000
 HEAD = """# Benchmarks
 
-Measured by `make bench` on {today}, {machine}. It is run again by the same command; only the ratios within one run mean
-something elsewhere. Medians, with the lowest and the highest in brackets. "The tutorials" is
+Measured by `make bench` on {today}
+({machine}).
+Only the ratios within one run mean something elsewhere. Medians, with the lowest and the highest in brackets. A push's
+bytes are those of the layers that the registry does not have yet, compressed. "The tutorials" is
 [bench/tutorial/Dockerfile](../bench/tutorial/Dockerfile): everything added, then installed, as root, with Flask's own
 server.
 
