@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 from mldeploy.image.ignore import Ignore, Matches
@@ -79,11 +80,16 @@ class File:
 
     def digest(self) -> str:
         """SHA-256 of everything about it that an image can hold."""
-        content = hashlib.sha256()
-        for chunk in self.chunks():
-            content.update(chunk)
-        about = (self.path, self.sort.value, oct(self.mode), self.target, content.hexdigest())
-        return hashlib.sha256("\0".join(about).encode("utf-8", "surrogateescape")).hexdigest()
+        return _digest(self)
+
+
+@lru_cache(maxsize=65536)  # a probe and the build after it ask for the same files; the stamp tells whether they are
+def _digest(file: File) -> str:
+    content = hashlib.sha256()
+    for chunk in file.chunks():
+        content.update(chunk)
+    about = (file.path, file.sort.value, oct(file.mode), file.target, content.hexdigest())
+    return hashlib.sha256("\0".join(about).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _stamp(found: os.stat_result) -> tuple[int, ...]:
