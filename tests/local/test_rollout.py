@@ -67,8 +67,8 @@ def silent_seconds(url: str) -> float:
     while True:
         asked = time.monotonic()
         try:
-            requests.get(url, timeout=10)
-        except requests.ConnectionError:
+            requests.get(url, timeout=0.3)
+        except (requests.ConnectionError, requests.Timeout):
             lost = lost or asked
         else:
             if lost is not None:

@@ -96,7 +96,8 @@ class Examination:
             if watch.died or watch.out_of_memory:
                 self._give_up(watch)
             if waited >= ask_at:
-                if self._is_healthy(app, deadline - waited):
+                # A connection that is lost while the container's network is set up costs TCP a second: better ask anew.
+                if self._is_healthy(app, min(max(waited, ASK_EVERY), HEALTH_SECONDS, deadline - waited)):
                     return
                 ask_at = waited + ASK_AGAIN_EVERY if self._answer.status else 0.0  # we must not drown its log
             if waited >= look_at:
@@ -104,9 +105,9 @@ class Examination:
                 self._look(watch, waited)
         self._give_up(watch)
 
-    def _is_healthy(self, app: AppClient, left: float) -> bool:
+    def _is_healthy(self, app: AppClient, within: float) -> bool:
         try:
-            app.health(self._project.app.health, within=min(HEALTH_SECONDS, max(ASK_EVERY, left)))
+            app.health(self._project.app.health, within=within)
         except AnswerError as error:
             self._answer = error
             return False

@@ -7,16 +7,24 @@ import time
 from types import TracebackType
 from typing import Self
 
-from mldeploy.image.client import AnswerError, AppClient
+from mldeploy.image.client import HEALTH_SECONDS, AnswerError, AppClient
 
 ASK_EVERY = 0.01
+PATIENCE = 0.2
 
 
 class GapMeter:
-    """Asks a health path again and again in a thread of its own, from its construction until it is closed."""
+    """Asks a health path again and again in a thread of its own, from its construction until it is closed.
+
+    It does not wait much longer for an answer than it had to at its construction. While a container's network is set up
+    or taken down, a connection can be lost in a way that TCP notices only after a second: those who ask anew are
+    answered sooner, and that is what counts.
+    """
 
     def __init__(self, url: str, path: str) -> None:
         self._url, self._path = url, path
+        self._patience = HEALTH_SECONDS
+        self._patience = self._usual_wait()
         self._lost: float | None = None
         self._found: float | None = None
         self._done = threading.Event()
@@ -30,6 +38,12 @@ class GapMeter:
             return 0.0
         return (self._found or time.monotonic()) - self._lost
 
+    def _usual_wait(self) -> float:
+        asked = time.monotonic()
+        with AppClient(self._url) as app:
+            answered = self._answers(app)
+        return min(HEALTH_SECONDS, PATIENCE + 4 * (time.monotonic() - asked)) if answered else HEALTH_SECONDS
+
     def _measure(self) -> None:
         with AppClient(self._url) as app:
             ending = False
@@ -40,7 +54,7 @@ class GapMeter:
 
     def _answers(self, app: AppClient) -> bool:
         try:
-            app.health(self._path)
+            app.health(self._path, within=self._patience)
         except AnswerError:
             return False
         return True
