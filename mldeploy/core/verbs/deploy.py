@@ -143,9 +143,8 @@ def _sweep(session: Session[AnyCloudT], kinds: Kinds[AnyCloudT], wanted: Collect
     old = [known for known in session.journal.resources if known not in wanted and known.kind in kinds]
     removal = Remover(kinds, session).remove(old)
     for resource, error in removal.failed:
-        session.events(
-            Noted(f"{resource} is no longer needed and could not be removed: {str(error) or error!r}", warning=True)
-        )
+        said = str(error) or repr(error)
+        session.events(Noted(f"{resource} is no longer needed and could not be removed: {said}", warning=True))
     for resource in removal.untouched:
         session.events(Noted(f"{resource} is no longer needed and was not removed; it stays listed.", warning=True))
     return tuple(Done(each, kinds[each.kind].title, Action.REMOVED, removal.seconds[each]) for each in removal.removed)
