@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from textwrap import shorten
 from typing import IO, cast
@@ -24,9 +25,11 @@ from mldeploy.image.remedies import remedy
 from mldeploy.image.stream import Event, Start, follow
 
 LAST_LINES = 15
+ATTEMPTS = 5
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)", re.DOTALL)
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
 _EXPORTS = re.compile(r"(?<=^RUN )export [^&]* && ")
+_STUMBLE = re.compile(r'unable to find image "?sha256:|failed to get digest sha256:')
 _CHATTER = re.compile(r" ?---> |Removing intermediate container |\[Warning\] One or more build-args")
 
 
@@ -45,6 +48,19 @@ def build(engine: Engine, order: Order, monitor: Monitor) -> Found:
 
     Raises BuildError, EngineError, ProjectError if a file changes meanwhile, CancelledError after a stop.
     """
+    for _ in range(ATTEMPTS - 1):
+        with suppress(_StumbledError):
+            return _attempt(engine, order, monitor)
+    return _attempt(engine, order, monitor)
+
+
+class _StumbledError(BuildError):
+    """The builder compares each step with every image on the same parent, whoever's it is, and fails if one of them is
+    removed at that moment (moby, image/cache/cache.go). What it has done so far is in its cache: it may go on from there.
+    """
+
+
+def _attempt(engine: Engine, order: Order, monitor: Monitor) -> Found:
     told = _Told(monitor)
     with engine_errors(order.reference):
         client = engine.another_client()
@@ -129,4 +145,5 @@ class _Told:
             return disk_full(where)
         exit_code = re.search(r"returned a non-zero code: (\d+)", said)
         why = f"ended with code {exit_code[1]}" if exit_code else _ANSI.sub("", said).strip()
-        return BuildError(where, "\n".join((why, *self.lines)), remedy(everything))
+        kind = _StumbledError if _STUMBLE.search(said) else BuildError
+        return kind(where, "\n".join((why, *self.lines)), remedy(everything))

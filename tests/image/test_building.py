@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError, Intent
 from mldeploy.image.build import Order, build
 from mldeploy.image.context import Context
+from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError
 from mldeploy.image.files import listing
 from mldeploy.image.ignore import Ignore
@@ -24,6 +26,7 @@ from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
 from tests.image.conftest import Built
 from tests.image.shop import Shop, write
+from tests.local.engine_proxy import EngineProxy, Fault
 
 pytestmark = pytest.mark.engine
 
@@ -195,6 +198,32 @@ def test_a_stop_ends_the_build_on_the_engine(alone: Shop) -> None:
     with closing(alone.engine.client.events(since=begun, filters=mine, decode=True)) as events:
         assert next(events)["Action"] == "destroy"
     assert time.time() - begun < 60
+
+
+@pytest.mark.parametrize(
+    "said", ['unable to find image "sha256:5fba18"', "failed to get digest sha256:5fba18: no such file or directory"]
+)
+def test_an_image_that_somebody_else_removes_meanwhile_is_no_reason_to_fail(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """The builder looks at all that stands on the same base, and stumbles over what is gone when it gets there."""
+    write(shop.folder, {"app.py": f"# {said}\n"})
+    with EngineProxy(tmp_path) as door:
+        monkeypatch.setenv("DOCKER_HOST", door.endpoint)
+        through = Shop(shop.folder, Engine.connect(), shop.name)
+        with closing(through.engine.client):
+            door.illness = said
+            door.reset(lambda call: Fault.REFUSED if builds(door) < 3 and "/build" in call.verb else None)
+            assert through.build().out.reference.startswith(shop.name)
+            assert builds(door) == 3
+
+            write(shop.folder, {"app.py": f"# {said} again\n"})
+            door.reset(lambda call: Fault.REFUSED if "/build" in call.verb else None)
+            assert said in str(failure(through)), "it is not tried for ever"
+
+
+def builds(door: EngineProxy) -> int:
+    return sum("/build" in call.verb for call in door.calls)
 
 
 def test_another_platform_is_refused_rather_than_mislabelled(alone: Shop) -> None:

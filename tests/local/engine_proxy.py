@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import socket
 import threading
@@ -28,7 +29,7 @@ class Fault(StrEnum):
     LOST = "lost"
     """The connection ends instead of the answer."""
     REFUSED = "refused"
-    """500, and nothing was done."""
+    """500 with the proxy's `illness` as the reason, and nothing was done."""
     BROKEN = "broken"
     """500, and yet it was done."""
     HANG = "hang"
@@ -69,6 +70,7 @@ class EngineProxy:
         self.calls: list[Call] = []
         self.rule: Rule = no_fault
         self.strike: Callable[[], object] = no_strike
+        self.illness = "the engine is ill"
         self.closed = threading.Event()
         self._mutex = threading.Lock()
         self._server = _Server(str(self.path), self)
@@ -181,7 +183,7 @@ class _Door(BaseHTTPRequestHandler):
         if fault is Fault.HANG:
             self.server.proxy.closed.wait()
         elif fault in (Fault.REFUSED, Fault.BROKEN):
-            body = b'{"message": "the engine is ill"}'
+            body = json.dumps({"message": self.server.proxy.illness}).encode()
             self.send_response(500)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
