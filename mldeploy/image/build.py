@@ -55,8 +55,10 @@ def build(engine: Engine, order: Order, monitor: Monitor) -> Found:
 
 
 class _StumbledError(BuildError):
-    """The builder compares each step with every image on the same parent, whoever's it is, and fails if one of them is
-    removed at that moment (moby, image/cache/cache.go). What it has done so far is in its cache: it may go on from there.
+    """The builder tripped over an image that was being removed, whoever's it was.
+
+    It compares each step with every image on the same parent, and fails if one of them is gone by then (moby,
+    image/cache/cache.go). What it has done so far is in its cache: asked again, it goes on from there.
     """
 
 
