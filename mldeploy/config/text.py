@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 LONGEST_QUOTE = 60
 DATE = {"a date or time": None}
 """Stands for TOML's dates and times, which JSON does not have and no key is."""
+UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 def quoted(value: object) -> str:
@@ -45,3 +46,11 @@ def nearest(name: str, known: Collection[str]) -> str:
 def is_unicode(text: str) -> bool:
     """Whether the text can be written anywhere: bytes that are not UTF-8 reach us from arguments and variables."""
     return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def size(count: int) -> str:
+    """Bytes as people write them: "1.5 GiB", "no limit" for 0."""
+    for unit, name in UNITS:
+        if count >= unit:
+            return f"{count / unit:.4g} {name}"
+    return f"{count} bytes" if count else "no limit"

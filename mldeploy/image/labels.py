@@ -12,7 +12,12 @@ STAGE = "mldeploy.stage"
 """The recipe's stage that an image was left by: `builder`."""
 
 SPEC = "mldeploy.spec"
-"""On containers of a deployment alone. A container inherits its image's labels: a user's own bears all but this one."""
+"""On containers of a deployment alone: the hash of all about one but its restart policy and its variables' values.
+
+It tells our containers from those that a user starts by hand from our images, which inherit an image's labels.
+"""
+CHECK = "mldeploy.check"
+"""In its place on a container that is started to check an image, and is gone once that is done."""
 
 LOCAL = "local"
 """The target that an engine itself is."""

@@ -23,24 +23,6 @@ class AbsentError(MldeployError):
     code = ExitCode.REMOTE
 
 
-class VerdictError(MldeployError):
-    """A version of the app that is not let in, and why.
-
-    cause: one sentence. exit_status: what its process ended with, if it ended. log: its last lines, without newlines.
-    """
-
-    code = ExitCode.FAILED
-
-    def __init__(
-        self, where: str, cause: str, todo: str, *, exit_status: int | None = None, log: tuple[str, ...] = ()
-    ) -> None:
-        shown = "\n".join(("", "Its last lines:", *(f"  {line}" for line in log))) if log else ""
-        super().__init__(where, cause + shown, todo)
-        self.cause = cause
-        self.exit_status = exit_status
-        self.log = log
-
-
 class NotRestoredError(MldeployError):
     """A new version failed on the port, and the old one could not be brought to answer again."""
 

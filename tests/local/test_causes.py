@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mldeploy.providers.local.causes import from_exit, from_log
+from mldeploy.image.running.causes import from_exit, from_log
 
 TOLD = (
     ("ModuleNotFoundError: No module named 'sklearn'", "the module sklearn is not", "`scikit-learn` to deps.txt"),

@@ -15,10 +15,10 @@ from mldeploy.config.secret import Secret
 from mldeploy.core.errors import LockedError
 from mldeploy.core.journal import Journal, Scope
 from mldeploy.image.engine import Engine
+from mldeploy.image.running.containers import Containers
 from mldeploy.providers.checks import Diagnosable, Finding, Level
 from mldeploy.providers.local import provider
-from mldeploy.providers.local.containers import Containers
-from mldeploy.providers.local.spec import candidate
+from mldeploy.providers.local.wanted import candidate
 from tests.local.world import BASE, World
 
 pytestmark = pytest.mark.engine

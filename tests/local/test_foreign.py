@@ -9,7 +9,7 @@ import pytest
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.verbs import Intent
 from mldeploy.image.labels import APP
-from mldeploy.providers.local.containers import Containers
+from mldeploy.image.running.containers import Containers
 from tests.local.world import BASE, World
 
 pytestmark = pytest.mark.engine

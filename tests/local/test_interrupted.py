@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mldeploy.providers.errors import VerdictError
-from mldeploy.providers.local.containers import Containers
-from mldeploy.providers.local.spec import candidate, unproven
+from mldeploy.image.running.containers import Containers
+from mldeploy.image.running.errors import VerdictError
+from mldeploy.providers.local.wanted import candidate, unproven
 from tests.local.world import World
 
 pytestmark = pytest.mark.engine

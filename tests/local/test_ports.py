@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from mldeploy.core.errors import ExitCode
 from mldeploy.image.labels import APP
+from mldeploy.image.running.containers import Containers
+from mldeploy.image.running.listeners import TABLES, Listener, parse, sockets
 from mldeploy.providers.errors import HostError, PortTakenError
-from mldeploy.providers.local.containers import Containers
-from mldeploy.providers.local.listeners import TABLES, Listener, parse, sockets
 from tests.local.world import BASE, World
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
+from mldeploy.image.running.spec import ContainerSpec
 from mldeploy.providers.local.settings import LocalSettings
-from mldeploy.providers.local.spec import ContainerSpec
 from tests.local.test_spec import running
 
 

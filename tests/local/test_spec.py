@@ -11,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mldeploy.config.secret import Secret
+from mldeploy.config.text import size
 from mldeploy.core.graph import steps_of
 from mldeploy.core.verbs.destroy import needed_kinds
 from mldeploy.image.engine import Engine
+from mldeploy.image.labels import SPEC
+from mldeploy.image.running.container import Container
+from mldeploy.image.running.spec import ContainerSpec, Limits, create_body, is_less_limited, sorted_by_name
 from mldeploy.providers.local import provider
 from mldeploy.providers.local.cloud import LocalCloud
-from mldeploy.providers.local.container import Container
-from mldeploy.providers.local.drift import fits, size, spec_drift
-from mldeploy.providers.local.spec import ContainerSpec, Limits, create_body, is_less_limited, sorted_by_name
+from mldeploy.providers.local.drift import fits, spec_drift
 from tests.local.world import World
 
 names = st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True)
@@ -83,7 +85,7 @@ def test_other_version_of_mldeploy_is_a_reason_to_make_a_container_anew(spec: Co
 
 @given(specs, specs)
 def test_no_value_of_a_variable_is_where_it_could_be_read(spec: ContainerSpec, other: ContainerSpec) -> None:
-    body = create_body(spec)
+    body = create_body(spec, SPEC)
     secrets = [value.reveal() for _, value in (*spec.env, *other.env)]
     shown = json.dumps(body["Labels"], ensure_ascii=False) + repr(spec) + "".join(spec_drift(running(spec), other))
     assert not any(secret in shown for secret in secrets)
@@ -97,7 +99,7 @@ def test_engine_that_cannot_set_a_limit_is_not_asked_to(spec: ContainerSpec, lim
     kept = limits.kept(spec)
     assert is_less_limited(kept, spec) == (kept != spec) == (limits != Limits(True, True, True))
     assert not is_less_limited(spec, kept)
-    host: Any = create_body(kept)["HostConfig"]
+    host: Any = create_body(kept, SPEC)["HostConfig"]
     assert [bool(host[name]) for name in ("Memory", "NanoCpus", "PidsLimit")] == [*astuple(limits)]
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.events import ignore
-from mldeploy.providers.errors import NotRestoredError, PortTakenError, VerdictError
+from mldeploy.image.running.errors import VerdictError
+from mldeploy.providers.errors import NotRestoredError, PortTakenError
 from tests.local.world import MIB, World, is_handing_over
 
 pytestmark = pytest.mark.engine

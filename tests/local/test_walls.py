@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mldeploy.image.client import AppClient
-from mldeploy.providers.local.spec import ENV
+from mldeploy.image.running.spec import ENV
 from tests.local.world import World
 
 pytestmark = pytest.mark.engine

@@ -24,13 +24,13 @@ from mldeploy.image.cloud import HasEngine
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
 from mldeploy.image.labels import belonging, matching
+from mldeploy.image.running.container import Container
+from mldeploy.image.running.containers import Containers
 from mldeploy.image.steps import BaseImage, BuiltImage
 from mldeploy.image.types import BaseDigest, Image
 from mldeploy.providers.base import Address
 from mldeploy.providers.local import provider
 from mldeploy.providers.local.cloud import LocalCloud
-from mldeploy.providers.local.container import Container
-from mldeploy.providers.local.containers import Containers
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
 

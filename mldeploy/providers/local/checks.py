@@ -10,15 +10,15 @@ from ipaddress import ip_address
 
 from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
+from mldeploy.config.text import size
 from mldeploy.core.journal import Journal, Scope
 from mldeploy.image.errors import EngineError, engine_errors
 from mldeploy.image.labels import LOCAL
+from mldeploy.image.running.container import Container
+from mldeploy.image.running.containers import Containers
 from mldeploy.providers.checks import Finding, Fix, error, ok, warning
 from mldeploy.providers.errors import PortTakenError
 from mldeploy.providers.local.cloud import LocalCloud
-from mldeploy.providers.local.container import Container
-from mldeploy.providers.local.containers import Containers
-from mldeploy.providers.local.drift import size
 from mldeploy.providers.local.ports import check_port
 from mldeploy.providers.local.settings import LocalSettings
 

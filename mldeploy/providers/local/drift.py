@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from mldeploy.config.text import size
 from mldeploy.image.client import AnswerError, AppClient
-from mldeploy.providers.local.container import Container
-from mldeploy.providers.local.spec import ContainerSpec
-
-UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
-
-
-def size(count: int) -> str:
-    """Bytes as people write them: "1.5 GiB", "no limit" for 0."""
-    for unit, name in UNITS:
-        if count >= unit:
-            return f"{count / unit:.4g} {name}"
-    return f"{count} bytes" if count else "no limit"
+from mldeploy.image.running.container import Container
+from mldeploy.image.running.spec import ContainerSpec
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from mldeploy.config.target import TargetSettings
 from mldeploy.core.step import Key, Resource, Step
 from mldeploy.image import catalogue
 from mldeploy.image.engine import Engine
+from mldeploy.image.running.containers import Containers
 from mldeploy.image.steps import BaseImage, BuiltImage
 from mldeploy.providers.checks import Check
 from mldeploy.providers.local.cloud import LocalCloud
-from mldeploy.providers.local.containers import Containers
 from mldeploy.providers.local.service import LocalService
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer

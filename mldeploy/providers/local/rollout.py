@@ -20,16 +20,18 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.client import GoldenRow
 from mldeploy.image.errors import EngineError
-from mldeploy.providers.errors import NotRestoredError, VerdictError
-from mldeploy.providers.local.container import Container
-from mldeploy.providers.local.containers import Containers, PortInUseError, StartError
-from mldeploy.providers.local.diagnose import refused_start
+from mldeploy.image.running.container import Container
+from mldeploy.image.running.containers import Containers, PortInUseError, StartError
+from mldeploy.image.running.diagnose import refused_start
+from mldeploy.image.running.errors import VerdictError
+from mldeploy.image.running.examine import Examination
+from mldeploy.image.running.spec import ContainerSpec
+from mldeploy.providers.errors import NotRestoredError
 from mldeploy.providers.local.drift import answer_drift, fits
-from mldeploy.providers.local.examine import Examination
 from mldeploy.providers.local.gap import GapMeter
 from mldeploy.providers.local.ports import check_port, taken
 from mldeploy.providers.local.settings import LocalSettings
-from mldeploy.providers.local.spec import ContainerSpec, candidate, unproven
+from mldeploy.providers.local.wanted import candidate, unproven
 
 RESTORE_SECONDS = 5.0
 RESTORE_EVERY = 0.2

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mldeploy.image.errors import engine_errors
+from mldeploy.image.running.container import Container
+from mldeploy.image.running.containers import Containers
+from mldeploy.image.running.streams import close
 from mldeploy.providers.base import Instance
 from mldeploy.providers.errors import AbsentError
-from mldeploy.providers.local.container import Container
-from mldeploy.providers.local.containers import Containers
 from mldeploy.providers.local.drift import answer_drift
-from mldeploy.providers.local.streams import close
 
 LOOK_EVERY = 0.2
 HAND_OVER_SECONDS = 60.0

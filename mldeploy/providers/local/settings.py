@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from mldeploy.config.kinds import Shown
 from mldeploy.config.target import TargetSettings
+from mldeploy.image.running.spec import PIDS_LIMIT, STOP_SECONDS
 
 
 def _host(text: str) -> str:
@@ -40,14 +41,14 @@ class LocalSettings(TargetSettings):
         description="When the engine starts the app again: the restart policies of `docker run --restart`.",
     )
     stop_timeout: int = Field(
-        35,
+        STOP_SECONDS,
         ge=0,
         le=3600,
         description="Seconds that a version has for the requests that it has accepted, once it is told to stop; "
         "then it is killed.",
     )
     pids_limit: int = Field(
-        512,
+        PIDS_LIMIT,
         ge=16,
         le=4194304,
         description="Processes and threads that the app may have at once.",

@@ -10,17 +10,18 @@ from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.image.client import AnswerError, AppClient, GoldenRow
 from mldeploy.image.errors import EngineError
+from mldeploy.image.running.container import Container
+from mldeploy.image.running.containers import Containers
+from mldeploy.image.running.spec import ContainerSpec, ImageConfig, is_less_limited
 from mldeploy.image.steps import BuiltImage
 from mldeploy.image.types import Image
 from mldeploy.providers.base import Address
 from mldeploy.providers.local.cloud import LocalCloud
-from mldeploy.providers.local.container import Container
-from mldeploy.providers.local.containers import Containers
 from mldeploy.providers.local.drift import answer_drift, spec_drift, state_drift
 from mldeploy.providers.local.ports import any_free_port
 from mldeploy.providers.local.rollout import Rolled, Rollout
 from mldeploy.providers.local.settings import LocalSettings
-from mldeploy.providers.local.spec import ContainerSpec, ImageConfig, is_less_limited, wanted
+from mldeploy.providers.local.wanted import wanted
 
 
 @dataclass(frozen=True)

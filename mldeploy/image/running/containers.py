@@ -1,4 +1,4 @@
-"""Every call to the engine about an app's containers. Nothing else in this provider sends one."""
+"""Every call to the engine about an app's containers. Nothing else sends one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from requests.exceptions import RequestException
 from mldeploy.core.errors import RefusedError
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors, explanation
-from mldeploy.image.labels import matching
-from mldeploy.providers.local.container import Container, read
-from mldeploy.providers.local.spec import SPEC, ContainerSpec, ImageConfig, Limits, create_body
+from mldeploy.image.labels import SPEC, matching
+from mldeploy.image.running.container import Container, read
+from mldeploy.image.running.spec import ContainerSpec, ImageConfig, Limits, create_body
 
 INITS = frozenset({"tini", "tini-static", "dumb-init", "docker-init", "catatonit", "init", "s6-svscan"})
 PORT_IN_USE = ("port is already allocated", "address already in use")
@@ -40,10 +40,14 @@ class Usage:
 
 @dataclass(frozen=True)
 class Containers:
-    """The containers of one app. Every method raises EngineError when the engine does not do what it is asked."""
+    """The containers of one app. Every method raises EngineError when the engine does not do what it is asked.
+
+    mark: the label that ours bear, beside those that say whose they are.
+    """
 
     engine: Engine
     app: str
+    mark: str = SPEC
 
     @property
     def serving(self) -> str:
@@ -64,7 +68,7 @@ class Containers:
         """Those of ours, running or not, the one that serves first."""
         client, filters = self.engine.client, matching(self.app)
         with engine_errors(f"containers of {self.app}"):
-            listed = client.containers(all=True, filters={"label": [*filters["label"], SPEC]})
+            listed = client.containers(all=True, filters={"label": [*filters["label"], self.mark]})
         found = (self.get(each["Id"]) for each in listed)
         return tuple(sorted((each for each in found if each), key=lambda each: (not each.running, len(each.name))))
 
@@ -72,7 +76,7 @@ class Containers:
         """The container of this name or id, whoever it belongs to."""
         try:
             with engine_errors(name):
-                return read(self.engine.client.inspect_container(name), self.app)
+                return read(self.engine.client.inspect_container(name), self.app, self.mark)
         except EngineError as error:
             if isinstance(error.__cause__, NotFound):
                 return None
@@ -91,7 +95,7 @@ class Containers:
         """Create a container, not started, and return its id."""
         try:
             with engine_errors(name):
-                made = self.engine.client.create_container_from_config(create_body(spec), name=name)
+                made = self.engine.client.create_container_from_config(create_body(spec, self.mark), name=name)
                 return str(made["Id"])
         except EngineError as error:
             if "Range of CPUs" in error.what:

@@ -11,11 +11,11 @@ from mldeploy.config.settings import Project
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.client import HEALTH_SECONDS, AnswerError, AppClient, GoldenRow, Silence, SilentError
-from mldeploy.providers.local.container import Container
-from mldeploy.providers.local.containers import Containers
-from mldeploy.providers.local.diagnose import Evidence, verdict
-from mldeploy.providers.local.listeners import Sockets, sockets
-from mldeploy.providers.local.watch import Watch
+from mldeploy.image.running.container import Container
+from mldeploy.image.running.containers import Containers
+from mldeploy.image.running.diagnose import Evidence, verdict
+from mldeploy.image.running.listeners import Sockets, sockets
+from mldeploy.image.running.watch import Watch
 
 ASK_EVERY = 0.1
 ASK_AGAIN_EVERY = 1.0

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mldeploy.config.settings import Project
+from mldeploy.config.text import size
 from mldeploy.image.client import AnswerError, GoldenError, Silence, SilentError
-from mldeploy.providers.errors import VerdictError
-from mldeploy.providers.local.causes import Diagnosis, from_exit, from_log
-from mldeploy.providers.local.container import Container
-from mldeploy.providers.local.drift import size
-from mldeploy.providers.local.listeners import Listener, Sockets
+from mldeploy.image.running.causes import Diagnosis, from_exit, from_log
+from mldeploy.image.running.container import Container
+from mldeploy.image.running.errors import VerdictError
+from mldeploy.image.running.listeners import Listener, Sockets
 
 SHOWN_LINES = 20
 

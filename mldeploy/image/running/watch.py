@@ -13,8 +13,8 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from mldeploy.image.engine import Engine
-from mldeploy.providers.local.container import Container
-from mldeploy.providers.local.streams import close, wake
+from mldeploy.image.running.container import Container
+from mldeploy.image.running.streams import close, wake
 
 JOIN_SECONDS = 1.0
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mldeploy.providers.local.container import Container
-from mldeploy.providers.local.containers import Containers
+from mldeploy.image.running.container import Container
+from mldeploy.image.running.containers import Containers
 
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 ESTABLISHED, SYN_SENT, LISTEN = "01", "02", "0A"

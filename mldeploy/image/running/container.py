@@ -9,7 +9,7 @@ from typing import Any
 
 from mldeploy.config.secret import Secret
 from mldeploy.image.labels import APP, LOCAL, TARGET
-from mldeploy.providers.local.spec import ENV, SPEC, ContainerSpec, Variables, sorted_by_name
+from mldeploy.image.running.spec import ENV, ContainerSpec, Variables, sorted_by_name
 
 Inspected = Mapping[str, Any]
 """The engine's JSON (Docker Engine API v1.41, ContainerInspect). It goes no further than this file."""
@@ -53,14 +53,14 @@ class Container:
         return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"
 
 
-def read(found: Inspected, app: str) -> Container:
-    """What the engine says of a container, seen as one of `app`; `ours` tells whether it is."""
+def read(found: Inspected, app: str, mark: str) -> Container:
+    """What the engine says of a container, seen as one of `app` with this mark; `ours` tells whether it is."""
     state, labels = found["State"], found["Config"].get("Labels") or {}
     spec = _spec(found, labels)
     return Container(
         id=found["Id"],
         name=found["Name"].removeprefix("/"),
-        ours=labels.get(APP) == app and labels.get(TARGET) == LOCAL and SPEC in labels,
+        ours=labels.get(APP) == app and labels.get(TARGET) == LOCAL and mark in labels,
         owner=labels.get(APP, ""),
         state=state["Status"],
         health=(state.get("Health") or {}).get("Status", "").replace("none", ""),
@@ -70,7 +70,7 @@ def read(found: Inspected, app: str) -> Container:
         started=state["StartedAt"],
         restarts=found.get("RestartCount", 0),
         published=_published(found, spec),
-        fingerprint=labels.get(SPEC, ""),
+        fingerprint=labels.get(mark, ""),
         spec=spec,
     )
 

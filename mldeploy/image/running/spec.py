@@ -10,19 +10,18 @@ from dataclasses import dataclass, field, replace
 from mldeploy.config.secret import Secret
 from mldeploy.config.settings import App
 from mldeploy.image.labels import belonging
-from mldeploy.providers.local.settings import LocalSettings
 
-SPEC = "mldeploy.spec"
-"""Label: the hash of everything about a container but its restart policy and the values of its environment.
-
-It also tells our containers from those that a user starts by hand from our images, which inherit an image's labels.
-"""
 ENV = "mldeploy.env"
 """Label: the names of the variables that the project sets, with spaces between them. Their values are in no label."""
 
 Body = dict[str, object]
 Variables = tuple[tuple[str, Secret], ...]
 """Environment variables, sorted by name."""
+
+STOP_SECONDS = 35
+"""What a container has to finish what it has accepted, where nothing else is said: more than our server's own limit."""
+PIDS_LIMIT = 512
+"""Processes and threads that a container may have, where nothing else is said."""
 
 
 def sorted_by_name(variables: Iterable[tuple[str, Secret]]) -> Variables:
@@ -55,7 +54,7 @@ class ContainerSpec:
 
     @property
     def fingerprint(self) -> str:
-        """The value of the label SPEC."""
+        """The value of the label that says what it was made as."""
         blind = replace(self, restart="", env=tuple((name, Secret("")) for name, _ in self.env))
         text = json.dumps({**_unlabelled(blind), "Image": self.image_id}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
@@ -94,41 +93,37 @@ def is_less_limited(spec: ContainerSpec, other: ContainerSpec) -> bool:
     return any(limit == 0 < wanted for limit, wanted in pairs)
 
 
-def wanted(app: App, settings: LocalSettings, image: ImageConfig, host_port: int) -> ContainerSpec:
-    """The container that serves the app. The variable PORT always tells the one port that everything leads to."""
+def walled(app: App, image: ImageConfig) -> ContainerSpec:
+    """The app behind its walls: `[app]`'s limits, no privileges, and a port for this machine alone.
+
+    The variable PORT always tells the one port that everything leads to.
+    """
     return ContainerSpec(
         app=app.name,
         image=image.reference,
         image_id=image.image_id,
         port=app.port,
-        host=settings.host,
-        host_port=host_port,
+        host="127.0.0.1",
+        host_port=0,
         memory=app.memory,
         nano_cpus=round(app.cpus * 1e9),
-        pids_limit=settings.pids_limit,
-        restart=settings.restart,
-        stop_timeout=settings.stop_timeout,
+        pids_limit=PIDS_LIMIT,
+        restart="no",
+        stop_timeout=STOP_SECONDS,
         read_only=app.read_only,
         init=not image.has_init,
         env=sorted_by_name({**dict(app.env), "PORT": Secret(str(app.port))}.items()),
     )
 
 
-def candidate(spec: ContainerSpec) -> ContainerSpec:
-    """The same container on a port that the engine chooses, for this machine alone."""
-    return replace(unproven(spec), host="127.0.0.1", host_port=0)
+def create_body(spec: ContainerSpec, mark: str) -> Body:
+    """The request that creates the container (Docker Engine API v1.41, ContainerCreate). It holds the secrets.
 
-
-def unproven(spec: ContainerSpec) -> ContainerSpec:
-    """The same container, which stays dead when it dies: a verdict is wanted then, not another try."""
-    return replace(spec, restart="no")
-
-
-def create_body(spec: ContainerSpec) -> Body:
-    """The request that creates the container (Docker Engine API v1.41, ContainerCreate). It holds the secrets."""
+    mark: the label that bears the fingerprint.
+    """
     body = _unlabelled(spec)
     names = " ".join(name for name, _ in spec.env)
-    return {**body, "Labels": {**belonging(spec.app), SPEC: spec.fingerprint, ENV: names}}
+    return {**body, "Labels": {**belonging(spec.app), mark: spec.fingerprint, ENV: names}}
 
 
 def _unlabelled(spec: ContainerSpec) -> Body:
