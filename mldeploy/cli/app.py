@@ -17,6 +17,8 @@ PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "plan": commands.plan,
         "build": commands.build,
         "run-local": commands.run_local,
+        "login": commands.login,
+        "push": commands.push,
         "deploy": commands.deploy,
     },
     "What runs": {

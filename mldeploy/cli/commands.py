@@ -79,6 +79,38 @@ def build(run: Run, platform: options.Platform = None, base_image: options.BaseI
     images.build(run, options.build_overrides(platform, base_image))
 
 
+def login(
+    run: Run,
+    target: options.Target = options.DEFAULT_TARGET,
+    docker_config: Annotated[
+        bool, typer.Option("--docker-config", help="Store them for the `docker` command, too, until they expire.")
+    ] = False,
+) -> None:
+    """Prove that the credentials for the target's registry work, and say whose they are.
+
+    Nothing is stored unless `--docker-config` asks for it: `push` asks for credentials of its own each time.
+    """
+    from mldeploy.cli.work import pushing
+
+    pushing.login(run, target, docker_config=docker_config)
+
+
+def push(
+    run: Run,
+    target: options.Target = options.DEFAULT_TARGET,
+    platform: options.Platform = None,
+    base_image: options.BaseImage = None,
+    replace: options.Replace = False,
+) -> None:
+    """Build the image and bring it to the target's registry, which must confirm its digest.
+
+    The repository is made if there is none. What the registry has already is not sent again.
+    """
+    from mldeploy.cli.work import pushing
+
+    pushing.push(run, target, options.build_overrides(platform, base_image), replace=replace)
+
+
 def run_local(
     run: Run,
     port: options.Port = None,

@@ -22,7 +22,7 @@ from mldeploy.ui.documents.deployment import DeployDocument, DestroyDocument, Pl
 from mldeploy.ui.documents.doctor import DoctorDocument
 from mldeploy.ui.documents.folder import InitDocument
 from mldeploy.ui.documents.general import ErrorDocument, VersionDocument
-from mldeploy.ui.documents.image import BuildDocument, ImagesDocument
+from mldeploy.ui.documents.image import BuildDocument, ImagesDocument, LoginDocument, PushDocument
 from mldeploy.ui.documents.service import (
     InstancesDocument,
     LogsDocument,
@@ -38,6 +38,8 @@ DOCUMENTS = {
     "plan": PlanDocument,
     "build": BuildDocument,
     "run-local": DeployDocument,
+    "login": LoginDocument,
+    "push": PushDocument,
     "deploy": DeployDocument,
     "predict": PredictDocument,
     "open": OpenDocument,

@@ -55,16 +55,17 @@ def overrides(
     target: str, port: int | None, host: str | None, platform: str | None, base_image: str | None
 ) -> Overrides:
     """What the flags of a deployment say over the configuration."""
-    address = _given((f"target.{target}.port", port, "--port"), (f"target.{target}.host", host, "--host"))
+    address = given((f"target.{target}.port", port, "--port"), (f"target.{target}.host", host, "--host"))
     return (*address, *build_overrides(platform, base_image))
 
 
 def build_overrides(platform: str | None, base_image: str | None) -> Overrides:
     """What the flags of a build say over the configuration."""
-    return _given(("build.platform", platform, "--platform"), ("build.base_image", base_image, "--base-image"))
+    return given(("build.platform", platform, "--platform"), ("build.base_image", base_image, "--base-image"))
 
 
-def _given(*settings: tuple[str, str | int | None, str]) -> Overrides:
+def given(*settings: tuple[str, str | int | None, str]) -> Overrides:
+    """Of some keys' values and flags, those that stand on the command line."""
     from mldeploy.config.override import Override  # noqa: PLC0415 - `--help` needs no configuration
 
     return tuple(Override(key, value, flag) for key, value, flag in settings if value is not None)

@@ -7,12 +7,15 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mldeploy.cli.options import DEFAULT_TARGET
+from mldeploy.cli.options import DEFAULT_TARGET, given
 from mldeploy.ui.output import Manner, Output
+
+if TYPE_CHECKING:
+    from mldeploy.config.override import Overrides
 
 PANEL = "Every command"
 
@@ -41,6 +44,23 @@ Quiet = Annotated[
 ]
 NoColor = Annotated[
     bool, typer.Option("--no-color", help="No colours; setting NO_COLOR does the same.", rich_help_panel=PANEL)
+]
+
+
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="The account's profile, of those that the cloud's own tools have; the usual one if not given.",
+        show_default=False,
+    ),
+]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        "--region", metavar="NAME", help="The cloud's region; the profile's if not given.", show_default=False
+    ),
 ]
 
 
@@ -80,11 +100,16 @@ class Front:
 
 @dataclass(frozen=True)
 class Run:
-    """One command: its name, where the app is, how to speak."""
+    """One command: its name, where the app is, how to speak, and in whose account it works.
+
+    profile, region: what the flags say over the target's settings.
+    """
 
     name: str
     given: Path | None
     output: Output
+    profile: str | None = None
+    region: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -94,7 +119,16 @@ class Run:
         """Makes words into a line to type for this project and target: `mldeploy -C example_app predict -t fargate`."""
         place = f" -C {shlex.quote(str(self.given))}" if self.given else ""
         on = "" if target == DEFAULT_TARGET else f" -t {target}"
-        return lambda words: f"mldeploy{place} {words}{on}"
+        account = "".join(f" {flag} {shlex.quote(value)}" for _, value, flag in self._account if value is not None)
+        return lambda words: f"mldeploy{place} {words}{on}{account}"
+
+    def account(self, target: str) -> Overrides:
+        """What the flags say of the account to work in."""
+        return given(*((f"target.{target}.{key}", value, flag) for key, value, flag in self._account))
+
+    @property
+    def _account(self) -> tuple[tuple[str, str | None, str], ...]:
+        return ("profile", self.profile, "--profile"), ("region", self.region, "--region")
 
 
 def shared(
@@ -120,18 +154,28 @@ def shared(
 
 
 def command(body: Callable[..., None]) -> Callable[..., None]:
-    """Make a function that takes a Run into one that Typer reads: its own options, then those that all share."""
+    """Make a function that takes a Run into one that Typer reads: its own options, then those that all share.
+
+    One that takes a target takes an account, too, without having to say so.
+    """
     own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
+    account = _ACCOUNT if any(each.name == "target" for each in own) else ()
 
     def entry(**values: object) -> None:
         front = shared(**{each.name: values.pop(each.name) for each in _COMMON})  # type: ignore[arg-type]
-        body(Run(front.command, front.given.folder, front.output), **values)
+        place: dict[str, str | None] = {each.name: values.pop(each.name) for each in account}  # type: ignore[misc]
+        body(Run(front.command, front.given.folder, front.output, **place), **values)
 
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *_COMMON)]
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *account, *_COMMON)]
     entry.__name__, entry.__doc__ = body.__name__, body.__doc__
     entry.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect.signature looks there
     entry.__annotations__ = {each.name: each.annotation for each in parameters}
     return entry
 
 
+def _account(profile: Profile = None, region: Region = None) -> None:
+    """The options that come with a target."""
+
+
+_ACCOUNT = tuple(inspect.signature(_account, eval_str=True).parameters.values())
 _COMMON = tuple(inspect.signature(shared, eval_str=True).parameters.values())

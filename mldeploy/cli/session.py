@@ -14,6 +14,7 @@ from mldeploy.cli.log import listen
 from mldeploy.cli.options import DEFAULT_TARGET
 from mldeploy.cli.run import Run
 from mldeploy.config import load as config
+from mldeploy.config.endpoints import PUBLIC
 from mldeploy.config.override import Overrides
 from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
@@ -25,10 +26,12 @@ from mldeploy.core.monitor import Cancel
 from mldeploy.core.session import Session
 from mldeploy.core.step import Kinds, Resource, Step
 from mldeploy.image.cloud import HasEngine
+from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.inspect import inspect
 from mldeploy.providers import registry
-from mldeploy.providers.base import Address, Provider, Service
+from mldeploy.providers.base import Address, Login, Provider, Service
+from mldeploy.providers.errors import PluginError
 from mldeploy.ui.output import Shown
 
 CloudT = TypeVar("CloudT")
@@ -42,15 +45,25 @@ class Deployment(Generic[CloudT]):
     project: Project
     target: str
     cloud: CloudT
-    goal: Step[CloudT, Address]
+    goal: Step[CloudT, Address] | None
+    push: Step[CloudT, Image] | None
     kinds: Kinds[CloudT]
     service: Service
     inventory: Callable[[], Collection[Resource]]
+    login: Callable[[], Login]
     scope: Scope
 
     @property
     def app(self) -> str:
         return self.project.app.name
+
+    @property
+    def last(self) -> Step[CloudT, object]:
+        """The furthest step that the target has: where the app answers, or where its image is kept."""
+        last = self.goal or self.push
+        if last is None:
+            raise PluginError(f"target {self.target}", "its provider names no step at all", "Update that provider.")
+        return last
 
     @property
     def begun(self) -> Sequence[Resource]:
@@ -97,14 +110,16 @@ def _complete(run: Run, provider: Provider[CloudT, TargetSettings], overrides: O
     if run.output.manner.verbose:
         for note in inspection.notes:
             run.output.say(note)
-    settings = config.target_settings(run.folder, provider.name, provider.settings, overrides)
+    settings = config.target_settings(
+        run.folder, provider.name, provider.settings, (*overrides, *run.account(provider.name))
+    )
     return connect(run, provider, inspection.project, settings)
 
 
 def _known(run: Run, provider: Provider[CloudT, TargetSettings]) -> Deployment[CloudT]:
     if not run.folder.is_dir():
         raise ProjectError(str(run.folder), "there is no such folder", "Name the project's folder with -C.")
-    settings = config.target_settings(run.folder, provider.name, provider.settings)
+    settings = config.target_settings(run.folder, provider.name, provider.settings, run.account(provider.name))
     return connect(run, provider, config.load(run.folder), settings)
 
 
@@ -112,7 +127,7 @@ def named(run: Run, target: str, app: str) -> Deployment[object]:
     """For removing an app of which nothing is known but its name: the folder may be broken, or gone."""
     provider = registry.find(target)
     project = config.named(app, "--app")
-    settings = config.target_settings(project.app.folder, provider.name, provider.settings)
+    settings = config.target_settings(project.app.folder, provider.name, provider.settings, run.account(provider.name))
     return connect(run, provider, project, settings)
 
 
@@ -121,15 +136,17 @@ def connect(
 ) -> Deployment[CloudT]:
     """Make the clients, and the goal from the settings."""
     listen(verbose=run.output.manner.verbose)
-    cloud = provider.connect(project, settings)
+    cloud = provider.connect(project, settings, PUBLIC)
     return Deployment(
         project,
         provider.name,
         cloud,
         provider.goal(project, settings),
+        provider.push(project, settings),
         provider.kinds,
         provider.service(cloud, project, settings),
         lambda: provider.inventory(cloud, project),
+        lambda: provider.login(cloud),
         Scope(project.app.name, provider.name, provider.place(cloud)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from mldeploy.config.override import Overrides
 from mldeploy.doctor import clock, configuration, target
 from mldeploy.doctor.circumstances import Circumstances
 from mldeploy.doctor.engine import checks as engine
@@ -15,12 +16,12 @@ from mldeploy.doctor.network.answers import Answers
 from mldeploy.providers.checks import Check
 
 
-def examined(place: Path, target_name: str) -> tuple[Diagnosis, ...]:
+def examined(place: Path, target_name: str, account: Overrides = ()) -> tuple[Diagnosis, ...]:
     """Look at everything that an app in the folder `place` needs for the target. Changes nothing; takes seconds.
 
-    Raises UnknownTargetError, PluginError.
+    account: what overrides the target's settings. Raises UnknownTargetError, PluginError.
     """
-    return examine(_all(Circumstances.of(place, target_name)))
+    return examine(_all(Circumstances.of(place, target_name, account)))
 
 
 def _all(about: Circumstances) -> Iterator[tuple[Group, Check]]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.load import load
+from mldeploy.config.override import Overrides
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
 from mldeploy.doctor.engine.choice import reason
@@ -92,14 +93,15 @@ def _in_time(pending: Pending[T]) -> T:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """All of it."""
+    """All of it. account: what was said over the target's settings on the command line."""
 
     folder: Path
     target: str
     reading: Reading
     machine: Machine
+    account: Overrides = ()
 
     @classmethod
-    def of(cls, folder: Path, target: str) -> Circumstances:
+    def of(cls, folder: Path, target: str, account: Overrides = ()) -> Circumstances:
         """Begin to look."""
-        return cls(folder, target, Reading.of(folder), Machine())
+        return cls(folder, target, Reading.of(folder), Machine(), account)

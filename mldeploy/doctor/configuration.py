@@ -74,7 +74,7 @@ def _target(about: Circumstances) -> Iterator[Finding]:
     """Raises ConfigError if the target's table is wrong."""
     if isinstance(about.reading.problem, ConfigError):
         return
-    target_settings(about.folder, about.target, registry.find(about.target).settings)
+    target_settings(about.folder, about.target, registry.find(about.target).settings, about.account)
     yield ok("target", f"{about.target}, its settings are valid")
 
 

@@ -20,7 +20,7 @@ def checks(about: Circumstances) -> Sequence[Check]:
     if project is None or not isinstance(provider, Diagnosable):
         return ()
     try:
-        settings = target_settings(about.folder, about.target, provider.settings)
+        settings = target_settings(about.folder, about.target, provider.settings, about.account)
     except ConfigError:
         return ()
     return provider.checks(project, settings)

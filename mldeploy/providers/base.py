@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.step import Resource, Step
+from mldeploy.image.registry.access import RegistryAccess
 from mldeploy.image.types import Image
 
 CloudT = TypeVar("CloudT")
@@ -47,6 +49,15 @@ class Instance:
     memory: int = 0
 
 
+@dataclass(frozen=True)
+class Login:
+    """Credentials that the platform has accepted. user: by the platform's own name. place: account, region."""
+
+    user: str
+    place: tuple[str, ...]
+    registry: RegistryAccess
+
+
 class Service(Protocol):
     """What runs of one app on one target. Every method asks the platform anew; none needs the journal."""
 
@@ -81,14 +92,26 @@ class Provider(Protocol[CloudT, SettingsT_contra]):
     def kinds(self) -> Mapping[str, type[Step[CloudT, object]]]:
         """Every step class that this target has ever recorded, by kind: for undo from a journal."""
 
-    def connect(self, project: Project, settings: SettingsT_contra) -> CloudT:
-        """All clients, made before the walk starts. Raises MldeployError if there is no way to talk to the platform."""
+    def connect(self, project: Project, settings: SettingsT_contra, endpoints: Endpoints) -> CloudT:
+        """All clients, made before the walk starts. Raises MldeployError if there is no way to talk to the platform.
+
+        Nothing else may depend on `endpoints`: what works on a stand-in works on the platform.
+        """
 
     def place(self, cloud: CloudT) -> tuple[str, ...]:
         """What separates two deployments of one app to this target: account, region. Names the journal."""
 
-    def goal(self, project: Project, settings: SettingsT_contra) -> Step[CloudT, Address]:
-        """The last step. Pure: building the graph reads nothing."""
+    def login(self, cloud: CloudT) -> Login:
+        """Prove the credentials for the target's registry. Raises MldeployError, also if it has no registry."""
+
+    def push(self, project: Project, settings: SettingsT_contra) -> Step[CloudT, Image] | None:
+        """The step at which `push` ends; None if the target has no registry. Pure, as `goal` is."""
+
+    def goal(self, project: Project, settings: SettingsT_contra) -> Step[CloudT, Address] | None:
+        """The last step; None if the target is a registry, where no app runs. Pure: building the graph reads nothing.
+
+        A target has this, or `push`, or both.
+        """
 
     def inventory(self, cloud: CloudT, project: Project) -> Collection[Resource]:
         """What the platform itself says is this app's on this target, by tag or label. Raises on any doubt."""

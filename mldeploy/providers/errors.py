@@ -11,6 +11,24 @@ class UnknownTargetError(MldeployError):
     code = ExitCode.USAGE
 
 
+class WrongTargetError(MldeployError):
+    """The target is of another kind than the command needs: a registry runs nothing, an engine has no registry."""
+
+    code = ExitCode.USAGE
+
+
+def without_registry(target: str) -> WrongTargetError:
+    """Somebody wants to push to a target that runs what is built beside it."""
+    todo = "Name one that has: `mldeploy push --target ecr`."
+    return WrongTargetError(f"target {target}", "has no registry to push to", todo)
+
+
+def without_service(target: str) -> WrongTargetError:
+    """Somebody wants the app to run on a registry."""
+    todo = f"`mldeploy push --target {target}` brings its image there."
+    return WrongTargetError(f"target {target}", "is a registry: no app runs there", todo)
+
+
 class PluginError(MldeployError):
     """A provider that was installed beside mldeploy cannot be used."""
 

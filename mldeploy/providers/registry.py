@@ -18,7 +18,7 @@ BUILT_IN = MappingProxyType({"local": "mldeploy.providers.local"})
 AnyProvider: TypeAlias = Provider[Any, Any]
 """A provider chosen at run time. Its cloud and settings fit each other, and nobody else may look into them."""
 
-_MEMBERS = ("name", "settings", "kinds", "connect", "place", "goal", "inventory", "service")
+_MEMBERS = ("name", "settings", "kinds", "connect", "place", "login", "push", "goal", "inventory", "service")
 
 
 def names() -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from mldeploy.image.running.spec import ContainerSpec, Limits, create_body, is_l
 from mldeploy.providers.local import provider
 from mldeploy.providers.local.cloud import LocalCloud
 from mldeploy.providers.local.drift import fits, spec_drift
+from mldeploy.providers.local.provider import LocalProvider
 from tests.local.world import World
 
 names = st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True)
@@ -120,7 +121,7 @@ def test_sizes_are_round_where_they_can_be() -> None:
 
 @pytest.mark.engine
 def test_every_step_can_be_undone_from_a_journal_in_the_right_order(world: World) -> None:
-    goal = provider.goal(world.project, world.settings)
+    goal = LocalProvider().goal(world.project, world.settings)
     assert {step.kind for step in steps_of(goal)} == set(provider.kinds)
     assert needed_kinds(provider.kinds)["endpoint"] == {"container", "image", "base-image"}
 

@@ -8,7 +8,7 @@ from mldeploy.cli.run import Run
 from mldeploy.config.override import Override, Overrides
 from mldeploy.core import verbs
 from mldeploy.providers.base import Address
-from mldeploy.providers.errors import PortTakenError
+from mldeploy.providers.errors import PortTakenError, without_service
 from mldeploy.ui.documents.deployment import DeployDocument
 from mldeploy.ui.views import deployment as views
 
@@ -16,6 +16,8 @@ from mldeploy.ui.views import deployment as views
 def deploy(run: Run, target: str, overrides: Overrides, *, replace: bool) -> None:
     """Walk to the target's last step. A taken port is asked about where there is somebody to ask."""
     deployment = session.complete(run, target, overrides)
+    if deployment.goal is None:
+        raise without_service(target)
     try:
         with deployment.locked(run) as work:
             done = verbs.deploy(deployment.goal, work, sweep=deployment.kinds, replace=replace)

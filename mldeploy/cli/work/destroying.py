@@ -24,7 +24,7 @@ def destroy(run: Run, target: str, app: str | None, *, yes: bool) -> None:
     doomed = _doomed(deployment)
     if doomed and not yes:
         _ask(run, deployment, doomed)
-    named = [step.resource for step in steps_of(deployment.goal)]
+    named = [step.resource for step in steps_of(deployment.last)]
     with deployment.locked(run) as work:
         told = replace(work, events=of_removal(work.events, doomed))
         destroyed = verbs.destroy(deployment.kinds, told, named=named, inventory=deployment.inventory)

@@ -41,6 +41,6 @@ def _look(run: Run, target: str) -> tuple[Diagnosis, ...]:
     resource, began = Resource("doctor", Key(target)), time.monotonic()
     with run.output.watching(Shown.LOOKING) as events:
         events(Started(resource, TITLE))
-        diagnoses = examined(run.folder, target)
+        diagnoses = examined(run.folder, target, run.account(target))
         events(Finished(resource, TITLE, Action.UNCHANGED, time.monotonic() - began))
     return diagnoses

@@ -15,7 +15,7 @@ def status(run: Run, target: str) -> None:
     """Say what is there. Neither locks nor writes anything."""
     deployment = session.complete(run, target)
     with session.watched(run, Shown.LOOKING) as (events, cancel):
-        looks = verbs.look(deployment.goal, deployment.cloud, cancel, events)
+        looks = verbs.look(deployment.last, deployment.cloud, cancel, events)
     url = deployment.service.url()
     instances = tuple(map(describe.instance, deployment.service.instances()))
     document = StatusDocument(

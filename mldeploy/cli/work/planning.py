@@ -17,7 +17,7 @@ def plan(run: Run, target: str, overrides: Overrides) -> None:
     deployment = session.complete(run, target, overrides)
     with session.watched(run, Shown.LOOKING) as (events, cancel):
         planned = verbs.plan(
-            deployment.goal,
+            deployment.last,
             deployment.cloud,
             cancel,
             begun=deployment.begun,

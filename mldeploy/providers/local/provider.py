@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
+from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.step import Key, Resource, Step
@@ -12,7 +13,9 @@ from mldeploy.image import catalogue
 from mldeploy.image.engine import Engine
 from mldeploy.image.running.containers import Containers
 from mldeploy.image.steps import BaseImage, BuiltImage
+from mldeploy.providers.base import Login
 from mldeploy.providers.checks import Check
+from mldeploy.providers.errors import without_registry
 from mldeploy.providers.local.cloud import LocalCloud
 from mldeploy.providers.local.service import LocalService
 from mldeploy.providers.local.settings import LocalSettings
@@ -30,13 +33,19 @@ class LocalProvider:
     settings: type[TargetSettings] = LocalSettings
     kinds: Mapping[str, type[Step[LocalCloud, object]]] = KINDS
 
-    def connect(self, project: Project, settings: LocalSettings) -> LocalCloud:
+    def connect(self, project: Project, settings: LocalSettings, endpoints: Endpoints) -> LocalCloud:
         """Raises EngineError if no engine answers."""
         return LocalCloud(Engine.connect())
 
     def place(self, cloud: LocalCloud) -> tuple[str, ...]:
         """One journal for this machine; an engine elsewhere has one of its own."""
         return (cloud.machine,) if cloud.machine else ()
+
+    def login(self, cloud: LocalCloud) -> Login:
+        raise without_registry(self.name)
+
+    def push(self, project: Project, settings: LocalSettings) -> None:
+        """The engine runs what it has built."""
 
     def goal(self, project: Project, settings: LocalSettings) -> LocalEndpoint:
         return LocalEndpoint(RunningContainer(BuiltImage.of(project), settings))
@@ -57,4 +66,4 @@ class LocalProvider:
         """`mldeploy.providers.checks.Diagnosable`: resources, the container, its port, what a crash left."""
         from mldeploy.providers.local.checks import look  # noqa: PLC0415 - a deployment does not wait for it
 
-        return (Check(self.name, lambda: look(lambda: self.connect(project, settings), project, settings)),)
+        return (Check(self.name, lambda: look(lambda: self.connect(project, settings, PUBLIC), project, settings)),)

@@ -48,6 +48,28 @@ class BuildDocument(Document):
 
 
 @dataclass(frozen=True)
+class PushDocument(Document):
+    """`push`."""
+
+    app: Annotated[str, "the app's name"]
+    target: Annotated[str, "the target to whose registry it was brought"]
+    image: Annotated[ImageDocument, "the image there, by the digest that the registry has confirmed"]
+    steps: Annotated[tuple[StepDocument, ...], "in the order in which they ended"]
+
+
+@dataclass(frozen=True)
+class LoginDocument(Document):
+    """`login`."""
+
+    target: Annotated[str, "the target whose credentials were proved"]
+    user: Annotated[str, "whose they are, by the platform's own name"]
+    place: Annotated[tuple[str, ...], "where they work: account, region"]
+    registry: Annotated[str, "the registry's address"]
+    expires: Annotated[str, "when the registry's credentials end; ISO 8601, UTC"]
+    stored: Annotated[str | None, "the file or the program that keeps them for the `docker` command; null if none does"]
+
+
+@dataclass(frozen=True)
 class StoredImageDocument:
     """One image on the engine."""
 

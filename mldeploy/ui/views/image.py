@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from mldeploy.ui.documents.image import BuildDocument, ImageDocument, ImagesDocument, LayerDocument, StoredImageDocument
+from mldeploy.ui.documents.image import (
+    BuildDocument,
+    ImageDocument,
+    ImagesDocument,
+    LayerDocument,
+    LoginDocument,
+    PushDocument,
+    StoredImageDocument,
+)
 from mldeploy.ui.page import Page, Style
 from mldeploy.ui.text import age, counted, size
 from mldeploy.ui.views import Command
@@ -22,6 +30,26 @@ def built(document: BuildDocument, page: Page, *, terse: bool) -> None:
     page.line((image.reference, Style.STRONG), f"  {image.platform}  {size(image.size)}")
     page.line()
     page.table(("SIZE", "LAYER"), [(size(layer.size), layer.instruction) for layer in layers(image)])
+
+
+def pushed(document: PushDocument, page: Page, command: Command, *, terse: bool) -> None:
+    """`push`. Terse: the reference alone."""
+    image = document.image
+    if terse:
+        page.line(image.reference)
+        return
+    page.line()
+    page.line((image.reference, Style.STRONG), f"  {image.platform}  {size(image.size)}")
+    page.line("remove ", command("destroy"))
+
+
+def logged_in(document: LoginDocument, page: Page, command: Command) -> None:
+    """`login`."""
+    page.line((document.user, Style.STRONG), f" in {', '.join(document.place)}")
+    page.line("registry ", document.registry, (f"  until {document.expires}" if document.expires else "", Style.DIM))
+    if document.stored:
+        page.line("stored   ", document.stored)
+    page.line("push     ", command("push"))
 
 
 def layers(image: ImageDocument) -> list[LayerDocument]:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.errors import MldeployError
@@ -19,8 +20,8 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Resource, Seen, Step
 from mldeploy.image.types import Image, Layer
-from mldeploy.providers.base import Address, Instance
-from mldeploy.providers.errors import PortTakenError
+from mldeploy.providers.base import Address, Instance, Login
+from mldeploy.providers.errors import PortTakenError, without_registry
 
 IMAGE = Image("paper:1", "sha256:1", "linux/amd64", 1_000_000, (Layer("COPY . .", 1_000_000),))
 
@@ -154,12 +155,18 @@ class PaperProvider:
     def kinds(self) -> Mapping[str, type[Step[PaperCloud, object]]]:
         return {step.kind: step for step in (Sheet, Letter)}
 
-    def connect(self, project: Project, settings: PaperSettings) -> PaperCloud:
+    def connect(self, project: Project, settings: PaperSettings, endpoints: Endpoints) -> PaperCloud:
         folder = Path(settings.folder or project.app.folder)
         return PaperCloud(folder, settings)
 
     def place(self, cloud: PaperCloud) -> tuple[str, ...]:
         return ()
+
+    def login(self, cloud: PaperCloud) -> Login:
+        raise without_registry(self.name)
+
+    def push(self, project: Project, settings: PaperSettings) -> None:
+        """Paper is not pushed."""
 
     def goal(self, project: Project, settings: PaperSettings) -> Letter:
         return Letter(Sheet(project.app.name), settings)
