@@ -36,24 +36,33 @@ def inspect(folder: Path, overrides: Overrides = ()) -> Inspection:
     missing.
     """
     try:
-        _require_folder(folder)
+        require_folder(folder)
         raw = read(folder, overrides)
         project = resolve(raw, _find(raw))
         problems = list(_problems(raw, project))
-    except OSError as error:  # a folder on the way that may not be entered
-        raise ProjectError(str(error.filename or folder), reason(error), "Check its permissions.") from error
+    except OSError as error:
+        raise _not_permitted(folder, error) from error
     if problems:
         raise joined(problems)
     return Inspection(project, tuple(_notes(raw, project)))
 
 
-def _require_folder(folder: Path) -> None:
+def require_folder(folder: Path) -> None:
+    """Raise ProjectError if there is no such folder, or if it may not be read."""
     path = absolute(folder)
-    if path.is_dir():
-        os.scandir(path).close()
-        return
-    what = "is a file, not a folder" if path.exists() else "there is no such folder"
+    try:
+        if path.is_dir():
+            os.scandir(path).close()
+            return
+        what = "is a file, not a folder" if path.exists() else "there is no such folder"
+    except OSError as error:
+        raise _not_permitted(folder, error) from error
     raise ProjectError(str(path), what, "Name the project's folder with -C.")
+
+
+def _not_permitted(folder: Path, error: OSError) -> ProjectError:
+    """A folder, or one on the way to it, that may not be entered."""
+    return ProjectError(str(error.filename or folder), reason(error), "Check its permissions.")
 
 
 def _find(raw: Raw) -> Found:

@@ -14,12 +14,12 @@ from mldeploy.config.secret import Secret
 from mldeploy.config.text import size
 from mldeploy.core.graph import steps_of
 from mldeploy.core.verbs.destroy import needed_kinds
+from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.image.labels import SPEC
 from mldeploy.image.running.container import Container
 from mldeploy.image.running.spec import ContainerSpec, Limits, create_body, is_less_limited, sorted_by_name
 from mldeploy.providers.local import provider
-from mldeploy.providers.local.cloud import LocalCloud
 from mldeploy.providers.local.drift import fits, spec_drift
 from mldeploy.providers.local.provider import LocalProvider
 from tests.local.world import World
@@ -128,10 +128,10 @@ def test_every_step_can_be_undone_from_a_journal_in_the_right_order(world: World
 
 @pytest.mark.engine
 def test_journal_is_this_machines_or_the_engines(engine: Engine) -> None:
-    assert provider.place(LocalCloud(engine)) == ()
-    assert provider.place(LocalCloud(replace(engine, endpoint="tcp://127.0.0.1:2375"))) == ()
-    assert provider.place(LocalCloud(replace(engine, endpoint="tcp://build.example:2375"))) == ("build.example",)
-    assert provider.place(LocalCloud(replace(engine, endpoint="ssh://me@build.example"))) == ("build.example",)
+    assert provider.place(EngineCloud(engine)) == ()
+    assert provider.place(EngineCloud(replace(engine, endpoint="tcp://127.0.0.1:2375"))) == ()
+    assert provider.place(EngineCloud(replace(engine, endpoint="tcp://build.example:2375"))) == ("build.example",)
+    assert provider.place(EngineCloud(replace(engine, endpoint="ssh://me@build.example"))) == ("build.example",)
 
 
 @pytest.mark.engine

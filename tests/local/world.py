@@ -20,7 +20,7 @@ from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.session import Session
 from mldeploy.core.step import Key, Kinds, Outputs, Resource, Seen
 from mldeploy.core.verbs import Deployed, DeploymentFailedError, Destroyed, Plan, deploy, destroy, plan
-from mldeploy.image.cloud import HasEngine
+from mldeploy.image.cloud import EngineCloud, HasEngine
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
 from mldeploy.image.labels import belonging, matching
@@ -30,7 +30,6 @@ from mldeploy.image.steps import BaseImage, BuiltImage
 from mldeploy.image.types import BaseDigest, Image
 from mldeploy.providers.base import Address
 from mldeploy.providers.local import provider
-from mldeploy.providers.local.cloud import LocalCloud
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
 
@@ -104,7 +103,7 @@ def _files() -> bytes:
     return packed.getvalue()
 
 
-KINDS: Kinds[LocalCloud] = {**provider.kinds, TinyBase.kind: TinyBase, TinyImage.kind: TinyImage}
+KINDS: Kinds[EngineCloud] = {**provider.kinds, TinyBase.kind: TinyBase, TinyImage.kind: TinyImage}
 
 
 @dataclass
@@ -151,8 +150,8 @@ class World:
         return f"http://127.0.0.1:{self.settings.port}"
 
     @property
-    def cloud(self) -> LocalCloud:
-        return LocalCloud(self.engine)
+    def cloud(self) -> EngineCloud:
+        return EngineCloud(self.engine)
 
     @property
     def goal(self) -> LocalEndpoint:

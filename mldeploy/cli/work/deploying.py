@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mldeploy.cli import session
+from mldeploy.cli import session, workplace
 from mldeploy.cli.describe import image as describe
 from mldeploy.cli.run import Run
 from mldeploy.config.override import Override, Overrides
@@ -33,7 +33,7 @@ def deploy(run: Run, target: str, overrides: Overrides, *, replace: bool) -> Non
         document,
         lambda page: views.deployed(document, page, run.commands(deployment.target), terse=run.output.manner.quiet),
     )
-    session.unless_stopped(run, work.cancel)
+    workplace.unless_stopped(run, work.cancel)
 
 
 def described(deployment: session.Deployment[object], done: verbs.Deployed[Address]) -> DeployDocument:

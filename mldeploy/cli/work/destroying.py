@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mldeploy.cli import session
+from mldeploy.cli import session, workplace
 from mldeploy.cli.describe import deployment as describe
 from mldeploy.cli.errors import UsageError
 from mldeploy.cli.run import Run
@@ -30,7 +30,7 @@ def destroy(run: Run, target: str, app: str | None, *, yes: bool) -> None:
         destroyed = verbs.destroy(deployment.kinds, told, named=named, inventory=deployment.inventory)
     document = DestroyDocument(deployment.app, deployment.target, tuple(map(describe.resource, destroyed.removed)))
     run.output.result(document, lambda page: views.destroyed(document, page))
-    session.unless_stopped(run, work.cancel)
+    workplace.unless_stopped(run, work.cancel)
 
 
 def _deployment(run: Run, target: str, app: str | None) -> session.Deployment[object]:

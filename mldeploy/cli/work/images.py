@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mldeploy.cli import session
+from mldeploy.cli import workplace
 from mldeploy.cli.describe import image as describe
+from mldeploy.cli.options import DEFAULT_TARGET
 from mldeploy.cli.run import Run
 from mldeploy.config.override import Overrides
 from mldeploy.core import verbs
@@ -15,21 +16,21 @@ from mldeploy.ui.views import image as views
 
 def build(run: Run, overrides: Overrides) -> None:
     """Walk as far as the image. Nothing is swept: what stands on the image is not looked at."""
-    deployment = session.complete_image(run, overrides)
-    with deployment.locked(run) as work:
-        done = verbs.deploy(BuiltImage.of(deployment.project), work)
-    document = BuildDocument(deployment.app, describe.image(done.out), describe.steps(done.steps))
+    place = workplace.for_build(run, overrides)
+    with place.locked(run) as work:
+        done = verbs.deploy(BuiltImage.of(place.project), work)
+    document = BuildDocument(place.app, describe.image(done.out), describe.steps(done.steps))
     run.output.result(document, lambda page: views.built(document, page, terse=run.output.manner.quiet))
-    session.unless_stopped(run, work.cancel)
+    workplace.unless_stopped(run, work.cancel)
 
 
 def images(run: Run, keep: int | None) -> None:
     """List the app's images, after removing the old ones if the user said how many to keep."""
-    deployment = session.known_images(run)
+    place = workplace.for_images(run)
     removed: tuple[str, ...] = ()
     if keep is not None:
-        with deployment.locked(run) as work:
-            removed = catalogue.prune(work.cloud.engine, deployment.app, keep)
-    stored = catalogue.images(deployment.cloud.engine, deployment.app)
-    document = ImagesDocument(deployment.app, tuple(map(describe.stored_image, stored)), removed)
-    run.output.result(document, lambda page: views.images(document, page, run.commands(deployment.target)))
+        with place.locked(run) as work:
+            removed = catalogue.prune(work.cloud.engine, place.app, keep)
+    stored = catalogue.images(place.cloud.engine, place.app)
+    document = ImagesDocument(place.app, tuple(map(describe.stored_image, stored)), removed)
+    run.output.result(document, lambda page: views.images(document, page, run.commands(DEFAULT_TARGET)))

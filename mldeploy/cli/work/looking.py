@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mldeploy.cli import session
+from mldeploy.cli import session, workplace
 from mldeploy.cli.describe import service as describe
 from mldeploy.cli.run import Run
 from mldeploy.core import verbs
@@ -14,7 +14,7 @@ from mldeploy.ui.views import service as views
 def status(run: Run, target: str) -> None:
     """Say what is there. Neither locks nor writes anything."""
     deployment = session.complete(run, target)
-    with session.watched(run, Shown.LOOKING) as (events, cancel):
+    with workplace.watched(run, Shown.LOOKING) as (events, cancel):
         looks = verbs.look(deployment.last, deployment.cloud, cancel, events)
     url = deployment.service.url()
     instances = tuple(map(describe.instance, deployment.service.instances()))

@@ -8,7 +8,7 @@ import webbrowser
 
 import typer
 
-from mldeploy.cli import session
+from mldeploy.cli import session, workplace
 from mldeploy.cli.describe import service as describe
 from mldeploy.cli.errors import UsageError
 from mldeploy.cli.run import Run
@@ -60,7 +60,7 @@ def stop(run: Run, target: str) -> None:
         stopped = deployment.service.stop()
     document = StopDocument(deployment.app, deployment.target, stopped)
     run.output.result(document, lambda page: views.stopped(document, page, run.commands(deployment.target)))
-    session.unless_stopped(run, work.cancel)
+    workplace.unless_stopped(run, work.cancel)
 
 
 def address(deployment: Deployment[object], run: Run) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mldeploy.cli import session
+from mldeploy.cli import session, workplace
 from mldeploy.cli.describe import deployment as describe
 from mldeploy.cli.run import Run
 from mldeploy.config.override import Overrides
@@ -15,7 +15,7 @@ from mldeploy.ui.views import deployment as views
 def plan(run: Run, target: str, overrides: Overrides) -> None:
     """Say what a deployment would do. Neither locks nor writes anything."""
     deployment = session.complete(run, target, overrides)
-    with session.watched(run, Shown.LOOKING) as (events, cancel):
+    with workplace.watched(run, Shown.LOOKING) as (events, cancel):
         planned = verbs.plan(
             deployment.last,
             deployment.cloud,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mldeploy.cli import session
+from mldeploy.cli import session, workplace
 from mldeploy.cli.describe import image as describe
 from mldeploy.cli.run import Run
 from mldeploy.config.override import Overrides
@@ -35,4 +35,4 @@ def push(run: Run, target: str, overrides: Overrides, *, replace: bool) -> None:
     run.output.result(
         document, lambda page: views.pushed(document, page, run.commands(target), terse=run.output.manner.quiet)
     )
-    session.unless_stopped(run, work.cancel)
+    workplace.unless_stopped(run, work.cancel)

@@ -12,18 +12,18 @@ from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
 from mldeploy.config.text import size
 from mldeploy.core.journal import Journal, Scope
+from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.errors import EngineError, engine_errors
 from mldeploy.image.labels import LOCAL
 from mldeploy.image.running.container import Container
 from mldeploy.image.running.containers import Containers
 from mldeploy.providers.checks import Finding, Fix, error, ok, warning
 from mldeploy.providers.errors import PortTakenError
-from mldeploy.providers.local.cloud import LocalCloud
 from mldeploy.providers.local.ports import check_port
 from mldeploy.providers.local.settings import LocalSettings
 
 
-def look(connect: Callable[[], LocalCloud], project: Project, settings: LocalSettings) -> Iterator[Finding]:
+def look(connect: Callable[[], EngineCloud], project: Project, settings: LocalSettings) -> Iterator[Finding]:
     """Everything about the app on this machine. Raises EngineError if the engine breaks off half-way."""
     try:
         cloud = connect()
@@ -38,7 +38,7 @@ def look(connect: Callable[[], LocalCloud], project: Project, settings: LocalSet
 class _Look:
     """One app on one engine. current: what bears the name of the container that serves."""
 
-    cloud: LocalCloud
+    cloud: EngineCloud
     project: Project
     settings: LocalSettings
     containers: Containers

@@ -10,18 +10,18 @@ from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.step import Key, Resource, Step
 from mldeploy.image import catalogue
+from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.image.running.containers import Containers
 from mldeploy.image.steps import BaseImage, BuiltImage
 from mldeploy.providers.base import Login
 from mldeploy.providers.checks import Check
 from mldeploy.providers.errors import without_registry
-from mldeploy.providers.local.cloud import LocalCloud
 from mldeploy.providers.local.service import LocalService
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
 
-KINDS: Mapping[str, type[Step[LocalCloud, object]]] = MappingProxyType(
+KINDS: Mapping[str, type[Step[EngineCloud, object]]] = MappingProxyType(
     {step.kind: step for step in (BaseImage, BuiltImage, RunningContainer, LocalEndpoint)}
 )
 
@@ -31,17 +31,16 @@ class LocalProvider:
 
     name = "local"
     settings: type[TargetSettings] = LocalSettings
-    kinds: Mapping[str, type[Step[LocalCloud, object]]] = KINDS
+    kinds: Mapping[str, type[Step[EngineCloud, object]]] = KINDS
 
-    def connect(self, project: Project, settings: LocalSettings, endpoints: Endpoints) -> LocalCloud:
+    def connect(self, project: Project, settings: LocalSettings, endpoints: Endpoints) -> EngineCloud:
         """Raises EngineError if no engine answers."""
-        return LocalCloud(Engine.connect())
+        return EngineCloud(Engine.connect())
 
-    def place(self, cloud: LocalCloud) -> tuple[str, ...]:
-        """One journal for this machine; an engine elsewhere has one of its own."""
-        return (cloud.machine,) if cloud.machine else ()
+    def place(self, cloud: EngineCloud) -> tuple[str, ...]:
+        return cloud.place
 
-    def login(self, cloud: LocalCloud) -> Login:
+    def login(self, cloud: EngineCloud) -> Login:
         raise without_registry(self.name)
 
     def push(self, project: Project, settings: LocalSettings) -> None:
@@ -50,7 +49,7 @@ class LocalProvider:
     def goal(self, project: Project, settings: LocalSettings) -> LocalEndpoint:
         return LocalEndpoint(RunningContainer(BuiltImage.of(project), settings))
 
-    def inventory(self, cloud: LocalCloud, project: Project) -> Collection[Resource]:
+    def inventory(self, cloud: EngineCloud, project: Project) -> Collection[Resource]:
         """Containers and images by label. Nothing else is made on the engine: neither networks nor volumes."""
         name = project.app.name
         there = (
@@ -59,7 +58,7 @@ class LocalProvider:
         )
         return [Resource(kind, Key(name)) for kind, found in there if found]
 
-    def service(self, cloud: LocalCloud, project: Project, settings: LocalSettings) -> LocalService:
+    def service(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> LocalService:
         return LocalService(Containers(cloud.engine, project.app.name), project.app.health)
 
     def checks(self, project: Project, settings: LocalSettings) -> Sequence[Check]:

@@ -9,6 +9,7 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.image.client import AnswerError, AppClient, GoldenRow
+from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.errors import EngineError
 from mldeploy.image.running.container import Container
 from mldeploy.image.running.containers import Containers
@@ -16,7 +17,6 @@ from mldeploy.image.running.spec import ContainerSpec, ImageConfig, is_less_limi
 from mldeploy.image.steps import BuiltImage
 from mldeploy.image.types import Image
 from mldeploy.providers.base import Address
-from mldeploy.providers.local.cloud import LocalCloud
 from mldeploy.providers.local.drift import answer_drift, spec_drift, state_drift
 from mldeploy.providers.local.ports import any_free_port
 from mldeploy.providers.local.rollout import Rolled, Rollout
@@ -43,7 +43,7 @@ class Running:
 
 
 @dataclass(frozen=True, eq=False)
-class RunningContainer(Step[LocalCloud, Running]):
+class RunningContainer(Step[EngineCloud, Running]):
     """The app runs in a container on the engine, on its port, healthy, with the image that was built."""
 
     kind: ClassVar[str] = "container"
@@ -55,7 +55,7 @@ class RunningContainer(Step[LocalCloud, Running]):
     def key(self) -> Key:
         return Key(self.image.project.app.name)
 
-    def probe(self, cloud: LocalCloud, outs: Outputs) -> Seen[Running] | None:
+    def probe(self, cloud: EngineCloud, outs: Outputs) -> Seen[Running] | None:
         """An app that does not answer its health path, or whose image is about to be built, has drifted."""
         containers = Containers(cloud.engine, self.image.project.app.name)
         found = containers.all()
@@ -76,7 +76,7 @@ class RunningContainer(Step[LocalCloud, Running]):
         made = self._made_otherwise(containers, container, image)
         return Seen(out, (*([problem] if problem else ()), *made, *leftovers))
 
-    def apply(self, cloud: LocalCloud, outs: Outputs, seen: Seen[Running] | None, monitor: Monitor) -> Running:
+    def apply(self, cloud: EngineCloud, outs: Outputs, seen: Seen[Running] | None, monitor: Monitor) -> Running:
         """Roll the image out; the version that serves is kept until the new one has answered in its place.
 
         Raises VerdictError, PortTakenError, RefusedError, EngineError; ProjectError if the golden row cannot be read.
@@ -93,7 +93,7 @@ class RunningContainer(Step[LocalCloud, Running]):
         return self._running(rolled, image, before=current)
 
     @staticmethod
-    def undo(cloud: LocalCloud, key: Key, monitor: Monitor) -> bool:
+    def undo(cloud: EngineCloud, key: Key, monitor: Monitor) -> bool:
         """Stop and remove every container of the app, also those that a crash left. What was accepted is finished."""
         containers = Containers(cloud.engine, key.name)
         found = containers.all()
@@ -125,7 +125,7 @@ class RunningContainer(Step[LocalCloud, Running]):
         port = self.image.project.app.port if self.settings.port is None else self.settings.port
         return port or (current.spec.host_port if current else 0)
 
-    def _check_place(self, cloud: LocalCloud, monitor: Monitor) -> None:
+    def _check_place(self, cloud: EngineCloud, monitor: Monitor) -> None:
         if cloud.machine:
             what = f"the engine runs on {cloud.machine}, and its ports are published there, not on this machine"
             raise EngineError(cloud.engine.endpoint, what, "Choose an engine on this machine: `docker context use`.")
@@ -152,7 +152,7 @@ class RunningContainer(Step[LocalCloud, Running]):
 
 
 @dataclass(frozen=True, eq=False)
-class LocalEndpoint(Step[LocalCloud, Address]):
+class LocalEndpoint(Step[EngineCloud, Address]):
     """The app answers at its URL."""
 
     kind: ClassVar[str] = "endpoint"
@@ -163,7 +163,7 @@ class LocalEndpoint(Step[LocalCloud, Address]):
     def key(self) -> Key:
         return self.container.key()
 
-    def probe(self, cloud: LocalCloud, outs: Outputs) -> Seen[Address] | None:
+    def probe(self, cloud: EngineCloud, outs: Outputs) -> Seen[Address] | None:
         """Asks the health path. What has just begun to serve has not answered before this deployment."""
         running = outs.get(self.container)
         if running is None or running.is_new:
@@ -172,7 +172,7 @@ class LocalEndpoint(Step[LocalCloud, Address]):
             return Seen(_address(running), ("answered by the old container → by the new one",))
         return Seen(_address(running), ("does not answer → answers",) if self._is_silent(running) else ())
 
-    def apply(self, cloud: LocalCloud, outs: Outputs, seen: Seen[Address] | None, monitor: Monitor) -> Address:
+    def apply(self, cloud: EngineCloud, outs: Outputs, seen: Seen[Address] | None, monitor: Monitor) -> Address:
         """Raises SilentError or AnswerError if the URL does not answer: the container was healthy a moment ago."""
         running = outs[self.container]
         with AppClient(running.url) as app:
@@ -180,7 +180,7 @@ class LocalEndpoint(Step[LocalCloud, Address]):
         return _address(running)
 
     @staticmethod
-    def undo(cloud: LocalCloud, key: Key, monitor: Monitor) -> bool:
+    def undo(cloud: EngineCloud, key: Key, monitor: Monitor) -> bool:
         """The URL goes with its container: there is nothing else to remove."""
         return False
 

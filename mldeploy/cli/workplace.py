@@ -1,0 +1,102 @@
+"""An app and the clients to work on it with: wired once for all commands, here for those that need the engine alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import typer
+
+from mldeploy.cli.interrupt import stoppable
+from mldeploy.cli.log import listen
+from mldeploy.cli.options import DEFAULT_TARGET
+from mldeploy.cli.run import Run
+from mldeploy.config import load as config
+from mldeploy.config.override import Overrides
+from mldeploy.config.paths import state_folder
+from mldeploy.config.settings import Project
+from mldeploy.core.errors import ExitCode
+from mldeploy.core.events import Events
+from mldeploy.core.journal import Journal, Scope, read
+from mldeploy.core.monitor import Cancel
+from mldeploy.core.session import Session
+from mldeploy.core.step import Resource
+from mldeploy.image.cloud import EngineCloud
+from mldeploy.image.engine import Engine
+from mldeploy.project.inspect import inspect, require_folder
+from mldeploy.ui.output import Shown
+
+CloudT = TypeVar("CloudT")
+
+
+@dataclass(frozen=True)
+class Workplace(Generic[CloudT]):
+    """An app in one place, connected to it, and the journal of what is done there."""
+
+    project: Project
+    cloud: CloudT
+    scope: Scope
+
+    @property
+    def app(self) -> str:
+        return self.project.app.name
+
+    @property
+    def begun(self) -> Sequence[Resource]:
+        """What the journal lists, read without its lock."""
+        return read(state_folder(), self.scope)
+
+    @contextmanager
+    def locked(self, run: Run) -> Iterator[Session[CloudT]]:
+        """A session that may change things: the journal is locked, events are shown, Ctrl-C asks to stop."""
+        journal = Journal(state_folder(), self.scope, f"mldeploy {run.name}")
+        with journal, watched(run) as (events, cancel):
+            yield Session(self.cloud, journal, cancel, events)
+
+
+@contextmanager
+def watched(run: Run, shown: Shown = Shown.CHANGES) -> Iterator[tuple[Events, Cancel]]:
+    """Show a walk's events; Ctrl-C asks it to stop."""
+    with run.output.watching(shown) as events, stoppable(events) as cancel:
+        yield events, cancel
+
+
+def for_build(run: Run, overrides: Overrides = ()) -> Workplace[EngineCloud]:
+    """The engine, and a folder that holds everything that an image needs."""
+    return _on_engine(run, inspected(run, overrides))
+
+
+def for_images(run: Run) -> Workplace[EngineCloud]:
+    """The engine, whatever has become of the folder's files: the configuration suffices."""
+    return _on_engine(run, configured(run))
+
+
+def inspected(run: Run, overrides: Overrides) -> Project:
+    """The project of a folder in which everything is there that it must hold."""
+    inspection = inspect(run.folder, overrides)
+    if run.output.manner.verbose:
+        for note in inspection.notes:
+            run.output.say(note)
+    return inspection.project
+
+
+def configured(run: Run) -> Project:
+    """The project as its configuration alone says."""
+    require_folder(run.folder)
+    return config.load(run.folder)
+
+
+def _on_engine(run: Run, project: Project) -> Workplace[EngineCloud]:
+    """An image on the engine belongs to the local target, whose provider nobody needs to wait for."""
+    listen(verbose=run.output.manner.verbose)
+    cloud = EngineCloud(Engine.connect())
+    return Workplace(project, cloud, Scope(project.app.name, DEFAULT_TARGET, cloud.place))
+
+
+def unless_stopped(run: Run, cancel: Cancel) -> None:
+    """After a result that a requested stop came too late for: say so in the exit code."""
+    if cancel.requested:
+        run.output.warn("everything was done before it could be stopped")
+        raise typer.Exit(ExitCode.INTERRUPTED)
