@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     REFUSED = 9
     LEFTOVERS = 10
     STATE = 11
+    ACCESS = 12
     INTERNAL = 70
     INTERRUPTED = 130
 
@@ -44,6 +45,7 @@ _MEANINGS = {
     ExitCode.REFUSED: "It would have changed something that mldeploy did not make, or replaced what must not be.",
     ExitCode.LEFTOVERS: "Something could not be removed and is still there: the message lists it.",
     ExitCode.STATE: "The journal or the lock cannot be read or written.",
+    ExitCode.ACCESS: "A cloud's credentials are missing, wrong or expired, or they lack the permission that is named.",
     ExitCode.INTERNAL: "A defect in mldeploy: the traceback is in the log file that the message names.",
     ExitCode.INTERRUPTED: "Interrupted with Ctrl-C. `deploy` resumes, `destroy` removes what was made.",
 }
