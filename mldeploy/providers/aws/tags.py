@@ -17,5 +17,7 @@ def foreign(tags: dict[str, str], app: str, target: str) -> tuple[str, ...]:
     """What a thing's tags lack to be ours, a readable line each: nothing if it is ours."""
     wanted = belonging(app, target)
     return tuple(
-        f"tag {name} {tags.get(name) or 'absent'} → {value}" for name, value in wanted.items() if tags.get(name) != value
+        f"tag {name} {tags.get(name) or 'absent'} → {value}"
+        for name, value in wanted.items()
+        if tags.get(name) != value
     )
