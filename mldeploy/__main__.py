@@ -2,7 +2,7 @@
 
 import sys
 
-from mldeploy.cli.main import main
+from mldeploy.cli.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

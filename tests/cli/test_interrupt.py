@@ -100,3 +100,23 @@ def test_ctrl_c_leaves_a_question_and_a_log(paper: Command) -> None:
         assert terminal.end() == 130
         assert "error" not in terminal.text
     assert paper("open", *ON_PAPER).code == 0
+
+
+INTERRUPTED_WHILE_LOADING = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "typer.main":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+"""
+
+
+def test_a_ctrl_c_while_the_program_is_still_being_loaded(mldeploy: Command) -> None:
+    plugins = mldeploy.home / "plugins"
+    plugins.mkdir(exist_ok=True)
+    (plugins / "sitecustomize.py").write_text(INTERRUPTED_WHILE_LOADING)
+    done = mldeploy("--help")
+    assert (done.code, done.out, done.err) == (130, "", "")

@@ -35,7 +35,7 @@ def test_the_wheel_holds_the_command_the_recipe_and_the_licence(distributions: P
         metadata = f"mldeploy-{mldeploy.__version__}.dist-info"
         entry_points = archive.read(f"{metadata}/entry_points.txt").decode()
         recipe = archive.read("mldeploy/image/Dockerfile.template")
-    assert "mldeploy = mldeploy.cli.main:main" in entry_points
+    assert "mldeploy = mldeploy.cli.start:main" in entry_points
     assert "[mldeploy.providers]\nlocal = mldeploy.providers.local:provider" in entry_points
     assert recipe == (ROOT / "Dockerfile.template").read_bytes()
     assert {"mldeploy/py.typed", "mldeploy/core/step.py", f"{metadata}/licenses/LICENSE"} <= set(names)

@@ -1,0 +1,15 @@
+"""Where the program begins: all that it needs is loaded inside, so that a Ctrl-C meanwhile is one, and not a traceback."""
+
+from __future__ import annotations
+
+INTERRUPTED = 130
+"""`core.errors.ExitCode.INTERRUPTED`, which has not been loaded yet."""
+
+
+def main() -> int:
+    """Load the command line and run it; its exit code. Raises nothing."""
+    try:
+        from mldeploy.cli.main import main as run  # noqa: PLC0415 - see above
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return run()
