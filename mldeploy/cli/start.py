@@ -1,4 +1,4 @@
-"""Where the program begins: all that it needs is loaded inside, so that a Ctrl-C meanwhile is one, and not a traceback."""
+"""Where the program begins: all that it needs is loaded inside, so that a Ctrl-C meanwhile is no traceback."""
 
 from __future__ import annotations
 
