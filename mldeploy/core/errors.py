@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
 
 _MEANINGS = {
     ExitCode.OK: "Done.",
-    ExitCode.FAILED: "The deployment failed (the verdict says why, and the old version, if any, still answers), "
+    ExitCode.FAILED: "The deployment failed (the verdict says why; the old version, if any, answers unless it says otherwise), "
     "or the doctor found an error.",
     ExitCode.USAGE: "The command line is wrong: an unknown command, flag or target, or a confirmation was missing.",
     ExitCode.CONFIG: "A configuration file is wrong: TOML syntax, an unknown key, a value of the wrong type.",
