@@ -33,8 +33,8 @@ class ExitCode(IntEnum):
 
 _MEANINGS = {
     ExitCode.OK: "Done.",
-    ExitCode.FAILED: "The deployment failed (the verdict says why; the old version, if any, answers unless it says otherwise), "
-    "or the doctor found an error.",
+    ExitCode.FAILED: "The deployment failed (the verdict says why; the old version, if any, answers unless it says "
+    "otherwise), or the doctor or the check of an image found an error.",
     ExitCode.USAGE: "The command line is wrong: an unknown command, flag or target, or a confirmation was missing.",
     ExitCode.CONFIG: "A configuration file is wrong: TOML syntax, an unknown key, a value of the wrong type.",
     ExitCode.PROJECT: "The project folder is wrong: a file is missing or cannot be read.",
