@@ -77,12 +77,12 @@ def measure(client: APIClient, runs: int, cold_runs: int) -> Figures:
 
 
 def _cold(client: APIClient, app: Subject, base: str, ca_bundle: Path | None, runs: int) -> Pair:
-    """Building with nothing cached, in turn; every run on a base of its own."""
+    """Building with nothing cached, in turn, by the same builder; every run on a base of its own."""
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(runs):
         with fresh_base(client, base) as fresh:
-            ours.append(seconds(partial(app.on_base(fresh).mldeploy, "build")))
+            ours.append(seconds(partial(app.on_base(fresh).mldeploy, "build", "--builder=classic")))
             theirs.append(seconds(partial(_build_tutorial, client, app.folder, fresh, ca_bundle)))
             app.mldeploy("destroy", "--yes")
     return Pair(Spread(tuple(ours)), Spread(tuple(theirs)))

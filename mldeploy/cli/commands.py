@@ -69,14 +69,19 @@ def plan(
     planning.plan(run, target, options.overrides(target, port, host, platform, base_image))
 
 
-def build(run: Run, platform: options.Platform = None, base_image: options.BaseImage = None) -> None:
+def build(
+    run: Run,
+    platform: options.Platform = None,
+    base_image: options.BaseImage = None,
+    builder: options.Builder = None,
+) -> None:
     """Build the app's image, unless it is there already for exactly these files.
 
-    Prints the image's reference, its size and each layer's part of it.
+    Prints the image's reference, what built it, its size and each layer's part of it.
     """
     from mldeploy.cli.work import images
 
-    images.build(run, options.build_overrides(platform, base_image))
+    images.build(run, options.build_overrides(platform, base_image, builder))
 
 
 def login(

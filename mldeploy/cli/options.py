@@ -43,6 +43,10 @@ BaseImage = Annotated[
     str | None,
     typer.Option("--base-image", metavar="IMAGE", help="What the image is built on.", show_default=False),
 ]
+Builder = Annotated[
+    str | None,
+    typer.Option("--builder", metavar="NAME", help="What builds: auto, buildkit or classic.", show_default=False),
+]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Allow what cannot be changed in place to be removed and made anew.")
 ]
@@ -59,9 +63,13 @@ def overrides(
     return (*address, *build_overrides(platform, base_image))
 
 
-def build_overrides(platform: str | None, base_image: str | None) -> Overrides:
+def build_overrides(platform: str | None, base_image: str | None, builder: str | None = None) -> Overrides:
     """What the flags of a build say over the configuration."""
-    return given(("build.platform", platform, "--platform"), ("build.base_image", base_image, "--base-image"))
+    return given(
+        ("build.platform", platform, "--platform"),
+        ("build.base_image", base_image, "--base-image"),
+        ("build.builder", builder, "--builder"),
+    )
 
 
 def given(*settings: tuple[str, str | int | None, str]) -> Overrides:

@@ -5,7 +5,7 @@ None stands for "not written". What is not written is filled in by `config.resol
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -131,6 +131,12 @@ class BuildTable(Table):
         description="PEM file of certificates that the build trusts in addition, for machines behind a proxy that "
         "inspects TLS. None of it stays in the image. Relative to the project folder; `~` is your home.",
         examples=["~/company-ca.pem"],
+    )
+    builder: Literal["auto", "buildkit", "classic"] = Field(
+        default="auto",
+        description="What builds. BuildKit, through `docker buildx` or a docker command that holds it, keeps what was "
+        "downloaded; the classic builder is part of every engine. auto: BuildKit where it can be had. The image's "
+        "layers are the same.",
     )
 
 

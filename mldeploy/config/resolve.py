@@ -84,6 +84,7 @@ def _build(raw: Raw, table: BuildTable, found: Found) -> Build:
         dockerfile=(found.dockerfile if table.dockerfile is None else table.dockerfile) or None,
         args=tuple(sorted(table.args.items())),
         ca_bundle=_path(raw, "build.ca_bundle", table.ca_bundle),
+        builder=table.builder,
     )
 
 

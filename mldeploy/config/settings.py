@@ -57,6 +57,8 @@ class Build:
     """Build arguments, sorted by name. They are visible in the image's history: never a secret."""
     ca_bundle: Path | None
     """PEM file that the build trusts in addition, on machines behind an intercepting proxy. Not left in the image."""
+    builder: str = "auto"
+    """`auto`, `buildkit` or `classic`: how it is built, not what."""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from mldeploy.image.files import CHUNK, File, Sort
 
@@ -59,6 +61,22 @@ class Context:
         told(len(block))
         yield bytes(block)
 
+    def unpack(self, folder: Path, told: Callable[[int], None] = lambda _: None) -> None:
+        """The context as files in a new folder; `told` hears the bytes of each. Raises as `tar` does."""
+        folder.mkdir()
+        for member in self.members:
+            path = folder / member.path
+            if isinstance(member, File) and member.sort is Sort.FOLDER:
+                path.mkdir()
+                path.chmod(member.mode)
+            elif isinstance(member, File) and member.sort is Sort.LINK:
+                path.symlink_to(member.target)
+            else:
+                told(_write(member, path))
+        for member in reversed(self.members):  # writing into a folder changes its time
+            if isinstance(member, File) and member.sort is not Sort.FILE:
+                os.utime(folder / member.path, (EPOCH, EPOCH), follow_symlinks=False)
+
     def _pieces(self) -> Iterator[bytes]:
         for member in self.members:
             if isinstance(member, File) and member.size > CHUNK:
@@ -69,6 +87,21 @@ class Context:
                 content = member.content if isinstance(member, Text) else b"".join(member.chunks())
                 yield _header(member, _moment(content)) + content + _padding(len(content))
         yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _write(member: Member, path: Path) -> int:
+    """Write a file as it would stand in the tar, and return its size."""
+    small = isinstance(member, Text) or member.size <= CHUNK
+    pieces = [member.content] if isinstance(member, Text) else member.chunks()
+    with path.open("wb") as file:
+        content = b""
+        for piece in pieces:
+            file.write(piece)
+            content = piece if small else b""
+    path.chmod(0o644 if isinstance(member, Text) else member.mode)
+    moment = _moment(content)
+    os.utime(path, (moment, moment))
+    return path.stat().st_size
 
 
 def digest(members: Iterable[Member]) -> str:

@@ -18,6 +18,7 @@ from requests.exceptions import RequestException
 from mldeploy.image.errors import EngineError, error_number, explanation
 
 DEFAULT_ENDPOINT = DEFAULT_UNIX_SOCKET.replace("http+", "")
+DEFAULT_CONTEXT = "default"
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,21 @@ def _endpoint() -> tuple[str, TLSConfig | None]:
     if os.environ.get("DOCKER_HOST"):
         settings = docker.utils.kwargs_from_env()
         return str(settings["base_url"]), settings.get("tls")
-    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
-    if name == "default":
+    name = context_name()
+    if name == DEFAULT_CONTEXT:
         return DEFAULT_ENDPOINT, None
     context = Context.load_context(name)
     if context is None:
         todo = "`docker context ls` lists those that exist; `docker context use default` goes back to the usual one."
         raise EngineError(f"Docker context {name!r}", "does not exist", todo)
     return context.Host or DEFAULT_ENDPOINT, context.TLSConfig
+
+
+def context_name() -> str:
+    """The Docker context that is in force. DOCKER_HOST stands above every context, and belongs to the usual one."""
+    if os.environ.get("DOCKER_HOST"):
+        return DEFAULT_CONTEXT
+    return os.environ.get("DOCKER_CONTEXT") or str(get_current_context_name())
 
 
 def _unreachable(endpoint: str, error: Exception) -> EngineError:

@@ -10,6 +10,7 @@ from docker.errors import ImageNotFound
 
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
+from mldeploy.image.labels import BUILDER
 from mldeploy.image.types import Image, Layer
 
 
@@ -56,7 +57,7 @@ def image(engine: Engine, reference: str, found: Found, *, ours: bool) -> Image:
     with engine_errors(reference):
         history = engine.client.history(found.id)
     layers = tuple(_layers(history, _PARTS if ours else ()))
-    return Image(reference, found.id, found.platform, found.size, layers[::-1])
+    return Image(reference, found.id, found.platform, found.size, layers[::-1], found.labels.get(BUILDER, ""))
 
 
 _PARTS = ("code", "assets", "model", "dependencies")

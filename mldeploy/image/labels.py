@@ -8,6 +8,8 @@ TARGET = "mldeploy.target"
 """The target that it belongs to. An image belongs to the engine that it lives on: `local`."""
 HASH = "mldeploy.hash"
 """The hash of everything that decides an image, 64 hex digits; its first 16 are the image's tag."""
+BUILDER = "mldeploy.builder"
+"""What built an image: `buildkit` or `classic`. The layers are the same."""
 STAGE = "mldeploy.stage"
 """The recipe's stage that an image was left by: `builder`."""
 

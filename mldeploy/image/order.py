@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mldeploy.image.assembly import Assembly
-from mldeploy.image.build import Order
+from mldeploy.image.builder import Builder
 from mldeploy.image.context import Context, Member, Text
 from mldeploy.image.dockerfile import label, labelled
 from mldeploy.image.files import File
 from mldeploy.image.ignore import NAME
-from mldeploy.image.labels import HASH, belonging
+from mldeploy.image.labels import BUILDER, HASH, belonging
+from mldeploy.image.recipe import Recipe
 from mldeploy.image.render import render
 from mldeploy.image.source import source_labels
 from mldeploy.image.types import BaseDigest
@@ -18,36 +20,53 @@ from mldeploy.image.types import BaseDigest
 RECIPE = "Dockerfile"
 
 
-def order(assembly: Assembly, reference: str, digest: str, base: BaseDigest) -> Order:
-    """The order for one build. Asks git where the code comes from; reads nothing else."""
+@dataclass(frozen=True)
+class Order:
+    """What is to be built. reference: `name:tag`. args may be read in the image's history.
+
+    recipe: the Dockerfile where it does not stand in the context.
+    """
+
+    reference: str
+    context: Context
+    platform: str
+    args: Mapping[str, str]
+    recipe: bytes | None = None
+
+
+def order(assembly: Assembly, reference: str, digest: str, base: BaseDigest, builder: Builder) -> Order:
+    """The order for one build by `builder`. Asks git where the code comes from; reads nothing else.
+
+    The labels stand in the recipe: handed to the classic builder, each would be a step, and a tenth of a second.
+    """
     build = assembly.project.build
-    return Order(
-        reference=reference,
-        context=_context(assembly, _labels(assembly, digest, base)),
-        platform=build.platform,
-        args=dict(build.args),
-    )
-
-
-def _context(assembly: Assembly, labels: Mapping[str, str]) -> Context:
-    """The labels stand in the recipe: handed to the builder, each would be a step, and a tenth of a second."""
+    labels = _labels(assembly, digest, base) | {BUILDER: builder.value}
     if assembly.recipe is None:
-        return _own_context(assembly, labels)
-    recipe = Text(RECIPE, f"{render(assembly.recipe)}{label(labels)}\n".encode())
+        context, recipe = _own(assembly, labels, builder)
+    else:
+        context, recipe = _ours(assembly, assembly.recipe, labels, builder), None
+    return Order(reference, context, build.platform, dict(build.args), recipe)
+
+
+def _ours(assembly: Assembly, recipe: Recipe, labels: Mapping[str, str], builder: Builder) -> Context:
+    text = Text(RECIPE, f"{render(recipe, builder)}{label(labels)}\n".encode())
     # These are there even if empty: the recipe copies them all.
     folders = (File.folder(f"{name}/app") for name in ("model", "assets", "code"))
-    return Context.of(RECIPE, (*assembly.members, recipe, *folders))
+    return Context.of(RECIPE, (*assembly.members, text, *folders))
 
 
-def _own_context(assembly: Assembly, labels: Mapping[str, str]) -> Context:
-    """With the Dockerfile and `.dockerignore` even if that excludes them: the builder reads and then drops them."""
+def _own(assembly: Assembly, labels: Mapping[str, str], builder: Builder) -> tuple[Context, bytes | None]:
+    """The user's own recipe, inside of the context for the classic builder and beside it for BuildKit."""
     app = assembly.project.app
     name = str(assembly.project.build.dockerfile)
-    text = labelled(assembly.dockerfile, belonging(app.name), labels)
-    members: list[Member] = [*assembly.members, Text(name, text.encode("utf-8", "surrogateescape"))]
+    text = labelled(assembly.dockerfile, belonging(app.name), labels).encode("utf-8", "surrogateescape")
+    if builder is Builder.BUILDKIT:
+        return Context.of(name, assembly.members), text
+    # Even if `.dockerignore` excludes them: the classic builder reads and then drops them.
+    members: list[Member] = [*assembly.members, Text(name, text)]
     if (app.folder / NAME).exists():
         members.append(Text(NAME, (app.folder / NAME).read_bytes()))
-    return Context.of(name, members)
+    return Context.of(name, members), None
 
 
 def _labels(assembly: Assembly, digest: str, base: BaseDigest) -> dict[str, str]:

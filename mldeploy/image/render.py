@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import jinja2
 
+from mldeploy.image.builder import Builder
 from mldeploy.image.dockerfile import label
 from mldeploy.image.labels import STAGE, belonging
 from mldeploy.image.recipe import TEMPLATE, Recipe
@@ -21,8 +22,8 @@ _HEALTH_CHECK = (
 )
 
 
-def render(recipe: Recipe) -> str:
-    """The Dockerfile."""
+def render(recipe: Recipe, builder: Builder = Builder.CLASSIC) -> str:
+    """The Dockerfile for a builder. What it makes is the same; BuildKit's keeps what it has downloaded."""
     ours = belonging(recipe.app)
     template = _environment().from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
@@ -30,6 +31,7 @@ def render(recipe: Recipe) -> str:
         label=label(ours),
         label_of_builder=label({**ours, STAGE: "builder"}),
         health_check=_HEALTH_CHECK,
+        buildkit=builder is Builder.BUILDKIT,
     )
 
 

@@ -97,12 +97,15 @@ class BuiltImage(Step[HasEngine, Image]):
 
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[Image] | None, monitor: Monitor) -> Image:
         from mldeploy.image.build import build  # noqa: PLC0415 - nor does it wait for the builder
+        from mldeploy.image.builder import Builder, choose  # noqa: PLC0415
         from mldeploy.image.order import order  # noqa: PLC0415
 
         assembly = assemble(self.project)
         digest = assembly.digest(outs[self.base])
         reference = self._reference(digest)
-        found = build(cloud.engine, order(assembly, reference, digest, outs[self.base]), monitor)
+        client = choose(cloud.engine, self.project.build.builder)
+        builder = Builder.BUILDKIT if client else Builder.CLASSIC
+        found = build(cloud.engine, order(assembly, reference, digest, outs[self.base], builder), monitor, client)
         return image(cloud.engine, reference, found, ours=assembly.recipe is not None)
 
     def _reference(self, digest: str) -> str:

@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 from docker import APIClient
 from requests import Response
 
 from mldeploy.core.monitor import Monitor
+
+T = TypeVar("T")
 
 _EAR = 0.1
 """Seconds between two looks at whether the user wants to stop."""
@@ -82,7 +85,7 @@ def follow(client: APIClient, start: Start, monitor: Monitor) -> Iterator[Event]
     reader = threading.Thread(target=read, name="engine-stream", daemon=True)
     reader.start()
     try:
-        while (event := _next(lines, monitor)) is not None:
+        while (event := heard(lines, monitor)) is not None:
             yield event
     except BaseException:
         for answer in answers:
@@ -98,13 +101,17 @@ def _hang_up(answer: Response) -> None:
     answer.close()
 
 
-def _next(lines: SimpleQueue[Event | BaseException | None], monitor: Monitor) -> Event | None:
+def heard(lines: SimpleQueue[T | BaseException | None], monitor: Monitor) -> T | None:
+    """What another thread has put there, once there is something. Raises what it is, if it is an exception.
+
+    Raises CancelledError after a stop.
+    """
     while True:
         monitor.check()
         try:
-            event = lines.get(timeout=_EAR)
+            line = lines.get(timeout=_EAR)
         except Empty:
             continue
-        if isinstance(event, BaseException):
-            raise event
-        return event
+        if isinstance(line, BaseException):
+            raise line
+        return line

@@ -19,7 +19,7 @@ class Image:
 
     reference: `name:tag`, or `name@sha256:…` once pushed. digest: the registry's digest where it has been pushed, the
     engine's image id (`sha256:…`) before. platform: as inspected, `linux/amd64`. size: bytes, uncompressed.
-    layers: the newest last.
+    layers: the newest last. builder: what built it, `buildkit` or `classic`; "" if that is not known.
     """
 
     reference: str
@@ -27,6 +27,7 @@ class Image:
     platform: str
     size: int
     layers: tuple[Layer, ...]
+    builder: str = ""
 
 
 @dataclass(frozen=True)

@@ -163,19 +163,41 @@ def test_the_kernel_is_asked_for_emulation_where_it_is_ours(
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "said", "level"),
     [
-        ('[ "$1" = buildx ] && echo "github.com/docker/buildx v0.17.1 2fdf8b9"', "docker buildx v0.17.1"),
-        ('[ "$1" = --version ] && echo "Docker version 20.10.24, build 5d6db84"', "through the docker command"),
-        ('[ "$1" = --version ] && echo "Docker version 28.2.2, build e6534b4"', "no buildx plugin"),
+        (
+            '[ "$1" = buildx ] && echo "github.com/docker/buildx v0.17.1 2fdf8b9"',
+            "BuildKit through docker buildx v0.17.1",
+            Level.OK,
+        ),
+        ('[ "$1" = --version ] && echo "Docker version 20.10.24, build 5d6db84"', "BuildKit through /", Level.OK),
+        ('[ "$1" = --version ] && echo "Docker version 28.2.2, build e6534b4"', "no buildx plugin", Level.WARNING),
     ],
 )
 @pytest.mark.usefixtures("engine")
-def test_the_builders_are_named(patient: Patient, program: Callable[[str, str], Path], script: str, said: str) -> None:
-    program("docker", script)
+def test_the_builders_are_named(
+    patient: Patient,
+    program: Callable[[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+    said: str,
+    level: Level,
+) -> None:
+    monkeypatch.setenv("PATH", str(program("docker", script).parent))
     found = patient.engine()["builder"]
     assert said in found.what
-    assert found.level is Level.OK
+    assert "classic" in found.what
+    assert found.level is level
+    assert bool(found.todo) == (level is not Level.OK)
+
+
+@pytest.mark.usefixtures("engine")
+def test_that_the_demanded_builder_is_missing_is_an_error(
+    patient: Patient, program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(program("docker", "exit 1").parent))
+    patient.build(builder="buildkit")
+    assert patient.engine()["builder"].level is Level.ERROR
 
 
 def docker_config(home: Path, **keys: object) -> None:

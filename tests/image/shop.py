@@ -58,10 +58,13 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def project(folder: Path, name: str = "shop", /, *, app: dict[str, Any] | None = None, **build: Any) -> Project:
-    """The settings that this machine's user would have here, but for what is given."""
+    """The settings that this machine's user would have here, but for what is given, and for the builder: most tests
+    are about what the classic one does and leaves."""
     loaded = load(folder)
     changed = replace(loaded.app, name=name, models=("model.bin",) if (folder / "model.bin").exists() else ())
-    return replace(loaded, app=replace(changed, **(app or {})), build=replace(loaded.build, **build))
+    return replace(
+        loaded, app=replace(changed, **(app or {})), build=replace(loaded.build, **{"builder": "classic", **build})
+    )
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ from mldeploy.core.events import Action, Event, Progressed, ignore
 from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError, Intent
-from mldeploy.image.build import Order, build
+from mldeploy.image.build import build
 from mldeploy.image.context import Context
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError
 from mldeploy.image.files import listing
 from mldeploy.image.ignore import Ignore
+from mldeploy.image.order import Order
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
 from tests.image.conftest import Built

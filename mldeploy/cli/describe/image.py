@@ -12,7 +12,7 @@ from mldeploy.ui.documents.image import ImageDocument, LayerDocument, StepDocume
 
 def image(found: Image) -> ImageDocument:
     layers = tuple(LayerDocument(layer.instruction, layer.size) for layer in found.layers)
-    return ImageDocument(found.reference, found.digest, found.platform, found.size, layers)
+    return ImageDocument(found.reference, found.digest, found.platform, found.size, layers, found.builder)
 
 
 def stored_image(found: BuiltInfo) -> StoredImageDocument:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-
-from mldeploy.doctor.command import output
 from mldeploy.doctor.engine.facts import Facts, Kind
-from mldeploy.providers.checks import Finding, ok
+from mldeploy.image.builder import REMEDY, buildx, client, missing
+from mldeploy.providers.checks import Finding, Level, ok
 
-_CLIENT_WITH_BUILDKIT = range(18, 23)
-"""Major versions of the docker command that hold BuildKit's client themselves; later ones leave it to buildx."""
+SUBJECT = "builder"
 
 
-def builder(facts: Facts) -> Finding:
-    """Say which builders there are. None of them is missed: the classic one is part of every engine."""
-    classic = "the engine's classic builder"
+def builder(facts: Facts, wanted: str) -> Finding:
+    """Say which builders there are. wanted: `build.builder`."""
     if facts.kind is Kind.PODMAN:
-        return ok("builder", "Podman's own")
-    if buildx := re.search(r"v?\d+\.\d+\S*", output("docker", "buildx", "version")):
-        return ok("builder", f"{classic}, and BuildKit through docker buildx {buildx[0]}")
-    client = re.search(r"version (\d+)\.", output("docker", "--version"))
-    if client and int(client[1]) in _CLIENT_WITH_BUILDKIT:
-        return ok("builder", f"{classic}, and BuildKit through the docker command")
-    why = "the docker command has no buildx plugin" if shutil.which("docker") else "there is no docker command"
-    return ok("builder", f"{classic}; no BuildKit, since {why}")
+        return ok(SUBJECT, "Podman's own")
+    classic = "the engine's classic builder"
+    found = client()
+    if found is None:
+        level = Level.ERROR if wanted == "buildkit" else Level.WARNING
+        todo = f"{REMEDY}: it keeps what a build has downloaded, and sends less."
+        return Finding(SUBJECT, level, f"{classic}; no BuildKit, since {missing()}", todo)
+    through = f"docker buildx {buildx(found.program)}" if found.buildx else found.program
+    chosen = f" (build.builder: {wanted})" if wanted != "auto" else ""
+    return ok(SUBJECT, f"BuildKit through {through}, and {classic}{chosen}")

@@ -52,4 +52,5 @@ def _platform(about: Circumstances) -> Iterator[Finding]:
 
 def _builder(about: Circumstances) -> Iterator[Finding]:
     if facts := about.machine.known:
-        yield builder(facts)
+        project = about.reading.project
+        yield builder(facts, project.build.builder if project else "auto")

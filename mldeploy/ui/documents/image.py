@@ -25,6 +25,7 @@ class ImageDocument:
     platform: Annotated[str, "`linux/amd64`"]
     size: Annotated[int, "bytes, uncompressed"]
     layers: Annotated[tuple[LayerDocument, ...], "the newest last"]
+    builder: Annotated[str, "what built it: `buildkit` or `classic`; empty if that is not known"]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ FEW = 8
 REMARKABLE = 0.005
 """Of many layers, one smaller than this part of its image is not worth a line."""
 
+_BUILDERS = {"buildkit": "  built by BuildKit", "classic": "  built by the classic builder"}
+
 
 def built(document: BuildDocument, page: Page, *, terse: bool) -> None:
     """`build`. Terse: the reference alone."""
@@ -27,7 +29,8 @@ def built(document: BuildDocument, page: Page, *, terse: bool) -> None:
         page.line(image.reference)
         return
     page.line()
-    page.line((image.reference, Style.STRONG), f"  {image.platform}  {size(image.size)}")
+    by = _BUILDERS.get(image.builder, "")
+    page.line((image.reference, Style.STRONG), f"  {image.platform}  {size(image.size)}{by}")
     page.line()
     page.table(("SIZE", "LAYER"), [(size(layer.size), layer.instruction) for layer in layers(image)])
 

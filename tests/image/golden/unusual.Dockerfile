@@ -5,9 +5,10 @@ WORKDIR /build
 ARG PIP_INDEX_URL
 ARG UV_DEFAULT_INDEX
 COPY builder/certificates.pem ./
-RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem && python3 -m pip install --quiet --no-cache-dir --no-compile --disable-pip-version-check --root-user-action=ignore --target=/build/uv uv==1.1
+ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 \
+    PATH=$PATH:/build/uv/bin VIRTUAL_ENV=/venv UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never SOURCE_DATE_EPOCH=946684800
+RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem && python3 -m pip install --quiet --no-compile --disable-pip-version-check --root-user-action=ignore --target=/build/uv uv==1.1
 COPY builder/trim.py builder/gunicorn_conf.py builder/requirements/ ./
-ENV PATH=$PATH:/build/uv/bin VIRTUAL_ENV=/venv UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never
 # Bytecode without times in it, and one time for every file: the same packages are the same layer, wherever it is built.
 # A file that does not compile is no reason to fail: some packages ship templates, or code for another Python.
 RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem && uv venv --quiet --python=python3 /venv \

@@ -2,9 +2,10 @@
 FROM python:3.11-slim-bookworm AS builder
 LABEL mldeploy.app="insurance" mldeploy.target="local" mldeploy.stage="builder"
 WORKDIR /build
-RUN python3 -m pip install --quiet --no-cache-dir --no-compile --disable-pip-version-check --root-user-action=ignore --target=/build/uv uv==1.0
+ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 \
+    PATH=$PATH:/build/uv/bin VIRTUAL_ENV=/venv UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never SOURCE_DATE_EPOCH=946684800
+RUN python3 -m pip install --quiet --no-compile --disable-pip-version-check --root-user-action=ignore --target=/build/uv uv==1.0
 COPY builder/trim.py builder/gunicorn_conf.py builder/requirements/ ./
-ENV PATH=$PATH:/build/uv/bin VIRTUAL_ENV=/venv UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never
 # Bytecode without times in it, and one time for every file: the same packages are the same layer, wherever it is built.
 # A file that does not compile is no reason to fail: some packages ship templates, or code for another Python.
 RUN uv venv --quiet --python=python3 /venv \
