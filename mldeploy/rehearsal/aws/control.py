@@ -1,0 +1,73 @@
+"""The rehearsal's own interface, beside AWS's: faults are ordered and calls are read here.
+
+Every request bears the token: a page in a browser can reach an address of this machine, and must not be able to order.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from werkzeug.wrappers import Request, Response
+
+from mldeploy.rehearsal.aws.faults import Fault, Kind
+from mldeploy.rehearsal.aws.frontdoor import FrontDoor
+from mldeploy.rehearsal.aws.interface import PREFIX, TOKEN, Thing
+from mldeploy.rehearsal.aws.registry_door import RegistryDoor
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class Control:
+    """A WSGI application in front of the front door. contents, reset: what only the stand-in itself can say and do."""
+
+    def __init__(
+        self,
+        door: FrontDoor,
+        registry: RegistryDoor,
+        token: str,
+        contents: Callable[[], Iterable[Thing]],
+        reset: Callable[[], None],
+    ) -> None:
+        self._door = door
+        self._registry = registry
+        self._token = token
+        self._contents = contents
+        self._reset = reset
+
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if not str(environ.get("PATH_INFO", "")).startswith(PREFIX):
+            return self._door(environ, start)
+        request = Request(environ)
+        if not hmac.compare_digest(request.headers.get(TOKEN, "").encode(), self._token.encode()):
+            return Response("not yours\n", 403)(environ, start)
+        order = f"{request.method} {request.path.removeprefix(PREFIX)}"
+        answers: dict[str, Callable[[Request], object]] = {
+            "GET calls": lambda _: [asdict(call) for call in self._door.calls],
+            "GET transfers": lambda _: [asdict(transfer) for transfer in self._registry.transfers],
+            "GET contents": lambda _: [asdict(thing) for thing in self._contents()],
+            "POST faults": self._order,
+            "DELETE faults": lambda _: self._door.orders.clear(),
+            "GET struck": self._struck,
+            "POST reset": lambda _: self._forget(),
+        }
+        if order not in answers:
+            return Response("there is no such thing\n", 404)(environ, start)
+        return Response(json.dumps(answers[order](request)), content_type="application/json")(environ, start)
+
+    def _order(self, request: Request) -> None:
+        content = request.get_json()
+        self._door.orders.add(Fault(**{**content, "kind": Kind(content["kind"])}))
+
+    def _struck(self, request: Request) -> int:
+        return self._door.orders.struck(int(request.args["count"]), float(request.args["seconds"]))
+
+    def _forget(self) -> None:
+        self._door.orders.clear()
+        self._reset()
+        self._registry.forget()
+        self._door.forget()

@@ -1,0 +1,113 @@
+"""A rehearsal's process: it is started, found again, replaced when it has died, and ended without a trace."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from docker.errors import APIError, NotFound
+
+from mldeploy.core.errors import LockedError
+from mldeploy.core.lock import Lock
+from mldeploy.image.engine import Engine
+from mldeploy.image.errors import EngineError
+from mldeploy.rehearsal.errors import RehearsalError
+from mldeploy.rehearsal.place import LABEL, Place
+
+LOG = "rehearsal.log"
+READY = "ready"
+"""The line by which the process says that its place is written and that it answers."""
+_PATIENCE = 20.0
+"""Seconds that a process has to end by itself."""
+
+
+def launch(
+    folder: Path, program: str, options: Sequence[str] = (), *, tied: bool
+) -> tuple[Place, subprocess.Popen[str]]:
+    """Start the Python module `program` for this folder and wait until it answers.
+
+    tied: it ends with us, whatever becomes of us; otherwise it outlives us. Raises RehearsalError with the process's
+    own reason if it cannot start.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", program, str(folder), *options, *(["--tied"] if tied else [])],
+            stdin=subprocess.PIPE if tied else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    with process.stdout as answer:
+        said = answer.readline().strip()
+    place = Place.read(folder)
+    if said != READY or place is None:
+        process.kill()
+        process.wait()
+        raise RehearsalError("rehearsal", said or f"it does not start; its log is {folder / LOG}", "")
+    return place, process
+
+
+def ensure(folder: Path, program: str, options: Sequence[str] = ()) -> Place:
+    """The rehearsal of this folder; it is started if there is none, or if the one that there was has died."""
+    while True:
+        place = Place.read(folder)
+        if place is not None and place.is_running:
+            return place
+        try:
+            with Lock(folder.with_suffix(".lock"), "mldeploy rehearse up") as lock:
+                if Place.read(folder) == place:  # otherwise somebody else was faster
+                    end(folder)
+                    place, _ = launch(folder, program, options, tied=False)
+                lock.release(remove=True)
+        except LockedError:
+            time.sleep(0.1)
+
+
+def end(folder: Path) -> bool:
+    """End the rehearsal of this folder and remove all that it has left. True if there was one. May be repeated."""
+    if not folder.exists():
+        return False
+    place = Place.read(folder)
+    if place is not None:
+        for process in place.processes:
+            _end(process.find())
+        with suppress(EngineError):  # without an engine there are no containers either
+            sweep(Engine.connect(), place)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+    return True
+
+
+def sweep(engine: Engine, place: Place) -> None:
+    """Remove the rehearsal's containers, and what of its registry's images is on the engine."""
+    client = engine.client
+    for container in client.containers(all=True, filters={"label": f"{LABEL}={place.name}"}):
+        with suppress(NotFound, APIError):
+            client.remove_container(container["Id"], force=True, v=True)
+    for image in client.images():
+        names = (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ()))
+        for name in names:
+            if name.startswith(f"{place.registry}/"):
+                with suppress(NotFound, APIError):
+                    client.remove_image(name, noprune=True)
+
+
+def _end(process: psutil.Process | None) -> None:
+    if process is None:
+        return
+    with suppress(psutil.NoSuchProcess):
+        process.terminate()
+        try:
+            process.wait(_PATIENCE)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(_PATIENCE)

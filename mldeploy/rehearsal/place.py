@@ -1,0 +1,76 @@
+"""Where a rehearsal is: what a process in the background has written down for those who want to talk to it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+FILE = "place.json"
+LABEL = "mldeploy.rehearsal"
+"""On every container that a rehearsal starts: whose it is."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process, told from a later one of the same number by when it was started (seconds since 1970)."""
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> Process:
+        """The process that has this number now. Raises psutil.NoSuchProcess."""
+        return cls(pid, psutil.Process(pid).create_time())
+
+    def find(self) -> psutil.Process | None:
+        """It, if it still runs."""
+        with suppress(psutil.NoSuchProcess):
+            found = psutil.Process(self.pid)
+            if abs(found.create_time() - self.started) < 1 and found.status() != psutil.STATUS_ZOMBIE:
+                return found
+        return None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A rehearsal that runs, or ran.
+
+    url: its front door. name: the value of LABEL on its containers. key, secret, token: what its callers show it; they
+    are good nowhere else. registry: HOST:PORT. processes: all that it consists of, the one that ends the others first.
+    """
+
+    url: str
+    name: str
+    region: str
+    key: str
+    secret: str
+    token: str
+    registry: str
+    processes: tuple[Process, ...]
+
+    def write(self, folder: Path) -> None:
+        """At once or not at all, and for nobody else to read."""
+        path = folder / FILE
+        draft = path.with_suffix(".new")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        draft.replace(path)
+
+    @classmethod
+    def read(cls, folder: Path) -> Place | None:
+        """What stands in the folder; None if nothing does that can be understood."""
+        try:
+            content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            processes = tuple(Process(**each) for each in content.pop("processes"))
+            return cls(**content, processes=processes)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    @property
+    def is_running(self) -> bool:
+        """All its processes are there."""
+        return all(process.find() for process in self.processes)
