@@ -71,6 +71,8 @@ class Step(ABC, Generic[CloudT_contra, OutT_co]):
     """Stable name: an old journal must still find its class."""
     title: ClassVar[str]
     """What the user reads: "Create ECR repository"."""
+    stays: ClassVar[bool] = False
+    """`undo` never removes it, since others may stand on it: a removal does not announce it."""
 
     @abstractmethod
     def key(self) -> Key:

@@ -26,6 +26,7 @@ class BaseImage(Step[HasEngine, BaseDigest]):
 
     kind: ClassVar[str] = "base-image"
     title: ClassVar[str] = "Get the base image"
+    stays: ClassVar[bool] = True
 
     project: Project
 
@@ -115,3 +116,15 @@ class BuiltImage(Step[HasEngine, Image]):
     def undo(cloud: HasEngine, key: Key, monitor: Monitor) -> bool:
         """Remove every image of the app, and what its builds left; what a foreign container uses is left alone."""
         return catalogue.remove(cloud.engine, key.name)
+
+
+@dataclass(frozen=True, eq=False)
+class EngineImage(BuiltImage):
+    """The same to a target elsewhere: the image belongs to the engine, whatever becomes of what was made from it."""
+
+    stays: ClassVar[bool] = True
+
+    @staticmethod
+    def undo(cloud: HasEngine, key: Key, monitor: Monitor) -> bool:
+        """Stays: `mldeploy images --prune` removes it, and so does removing the app from this machine."""
+        return False

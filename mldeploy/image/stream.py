@@ -25,6 +25,7 @@ class Event:
     """One line of a stream. text: what a build's step printed. error: why it failed, empty as long as it has not.
 
     layer, status, done, total: a layer's progress in a pull or push, in bytes. image: the id of what was built.
+    digest: of what was pushed.
     """
 
     text: str = ""
@@ -34,10 +35,11 @@ class Event:
     done: int = 0
     total: int = 0
     image: str = ""
+    digest: str = ""
 
     @classmethod
     def parse(cls, line: Mapping[str, object]) -> Event:
-        """From the engine's JSON (API reference, ImageBuild and ImageCreate)."""
+        """From the engine's JSON (API reference, ImageBuild, ImageCreate, ImagePush)."""
         detail, aux = _table(line, "progressDetail"), _table(line, "aux")
         return cls(
             text=str(line.get("stream", "")),
@@ -47,6 +49,7 @@ class Event:
             done=_number(detail.get("current")),
             total=_number(detail.get("total")),
             image=str(aux.get("ID", "")),
+            digest=str(aux.get("Digest", "")),
         )
 
 

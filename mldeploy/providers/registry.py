@@ -13,7 +13,9 @@ from mldeploy.providers.errors import PluginError, UnknownTargetError
 
 GROUP = "mldeploy.providers"
 # Reading every installed distribution's metadata takes longer than a command with nothing to do: our own are known.
-BUILT_IN = MappingProxyType({"local": "mldeploy.providers.local"})
+BUILT_IN = MappingProxyType({"local": "mldeploy.providers.local", "ecr": "mldeploy.providers.aws.ecr"})
+EXTRAS = MappingProxyType({"ecr": "aws"})
+"""The extra of the package that brings a target's SDK."""
 
 AnyProvider: TypeAlias = Provider[Any, Any]
 """A provider chosen at run time. Its cloud and settings fit each other, and nobody else may look into them."""
@@ -29,17 +31,28 @@ def names() -> tuple[str, ...]:
 def find(name: str) -> AnyProvider:
     """The provider of a target. Imports its SDK.
 
-    Raises UnknownTargetError with the known names, PluginError if an installed provider cannot be used.
+    Raises UnknownTargetError with the known names, PluginError if a provider or its SDK cannot be used.
     """
     if name in BUILT_IN:
-        provider: AnyProvider = import_module(BUILT_IN[name]).provider
-        return provider
+        return _built_in(name)
     for each in entry_points(group=GROUP, name=name):
         return _load(each)
     known = names()
     nearest = difflib.get_close_matches(name, known, n=1)
     what = f"there is no target {name!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
     raise UnknownTargetError("--target", what, f"Known targets: {', '.join(known)}.")
+
+
+def _built_in(name: str) -> AnyProvider:
+    try:
+        provider: AnyProvider = import_module(BUILT_IN[name]).provider
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(name)
+        if extra is None or (error.name or "").startswith("mldeploy"):
+            raise
+        what = f"needs the package {error.name}, which is not installed"
+        raise PluginError(f"target {name}", what, f"Install it: `pip install 'mldeploy[{extra}]'`.") from error
+    return provider
 
 
 def _load(entry: EntryPoint) -> AnyProvider:

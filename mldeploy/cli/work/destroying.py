@@ -12,7 +12,6 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.core import verbs
 from mldeploy.core.graph import steps_of
 from mldeploy.core.step import Resource
-from mldeploy.image.steps import BaseImage
 from mldeploy.ui.documents.deployment import DestroyDocument
 from mldeploy.ui.plain import of_removal
 from mldeploy.ui.views import deployment as views
@@ -44,9 +43,10 @@ def _deployment(run: Run, target: str, app: str | None) -> session.Deployment[ob
 
 
 def _doomed(deployment: session.Deployment[object]) -> list[Resource]:
-    """What would go. A base image is in the journal when it was pulled, but others may stand on it: it stays."""
+    """What would go. What others may stand on is in the journal, too, but it stays."""
     found = dict.fromkeys((*deployment.begun, *deployment.inventory()))
-    return [each for each in found if each.kind != BaseImage.kind]
+    staying = {kind for kind, step in deployment.kinds.items() if step.stays}
+    return [each for each in found if each.kind not in staying]
 
 
 def _ask(run: Run, deployment: session.Deployment[object], doomed: list[Resource]) -> None:

@@ -24,7 +24,12 @@ class RegistryAccess:
 
 @dataclass(frozen=True)
 class Repository:
-    """Where an app's images are kept. name: without a tag, its registry's address included. enter: asks for access."""
+    """Where an app's images are kept. name: `address/path`, without a tag. enter: asks for access, anew each time."""
 
     name: str
     enter: Callable[[], RegistryAccess]
+
+    @property
+    def path(self) -> str:
+        """The name inside its registry."""
+        return self.name.partition("/")[2]

@@ -108,11 +108,11 @@ def _refusal(where: str, service: str, error: boto.ClientError) -> MldeployError
     if code in _EXPIRED:
         todo = f"{SIGN_IN} Keys in the environment (AWS_SESSION_TOKEN) have to be fetched anew."
         return CredentialsError(where, "the credentials have expired", todo)
+    if code in _LATE or said.startswith(("Signature expired", "Signature not yet current")):
+        return CredentialsError(where, "AWS says that this machine's clock is wrong", "Set it: `mldeploy doctor`.")
     if code in _UNKNOWN:
         todo = "Correct them (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile), or name another --profile."
         return CredentialsError(where, f"AWS does not know these credentials ({code})", todo)
-    if code in _LATE or "Signature expired" in said or "Signature not yet current" in said:
-        return CredentialsError(where, "AWS says that this machine's clock is wrong", "Set it: `mldeploy doctor`.")
     if code in _DENIED:
         return _denied(where, f"{service}:{error.operation_name}", said)
     if code in _BUSY:

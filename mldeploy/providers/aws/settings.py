@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
+from mldeploy.config.kinds import Shown
 from mldeploy.config.target import TargetSettings
 
 NAME_PATTERN = r"^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$"
@@ -19,13 +22,13 @@ class AwsSettings(TargetSettings):
         "environment variables, `AWS_PROFILE`, the default profile, and the role of the machine.",
         examples=["production"],
     )
-    region: str = Field(
+    region: Annotated[str, Shown("the name of a region of AWS")] = Field(
         "",
         pattern=r"^$|^[a-z]{2}(-[a-z]+)+-[0-9]$",
         description="The region to work in. If not set: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's.",
         examples=["eu-west-1"],
     )
-    repository: str = Field(
+    repository: Annotated[str, Shown("a path of lower-case letters, digits and . _ - /")] = Field(
         "",
         pattern=rf"^$|{NAME_PATTERN}",
         max_length=256,

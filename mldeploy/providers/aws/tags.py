@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 APP = "mldeploy:app"
 """The app that it belongs to. Everything that mldeploy makes on AWS bears this and the next one from its creation."""
 TARGET = "mldeploy:target"
@@ -13,7 +15,7 @@ def belonging(app: str, target: str) -> dict[str, str]:
     return {APP: app, TARGET: target}
 
 
-def foreign(tags: dict[str, str], app: str, target: str) -> tuple[str, ...]:
+def foreign(tags: Mapping[str, str], app: str, target: str) -> tuple[str, ...]:
     """What a thing's tags lack to be ours, a readable line each: nothing if it is ours."""
     wanted = belonging(app, target)
     return tuple(
