@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from mldeploy.cli.assumed import documents
 from mldeploy.cli.log import listen
 from mldeploy.cli.run import Run
 from mldeploy.cli.workplace import CloudT, Workplace, configured, inspected
@@ -17,6 +18,8 @@ from mldeploy.config.target import TargetSettings
 from mldeploy.core.journal import Scope
 from mldeploy.core.step import Kinds, Resource, Step
 from mldeploy.image.types import Image
+from mldeploy.project.folder import require_folder
+from mldeploy.project.inspect import surmise
 from mldeploy.providers import registry
 from mldeploy.providers.base import Address, Login, Provider, Service
 from mldeploy.providers.errors import PluginError
@@ -45,18 +48,30 @@ class Deployment(Workplace[CloudT]):
         return last
 
 
-def complete(run: Run, target: str, overrides: Overrides = ()) -> Deployment[object]:
-    """For a deployment: the folder is looked at, and everything that it must hold is there."""
+def complete(run: Run, target: str, overrides: Overrides = (), *, aloud: bool = True) -> Deployment[object]:
+    """For a deployment: the folder is looked at, and everything that it must hold is there.
+
+    aloud: say what was assumed of it, and what looks wrong.
+    """
     provider = registry.find(target)
-    project = inspected(run, overrides)
+    inspection = inspected(run, overrides, aloud=aloud)
     settings = config.target_settings(run.folder, target, provider.settings, (*overrides, *run.account(target)))
-    return connect(run, provider, project, settings)
+    return replace(connect(run, provider, inspection.project, settings), assumed=documents(inspection))
 
 
 def known(run: Run, target: str) -> Deployment[object]:
     """For operating what runs: the configuration suffices, whatever has become of the folder's other files."""
+    return _known(run, target, configured(run))
+
+
+def askable(run: Run, target: str) -> Deployment[object]:
+    """The same for asking it: the routes that no configuration names are looked up in the source."""
+    require_folder(run.folder)
+    return _known(run, target, surmise(run.folder))
+
+
+def _known(run: Run, target: str, project: Project) -> Deployment[object]:
     provider = registry.find(target)
-    project = configured(run)
     settings = config.target_settings(run.folder, target, provider.settings, run.account(target))
     return connect(run, provider, project, settings)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import typer
 
+from mldeploy.cli.assumed import documents, tell
 from mldeploy.cli.interrupt import stoppable
 from mldeploy.cli.log import listen
 from mldeploy.cli.options import DEFAULT_TARGET
@@ -25,7 +26,9 @@ from mldeploy.core.session import Session
 from mldeploy.core.step import Resource
 from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
-from mldeploy.project.inspect import inspect, require_folder
+from mldeploy.project.folder import require_folder
+from mldeploy.project.inspect import Inspection, inspect
+from mldeploy.ui.documents.image import AssumedDocument
 from mldeploy.ui.output import Shown
 
 CloudT = TypeVar("CloudT")
@@ -38,6 +41,8 @@ class Workplace(Generic[CloudT]):
     project: Project
     cloud: CloudT
     scope: Scope
+    assumed: tuple[AssumedDocument, ...] = field(default=(), kw_only=True)
+    """What nobody has configured, and was found in the folder."""
 
     @property
     def app(self) -> str:
@@ -65,7 +70,8 @@ def watched(run: Run, shown: Shown = Shown.CHANGES) -> Iterator[tuple[Events, Ca
 
 def for_build(run: Run, overrides: Overrides = ()) -> Workplace[EngineCloud]:
     """The engine, and a folder that holds everything that an image needs."""
-    return _on_engine(run, inspected(run, overrides))
+    inspection = inspected(run, overrides)
+    return replace(_on_engine(run, inspection.project), assumed=documents(inspection))
 
 
 def for_images(run: Run) -> Workplace[EngineCloud]:
@@ -73,13 +79,12 @@ def for_images(run: Run) -> Workplace[EngineCloud]:
     return _on_engine(run, configured(run))
 
 
-def inspected(run: Run, overrides: Overrides) -> Project:
-    """The project of a folder in which everything is there that it must hold."""
+def inspected(run: Run, overrides: Overrides, *, aloud: bool = True) -> Inspection:
+    """A folder in which everything is there that it must hold. aloud: say what is assumed of it, and looks wrong."""
     inspection = inspect(run.folder, overrides)
-    if run.output.manner.verbose:
-        for note in inspection.notes:
-            run.output.say(note)
-    return inspection.project
+    if aloud:
+        tell(run, inspection)
+    return inspection
 
 
 def configured(run: Run) -> Project:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -24,7 +25,7 @@ from mldeploy.config.override import (
 )
 from mldeploy.config.resolve import Found, Raw, resolve
 from mldeploy.config.settings import Project
-from mldeploy.config.sources import Written, read_files
+from mldeploy.config.sources import Tables, Written, read_files
 from mldeploy.config.target import TargetSettings
 from mldeploy.config.text import nearest, printable
 
@@ -44,10 +45,13 @@ def load(folder: Path, overrides: Overrides = ()) -> Project:
     return resolve(read(folder, overrides), Found())
 
 
-def read(folder: Path, overrides: Overrides = ()) -> Raw:
-    """What is written for the project in `folder`, checked but not completed. Raises ConfigError."""
+def read(folder: Path, overrides: Overrides = (), found: Tables = MappingProxyType({})) -> Raw:
+    """What is written for the project in `folder`, checked but not completed. Raises ConfigError.
+
+    found: what stands in the folder, which holds where the project's own configuration is silent.
+    """
     folder = absolute(folder)
-    files = read_files(folder)
+    files = read_files(folder, found)
     keys = {name: key for table, model in TABLES.items() for name, key in scalars(model, table).items()}
     _refuse_unknown_variables(keys)
     mine = [override for override in overrides if not override.key.startswith("target.")]

@@ -37,35 +37,39 @@ class Raw:
 
 @dataclass(frozen=True)
 class Found:
-    """What stands in the folder. It holds where the configuration says nothing."""
+    """What stands in the folder and is no key of the configuration, or one whose default depends on the folder.
 
-    entry: str = "app:app"
-    models: tuple[str, ...] = ()
+    dockerfile: its own. requirements: the text of a requirements file, where the folder lists its dependencies in
+    another way. ignored: what stays out of the image, as lines of a `.dockerignore`, where the folder has none.
+    """
+
     dockerfile: str | None = None
+    requirements: str | None = None
+    ignored: tuple[str, ...] = ()
 
 
 def resolve(raw: Raw, found: Found) -> Project:
     """The complete settings. Reads the env file, nothing else. Raises ConfigError."""
     return Project(
-        _app(raw, raw.tables.app, found),
+        _app(raw, raw.tables.app),
         _build(raw, raw.tables.build, found),
         _check(raw, raw.tables.check),
     )
 
 
-def _app(raw: Raw, table: AppTable, found: Found) -> App:
+def _app(raw: Raw, table: AppTable) -> App:
     env_file = _path(raw, "app.env_file", table.env_file)
     from_file = {} if env_file is None else read_env_file(env_file, raw.written.place("app.env_file"))
     written = {name: Secret(value) for name, value in table.env.items()}
     return App(
         name=table.name or dns_label(raw.folder.name),
         folder=raw.folder,
-        entry=table.entry if "entry" in table.model_fields_set else found.entry,
+        entry=table.entry,
         port=table.port,
         health=table.health,
         predict=table.predict,
         predict_table=table.predict_table,
-        models=found.models if table.models is None else tuple(dict.fromkeys(table.models)),
+        models=tuple(dict.fromkeys(table.models or ())),
         memory=parse_size(table.memory),
         cpus=float(table.cpus),
         workers=table.workers,
@@ -85,6 +89,8 @@ def _build(raw: Raw, table: BuildTable, found: Found) -> Build:
         args=tuple(sorted(table.args.items())),
         ca_bundle=_path(raw, "build.ca_bundle", table.ca_bundle),
         builder=table.builder,
+        requirements_text=found.requirements,
+        ignored=found.ignored,
     )
 
 

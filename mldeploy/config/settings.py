@@ -59,6 +59,10 @@ class Build:
     """PEM file that the build trusts in addition, on machines behind an intercepting proxy. Not left in the image."""
     builder: str = "auto"
     """`auto`, `buildkit` or `classic`: how it is built, not what."""
+    requirements_text: str | None = None
+    """What the requirements file would say, where there is none and the dependencies are listed elsewhere."""
+    ignored: tuple[str, ...] = ()
+    """What stays out of the image, as lines of a `.dockerignore`, where there is none; empty: what usually does."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeGuard
 
 from mldeploy.config.errors import ConfigError, joined
@@ -24,12 +26,13 @@ class Written:
     """What is written, merged but not checked, and who wrote it.
 
     prefix: place of the project's keys ("mldeploy.toml: "). origins: place of each key, by its parts, that is not from
-    there.
+    there. configured: the project has a file with its configuration, be it an empty one.
     """
 
     values: Mapping[str, object]
     prefix: str
     origins: Mapping[tuple[str, ...], str]
+    configured: bool = False
 
     def where(self, path: Sequence[str | int]) -> str:
         """The place of a key, for an error: "mldeploy.toml: app.models[0]", "--port"."""
@@ -61,27 +64,41 @@ class Written:
         return replace(self, values=values, origins=origins)
 
 
-def read_files(folder: Path) -> Written:
-    """The project's file over the user's. Raises ConfigError; no file at all is no error."""
-    prefix, project = _project_file(folder)
+Tables = Mapping[str, Mapping[str, object]]
+
+
+def read_files(folder: Path, found: Tables = MappingProxyType({})) -> Written:
+    """The project's file over the user's. found: what stands in the folder, which holds where the project's file is
+    silent.
+
+    Raises ConfigError; no file at all is no error.
+    """
+    file = _project_file(folder)
+    prefix, project = file or ("", {})
+    origins: dict[tuple[str, ...], str] = {}
+    for name, table in found.items():
+        own = project.get(name, {})
+        if _is_table(own):
+            origins |= {(name, key): f"{name}.{key}" for key in table.keys() - own.keys()}
+            project = {**project, name: {**table, **own}}
     path = config_file()
     name = printable(str(path))
     machine = _machine_build(name, _parse(name, path))
     build = project.get("build", {})
     if not machine or not _is_table(build):
-        return Written(project, prefix, {})
-    origins: dict[tuple[str, ...], str] = {
-        ("build", key): f"{name}: build.{key}" for key in machine.keys() - build.keys()
-    }
-    return Written({**project, "build": {**machine, **build}}, prefix, origins)
+        return Written(project, prefix, origins, file is not None)
+    origins |= {("build", key): f"{name}: build.{key}" for key in machine.keys() - build.keys()}
+    return Written({**project, "build": {**machine, **build}}, prefix, origins, file is not None)
 
 
-def _project_file(folder: Path) -> tuple[str, dict[str, object]]:
+def _project_file(folder: Path) -> tuple[str, dict[str, object]] | None:
+    """The place of its keys, and its tables; None if the project has no configuration."""
     own = _parse(OWN_FILE, folder / OWN_FILE)
+    has_own = os.path.lexists(folder / OWN_FILE)
     tool = _parse(PYPROJECT, folder / PYPROJECT, only_with="mldeploy").get("tool")
     if not _is_table(tool) or "mldeploy" not in tool:
-        return f"{OWN_FILE}: ", own
-    if (folder / OWN_FILE).exists():
+        return (f"{OWN_FILE}: ", own) if has_own else None
+    if has_own:
         raise ConfigError(
             f"{PYPROJECT}: tool.mldeploy",
             f"there is also an {OWN_FILE}, and only one of them can hold",

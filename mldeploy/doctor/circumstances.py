@@ -46,7 +46,7 @@ class Reading:
             return cls(None, problem=problem)
         except ProjectError as problem:
             return cls(_configured(folder), problem=problem)
-        return cls(inspection.project, inspection.notes)
+        return cls(inspection.project, tuple(map(str, inspection.assumed)))
 
 
 def _configured(folder: Path) -> Project | None:

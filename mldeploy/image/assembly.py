@@ -14,28 +14,22 @@ import certifi
 from mldeploy.config.settings import Project
 from mldeploy.image.context import Member, Text, below, digest
 from mldeploy.image.dockerfile import bases
-from mldeploy.image.files import File, Sort, listing, unreadable
-from mldeploy.image.ignore import NAME, Ignore
+from mldeploy.image.files import File, Sort, listing
 from mldeploy.image.recipe import Recipe
 from mldeploy.image.requirements import requirement_files
 from mldeploy.image.types import BaseDigest
-from mldeploy.project.errors import ProjectError
+from mldeploy.project.errors import ProjectError, unreadable
+from mldeploy.project.ignore import NAME, Ignore
+from mldeploy.project.shipping import USUALLY_IGNORED, own_ignore
 
 FORMAT = 1
 """Goes into every hash. It grows when the same inputs begin to make another image."""
 
 CERTIFICATES = "builder/certificates.pem"
 
-USUALLY_IGNORED = (
-    *("**/.git", "**/.hg", "**/.svn", "**/.venv", "**/venv", "**/node_modules", "**/.mldeploy"),
-    *("**/__pycache__", "**/*.pyc", "**/.ipynb_checkpoints", "**/.DS_Store"),
-    *("**/.mypy_cache", "**/.pytest_cache", "**/.ruff_cache", "**/.hypothesis", "**/.tox", "**/.nox"),
-    *("**/.env", "**/.env.*", "**/*.env"),
-)
-"""What stays out of the image of a project that has no `.dockerignore`, and so do its virtual environments."""
-
 SETTINGS = "mldeploy.toml"
-"""Read before the image is built, never in it: another port for the outside is not another image."""
+"""Read before the image is built, never in it: another port for the outside is not another image. A Dockerfile of the
+user's own that names the file gets it."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +59,11 @@ def bases_of(project: Project) -> tuple[str, ...]:
 def assemble(project: Project) -> Assembly:
     """Look through the project's folder. Raises ProjectError for what is missing, unreadable or contradictory."""
     if project.build.dockerfile:
-        return Assembly(project, _files(project, Ignore(())), None, _own_dockerfile(project))
-    environments = (each.parent.name for each in project.app.folder.glob("*/pyvenv.cfg"))
-    found = _files(project, Ignore.of((*USUALLY_IGNORED, *environments)))
-    files = tuple(each for each in found if each.path != SETTINGS)
+        dockerfile = _own_dockerfile(project)
+        found = _files(project, Ignore(()))
+        files = tuple(each for each in found if each.path != SETTINGS or SETTINGS in dockerfile)
+        return Assembly(project, files, None, dockerfile)
+    files = tuple(each for each in _files(project, _usually(project)) if each.path != SETTINGS)
     models = tuple(_models(project, files))
     taken = {each.path for each in models if each.sort is not Sort.FOLDER}
     rest = tuple(each for each in files if each.path not in taken)
@@ -87,14 +82,15 @@ def _is_code(file: File) -> bool:
 def _files(project: Project, usually: Ignore) -> tuple[File, ...]:
     """What `.dockerignore` lets through, `usually` where there is none; never the file of the container's secrets."""
     folder = project.app.folder
-    source = folder / NAME
-    try:
-        ignore = Ignore.parse(source.read_text(encoding="utf-8", errors="surrogateescape"), str(source))
-    except FileNotFoundError:
-        ignore = usually
-    except OSError as error:
-        raise unreadable(source, error) from error
+    ignore = own_ignore(folder) or usually
     return tuple(each for each in listing(folder, ignore) if each.source != project.app.env_file)
+
+
+def _usually(project: Project) -> Ignore:
+    if project.build.ignored:
+        return Ignore.of(project.build.ignored)
+    environments = (each.parent.name for each in project.app.folder.glob("*/pyvenv.cfg"))
+    return Ignore.of((*USUALLY_IGNORED, *environments))
 
 
 def _models(project: Project, files: tuple[File, ...]) -> Iterator[File]:
@@ -119,9 +115,13 @@ def _builder(project: Project) -> Iterator[Member]:
     here = Path(__file__)
     for name in ("trim.py", "gunicorn_conf.py"):
         yield Text(f"builder/{name}", here.with_name(name).read_bytes())
-    yield from below("builder/requirements", requirement_files(project.app.folder, project.build.requirements))
-    if project.build.ca_bundle:
-        yield Text(CERTIFICATES, _certificates(project.build.ca_bundle))
+    build = project.build
+    if build.requirements_text is not None:
+        yield Text(f"builder/requirements/{build.requirements}", build.requirements_text.encode())
+    else:
+        yield from below("builder/requirements", requirement_files(project.app.folder, build.requirements))
+    if build.ca_bundle:
+        yield Text(CERTIFICATES, _certificates(build.ca_bundle))
 
 
 def _certificates(bundle: Path) -> bytes:

@@ -11,8 +11,8 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
-from mldeploy.image.ignore import Ignore, Matches
-from mldeploy.project.errors import ProjectError
+from mldeploy.project.errors import ProjectError, printable_path, unreadable
+from mldeploy.project.ignore import Ignore, Matches
 
 CHUNK = 1 << 20
 
@@ -131,17 +131,7 @@ def _at(source: Path, path: str) -> File | None:
         raise unreadable(source, error) from error
 
 
-def unreadable(source: Path, error: OSError) -> ProjectError:
-    """A file that the image needs and that cannot be read."""
-    todo = "Correct its permissions, or keep it out of the image with a line in .dockerignore."
-    return ProjectError(_printable(source), f"cannot be read ({error.strerror})", todo)
-
-
 def changed(file: File) -> ProjectError:
     """A file that another program writes while we read it."""
     todo = "Try again once nothing writes to it, or keep it out of the image with a line in .dockerignore."
-    return ProjectError(_printable(file.source), "changed while it was being read", todo)
-
-
-def _printable(path: Path) -> str:
-    return str(path).encode("utf-8", "backslashreplace").decode()
+    return ProjectError(printable_path(file.source), "changed while it was being read", todo)

@@ -10,12 +10,12 @@ from mldeploy.image.builder import Builder
 from mldeploy.image.context import Context, Member, Text
 from mldeploy.image.dockerfile import label, labelled
 from mldeploy.image.files import File
-from mldeploy.image.ignore import NAME
 from mldeploy.image.labels import BUILDER, HASH, belonging
 from mldeploy.image.recipe import Recipe
 from mldeploy.image.render import render
 from mldeploy.image.source import source_labels
 from mldeploy.image.types import BaseDigest
+from mldeploy.project.ignore import NAME
 
 RECIPE = "Dockerfile"
 

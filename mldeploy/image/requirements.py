@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from mldeploy.image.files import File, Sort, listing, unreadable
-from mldeploy.image.ignore import Ignore
-from mldeploy.project.errors import ProjectError
+from mldeploy.image.files import File, Sort, listing
+from mldeploy.project.errors import ProjectError, unreadable
+from mldeploy.project.ignore import Ignore
 
 
 class _Kind(Enum):

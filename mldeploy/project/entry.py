@@ -1,4 +1,4 @@
-"""The WSGI callable in the user's code, read from the syntax tree: user code is never imported here."""
+"""Whether the app that the configuration names can be in the code, read as source: it is never imported here."""
 
 from __future__ import annotations
 
@@ -8,20 +8,7 @@ from pathlib import Path
 
 from mldeploy.config.files import UnreadableError, read_text
 
-USUAL_MODULES = ("app", "wsgi", "main", "application", "server")
-"""Where an app is looked for, in this order."""
-
-_FACTORIES = frozenset({"Flask", "create_app", "make_app"})
 _DYNAMIC = frozenset({"globals", "exec", "setattr", "vars", "__getattr__"})
-
-
-def find_entry(folder: Path) -> str | None:
-    """The `module:attribute` of the first usual module that assigns `Flask(…)` or `create_app()` to a name."""
-    for module in USUAL_MODULES:
-        tree = _parsed(folder / f"{module}.py")
-        for name in _apps(tree) if tree is not None else ():
-            return f"{module}:{name}"
-    return None
 
 
 def entry_problem(folder: Path, entry: str) -> str | None:
@@ -32,7 +19,7 @@ def entry_problem(folder: Path, entry: str) -> str | None:
     if not files:
         return f"there is no {path}.py in {folder}"
     tree = _parsed(folder / files[0])
-    if tree is None or _may_bind(tree, attribute):
+    if tree is None or may_bind(tree, attribute):
         return None
     return f"{files[0]} defines no `{attribute}`"
 
@@ -45,18 +32,7 @@ def _parsed(path: Path) -> ast.Module | None:
         return None
 
 
-def _apps(tree: ast.Module) -> Iterator[str]:
-    for statement in tree.body:
-        if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or not isinstance(statement.value, ast.Call):
-            continue
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-        called = statement.value.func
-        name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
-        if isinstance(target, ast.Name) and name in _FACTORIES:
-            yield target.id
-
-
-def _may_bind(tree: ast.Module, name: str) -> bool:
+def may_bind(tree: ast.Module, name: str) -> bool:
     """Whether anything in the module could bind the name; when in doubt, yes."""
     return any(bound in {name, "*"} or bound in _DYNAMIC for node in ast.walk(tree) for bound in _names(node))
 

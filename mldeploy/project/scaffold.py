@@ -17,14 +17,14 @@ from mldeploy.config.model import AppTable, BuildTable, CheckTable
 from mldeploy.config.sources import OWN_FILE, PYPROJECT
 from mldeploy.core.errors import RefusedError
 from mldeploy.project.detect import documents
-from mldeploy.project.detect.dependency import Origin
 from mldeploy.project.detect.documents import at
 from mldeploy.project.detect.folder import Folder
-from mldeploy.project.detect.secrets import is_env_file
 from mldeploy.project.detect.tables import Setting, Value, settings
+from mldeploy.project.dockerignore import dockerignore
 from mldeploy.project.errors import ProjectError
+from mldeploy.project.ignore import NAME
+from mldeploy.project.requirements import requirements
 
-DOCKERIGNORE = ".dockerignore"
 REQUIREMENTS = "requirements.txt"
 DOCKERFILE = "Dockerfile"
 
@@ -50,7 +50,7 @@ class Written:
 
 def files(folder: Folder, dockerfile: str | None = None) -> tuple[NewFile, ...]:
     """What `mldeploy init` would write. dockerfile: the rendered recipe, if the user wants to have it."""
-    found = [NewFile(OWN_FILE, toml(folder), required=True), NewFile(DOCKERIGNORE, dockerignore(folder))]
+    found = [NewFile(OWN_FILE, toml(folder), required=True), NewFile(NAME, dockerignore(folder))]
     if (text := requirements(folder)) is not None:
         found.append(NewFile(REQUIREMENTS, text))
     if dockerfile is not None:
@@ -112,58 +112,6 @@ def _value(value: Value) -> str:
         inner = ", ".join(_value(each) for each in value)
         return f"[{inner}]" if len(inner) < 90 else "[\n" + "".join(f"    {_value(each)},\n" for each in value) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-_IGNORED = {
-    "version control and editors": ".git .gitignore .gitattributes .github .hg .svn .vscode .idea",
-    "virtual environments": ".venv venv .tox .nox **/node_modules",
-    "caches": "**/__pycache__ **/*.py[cod] .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache",
-    "notebooks": "**/*.ipynb **/.ipynb_checkpoints",
-    "secrets": (
-        "**/.env **/.env.* !**/.env.example **/.envrc **/*.key **/id_rsa **/id_dsa **/id_ecdsa **/id_ed25519 **/*.p12 "
-        "**/*.pfx **/*.jks **/.netrc **/.pypirc **/.git-credentials **/.aws **/.kube **/.docker **/credentials.json "
-        "**/client_secret*.json **/*service?account*.json **/*.tfstate **/*.tfvars **/.streamlit/secrets.toml"
-    ),
-    "what belongs to training and testing": "mlruns .dvc wandb htmlcov **/.coverage *.egg-info",
-    "mldeploy's and Docker's own files": f"mldeploy.toml Dockerfile {DOCKERIGNORE}",
-}
-
-
-def dockerignore(folder: Folder) -> str:
-    """A `.dockerignore`: what never belongs in an image, the secrets of this folder by name, and no model."""
-    lines = ["# Written by `mldeploy init`: what stays out of the image."]
-    for what, patterns in _IGNORED.items():
-        lines += ["", f"# {what}", *patterns.split()]
-    lines += _named(folder)
-    return "\n".join(lines) + "\n"
-
-
-def _named(folder: Folder) -> Iterator[str]:
-    """What no pattern above surely covers, by its path; and heavy data, for the user to decide on."""
-    secret = sorted({each.source.path for each in folder.remarks if each.code == "secret-file"})
-    if named := [*folder.environments, *(path for path in secret if not is_env_file(path.rpartition("/")[2]))]:
-        yield from ("", "# found in this folder", *map(_escaped, named))
-    heavy = sorted({each.source.path for each in folder.remarks if each.code == "bulk-data"})
-    if heavy:
-        yield from (
-            "",
-            "# data: take the # away if the app does not read it",
-            *(f"# {_escaped(path)}" for path in heavy),
-        )
-
-
-def _escaped(path: str) -> str:
-    return "".join(f"\\{char}" if char in "*?[]\\!" else char for char in path)
-
-
-def requirements(folder: Folder) -> str | None:
-    """A requirements file from another list of dependencies, where there is none; None where there is one."""
-    listed = folder.dependencies
-    if listed is None or listed.origin is Origin.REQUIREMENTS or folder.dockerfile is not None:
-        return None
-    source = listed.path or "the imports of the source, at the versions that are installed here"
-    needed = (each.requirement for each in listed.dependencies)
-    return "\n".join([f"# Written by `mldeploy init` from {source}.", *needed]) + "\n"
 
 
 def write(root: Path, new: Iterable[NewFile], *, force: bool = False) -> Written:

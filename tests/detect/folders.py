@@ -13,7 +13,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mldeploy.project.detect import Environment, Folder, Options, detect
+from mldeploy.project.detect.environment import Environment
+from mldeploy.project.detect.folder import Folder, Options, detect
 from tests.detect import trained
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from mldeploy.config.model import ConfigFile
-from mldeploy.project.detect import Folder, Found, tables
+from mldeploy.project.detect.findings import Found
+from mldeploy.project.detect.folder import Folder
+from mldeploy.project.detect.tables import tables
 from tests.detect.folders import Case, cases, filled
 
 CASES = cases()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.project.detect import Folder, Options, detect
+from mldeploy.project.detect.folder import Folder, Options, detect
 from mldeploy.project.errors import ProjectError
 from tests.detect.folders import TODAY, write
 

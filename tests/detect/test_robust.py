@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mldeploy.config.model import ConfigFile
-from mldeploy.project.detect import Environment, Folder, Options, detect, tables
 from mldeploy.project.detect.command import parse
+from mldeploy.project.detect.environment import Environment
+from mldeploy.project.detect.folder import Folder, Options, detect
 from mldeploy.project.detect.specifiers import conda, is_valid, pep440
+from mldeploy.project.detect.tables import tables
 from tests.detect import trained
 from tests.detect.folders import TODAY, write
 

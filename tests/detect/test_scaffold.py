@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 
 from mldeploy.config.model import ConfigFile
 from mldeploy.core.errors import RefusedError
-from mldeploy.image.ignore import Ignore
 from mldeploy.project import scaffold
-from mldeploy.project.detect import Environment, Folder, Options, detect, tables
+from mldeploy.project.detect.environment import Environment
+from mldeploy.project.detect.folder import Folder, Options, detect
+from mldeploy.project.detect.tables import tables
+from mldeploy.project.dockerignore import dockerignore
 from mldeploy.project.errors import ProjectError
+from mldeploy.project.ignore import Ignore
+from mldeploy.project.requirements import requirements
 from tests.detect.folders import TODAY, Case, cases, write
 
 CASES = cases()
@@ -48,7 +52,7 @@ def test_the_written_configuration_says_what_was_found(case: Case, tmp_path: Pat
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_a_second_look_finds_the_secrets_out_of_the_image_and_the_app_in_it(case: Case, tmp_path: Path) -> None:
     seen = case.detect(tmp_path)
-    ignore = Ignore.parse(scaffold.dockerignore(seen))
+    ignore = Ignore.parse(dockerignore(seen))
     again = detect(seen.root, Options(ships=lambda path: ships(ignore, path), today=TODAY, environment=Environment(())))
     shipped = {each.source.path for each in again.remarks if each.code == "secret-file" and each.severity != "note"}
     assert not shipped
@@ -78,7 +82,7 @@ def test_the_three_files_are_written(folder: Path) -> None:
 def test_a_lock_becomes_a_requirements_file(folder: Path) -> None:
     (folder / "requirements.txt").unlink()
     write(folder / "Pipfile.lock", b'{"default": {"flask": {"version": "==3.0.3"}}}')
-    text = scaffold.requirements(found(folder))
+    text = requirements(found(folder))
     assert text is not None
     assert "flask==3.0.3\n" in text
 

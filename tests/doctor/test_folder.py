@@ -31,7 +31,7 @@ def test_a_folder_as_it_should_be_is_all_right(patient: Patient) -> None:
     report = patient.in_folder()
     assert report.worst is Level.OK, str(report)
     assert "patient in " in report["app"].what
-    assert report["app.models"].what == "model.joblib"
+    assert report["app.models"].what.startswith("model.joblib")
     assert report["context"].what.startswith("50 kB in 3 files; the largest: model.joblib (50 kB)")
 
 
@@ -42,11 +42,11 @@ def test_where_there_is_no_app_only_the_machine_is_looked_at(tmp_path: Path) -> 
 
 
 def test_every_problem_of_the_folder_has_its_line(patient: Patient) -> None:
-    (patient.folder / "requirements.txt").unlink()
     (patient.folder / "app.py").rename(patient.folder / "other.py")
+    patient.configure({"app": {"entry": "app:app"}, "build": {"requirements": "needs.txt"}})
     report = patient.in_folder()
-    assert report["app.entry"].level is Level.ERROR
-    assert "requirements.txt" in report["build.requirements"].what
+    assert report["mldeploy.toml: app.entry"].level is Level.ERROR
+    assert any("needs.txt" in each.what for each in report.findings)
     assert not report.about("context")
 
 

@@ -21,10 +21,10 @@ from mldeploy.image.context import Context
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError
 from mldeploy.image.files import listing
-from mldeploy.image.ignore import Ignore
 from mldeploy.image.order import Order
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
+from mldeploy.project.ignore import Ignore
 from tests.image.conftest import Built
 from tests.image.shop import Shop, write
 from tests.local.engine_proxy import EngineProxy, Fault

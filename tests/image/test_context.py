@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from mldeploy.image.context import Context, Text, digest
 from mldeploy.image.files import CHUNK, File, listing
-from mldeploy.image.ignore import Ignore
 from mldeploy.project.errors import ProjectError
+from mldeploy.project.ignore import Ignore
 
 EVERYTHING = Ignore(())
 

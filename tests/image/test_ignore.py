@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mldeploy.image.files import listing
-from mldeploy.image.ignore import Ignore
 from mldeploy.project.errors import ProjectError
+from mldeploy.project.ignore import Ignore
 from tests.image.oracle import DOCKER, Listener, listener
 
 NAMES = ("a", "b", "ab", "x.py", "B", ".h", "a b", "é")

@@ -48,18 +48,20 @@ def test_a_folder_without_configuration_is_a_project(folder: Path) -> None:
     assert found.project.app.name == "insurance"
     assert found.project.app.entry == "app:app"
     assert found.project.app.models == ("model.joblib",)
-    assert found.notes == (
-        'app.name: "insurance", from the name of the folder',
-        'app.entry: "app:app"',
-        "app.models: model.joblib",
-    )
+    assert not found.configured
+    assert list(map(str, found.assumed)) == [
+        "app.name: insurance (the folder's name)",
+        "app.entry: app:app (Flask, app.py:2)",
+        "app.port: 5000 (a guess: nothing says so)",
+        "app.models: model.joblib (found by their extension and content)",
+    ]
 
 
 def test_nothing_is_assumed_of_what_is_written(folder: Path) -> None:
     configure(folder, '[app]\nname = "x"\nentry = "app:app"\nmodels = []\n[build]\ndockerfile = ""')
     (folder / "Dockerfile").write_text("FROM x\n")
     found = inspect(folder)
-    assert found.notes == ()
+    assert found.assumed == ()
     assert (found.project.app.models, found.project.build.dockerfile) == ((), None)
 
 
@@ -74,7 +76,6 @@ def test_no_code_is_run(folder: Path) -> None:
     ("files", "entry"),
     [
         ({"wsgi.py": "import flask\nserver = flask.Flask(__name__)"}, "wsgi:server"),
-        ({"main.py": "application: Flask = create_app()"}, "main:application"),
         ({"main.py": FLASK, "app.py": "x = 1"}, "main:app"),
         ({"app.py": "def app(environ, start_response): ..."}, "app:app"),
     ],
@@ -112,7 +113,7 @@ def test_an_entry_that_the_code_does_not_define_is_refused_with_one_that_it_does
 )
 def test_an_entry_that_may_be_defined_is_let_through(folder: Path, code: str) -> None:
     (folder / "app.py").write_text(f"{code}\n")
-    inspect(folder)
+    inspect(configure(folder, '[app]\nentry = "app:app"'))
 
 
 def test_an_entry_can_lie_in_a_package(folder: Path) -> None:
@@ -125,12 +126,14 @@ def test_an_entry_can_lie_in_a_package(folder: Path) -> None:
 
 
 def test_everything_that_is_missing_is_told_at_once(folder: Path) -> None:
-    configure(folder, '[app]\nmodels = ["a.pkl"]\n[check]\ngolden = "g.json"\n[build]\nca_bundle = "/no/ca.pem"')
+    build = '[build]\nrequirements = "needs.txt"\nca_bundle = "/no/ca.pem"'
+    configure(folder, f'[app]\nmodels = ["a.pkl"]\n[check]\ngolden = "g.json"\n{build}')
     for name in ("app.py", "requirements.txt"):
         (folder / name).unlink()
-    assert str(error_of(folder)).splitlines()[:5] == [
-        f"app.entry: there is no app.py in {folder}",
-        f"build.requirements: there is no file {folder}/requirements.txt",
+    said = str(error_of(folder)).splitlines()
+    assert said[0].startswith(f"{folder}: holds no web app that could be recognized")
+    assert said[1:5] == [
+        f"mldeploy.toml: build.requirements: there is no file {folder}/needs.txt",
         f"mldeploy.toml: app.models: there is no file {folder}/a.pkl",
         "mldeploy.toml: build.ca_bundle: there is no file /no/ca.pem",
         f"mldeploy.toml: check.golden: there is no file {folder}/g.json",
@@ -149,7 +152,7 @@ def test_a_users_dockerfile_decides_alone_what_it_needs(folder: Path) -> None:
     (folder / "Dockerfile").write_text("FROM x\n")
     found = inspect(folder)
     assert found.project.build.dockerfile == "Dockerfile"
-    assert "build.dockerfile: Dockerfile, because there is one" in found.notes
+    assert "build.dockerfile: Dockerfile (there is one)" in list(map(str, found.assumed))
     error = error_of(folder, Override("build.dockerfile", "Dockerfile.gpu", "--dockerfile"))
     assert str(error).startswith(f"--dockerfile: there is no file {folder}/Dockerfile.gpu")
 
@@ -163,7 +166,9 @@ def test_what_goes_into_the_image_may_not_be_a_link_to_elsewhere(folder: Path, t
     assert error.what == "link.joblib leads out of the project folder"
 
 
-def test_models_are_found_by_their_extension_near_the_top(folder: Path) -> None:
+def test_models_are_found_wherever_they_are_and_the_same_with_a_configuration_that_leaves_them_out(
+    folder: Path,
+) -> None:
     for name in (
         "models/b.onnx",
         "models/deep/c.pkl",
@@ -174,10 +179,12 @@ def test_models_are_found_by_their_extension_near_the_top(folder: Path) -> None:
         "G.PKL",
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"")
-    (folder / "h\n.pkl").write_bytes(b"")
+        (folder / name).write_bytes(b"\x80")
+    (folder / "h\n.pkl").write_bytes(b"\x80")
     (folder / "folder.pkl").mkdir()
-    assert inspect(folder).project.app.models == ("G.PKL", "model.joblib", "models/b.onnx")
+    found = ("G.PKL", "model.joblib", "models/b.onnx", "models/deep/c.pkl", "tests/d.pkl")
+    assert inspect(folder).project.app.models == found
+    assert inspect(configure(folder, "[app]\nname = 'x'")).project.app.models == found
 
 
 @pytest.mark.parametrize("name", ["none", "none/below", "file", "file/below", "loop", "x" * 5000])

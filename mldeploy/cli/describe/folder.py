@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mldeploy.project.detect import Folder, Found, Interface, Listing, Model, Remark
 from mldeploy.project.detect.command import Command
+from mldeploy.project.detect.dependency import Listing
+from mldeploy.project.detect.findings import Found, Remark
+from mldeploy.project.detect.folder import Folder
+from mldeploy.project.detect.frameworks import Interface
+from mldeploy.project.detect.models import Model
 from mldeploy.project.detect.python_version import Python
 from mldeploy.project.scaffold import Written
 from mldeploy.ui.documents.folder import FindingDocument, InitDocument, RemarkDocument

@@ -47,6 +47,7 @@ def described(deployment: session.Deployment[object], done: verbs.Deployed[Addre
         describe.steps(done.steps),
         out.remarks,
         out.gap_seconds,
+        deployment.assumed,
     )
 
 

@@ -14,7 +14,7 @@ from mldeploy.core.events import Action, Finished, Started
 from mldeploy.core.step import Key, Resource
 from mldeploy.doctor.checks import examined
 from mldeploy.doctor.examination import Diagnosis, mend
-from mldeploy.project.errors import ProjectError
+from mldeploy.project.folder import require_folder
 from mldeploy.ui.output import Shown
 from mldeploy.ui.views import doctor as views
 
@@ -23,8 +23,7 @@ TITLE = "Look at everything"
 
 def doctor(run: Run, target: str, *, fix: bool) -> None:
     """Print the report; exit code 1 if there is an error in it."""
-    if not run.folder.is_dir():
-        raise ProjectError(str(run.folder), "there is no such folder", "Name the project's folder with -C.")
+    require_folder(run.folder)
     listen(verbose=run.output.manner.verbose)
     diagnoses = _look(run, target)
     mended = mend(diagnoses) if fix else ()

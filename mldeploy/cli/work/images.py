@@ -19,7 +19,7 @@ def build(run: Run, overrides: Overrides) -> None:
     place = workplace.for_build(run, overrides)
     with place.locked(run) as work:
         done = verbs.deploy(BuiltImage.of(place.project), work)
-    document = BuildDocument(place.app, describe.image(done.out), describe.steps(done.steps))
+    document = BuildDocument(place.app, describe.image(done.out), describe.steps(done.steps), place.assumed)
     run.output.result(document, lambda page: views.built(document, page, terse=run.output.manner.quiet))
     workplace.unless_stopped(run, work.cancel)
 

@@ -9,16 +9,10 @@ from mldeploy.cli.describe import folder as describe
 from mldeploy.cli.errors import UsageError
 from mldeploy.cli.options import DEFAULT_TARGET
 from mldeploy.cli.run import Run
-from mldeploy.image.assembly import USUALLY_IGNORED
-from mldeploy.image.files import unreadable
-from mldeploy.image.ignore import Ignore
 from mldeploy.project import scaffold
-from mldeploy.project.detect import Folder, Options, detect
-from mldeploy.project.errors import ProjectError
+from mldeploy.project.detect.folder import Folder
+from mldeploy.project.survey import indecision, refusal, survey
 from mldeploy.ui.views import folder as views
-
-FATAL = ("no-entry", "entry-unreachable", "entry-not-served")
-"""Without an app that can be served there is nothing to configure: nothing is written."""
 
 
 def init(run: Run, directory: Path | None, entry: str, *, force: bool) -> None:
@@ -41,16 +35,12 @@ def _at(run: Run, directory: Path) -> Run:
 
 def _look(run: Run, entry: str) -> Folder:
     """The folder as it will be once `.dockerignore` is there. Raises ProjectError if it has no app to serve."""
-    options = Options(entry=entry, ships=_Ships(run.folder, USUALLY_IGNORED))
-    folder = detect(run.folder, options)
-    if folder.entry is None and folder.entries:
-        options = replace(options, entry=_ask(run, folder))
-        folder = detect(run.folder, options)
-    fatal = next((remark for remark in folder.remarks if remark.code in FATAL and not folder.dockerfile), None)
-    if fatal:
-        raise ProjectError(f"{folder.root}: {fatal.source}", fatal.what, fatal.todo)
-    patterns = scaffold.dockerignore(folder).splitlines()
-    return detect(run.folder, replace(options, ships=_Ships(run.folder, patterns)))
+    folder = survey(run.folder, entry).folder
+    if indecision(folder):
+        folder = survey(run.folder, _ask(run, folder)).folder
+    if problem := refusal(folder):
+        raise problem
+    return folder
 
 
 def _ask(run: Run, folder: Folder) -> str:
@@ -63,23 +53,3 @@ def _ask(run: Run, folder: Folder) -> str:
     if number is None:
         raise UsageError("mldeploy init", "nothing was written", "")
     return names[number]
-
-
-class _Ships:
-    """Whether a file would get into the image: by the folder's own `.dockerignore`, else by these patterns."""
-
-    def __init__(self, folder: Path, patterns: tuple[str, ...] | list[str]) -> None:
-        path = folder / scaffold.DOCKERIGNORE
-        try:
-            own = path.read_text("utf-8", "surrogateescape") if path.is_file() else None
-        except OSError as error:
-            raise unreadable(path, error) from error
-        self._ignore = Ignore.of(patterns) if own is None else Ignore.parse(own, str(path))
-
-    def __call__(self, path: str) -> bool:
-        matches: tuple[bool, ...] = ()
-        excluded = False
-        parts = path.split("/")
-        for depth in range(1, len(parts) + 1):
-            excluded, matches = self._ignore.judge("/".join(parts[:depth]), matches)
-        return not excluded

@@ -13,7 +13,7 @@ from mldeploy.ui.views import service as views
 
 def status(run: Run, target: str) -> None:
     """Say what is there. Neither locks nor writes anything."""
-    deployment = session.complete(run, target)
+    deployment = session.complete(run, target, aloud=False)
     with workplace.watched(run, Shown.LOOKING) as (events, cancel):
         looks = verbs.look(deployment.last, deployment.cloud, cancel, events)
     url = deployment.service.url()

@@ -16,7 +16,7 @@ from mldeploy.ui.documents.service import PredictDocument
 
 def predict(run: Run, target: str, given: Input) -> None:
     """Send what was given to what is deployed, and show its answer."""
-    deployment = session.known(run, target)
+    deployment = session.askable(run, target)
     sent = payload(given, deployment.project)
     url = address(deployment, run)
     if sent.golden:

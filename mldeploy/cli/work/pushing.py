@@ -31,7 +31,9 @@ def push(run: Run, target: str, overrides: Overrides, *, replace: bool) -> None:
     sweep = deployment.kinds if deployment.goal is None else None
     with deployment.locked(run) as work:
         done = verbs.deploy(deployment.push, work, sweep=sweep, replace=replace)
-    document = PushDocument(deployment.app, deployment.target, describe.image(done.out), describe.steps(done.steps))
+    document = PushDocument(
+        deployment.app, deployment.target, describe.image(done.out), describe.steps(done.steps), deployment.assumed
+    )
     run.output.result(
         document, lambda page: views.pushed(document, page, run.commands(target), terse=run.output.manner.quiet)
     )

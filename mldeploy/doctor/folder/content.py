@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from mldeploy.config.settings import Project
 from mldeploy.image.assembly import assemble
 from mldeploy.image.files import File, Sort
-from mldeploy.image.ignore import NAME
 from mldeploy.project.detect import dockerfile
 from mldeploy.project.detect.bulk import bulk, megabytes
 from mldeploy.project.detect.findings import Remark
 from mldeploy.project.detect.secrets import secrets
 from mldeploy.project.detect.tree import scan
+from mldeploy.project.ignore import NAME
 from mldeploy.providers.checks import Finding, ok, warning
 
 HEAVY = 100 * 10**6

@@ -83,7 +83,7 @@ def _of_module(sources: Sources, module: Module) -> Iterator[Candidate]:
 def _imported_factories(sources: Sources, module: Module) -> dict[str, Kind]:
     """The factories of the folder's other modules, by the names that this module calls them by."""
     found: dict[str, Kind] = {}
-    for name, _ in module.imports():
+    for name, _ in module.imports:
         file = sources.local(name, module)
         below = sources.module(file.path) if file and file.path != module.file.path else None
         if below:
@@ -119,7 +119,7 @@ def start_folder(sources: Sources, module: Module) -> str:
 
 def _needed(module: Module) -> Iterator[tuple[str, ...]]:
     """The paths that a module expects to find: of each import, one of several; of each file that it opens, one."""
-    for name, _ in module.imports():
+    for name, _ in module.imports:
         if not name.startswith("."):
             below = name.replace(".", "/")
             yield f"{below}.py", f"{below}/__init__.py"

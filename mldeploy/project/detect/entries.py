@@ -8,11 +8,12 @@ from pathlib import Path
 
 from mldeploy.project.detect.candidates import Candidate, candidates, entry_of, outermost
 from mldeploy.project.detect.command import Command, Server
-from mldeploy.project.detect.entry import App, Entry, defines
+from mldeploy.project.detect.entry import App, Entry
 from mldeploy.project.detect.findings import Certainty, Found, Remark, Severity, Source
 from mldeploy.project.detect.frameworks import PLAIN_ASGI, PLAIN_WSGI, Kind
 from mldeploy.project.detect.served import GunicornConfig
 from mldeploy.project.detect.source import Module, Sources
+from mldeploy.project.entry import may_bind
 from mldeploy.project.errors import ProjectError
 
 _SHOWN = 8
@@ -116,7 +117,7 @@ class _Target:
         for each in self.every:
             if each.module is module and each.app.attribute == name:
                 return self._certain(replace(each.entry, factory=each.app.factory))
-        if not defines(module, name):
+        if not may_bind(module.tree, name):
             there = [str(each.entry) for each in self.every if each.module is module]
             hint = f"; {there[0]} is there" if there else ""
             remarks.append(self._missing(f"`{name}` in {module.file.path}, which has no such name{hint}"))

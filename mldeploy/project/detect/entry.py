@@ -92,9 +92,10 @@ def _read_definitions(reading: _Reading) -> None:
     for node in top_level(module.tree.body):
         if isinstance(node, ast.ClassDef):
             _read_class(reading, node)
+    makes = not reading.makers.keys().isdisjoint(map(module.called, module.calls))  # spares most modules the search
     for node in top_level(module.tree.body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            app = _plain_callable(node) or _factory(reading, node)
+            app = _plain_callable(node) or (_factory(reading, node) if makes else None)
             if app:
                 reading.apps[app.attribute] = app
                 reading.makers.setdefault(app.attribute, app.kind)
@@ -201,7 +202,7 @@ def _read_mounts(reading: _Reading) -> None:
 
 def _without_name(module: Module) -> Iterator[App]:
     """Apps that exist only while the file runs: Streamlit's scripts, Bottle's default app, a launched Gradio."""
-    imported = {name.partition(".")[0]: line for name, line in reversed(list(module.imports()))}
+    imported = {name.partition(".")[0]: line for name, line in reversed(list(module.imports))}
     names = [module.called(call) for call in module.calls]
     if "streamlit" in imported and any(name.startswith("streamlit.") for name in names):
         yield App("", STREAMLIT, imported["streamlit"])
@@ -219,23 +220,3 @@ def _hidden_in_functions(module: Module) -> Iterator[App]:
         if isinstance(node, ast.Call) and (kind := MAKERS.get(module.called(node))):
             yield App("", kind, node.lineno)
             return
-
-
-def defines(module: Module, name: str) -> bool:
-    """Whether a module has a name at its top level, as far as its source says."""
-    if name in module.aliases:
-        return True
-    for node in top_level(module.tree.body):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
-            return True
-        if any(name == each for each, _ in assigned(node)):
-            return True
-        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
-            return True
-        if isinstance(node, ast.With) and any(_binds(item, name) for item in node.items):
-            return True
-    return False
-
-
-def _binds(item: ast.withitem, name: str) -> bool:
-    return isinstance(item.optional_vars, ast.Name) and item.optional_vars.id == name

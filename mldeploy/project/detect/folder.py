@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 from mldeploy.project.detect import (
@@ -26,7 +27,7 @@ from mldeploy.project.detect.entries import choose, entries
 from mldeploy.project.detect.entry import Entry
 from mldeploy.project.detect.environment import Environment
 from mldeploy.project.detect.findings import Certainty, Found, Remark, Severity, Source
-from mldeploy.project.detect.models import Model, models
+from mldeploy.project.detect.models import Model, kept_out, models, shipped
 from mldeploy.project.detect.port import claims, port
 from mldeploy.project.detect.python_version import Python
 from mldeploy.project.detect.routes import Body, predict, routes
@@ -94,24 +95,34 @@ def detect(root: Path, options: Options | None = None) -> Folder:
 
     Changes nothing; may be repeated. Raises ProjectError if the folder cannot be read, or has no app `options.entry`.
     """
-    return _Detection(scan(root), options or Options()).run()
+    options = options or Options()
+    return Detection(scan(root), options).folder(options.ships)
 
 
-class _Detection:
+class Detection:
     """One run through the detectors. Each sees only what it is given; this is where their findings meet."""
 
     def __init__(self, tree: Tree, options: Options) -> None:
         self.tree = tree
         self.options = options
+        self.app: tuple[Module, ...] = ()
         self.sources = Sources(tree)
         self.dockerfile = dockerfile.find(tree)
         self.commands = served.commands(tree, self.dockerfile)
         self.config = served.gunicorn_config(self.sources, self.commands)
 
-    def run(self) -> Folder:
+    def folder(self, ships: Ships) -> Folder:
+        """What the folder is if this is what would get into the image. Asked again, it does not look again."""
+        found = self.found
+        remarks = (*found.remarks, *self.of_files(ships), *kept_out(self.tree, found.models, ships))
+        return replace(found, model_files=shipped(self.tree, found.models, ships), remarks=_sorted(remarks))
+
+    @cached_property
+    def found(self) -> Folder:
+        """Everything but the remarks that depend on what gets into the image."""
         apps = choose(entries(self.sources, self.commands, self.config), self.options.entry, self.tree.root)
         entry = apps.chosen
-        modules = self.modules(entry)
+        self.app = modules = self.modules(entry)
         starts = self.starts(modules)
         python, python_remarks = python_version.python(
             self.tree,
@@ -127,7 +138,7 @@ class _Detection:
         remarks = [
             *self.of_tree(), *apps.remarks, *unserved(entry, own=own), *python_remarks, *listing_remarks,
             *port_remarks, *model_remarks, *self.of_source(modules, starts, own=own),
-            *self.of_files(modules, found_models), *no_health(entry, found_routes, own=own),
+            *no_health(entry, found_routes, own=own),
         ]  # fmt: skip
         return Folder(
             root=self.tree.root,
@@ -138,7 +149,7 @@ class _Detection:
             dependencies=listing,
             port=found_port,
             models=found_models,
-            model_files=self.model_files(found_models),
+            model_files=(),
             health=health_of(entry, found_routes),
             predict=path_of(predict(found_routes, Body.JSON)),
             predict_table=path_of(predict(found_routes, Body.TABLE)),
@@ -146,7 +157,7 @@ class _Detection:
             golden=self.file("golden.json"),
             dockerfile=self.dockerfile.path if self.dockerfile and own else None,
             environments=self.tree.environments,
-            remarks=_sorted(remarks),
+            remarks=tuple(remarks),
         )
 
     def modules(self, entry: Found[Entry] | None) -> tuple[Module, ...]:
@@ -204,16 +215,10 @@ class _Detection:
         own = Environment.inside(self.tree.root, self.tree.environments)
         return self.options.environment or own or Environment.running()
 
-    def model_files(self, found: Iterable[Found[Model]]) -> tuple[str, ...]:
-        """The files of the models, also where a model is a folder."""
-        paths = [each.value.path for each in found if each.value.size]
-        below = (file.path for file in self.tree.files if any(file.path.startswith(f"{path}/") for path in paths))
-        return tuple(sorted({*(path for path in paths if self.tree.get(path)), *below}))
-
     def env_file(self, modules: Iterable[Module]) -> Found[str] | None:
         """`.env` at the top, if the app's source loads it."""
         readers = {"dotenv", "decouple", "environs", "environ", "pydantic_settings", "starlette.config"}
-        reads = any(name in readers for module in modules for name, _ in module.imports())
+        reads = any(name in readers for module in modules for name, _ in module.imports)
         return self.file(".env") if reads else None
 
     def file(self, path: str) -> Found[str] | None:
@@ -239,15 +244,10 @@ class _Detection:
             yield from smells.of_module(module)
             yield from handlers.of_module(module)
 
-    def of_files(self, modules: tuple[Module, ...], found: tuple[Found[Model], ...]) -> Iterator[Remark]:
-        ships = self.options.ships
-        mentioned = "\n".join(self.tree.text(module.file) for module in modules)
+    def of_files(self, ships: Ships) -> Iterator[Remark]:
+        mentioned = "\n".join(self.tree.text(module.file) for module in self.app)
         yield from secrets.secrets(self.tree, self.dockerfile, ships)
         yield from bulk.bulk(self.tree, ships, lambda path: path.rpartition("/")[2] in mentioned)
-        for path in self.model_files(found):
-            if not ships(path):
-                what = "is kept out of the image by .dockerignore"
-                yield Remark("model-ignored", Severity.ERROR, Source(path), what, "Remove the line that excludes it.")
 
 
 def _sorted(remarks: Iterable[Remark]) -> tuple[Remark, ...]:

@@ -21,7 +21,7 @@ def imported(sources: Sources, modules: Iterable[Module]) -> dict[str, Source]:
     found: dict[str, Source] = {}
     for module in modules:
         optional = _optional(module)
-        for name, line in module.imports():
+        for name, line in module.imports:
             top = name.partition(".")[0]
             if not top or top in found or top in sys.stdlib_module_names or line in optional:
                 continue

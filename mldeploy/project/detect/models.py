@@ -5,21 +5,17 @@ from __future__ import annotations
 import ast
 import posixpath
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mldeploy.project.detect.distributions import of_import
 from mldeploy.project.detect.documents import load_yaml, table, text_at
 from mldeploy.project.detect.findings import Certainty, Found, Remark, Severity, Source
 from mldeploy.project.detect.formats import Contents, contents
+from mldeploy.project.detect.model_names import SUFFIXES
 from mldeploy.project.detect.source import Module
 from mldeploy.project.detect.tree import File, Tree
-
-SUFFIXES: Final = frozenset({
-    ".pkl", ".pickle", ".joblib", ".jbl", ".sav", ".dill", ".onnx", ".h5", ".hdf5", ".keras", ".pt", ".pth", ".ckpt",
-    ".safetensors", ".cbm", ".ubj", ".bst", ".tflite", ".gguf",
-})  # fmt: skip
 
 MAX_LOOKED_INTO: Final = 40
 """Files that are opened, the largest first; a folder of more is a training archive, and the rest is listed by name."""
@@ -72,8 +68,41 @@ def models(tree: Tree, app: Iterable[Module]) -> tuple[tuple[Found[Model], ...],
         )
         remarks += _remarks(file, inside)
     for folder, model in folders.items():
-        found.append(Found(_with_size(tree, folder, model), Source(folder), Certainty.CERTAIN))
+        whole = replace(_with_size(tree, folder, model), used=_is_named(folder, named))
+        found.append(Found(whole, Source(folder), Certainty.CERTAIN))
     return tuple(sorted(found, key=lambda each: each.source)), tuple(remarks)
+
+
+def files_of(tree: Tree, model: Model) -> tuple[str, ...]:
+    """The paths of a model's files, also where it is a folder; none if it is empty."""
+    if not model.size:
+        return ()
+    below = "" if model.path == "." else f"{model.path}/"
+    return (model.path,) if tree.get(model.path) else tuple(e.path for e in tree.files if e.path.startswith(below))
+
+
+def shipped(tree: Tree, found: Iterable[Found[Model]], ships: Callable[[str], bool]) -> tuple[str, ...]:
+    """The files of the app's models, sorted: of those that stay out of the image only what the source names.
+
+    What training left behind is often kept out of the image on purpose.
+    """
+    files = ((path, each.value.used) for each in found for path in files_of(tree, each.value))
+    return tuple(sorted({path for path, used in files if used or ships(path)}))
+
+
+def kept_out(tree: Tree, found: Iterable[Found[Model]], ships: Callable[[str], bool]) -> Iterator[Remark]:
+    """A remark for each file of a model that does not get into the image."""
+    for each in found:
+        for path in files_of(tree, each.value):
+            if ships(path):
+                continue
+            what = "is kept out of the image by .dockerignore"
+            if each.value.used:
+                todo = "Remove the line that excludes it."
+                yield Remark("model-ignored", Severity.ERROR, Source(path), what, todo)
+            else:
+                what += ", and the app's source does not name it"
+                yield Remark("model-ignored", Severity.NOTE, Source(path), what)
 
 
 def _contents(tree: Tree, file: File) -> Contents | None:

@@ -32,12 +32,17 @@ class GunicornConfig:
 
 def commands(tree: Tree, dockerfile: Dockerfile | None) -> tuple[Found[Command], ...]:
     """Every server command that is written down, the deciding one first: Procfile, then Dockerfile, then scripts."""
-    found = [*_procfile(tree)]
-    if dockerfile and dockerfile.command:
-        command, source = dockerfile.command
-        found.append(Found(_with_environment(command, dockerfile), source, Certainty.CERTAIN))
-    followed = [each for command in found for each in _followed(tree, command)]
-    return tuple(followed or _scripts(tree))
+    found = [each for command in _procfile(tree) for each in _followed(tree, command)]
+    found += of_dockerfile(tree, dockerfile) if dockerfile else ()
+    return tuple(found or _scripts(tree))
+
+
+def of_dockerfile(tree: Tree, dockerfile: Dockerfile) -> tuple[Found[Command], ...]:
+    """What a Dockerfile starts, by itself or by a script of the folder's."""
+    if not dockerfile.command:
+        return ()
+    command, source = dockerfile.command
+    return tuple(_followed(tree, Found(_with_environment(command, dockerfile), source, Certainty.CERTAIN)))
 
 
 def _with_environment(command: Command, dockerfile: Dockerfile) -> Command:

@@ -22,15 +22,12 @@ class Module:
     file: File
     name: str
     tree: ast.Module
+    nodes: tuple[ast.AST, ...]
+    """Every node, in no particular order of depth: each detector walks the whole module."""
     aliases: Mapping[str, str]
     """What each imported name stands for: `Flask` → `flask.Flask`, `np` → `numpy`, `run` → `.server.run`."""
     constants: Mapping[str, ast.expr]
     """The values of names that the module assigns exactly once, at its top level."""
-
-    @cached_property
-    def nodes(self) -> tuple[ast.AST, ...]:
-        """Every node, in no particular order of depth: each detector walks the whole module."""
-        return tuple(ast.walk(self.tree))
 
     def at(self, node: ast.AST) -> Source:
         return Source(self.file.path, getattr(node, "lineno", 0))
@@ -55,8 +52,12 @@ class Module:
         """Every call in the module."""
         return tuple(node for node in self.nodes if isinstance(node, ast.Call))
 
-    def imports(self) -> Iterator[tuple[str, int]]:
+    @cached_property
+    def imports(self) -> tuple[tuple[str, int], ...]:
         """Every module that is imported, with the line: `flask`, `.routes`; `from a import b` gives `a` and `a.b`."""
+        return tuple(self._imports())
+
+    def _imports(self) -> Iterator[tuple[str, int]]:
         for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((alias.name, node.lineno) for alias in node.names)
@@ -116,7 +117,7 @@ class Sources:
     def imported(self, module: Module) -> tuple[Module, ...]:
         """The folder's own modules that a module imports."""
         if module not in self._imported:
-            files = (self.local(name, module) for name, _ in module.imports())
+            files = (self.local(name, module) for name, _ in module.imports)
             below = (self.module(file.path) for file in files if file)
             self._imported[module] = tuple(dict.fromkeys(each for each in below if each))
         return self._imported[module]
@@ -135,7 +136,8 @@ class Sources:
         except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError) as error:
             self.remarks.append(_broken(file, error))
             return None
-        return Module(file, module_name(file.path), tree, _aliases(tree), _constants(tree))
+        nodes = tuple(ast.walk(tree))
+        return Module(file, module_name(file.path), tree, nodes, _aliases(nodes), _constants(tree))
 
 
 def module_name(path: str) -> str:
@@ -151,9 +153,9 @@ def _broken(file: File, error: Exception) -> Remark:
     return Remark("unreadable-source", Severity.WARNING, Source(file.path, line), what, todo)
 
 
-def _aliases(tree: ast.Module) -> dict[str, str]:
+def _aliases(nodes: Iterable[ast.AST]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 found[alias.asname or alias.name.partition(".")[0]] = (

@@ -26,6 +26,10 @@ class Setting:
     why: str
 
 
+SERVING = frozenset({"entry"})
+"""The keys of [app] that say together how the app is served: who leaves out the entry leaves out them all."""
+
+
 def tables(folder: Folder) -> dict[str, dict[str, Value]]:
     """The raw tables that a configuration file would hold: `{"app": {…}, "build": {…}, "check": {…}}`.
 
@@ -52,13 +56,18 @@ def _settings(folder: Folder) -> Iterator[Setting]:
     for key, route in (("health", folder.health), ("predict", folder.predict), ("predict_table", folder.predict_table)):
         if route:
             yield Setting("app", key, route.value, _where(route))
-    if folder.model_files:
-        yield Setting("app", "models", list(folder.model_files), "found by their extension and content")
+    yield from of_models(folder.model_files)
     if folder.env_file:
         yield Setting("app", "env_file", folder.env_file.value, "the app reads it; it stays out of the image")
     yield from _build(folder)
     if folder.golden:
         yield Setting("check", "golden", folder.golden.value, "there is one")
+
+
+def of_models(files: tuple[str, ...]) -> Iterator[Setting]:
+    """The models, if there are any."""
+    if files:
+        yield Setting("app", "models", list(files), "found by their extension and content")
 
 
 def _build(folder: Folder) -> Iterator[Setting]:

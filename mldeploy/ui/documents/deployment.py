@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from mldeploy.ui.documents import Document
-from mldeploy.ui.documents.image import ImageDocument, StepDocument
+from mldeploy.ui.documents.image import AssumedDocument, ImageDocument, StepDocument
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,9 @@ class DeployDocument(Document):
     steps: Annotated[tuple[StepDocument, ...], "in the order in which they ended"]
     remarks: Annotated[tuple[str, ...], "what is worth knowing of how it got there"]
     gap_seconds: Annotated[float | None, "how long the address was silent during the change; null if nothing changed"]
+    assumed: Annotated[
+        tuple[AssumedDocument, ...], "what the configuration leaves open, and was found in the folder"
+    ] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class PlanDocument(Document):
     target: Annotated[str, "the target that was looked at"]
     noop: Annotated[bool, "a deployment would change nothing"]
     changes: Annotated[tuple[ChangeDocument, ...], "needs first"]
+    assumed: Annotated[
+        tuple[AssumedDocument, ...], "what the configuration leaves open, and was found in the folder"
+    ] = ()
 
 
 @dataclass(frozen=True)

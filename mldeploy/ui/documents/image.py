@@ -40,12 +40,24 @@ class StepDocument:
 
 
 @dataclass(frozen=True)
+class AssumedDocument:
+    """Something that the configuration leaves open, and that was found in the folder."""
+
+    key: Annotated[str, "the configuration's key: `app.entry`"]
+    value: Annotated[str, "what holds now"]
+    why: Annotated[str, "where it was found, with file and line where there is one"]
+
+
+@dataclass(frozen=True)
 class BuildDocument(Document):
     """`build`."""
 
     app: Annotated[str, "the app's name"]
     image: Annotated[ImageDocument, "the image for the files as they are now"]
     steps: Annotated[tuple[StepDocument, ...], "in the order in which they ended"]
+    assumed: Annotated[
+        tuple[AssumedDocument, ...], "what the configuration leaves open, and was found in the folder"
+    ] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,9 @@ class PushDocument(Document):
     target: Annotated[str, "the target to whose registry it was brought"]
     image: Annotated[ImageDocument, "the image there, by the digest that the registry has confirmed"]
     steps: Annotated[tuple[StepDocument, ...], "in the order in which they ended"]
+    assumed: Annotated[
+        tuple[AssumedDocument, ...], "what the configuration leaves open, and was found in the folder"
+    ] = ()
 
 
 @dataclass(frozen=True)
