@@ -43,12 +43,12 @@ def measure(client: APIClient, runs: int, cold_runs: int) -> Figures:
     with tempfile.TemporaryDirectory() as scratch, subject(Path(scratch)) as app:
         build = load(app.folder).build
         cold = _cold(client, app, build.base_image, build.ca_bundle, cold_runs)
-        before = _image(app.mldeploy("build"))
-        unchanged = repeated(partial(app.mldeploy, "build"), runs)
-        code = _after(app.edit_code, partial(app.mldeploy, "build"), runs)
-        edited = _image(app.mldeploy("build"))
-        model = _after(app.edit_model, partial(app.mldeploy, "build"), runs)
-        remodelled = _image(app.mldeploy("build"))
+        before = _image(app.mldeploy("build", "--no-check"))
+        unchanged = repeated(partial(app.mldeploy, "build", "--no-check"), runs)
+        code = _after(app.edit_code, partial(app.mldeploy, "build", "--no-check"), runs)
+        edited = _image(app.mldeploy("build", "--no-check"))
+        model = _after(app.edit_model, partial(app.mldeploy, "build", "--no-check"), runs)
+        remodelled = _image(app.mldeploy("build", "--no-check"))
         app.mldeploy("deploy")
         idle = repeated(partial(app.mldeploy, "deploy"), runs)
         gaps: list[float] = []
@@ -82,7 +82,7 @@ def _cold(client: APIClient, app: Subject, base: str, ca_bundle: Path | None, ru
     theirs: list[float] = []
     for _ in range(runs):
         with fresh_base(client, base) as fresh:
-            ours.append(seconds(partial(app.on_base(fresh).mldeploy, "build", "--builder=classic")))
+            ours.append(seconds(partial(app.on_base(fresh).mldeploy, "build", "--no-check", "--builder=classic")))
             theirs.append(seconds(partial(_build_tutorial, client, app.folder, fresh, ca_bundle)))
             app.mldeploy("destroy", "--yes")
     return Pair(Spread(tuple(ours)), Spread(tuple(theirs)))

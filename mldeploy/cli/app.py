@@ -16,6 +16,7 @@ PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "init": commands.init,
         "plan": commands.plan,
         "build": commands.build,
+        "check": commands.check,
         "run-local": commands.run_local,
         "login": commands.login,
         "push": commands.push,

@@ -74,14 +74,33 @@ def build(
     platform: options.Platform = None,
     base_image: options.BaseImage = None,
     builder: options.Builder = None,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Do not start the image to look at it.")] = False,
 ) -> None:
-    """Build the app's image, unless it is there already for exactly these files.
+    """Build the app's image and check it, unless both is done already for exactly these files.
 
-    Prints the image's reference, what built it, its size and each layer's part of it.
+    Prints the image's reference, what built it, its size, each layer's part of it, and what the check warns of.
     """
     from mldeploy.cli.work import images
 
-    images.build(run, options.build_overrides(platform, base_image, builder))
+    images.build(run, options.build_overrides(platform, base_image, builder), checked=not no_check)
+
+
+def check(
+    run: Run,
+    platform: options.Platform = None,
+    base_image: options.BaseImage = None,
+    builder: options.Builder = None,
+) -> None:
+    """Build the image, start it once behind the walls that it will have, and say line by line what was found.
+
+    Looks at whether the models load, the installed libraries are those of the requirements and of the models, the app
+    listens where it should, becomes healthy, answers the golden row and stops on SIGTERM, what memory it takes, whether
+    it runs as root, and whether its files hold a secret. It is always looked at anew; `build` does the same, unless
+    that image has been found good already. Exit code 1 if there is an error; with warnings alone 0.
+    """
+    from mldeploy.cli.work import checking
+
+    checking.check(run, options.build_overrides(platform, base_image, builder))
 
 
 def login(

@@ -18,6 +18,7 @@ import typer
 from mldeploy.cli.app import PANELS, build_app
 from mldeploy.cli.run import PANEL
 from mldeploy.core.errors import ExitCode
+from mldeploy.ui.documents.check import CheckDocument
 from mldeploy.ui.documents.deployment import DeployDocument, DestroyDocument, PlanDocument
 from mldeploy.ui.documents.doctor import DoctorDocument
 from mldeploy.ui.documents.folder import InitDocument
@@ -37,6 +38,7 @@ DOCUMENTS = {
     "init": InitDocument,
     "plan": PlanDocument,
     "build": BuildDocument,
+    "check": CheckDocument,
     "run-local": DeployDocument,
     "login": LoginDocument,
     "push": PushDocument,

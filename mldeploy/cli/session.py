@@ -17,6 +17,7 @@ from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.journal import Scope
 from mldeploy.core.step import Kinds, Resource, Step
+from mldeploy.image.check.step import CheckedImage
 from mldeploy.image.types import Image
 from mldeploy.project.folder import require_folder
 from mldeploy.project.inspect import surmise
@@ -38,6 +39,11 @@ class Deployment(Workplace[CloudT]):
     service: Service
     inventory: Callable[[], Collection[Resource]]
     login: Callable[[], Login]
+
+    @property
+    def swept(self) -> Kinds[CloudT]:
+        """What a deployment removes when it has no more need of it: everything but what is known of a good image."""
+        return {kind: step for kind, step in self.kinds.items() if kind != CheckedImage.kind}
 
     @property
     def last(self) -> Step[CloudT, object]:

@@ -43,7 +43,7 @@ ONE_LINE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_si
 WORDS = st.lists(st.sampled_from(COMMANDS) | st.sampled_from(FLAGS) | st.sampled_from(VALUES) | ONE_LINE, max_size=8)
 SENSIBLE = st.builds(
     lambda command, rest: [command, "-t", "paper", *rest],
-    st.sampled_from([name for name in COMMANDS if name not in {"build", "images", "run-local", "version"}]),
+    st.sampled_from([name for name in COMMANDS if name not in {"build", "check", "images", "run-local", "version"}]),
     st.lists(st.sampled_from(FLAGS) | st.sampled_from(VALUES), max_size=4),
 )
 VALUE = st.recursive(
@@ -142,7 +142,7 @@ def test_any_configuration(bench: Bench, content: bytes, command: str, json: boo
     (bench.folder / "app.py").write_text("app = None\n")
     (bench.folder / "requirements.txt").touch()
     before = bench.content()
-    target = [] if command in {"build", "images", "run-local", "version"} else ["-t", "paper"]
+    target = [] if command in {"build", "check", "images", "run-local", "version"} else ["-t", "paper"]
     words = [command, *target, *(["--json"] if json else [])]
     check(bench, words, bench.run(words))
     assert bench.content() == before
@@ -167,7 +167,7 @@ def shape(path: Path, form: str) -> None:
         st.sampled_from(["app.py", "requirements.txt", "mldeploy.toml", "pyproject.toml", "Dockerfile", "golden.json"]),
         st.sampled_from(["folder", "loop", "pipe", "", "\xff\xfe\0", "import"]),
     ),
-    st.sampled_from([name for name in COMMANDS if name not in {"build", "images", "run-local", "version"}]),
+    st.sampled_from([name for name in COMMANDS if name not in {"build", "check", "images", "run-local", "version"}]),
 )
 def test_any_folder(bench: Bench, tmp_path: Path, forms: dict[str, str], command: str) -> None:
     folder = tmp_path / uuid.uuid4().hex

@@ -115,7 +115,9 @@ def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
 
     built = tiny("build", "--json", within=600)
     assert built.code == 0, built.err
-    assert actions(tiny, "build") == {"base-image": "unchanged", "image": "unchanged"}
+    verdict = built.document["verdict"]
+    assert (verdict["good"], verdict["anew"], verdict["errors"]) == (True, True, 0)  # type: ignore[index]
+    assert actions(tiny, "build") == dict.fromkeys(("base-image", "image", "checked-image"), "unchanged")
 
     first = tiny("deploy", "--json", within=600).document
     url = f"http://127.0.0.1:{port}"

@@ -21,6 +21,7 @@ from urllib.request import urlopen
 VERSION = os.environ.get("VERSION", "1")
 PORT = int(os.environ["PORT"])
 SLOW: list[object] = []
+BALLAST = bytes(1) * (int(os.environ.get("BALLAST", "0")) << 20)
 
 
 class Mode:
@@ -125,6 +126,11 @@ def eat_memory() -> None:
         eaten.append(bytearray(8 << 20))
 
 
+def ignore_the_wish_to_stop() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Server(("0.0.0.0", PORT), Handler).serve_forever()
+
+
 def start_late() -> None:
     time.sleep(float(Mode.detail))
     serve("0.0.0.0", PORT)
@@ -175,6 +181,8 @@ MODES: dict[str, Callable[[], object]] = {
     "eat": eat_memory,
     "lose-worker": lose_a_worker,
     "elsewhere": lambda: serve("127.0.0.1", int(Mode.detail)),
+    "other-port": lambda: serve("0.0.0.0", int(Mode.detail)),
+    "deaf": ignore_the_wish_to_stop,
     "silent": lambda: time.sleep(600),
     "late": start_late,
     "no-http": listen_without_http,

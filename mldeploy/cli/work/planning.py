@@ -21,7 +21,7 @@ def plan(run: Run, target: str, overrides: Overrides) -> None:
             deployment.cloud,
             cancel,
             begun=deployment.begun,
-            sweep=deployment.kinds,
+            sweep=deployment.swept,
             events=events,
         )
     changes = tuple(map(describe.change, planned.changes))

@@ -28,7 +28,7 @@ def push(run: Run, target: str, overrides: Overrides, *, replace: bool) -> None:
     deployment = session.complete(run, target, overrides)
     if deployment.push is None:
         raise without_registry(target)
-    sweep = deployment.kinds if deployment.goal is None else None
+    sweep = deployment.swept if deployment.goal is None else None
     with deployment.locked(run) as work:
         done = verbs.deploy(deployment.push, work, sweep=sweep, replace=replace)
     document = PushDocument(

@@ -5,8 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import product
 from types import MappingProxyType
+
+
+class About(StrEnum):
+    """What a cause is about."""
+
+    START = "start"
+    MODEL = "model"
+    PORT = "port"
+    HEALTH = "health"
+    GOLDEN = "golden row"
+    MEMORY = "memory"
 
 
 @dataclass(frozen=True)
@@ -15,6 +27,7 @@ class Diagnosis:
 
     cause: str
     todo: str = ""
+    about: About = About.START
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,7 @@ class Sign:
     pattern: str
     cause: str
     todo: str
+    about: About = About.START
 
 
 _SIGNS = (
@@ -31,6 +45,7 @@ _SIGNS = (
         r"ModuleNotFoundError: No module named '(?P<module>numpy\._core[\w.]*)'",
         "the model does not load: it was saved with NumPy 2, and the image has NumPy 1",
         "Pin in {requirements} the numpy that the model was trained with.",
+        About.MODEL,
     ),
     Sign(
         r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'",
@@ -57,21 +72,25 @@ _SIGNS = (
         r"AttributeError: Can't get attribute '(?P<name>\w+)' on <module '(?P<module>\w+)'",
         "the model does not load: it was saved with {name} defined in {module}, which is another module here",
         "Move {name} to a module of its own, import it where the model is trained, and save the model again.",
+        About.MODEL,
     ),
     Sign(
         r"UnpicklingError: invalid load key, '(?P<key>v)'",
         "the model does not load: its file is a Git LFS pointer, not the model",
         "Fetch the model with `git lfs pull` and deploy again.",
+        About.MODEL,
     ),
     Sign(
         r"(?P<said>UnpicklingError: .+|EOFError: Ran out of input|ValueError: unsupported pickle protocol.*)",
         "the model does not load: {said}",
         "Its file is damaged, or another library or Python saved it: save it with the versions in {requirements}.",
+        About.MODEL,
     ),
     Sign(
         r"(?P<said>ValueError: node array from the pickle has an incompatible dtype)",
         "the model does not load: it was saved with another version of scikit-learn ({said})",
         "Pin in {requirements} the scikit-learn that the model was trained with, or train it again.",
+        About.MODEL,
     ),
     Sign(
         r"FileNotFoundError: \[Errno 2\] No such file or directory: '(?P<file>[^']+)'",
@@ -123,6 +142,7 @@ _SIGNS = (
         r"Worker \(pid:\d+\) was sent SIGKILL! Perhaps out of memory\?|MemoryError|std::bad_alloc",
         "the app ran out of memory",
         "Raise `memory` in [app] of mldeploy.toml, or lower `workers`.",
+        About.MEMORY,
     ),
     Sign(r"No space left on device", "the disk is full", "Free some: `docker system df` says what takes the space."),
     Sign(
@@ -142,6 +162,7 @@ _HINTS = (
         r"InconsistentVersionWarning: (?P<said>.+)",
         "the model was saved with another version of scikit-learn ({said})",
         "Pin in {requirements} the scikit-learn that the model was trained with, or train it again.",
+        About.MODEL,
     ),
 )
 
@@ -194,7 +215,7 @@ def from_log(lines: Iterable[str], requirements: str) -> Diagnosis | None:
         for line, sign in product(latest_first, signs):
             if match := re.search(sign.pattern, line):
                 words = {**match.groupdict(), "requirements": requirements, "requirement": _package(match)}
-                return Diagnosis(sign.cause.format_map(words), sign.todo.format_map(words))
+                return Diagnosis(sign.cause.format_map(words), sign.todo.format_map(words), sign.about)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from mldeploy.project.detect.dockerfile import Dockerfile
@@ -57,19 +58,51 @@ _ANY: Final = re.compile(
 _SECRET_NAME: Final = re.compile(r"(?:.*_)?(?:PASSWORD|PASSWD|SECRET|SECRET_KEY|TOKEN|API_KEY|ACCESS_KEY|PRIVATE_KEY)")
 
 
+@dataclass(frozen=True)
+class Suspect:
+    """A file that is a secret, or (then its source has a line) that holds one. what: said of the file, a predicate.
+
+    certain: told by more than the name of a module.
+    """
+
+    source: Source
+    what: str
+    certain: bool = True
+
+
 def secrets(tree: Tree, dockerfile: Dockerfile | None, ships: Callable[[str], bool]) -> Iterator[Remark]:
     """A remark for each file that is a secret and each line that holds one. ships: what gets into the image."""
-    for file in tree.files:
-        kind = _kind_of_file(tree, file)
-        if kind:
-            yield _remark(Source(file.path), f"is {kind}", ships(file.path))
-    for file in _searched(tree):
-        yield from _in_file(tree, file, ships(file.path))
+    for each in suspects(tree):
+        yield _remark(each.source, each.what, ships(each.source.path))
     for name, (value, source) in (dockerfile.environment if dockerfile else {}).items():
-        if _SECRET_NAME.fullmatch(name.upper()) and value and not value.startswith("$"):
+        if names_secret(name) and value and not value.startswith("$"):
             what = f"sets {name}, and whoever has the image can read it"
             todo = "Give it when the container starts: `[app] env_file` in mldeploy.toml."
             yield Remark("secret-in-file", Severity.WARNING, source, what, todo)
+
+
+def suspects(tree: Tree) -> Iterator[Suspect]:
+    """The files that are secrets as a whole, then those that hold one."""
+    for file in tree.files:
+        if kind := _kind_of_file(tree, file):
+            yield Suspect(Source(file.path), f"is {kind}", certain=file.suffix != ".py")
+    for file in _searched(tree):
+        for kind, line in kinds_in(tree.data(file, _SCANNED_FILE)):
+            yield Suspect(Source(file.path, line), f"holds {kind}")
+
+
+def kinds_in(data: bytes) -> Iterator[tuple[str, int]]:
+    """What secrets a text holds ("a GitHub token"), and the line of the first of each kind."""
+    if not _ANY.search(data):
+        return
+    for kind, pattern in _PATTERNS:
+        if match := pattern.search(data):
+            yield kind, data.count(b"\n", 0, match.start()) + 1
+
+
+def names_secret(variable: str) -> bool:
+    """Whether a variable of this name usually holds a secret."""
+    return _SECRET_NAME.fullmatch(variable.upper()) is not None
 
 
 def is_env_file(name: str) -> bool:
@@ -115,17 +148,6 @@ def _searched(tree: Tree) -> Iterator[File]:
 def _kind_by_name(file: File) -> bool:
     """Whether the file as a whole has been named already."""
     return is_env_file(file.name) or _NAMES.fullmatch(file.name) is not None
-
-
-def _in_file(tree: Tree, file: File, ships: bool) -> Iterator[Remark]:
-    data = tree.data(file, _SCANNED_FILE)
-    if not _ANY.search(data):
-        return
-    for kind, pattern in _PATTERNS:
-        match = pattern.search(data)
-        if match:
-            line = data.count(b"\n", 0, match.start()) + 1
-            yield _remark(Source(file.path, line), f"holds {kind}", ships)
 
 
 def _remark(source: Source, what: str, ships: bool) -> Remark:

@@ -12,6 +12,8 @@ from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
 from mldeploy.config.text import size
 from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.lock import Lock
+from mldeploy.image.check.trial import containers_of, lock_file, sweep
 from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.errors import EngineError, engine_errors
 from mldeploy.image.labels import LOCAL
@@ -111,7 +113,11 @@ class _Look:
         return ok("port", f"{port} on {host} is " + ("the app's" if holds else "free"))
 
     def _leftovers(self) -> Iterator[Finding]:
-        """Containers that are there only while a deployment is under way, which nothing but its lock can tell."""
+        """Containers that are there only while a command is under way, which nothing but its lock can tell."""
+        for found in containers_of(self.cloud.engine, self.project.app.name).all():
+            what = f"{found.name} is left over from a check that did not end, unless one is under way"
+            fix = Fix("remove what a check left", self._remove_checks)
+            yield warning("leftover", what, "The next check removes it, and so does `mldeploy doctor --fix`.", fix)
         for found in self.containers.all():
             what = f"{found.name} is left over from a deployment that did not end, unless one is under way"
             if found.name == self.containers.candidate:
@@ -121,6 +127,15 @@ class _Look:
                 )
             elif found.name == self.containers.next:
                 yield warning("leftover", what, "`mldeploy deploy` finishes that deployment or undoes it.")
+
+    def _remove_checks(self) -> None:
+        """Raises LockedError while a check works on the app, EngineError."""
+        app = self.project.app.name
+        lock = Lock(lock_file(app), "mldeploy doctor --fix")
+        try:
+            sweep(self.cloud.engine, app)
+        finally:
+            lock.release(remove=True)
 
     def _remove_candidate(self) -> None:
         """It never serves anybody. Raises LockedError while a command works on the app, EngineError."""

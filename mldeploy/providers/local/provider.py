@@ -10,6 +10,8 @@ from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.step import Key, Resource, Step
 from mldeploy.image import catalogue
+from mldeploy.image.check import step as check
+from mldeploy.image.check.step import CheckedImage
 from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.image.running.containers import Containers
@@ -22,7 +24,7 @@ from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
 
 KINDS: Mapping[str, type[Step[EngineCloud, object]]] = MappingProxyType(
-    {step.kind: step for step in (BaseImage, BuiltImage, RunningContainer, LocalEndpoint)}
+    {step.kind: step for step in (BaseImage, BuiltImage, CheckedImage, RunningContainer, LocalEndpoint)}
 )
 
 
@@ -54,6 +56,7 @@ class LocalProvider:
         name = project.app.name
         there = (
             (RunningContainer.kind, bool(Containers(cloud.engine, name).all())),
+            (CheckedImage.kind, check.leftovers(cloud.engine, name)),
             (BuiltImage.kind, catalogue.leftovers(cloud.engine, name)),
         )
         return [Resource(kind, Key(name)) for kind, found in there if found]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from mldeploy.ui.documents import Document
+from mldeploy.ui.documents.check import VerdictDocument
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class BuildDocument(Document):
 
     app: Annotated[str, "the app's name"]
     image: Annotated[ImageDocument, "the image for the files as they are now"]
+    verdict: Annotated[VerdictDocument | None, "what was found when it was checked; null with `--no-check`"]
     steps: Annotated[tuple[StepDocument, ...], "in the order in which they ended"]
     assumed: Annotated[
         tuple[AssumedDocument, ...], "what the configuration leaves open, and was found in the folder"

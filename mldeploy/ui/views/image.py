@@ -14,6 +14,7 @@ from mldeploy.ui.documents.image import (
 from mldeploy.ui.page import Page, Style
 from mldeploy.ui.text import age, counted, size
 from mldeploy.ui.views import Command
+from mldeploy.ui.views.check import in_brief
 
 FEW = 8
 REMARKABLE = 0.005
@@ -33,6 +34,8 @@ def built(document: BuildDocument, page: Page, *, terse: bool) -> None:
     page.line((image.reference, Style.STRONG), f"  {image.platform}  {size(image.size)}{by}")
     page.line()
     page.table(("SIZE", "LAYER"), [(size(layer.size), layer.instruction) for layer in layers(image)])
+    if document.verdict:
+        in_brief(document.verdict, page)
 
 
 def pushed(document: PushDocument, page: Page, command: Command, *, terse: bool) -> None:

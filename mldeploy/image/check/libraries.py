@@ -1,0 +1,122 @@
+"""Whether what is installed in an image is what the app and its models were made with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from packaging.version import Version
+
+from mldeploy.config.settings import Project
+from mldeploy.core.findings import Finding, error, ok, warning
+from mldeploy.image.check.inspection import Inspection, Load
+from mldeploy.image.running.causes import from_log
+from mldeploy.project.detect import requirements_txt
+from mldeploy.project.detect.dependency import Dependency, applies, target_environment
+from mldeploy.project.detect.formats import Contents
+from mldeploy.project.detect.specifiers import version
+from mldeploy.project.detect.tree import scan
+
+SHOWN = 5
+PICKLE = "pickle"
+
+
+def requirements(project: Project, inspection: Inspection) -> Iterator[Finding]:
+    """The line about the requirements file: each of its lines must be met by what is installed."""
+    path = project.build.requirements
+    if not (project.app.folder / path).is_file():
+        return
+    if inspection.distributions is None:
+        yield warning("requirements", f"could not be looked at: {inspection.problem}")
+        return
+    wanted = [each for each in _wanted(project.app.folder, path) if applies(each.marker, _environment(inspection))]
+    unmet = [said for each in wanted if (said := _unmet(each, inspection))]
+    if unmet:
+        more = f"\nand {len(unmet) - SHOWN} more" if len(unmet) > SHOWN else ""
+        todo = f"Let the image install {path} as it is, or correct it."
+        yield error("requirements", "\n".join(unmet[:SHOWN]) + more, todo)
+    else:
+        count = len(inspection.distributions)
+        yield ok("requirements", f"all {len(wanted)} of {path} are met; {count} distributions are installed")
+
+
+def models(
+    inspection: Inspection, files: Mapping[str, Contents | None], requirements: str, *, answered: bool
+) -> Iterator[Finding]:
+    """A line for each model. files: what each says of itself, by its path in the image. answered: the golden row held:
+    whatever is strange about a model, the app gets right answers from it.
+    """
+    loads = {each.path: each for each in inspection.loads}
+    for path, contents in files.items():
+        load = loads.get(f"/{path}")
+        grave = warning if answered else error
+        if load and load.error:
+            yield grave("model", *_not_loaded(path, load, inspection, requirements))
+        elif differing := _differing(contents, inspection):
+            name, made, has = differing
+            what = f"{path} was saved with {name} {made}, and the image has {has}"
+            todo = f"Write `{name}=={made}` in {requirements}, or train the model again with {has}."
+            # A patch release mends defects; of every other one scikit-learn says that it may break what was saved.
+            yield (warning if made.release[:2] == has.release[:2] else grave)("model", what, todo)
+        else:
+            yield ok("model", _fine(path, contents, load))
+
+
+def _wanted(folder: Path, path: str) -> Iterable[Dependency]:
+    return requirements_txt.listing(scan(folder), path).dependencies
+
+
+def _environment(inspection: Inspection) -> dict[str, str]:
+    """The marker variables of the image (PEP 508)."""
+    feature = ".".join(inspection.python.split(".")[:2])
+    return {
+        **target_environment(feature),
+        "python_full_version": inspection.python,
+        "implementation_version": inspection.python,
+        "platform_machine": inspection.machine,
+    }
+
+
+def _unmet(wanted: Dependency, inspection: Inspection) -> str:
+    found = inspection.installed.get(wanted.name)
+    if found is None:
+        return f"{wanted.name} is not installed ({wanted.source})"
+    has = version(found.version)
+    if has and not wanted.allows(has):
+        return f"{wanted.name} {has} is installed, and {wanted.source} asks for {wanted.specifier}"
+    return ""
+
+
+def _not_loaded(path: str, load: Load, inspection: Inspection, requirements: str) -> tuple[str, str]:
+    """What to say of a model that does not load, and what to do. It names the library, if one is to blame."""
+    told = from_log([load.error], requirements)
+    said = told.cause if told else load.error
+    distribution = inspection.installed.get(load.library.replace("sklearn", "scikit-learn"))
+    version = f" {distribution.version}" if distribution else ""
+    library = f" (raised in {load.library}{version})" if load.library and not said.startswith("alone") else ""
+    return f"{path}: {said.removeprefix('the app failed: ')}{library}", (told.todo if told else "")
+
+
+def _differing(contents: Contents | None, inspection: Inspection) -> tuple[str, Version, Version] | None:
+    """The first library whose version is not the one that the model records: its name, that one, the installed one."""
+    for name, recorded in _versions(contents):
+        found = inspection.installed.get(name)
+        made, has = version(recorded), version(found.version) if found else None
+        if made and has and made != has:
+            return name, made, has
+    return None
+
+
+def _versions(contents: Contents | None) -> list[tuple[str, str]]:
+    if contents is None:
+        return []
+    sklearn = contents.pickle.sklearn[-1:] if contents.pickle else ()
+    return [*contents.versions, *(("scikit-learn", each) for each in sklearn)]
+
+
+def _fine(path: str, contents: Contents | None, load: Load | None) -> str:
+    by = " and ".join(f"{name} {recorded}" for name, recorded in _versions(contents))
+    made = f", with the {by} that it was saved with" if by else ""
+    if load:
+        return f"{path} loads{made}"
+    return f"{path} ({contents.format if contents else 'of an unknown format'}) is left to the app to load{made}"

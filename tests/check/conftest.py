@@ -1,0 +1,26 @@
+"""A specimen for each test, and nothing left of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mldeploy.image.engine import Engine
+from tests.check.specimen import Specimen
+from tests.local.conftest import purge
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    engine = Engine.connect()
+    yield engine
+    engine.client.close()
+
+
+@pytest.fixture
+def specimen(engine: Engine, tmp_path: Path) -> Iterator[Specimen]:
+    made = Specimen(engine, tmp_path)
+    yield made
+    purge(engine, made.name)

@@ -1,0 +1,53 @@
+"""What is read from an image: its layers, its own Python, or that it has none."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from mldeploy.core.findings import Level
+from mldeploy.image.labels import belonging
+from tests.check.specimen import Specimen, bad, line, packed
+from tests.check.test_verdict import KEY
+
+pytestmark = pytest.mark.engine
+
+
+def test_secret_that_a_later_layer_removes_is_still_in_the_image(specimen: Specimen) -> None:
+    specimen.files = {"app/id_rsa": KEY, "usr/lib/python3/dist-packages/thing/test.pem": KEY}
+    first = specimen.build()
+    client = specimen.engine.client
+    made = client.create_container(first.reference, command=["rm", "/app/id_rsa"], user="0")["Id"]
+    client.start(made)
+    assert client.wait(made)["StatusCode"] == 0
+    client.commit(made, specimen.name, "2", changes=['CMD ["python3", "/srv/server.py"]', "USER 10001"])
+    client.remove_container(made)
+    specimen.own_dockerfile()
+    verdict = specimen.check(specimen.found("2"))
+    assert bad(verdict) == {"secrets": Level.ERROR}
+    assert line(verdict, "secrets").what == "app/id_rsa is by its name a file of credentials"
+
+
+def test_model_is_found_wherever_a_dockerfile_has_put_it(specimen: Specimen) -> None:
+    specimen.own_dockerfile()
+    specimen.model(made_with="1.5.2", installed="1.5.2")
+    specimen.files["srv/models/model.pkl"] = specimen.files.pop("app/model.pkl")
+    specimen.app(models=("model.pkl", "other.pkl"))
+    found = {each.what: each.level for each in specimen.check().findings if each.subject == "model"}
+    assert found == {
+        "other.pkl is not in the image's own layers": Level.WARNING,
+        "srv/models/model.pkl loads, with the scikit-learn 1.5.2 that it was saved with": Level.OK,
+    }
+
+
+def test_image_without_a_python_says_what_could_not_be_looked_at(specimen: Specimen) -> None:
+    client, labels = specimen.engine.client, belonging(specimen.name)
+    changes = ['CMD ["/server"]', *(f"LABEL {name}={labels[name]}" for name in labels)]
+    client.import_image_from_data(io.BytesIO(packed({"server": b"\x7fELF\x02nonsense"})), specimen.name, "1", changes)
+    specimen.own_dockerfile()
+    specimen.requires("flask\n")
+    verdict = specimen.check(specimen.found("1"))
+    assert bad(verdict) == {"requirements": Level.WARNING, "start": Level.ERROR}
+    assert "no Python" in line(verdict, "requirements").what
+    assert "the program /server" in line(verdict, "start").what

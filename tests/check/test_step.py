@@ -1,0 +1,155 @@
+"""The step: what was checked is remembered as long as nothing that decides it changes, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mldeploy.config.paths import state_folder
+from mldeploy.core.events import ignore
+from mldeploy.core.findings import Level
+from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.monitor import Cancel, Monitor
+from mldeploy.core.session import Session
+from mldeploy.core.step import Outputs, Seen
+from mldeploy.core.verbs import Deployed, DeploymentFailedError, deploy
+from mldeploy.image.check import records
+from mldeploy.image.check.step import Checked, CheckedImage, leftovers
+from mldeploy.image.check.verdict import CheckFailedError
+from mldeploy.image.cloud import EngineCloud, HasEngine
+from mldeploy.image.steps import BaseImage, BuiltImage
+from mldeploy.image.types import BaseDigest, Image
+from tests.check.specimen import Specimen, line
+
+pytestmark = pytest.mark.engine
+
+
+@dataclass(frozen=True, eq=False)
+class ThatBase(BaseImage):
+    def probe(self, cloud: HasEngine, outs: Outputs) -> Seen[BaseDigest]:
+        return Seen(BaseDigest(()), ours=False)
+
+
+@dataclass(frozen=True, eq=False)
+class ThatImage(BuiltImage):
+    """An image that is there."""
+
+    built: Image
+
+    def probe(self, cloud: HasEngine, outs: Outputs) -> Seen[Image]:
+        return Seen(self.built)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def walk(specimen: Specimen, image: Image, *, anew: bool = False) -> Deployed[Checked]:
+    """As `mldeploy build` does; with `anew`, as `mldeploy check`."""
+    goal = CheckedImage.of(ThatImage(specimen.project, ThatBase(specimen.project), image), anew=anew)
+    with Journal(state_folder(), Scope(specimen.name, "local"), "build") as journal:
+        return deploy(goal, Session(EngineCloud(specimen.engine), journal, Cancel(), ignore))
+
+
+def undo(specimen: Specimen) -> bool:
+    step = CheckedImage.of(BuiltImage.of(specimen.project))
+    return CheckedImage.undo(EngineCloud(specimen.engine), step.key(), Monitor(step.resource, ignore, Cancel()))
+
+
+def test_is_remembered_until_something_that_decides_it_changes(specimen: Specimen) -> None:
+    specimen.env(MODE="")
+    image = specimen.build()
+    first = walk(specimen, image).out
+    assert first.anew
+    again = walk(specimen, image).out
+    assert not again.anew
+    assert again.verdict.findings == first.verdict.findings
+    assert again.verdict.figures == first.verdict.figures
+    assert walk(specimen, image, anew=True).out.anew
+
+    changes: list[Callable[[], object]] = [
+        lambda: specimen.env(MODE="", PASSWORD="hush"),
+        lambda: specimen.app(memory=specimen.project.app.memory * 2),
+        lambda: specimen.golden(1.5001),
+        lambda: specimen.requires("flask\n"),
+    ]
+    for change in changes:
+        change()
+        assert not known(specimen, image), "what is demanded of it is not what it was checked for"
+
+
+def known(specimen: Specimen, image: Image) -> bool:
+    """Whether `build` would have nothing to check."""
+    return records.recall(specimen.name, records.Subject.of(specimen.project, image.digest)) is not None
+
+
+def test_no_secret_is_in_what_is_remembered(specimen: Specimen, state: Path) -> None:
+    specimen.env(MODE="", PASSWORD="hush-hush")
+    image = specimen.build()
+    walk(specimen, image)
+    assert known(specimen, image)
+    (file,) = state.rglob("checks.json")
+    assert "hush" not in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+    file.write_text("{torn")
+    assert not known(specimen, image), "what cannot be read is looked at anew"
+
+
+def test_failure_is_a_verdict_and_is_not_remembered(specimen: Specimen, state: Path) -> None:
+    specimen.golden(7.0)
+    image = specimen.build()
+    with pytest.raises(DeploymentFailedError, match=r"prediction: 1\.5, expected 7") as failed:
+        walk(specimen, image)
+    assert int(failed.value.exit_code) == 1
+    error = failed.value.failures[0][1]
+    assert isinstance(error, CheckFailedError)
+    assert line(error.verdict, "golden row").level is Level.ERROR
+    assert list(state.rglob("checks.json")) == []
+    assert undo(specimen) is False
+
+
+def test_nothing_is_left_when_it_is_undone(specimen: Specimen, state: Path) -> None:
+    walk(specimen, specimen.build())
+    assert leftovers(specimen.engine, specimen.name)
+    assert undo(specimen) is True
+    assert undo(specimen) is False
+    assert not leftovers(specimen.engine, specimen.name)
+    assert [path.name for path in state.rglob("*") if "check" in path.name] == []
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from mldeploy.image.engine import Engine
+from tests.check.specimen import Specimen
+specimen = Specimen(Engine.connect(), Path({folder!r}), {name!r})
+specimen.env(MODE="silent")
+specimen.check(specimen.found("1"))
+"""
+
+
+def test_what_a_killed_check_leaves_is_removed_by_the_next(specimen: Specimen, tmp_path: Path) -> None:
+    image = specimen.build()
+    root = str(Path(__file__).parents[2])
+    program = KILLED.format(root=root, folder=str(tmp_path), name=specimen.name)
+    with subprocess.Popen([sys.executable, "-c", program]) as process:
+        deadline = time.monotonic() + 60
+        while not specimen.containers and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGKILL)
+    assert specimen.containers, "it was killed in the middle"
+    assert leftovers(specimen.engine, specimen.name)
+    assert walk(specimen, image).out.anew
+    assert specimen.containers == []
