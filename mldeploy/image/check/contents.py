@@ -16,7 +16,7 @@ from mldeploy.image.check.trial import Trial
 from mldeploy.image.errors import engine_errors
 from mldeploy.image.types import BaseDigest
 from mldeploy.project.detect import formats
-from mldeploy.project.detect.models import SUFFIXES
+from mldeploy.project.detect.model_names import SUFFIXES
 from mldeploy.project.detect.tree import SKIPPED, File, Tree
 
 KEPT_FILE = 1 << 18

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from packaging.version import Version
 
 from mldeploy.config.settings import Project
 from mldeploy.core.findings import Finding, error, ok, warning
+from mldeploy.image.check.contents import Layers
 from mldeploy.image.check.inspection import Inspection, Load
 from mldeploy.image.running.causes import from_log
 from mldeploy.project.detect import requirements_txt
 from mldeploy.project.detect.dependency import Dependency, applies, target_environment
 from mldeploy.project.detect.formats import Contents
 from mldeploy.project.detect.specifiers import version
-from mldeploy.project.detect.tree import scan
+from mldeploy.project.detect.tree import File, Tree, scan
 
 SHOWN = 5
 PICKLE = "pickle"
@@ -24,12 +25,14 @@ PICKLE = "pickle"
 def requirements(project: Project, inspection: Inspection) -> Iterator[Finding]:
     """The line about the requirements file: each of its lines must be met by what is installed."""
     path = project.build.requirements
-    if not (project.app.folder / path).is_file():
+    tree = _tree(project)
+    if tree.get(path) is None:
         return
     if inspection.distributions is None:
         yield warning("requirements", f"could not be looked at: {inspection.problem}")
         return
-    wanted = [each for each in _wanted(project.app.folder, path) if applies(each.marker, _environment(inspection))]
+    listed = requirements_txt.listing(tree, path).dependencies
+    wanted = [each for each in listed if applies(each.marker, _environment(inspection))]
     unmet = [said for each in wanted if (said := _unmet(each, inspection))]
     if unmet:
         more = f"\nand {len(unmet) - SHOWN} more" if len(unmet) > SHOWN else ""
@@ -62,8 +65,12 @@ def models(
             yield ok("model", _fine(path, contents, load))
 
 
-def _wanted(folder: Path, path: str) -> Iterable[Dependency]:
-    return requirements_txt.listing(scan(folder), path).dependencies
+def _tree(project: Project) -> Tree:
+    """The folder, or what stands for the requirements file where the dependencies are listed elsewhere."""
+    text, path = project.build.requirements_text, project.build.requirements
+    if text is None:
+        return scan(project.app.folder)
+    return Layers(Path("/"), (File(path, len(text)),), kept={path: text.encode()})
 
 
 def _environment(inspection: Inspection) -> dict[str, str]:

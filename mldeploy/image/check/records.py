@@ -40,7 +40,8 @@ class Subject:
         """image: its id. Reads the golden row and the requirements, if they are there."""
         app = replace(project.app, env=(), folder=Path(), env_file=None)
         files = [project.check.golden, project.app.folder / project.build.requirements]
-        decisive = [FORMAT, __version__, image, repr(app), repr(project.build), project.check.start_timeout]
+        build = replace(project.build, builder="")  # how it is built, not what
+        decisive = [FORMAT, __version__, image, repr(app), repr(build), project.check.start_timeout]
         decisive += [hashlib.sha256(_content(file)).hexdigest() for file in files if file]
         values = [(name, value.reveal()) for name, value in project.app.env]
         text = hashlib.sha256(json.dumps(decisive, default=str).encode()).hexdigest()
