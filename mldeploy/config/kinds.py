@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
+
+from mldeploy.config.words import VARIABLES, pieces
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,50 @@ def _name(text: str) -> str:
 
 
 def _entry(text: str) -> str:
-    module, colon, attribute = text.partition(":")
-    if not colon or not all(part.isidentifier() for part in (*module.split("."), attribute)):
-        raise ValueError('"app:app" is the object `app` in app.py.')
+    if not is_entry(text):
+        raise ValueError('"app:app" is the object `app` in app.py, "app:create_app()" what that function returns.')
     return text
+
+
+def is_entry(text: str) -> bool:
+    """Whether it is a module, a colon, and an object in it or a call that gunicorn understands."""
+    module, _, attribute = text.partition(":")
+    return all(part.isidentifier() for part in module.split(".")) and _is_object_or_call(attribute)
+
+
+def _is_object_or_call(text: str) -> bool:
+    """A name, or the call of one with nothing but literals: what gunicorn takes."""
+    if text.isidentifier():
+        return True
+    try:
+        call = ast.parse(text, mode="eval").body
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
+            return False
+        for argument in (*call.args, *(keyword.value for keyword in call.keywords if keyword.arg)):
+            ast.literal_eval(argument)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return False
+    return text.isprintable() and all(keyword.arg for keyword in call.keywords)
+
+
+def _word(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("A word of the command has neither line breaks nor other control characters.")
+    if any("$" in piece.text for piece in pieces(text) if not piece.is_variable and piece.text != "$"):
+        known = " and ".join(f"${name}" for name in VARIABLES)
+        raise ValueError(f"Only {known} are filled in; $$ is a dollar sign. No shell reads the words.")
+    return text
+
+
+def is_folder_inside(text: str) -> bool:
+    """Whether the app can be started in a folder of this path: it stands in the recipe as it is."""
+    return re.fullmatch(r"[\w.][\w./ -]*", text) is not None and text == text.strip()
+
+
+def _folder_inside(text: str) -> str:
+    if not is_folder_inside(text):
+        raise ValueError("Its name has letters, digits, spaces and . _ - / alone.")
+    return _inside(text)
 
 
 def _inside(text: str) -> str:
@@ -107,7 +150,19 @@ Name = Annotated[
     AfterValidator(_name),
     Shown(f"a DNS label: a letter, then letters, digits and hyphens, {NAME_LENGTH} at most, all in lower case"),
 ]
-Entry = Annotated[str, AfterValidator(_entry), Shown('a module and an object in it, such as "app:app"')]
+Entry = Annotated[
+    str,
+    AfterValidator(_entry),
+    Shown('a module and an object in it, such as "app:app", or a function that returns it, "app:create_app()"'),
+]
+Command = Annotated[
+    list[Annotated[str, AfterValidator(_word), Shown("a text in quotes, one word of the command")]],
+    Field(min_length=1),
+    Shown('a list of words, such as ["streamlit", "run", "app.py", "--server.port=$PORT"]'),
+]
+FolderInside = Annotated[
+    str, AfterValidator(_folder_inside), Shown("the path of a folder below the project folder, with /")
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 UrlPath = Annotated[
     str, Field(pattern=r"^/[A-Za-z0-9._~%/:@+,=-]*$"), Shown('the path of a URL, such as "/health", without a query')

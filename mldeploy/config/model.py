@@ -10,10 +10,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mldeploy.config.kinds import (
+    Command,
     Entry,
     FileAnywhere,
     FileInside,
     FileInsideOrNone,
+    FolderInside,
     ImageReference,
     Name,
     Platform,
@@ -42,7 +44,29 @@ class AppTable(Table):
     )
     entry: Entry = Field(
         default="app:app",
-        description="The WSGI callable that the server serves: a module below the folder, a colon, an object in it.",
+        description="What the server serves: a module below the folder, a colon, and the object in it, or a call of "
+        'the function that returns it: `"shop:create_app()"`.',
+    )
+    interface: Annotated[
+        Literal["wsgi", "asgi"] | None, Shown(unset="what the source of `entry` shows, else `wsgi`")
+    ] = Field(
+        default=None,
+        description="What the object speaks. `wsgi`: Flask, Django, Bottle, Dash; gunicorn serves it with threads. "
+        "`asgi`: FastAPI, Starlette, Django's asgi.py; gunicorn serves it with uvicorn's worker.",
+        examples=["asgi"],
+    )
+    command: Annotated[Command | None, Shown(unset="the server that `interface` calls for")] = Field(
+        default=None,
+        description="The words that start an app with a server of its own (Streamlit, Gradio); `entry` and "
+        "`interface` count for nothing then. It must listen on 0.0.0.0 and on `$PORT`. `$PORT` and `$WEB_CONCURRENCY` "
+        "are filled in when the container starts, `$$` is a dollar sign, and no shell reads the rest.",
+        examples=[["streamlit", "run", "app.py", "--server.address=0.0.0.0", "--server.port=$PORT"]],
+    )
+    chdir: Annotated[FolderInside | None, Shown(unset="the project folder")] = Field(
+        default=None,
+        description="The folder in which the server is started: modules are imported from there, and the paths that "
+        "the code opens begin there. `entry` and `command` are seen from it, every other path from the project folder.",
+        examples=["deploy"],
     )
     port: Port = Field(
         default=5000,

@@ -41,23 +41,25 @@ class Found:
 
     dockerfile: its own. requirements: the text of a requirements file, where the folder lists its dependencies in
     another way. ignored: what stays out of the image, as lines of a `.dockerignore`, where the folder has none.
+    interface: what the source shows that the entry speaks.
     """
 
     dockerfile: str | None = None
     requirements: str | None = None
     ignored: tuple[str, ...] = ()
+    interface: str = "wsgi"
 
 
 def resolve(raw: Raw, found: Found) -> Project:
     """The complete settings. Reads the env file, nothing else. Raises ConfigError."""
     return Project(
-        _app(raw, raw.tables.app),
+        _app(raw, raw.tables.app, found),
         _build(raw, raw.tables.build, found),
         _check(raw, raw.tables.check),
     )
 
 
-def _app(raw: Raw, table: AppTable) -> App:
+def _app(raw: Raw, table: AppTable, found: Found) -> App:
     env_file = _path(raw, "app.env_file", table.env_file)
     from_file = {} if env_file is None else read_env_file(env_file, raw.written.place("app.env_file"))
     written = {name: Secret(value) for name, value in table.env.items()}
@@ -77,6 +79,9 @@ def _app(raw: Raw, table: AppTable) -> App:
         read_only=table.read_only,
         env=tuple(sorted((from_file | written).items(), key=lambda entry: entry[0])),
         env_file=env_file,
+        interface=table.interface or found.interface,
+        command=tuple(table.command or ()),
+        chdir=table.chdir or "",
     )
 
 

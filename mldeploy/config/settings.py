@@ -16,7 +16,7 @@ class App:
     folder: Path
     """Absolute; every other path of the project is relative to it."""
     entry: str
-    """The WSGI callable, `module:attribute`."""
+    """What is served: `module:attribute` or `module:function(…)`, seen from `chdir`. Not used if there is a command."""
     port: int
     """Where the server listens inside the container: the one truth that every published port leads to."""
     health: str
@@ -40,6 +40,12 @@ class App:
     """Environment of the container, from `env` and `env_file`, sorted by name."""
     env_file: Path | None = None
     """Absolute path of the file that part of `env` came from: whatever copies the folder must leave it out."""
+    interface: str = "wsgi"
+    """What `entry` speaks: "wsgi" or "asgi"."""
+    command: tuple[str, ...] = ()
+    """The words that start an app with a server of its own; `config.words` says what `$` means in them."""
+    chdir: str = ""
+    """Where the server is started: a folder below `folder`, "" for that itself."""
 
 
 @dataclass(frozen=True)

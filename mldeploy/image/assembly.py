@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from mldeploy.image.dockerfile import bases
 from mldeploy.image.files import File, Sort, listing
 from mldeploy.image.recipe import Recipe
 from mldeploy.image.requirements import requirement_files
+from mldeploy.image.serving import GUNICORN_FILE, GunicornFile, interface
 from mldeploy.image.types import BaseDigest
 from mldeploy.project.errors import ProjectError, unreadable
 from mldeploy.project.ignore import NAME, Ignore
@@ -26,6 +29,9 @@ FORMAT = 1
 """Goes into every hash. It grows when the same inputs begin to make another image."""
 
 CERTIFICATES = "builder/certificates.pem"
+
+_SERVERS = {"wsgi": ("gunicorn_conf.py",), "asgi": ("gunicorn_conf.py", "mldeploy_asgi.py"), "": ()}
+"""What our server needs beside its packages, by what it speaks."""
 
 SETTINGS = "mldeploy.toml"
 """Read before the image is built, never in it: another port for the outside is not another image. A Dockerfile of the
@@ -69,10 +75,20 @@ def assemble(project: Project) -> Assembly:
     rest = tuple(each for each in files if each.path not in taken)
     code = tuple(filter(_is_code, rest))
     assets = itertools.filterfalse(_is_code, rest)
-    configured = any(each.path == "gunicorn.conf.py" for each in code)
+    own = _gunicorn_file(project, code)
     layers = (*below("model/app", models), *below("assets/app", assets), *below("code/app", code))
     members = (*_builder(project), *layers)
-    return Assembly(project, members, Recipe.of(project, configured=configured))
+    return Assembly(project, members, Recipe.of(project, own))
+
+
+def _gunicorn_file(project: Project, code: tuple[File, ...]) -> GunicornFile | None:
+    """The user's own: the one where the server starts, else the one at the top."""
+    places = (posixpath.join(project.app.chdir, GUNICORN_FILE), GUNICORN_FILE)
+    found = next((each for place in places for each in code if each.path == place), None)
+    if found is None:
+        return None
+    text = b"".join(found.chunks())
+    return GunicornFile(found.path, has_worker=re.search(rb"^\s*worker_class\b", text, re.MULTILINE) is not None)
 
 
 def _is_code(file: File) -> bool:
@@ -113,7 +129,7 @@ def _followed(file: File) -> File:
 
 def _builder(project: Project) -> Iterator[Member]:
     here = Path(__file__)
-    for name in ("trim.py", "gunicorn_conf.py"):
+    for name in ("trim.py", *_SERVERS[interface(project.app)]):
         yield Text(f"builder/{name}", here.with_name(name).read_bytes())
     build = project.build
     if build.requirements_text is not None:

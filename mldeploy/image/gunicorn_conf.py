@@ -1,7 +1,8 @@
 """How gunicorn serves an app in our image: read by gunicorn inside the container, never imported by mldeploy.
 
 A `gunicorn.conf.py` beside the app's code replaces all of it. What differs between apps comes through the environment:
-PORT and WEB_CONCURRENCY, which gunicorn reads by itself, THREADS and HEALTH. docs/decisions says what was measured.
+PORT and WEB_CONCURRENCY, which gunicorn reads by itself, THREADS and HEALTH. For an ASGI app the command names another
+worker class, which runs an event loop instead of threads. docs/decisions says what was measured.
 """
 
 from __future__ import annotations
@@ -35,14 +36,21 @@ def when_ready(server: Any) -> None:
     """Called once, before the workers start: what is set on the listening socket holds for every connection."""
     for listener in server.LISTENERS:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE, 0))
-    logging.getLogger("gunicorn.access").addFilter(_is_news)
+    for name in ("gunicorn.access", "uvicorn.access"):
+        logging.getLogger(name).addFilter(_is_news)
     logging.getLogger("gunicorn.error").addFilter(_in_a_word)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
     """A healthy answer to the engine's own question, every ten seconds, is not."""
-    asked = record.args
-    return not (isinstance(asked, dict) and asked.get("U") == os.environ["HEALTH"] and asked.get("s") == "200")
+    match record.args:
+        case {"U": path, "s": status}:  # gunicorn's own words
+            said = path, str(status)
+        case (_, _, str(path), _, status):  # uvicorn's
+            said = path, str(status)
+        case _:
+            return True
+    return said != (os.environ["HEALTH"], "200")
 
 
 def _in_a_word(record: logging.LogRecord) -> bool:

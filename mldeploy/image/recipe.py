@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mldeploy.config.settings import Project
+from mldeploy.image.serving import APP, GunicornFile, command, interface
 
 TEMPLATE = Path(__file__).with_name("Dockerfile.template")
 """A link to the one at the root of the repository; a file like any other once installed."""
@@ -29,6 +30,10 @@ class Pins:
     uv: str = "0.13.8"
     gunicorn: str = "27.0.1"
     dumb_init: str = "1.2.5.post1"
+    uvicorn: str = "0.54.0"
+    uvicorn_worker: str = "0.4.0"
+    httptools: str = "0.9.0"
+    websockets: str = "17.4"
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,12 @@ class Recipe:
     """The context holds builder/certificates.pem."""
     writable: bool
     """The app may write beside its code, so the files are its own."""
-    configured: bool
-    """The app brings a gunicorn.conf.py: it decides alone."""
-    entry: str
+    interface: str
+    """What the server speaks that is to be installed: "wsgi", "asgi", or "" for an app that brings its own."""
+    command: tuple[str, ...]
+    """What the container runs."""
+    folder: str
+    """Where it runs: an absolute path in the image."""
     port: int
     health: str
     workers: int
@@ -56,7 +64,8 @@ class Recipe:
     pins: Pins = Pins()
 
     @classmethod
-    def of(cls, project: Project, *, configured: bool) -> Recipe:
+    def of(cls, project: Project, own: GunicornFile | None = None) -> Recipe:
+        """The recipe of a project. own: its gunicorn.conf.py."""
         app, build = project.app, project.build
         return cls(
             app=app.name,
@@ -65,8 +74,9 @@ class Recipe:
             args=tuple(name for name, _ in build.args if name.upper() not in PROXY_ARGS),
             trusted=build.ca_bundle is not None,
             writable=not app.read_only,
-            configured=configured,
-            entry=app.entry,
+            interface=interface(app),
+            command=command(app, own),
+            folder=f"{APP}/{app.chdir}".rstrip("/"),
             port=app.port,
             health=app.health,
             workers=app.workers or math.ceil(app.cpus),

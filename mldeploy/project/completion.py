@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from mldeploy.config.load import read
 from mldeploy.config.override import Overrides
 from mldeploy.config.resolve import Found, Raw, resolve
 from mldeploy.config.settings import Project
+from mldeploy.project.entry import parts
 from mldeploy.project.errors import ProjectError
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class Completion:
     def project(self) -> Project:
         """The settings."""
         ignored = () if self.is_configured else self.survey.ignored
-        return resolve(self.raw, Found(self._dockerfile, self._requirements, ignored))
+        return resolve(self.raw, Found(self._dockerfile, self._requirements, ignored, self._interface))
 
     def assumed(self) -> Iterator[Assumed]:
         """What nobody wrote down, in the order of the manual."""
@@ -76,6 +78,8 @@ class Completion:
             if each.key not in getattr(tables, each.table).model_fields_set:
                 value = ", ".join(each.value) if isinstance(each.value, list) else str(each.value)
                 yield Assumed(f"{each.table}.{each.key}", value or "none", each.why)
+        if self._interface == "asgi":
+            yield Assumed("app.interface", "asgi", f"the source of {self.raw.tables.app.entry}")
         if self._dockerfile:
             yield Assumed("build.dockerfile", DOCKERFILE, "there is one")
         if self._requirements is not None:
@@ -124,9 +128,19 @@ class Completion:
 
         found = settings(self.survey.folder)
         if not self.is_configured:
-            return found
+            said = frozenset() if self._lacks_entry or self._own else SERVING
+            return tuple(each for each in found if each.key not in said)
         wanted = SERVING | ({"models"} if self._lacks_models else set())
         return tuple(each for each in found if each.table == "app" and each.key in wanted)
+
+    @cached_property
+    def _interface(self) -> str:
+        """What the entry speaks, where nobody has said it and nothing of the folder has."""
+        from mldeploy.project.interface import is_asgi
+
+        app = self.raw.tables.app
+        silent = app.interface is None and not app.command and not self._own
+        return "asgi" if silent and is_asgi(self.folder / (app.chdir or ""), app.entry) else "wsgi"
 
     @property
     def _models(self) -> Iterator[Setting]:
@@ -135,7 +149,18 @@ class Completion:
         from mldeploy.project.own_models import own_models
 
         app = self._asked.tables.app
-        yield from of_models(own_models(self.folder, app.entry))
+        served = [posixpath.join(app.chdir or "", each) for each in self._started]
+        yield from of_models(own_models(self.folder, served))
+
+    @property
+    def _started(self) -> Iterator[str]:
+        """The files that may be what is served, seen from the folder in which it is started."""
+        app = self._asked.tables.app
+        if app.command:
+            yield from (word for word in app.command if word.endswith(".py"))
+        else:
+            path, _ = parts(app.entry)
+            yield from (f"{path}.py", f"{path}/__init__.py")
 
     @cached_property
     def _requirements(self) -> str | None:
@@ -149,7 +174,8 @@ class Completion:
 
     @property
     def _lacks_entry(self) -> bool:
-        return not self._own and "entry" not in self._asked.tables.app.model_fields_set
+        app = self._asked.tables.app
+        return not self._own and "entry" not in app.model_fields_set and not app.command
 
     @property
     def _lacks_models(self) -> bool:

@@ -12,20 +12,36 @@ _DYNAMIC = frozenset({"globals", "exec", "setattr", "vars", "__getattr__"})
 
 
 def entry_problem(folder: Path, entry: str) -> str | None:
-    """Why `module:attribute` is surely no object of the code in the folder, or None if it is, or may be."""
-    module, _, attribute = entry.partition(":")
-    path = module.replace(".", "/")
-    files = [name for name in (f"{path}.py", f"{path}/__init__.py") if (folder / name).is_file()]
-    if not files:
-        return f"there is no {path}.py in {folder}"
-    tree = _parsed(folder / files[0])
+    """Why an entry is surely no object or function of the code in the folder, or None if it is, or may be.
+
+    Seen from the folder in which the app is started.
+    """
+    name, attribute = parts(entry)
+    file = module_file(folder, name)
+    if file is None:
+        return f"there is no {name}.py in {folder}"
+    tree = parsed(folder / file)
     if tree is None or may_bind(tree, attribute):
         return None
-    return f"{files[0]} defines no `{attribute}`"
+    return f"{file} defines no `{attribute}`"
 
 
-def _parsed(path: Path) -> ast.Module | None:
-    """None also for source that this Python cannot parse: the image's Python may be a newer one."""
+def parts(entry: str) -> tuple[str, str]:
+    """The path of an entry's module without its suffix, and the name of its object or function."""
+    module, _, attribute = entry.partition(":")
+    return module.replace(".", "/"), attribute.partition("(")[0].strip()
+
+
+def module_file(folder: Path, path: str) -> str | None:
+    """The file of a module, by its path without suffix; None if it is not in the folder."""
+    return next((name for name in (f"{path}.py", f"{path}/__init__.py") if (folder / name).is_file()), None)
+
+
+def parsed(path: Path) -> ast.Module | None:
+    """The syntax tree of a file, None if there is none to be had.
+
+    Also of source that this Python cannot parse: the image's Python may be a newer one.
+    """
     try:
         return ast.parse(read_text(path))
     except (FileNotFoundError, UnreadableError, SyntaxError, ValueError, RecursionError, MemoryError):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from mldeploy.config.errors import joined
 from mldeploy.config.files import UnreadableError, opened, reason
 from mldeploy.config.override import Overrides
-from mldeploy.config.settings import Project
+from mldeploy.config.settings import App, Project
+from mldeploy.project.command import command_problem
 from mldeploy.project.completion import Assumed, Completion
 from mldeploy.project.entry import entry_problem
 from mldeploy.project.errors import ProjectError
@@ -67,10 +68,7 @@ def _problems(completion: Completion, project: Project) -> Iterator[ProjectError
     if build.dockerfile is not None:
         yield from _missing(app.folder, build.dockerfile, where("build.dockerfile"))
     else:
-        if refused := completion.refusal():
-            yield refused
-        elif (what := entry_problem(app.folder, app.entry)) is not None:
-            yield ProjectError(where("app.entry"), what, _entry_remedy(completion))
+        yield from _start_problems(completion, app)
         if build.requirements_text is None:
             yield from _missing(app.folder, build.requirements, where("build.requirements"))
     for model in app.models:
@@ -81,9 +79,33 @@ def _problems(completion: Completion, project: Project) -> Iterator[ProjectError
         yield from _golden_problems(project.check.golden, where("check.golden"))
 
 
+def _start_problems(completion: Completion, app: App) -> Iterator[ProjectError]:
+    """Why our recipe cannot start the app."""
+    where = completion.raw.written.place
+    start = app.folder / app.chdir
+    if refused := completion.refusal():
+        yield refused
+    elif not start.is_dir() or not start.resolve().is_relative_to(app.folder):
+        todo = "Name the folder in which the app is to be started."
+        yield ProjectError(where("app.chdir"), f"{app.chdir} is no folder in {app.folder}", todo)
+    elif app.command:
+        if (problem := command_problem(start, app.command)) is not None:
+            yield ProjectError(where("app.command"), *problem)
+    elif (what := entry_problem(start, app.entry)) is not None:
+        yield ProjectError(where("app.entry"), what, _entry_remedy(completion))
+
+
 def _entry_remedy(completion: Completion) -> str:
+    from mldeploy.project.detect.serving import start  # noqa: PLC0415 - only a mistake needs it
+
     found = completion.survey.folder.entry
-    return f'Set app.entry = "{found.value}".' if found else 'Set app.entry to the WSGI callable, such as "app:app".'
+    if found is None:
+        return 'Set app.entry to what is to be served, such as "app:app".'
+    said = start(found.value)
+    also = f' and app.chdir = "{said.chdir}"' if said.chdir else ""
+    return (
+        f'Set app.entry = "{said.entry}"{also}.' if said.entry else f"Set app.command: it is {found.value.framework}."
+    )
 
 
 def _missing(folder: Path, name: str, where: str) -> Iterator[ProjectError]:

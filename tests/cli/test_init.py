@@ -106,8 +106,9 @@ def test_a_configuration_in_pyproject_is_not_doubled(new: Command) -> None:
     ("source", "said"),
     [
         ("print('hello')\n", "holds no web app"),
-        ("from fastapi import FastAPI\n\napp = FastAPI()\n", "speaks ASGI"),
-        ("from flask import Flask\n\n\ndef make():\n    return Flask('x')\n", "`make` returns the app"),
+        ("from dash import Dash\n\napp = Dash()\n", "no server takes by itself"),
+        ("import gradio\n\ndemo = gradio.Interface(len, 'text', 'text')\n", "nothing launches"),
+        ("from flask import Flask\n\n\ndef make(x):\n    return Flask(x)\n", "wants arguments"),
         ("import flask\n\n\ndef main():\n    flask.Flask('x').run()\n", "only inside a function"),
     ],
 )

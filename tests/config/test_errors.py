@@ -208,9 +208,28 @@ def test_what_is_no_path_of_a_url_is_refused(tmp_path: Path, path: str) -> None:
     assert "must be the path of a URL" in str(error_of(tmp_path, "", Override("app.health", path, "--health")))
 
 
-@pytest.mark.parametrize("entry", ["app", "app:", ":app", "app.py:app:x", "a b:c", "app:create_app()", "../app:app"])
+@pytest.mark.parametrize(
+    "entry", ["app", "app:", ":app", "app.py:app:x", "a b:c", "app:f(x)", "app:f().g", "../app:app"]
+)
 def test_what_is_no_entry_is_refused(tmp_path: Path, entry: str) -> None:
     assert "must be a module and an object" in str(error_of(tmp_path, "", Override("app.entry", entry, "--entry")))
+
+
+@pytest.mark.parametrize("entry", ["app:app", "a.b:create_app()", "a:create_app('x', 1, debug=False)"])
+def test_an_object_and_a_call_with_literals_are_entries(tmp_path: Path, entry: str) -> None:
+    assert load(tmp_path, (Override("app.entry", entry, "--entry"),)).app.entry == entry
+
+
+@pytest.mark.parametrize("word", ["$HOME", "${PORT", "$PORTAL", "${PORT:-1}", "$(id)", "a$b", "a\\nb"])
+def test_no_variable_but_the_images_own_is_filled_into_a_command(tmp_path: Path, word: str) -> None:
+    error = error_of(tmp_path, f'[app]\ncommand = ["serve", "{word}"]')
+    assert str(error).startswith("mldeploy.toml: app.command[1]: must be a text in quotes, one word of the command")
+
+
+@pytest.mark.parametrize("folder", ["../x", "/x", "a$b", "a\tb", "a/../..", " a", "."])
+def test_an_app_is_started_inside_of_the_folder(tmp_path: Path, folder: str) -> None:
+    error = error_of(tmp_path, "", Override("app.chdir", folder, "--chdir"))
+    assert str(error).startswith("--chdir: must be the path of a folder below the project folder")
 
 
 @pytest.mark.parametrize("size", ["", "g", "1", "5m", "-1g", "1gg", "1e9", "9" * 40, "٣g", "1 000m", "999999t"])

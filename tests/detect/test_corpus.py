@@ -83,6 +83,11 @@ SEEN: dict[str, Callable[[Folder], Any]] = {
     "interface": lambda folder: folder.entry.value.interface.value if folder.entry else "",
     "factory": lambda folder: bool(folder.entry and folder.entry.value.factory),
     "start_in": lambda folder: folder.entry.value.start_in if folder.entry else "",
+    "start": lambda folder: {
+        key: value
+        for key, value in tables(folder)["app"].items()
+        if key in {"entry", "interface", "command", "chdir", "health"}
+    },
     "python": lambda folder: str(_value(folder.python)),
     "python_replaces": lambda folder: ".".join(map(str, (folder.python and folder.python.value.replaces) or ())),
     "dependencies": lambda folder: (

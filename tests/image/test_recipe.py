@@ -22,13 +22,14 @@ USUAL = Recipe(
     args=(),
     trusted=False,
     writable=False,
-    configured=False,
-    entry="app:app",
+    interface="wsgi",
+    command=("gunicorn", "--config=/venv/gunicorn_conf.py", "app:app"),
+    folder="/app",
     port=5000,
     health="/health",
     workers=1,
     threads=4,
-    pins=Pins(uv="1.0", gunicorn="2.0", dumb_init="3.0"),
+    pins=Pins(uv="1.0", gunicorn="2.0", dumb_init="3.0", uvicorn="4.0", uvicorn_worker="5.0"),
 )
 RECIPES = {
     "usual": USUAL,
@@ -39,14 +40,18 @@ RECIPES = {
         args=("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
         trusted=True,
         writable=True,
-        configured=True,
-        entry="shop.web:create()",
+        interface="asgi",
+        command=("gunicorn", "--worker-class=mldeploy_asgi.Worker", "shop.web:create('a', b=\"c\")"),
+        folder="/app/deploy it",
         port=8080,
         health="/health?of=$model&'deep'",
         workers=8,
         threads=1,
         user=20000,
-        pins=Pins(uv="1.1", gunicorn="2.1", dumb_init="3.1"),
+        pins=Pins(uv="1.1", gunicorn="2.1", dumb_init="3.1", uvicorn="4.1", uvicorn_worker="5.1"),
+    ),
+    "served by itself": dataclasses.replace(
+        USUAL, interface="", command=("sh", "-c", "exec streamlit run 'my app.py' --server.port=\"${PORT}\"")
     ),
 }
 
@@ -80,13 +85,13 @@ def test_the_template_in_the_package_is_the_one_at_the_root() -> None:
 @pytest.mark.parametrize(("cpus", "workers", "expected"), [(0.5, 0, 1), (1, 0, 1), (1.5, 0, 2), (4, 0, 4), (1, 3, 3)])
 def test_as_many_workers_as_the_cpus_call_for(tmp_path: Path, cpus: float, workers: int, expected: int) -> None:
     given = project(tmp_path, app={"cpus": cpus, "workers": workers})
-    assert Recipe.of(given, configured=False).workers == expected
+    assert Recipe.of(given).workers == expected
 
 
 def test_a_proxy_stays_out_of_the_history(tmp_path: Path) -> None:
     """The builder knows these arguments by itself, and forgets them unless the recipe declares them."""
     args = (("HTTPS_PROXY", "http://user:pass@proxy"), ("UV_DEFAULT_INDEX", "x"), ("no_proxy", "a"))
-    assert Recipe.of(project(tmp_path, args=args), configured=False).args == ("UV_DEFAULT_INDEX",)
+    assert Recipe.of(project(tmp_path, args=args)).args == ("UV_DEFAULT_INDEX",)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,77 @@ def test_an_entry_can_lie_in_a_package(folder: Path) -> None:
     assert error.what == f"there is no web/api.py in {folder}"
 
 
+def test_an_app_in_a_sub_folder_is_seen_from_there(folder: Path) -> None:
+    (folder / "deploy").mkdir()
+    (folder / "app.py").rename(folder / "deploy" / "app.py")
+    found = inspect(folder).project.app
+    assert (found.entry, found.chdir) == ("deploy.app:app", "")
+    configure(folder, '[app]\nentry = "app:app"')
+    assert error_of(folder).what == f"there is no app.py in {folder}"
+    assert inspect(folder, [Override("app.chdir", "deploy", "--chdir")]).project.app.chdir == "deploy"
+    assert error_of(folder, Override("app.chdir", "elsewhere", "--chdir")).what == f"elsewhere is no folder in {folder}"
+
+
+def test_a_sub_folder_may_not_be_a_link_to_elsewhere(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (folder / "deploy").symlink_to(tmp_path / "outside")
+    assert error_of(folder, Override("app.chdir", "deploy", "--chdir")).where == "--chdir"
+
+
+@pytest.mark.parametrize(
+    ("code", "entry", "interface"),
+    [
+        (FLASK, "app:app", "wsgi"),
+        ("import fastapi\napp = fastapi.FastAPI()\n", "app:app", "asgi"),
+        ("from fastapi import FastAPI as F\napp: F = F()\n", "app:app", "asgi"),
+        ("from starlette.applications import Starlette\ndef make():\n    return Starlette()\n", "app:make()", "asgi"),
+        ("from django.core.asgi import get_asgi_application as get\napp = get()\n", "app:app", "asgi"),
+        ("async def app(scope, receive, send): ...\n", "app:app", "asgi"),
+        ("def app(environ, start_response): ...\n", "app:app", "wsgi"),
+        ("import fastapi, flask\napi = fastapi.FastAPI()\napp = flask.Flask()\n", "app:app", "wsgi"),
+        ("from elsewhere import app\n", "app:app", "wsgi"),
+    ],
+)
+def test_what_an_entry_speaks_is_read_from_its_source(folder: Path, code: str, entry: str, interface: str) -> None:
+    (folder / "app.py").write_text(code)
+    assert inspect(folder, [Override("app.entry", entry, "--entry")]).project.app.interface == interface
+
+
+def test_what_is_written_of_the_interface_holds(folder: Path) -> None:
+    configure(folder, '[app]\ninterface = "asgi"')
+    assert inspect(folder).project.app.interface == "asgi"
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (["flask", "run", "--host=0.0.0.0"], "starts Flask's development server"),
+        (["python", "-m", "flask", "--app", "shop", "run"], "starts Flask's development server"),
+        (["sh", "-c", "flask run"], "starts Flask's development server"),
+        (["python", "manage.py", "runserver", "0:80"], "starts Django's development server"),
+        (["fastapi", "dev", "main.py"], "starts FastAPI's development server"),
+        (["uvicorn", "main:app", "--reload"], "starts a server in its reload or debug mode"),
+        (["python", "serve.py"], "runs serve.py, which starts its framework's development server"),
+    ],
+)
+def test_a_development_server_is_refused(folder: Path, command: list[str], what: str) -> None:
+    (folder / "serve.py").write_text(f"{FLASK}if __name__ == '__main__':\n    app.run(host='0.0.0.0')\n")
+    configure(folder, f"[app]\ncommand = {command}")
+    error = error_of(folder)
+    assert (error.where, error.what) == ("mldeploy.toml: app.command", what)
+    assert error.todo
+
+
+@pytest.mark.parametrize(
+    "command", [["streamlit", "run", "app.py"], ["fastapi", "run"], ["python", "ui.py"], ["uvicorn", "flask_run:app"]]
+)
+def test_a_real_server_of_the_apps_own_is_let_through(folder: Path, command: list[str]) -> None:
+    (folder / "ui.py").write_text("import gradio\ngradio.Interface(len, 'text', 'text').launch()\n")
+    (folder / "app.py").write_text("import streamlit\n")
+    configure(folder, f'[app]\nentry = "app:app"\ncommand = {command}')
+    assert inspect(folder).project.app.command == tuple(command)
+
+
 def test_everything_that_is_missing_is_told_at_once(folder: Path) -> None:
     build = '[build]\nrequirements = "needs.txt"\nca_bundle = "/no/ca.pem"'
     configure(folder, f'[app]\nmodels = ["a.pkl"]\n[check]\ngolden = "g.json"\n{build}')

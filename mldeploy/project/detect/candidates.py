@@ -94,14 +94,14 @@ def _imported_factories(sources: Sources, module: Module) -> dict[str, Kind]:
 
 def entry_of(sources: Sources, module: Module, app: App) -> Entry:
     """What a server would be told, for an app of a module."""
-    start_in = start_folder(sources, module)
-    path = module.file.path
-    name = module_name(path.removeprefix(f"{start_in}/") if start_in else path)
-    kind = app.kind
-    return Entry(name, app.attribute, kind.framework, kind.interface, path, app.factory, start_in)
+    path, kind = module.file.path, app.kind
+    entry = Entry(module_name(path), app.attribute, kind.framework, kind.interface, path, app.factory)
+    # Wherever a script is started, Python finds the modules beside it.
+    start_in = start_folder(sources, module, for_imports=kind.interface is not Interface.SCRIPT)
+    return entry.inside(start_in) if start_in else entry
 
 
-def start_folder(sources: Sources, module: Module) -> str:
+def start_folder(sources: Sources, module: Module, *, for_imports: bool = True) -> str:
     """The folder in which a module must be started for its neighbours and its files to be found: "" is the root.
 
     `deploy/app.py` that says `import model` or `joblib.load("model.pkl")` only works in `deploy`, if that is where
@@ -112,14 +112,14 @@ def start_folder(sources: Sources, module: Module) -> str:
         return ""
     src = "src" if folder.startswith("src/") or folder == "src" else ""
     for root in dict.fromkeys((folder, src)):
-        if root and any(_only_below(sources.tree, root, path) for path in _needed(module)):
+        if root and any(_only_below(sources.tree, root, path) for path in _needed(module, for_imports=for_imports)):
             return root
     return ""
 
 
-def _needed(module: Module) -> Iterator[tuple[str, ...]]:
+def _needed(module: Module, *, for_imports: bool) -> Iterator[tuple[str, ...]]:
     """The paths that a module expects to find: of each import, one of several; of each file that it opens, one."""
-    for name, _ in module.imports:
+    for name, _ in module.imports if for_imports else ():
         if not name.startswith("."):
             below = name.replace(".", "/")
             yield f"{below}.py", f"{below}/__init__.py"

@@ -66,13 +66,23 @@ def choose(found: Entries, name: str, root: Path) -> Entries:
 
 
 def _with_config(commands: tuple[Found[Command], ...], config: GunicornConfig | None) -> tuple[Found[Command], ...]:
-    """The commands, and what `wsgi_app` in a gunicorn configuration file serves."""
-    app = config.settings.get("wsgi_app") if config else None
-    if not config or not app:
+    """The commands, with what a gunicorn configuration file lends them, and what its `wsgi_app` serves."""
+    if not config:
         return commands
-    chdir = config.settings.get("chdir")
-    command = Command(Server.GUNICORN, target=app[0], chdir=chdir[0].strip("/") if chdir else "")
-    return (*commands, Found(command, app[1], Certainty.CERTAIN))
+    said = {name: value for name, (value, _) in config.settings.items()}
+    chdir = said.get("chdir", "").strip("/")
+    worker = {"--worker-class": said["worker_class"]} if "worker_class" in said else {}
+
+    def lent(command: Command) -> Command:
+        if command.server is not Server.GUNICORN:
+            return command
+        return replace(command, chdir=command.chdir or chdir, options={**worker, **command.options})
+
+    commands = tuple(replace(each, value=lent(each.value)) for each in commands)
+    app = config.settings.get("wsgi_app")
+    if app is None:
+        return commands
+    return (*commands, Found(lent(Command(Server.GUNICORN, target=app[0])), app[1], Certainty.CERTAIN))
 
 
 class _Target:
@@ -112,18 +122,20 @@ class _Target:
         return None
 
     def _named(self, module: Module, attribute: str, remarks: list[Remark]) -> Found[Entry] | None:
-        name, brackets, _ = attribute.partition("(")
+        name, brackets, rest = attribute.partition("(")
+        arguments = rest.rpartition(")")[0]
         factory = bool(brackets) or "--call" in self.command.options or "--factory" in self.command.options
         for each in self.every:
             if each.module is module and each.app.attribute == name:
-                return self._certain(replace(each.entry, factory=each.app.factory))
+                return self._certain(replace(each.entry, factory=each.app.factory, arguments=arguments))
         if not may_bind(module.tree, name):
             there = [str(each.entry) for each in self.every if each.module is module]
             hint = f"; {there[0]} is there" if there else ""
             remarks.append(self._missing(f"`{name}` in {module.file.path}, which has no such name{hint}"))
             return None
         kind = self._kind_behind(module, name) or (PLAIN_ASGI if self._is_asgi() else PLAIN_WSGI)
-        return self._certain(entry_of(self.sources, module, App(name, kind, 0, factory)))
+        entry = entry_of(self.sources, module, App(name, kind, 0, factory))
+        return self._certain(replace(entry, arguments=arguments))
 
     def _kind_behind(self, module: Module, name: str) -> Kind | None:
         """The framework of an app that a module imports under this name: `from shop import app`."""
@@ -157,6 +169,10 @@ class _Target:
         return self._certain(chance.entry) if chance else None
 
     def _certain(self, entry: Entry) -> Found[Entry]:
+        """The entry, started where the command starts it. (uvicorn's --app-dir is for imports alone.)"""
+        folder = "" if "--app-dir" in self.command.options else self.command.chdir
+        if folder and entry.path.startswith(f"{folder}/"):
+            entry = entry.inside(folder)
         return Found(entry, self.found.source, Certainty.CERTAIN)
 
     def _missing(self, what: str) -> Remark:

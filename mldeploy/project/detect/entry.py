@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from mldeploy.project.detect.frameworks import DASH, FLASK, MAKERS, PLAIN_ASGI, PLAIN_WSGI, STREAMLIT, Interface, Kind
-from mldeploy.project.detect.source import Module, assigned, top_level
+from mldeploy.project.detect.source import Module, assigned, module_name, top_level
 from mldeploy.project.detect.static import keyword
 
 
@@ -16,8 +16,8 @@ class Entry:
     """What a server is told to serve.
 
     module: dotted, as seen from the folder. attribute: the object's name, "" for a script. factory: it is a function
-    that returns the app. path: the file, below the folder. start_in: the folder from which it must be started for its
-    own imports and files to be found; "" is the project's folder.
+    that returns the app, and arguments what it is called with, as written. path: the file, below the folder. start_in:
+    the folder from which it must be started for its own imports and files to be found; "" is the project's folder.
     """
 
     module: str
@@ -27,11 +27,16 @@ class Entry:
     path: str
     factory: bool = False
     start_in: str = ""
+    arguments: str = ""
 
     def __str__(self) -> str:
         if self.interface is Interface.SCRIPT:
             return self.path
-        return f"{self.module}:{self.attribute}" + "()" * self.factory
+        return f"{self.module}:{self.attribute}" + f"({self.arguments})" * self.factory
+
+    def inside(self, folder: str) -> Entry:
+        """The same, started in a folder that its file lies in."""
+        return replace(self, module=module_name(self.path.removeprefix(f"{folder}/")), start_in=folder)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from mldeploy.project.detect import (
     bulk,
     candidates,
     consistency,
+    django,
     dockerfile,
     handlers,
     imports,
@@ -27,6 +28,7 @@ from mldeploy.project.detect.entries import choose, entries
 from mldeploy.project.detect.entry import Entry
 from mldeploy.project.detect.environment import Environment
 from mldeploy.project.detect.findings import Certainty, Found, Remark, Severity, Source
+from mldeploy.project.detect.frameworks import Interface
 from mldeploy.project.detect.models import Model, kept_out, models, shipped
 from mldeploy.project.detect.port import claims, port
 from mldeploy.project.detect.python_version import Python
@@ -136,8 +138,8 @@ class Detection:
         found_routes = routes(modules)
         own = self.dockerfile is not None and self.dockerfile.is_used
         remarks = [
-            *self.of_tree(), *apps.remarks, *unserved(entry, own=own), *python_remarks, *listing_remarks,
-            *port_remarks, *model_remarks, *self.of_source(modules, starts, own=own),
+            *self.of_tree(), *apps.remarks, *unserved(entry, self.module(entry), own=own), *python_remarks,
+            *listing_remarks, *port_remarks, *model_remarks, *self.of_source(entry, modules, starts, own=own),
             *no_health(entry, found_routes, own=own),
         ]  # fmt: skip
         return Folder(
@@ -160,9 +162,12 @@ class Detection:
             remarks=tuple(remarks),
         )
 
+    def module(self, entry: Found[Entry] | None) -> Module | None:
+        return self.sources.module(entry.value.path) if entry else None
+
     def modules(self, entry: Found[Entry] | None) -> tuple[Module, ...]:
         """The modules that the served app consists of; without an entry, those at the top of the folder."""
-        start = self.sources.module(entry.value.path) if entry else None
+        start = self.module(entry)
         if start is None or not entry:
             return tuple(self.top_level())
         found = self.sources.reachable([start])
@@ -234,10 +239,16 @@ class Detection:
             what = "holds more files than were looked at"
             yield Remark("too-many-files", Severity.WARNING, Source("."), what, "Move what is not the app's elsewhere.")
 
-    def of_source(self, modules: Iterable[Module], starts: tuple[Run, ...], *, own: bool) -> Iterator[Remark]:
+    def of_source(
+        self, entry: Found[Entry] | None, modules: tuple[Module, ...], starts: tuple[Run, ...], *, own: bool
+    ) -> Iterator[Remark]:
         yield from self.sources.remarks
-        yield from smells.of_runs(starts, own=own)
-        yield from smells.of_commands(self.commands, starts, own=own)
+        if entry and entry.value.interface is Interface.SCRIPT:
+            yield from smells.of_script(starts, own=own)
+        else:
+            yield from smells.of_runs(starts, own=own)
+            yield from smells.of_commands(self.commands, starts, own=own)
+        yield from django.hosts(entry, modules)
         yield from smells.of_gunicorn(self.config)
         yield from smells.of_dockerfile(self.dockerfile)
         for module in modules:

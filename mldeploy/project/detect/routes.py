@@ -162,7 +162,7 @@ def _body(handler: Handler, module: Module) -> Body:
 
 
 def _listed(module: Module) -> Iterator[Route]:
-    """Django's `path("predict/", views.predict)`, Flask's `app.add_url_rule("/predict", …)`."""
+    """Django's `path("predict/", …)`, Flask's `app.add_url_rule("/predict", …)`, Starlette's `Route("/", …)`."""
     for call in module.calls:
         name = module.called(call)
         first = constant(call.args[0] if call.args else None, module)
@@ -171,5 +171,5 @@ def _listed(module: Module) -> Iterator[Route]:
         if name in {"django.urls.path", "django.urls.re_path"} and not first.startswith("^"):
             if len(call.args) > 1 and not module.called(call.args[1]).endswith("include"):
                 yield Route(f"/{first}", frozenset({"GET", "POST"}), Body.NONE, module.at(call))
-        elif name.endswith(".add_url_rule") and first.startswith("/"):
+        elif name.endswith((".add_url_rule", "starlette.routing.Route")) and first.startswith("/"):
             yield Route(first, _methods(call, module), Body.NONE, module.at(call))

@@ -17,7 +17,8 @@ class Run:
     """One call. server: PYTHON stands for a framework's own, made for development.
 
     host and port: "" and None where the call does not say. variable: the environment variable that decides the port.
-    on_import: it stands outside `if __name__ == "__main__":`, so that importing the module starts it.
+    on_import: it stands outside `if __name__ == "__main__":`, so that importing the module starts it. shared: it
+    asks for Gradio's tunnel.
     """
 
     server: Server
@@ -27,6 +28,7 @@ class Run:
     debug: bool
     source: Source
     on_import: bool
+    shared: bool = False
 
 
 _LIBRARY = {
@@ -90,4 +92,5 @@ def _run(module: Module, call: ast.Call, server: Server, *, on_import: bool) -> 
         debug=debug or constant(argument(call, positional + 2, "debug"), module) is True,
         source=module.at(call),
         on_import=on_import,
+        shared=constant(keyword(call, "share"), module) is True,
     )

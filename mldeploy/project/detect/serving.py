@@ -2,45 +2,91 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+from mldeploy.config.kinds import is_entry, is_folder_inside
+from mldeploy.project.detect.command import Command, Server
 from mldeploy.project.detect.entry import Entry
 from mldeploy.project.detect.findings import Found, Remark, Severity
 from mldeploy.project.detect.frameworks import Interface
 from mldeploy.project.detect.routes import Route, health
+from mldeploy.project.detect.source import Module
 
 
-def unserved(entry: Found[Entry] | None, *, own: bool) -> Iterator[Remark]:
-    """Why mldeploy's recipe cannot serve an app; with a Dockerfile of the folder's own it need not."""
-    if entry is None or own or is_served(entry.value):
+@dataclass(frozen=True)
+class Start:
+    """How mldeploy's recipe starts an app: the settings of the same names, "" and none where the default is right."""
+
+    entry: str = ""
+    interface: str = ""
+    command: tuple[str, ...] = ()
+    chdir: str = ""
+
+
+def start(entry: Entry, commands: Iterable[Found[Command]] = ()) -> Start:
+    """The settings that start an app that `is_served`. commands: how it is started today."""
+    if entry.interface is Interface.SCRIPT:
+        return Start(command=_command(entry, commands), chdir=entry.start_in)
+    asgi = entry.interface is Interface.ASGI
+    return Start(str(entry), "asgi" if asgi else "", chdir=entry.start_in)
+
+
+def _command(entry: Entry, commands: Iterable[Found[Command]]) -> tuple[str, ...]:
+    """Streamlit's own command, or the script that launches a Gradio."""
+    path = entry.path.removeprefix(f"{entry.start_in}/").replace("$", "$$")
+    if entry.framework == "Gradio":
+        return ("env", "GRADIO_SERVER_NAME=0.0.0.0", "GRADIO_SERVER_PORT=$PORT", "python", path)
+    words = {"--server.address": "0.0.0.0", "--server.port": "$PORT", "--server.headless": "true"}  # noqa: S104 - a container's
+    words |= {"--server.fileWatcherType": "none", "--browser.gatherUsageStats": "false"}
+    today = (found.value.options for found in commands if found.value.server is Server.STREAMLIT)
+    own = {
+        name: value.replace("$", "$$")
+        for options in today
+        for name, value in options.items()
+        if name.startswith("--") and value and name not in words
+    }
+    return ("streamlit", "run", path, *(f"{name}={value}" for name, value in (words | own).items()))
+
+
+def unserved(entry: Found[Entry] | None, module: Module | None, *, own: bool) -> Iterator[Remark]:
+    """Why mldeploy's recipe cannot serve an app; with a Dockerfile of the folder's own it need not.
+
+    module: the one that makes the app.
+    """
+    if entry is None or own:
         return
     found = entry.value
-    if found.framework == "Dash" and found.interface is Interface.SCRIPT:
+    if found.framework == "Gradio" and found.interface is Interface.SCRIPT and module and not _launches(module):
+        what = "makes a Gradio app that nothing launches"
+        todo = "Add `demo.launch()` at the end: that starts Gradio's server."
+    elif is_served(found):
+        return
+    elif found.framework == "Dash" and found.interface is Interface.SCRIPT:
         what = "is a Dash, which no server takes by itself"
         todo = "Add `server = app.server` below it: that is what is served."
-    elif found.interface is not Interface.WSGI:
-        own_server = found.interface is Interface.SCRIPT
-        speaks = f"brings {found.framework}'s own server" if own_server else f"speaks ASGI ({found.framework})"
-        what = f"{speaks}, and mldeploy's recipe serves WSGI apps"
-        todo = "Write a Dockerfile that starts it: mldeploy builds, checks and deploys that one."
-    elif found.start_in:
-        what = f"works only when it is started in {found.start_in}/, where its own modules and files are"
-        todo = f"Make that the project: `mldeploy -C {found.start_in} init`."
-    elif found.factory:
-        what = f"`{found.attribute}` returns the app, and what is served must be the app itself"
-        todo = f"Write a wsgi.py: `from {found.module} import {found.attribute}` and `app = {found.attribute}()`."
+    elif found.arguments:
+        what = f"calls `{found.attribute}` with something that no server can be told"
+        todo = f"Write a wsgi.py: `from {found.module} import {found.attribute}` and `app = {found.attribute}(…)`."
     else:
-        what = f"the module {found.module} has a name that cannot be imported"
+        what = f"the path {found.path} has characters in it that no server can be told"
         todo = "Rename the file or its folder: letters, digits and underscores."
     yield Remark("entry-not-served", Severity.ERROR, entry.source, what, todo)
 
 
+def _launches(module: Module) -> bool:
+    return any(isinstance(call.func, ast.Attribute) and call.func.attr == "launch" for call in module.calls)
+
+
 def is_served(entry: Entry) -> bool:
-    """Whether mldeploy's own recipe can serve an app: a WSGI object that can be imported from the folder."""
-    names = (*entry.module.split("."), entry.attribute)
-    plain = all(name.isidentifier() for name in names)
-    return entry.interface is Interface.WSGI and not entry.factory and not entry.start_in and plain
+    """Whether mldeploy's own recipe can serve an app."""
+    if entry.start_in and not is_folder_inside(entry.start_in):
+        return False
+    if entry.interface is Interface.SCRIPT:
+        return entry.framework != "Dash" and entry.path.isprintable()
+    return is_entry(str(entry))
 
 
 def health_of(entry: Found[Entry] | None, found: tuple[Route, ...]) -> Found[str] | None:

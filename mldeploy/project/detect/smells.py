@@ -41,6 +41,18 @@ def of_runs(runs: Iterable[Run], *, own: bool) -> Iterator[Remark]:
             yield Remark("loopback", Severity.WARNING, run.source, what, todo)
 
 
+def of_script(runs: Iterable[Run], *, own: bool) -> Iterator[Remark]:
+    """`demo.launch(server_name="127.0.0.1", share=True)`: what a script says of its own server holds."""
+    for run in runs:
+        if is_loopback(run.host):
+            what = f"listens on {run.host}, which nothing outside the container can reach"
+            todo = "Leave the address out: the container's environment names the right one."
+            yield Remark("loopback", Severity.WARNING if own else Severity.ERROR, run.source, what, todo)
+        if run.shared:
+            what = "`share=True` opens a second way to the app from everywhere, through somebody else's machine"
+            yield Remark("public-tunnel", Severity.WARNING, run.source, what, "Remove it: mldeploy gives it a URL.")
+
+
 def of_commands(commands: Iterable[Found[Command]], runs: Iterable[Run], *, own: bool) -> Iterator[Remark]:
     """A Procfile or a Dockerfile that starts a development server, or one that nobody can reach."""
     because = _OWN if own else _SERVED

@@ -8,10 +8,11 @@ from typing import TypeAlias
 
 from mldeploy.config.kinds import dns_label
 from mldeploy.project.detect.dependency import Origin
+from mldeploy.project.detect.entry import Entry
 from mldeploy.project.detect.findings import Certainty, Found
 from mldeploy.project.detect.folder import Folder
 from mldeploy.project.detect.python_version import DEFAULT
-from mldeploy.project.detect.serving import is_served
+from mldeploy.project.detect.serving import Start, is_served, start
 
 Value: TypeAlias = str | int | list[str]
 
@@ -26,8 +27,8 @@ class Setting:
     why: str
 
 
-SERVING = frozenset({"entry"})
-"""The keys of [app] that say together how the app is served: who leaves out the entry leaves out them all."""
+SERVING = frozenset({"entry", "interface", "command", "chdir"})
+"""The keys of [app] that say together how the app is served: who writes no entry and no command leaves out them all."""
 
 
 def tables(folder: Folder) -> dict[str, dict[str, Value]]:
@@ -50,7 +51,7 @@ def _settings(folder: Folder) -> Iterator[Setting]:
     yield Setting("app", "name", dns_label(folder.root.name), "the folder's name")
     entry = folder.entry
     if entry and is_served(entry.value):
-        yield Setting("app", "entry", str(entry.value), f"{entry.value.framework}, {_where(entry)}")
+        yield from _start(entry, start(entry.value, folder.commands))
     if folder.port:
         yield Setting("app", "port", folder.port.value, _where(folder.port))
     for key, route in (("health", folder.health), ("predict", folder.predict), ("predict_table", folder.predict_table)):
@@ -68,6 +69,18 @@ def of_models(files: tuple[str, ...]) -> Iterator[Setting]:
     """The models, if there are any."""
     if files:
         yield Setting("app", "models", list(files), "found by their extension and content")
+
+
+def _start(entry: Found[Entry], found: Start) -> Iterator[Setting]:
+    why = f"{entry.value.framework}, {_where(entry)}"
+    if found.command:
+        yield Setting("app", "command", list(found.command), why)
+    else:
+        yield Setting("app", "entry", found.entry, why)
+    if found.interface:
+        yield Setting("app", "interface", found.interface, f"{entry.value.framework} speaks it")
+    if found.chdir:
+        yield Setting("app", "chdir", found.chdir, "its own modules and files are there")
 
 
 def _build(folder: Folder) -> Iterator[Setting]:

@@ -8,17 +8,22 @@ COPY builder/certificates.pem ./
 ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 \
     PATH=$PATH:/build/uv/bin VIRTUAL_ENV=/venv UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never SOURCE_DATE_EPOCH=946684800
 RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem && python3 -m pip install --quiet --no-compile --disable-pip-version-check --root-user-action=ignore --target=/build/uv uv==1.1
-COPY builder/trim.py builder/gunicorn_conf.py builder/requirements/ ./
+COPY builder/*.py builder/requirements/ ./
 # Bytecode without times in it, and one time for every file: the same packages are the same layer, wherever it is built.
 # A file that does not compile is no reason to fail: some packages ship templates, or code for another Python.
 RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem && uv venv --quiet --python=python3 /venv \
  && uv pip install --requirements='deploy/what is needed.txt' \
  && if [ ! -e /venv/bin/gunicorn ]; then uv pip install gunicorn==2.1; fi \
+ && mv gunicorn_conf.py /venv/ \
+ && if [ ! -e /venv/bin/uvicorn ]; then uv pip install uvicorn==4.1 httptools==0.9.0 websockets==17.4; fi \
+ && uv pip install --no-deps uvicorn-worker==5.1 \
+ && mv mldeploy_asgi.py /venv/lib/python3*/site-packages/ \
  && uv pip install dumb-init==3.1 \
  && python3 trim.py /venv \
  && { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash /venv/lib || true; } \
- && mv gunicorn_conf.py /venv/ && mkdir -p /out/app && mv /venv /out/ \
+ && mkdir -p /out/app && mv /venv /out/ \
  && find /out -exec touch -h -d @946684800 {} +
+RUN mkdir -p /out'/app/deploy it' && find /out/app -exec touch -h -d @946684800 {} +
 
 # What runs: base, dependencies, model, assets, code, what changes most often last. Equal files are equal layers, so an
 # edit ships the layer that it is in and no other.
@@ -30,13 +35,13 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
     PORT=8080 HEALTH='/health?of=$model&'"'"'deep'"'"'' WEB_CONCURRENCY=8 THREADS=1
-WORKDIR /app
+WORKDIR /app/deploy it
 EXPOSE 8080
 USER 20000:20000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-ISc", "import os,socket;c=socket.create_connection(('127.0.0.1',int(os.environ['PORT'])),3);c.sendall(b'GET '+os.environ['HEALTH'].encode()+b' HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n');raise SystemExit(c.recv(16)[9:12]!=b'200')"]
 ENTRYPOINT ["dumb-init", "--single-child", "--"]
-CMD ["gunicorn", "shop.web:create()"]
+CMD ["gunicorn", "--worker-class=mldeploy_asgi.Worker", "shop.web:create('a', b=\"c\")"]
 COPY --chown=20000:20000 model/ /
 COPY --chown=20000:20000 assets/ /
 COPY --chown=20000:20000 code/ /

@@ -5,16 +5,17 @@ WORKDIR /build
 ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 \
     PATH=$PATH:/build/uv/bin VIRTUAL_ENV=/venv UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never SOURCE_DATE_EPOCH=946684800
 RUN python3 -m pip install --quiet --no-compile --disable-pip-version-check --root-user-action=ignore --target=/build/uv uv==1.0
-COPY builder/trim.py builder/gunicorn_conf.py builder/requirements/ ./
+COPY builder/*.py builder/requirements/ ./
 # Bytecode without times in it, and one time for every file: the same packages are the same layer, wherever it is built.
 # A file that does not compile is no reason to fail: some packages ship templates, or code for another Python.
 RUN uv venv --quiet --python=python3 /venv \
  && uv pip install --requirements=requirements.txt \
  && if [ ! -e /venv/bin/gunicorn ]; then uv pip install gunicorn==2.0; fi \
+ && mv gunicorn_conf.py /venv/ \
  && uv pip install dumb-init==3.0 \
  && python3 trim.py /venv \
  && { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash /venv/lib || true; } \
- && mv gunicorn_conf.py /venv/ && mkdir -p /out/app && mv /venv /out/ \
+ && mkdir -p /out/app && mv /venv /out/ \
  && find /out -exec touch -h -d @946684800 {} +
 
 # What runs: base, dependencies, model, assets, code, what changes most often last. Equal files are equal layers, so an

@@ -1,0 +1,58 @@
+"""What the container runs: our server with the app, or the app's own command. Pure: words from settings."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from mldeploy.config.settings import App
+from mldeploy.config.words import pieces
+
+APP = "/app"
+"""Where the project's folder is in the image."""
+
+GUNICORN_FILE = "gunicorn.conf.py"
+"""What gunicorn reads by itself in the folder where it starts."""
+
+CONFIGURATION = "/venv/gunicorn_conf.py"
+ASGI_WORKER = "mldeploy_asgi.Worker"
+"""The class in `mldeploy_asgi.py`, which the image can import."""
+
+
+@dataclass(frozen=True)
+class GunicornFile:
+    """A gunicorn.conf.py of the user's: what it says holds. path: below the project. has_worker: it names a class."""
+
+    path: str
+    has_worker: bool
+
+
+def interface(app: App) -> str:
+    """What a server of ours must speak: "wsgi", "asgi", or "" where the app brings its own."""
+    return "" if app.command else app.interface
+
+
+def command(app: App, own: GunicornFile | None) -> tuple[str, ...]:
+    """The words of the image's CMD.
+
+    No shell takes part for gunicorn. For a command of the user's one does, to fill in the variables, and then makes
+    way for it: signals reach the server itself. Every other character is quoted.
+    """
+    if app.command:
+        return ("sh", "-c", " ".join(("exec", *map(_quoted, app.command))))
+    worker = f"--worker-class={ASGI_WORKER}"
+    asgi = [worker] if app.interface == "asgi" and not (own and own.has_worker) else []
+    return ("gunicorn", *_configuration(app, own), *asgi, app.entry)
+
+
+def _configuration(app: App, own: GunicornFile | None) -> tuple[str, ...]:
+    """Where gunicorn finds its configuration: one in the folder where it starts, it finds by itself."""
+    if own is None:
+        return (f"--config={CONFIGURATION}",)
+    return () if own.path == f"{app.chdir}/{GUNICORN_FILE}".lstrip("/") else (f"--config={APP}/{own.path}",)
+
+
+def _quoted(word: str) -> str:
+    """A word as the shell reads it: variables in double quotes, where no value can become another word."""
+    quoted = (f'"${{{piece.text}}}"' if piece.is_variable else shlex.quote(piece.text) for piece in pieces(word))
+    return "".join(quoted) or "''"
