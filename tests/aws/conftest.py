@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mldeploy.image.engine import Engine
+from mldeploy.rehearsal.aws import Rehearsal, rehearsing
+from tests.aws.tiny import build, tiny_app
 from tests.cli.command import Command
 
 ELSEWHERE = "http://127.0.0.1:9"
@@ -38,3 +42,38 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def mldeploy(tmp_path: Path, folder: Path) -> Command:
     return Command(tmp_path / "home", folder)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """One for each process of the test run; starting it takes a second or two."""
+    with rehearsing(tmp_path_factory.mktemp("rehearsal") / "aws") as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture
+def rehearsal(running: Rehearsal) -> Rehearsal:
+    """As new as an account."""
+    running.reset()
+    return running
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return Engine.connect()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Path]:
+    """A folder with an app whose image is built already."""
+    place = tmp_path_factory.mktemp("tiny")
+    with tiny_app(place / "app", engine) as folder:
+        build(folder, engine, place / "state")
+        yield folder
+
+
+@pytest.fixture
+def own(tmp_path: Path, engine: Engine) -> Iterator[Path]:
+    """The same for one test alone, which may change it; its image is not built yet."""
+    with tiny_app(tmp_path / "own", engine) as folder:
+        yield folder

@@ -1,0 +1,148 @@
+"""The tests that every provider must pass. A provider's test module subclasses this, and says on which stage."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from mldeploy.config.settings import Project
+from mldeploy.core.events import Action
+from mldeploy.core.verbs import Intent
+from mldeploy.testing.matrix import CRASHES, PASSING, Case, Matrix, assert_same, sweep
+from mldeploy.testing.plugin import CASES
+from mldeploy.testing.scene import Scene
+from mldeploy.testing.stage import AnyStage, Blow, Call
+
+
+class Conformance:
+    """From nothing to the target's last step and back, undisturbed and disturbed.
+
+    A subclass has the fixtures `stage` and `project`, which live at least as long as the class. few: how many cases of
+    a matrix the quick tests try, spread over all of them.
+    """
+
+    few = 7
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls) -> AnyStage:
+        """The provider, and the stand-in that it plays on."""
+        raise NotImplementedError("a subclass says on which stage its provider plays")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def project(cls) -> Project:
+        """The app. What it takes long to make for it (its image) should be there already."""
+        raise NotImplementedError("a subclass says which app its provider deploys")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def matrix(cls, stage: AnyStage, project: Project, tmp_path_factory: pytest.TempPathFactory) -> Matrix:
+        """Has been through everything once, undisturbed."""
+        return Matrix(stage, project, tmp_path_factory.mktemp("conformance"))
+
+    @pytest.fixture
+    def scene(self, matrix: Matrix) -> Scene:
+        return matrix.scene()
+
+    def test_from_nothing(self, scene: Scene, matrix: Matrix) -> None:
+        deployed = scene.deploy()
+        assert deployed.out is not None
+        assert_same(matrix.stage.contents(), matrix.undisturbed.whole, "after deploying")
+        scene.destroy()
+        matrix.ended(scene)
+
+    def test_a_plan_from_nothing_changes_nothing(self, scene: Scene, matrix: Matrix) -> None:
+        before = len(matrix.stage.calls())
+        plan = scene.plan()
+        assert any(change.intent is Intent.CREATE for change in plan.changes)
+        assert not _writing(matrix.stage.calls()[before:])
+        matrix.ended(scene)
+
+    def test_again_writes_nothing(self, scene: Scene, matrix: Matrix) -> None:
+        scene.deploy()
+        before = len(matrix.stage.calls())
+        again = scene.deploy()
+        assert {step.title: step.action for step in again.steps if step.action is not Action.UNCHANGED} == {}
+        assert not _writing(matrix.stage.calls()[before:])
+        assert scene.plan().is_noop
+        scene.destroy()
+        matrix.ended(scene)
+
+    def test_destroy_leaves_what_is_not_ours(self, scene: Scene, matrix: Matrix) -> None:
+        scene.deploy()
+        destroyed = scene.destroy()
+        assert destroyed.removed
+        matrix.ended(scene)
+
+    def test_destroy_twice(self, scene: Scene, matrix: Matrix) -> None:
+        scene.deploy()
+        scene.destroy()
+        assert not scene.destroy().removed
+        matrix.ended(scene)
+
+    def test_destroy_before_anything(self, scene: Scene, matrix: Matrix) -> None:
+        assert not scene.destroy().removed
+        matrix.ended(scene)
+
+    def test_a_lost_journal_loses_nothing(self, scene: Scene, matrix: Matrix) -> None:
+        """A fresh machine, such as a CI runner's, knows only what the platform tells it."""
+        scene.deploy()
+        shutil.rmtree(scene.state)
+        assert scene.plan().is_noop
+        scene.destroy()
+        matrix.ended(scene)
+
+    def test_a_crash_at_some_calls(self, matrix: Matrix, record_property: Callable[[str, object], None]) -> None:
+        self._try("crash", matrix, CRASHES, matrix.crash, record_property, few=self.few)
+
+    @pytest.mark.exhaustive
+    @pytest.mark.timeout(3600)
+    def test_a_crash_at_every_call(self, matrix: Matrix, record_property: Callable[[str, object], None]) -> None:
+        self._try("crash", matrix, CRASHES, matrix.crash, record_property)
+
+    def test_a_fault_at_some_calls(self, matrix: Matrix, record_property: Callable[[str, object], None]) -> None:
+        self._try("fault", matrix, PASSING, matrix.fault, record_property, few=self.few)
+
+    @pytest.mark.exhaustive
+    @pytest.mark.timeout(3600)
+    def test_a_fault_at_every_call(self, matrix: Matrix, record_property: Callable[[str, object], None]) -> None:
+        self._try("fault", matrix, PASSING, matrix.fault, record_property)
+
+    def test_a_missing_permission_at_some_calls(
+        self, matrix: Matrix, record_property: Callable[[str, object], None]
+    ) -> None:
+        self._try("permission", matrix, [Blow.DENIED], matrix.denial, record_property, few=self.few)
+
+    @pytest.mark.exhaustive
+    @pytest.mark.timeout(3600)
+    def test_a_missing_permission_at_every_call(
+        self, matrix: Matrix, record_property: Callable[[str, object], None]
+    ) -> None:
+        self._try("permission", matrix, [Blow.DENIED], matrix.denial, record_property)
+
+    def _try(
+        self,
+        name: str,
+        matrix: Matrix,
+        blows: Sequence[Blow],
+        attempt: Callable[[Case], None],
+        tell: Callable[[str, object], None],
+        *,
+        few: int | None = None,
+    ) -> None:
+        every = list(matrix.undisturbed.cases(blows))
+        cases = spread(every, few) if few else every
+        tell(CASES, f"{matrix.stage.provider.name}: {name} matrix: {len(cases)} of {len(every)} cases")
+        sweep(cases, attempt)
+
+
+def spread(cases: Sequence[Case], few: int) -> Sequence[Case]:
+    """Some of them, always the same, at even distances; a prime number of them meets calls and blows of every kind."""
+    return [cases[place * len(cases) // few] for place in range(min(few, len(cases)))]
+
+
+def _writing(calls: Sequence[Call]) -> list[str]:
+    return [call.action for call in calls if call.writing]

@@ -1,0 +1,47 @@
+"""The target `ecr` passes what every provider must pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boto3
+import pytest
+
+from mldeploy.config.settings import Project
+from mldeploy.image.engine import Engine
+from mldeploy.image.registry.push import names
+from mldeploy.providers.aws.cloud import AwsCloud
+from mldeploy.providers.aws.ecr import provider
+from mldeploy.providers.aws.settings import EcrSettings
+from mldeploy.rehearsal.aws import Rehearsal
+from mldeploy.testing.suite import Conformance
+from tests.aws.stage import AwsStage
+from tests.aws.tiny import project_of
+
+
+def strangers(rehearsal: Rehearsal, session: boto3.Session) -> None:
+    """A repository of another app's, and one of somebody who has never heard of mldeploy."""
+    ecr = session.client("ecr", endpoint_url=rehearsal.endpoints.url)
+    tags = [{"Key": "mldeploy:app", "Value": "another"}, {"Key": "mldeploy:target", "Value": "ecr"}]
+    ecr.create_repository(repositoryName="another", tags=tags)  # type: ignore[arg-type]  # the stub wants its own dict
+    ecr.create_repository(repositoryName="stranger")
+
+
+@pytest.mark.engine
+class TestEcr(Conformance):
+    """A push, and what it stands on."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, running: Rehearsal) -> AwsStage[AwsCloud, EcrSettings]:
+        return AwsStage(provider, EcrSettings.model_validate({}), running, strangers)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def project(cls, tiny: Path) -> Project:
+        return project_of(tiny)
+
+    @pytest.fixture(autouse=True)
+    def _leaves_no_name_on_the_engine(self, engine: Engine, project: Project) -> object:
+        yield
+        assert names(engine, project.app.name) == ()
