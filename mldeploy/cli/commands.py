@@ -42,17 +42,21 @@ def init(
         str,
         typer.Option("--entry", metavar="NAME", help="The app to serve, where there are several.", show_default=False),
     ] = "",
+    dockerfile: Annotated[
+        bool, typer.Option("--dockerfile", help="Write the recipe, too, as a Dockerfile of your own.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write files anew that are there already.")] = False,
 ) -> None:
     """Look at the folder, say what it is and what looks wrong, and write `mldeploy.toml` and `.dockerignore`.
 
     `mldeploy init DIR` is `mldeploy -C DIR init`. The source is read, never run. Where the dependencies are in a lock
-    file, an environment or nowhere, `requirements.txt` is written, too. A file that is there already is never changed
-    without `--force`.
+    file, an environment or nowhere, `requirements.txt` is written, too. `--dockerfile` adds a `Dockerfile` that makes
+    the image that mldeploy would make, with `docker build .` as well; from then on it is yours, and is used as it is.
+    A file that is there already is never changed without `--force`.
     """
     from mldeploy.cli.work import initializing
 
-    initializing.init(run, directory, entry, force=force)
+    initializing.init(run, directory, entry, dockerfile=dockerfile, force=force)
 
 
 def plan(

@@ -25,7 +25,7 @@ from mldeploy.config.override import (
 )
 from mldeploy.config.resolve import Found, Raw, resolve
 from mldeploy.config.settings import Project
-from mldeploy.config.sources import Tables, Written, read_files
+from mldeploy.config.sources import Tables, Written, over_machine, read_files
 from mldeploy.config.target import TargetSettings
 from mldeploy.config.text import nearest, printable
 
@@ -57,6 +57,12 @@ def read(folder: Path, overrides: Overrides = (), found: Tables = MappingProxyTy
     mine = [override for override in overrides if not override.key.startswith("target.")]
     written = files.under([*from_environment(keys), *mine], _read_text)
     return Raw(folder, checked(ConfigFile, written), written)
+
+
+def proposed(folder: Path, found: Tables) -> Raw:
+    """What a project's file would mean that says what was found, whatever the one says that is there now."""
+    written = over_machine(Written({name: dict(table) for name, table in found.items()}, "", {}))
+    return Raw(absolute(folder), checked(ConfigFile, written), written)
 
 
 def named(name: str, flag: str) -> Project:

@@ -81,14 +81,20 @@ def read_files(folder: Path, found: Tables = MappingProxyType({})) -> Written:
         if _is_table(own):
             origins |= {(name, key): f"{name}.{key}" for key in table.keys() - own.keys()}
             project = {**project, name: {**table, **own}}
+    return over_machine(Written(project, prefix, origins, file is not None))
+
+
+def over_machine(written: Written) -> Written:
+    """What is written, over the user's own file. Raises ConfigError."""
     path = config_file()
     name = printable(str(path))
     machine = _machine_build(name, _parse(name, path))
-    build = project.get("build", {})
+    build = written.values.get("build", {})
     if not machine or not _is_table(build):
-        return Written(project, prefix, origins, file is not None)
-    origins |= {("build", key): f"{name}: build.{key}" for key in machine.keys() - build.keys()}
-    return Written({**project, "build": {**machine, **build}}, prefix, origins, file is not None)
+        return written
+    origins = {("build", key): f"{name}: build.{key}" for key in machine.keys() - build.keys()}
+    values = {**written.values, "build": {**machine, **build}}
+    return replace(written, values=values, origins={**written.origins, **origins})
 
 
 def _project_file(folder: Path) -> tuple[str, dict[str, object]] | None:

@@ -32,6 +32,8 @@ CERTIFICATES = "builder/certificates.pem"
 
 _SERVERS = {"wsgi": ("gunicorn_conf.py",), "asgi": ("gunicorn_conf.py", "mldeploy_asgi.py"), "": ()}
 """What our server needs beside its packages, by what it speaks."""
+OWN_CERTIFICATES = "certificates.pem"
+"""Where a Dockerfile of the user's own may have them: no builder has another way to hand a file to `docker build .`."""
 
 SETTINGS = "mldeploy.toml"
 """Read before the image is built, never in it: another port for the outside is not another image. A Dockerfile of the
@@ -50,10 +52,15 @@ class Assembly:
     def digest(self, base: BaseDigest) -> str:
         """SHA-256 of everything that decides the image, 64 hex digits. Reads every file."""
         build = self.project.build
-        content = digest(each for each in self.members if each.path != CERTIFICATES)
+        content = digest(each for each in self.members if not _is_trust(each))
         recipe = self.recipe.digest() if self.recipe else self.dockerfile
         decisive = [FORMAT, self.project.app.name, content, recipe, base.digests, build.platform, build.args]
         return hashlib.sha256(json.dumps(decisive).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _is_trust(member: Member) -> bool:
+    """Whose certificates are trusted decides how an image is built, and not what."""
+    return isinstance(member, Text) and member.path in {CERTIFICATES, OWN_CERTIFICATES}
 
 
 def bases_of(project: Project) -> tuple[str, ...]:
@@ -68,7 +75,7 @@ def assemble(project: Project) -> Assembly:
         dockerfile = _own_dockerfile(project)
         found = _files(project, Ignore(()))
         files = tuple(each for each in found if each.path != SETTINGS or SETTINGS in dockerfile)
-        return Assembly(project, files, None, dockerfile)
+        return Assembly(project, (*files, *_trusted(project, files, dockerfile)), None, dockerfile)
     files = tuple(each for each in _files(project, _usually(project)) if each.path != SETTINGS)
     models = tuple(_models(project, files))
     taken = {each.path for each in models if each.sort is not Sort.FOLDER}
@@ -89,6 +96,14 @@ def _gunicorn_file(project: Project, code: tuple[File, ...]) -> GunicornFile | N
         return None
     text = b"".join(found.chunks())
     return GunicornFile(found.path, has_worker=re.search(rb"^\s*worker_class\b", text, re.MULTILINE) is not None)
+
+
+def _trusted(project: Project, files: tuple[File, ...], dockerfile: str) -> Iterator[Member]:
+    """The certificates for a Dockerfile that asks for them, unless the folder has its own."""
+    bundle = project.build.ca_bundle
+    asks = OWN_CERTIFICATES in dockerfile.replace("pe[m]", "pem")
+    if bundle and asks and OWN_CERTIFICATES not in {each.path for each in files}:
+        yield Text(OWN_CERTIFICATES, _certificates(bundle))
 
 
 def _is_code(file: File) -> bool:

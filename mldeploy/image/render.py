@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import shlex
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import jinja2
 
@@ -12,6 +14,9 @@ from mldeploy.image.builder import Builder
 from mldeploy.image.dockerfile import label
 from mldeploy.image.labels import STAGE, belonging
 from mldeploy.image.recipe import TEMPLATE, Recipe
+
+if TYPE_CHECKING:
+    from mldeploy.image.standalone import Alone
 
 # Runs every ten seconds: bare sockets without `site` cost a fifth of what urllib would.
 _HEALTH_CHECK = (
@@ -22,8 +27,11 @@ _HEALTH_CHECK = (
 )
 
 
-def render(recipe: Recipe, builder: Builder = Builder.CLASSIC) -> str:
-    """The Dockerfile for a builder. What it makes is the same; BuildKit's keeps what it has downloaded."""
+def render(recipe: Recipe, builder: Builder = Builder.CLASSIC, alone: Alone | None = None) -> str:
+    """The Dockerfile for a builder. What it makes is the same; BuildKit's keeps what it has downloaded.
+
+    alone: for a build in the project's own folder, without mldeploy.
+    """
     ours = belonging(recipe.app)
     template = _environment().from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
@@ -32,6 +40,7 @@ def render(recipe: Recipe, builder: Builder = Builder.CLASSIC) -> str:
         label_of_builder=label({**ours, STAGE: "builder"}),
         health_check=_HEALTH_CHECK,
         buildkit=builder is Builder.BUILDKIT,
+        alone=alone,
     )
 
 
@@ -41,6 +50,7 @@ def _environment() -> jinja2.Environment:
         autoescape=False,  # noqa: S701 - it is not HTML
         keep_trailing_newline=True,
     )
+    environment.filters["parent"] = posixpath.dirname
     environment.filters["json"] = json.dumps
     environment.filters["quote"] = shlex.quote
     return environment

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mldeploy.config.load import proposed
+from mldeploy.config.resolve import Found, resolve
+from mldeploy.config.settings import Project
 from mldeploy.project.detect.findings import Remark
 from mldeploy.project.detect.folder import Detection, Folder, Options, everything
+from mldeploy.project.detect.tables import tables
 from mldeploy.project.detect.tree import scan
 from mldeploy.project.dockerignore import dockerignore
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.ignore import Ignore
+from mldeploy.project.requirements import requirements
 from mldeploy.project.shipping import USUALLY_IGNORED, Ships, own_ignore
 
 FATAL = ("no-entry", "entry-unreachable", "entry-not-served")
@@ -25,13 +30,13 @@ class Survey:
     ignored: tuple[str, ...]
 
 
-def survey(root: Path, entry: str = "", *, scaffolded: bool = True) -> Survey:
-    """Read a folder. entry: the app to take, where there are several.
+def survey(root: Path, entry: str = "", *, scaffolded: bool = True, recipe: bool = False) -> Survey:
+    """Read a folder. entry: the app to take, where there are several. recipe: a Dockerfile in it is to be replaced.
 
     scaffolded: with the `.dockerignore` that `init` would write; a Dockerfile of the folder's own is otherwise sent all
     that Docker would send it. Changes nothing. Raises ProjectError if the folder cannot be read, or has no such app.
     """
-    detection = Detection(scan(root), Options(entry=entry))
+    detection = Detection(scan(root), Options(entry=entry, recipe=recipe))
     own = own_ignore(root)
     if own is not None:
         return Survey(detection.folder(Ships(own)), ())
@@ -39,6 +44,13 @@ def survey(root: Path, entry: str = "", *, scaffolded: bool = True) -> Survey:
         return Survey(detection.folder(everything), ())
     ignored = tuple(dockerignore(detection.folder(Ships(Ignore.of(USUALLY_IGNORED)))).splitlines())
     return Survey(detection.folder(Ships(Ignore.of(ignored))), ignored)
+
+
+def proposal(found: Survey) -> Project:
+    """The settings that hold once `init` has written down what was found. Raises ConfigError."""
+    folder = found.folder
+    raw = proposed(folder.root, tables(folder))
+    return resolve(raw, Found(folder.dockerfile, requirements(folder), found.ignored))
 
 
 def refusal(folder: Folder) -> ProjectError | None:

@@ -11,17 +11,20 @@ from mldeploy.cli.options import DEFAULT_TARGET
 from mldeploy.cli.run import Run
 from mldeploy.project import scaffold
 from mldeploy.project.detect.folder import Folder
-from mldeploy.project.survey import indecision, refusal, survey
+from mldeploy.project.ignore import Ignore
+from mldeploy.project.shipping import Ships, own_ignore
+from mldeploy.project.survey import Survey, indecision, proposal, refusal, survey
 from mldeploy.ui.views import folder as views
 
 
-def init(run: Run, directory: Path | None, entry: str, *, force: bool) -> None:
-    """Write the files that are not there."""
+def init(run: Run, directory: Path | None, entry: str, *, dockerfile: bool, force: bool) -> None:
+    """Write the files that are not there. dockerfile: the recipe, too."""
     run = run if directory is None else _at(run, directory)
     scaffold.refuse_if_configured(run.folder)
-    folder = _look(run, entry)
-    written = scaffold.write(folder.root, scaffold.files(folder), force=force)
-    document = describe.initialized(folder, written)
+    found = _look(run, entry, recipe=dockerfile)
+    files = scaffold.files(found.folder, _recipe(found) if dockerfile else None)
+    written = scaffold.write(found.folder.root, files, force=force)
+    document = describe.initialized(found.folder, written)
     terse, commands = run.output.manner.quiet, run.commands(DEFAULT_TARGET)
     run.output.result(document, lambda page: views.initialized(document, page, commands, terse=terse))
 
@@ -33,14 +36,21 @@ def _at(run: Run, directory: Path) -> Run:
     return replace(run, given=directory)
 
 
-def _look(run: Run, entry: str) -> Folder:
+def _look(run: Run, entry: str, *, recipe: bool) -> Survey:
     """The folder as it will be once `.dockerignore` is there. Raises ProjectError if it has no app to serve."""
-    folder = survey(run.folder, entry).folder
-    if indecision(folder):
-        folder = survey(run.folder, _ask(run, folder)).folder
-    if problem := refusal(folder):
+    found = survey(run.folder, entry, recipe=recipe)
+    if indecision(found.folder):
+        found = survey(run.folder, _ask(run, found.folder), recipe=recipe)
+    if problem := refusal(found.folder):
         raise problem
-    return folder
+    return found
+
+
+def _recipe(found: Survey) -> str:
+    from mldeploy.image.standalone import standalone  # noqa: PLC0415 - it brings Jinja, and is seldom asked for
+
+    ignore = own_ignore(found.folder.root) or Ignore.of(found.ignored)
+    return standalone(proposal(found), Ships(ignore))
 
 
 def _ask(run: Run, folder: Folder) -> str:

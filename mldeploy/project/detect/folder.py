@@ -83,13 +83,15 @@ class Options:
 
     entry: the app to take where there are several, as `str(Entry)`. ships: what `.dockerignore` lets through.
     environment: where versions come from that no file says; None is the folder's own virtual environment, else the
-    running one. today: decides which Python is dead.
+    running one. today: decides which Python is dead. recipe: mldeploy's recipe is to be used, even if the folder has a
+    Dockerfile.
     """
 
     entry: str = ""
     ships: Ships = everything
     environment: Environment | None = None
     today: date | None = None
+    recipe: bool = False
 
 
 def detect(root: Path, options: Options | None = None) -> Folder:
@@ -136,7 +138,7 @@ class Detection:
         found_claims = claims(self.tree, self.commands, self.config, self.dockerfile, starts)
         found_port, port_remarks = port(found_claims, entry.value.framework if entry else "")
         found_routes = routes(modules)
-        own = self.dockerfile is not None and self.dockerfile.is_used
+        own = self.dockerfile is not None and self.dockerfile.is_used and not self.options.recipe
         remarks = [
             *self.of_tree(), *apps.remarks, *unserved(entry, self.module(entry), own=own), *python_remarks,
             *listing_remarks, *port_remarks, *model_remarks, *self.of_source(entry, modules, starts, own=own),

@@ -1,0 +1,78 @@
+"""The recipe as a Dockerfile that stands in the user's folder, as `mldeploy init --dockerfile` writes it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mldeploy.config.settings import Project
+from mldeploy.image import standalone as module
+from mldeploy.image.dockerfile import bases, instructions
+from mldeploy.image.standalone import standalone
+from mldeploy.project.detect.folder import everything
+from mldeploy.project.errors import ProjectError
+from tests.image.shop import project, write
+
+HERE = Path(module.__file__).parent
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Project:
+    write(tmp_path / "shop", {"app.py": "", "model.bin": "x", "requirements.txt": "-r more/base.txt\n"})
+    write(tmp_path / "shop", {"more/base.txt": "flask\n", "it's.env": "A=1\n"})
+    return project(tmp_path / "shop", app={"env_file": tmp_path / "shop" / "it's.env"})
+
+
+def said(text: str, keyword: str) -> list[str]:
+    return [each.rest for each in instructions(text) if each.keyword == keyword]
+
+
+def test_it_asks_for_nothing_that_the_folder_does_not_hold(shop: Project) -> None:
+    text = standalone(shop, everything)
+    copied = [rest for rest in said(text, "COPY") if not rest.startswith("--from")]
+    assert copied == [
+        '["certificates.pe[m]", "requirements.txt", "./"]',
+        '["more/base.txt", "./more/"]',
+        ". code/app/",
+    ]
+    assert bases(text, {}) == (shop.build.base_image,)
+    assert bases(text, {"BASE_IMAGE": "mine:1"}) == ("mine:1",)
+
+
+def test_requirements_that_all_lie_deeper_still_bring_the_certificates_with_them(shop: Project) -> None:
+    deeper = replace(shop, build=replace(shop.build, requirements="more/base.txt"))
+    first, second, _ = [rest for rest in said(standalone(deeper, everything), "COPY") if not rest.startswith("--from")]
+    assert first == '["certificates.pe[m]", "more/base.txt", "./"]'
+    assert second == '["more/base.txt", "./more/"]'
+
+
+def test_both_builders_accept_it_and_nothing_in_it_is_ours_to_remove(shop: Project) -> None:
+    text = standalone(shop, everything)
+    assert not re.search(r"--mount|--chmod|--link|<<", text)
+    assert "LABEL" not in text
+
+
+@pytest.mark.parametrize("name", ["trim.py", "gunicorn_conf.py"])
+def test_the_programs_in_it_are_ours_to_the_letter(shop: Project, tmp_path: Path, name: str) -> None:
+    text = standalone(shop, everything)
+    start = text.index("RUN printf", text.index(name) if name not in text else 0)
+    steps = re.findall(r"^RUN (printf .*?\n    > (\S+))$", text[start:], re.DOTALL | re.MULTILINE)
+    command = next(command for command, target in steps if target == name)
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    assert (tmp_path / name).read_text() == (HERE / name).read_text()
+
+
+def test_the_models_and_what_must_stay_out_are_named(shop: Project) -> None:
+    sorting = next(rest for rest in said(standalone(shop, everything), "RUN") if "mv model.bin" in rest)
+    assert """rm -f certificates.pem mldeploy.toml 'it'"'"'s.env'""" in sorting
+    assert "mv model.bin ../../model/app/model.bin" in sorting
+
+
+def test_requirements_that_the_build_would_not_be_sent_are_refused(shop: Project) -> None:
+    with pytest.raises(ProjectError) as caught:
+        standalone(shop, lambda path: path != "more/base.txt")
+    assert caught.value.where == ".dockerignore: more/base.txt"
