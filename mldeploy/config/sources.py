@@ -92,7 +92,9 @@ def over_machine(written: Written) -> Written:
     build = written.values.get("build", {})
     if not machine or not _is_table(build):
         return written
-    origins = {("build", key): f"{name}: build.{key}" for key in machine.keys() - build.keys()}
+    origins: dict[tuple[str, ...], str] = {
+        ("build", key): f"{name}: build.{key}" for key in machine.keys() - build.keys()
+    }
     values = {**written.values, "build": {**machine, **build}}
     return replace(written, values=values, origins={**written.origins, **origins})
 

@@ -15,7 +15,6 @@ from mldeploy.image.render import render
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.ignore import NAME
 
-
 _BUILDER = "builder/"
 _NEEDED = f"{_BUILDER}requirements/"
 
@@ -80,7 +79,10 @@ def _requirements(assembly: Assembly, ships: Callable[[str], bool]) -> Iterator[
 
 
 def _copies(paths: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """An instruction for each folder. The first brings the certificates: they may be missing, if another file is not."""
+    """Sources and destination of an instruction for each folder.
+
+    The first also asks for the certificates: Docker accepts that they are missing where another file is not.
+    """
     folders: dict[str, list[str]] = {"": [f"{OWN_CERTIFICATES[:-1]}[{OWN_CERTIFICATES[-1]}]"]}
     for path in paths:
         folders.setdefault(posixpath.dirname(path), []).append(path)

@@ -163,3 +163,51 @@ def test_a_dockerfile_of_the_users_own_decides_with_everything_around_it(folder:
     assert len({before, edited, assemble(given).digest(BASE)}) == 3
     unused = replace(given, app=replace(given.app, workers=9, models=("nothing.bin",)))
     assert assemble(unused).digest(BASE) == assemble(given).digest(BASE)
+
+
+def own(folder: Path, **changes: Any) -> set[str]:
+    """What the engine is sent for a Dockerfile of the user's own."""
+    return {each.path for each in assemble(project(folder, dockerfile="Dockerfile", **changes)).members}
+
+
+def test_an_edit_of_the_settings_is_no_other_image_with_a_dockerfile_of_the_users_own(folder: Path) -> None:
+    write(folder, {"Dockerfile": "FROM python\nCOPY . /app\n", "mldeploy.toml": "[app]\nmodels = []\n"})
+    before = hashed(folder, dockerfile="Dockerfile")
+    write(folder, {"mldeploy.toml": "[app]\nmodels = []\nport = 9000\n"})
+    assert hashed(folder, dockerfile="Dockerfile") == before
+    assert "mldeploy.toml" not in own(folder)
+
+
+def test_a_dockerfile_that_names_the_settings_gets_them(folder: Path) -> None:
+    write(folder, {"Dockerfile": "FROM python\nCOPY mldeploy.toml /etc/\n", "mldeploy.toml": "[app]\nmodels = []\n"})
+    before = hashed(folder, dockerfile="Dockerfile")
+    assert "mldeploy.toml" in own(folder)
+    write(folder, {"mldeploy.toml": "[app]\nmodels = []\nport = 9000\n"})
+    assert hashed(folder, dockerfile="Dockerfile") != before
+
+
+@pytest.mark.parametrize("copy", ["certificates.pem", "certificates.pe[m] app.py"])
+def test_a_dockerfile_that_asks_for_certificates_gets_those_of_the_machine(
+    folder: Path, tmp_path: Path, copy: str
+) -> None:
+    write(tmp_path, {"ca.pem": "mine"})
+    write(folder, {"Dockerfile": f"FROM python\nCOPY {copy} /build/\n"})
+    assert "certificates.pem" in own(folder, ca_bundle=tmp_path / "ca.pem")
+    assert "certificates.pem" not in own(folder, ca_bundle=None)
+    trusting = hashed(folder, dockerfile="Dockerfile", ca_bundle=tmp_path / "ca.pem")
+    assert trusting == hashed(folder, dockerfile="Dockerfile", ca_bundle=None)
+    write(folder, {"Dockerfile": "FROM python\nCOPY . /build/\n"})
+    assert "certificates.pem" not in own(folder, ca_bundle=tmp_path / "ca.pem")
+
+
+def test_dependencies_that_stand_elsewhere_are_installed_and_decide_the_image(folder: Path) -> None:
+    (folder / "requirements.txt").unlink()
+    members = assemble(project(folder, requirements_text="flask==3.1.3\n")).members
+    assert "builder/requirements/requirements.txt" in {each.path for each in members}
+    assert hashed(folder, requirements_text="a==1\n") != hashed(folder, requirements_text="a==2\n")
+
+
+def test_what_would_be_ignored_stays_out_where_the_folder_has_no_dockerignore(folder: Path) -> None:
+    write(folder, {"notes.ipynb": "{}"})
+    assert "notes.ipynb" in paths(folder)
+    assert "notes.ipynb" not in paths(folder, ignored=("**/*.ipynb",))
