@@ -29,7 +29,9 @@ PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "ps": commands.ps,
         "logs": commands.logs,
         "images": commands.images,
+        "history": commands.history,
     },
+    "Change what runs": {"rollback": commands.rollback, "scale": commands.scale},
     "Stop and remove": {"stop": commands.stop, "destroy": commands.destroy},
     "About": {"version": commands.version},
 }

@@ -229,6 +229,38 @@ def logs(
     operating.logs(run, target, follow=follow, tail=tail)
 
 
+def history(run: Run, target: options.Target = options.DEFAULT_TARGET) -> None:
+    """List the versions that were brought to the target: which one serves, which ones failed."""
+    from mldeploy.cli.work import releasing
+
+    releasing.history(run, target)
+
+
+def rollback(
+    run: Run,
+    target: options.Target = options.DEFAULT_TARGET,
+    revision: Annotated[
+        str | None,
+        typer.Argument(metavar="[REVISION]", help="Its name in `history`; the one before if none.", show_default=False),
+    ] = None,
+) -> None:
+    """Bring an earlier version back, without building anything. The next `deploy` goes forward again."""
+    from mldeploy.cli.work import releasing
+
+    releasing.rollback(run, target, revision)
+
+
+def scale(
+    run: Run,
+    count: Annotated[int, typer.Argument(metavar="N", min=1, help="How many copies are to run.")],
+    target: options.Target = options.DEFAULT_TARGET,
+) -> None:
+    """Run so many copies of the app. Deployments keep that number, unless the configuration says another one."""
+    from mldeploy.cli.work import releasing
+
+    releasing.scale(run, target, count)
+
+
 def images(
     run: Run,
     prune: Annotated[

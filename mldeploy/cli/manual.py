@@ -24,6 +24,7 @@ from mldeploy.ui.documents.doctor import DoctorDocument
 from mldeploy.ui.documents.folder import InitDocument
 from mldeploy.ui.documents.general import ErrorDocument, VersionDocument
 from mldeploy.ui.documents.image import BuildDocument, ImagesDocument, LoginDocument, PushDocument
+from mldeploy.ui.documents.releases import HistoryDocument, RollbackDocument, ScaleDocument
 from mldeploy.ui.documents.service import (
     InstancesDocument,
     LogsDocument,
@@ -49,6 +50,9 @@ DOCUMENTS = {
     "ps": InstancesDocument,
     "logs": LogsDocument,
     "images": ImagesDocument,
+    "history": HistoryDocument,
+    "rollback": RollbackDocument,
+    "scale": ScaleDocument,
     "stop": StopDocument,
     "destroy": DestroyDocument,
     "version": VersionDocument,

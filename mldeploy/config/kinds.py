@@ -173,9 +173,10 @@ FileInsideOrNone = Annotated[
 ]
 FileAnywhere = Annotated[str, AfterValidator(_anywhere), Shown("the path of a file")]
 Size = Annotated[str, AfterValidator(_size), Shown('a size of at least "6m", such as "512m" or "1g"')]
+Variable = Annotated[str, AfterValidator(_variable)]
 Variables = Annotated[
     dict[
-        Annotated[str, AfterValidator(_variable)],
+        Variable,
         Annotated[str, AfterValidator(_value), Shown("a text in quotes")],
     ],
     Shown("a table of texts", hidden=True),

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
+from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Resource, Step
 from mldeploy.image.registry.access import RegistryAccess
 from mldeploy.image.types import Image
@@ -50,6 +51,21 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Release:
+    """One version of the app that was brought to the target. revision: the name that `rollback` takes.
+
+    image: its reference. created: ISO 8601, UTC. state: "serving", "failed" or "old". url: where it answers, "" if it
+    does not.
+    """
+
+    revision: str
+    image: str
+    created: str
+    state: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class Login:
     """Credentials that the platform has accepted. user: by the platform's own name. place: account, region."""
 
@@ -72,6 +88,18 @@ class Service(Protocol):
 
     def stop(self) -> bool:
         """Stop without removing; True if something was running. `deploy` starts it again."""
+
+    def releases(self) -> tuple[Release, ...]:
+        """What was deployed so far, the newest first."""
+
+    def rollback(self, revision: str | None, monitor: Monitor) -> Address:
+        """Bring an earlier release back, the last one that served if none is named; return once it answers.
+
+        Raises AbsentError if there is no such release, WrongTargetError if the target keeps none.
+        """
+
+    def scale(self, count: int, monitor: Monitor) -> None:
+        """Run so many copies, at least one, and return once they serve. Raises WrongTargetError if it runs only one."""
 
 
 class Provider(Protocol[CloudT, SettingsT_contra]):

@@ -29,6 +29,18 @@ def without_service(target: str) -> WrongTargetError:
     return WrongTargetError(f"target {target}", "is a registry: no app runs there", todo)
 
 
+def without_releases(target: str) -> WrongTargetError:
+    """Somebody wants an earlier version of a target that keeps only the present one."""
+    todo = "Check the earlier version out, and deploy it: an image that is still there is not built again."
+    return WrongTargetError(f"target {target}", "keeps no earlier versions of what runs", todo)
+
+
+def without_scale(target: str) -> WrongTargetError:
+    """Somebody wants several copies of a target that runs one."""
+    todo = "Raise `workers` in [app] of mldeploy.toml instead."
+    return WrongTargetError(f"target {target}", "runs a single copy of the app", todo)
+
+
 class PluginError(MldeployError):
     """A provider that was installed beside mldeploy cannot be used."""
 

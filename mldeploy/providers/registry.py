@@ -13,8 +13,14 @@ from mldeploy.providers.errors import PluginError, UnknownTargetError
 
 GROUP = "mldeploy.providers"
 # Reading every installed distribution's metadata takes longer than a command with nothing to do: our own are known.
-BUILT_IN = MappingProxyType({"local": "mldeploy.providers.local", "ecr": "mldeploy.providers.aws.ecr"})
-EXTRAS = MappingProxyType({"ecr": "aws"})
+BUILT_IN = MappingProxyType(
+    {
+        "local": "mldeploy.providers.local",
+        "ecr": "mldeploy.providers.aws.ecr",
+        "fargate": "mldeploy.providers.aws.fargate.provider",
+    }
+)
+EXTRAS = MappingProxyType({"ecr": "aws", "fargate": "aws"})
 """The extra of the package that brings a target's SDK."""
 
 AnyProvider: TypeAlias = Provider[Any, Any]

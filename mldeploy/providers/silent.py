@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mldeploy.providers.base import Instance
+from mldeploy.core.monitor import Monitor
+from mldeploy.providers.base import Address, Instance, Release
 from mldeploy.providers.errors import without_service
 
 
@@ -25,4 +26,13 @@ class NoService:
         raise without_service(self.target)
 
     def stop(self) -> bool:
+        raise without_service(self.target)
+
+    def releases(self) -> tuple[Release, ...]:
+        raise without_service(self.target)
+
+    def rollback(self, revision: str | None, monitor: Monitor) -> Address:
+        raise without_service(self.target)
+
+    def scale(self, count: int, monitor: Monitor) -> None:
         raise without_service(self.target)

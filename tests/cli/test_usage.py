@@ -59,7 +59,7 @@ def test_help_waits_for_nothing_heavy(mldeploy: Command, heavy: str) -> None:
         (("-q",), "no command"),
         (("--wat",), "--wat"),
         (("ps", "--target", "locl"), "did you mean 'local'?"),
-        (("ps", "--target", "nowhere"), "Known targets: local, paper."),
+        (("ps", "--target", "nowhere"), "Known targets: local, ecr, fargate, paper."),
         (("logs", "-f", "--json"), "--follow"),
     ],
 )
@@ -76,13 +76,17 @@ def test_a_wrong_command_line_says_what_is_meant(mldeploy: Command, arguments: t
     assert said.lower() in f"{result.error['what']} {result.error['todo']}".lower()
 
 
+WANTED = {"scale": ("1",)}
+"""What a command cannot do without."""
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_folder_may_stand_before_and_after_the_command(paper: Command, name: str) -> None:
     if name == "version":
         assert paper("-C", "/nowhere", name).code == paper(name, "-C", "/nowhere").code == 0
         return
     for arguments in (("-C", "/nowhere", name), (name, "--project", "/nowhere"), ("-C", ".", name, "-C", "/nowhere")):
-        result = paper(*arguments)
+        result = paper(*arguments, *WANTED.get(name, ()))
         assert result.code == 4
         assert "/nowhere" in result.err
 
@@ -152,7 +156,7 @@ def test_a_closed_stream_is_no_defect(paper: Command, closed: str) -> None:
 
 @pytest.mark.parametrize(
     ("words", "position", "completed"),
-    [("mldeploy de", 1, {"deploy", "destroy"}), ("mldeploy ps --target ", 3, {"local", "paper"})],
+    [("mldeploy de", 1, {"deploy", "destroy"}), ("mldeploy ps --target ", 3, {"local", "ecr", "fargate", "paper"})],
 )
 def test_completion(mldeploy: Command, words: str, position: int, completed: set[str]) -> None:
     asked = {"_MLDEPLOY_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position)}

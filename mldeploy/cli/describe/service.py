@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mldeploy.core.verbs import Look
-from mldeploy.providers.base import Instance
+from mldeploy.providers.base import Instance, Release
+from mldeploy.ui.documents.releases import ReleaseDocument
 from mldeploy.ui.documents.service import FoundDocument, InstanceDocument
 
 
@@ -37,3 +38,7 @@ def instance(running: Instance) -> InstanceDocument:
         running.restarts,
         running.memory,
     )
+
+
+def release(made: Release) -> ReleaseDocument:
+    return ReleaseDocument(made.revision, made.image, made.created, made.state, made.url)

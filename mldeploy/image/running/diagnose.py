@@ -36,9 +36,9 @@ def verdict(project: Project, evidence: Evidence) -> VerdictError:
     """Why the version is not let in. No value of the project's environment is in it, should the app have logged one."""
     found = diagnosis(project, evidence)
     ended = None if evidence.container.running else evidence.container.exit_status
-    log = tuple(_redacted(line, project) for line in evidence.log[-SHOWN_LINES:])
+    log = tuple(redacted(line, project) for line in evidence.log[-SHOWN_LINES:])
     where = f"{evidence.container.name} ({evidence.container.spec.image})"
-    said = replace(found, cause=_redacted(found.cause, project), todo=found.todo or "Its log above says more.")
+    said = replace(found, cause=redacted(found.cause, project), todo=found.todo or "Its log above says more.")
     return VerdictError(where, said, exit_status=ended, log=log)
 
 
@@ -128,7 +128,7 @@ def _not_listening(port: int, listeners: tuple[Listener, ...], evidence: Evidenc
     return Diagnosis(f"nothing listens on port {port}, but something listens on {found}", todo, About.PORT)
 
 
-def _redacted(text: str, project: Project) -> str:
+def redacted(text: str, project: Project) -> str:
     """The text without the values of the environment. Short ones stay: they are words and numbers, not secrets."""
     for _, value in project.app.env:
         if len(value.reveal()) >= 6:

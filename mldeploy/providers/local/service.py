@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mldeploy.core.monitor import Monitor
 from mldeploy.image.errors import engine_errors
+from mldeploy.image.labels import LOCAL
 from mldeploy.image.running.container import Container
 from mldeploy.image.running.containers import Containers
 from mldeploy.image.running.streams import close
-from mldeploy.providers.base import Instance
-from mldeploy.providers.errors import AbsentError
+from mldeploy.providers.base import Address, Instance, Release
+from mldeploy.providers.errors import AbsentError, without_releases, without_scale
 from mldeploy.providers.local.drift import answer_drift
 
 LOOK_EVERY = 0.2
@@ -49,6 +51,15 @@ class LocalService:
         for each in found:
             self.containers.stop(each)
         return any(each.running for each in found)
+
+    def releases(self) -> tuple[Release, ...]:
+        raise without_releases(LOCAL)
+
+    def rollback(self, revision: str | None, monitor: Monitor) -> Address:
+        raise without_releases(LOCAL)
+
+    def scale(self, count: int, monitor: Monitor) -> None:
+        raise without_scale(LOCAL)
 
     def _lines(self, container: Container, follow: bool, tail: int) -> Iterator[str]:
         client = self.containers.engine.client

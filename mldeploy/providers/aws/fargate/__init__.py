@@ -1,0 +1,1 @@
+"""The target `fargate`: the app runs as a service of AWS Fargate."""

@@ -1,0 +1,49 @@
+"""The clients of the target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mldeploy.image.engine import Engine
+from mldeploy.providers.aws.account import Account
+from mldeploy.providers.aws.cloud import AwsCloud
+
+if TYPE_CHECKING:  # the stubs are for development alone
+    from types_boto3_application_autoscaling import ApplicationAutoScalingClient
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_ecs import ECSClient
+    from types_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from types_boto3_iam import IAMClient
+    from types_boto3_logs import CloudWatchLogsClient
+
+
+@dataclass(frozen=True)
+class FargateCloud(AwsCloud):
+    """What the registry needs, and the services that a service on Fargate is made of."""
+
+    ecs: ECSClient
+    ec2: EC2Client
+    elb: ElasticLoadBalancingv2Client
+    iam: IAMClient
+    logs: CloudWatchLogsClient
+    scaling: ApplicationAutoScalingClient
+
+    @classmethod
+    def of(cls, engine: Engine, account: Account, app: str, repository: str) -> FargateCloud:
+        """With all clients made. Raises nothing: no call is made."""
+        session, options = account.session, account.options
+        return cls(
+            engine,
+            account,
+            app,
+            repository,
+            session.client("ecr", **options),
+            session.client("resourcegroupstaggingapi", **options),
+            session.client("ecs", **options),
+            session.client("ec2", **options),
+            session.client("elbv2", **options),
+            session.client("iam", **options),
+            session.client("logs", **options),
+            session.client("application-autoscaling", **options),
+        )

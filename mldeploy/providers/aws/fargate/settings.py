@@ -1,0 +1,191 @@
+"""The `[target.fargate]` table."""
+
+from __future__ import annotations
+
+import math
+from ipaddress import ip_network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from mldeploy.config.errors import ConfigError
+from mldeploy.config.kinds import Shown, Variable
+from mldeploy.config.settings import Project
+from mldeploy.providers.aws.fargate.capacity import GIB, MEMORY, Size, nearest, smallest
+from mldeploy.providers.aws.fargate.logs import RETENTION
+from mldeploy.providers.aws.fargate.scaling import Goal
+from mldeploy.providers.aws.settings import AwsSettings
+
+TABLE = "target.fargate"
+MIB = 2**20
+
+
+def _cidr(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError('"0.0.0.0/0" is everybody, "203.0.113.7/32" a single address.') from None
+
+
+def _retention(days: int) -> int:
+    if days not in RETENTION:
+        raise ValueError(f"CloudWatch knows {', '.join(map(str, RETENTION))}.")
+    return days
+
+
+CERTIFICATE = r"^$|^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[0-9a-f-]+$"
+DOMAIN = r"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
+
+Cidr = Annotated[str, AfterValidator(_cidr), Shown("a range of IP addresses in CIDR notation")]
+Retention = Annotated[int, AfterValidator(_retention), Shown("a number of days that CloudWatch knows")]
+Subnet = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$"), Shown("the id of a subnet")]
+SecretSource = Annotated[
+    str,
+    Field(pattern=r"^(arn:aws[a-z-]*:(secretsmanager|ssm):.+|/?[A-Za-z0-9_./-]+)$"),
+    Shown("the ARN of a secret, or the ARN or name of an SSM parameter"),
+]
+
+
+class FargateSettings(AwsSettings):
+    """The app as a service of AWS Fargate. Needs the extra `aws`: `pip install 'mldeploy[aws]'`.
+
+    The file system of a task is its own and is thrown away with it; `app.read_only` does not hold there, since Fargate
+    offers no writable /tmp beside a read-only root.
+    """
+
+    cpu: Annotated[
+        Literal[256, 512, 1024, 2048, 4096, 8192, 16384] | None, Shown(unset="what holds `app.cpus` and `app.memory`")
+    ] = Field(None, description="CPU units of a task, 1024 are one vCPU.", examples=[512])
+    memory: Annotated[int | None, Field(ge=512, le=122880), Shown(unset="what holds `app.memory`")] = Field(
+        None,
+        description="Memory of a task in MiB. Fargate sells it in steps that depend on the CPU: 1024 to 4096 for 512.",
+        examples=[1024],
+    )
+    instances: Annotated[
+        int | None, Field(ge=1, le=1000), Shown(unset="1 at first, then what `mldeploy scale` set")
+    ] = Field(None, description="How many tasks run at once.", examples=[2])
+    subnets: list[Subnet] = Field(
+        [],
+        description="Public subnets of one VPC to run in. If none are named: those of the region's default VPC.",
+        examples=[["subnet-0a1b2c3d", "subnet-4e5f6a7b"]],
+    )
+    ingress_cidr: Cidr = Field("0.0.0.0/0", description="Who may reach the app.")
+    ingress: Literal["public-ip", "load-balancer"] = Field(
+        "public-ip",
+        description="How the app is reached. public-ip: at the task's own address, over HTTP, which changes with every "
+        "version and costs next to nothing. load-balancer: at a name that stays, with versions that change without a "
+        "gap, and with HTTPS if there is a certificate.",
+    )
+    certificate: Annotated[str, Field(pattern=CERTIFICATE), Shown("the ARN of a certificate of ACM")] = Field(
+        "",
+        description="The certificate with which the load balancer answers HTTPS. If not set: HTTP.",
+        examples=["arn:aws:acm:eu-west-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"],
+    )
+    domain: Annotated[str, Field(pattern=DOMAIN), Shown("a host name")] = Field(
+        "",
+        description="The host name that the certificate is for. It is yours to point to the load balancer (CNAME).",
+        examples=["insurance.example.com"],
+    )
+    min: Annotated[int | None, Field(ge=1, le=1000), Shown(unset="1")] = Field(
+        None, description="With `max`: the fewest tasks that autoscaling leaves.", examples=[1]
+    )
+    max: Annotated[int | None, Field(ge=1, le=1000), Shown(unset="no autoscaling")] = Field(
+        None, description="The most tasks to which autoscaling goes.", examples=[4]
+    )
+    target_cpu: int = Field(
+        70,
+        ge=10,
+        le=100,
+        description="Percent of the tasks' CPU that autoscaling keeps to, unless `target_requests` does.",
+    )
+    target_requests: int = Field(
+        0,
+        ge=0,
+        description="Requests a minute that each task should have, with a load balancer. 0: `target_cpu` decides.",
+    )
+    log_retention: Retention = Field(30, description="Days for which the log is kept.")
+    secrets: Annotated[dict[Variable, SecretSource], Shown("a table of ARNs, by the variable that the app reads")] = (
+        Field(
+            {},
+            description="Variables whose values Fargate takes from Secrets Manager or the SSM parameter store as a "
+            "task starts. They are in no file of yours and not in the task definition.",
+            examples=[{"API_KEY": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:api-key-AbCdEf"}],
+        )
+    )
+    rollout_timeout: int = Field(
+        900,
+        ge=1,
+        le=7200,
+        description="Seconds after which a rollout that has neither succeeded nor failed is given up. AWS needs a "
+        "minute or two for each; a large image takes longer to be pulled.",
+    )
+    minimum_healthy_percent: int = Field(
+        100,
+        ge=0,
+        le=100,
+        description="So much of the tasks stays up while a new version is rolled out. 100: no old one stops before a "
+        "new one is healthy.",
+    )
+    maximum_percent: int = Field(
+        200, ge=100, le=400, description="So many tasks there may be while a new version is rolled out."
+    )
+
+    @property
+    def is_balanced(self) -> bool:
+        return self.ingress == "load-balancer"
+
+    @property
+    def scaling(self) -> Goal | None:
+        """What autoscaling keeps to; None if there is none."""
+        return None if self.max is None else Goal(self.min or 1, self.max, self.target_cpu, self.target_requests)
+
+    def check(self) -> None:
+        """Raises ConfigError where keys contradict each other."""
+        rules = (
+            (bool(self.certificate) and not self.is_balanced, "certificate", 'needs ingress = "load-balancer"'),
+            (bool(self.certificate) and not self.domain, "certificate", "needs `domain`, the name that it is for"),
+            (bool(self.domain) and not self.certificate, "domain", "needs `certificate`, for that name"),
+            (self.min is not None and self.max is None, "min", "needs `max`"),
+            (self.max is not None and (self.min or 1) > self.max, "min", "is more than `max`"),
+            (self.max is not None and self.instances is not None, "instances", "and `max` contradict each other"),
+            (bool(self.target_requests) and self.max is None, "target_requests", "needs `max`"),
+            (bool(self.target_requests) and not self.is_balanced, "target_requests", 'needs ingress = "load-balancer"'),
+            (
+                self.minimum_healthy_percent == self.maximum_percent == 100,
+                "maximum_percent",
+                "leaves no room",
+            ),
+        )
+        for broken, key, what in rules:
+            if broken:
+                raise ConfigError(f"{TABLE}.{key}", what, "See docs/configuration.md.")
+
+    def size(self, project: Project) -> Size:
+        """The size of a task. Raises ConfigError if Fargate has none such, or none that holds the app."""
+        cpus, memory = project.app.cpus, math.ceil(project.app.memory / MIB)
+        found = smallest(self.cpu / 1024 if self.cpu else cpus, self.memory or memory)
+        if found is None:
+            what = f"Fargate has no task with {cpus:g} CPUs and {(self.memory or memory) / GIB:g} GiB"
+            raise ConfigError("app.memory", what, "16 vCPU and 120 GiB are the most.")
+        if self.memory and found.memory != self.memory:
+            raise self._misfit(self.cpu or found.cpu, self.memory)
+        if self.cpu and found.cpu != self.cpu:
+            raise self._misfit(self.cpu, self.memory or memory)
+        return found
+
+    @staticmethod
+    def grace(project: Project) -> int:
+        """Seconds in which a new task need not be healthy in the load balancer's eyes."""
+        return round(project.check.start_timeout)
+
+    def count(self, now: int) -> int | None:
+        """How many tasks should run where `now` do; None if that is as it should be. One that was stopped starts."""
+        wanted = self.instances or now or self.min or 1
+        return wanted if wanted != now else None
+
+    @staticmethod
+    def _misfit(cpu: int, memory: int) -> ConfigError:
+        offered = MEMORY[cpu]
+        around = " or ".join(map(str, nearest(cpu, memory)))
+        what = f"{memory} MiB do not go with {cpu} CPU units: Fargate has {offered[0]} to {offered[-1]} MiB for them"
+        return ConfigError(f"{TABLE}.memory", what, f"Nearest: memory = {around}.")

@@ -1,0 +1,170 @@
+"""What a task definition says, as a value: made from the settings, rendered for the API, read back from its answer.
+
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from mldeploy.config.secret import Secret
+from mldeploy.providers.aws.fargate.capacity import Size
+from mldeploy.providers.aws.fargate.tags import belonging, name
+
+if TYPE_CHECKING:
+    from types_boto3_ecs.type_defs import (
+        ContainerDefinitionOutputTypeDef,
+        ContainerDefinitionTypeDef,
+        RegisterTaskDefinitionRequestTypeDef,
+        TaskDefinitionTypeDef,
+    )
+
+CONTAINER = "app"
+ARCHITECTURES: Mapping[str, str] = MappingProxyType({"linux/amd64": "X86_64", "linux/arm64": "ARM64"})
+"""OCI platform → the word that Fargate has for it."""
+
+START_PERIOD_LIMIT = 300
+STOP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """Everything that we decide about a task.
+
+    image: by digest. env: names and values, sorted. secrets: names, and the ARN of the secret or parameter, sorted.
+    start_period: seconds that the app has to become healthy.
+    """
+
+    image: str
+    size: Size
+    architecture: str
+    port: int
+    health: tuple[str, ...]
+    env: tuple[tuple[str, Secret], ...]
+    secrets: tuple[tuple[str, str], ...]
+    log_group: str
+    region: str
+    execution_role: str
+    task_role: str
+    start_period: int
+
+
+def health_command(port: int, path: str) -> tuple[str, ...]:
+    """Asks the app from inside its container; Fargate looks at nothing else, not even at the image's HEALTHCHECK.
+
+    An image that has none of the three programs cannot be asked: then running is all that is known of it.
+    """
+    url = f"http://127.0.0.1:{port}{path}"
+    python = f"import urllib.request as r; r.build_opener(r.ProxyHandler({{}})).open('{url}', timeout=4)"
+    asks = ((f'{name} -c "{python}"', name) for name in ("python3", "python"))
+    lines = [f"if command -v {program} >/dev/null; then {ask} || exit 1; exit 0; fi" for ask, program in asks]
+    lines.append(f"if command -v curl >/dev/null; then curl -fsS -m 4 -o /dev/null '{url}' || exit 1; exit 0; fi")
+    lines.append(f"if command -v wget >/dev/null; then wget -q -T 4 -O /dev/null '{url}' || exit 1; fi")
+    return ("CMD-SHELL", "; ".join(lines))
+
+
+def request(app: str, spec: TaskSpec) -> RegisterTaskDefinitionRequestTypeDef:
+    """The task definition as RegisterTaskDefinition takes it, tagged."""
+    return {
+        "family": name(app),
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": str(spec.size.cpu),
+        "memory": str(spec.size.memory),
+        "runtimePlatform": {
+            "cpuArchitecture": spec.architecture,  # type: ignore[typeddict-item]  # one of ARCHITECTURES
+            "operatingSystemFamily": "LINUX",
+        },
+        "executionRoleArn": spec.execution_role,
+        "taskRoleArn": spec.task_role,
+        "containerDefinitions": [_container(spec)],
+        "tags": [{"key": key, "value": value} for key, value in belonging(app).items()],
+    }
+
+
+def read(found: TaskDefinitionTypeDef) -> TaskSpec:
+    """What an existing task definition says of all that we decide. What it leaves out is empty."""
+    container = _app_container(found.get("containerDefinitions", ()))
+    health = container.get("healthCheck")
+    logging = container.get("logConfiguration")
+    options = (logging.get("options") if logging else None) or {}
+    return TaskSpec(
+        image=container.get("image", ""),
+        size=Size(int(found.get("cpu", "0")), int(found.get("memory", "0"))),
+        architecture=found.get("runtimePlatform", {}).get("cpuArchitecture", ""),
+        port=next((each.get("containerPort", 0) for each in container.get("portMappings", ())), 0),
+        health=tuple(health["command"]) if health else (),
+        env=_read_env(container),
+        secrets=tuple(sorted((each["name"], each["valueFrom"]) for each in container.get("secrets", ()))),
+        log_group=options.get("awslogs-group", ""),
+        region=options.get("awslogs-region", ""),
+        execution_role=found.get("executionRoleArn", ""),
+        task_role=found.get("taskRoleArn", ""),
+        start_period=health.get("startPeriod", 0) if health else 0,
+    )
+
+
+def differences(was: TaskSpec, wanted: TaskSpec) -> tuple[str, ...]:
+    """One readable line each. No value of a variable is in them."""
+    plain = (each.name for each in fields(TaskSpec) if each.name not in ("env", "secrets", "health"))
+    lines = [_line(each, getattr(was, each), getattr(wanted, each)) for each in plain]
+    if was.health != wanted.health:
+        lines.append("health check → that of this configuration")
+    return (*filter(None, lines), *_variables(was.env, wanted.env), *_variables(was.secrets, wanted.secrets))
+
+
+def _container(spec: TaskSpec) -> ContainerDefinitionTypeDef:
+    return {
+        "name": CONTAINER,
+        "image": spec.image,
+        "essential": True,
+        "portMappings": [{"containerPort": spec.port, "hostPort": spec.port, "protocol": "tcp"}],
+        "environment": [{"name": each, "value": value.reveal()} for each, value in spec.env],
+        "secrets": [{"name": each, "valueFrom": source} for each, source in spec.secrets],
+        "healthCheck": {
+            "command": list(spec.health),
+            "interval": 5,
+            "timeout": 5,
+            "retries": 3,
+            "startPeriod": spec.start_period,
+        },
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": spec.log_group,
+                "awslogs-region": spec.region,
+                "awslogs-stream-prefix": CONTAINER,
+            },
+        },
+        "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+        "stopTimeout": STOP_SECONDS,
+    }
+
+
+def _app_container(containers: Iterable[ContainerDefinitionOutputTypeDef]) -> ContainerDefinitionOutputTypeDef:
+    empty: ContainerDefinitionOutputTypeDef = {}
+    return next((each for each in containers if each.get("name") == CONTAINER), empty)
+
+
+def _read_env(container: ContainerDefinitionOutputTypeDef) -> tuple[tuple[str, Secret], ...]:
+    told = {each["name"]: each["value"] for each in container.get("environment", ())}
+    return tuple((each, Secret(told[each])) for each in sorted(told))
+
+
+def _line(field: str, was: object, wanted: object) -> str:
+    label = field.replace("_", " ")
+    return "" if was == wanted else f"{label} {was or 'none'} → {wanted}"
+
+
+def _variables(was: Iterable[tuple[str, object]], wanted: Iterable[tuple[str, object]]) -> Iterator[str]:
+    old, new = dict(was), dict(wanted)
+    for each in sorted(old.keys() | new.keys()):
+        if each not in new:
+            yield f"variable {each} → removed"
+        elif each not in old:
+            yield f"variable {each} → added"
+        elif old[each] != new[each]:
+            yield f"variable {each} → changed"

@@ -1,0 +1,63 @@
+"""A stock moto server, without anything of ours, takes every request that the target sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mldeploy.core.verbs import DeploymentFailedError
+from mldeploy.rehearsal.aws import Rehearsal, rehearsing
+from tests.aws.fargate.account import Deployer
+
+
+@pytest.fixture(scope="module")
+def _stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    with rehearsing(tmp_path_factory.mktemp("stock") / "aws", stock=True) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture
+def stock(_stock: Rehearsal) -> Rehearsal:
+    _stock.reset()
+    return _stock
+
+
+@pytest.fixture
+def deployer(stock: Rehearsal, tmp_path: Path) -> Deployer:
+    return Deployer.of(stock, tmp_path, rollout_timeout=1)
+
+
+BALANCED = {"ingress": "load-balancer", "min": 1, "max": 3, "target_requests": 100}
+
+
+def test_everything_up_to_the_first_task(deployer: Deployer) -> None:
+    """moto starts no tasks: that is all that is wrong with the deployment."""
+    for _ in range(2):
+        with pytest.raises(DeploymentFailedError, match="no task can be started: none was there within 1 s"):
+            deployer.deploy()
+    looks = deployer.look()
+    assert [name for name, look in looks.items() if look.doubt] == []
+    differing = {name: look.seen.drift for name, look in looks.items() if look.seen and look.seen.drift}
+    assert set(differing) == {"ecs-service paper", "fargate-endpoint paper"}
+
+
+def test_nothing_is_left(deployer: Deployer, stock: Rehearsal) -> None:
+    before = stock.contents()
+    with pytest.raises(DeploymentFailedError):
+        deployer.deploy()
+    assert len(stock.contents()) > len(before)
+    deployer.destroy()
+    assert stock.contents() == before
+    assert deployer.destroy().removed == ()
+
+
+def test_behind_a_load_balancer(deployer: Deployer, stock: Rehearsal) -> None:
+    before, balanced = stock.contents(), deployer.with_(**BALANCED)
+    with pytest.raises(DeploymentFailedError, match="no task can be started"):
+        balanced.deploy()
+    service = balanced.cloud.ecs.describe_services(cluster="mldeploy-paper", services=["mldeploy-paper"])["services"][0]
+    assert [each["containerPort"] for each in service["loadBalancers"]] == [balanced.project.app.port]
+    balanced.destroy()
+    assert stock.contents() == before
