@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from docker.errors import ImageNotFound
+from docker.utils import parse_repository_tag
 
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
@@ -25,9 +26,9 @@ class Found:
     repo_digests: tuple[str, ...]
 
     def digest(self, reference: str) -> str:
-        """The registry's digest, of the reference's own repository where it is there, else the image id."""
-        digests = dict(each.split("@", 1) for each in reversed(self.repo_digests))
-        return digests.get(reference.partition("@")[0].partition(":")[0]) or next(iter(digests.values()), self.id)
+        """What the reference's own registry calls it, else the image id: a push to elsewhere changes nothing."""
+        digests = dict(each.split("@", 1) for each in self.repo_digests)
+        return digests.get(parse_repository_tag(reference)[0], self.id)
 
 
 def find(engine: Engine, reference: str) -> Found | None:

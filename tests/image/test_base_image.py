@@ -64,6 +64,18 @@ def test_one_that_is_not_there_is_pulled_and_known_by_the_registrys_digest(alone
     assert get(alone, alone.project(base_image=held.reference)).out == done.out
 
 
+def test_what_a_registry_calls_it_under_another_name_does_not_matter(alone: Shop, held: Registry) -> None:
+    """Or a push of the base, wherever to, would change the hash of every image that stands on it."""
+    get(alone, alone.project(base_image=held.reference))
+    client = alone.engine.client
+    client.tag(held.reference, alone.name, "base")
+    try:
+        done = get(alone, alone.project(base_image=f"{alone.name}:base"))
+        assert done.out.digests[0][1] == client.inspect_image(held.reference)["Id"]
+    finally:
+        client.remove_image(f"{alone.name}:base")
+
+
 def test_a_pull_tells_every_layers_bytes(alone: Shop, held: Registry) -> None:
     get(alone, alone.project(base_image=held.reference))
     told = [each for each in alone.progress() if each.in_bytes]
