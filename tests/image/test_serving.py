@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import requests
 
 from mldeploy.image.engine import Engine
 from mldeploy.image.types import Image
+from mldeploy.project.inspect import inspect
 from tests.image.shop import Shop, write
 from tests.image.test_image import address
 
@@ -217,3 +219,54 @@ def test_a_command_of_the_apps_own_gets_its_port_and_no_other_word(apps: Shop) -
         assert requests.get(running.url, timeout=5).ok
     assert repr(["5000", "2; id $(id) `id`", "$PORT", "a b; echo `id` 'c'", ""]) in running.log
     assert running.stop_seconds < 2
+
+
+STREAMLIT = """\
+import streamlit as st
+
+st.title("Charges")
+st.write(st.slider("age", 18, 90) * 2)
+"""
+GRADIO = """\
+import gradio
+
+
+def charge(age):
+    return age * 2
+
+
+demo = gradio.Interface(fn=charge, inputs="number", outputs="number", api_name="predict")
+demo.launch()
+"""
+
+
+@contextmanager
+def as_init_finds_it(folder: Path, engine: Engine, files: dict[str, str]) -> Iterator[Served]:
+    """An app of which nobody says how it is started, served on its framework's own port."""
+    shop = Shop(folder / "own", engine)
+    write(shop.folder, files)
+    try:
+        found = inspect(shop.folder).project.app
+        start = {key: getattr(found, key) for key in ("command", "chdir", "health")}
+        with served(shop, shop.build(shop.project(app=start)).out) as running:
+            yield running
+    finally:
+        shop.remove()
+    assert running.stop_seconds < STOP / 2, "it is asked to stop, and not killed"
+    assert "Traceback" not in running.log
+
+
+@pytest.mark.exhaustive  # half a gigabyte of packages
+def test_streamlit_is_served_as_init_finds_it(tmp_path: Path, engine: Engine) -> None:
+    files = {"pages/home.py": STREAMLIT, "requirements.txt": "streamlit==1.67.0\n"}
+    with as_init_finds_it(tmp_path, engine, files) as running:
+        assert requests.get(f"{running.url}/_stcore/health", timeout=5).text == "ok"
+        assert "<title>" in requests.get(running.url, timeout=5).text
+
+
+@pytest.mark.exhaustive  # a quarter of a gigabyte of packages
+def test_gradio_is_served_as_init_finds_it(tmp_path: Path, engine: Engine) -> None:
+    with as_init_finds_it(tmp_path, engine, {"app.py": GRADIO, "requirements.txt": "gradio==6.31.0\n"}) as running:
+        call = f"{running.url}/gradio_api/call/predict"
+        event = requests.post(call, json={"data": [21]}, timeout=20).json()["event_id"]
+        assert "data: [42]" in requests.get(f"{call}/{event}", timeout=20).text

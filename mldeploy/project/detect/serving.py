@@ -38,7 +38,8 @@ def _command(entry: Entry, commands: Iterable[Found[Command]]) -> tuple[str, ...
     """Streamlit's own command, or the script that launches a Gradio."""
     path = entry.path.removeprefix(f"{entry.start_in}/").replace("$", "$$")
     if entry.framework == "Gradio":
-        return ("env", "GRADIO_SERVER_NAME=0.0.0.0", "GRADIO_SERVER_PORT=$PORT", "python", path)
+        address = ("GRADIO_SERVER_NAME=0.0.0.0", "GRADIO_SERVER_PORT=$PORT")
+        return ("env", *address, "GRADIO_ANALYTICS_ENABLED=False", "python", path)
     words = {"--server.address": "0.0.0.0", "--server.port": "$PORT", "--server.headless": "true"}  # noqa: S104 - a container's
     words |= {"--server.fileWatcherType": "none", "--browser.gatherUsageStats": "false"}
     today = (found.value.options for found in commands if found.value.server is Server.STREAMLIT)
