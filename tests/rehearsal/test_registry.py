@@ -17,13 +17,6 @@ from tests.rehearsal.clients import Clients
 pytestmark = pytest.mark.engine
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine.connect()
-    yield engine
-    engine.client.close()
-
-
 @pytest.fixture
 def image(engine: Engine) -> Iterator[str]:
     """An image that no other test has."""

@@ -108,13 +108,17 @@ class RehearsedECRResponse(ECRResponse):
     door: ClassVar[RegistryDoor]
 
     def get_authorization_token(self) -> ActionResult:
-        password = self.door.password(may_push=True)
         authorization = {
-            "authorizationToken": b64encode(f"{USER}:{password}".encode()).decode(),
+            "authorizationToken": b64encode(f"{USER}:{self.door.pusher}".encode()).decode(),
             "expiresAt": datetime.now(UTC) + VALIDITY,
             "proxyEndpoint": f"http://{RehearsedECR.address}",
         }
         return ActionResult({"authorizationData": [authorization]})
+
+
+def clear() -> None:
+    """Remove every image."""
+    RehearsedECR.registry.forget()
 
 
 def install(registry: RegistryProgram, door: RegistryDoor, address: str) -> None:

@@ -47,10 +47,14 @@ class RegistryProgram:
     def pid(self) -> int:
         return self._process.pid
 
-    def forget(self, repository: str) -> None:
-        """Remove a repository with all its images; that it is not there is no error."""
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self._storage / "docker" / "registry" / "v2" / "repositories" / repository)
+    def forget(self, repository: str = "") -> None:
+        """Remove all images of a repository, or of all; that there are none is no error.
+
+        Their layers stay: another push of them, in another test, need not transfer them again.
+        """
+        folder = self._storage / "docker" / "registry" / "v2" / "repositories" / repository
+        for manifests in list(folder.rglob("_manifests")):
+            shutil.rmtree(manifests, ignore_errors=True)
 
     def delete(self, repository: str, digest: str) -> None:
         """Remove one image with all its tags; that it is not there is no error."""

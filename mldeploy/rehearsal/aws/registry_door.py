@@ -59,21 +59,15 @@ class Repositories(Protocol):
 
 
 class RegistryDoor:
-    """A WSGI application before the registry at `upstream`. `repositories` is set once ECR is there to be asked."""
+    """A WSGI application before the registry at `upstream`. pusher, puller: the passwords that are good here."""
 
     def __init__(self, upstream: str, repositories: Repositories) -> None:
         self._upstream = upstream
         self._repositories = repositories
-        self._pushers: set[str] = set()
-        self._pullers: set[str] = set()
+        # One password as long as the rehearsal lasts: the engine pushes anew what it pushed with another one.
+        self.pusher, self.puller = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         self._mutex = threading.Lock()
         self._transfers: list[Transfer] = []
-
-    def password(self, *, may_push: bool) -> str:
-        """A new password, good for as long as the rehearsal lasts."""
-        made = secrets.token_urlsafe(32)
-        (self._pushers if may_push else self._pullers).add(made)
-        return made
 
     @property
     def transfers(self) -> tuple[Transfer, ...]:
@@ -82,11 +76,9 @@ class RegistryDoor:
             return tuple(self._transfers)
 
     def forget(self) -> None:
-        """No password is good any more, and nothing has come through."""
+        """Nothing has come through."""
         with self._mutex:
             self._transfers.clear()
-            self._pushers.clear()
-            self._pullers.clear()
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
@@ -101,7 +93,7 @@ class RegistryDoor:
             refused.headers["WWW-Authenticate"] = 'Basic realm="rehearsal"'
             return refused
         password = _password(request.headers["Authorization"])
-        if password not in self._pushers | self._pullers:
+        if password not in (self.pusher, self.puller):
             return _refused(403, "DENIED", "Your authorization token is invalid. Reauthenticate and try again.")
         parts = _PATH.fullmatch(request.path)
         if parts is None:
@@ -110,7 +102,7 @@ class RegistryDoor:
         if not self._repositories.has(repository):
             what = f"The repository with name '{repository}' does not exist in the registry with id '123456789012'"
             return _refused(404, "NAME_UNKNOWN", what)
-        if request.method not in ("GET", "HEAD") and password not in self._pushers:
+        if request.method not in ("GET", "HEAD") and password != self.pusher:
             return _refused(403, "DENIED", f"not authorized to perform: ecr:PutImage on repository {repository}")
         return None
 

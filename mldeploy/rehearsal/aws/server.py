@@ -24,9 +24,14 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from mldeploy.core.errors import MldeployError
+from mldeploy.image.engine import Engine
 from mldeploy.rehearsal import background
-from mldeploy.rehearsal.aws import contents, ecr
+from mldeploy.rehearsal.aws import contents, ec2, ecr
 from mldeploy.rehearsal.aws.control import Control
+from mldeploy.rehearsal.aws.ecs import backend as ecs
+from mldeploy.rehearsal.aws.ecs.host import EngineHost
+from mldeploy.rehearsal.aws.ecs.network import Addresses as PublicAddresses
+from mldeploy.rehearsal.aws.ecs.stage import Stage
 from mldeploy.rehearsal.aws.frontdoor import FrontDoor
 from mldeploy.rehearsal.aws.registry import RegistryProgram
 from mldeploy.rehearsal.aws.registry_door import RegistryDoor
@@ -119,7 +124,17 @@ def _open(options: Options, stack: ExitStack) -> Place:
     registry_door = RegistryDoor(registry.url, ecr.Repositories(REGION))
     address = f"{addresses.own}:{REGISTRY_DOOR}"
     if not options.stock:
+        stage = Stage(
+            name=name,
+            region=REGION,
+            pace=options.pace,
+            host=EngineHost(Engine.connect()),
+            addresses=PublicAddresses(addresses.prefix),
+            registry=registry_door,
+        )
         ecr.install(registry, registry_door, address)
+        ec2.install()
+        ecs.install(stage)
     front = FrontDoor(DomainDispatcherApplication(create_backend_app), key)
     server.app = Control(front, registry_door, token, lambda: contents.listed(REGION), _reset)
     _serve(server, stack)
@@ -162,6 +177,8 @@ def _serve(server: BaseWSGIServer, stack: ExitStack) -> None:
 
 
 def _reset() -> None:
+    ecs.clear()
+    ecr.clear()
     backends.get_backend("moto_api")["global"].reset()
 
 

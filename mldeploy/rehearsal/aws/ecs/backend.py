@@ -1,0 +1,189 @@
+"""ECS as it is played: moto's notes, and what it does not do and does not refuse."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from moto.core.responses import ActionResult
+from moto.ecs import models, urls
+from moto.ecs.exceptions import EcsClientException, ECSException, InvalidParameterException
+from moto.ecs.models import Cluster, EC2ContainerServiceBackend, Service, Task, TaskDefinition, ecs_backends
+from moto.ecs.responses import EC2ContainerServiceResponse
+
+from mldeploy.rehearsal.aws.ecs import definitions
+from mldeploy.rehearsal.aws.ecs.roles import RoleError
+from mldeploy.rehearsal.aws.ecs.service import RehearsedService
+from mldeploy.rehearsal.aws.ecs.stage import Stage
+from mldeploy.rehearsal.aws.ecs.task import RehearsedTask
+
+
+class RehearsedECS(EC2ContainerServiceBackend):
+    """moto's, strict where AWS is strict."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.started: dict[str, list[Task]] = {}
+        """By client token."""
+
+    @property
+    def _url_module(self) -> SimpleNamespace:
+        return SimpleNamespace(url_bases=urls.url_bases, url_paths={"{0}/$": RehearsedECSResponse.dispatch})
+
+    def register_task_definition(  # type: ignore[override]  # the rest is handed on as it came
+        self, family: str, container_definitions: list[dict[str, Any]], **others: Any
+    ) -> TaskDefinition:
+        if "FARGATE" in (others.get("requires_compatibilities") or ()):
+            definitions.check(
+                network=others.get("network_mode"),
+                cpu=others.get("cpu"),
+                memory=others.get("memory"),
+                execution_role=others.get("execution_role_arn"),
+                task_role=others.get("task_role_arn"),
+            )
+        return super().register_task_definition(family, container_definitions, **others)
+
+    @staticmethod
+    def _calculate_task_resource_requirements(task_definition: TaskDefinition) -> dict[str, Any]:
+        """None: there is no machine whose resources would have to be shared out."""
+        return {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
+
+    def list_clusters(self) -> list[str]:
+        return [cluster.arn for cluster in self.clusters.values() if cluster.status == "ACTIVE"]
+
+    def create_cluster(self, cluster_name: str, *args: Any, **others: Any) -> Cluster:
+        known = self.clusters.get(cluster_name)
+        if known is not None and known.status == "ACTIVE":
+            return known
+        return super().create_cluster(cluster_name, *args, **others)
+
+    def delete_cluster(self, cluster_str: str) -> Cluster:
+        cluster = self._get_cluster(cluster_str)
+        if any(service.status != "INACTIVE" for service in self.services_of(cluster)):
+            raise ECSException(
+                "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."
+            )
+        if any(task.last_status != "STOPPED" for task in list(self.tasks.get(cluster.name, {}).values())):
+            raise ECSException("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+        return super().delete_cluster(cluster_str)
+
+    def services_of(self, cluster: Cluster) -> list[Service]:
+        return [service for service in list(self.services.values()) if service.cluster_name == cluster.name]
+
+    def list_services(self, cluster_str: str, *args: Any, **others: Any) -> list[str]:
+        active = {each.arn for each in self.services_of(self._get_cluster(cluster_str)) if each.status != "INACTIVE"}
+        return [arn for arn in super().list_services(cluster_str, *args, **others) if arn in active]
+
+    def update_service(self, service_properties: dict[str, Any]) -> Service:
+        properties = dict(service_properties)
+        service = self._get_service(properties.get("cluster", "default"), properties["service"])
+        if service.status != "ACTIVE" or not isinstance(service, RehearsedService):
+            raise ECSException("ServiceNotActiveException", "Service was not ACTIVE.")
+        definition = self.describe_task_definition(
+            properties.pop("task_definition", None) or service.task_definition or ""
+        )
+        if definition.status != "ACTIVE":
+            raise EcsClientException("TaskDefinition is inactive")
+        changes = properties.get("network_configuration") or properties.pop("force_new_deployment", False)
+        if configuration := properties.pop("deployment_configuration", None):
+            service.deployment_configuration = {**service.deployment_configuration, **configuration}
+        super().update_service(properties)
+        if changes or definition.arn != service.task_definition:
+            service.roll_out(definition.arn)
+        return service
+
+    def delete_service(self, cluster_name: str, service_name: str, force: bool) -> Service:
+        service = self._get_service(cluster_name, service_name.rpartition("/")[2])
+        if service.status == "ACTIVE" and isinstance(service, RehearsedService):
+            if service.desired_count > 0 and not force:
+                what = "The service cannot be stopped while it is scaled above 0."
+                raise InvalidParameterException(what)
+            service.drain()
+        return service
+
+    def list_tasks(
+        self,
+        cluster_str: str | None = None,
+        container_instance: str | None = None,
+        family: str | None = None,
+        started_by: str | None = None,
+        service_name: str | None = None,
+        desiredStatus: str | None = None,  # noqa: N803 - moto's name
+    ) -> list[Task]:
+        found = super().list_tasks(
+            cluster_str, container_instance, family, started_by, None, desiredStatus or "RUNNING"
+        )
+        group = f"service:{service_name.rpartition('/')[2]}" if service_name else None
+        return [task for task in found if group in (None, task.group)]
+
+    def stop_task(self, cluster_str: str, task_str: str, reason: str) -> Task:
+        wanted, cluster = task_str.rpartition("/")[2], self._get_cluster(cluster_str)
+        for task in self.tasks.get(cluster.name, {}).values():
+            if task.id == wanted and isinstance(task, RehearsedTask):
+                task.stop(reason or "Task stopped by user")
+                return task
+        raise InvalidParameterException("The referenced task was not found.")
+
+    def clear(self) -> None:
+        """End whatever runs, without waiting for it."""
+        for service in list(self.services.values()):
+            service.status = "INACTIVE"
+        for tasks in list(self.tasks.values()):
+            for task in list(tasks.values()):
+                if isinstance(task, RehearsedTask):
+                    task.vanish()
+
+
+class RehearsedECSResponse(EC2ContainerServiceResponse):
+    """moto's, with the parameters that it does not read."""
+
+    @property
+    def ecs_backend(self) -> RehearsedECS:
+        backend = super().ecs_backend
+        assert isinstance(backend, RehearsedECS)  # noqa: S101 - `install` sees to it
+        return backend
+
+    def create_service(self) -> ActionResult:
+        cluster, name = self._get_param("cluster", "default"), self._get_param("serviceName")
+        token = self._get_param("clientToken")
+        known, _ = self.ecs_backend.describe_services(cluster, [name])
+        for service in known:
+            if service.status == "DRAINING":
+                raise InvalidParameterException("Unable to Start a service that is still Draining.")
+            if service.status == "ACTIVE":
+                if token and isinstance(service, RehearsedService) and service.client_token == token:
+                    return ActionResult({"service": service})
+                raise InvalidParameterException("Creation of service was not idempotent.")
+        answer = super().create_service()
+        (made,), _ = self.ecs_backend.describe_services(cluster, [name])
+        assert isinstance(made, RehearsedService)  # noqa: S101 - `install` sees to it
+        made.begin(self._get_param("deploymentConfiguration"), token)
+        return answer
+
+    def run_task(self) -> ActionResult:
+        token, started = self._get_param("clientToken"), self.ecs_backend.started
+        if token and token in started:
+            return ActionResult({"tasks": started[token], "failures": []})
+        try:
+            answer = super().run_task()
+        except RoleError as error:
+            raise EcsClientException(str(error)) from error
+        if token:
+            started[token] = cast("dict[str, list[Task]]", answer.result)["tasks"]
+        return answer
+
+
+def clear() -> None:
+    """End whatever runs in any account."""
+    for regions in list(ecs_backends.values()):
+        for backend in list(regions.values()):
+            if isinstance(backend, RehearsedECS):
+                backend.clear()
+
+
+def install(stage: Stage) -> None:
+    """Let moto play ECS with these parts. Once for each process: moto's backends are the process's."""
+    RehearsedTask.stage = stage
+    models.Task = RehearsedTask  # type: ignore[assignment,misc]  # moto makes them by these names
+    models.Service = RehearsedService  # type: ignore[assignment,misc]
+    ecs_backends.backend = RehearsedECS

@@ -1,0 +1,172 @@
+"""What Fargate does before a container runs, each step of which can fail, in the words that a stopped task shows.
+
+Standard: ECS, "Stopped tasks error messages".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
+from moto.ecs.models import TaskDefinition
+from moto.iam.models import Role
+from moto.logs.models import logs_backends
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.ssm.models import ssm_backends
+
+from mldeploy.rehearsal.aws.ecs import roles
+from mldeploy.rehearsal.aws.ecs.host import Container, HealthCheck, HostError, Launch
+from mldeploy.rehearsal.aws.ecs.stage import Stage
+from mldeploy.rehearsal.aws.registry_door import USER
+from mldeploy.rehearsal.place import LABEL
+
+_PULL = (
+    "ecr:GetAuthorizationToken",
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:GetDownloadUrlForLayer",
+    "ecr:BatchGetImage",
+)
+_NO_AUTH = "ResourceInitializationError: unable to pull secrets or registry auth: "
+_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
+
+
+class StartError(Exception):
+    """A task cannot be started; the text is its stopped reason."""
+
+
+class Starter:
+    """Starts one task's container. public: the task has an address from which it can reach the registry."""
+
+    def __init__(self, stage: Stage, definition: TaskDefinition, task_arn: str, *, public: bool) -> None:
+        self._stage = stage
+        self._definition = definition
+        self._container: dict[str, Any] = definition.container_definitions[0]
+        self._task_arn = task_arn
+        self._public = public
+        self.digest = ""
+
+    @property
+    def stream(self) -> str:
+        """The log stream's name; empty if no log is kept."""
+        options = self._log_options
+        if "awslogs-group" not in options:
+            return ""
+        identity = self._task_arn.rpartition("/")[2]
+        return f"{options.get('awslogs-stream-prefix', '')}/{self._container['name']}/{identity}"
+
+    @property
+    def log_group(self) -> str:
+        return self._log_options.get("awslogs-group", "")
+
+    @property
+    def _log_options(self) -> Mapping[str, str]:
+        return (self._container.get("logConfiguration") or {}).get("options") or {}
+
+    def start(self, role: Role) -> Container:
+        """Pull, and start. Raises StartError."""
+        self._see_registry(role)
+        environment = {each["name"]: each["value"] for each in self._container.get("environment") or ()}
+        environment.update(self._secrets(role))
+        self._make_stream(role)
+        self._pull()
+        try:
+            return self._stage.host.start(self._launch(environment))
+        except HostError as error:
+            raise StartError(f"CannotStartContainerError: {error}") from error
+
+    def _see_registry(self, role: Role) -> None:
+        if not self._public:
+            raise StartError(
+                f"{_NO_AUTH}The task cannot pull registry auth from Amazon ECR: There is a connection issue between "
+                "the task and Amazon ECR. Check your task network configuration."
+            )
+        for action in _PULL:
+            if not roles.permits(role, action):
+                raise StartError(f"{_NO_AUTH}{self._denied(role, action)}")
+
+    def _denied(self, role: Role, action: str) -> str:
+        return (
+            f"AccessDeniedException: User: arn:aws:sts::{ACCOUNT}:assumed-role/{role.name}/rehearsal is not "
+            f"authorized to perform: {action} because no identity-based policy allows the {action} action"
+        )
+
+    def _secrets(self, role: Role) -> Iterator[tuple[str, str]]:
+        for each in self._container.get("secrets") or ():
+            reference = each["valueFrom"]
+            is_parameter = ":secretsmanager:" not in reference
+            action = "ssm:GetParameters" if is_parameter else "secretsmanager:GetSecretValue"
+            if not roles.permits(role, action, reference):
+                raise StartError(f"{_NO_AUTH}{self._denied(role, action)} on resource: {reference}")
+            try:
+                value = self._parameter(reference) if is_parameter else self._secret(reference)
+            except Exception as error:  # moto has many kinds, and each of them means that there is none
+                raise StartError(f"{_NO_AUTH}unable to retrieve secret {reference}: {error}") from error
+            yield each["name"], value
+
+    def _parameter(self, reference: str) -> str:
+        name = reference.partition(":parameter")[2] or reference
+        found = ssm_backends[ACCOUNT][self._stage.region].get_parameter(name)
+        if found is None:
+            raise LookupError("ParameterNotFound")
+        return str(found.value)
+
+    def _secret(self, reference: str) -> str:
+        backend = secretsmanager_backends[ACCOUNT][self._stage.region]
+        return str(backend.get_secret_value(reference, "", "AWSCURRENT")["SecretString"])
+
+    def _make_stream(self, role: Role) -> None:
+        if not self.stream:
+            return
+        refused = (
+            "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
+        )
+        if not roles.permits(role, "logs:CreateLogStream"):
+            raise StartError(f"{refused}{self._denied(role, 'logs:CreateLogStream')}")
+        groups = logs_backends[ACCOUNT][self._stage.region]
+        if self.log_group not in groups.groups:
+            what = "ResourceNotFoundException: The specified log group does not exist."
+            raise StartError(f"{refused}failed to create Cloudwatch log stream: {what} : exit status 1")
+        groups.create_log_stream(self.log_group, self.stream)
+
+    def _pull(self) -> None:
+        image = self._container["image"]
+        try:
+            pulled = self._stage.host.pull(image, USER, self._stage.registry.puller)
+        except HostError as error:
+            what = f"pull image manifest has been retried 1 time(s): failed to resolve ref {image}: {error}"
+            raise StartError(f"CannotPullContainerError: {what}") from error
+        wanted = _ARCHITECTURES[(self._definition.runtime_platform or {}).get("cpuArchitecture") or "X86_64"]
+        if pulled.architecture != wanted:
+            what = f"image Manifest does not contain descriptor matching platform 'linux/{wanted}'"
+            raise StartError(f"CannotPullContainerError: {what}")
+        self.digest = pulled.digest
+
+    def _launch(self, environment: Mapping[str, str]) -> Launch:
+        container, linux = self._container, self._container.get("linuxParameters") or {}
+        return Launch(
+            image=container["image"],
+            labels={LABEL: self._stage.name, f"{LABEL}.task": self._task_arn},
+            environment=environment,
+            cpu=int(self._definition.cpu or 256),
+            memory=int(self._definition.memory or 512),
+            command=container.get("command"),
+            entrypoint=container.get("entryPoint"),
+            folder=container.get("workingDirectory"),
+            user=container.get("user"),
+            read_only=bool(container.get("readonlyRootFilesystem")),
+            init=bool(linux.get("initProcessEnabled")),
+            health=_health(container.get("healthCheck")),
+        )
+
+
+def _health(check: Mapping[str, Any] | None) -> HealthCheck | None:
+    if not check:
+        return None
+    return HealthCheck(
+        command=check["command"],
+        interval=int(check.get("interval") or 30),
+        timeout=int(check.get("timeout") or 5),
+        retries=int(check.get("retries") or 3),
+        start=int(check.get("startPeriod") or 0),
+    )
