@@ -94,6 +94,18 @@ def check(
     platform: options.Platform = None,
     base_image: options.BaseImage = None,
     builder: options.Builder = None,
+    sbom: Annotated[
+        Path | None,
+        typer.Option(
+            "--sbom",
+            metavar="FILE",
+            help="Write the bill of materials (CycloneDX 1.6, JSON): what the image's Python has installed.",
+            show_default=False,
+        ),
+    ] = None,
+    vulnerabilities: Annotated[
+        bool, typer.Option("--vulnerabilities", help="Ask a public database what is known to be wrong with that.")
+    ] = False,
 ) -> None:
     """Build the image, start it once behind the walls that it will have, and say line by line what was found.
 
@@ -101,10 +113,13 @@ def check(
     listens where it should, becomes healthy, answers the golden row and stops on SIGTERM, what memory it takes, whether
     it runs as root, and whether its files hold a secret. It is always looked at anew; `build` does the same, unless
     that image has been found good already. Exit code 1 if there is an error; with warnings alone 0.
+
+    `--vulnerabilities` sends the distributions' names and versions to OSV, or to what `vulnerability_database` in
+    [check] names. If it cannot be asked, that is said; what it knows are warnings.
     """
     from mldeploy.cli.work import checking
 
-    checking.check(run, options.build_overrides(platform, base_image, builder))
+    checking.check(run, options.build_overrides(platform, base_image, builder), sbom, vulnerabilities=vulnerabilities)
 
 
 def login(

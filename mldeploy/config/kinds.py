@@ -164,6 +164,11 @@ FolderInside = Annotated[
     str, AfterValidator(_folder_inside), Shown("the path of a folder below the project folder, with /")
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
+WebAddress = Annotated[
+    str,
+    Field(pattern=r"^https?://[A-Za-z0-9._~:\[\]-]+(/[A-Za-z0-9._~%/-]*)?$"),
+    Shown('the address of a service, such as "https://example.com", without a password'),
+]
 UrlPath = Annotated[
     str, Field(pattern=r"^/[A-Za-z0-9._~%/:@+,=-]*$"), Shown('the path of a URL, such as "/health", without a query')
 ]

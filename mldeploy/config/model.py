@@ -24,6 +24,7 @@ from mldeploy.config.kinds import (
     Size,
     UrlPath,
     Variables,
+    WebAddress,
 )
 
 
@@ -179,6 +180,11 @@ class CheckTable(Table):
         le=3600,
         allow_inf_nan=False,
         description="Seconds in which the app must become healthy.",
+    )
+    vulnerability_database: WebAddress = Field(
+        default="https://api.osv.dev",
+        description="Where `check --vulnerabilities` asks: a service that speaks OSV's API (version 1), or a mirror.",
+        examples=["https://osv.example.com"],
     )
 
 

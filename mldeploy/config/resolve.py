@@ -100,7 +100,11 @@ def _build(raw: Raw, table: BuildTable, found: Found) -> Build:
 
 
 def _check(raw: Raw, table: CheckTable) -> Check:
-    return Check(golden=_path(raw, "check.golden", table.golden), start_timeout=float(table.start_timeout))
+    return Check(
+        golden=_path(raw, "check.golden", table.golden),
+        start_timeout=float(table.start_timeout),
+        vulnerability_database=table.vulnerability_database.rstrip("/"),
+    )
 
 
 def _path(raw: Raw, key: str, text: str | None) -> Path | None:

@@ -79,6 +79,8 @@ class Check:
     """Absolute path of the golden row: a request, and the answer that it must get."""
     start_timeout: float
     """Seconds in which the app must become healthy."""
+    vulnerability_database: str = "https://api.osv.dev"
+    """The base URL of a service that speaks OSV's API."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -51,3 +52,15 @@ def test_image_without_a_python_says_what_could_not_be_looked_at(specimen: Speci
     assert bad(verdict) == {"requirements": Level.WARNING, "start": Level.ERROR}
     assert "no Python" in line(verdict, "requirements").what
     assert "the program /server" in line(verdict, "start").what
+
+
+def test_image_for_another_processor_is_not_to_blame_that_it_does_not_start(specimen: Specimen) -> None:
+    client = specimen.engine.client
+    foreign = "arm64" if client.version()["Arch"] == "amd64" else "amd64"
+    files = {"server": b"\x7fELF\x02nonsense", "app/app.py": b""}
+    client.import_image_from_data(io.BytesIO(packed(files)), specimen.name, "1", ['CMD ["/server"]'])
+    found = replace(specimen.found("1"), platform=f"linux/{foreign}")
+    verdict = specimen.check(found)
+    assert verdict.errors == ()
+    assert f"this machine cannot run linux/{foreign}" in line(verdict, "start").what
+    client.remove_image(f"{specimen.name}:1")

@@ -53,7 +53,7 @@ def test_app_that_fails_gets_one_line_with_the_cause(specimen: Specimen, mode: s
     assert error.subject == subject
     assert told in error.what
     assert error.todo
-    assert str(CheckFailedError("shop:1", verdict)).startswith(f"shop:1: {subject}: ")
+    assert str(CheckFailedError(specimen.found("1"), verdict)).startswith(f"{specimen.name}:1: {subject}: ")
 
 
 def test_app_that_is_never_healthy_is_given_up_in_time(specimen: Specimen) -> None:

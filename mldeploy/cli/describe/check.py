@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mldeploy.core.findings import Finding
 from mldeploy.image.check.verdict import Verdict
-from mldeploy.ui.documents.check import FindingDocument, VerdictDocument
+from mldeploy.ui.documents.verdict import FindingDocument, VerdictDocument
 
 
 def verdict(found: Verdict, *, anew: bool) -> VerdictDocument:

@@ -6,10 +6,8 @@ import ssl
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from mldeploy.doctor.network.obstacle import (
     CONNECT_SECONDS,
@@ -21,6 +19,7 @@ from mldeploy.doctor.network.obstacle import (
 )
 from mldeploy.doctor.pending import Pending
 from mldeploy.doctor.text import without_credentials
+from mldeploy.image.trust import Trusting
 
 ASK_SECONDS = 4.0
 """For a whole question: a name server may take longer than any of its parts."""
@@ -46,7 +45,7 @@ def ask(url: str, way: Way) -> Answer:
     """GET, without reading the body. Redirects are followed. Raises ObstacleError; takes some seconds at most."""
     with requests.Session() as session:
         session.trust_env = False  # it would go its own way
-        session.mount("https://", _Trusting(way.trust))
+        session.mount("https://", Trusting(way.trust))
         asked = time.time()
         try:
             answer = session.get(
@@ -62,20 +61,6 @@ def ask(url: str, way: Way) -> Answer:
             if answer.status_code == 407:
                 raise ObstacleError(Stage.PROXY, f"the proxy {without_credentials(way.proxy)} {CREDENTIALS}")
             return Answer(answer.status_code, _skew(answer.headers, (asked + time.time()) / 2))
-
-
-class _Trusting(HTTPAdapter):
-    """Verifies with a context of ours, also behind a proxy."""
-
-    def __init__(self, trust: ssl.SSLContext) -> None:
-        self._trust = trust
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, ssl_context=self._trust)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        return super().proxy_manager_for(proxy, **kwargs, ssl_context=self._trust)
 
 
 def _skew(headers: requests.structures.CaseInsensitiveDict[str], now: float) -> float | None:

@@ -14,13 +14,13 @@ from mldeploy.doctor.engine.facts import Facts, Registries
 from mldeploy.doctor.network import proxies
 from mldeploy.doctor.network.ask import ASK_SECONDS, Answer, Way, ask, outcome
 from mldeploy.doctor.network.obstacle import remedy
-from mldeploy.doctor.network.trust import Trust, context
 from mldeploy.doctor.pending import Pending
 from mldeploy.doctor.text import host, is_loopback
 from mldeploy.image.assembly import bases_of
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors
 from mldeploy.image.found import find, fits
+from mldeploy.image.trust import Trust, context
 from mldeploy.providers.checks import Finding, Level, error, ok
 
 SUBJECT = "base image"

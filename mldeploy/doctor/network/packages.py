@@ -9,9 +9,9 @@ from mldeploy.doctor.network import proxies
 from mldeploy.doctor.network.ask import ASK_SECONDS, Answer, Way, ask, outcome
 from mldeploy.doctor.network.indexes import Index
 from mldeploy.doctor.network.obstacle import ObstacleError, Stage, remedy
-from mldeploy.doctor.network.trust import Trust, context, machine_bundles
 from mldeploy.doctor.pending import Pending
 from mldeploy.doctor.text import without_credentials
+from mldeploy.image.trust import Trust, context, machine_bundles
 from mldeploy.providers.checks import Finding, Level, ok, warning
 
 SUBJECT = "packages"

@@ -25,9 +25,10 @@ from mldeploy.image.running.causes import About
 from mldeploy.image.types import BaseDigest, Image
 from mldeploy.project.detect.formats import Contents
 
+APP_FOLDER = "/app"
+"""Where our own recipe puts all that is the app's."""
 MODELS = 20
 """So many are loaded; a folder of more is an archive of trainings, and a check must end."""
-FOREIGN = "another processor"
 
 
 @dataclass(frozen=True)
@@ -52,32 +53,34 @@ def check(engine: Engine, project: Project, image: Image, base: BaseDigest, moni
     monitor.progress(Progress("", "starting it behind the walls that it will have"))
     with ThreadPoolExecutor(1, thread_name_prefix="check") as pool:
         looking = pool.submit(_look_inside, trial, project, image, base, monitor)
-        behaviour = _behaviour(trial, project, image, golden, monitor)
+        behaviour = _behaviour(trial, project, golden, monitor)
         inside = looking.result()
+    behaviour = _if_it_could_run(behaviour, inside, trial, image)
     findings = [*_of_libraries(project, inside, answered=behaviour.answered), *behaviour.findings, *inside.secrets]
     return Verdict(tuple(_causes_first(findings)), behaviour.figures, inside.inspection)
 
 
 def _look_inside(trial: Trial, project: Project, image: Image, base: BaseDigest, monitor: Monitor) -> _Inside:
-    with engine_errors(image.reference):
-        workdir = trial.engine.client.inspect_image(image.digest)["Config"].get("WorkingDir") or "/"
     if project.build.dockerfile:
+        with engine_errors(image.reference):
+            top = trial.engine.client.inspect_image(image.digest)["Config"].get("WorkingDir") or "/"
         layers = contents.of_layers(trial, image.digest, base, monitor)
     else:
-        layers = contents.of_folder(trial, workdir, monitor)
-    models, missing = _models(project, layers, workdir.strip("/"))
+        top = APP_FOLDER
+        layers = contents.of_folder(trial, top, monitor)
+    models, missing = _models(project, layers, top.strip("/"))
     tried = [f"/{path}" for path, each in models.items() if each is None or each.format == libraries.PICKLE]
     inspection = inspect(trial, tried, monitor, project.check.start_timeout)
     return _Inside(inspection, models, missing, tuple(secrecy.secrets(trial, image.digest, layers)))
 
 
-def _models(project: Project, layers: Layers, workdir: str) -> tuple[Mapping[str, Contents | None], tuple[str, ...]]:
+def _models(project: Project, layers: Layers, top: str) -> tuple[Mapping[str, Contents | None], tuple[str, ...]]:
     """The project's model files as they stand in the image, by their path there, and those that do not stand there."""
     found: dict[str, Contents | None] = {}
     missing = []
     for model in project.app.models:
         paths = [path for path in layers.models if _is_at(path, model)]
-        usual = [path for path in paths if PurePosixPath(path).is_relative_to(PurePosixPath(workdir, model))]
+        usual = [path for path in paths if PurePosixPath(path).is_relative_to(PurePosixPath(top, model))]
         found |= {path: layers.models[path] for path in usual or paths}
         if not paths and not any(_is_at(file.path, model) for file in layers.files):
             missing.append(model)
@@ -89,16 +92,20 @@ def _is_at(path: str, model: str) -> bool:
     return f"/{path}/".find(f"/{model}/") >= 0
 
 
-def _behaviour(trial: Trial, project: Project, image: Image, golden: GoldenRow | None, monitor: Monitor) -> Behaviour:
+def _behaviour(trial: Trial, project: Project, golden: GoldenRow | None, monitor: Monitor) -> Behaviour:
     machine = EngineCloud(trial.engine).machine
     if machine:
         what = f"the engine runs on {machine}, and what is started there cannot be asked from here"
         return Behaviour([warning("start", f"not started: {what}", "Choose an engine on this machine.")])
-    seen = observe(trial, project, golden, monitor)
-    if seen.failure and FOREIGN in seen.failure.cause and not _is_native(trial, image):
-        what = f"not started: this machine cannot run {image.platform}"
-        return Behaviour([warning("start", what, "Let the engine emulate it (QEMU's binfmt), or check it elsewhere.")])
-    return seen
+    return observe(trial, project, golden, monitor)
+
+
+def _if_it_could_run(seen: Behaviour, inside: _Inside, trial: Trial, image: Image) -> Behaviour:
+    """An image for another processor, not even the Python of which runs here, is not to blame for that."""
+    if seen.failure is None or inside.inspection.python or _is_native(trial, image):
+        return seen
+    what = f"not started: this machine cannot run {image.platform}"
+    return Behaviour([warning("start", what, "Let the engine emulate it (QEMU's binfmt), or check it elsewhere.")])
 
 
 def _is_native(trial: Trial, image: Image) -> bool:

@@ -32,7 +32,7 @@ def requirements(project: Project, inspection: Inspection) -> Iterator[Finding]:
         yield warning("requirements", f"could not be looked at: {inspection.problem}")
         return
     listed = requirements_txt.listing(tree, path).dependencies
-    wanted = [each for each in listed if applies(each.marker, _environment(inspection))]
+    wanted = [each for each in listed if applies(each.marker, environment(inspection))]
     unmet = [said for each in wanted if (said := _unmet(each, inspection))]
     if unmet:
         more = f"\nand {len(unmet) - SHOWN} more" if len(unmet) > SHOWN else ""
@@ -73,7 +73,7 @@ def _tree(project: Project) -> Tree:
     return Layers(Path("/"), (File(path, len(text)),), kept={path: text.encode()})
 
 
-def _environment(inspection: Inspection) -> dict[str, str]:
+def environment(inspection: Inspection) -> dict[str, str]:
     """The marker variables of the image (PEP 508)."""
     feature = ".".join(inspection.python.split(".")[:2])
     return {

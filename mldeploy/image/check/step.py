@@ -61,7 +61,7 @@ class CheckedImage(Step[HasEngine, Checked]):
         with alone(self.key().name, monitor):
             verdict = check(cloud.engine, self.image.project, image, outs[self.base], monitor)
         if verdict.errors:
-            raise CheckFailedError(image.reference, verdict)
+            raise CheckFailedError(image, verdict)
         records.remember(self.key().name, subject, verdict)
         return Checked(image, verdict, anew=True)
 

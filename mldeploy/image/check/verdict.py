@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mldeploy.core.errors import ExitCode, MldeployError
 from mldeploy.core.findings import Finding, Level
+from mldeploy.image.types import Image
 
 if TYPE_CHECKING:
     from mldeploy.image.check.inspection import Inspection
@@ -51,9 +52,9 @@ class CheckFailedError(MldeployError):
 
     code = ExitCode.FAILED
 
-    def __init__(self, reference: str, verdict: Verdict) -> None:
+    def __init__(self, image: Image, verdict: Verdict) -> None:
         first, *others = verdict.errors
         lines = [f"{first.subject}: {first.what}", *(f"{each.subject}: {each.what}" for each in others)]
-        super().__init__(reference, "\n".join(lines), first.todo)
-        self.reference = reference
+        super().__init__(image.reference, "\n".join(lines), first.todo)
+        self.image = image
         self.verdict = verdict

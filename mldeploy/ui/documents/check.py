@@ -1,4 +1,4 @@
-"""What is said of an image that was looked at: `check`, and a part of `build`."""
+"""What is said of an image that was looked at: `check`."""
 
 from __future__ import annotations
 
@@ -6,32 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from mldeploy.ui.documents import Document
-
-
-@dataclass(frozen=True)
-class FindingDocument:
-    """One line of the verdict."""
-
-    subject: Annotated[str, "what it is about: `model`, `requirements`, `health`, `port`, `golden row`, `memory` …"]
-    level: Annotated[str, "`ok`, `warning` or `error`"]
-    what: Annotated[str, "the fact, with its figure"]
-    todo: Annotated[str, "what to do about it; may be empty"]
-
-
-@dataclass(frozen=True)
-class VerdictDocument:
-    """What was found of an image."""
-
-    good: Annotated[bool, "there is no error; warnings there may be"]
-    anew: Annotated[bool, "it was looked at now; `false`: it was found so earlier, and nothing has changed"]
-    errors: Annotated[int, "how many lines are errors"]
-    warnings: Annotated[int, "how many lines are warnings"]
-    start_seconds: Annotated[float | None, "until it was healthy"]
-    stop_seconds: Annotated[float | None, "from SIGTERM to its end"]
-    memory_at_rest: Annotated[int | None, "bytes, once it was healthy"]
-    memory_after_golden: Annotated[int | None, "bytes, once it had answered the golden row"]
-    memory_proposed: Annotated[int | None, "bytes that `[app] memory` could be"]
-    findings: Annotated[tuple[FindingDocument, ...], "every line, causes before their consequences"]
+from mldeploy.ui.documents.image import AssumedDocument
+from mldeploy.ui.documents.verdict import VerdictDocument
 
 
 @dataclass(frozen=True)
@@ -41,4 +17,7 @@ class CheckDocument(Document):
     app: Annotated[str, "the app's name"]
     image: Annotated[str, "`name:tag` of what was looked at"]
     verdict: Annotated[VerdictDocument, "what was found"]
-    sbom: Annotated[str | None, "the file that `--sbom` wrote"]
+    sbom: Annotated[str | None, "the file that `--sbom` names"]
+    assumed: Annotated[
+        tuple[AssumedDocument, ...], "what the configuration leaves open, and was found in the folder"
+    ] = ()

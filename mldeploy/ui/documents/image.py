@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from mldeploy.ui.documents import Document
-from mldeploy.ui.documents.check import VerdictDocument
+from mldeploy.ui.documents.verdict import VerdictDocument
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mldeploy.ui.documents.check import CheckDocument, VerdictDocument
+from mldeploy.ui.documents.check import CheckDocument
+from mldeploy.ui.documents.verdict import VerdictDocument
 from mldeploy.ui.page import Page, Style
 from mldeploy.ui.views.findings import lines, summary
 
