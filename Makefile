@@ -54,7 +54,7 @@ format: python ## bring all Python into its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup ## measure, and write docs/benchmarks.md
+bench: setup ## measure, and write docs/benchmarks.md (25 minutes; keep the machine quiet)
 	$(PYTHON) -m bench
 
 lock: python ## pin every package anew (UPGRADE=1: at the newest versions)

@@ -1,37 +1,57 @@
-"""`make bench`: measure everything and write docs/benchmarks.md. Takes minutes; keep the machine quiet meanwhile."""
+"""`make bench`: measure and write docs/benchmarks.md; `python -m bench PART …` measures some of it anew.
+
+Takes minutes; keep the machine quiet meanwhile.
+"""
 
 from __future__ import annotations
 
-import os
+import argparse
 import sys
+import time
+from pathlib import Path
 
-from docker import APIClient
-
-from bench.commands import start_up
-from bench.images import measure
+from bench.figures import Measured, measured
+from bench.parts import PARTS
+from bench.programs import require
 from bench.report import page
-from bench.subject import ROOT
+from bench.stock import pinned
 from mldeploy.image.engine import Engine
 
-RUNS = 7
-COLD_RUNS = 5
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def main() -> None:
-    """Measure, write the page, and say where it is."""
+    """Measure the parts that are named, write their figures, and the page from all figures that there are."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, and write docs/benchmarks.md.")
+    names = [part.name for part in PARTS]
+    parser.add_argument("part", nargs="*", help=f"{', '.join(names)}, or page to measure nothing (default: all)")
+    parser.add_argument("--rounds", type=int, help="instead of each part's own number")
+    options = parser.parse_args()
+    unknown = set(options.part) - {*names, "page"}
+    if unknown:
+        parser.error(f"there is no {', '.join(sorted(unknown))}: {', '.join(names)}, page")
+    chosen = [part for part in PARTS if part.name in options.part or not options.part]
+    require(*sorted({program for part in chosen for program in part.programs}))
     client = Engine.connect().client
-    sys.stderr.write("Measuring the command line …\n")
-    started = start_up(RUNS * 3)
-    sys.stderr.write("Measuring images and deployments …\n")
-    figures = measure(client, RUNS, COLD_RUNS)
-    target = ROOT / "docs" / "benchmarks.md"
-    target.write_text(page(_machine(client), started, figures), encoding="utf-8")
-    sys.stderr.write(f"Wrote {target}\n")
+    if len(chosen) > 1:
+        _say(f"All in all about {sum(part.minutes for part in chosen)} minutes.")
+    for part in chosen:
+        _say(f"Measuring {part.name}: about {part.minutes} minutes on two quiet cores …")
+        begun = time.monotonic()
+        figures = part.measure(client, options.rounds or part.rounds)
+        measured(client, time.monotonic() - begun, figures).write(_file(part.name))
+    kept = {part.name: Measured.read(_file(part.name)) for part in PARTS}
+    versions = {name: pinned(name) for name in ("mlflow", "bentoml")}
+    (DOCS / "benchmarks.md").write_text(page(kept, versions), encoding="utf-8")
+    _say(f"Wrote {DOCS / 'benchmarks.md'}")
 
 
-def _machine(client: APIClient) -> str:
-    version = client.version()["Version"]
-    return f"{os.cpu_count()} CPUs, Docker Engine {version}, Python {sys.version.split()[0]}"
+def _file(part: str) -> Path:
+    return DOCS / "bench" / f"{part}.json"
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
 
 
 main()

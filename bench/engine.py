@@ -1,94 +1,82 @@
-"""What the benchmarks ask the Docker Engine for: the tutorials' build, fresh bases, and what a push would carry."""
+"""What the benchmarks ask the Docker Engine for: fresh bases, sizes, and nothing left behind."""
 
 from __future__ import annotations
 
 import io
-import json
-import shutil
 import tarfile
-import tempfile
 import uuid
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from docker import APIClient
+from docker.errors import ImageNotFound
 
-from bench.subject import ROOT
+from mldeploy.config.load import load
 
-CA = "build-ca.pem"
+CA = "/usr/local/share/bench-ca.pem"
+
+
+@dataclass(frozen=True)
+class Base:
+    """What the images of a measurement build on, as the user's own settings say it."""
+
+    image: str
+    ca_bundle: Path | None
+
+    @classmethod
+    def chosen(cls, folder: Path) -> Base:
+        """The base that a build of that folder would take on this machine."""
+        build = load(folder).build
+        return cls(build.base_image, Path(build.ca_bundle) if build.ca_bundle else None)
 
 
 @contextmanager
-def fresh_base(client: APIClient, base: str) -> Iterator[str]:
-    """The same base image under an id that no build has seen, so that nothing on top of it is cached."""
-    name = f"mldeploy-bench/{uuid.uuid4().hex[:12]}"
-    dockerfile = io.BytesIO(f"FROM {base}\nLABEL bench={name}\n".encode())
-    _finish(client.build(fileobj=dockerfile, tag=name, rm=True, forcerm=True, decode=True))
+def fresh(client: APIClient, base: Base) -> Iterator[str]:
+    """The base under an id that no build has seen, so that nothing on top of it is cached; its name.
+
+    Where the network is inspected it also trusts what this machine trusts: only mldeploy has a setting for that. And
+    pip may install beside the distribution's packages, which a Python image allows and Debian's Python does not. A slow
+    answer of the network spoils a figure, but not an hour's run.
+    """
+    name = f"mldeploy-bench/base:{uuid.uuid4().hex[:12]}"
+    lines = [
+        f"FROM {base.image}",
+        f"LABEL bench={name}",
+        "ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_DEFAULT_TIMEOUT=180 UV_HTTP_TIMEOUT=180",
+    ]
+    files = {}
+    if base.ca_bundle:
+        files["ca.pem"] = base.ca_bundle.read_bytes()
+        lines += [f"COPY ca.pem {CA}", f"ENV PIP_CERT={CA} SSL_CERT_FILE={CA}"]
+    image(client, name, {**files, "Dockerfile": "\n".join(lines).encode()})
     try:
         yield name
     finally:
-        client.remove_image(name, force=True)
+        remove(client, name)
 
 
-@contextmanager
-def tutorial_image(client: APIClient, folder: Path, base: str, ca_bundle: Path | None) -> Iterator[str]:
-    """The folder's image as the tutorials' Dockerfile makes it; its name."""
-    name = f"mldeploy-bench/tutorial-{uuid.uuid4().hex[:12]}"
-    shutil.copy(ROOT / "bench" / "tutorial" / "Dockerfile", folder / "Dockerfile.tutorial")
-    arguments = {"BASE": base}
-    if ca_bundle:
-        shutil.copy(ca_bundle, folder / CA)
-        arguments["PIP_CERT"] = f"/app/{CA}"
-    _finish(
-        client.build(
-            path=str(folder), dockerfile="Dockerfile.tutorial", tag=name, buildargs=arguments,
-            rm=True, forcerm=True, decode=True,
-        )
-    )  # fmt: skip
-    try:
-        yield name
-    finally:
-        client.remove_image(name, force=True)
-
-
-def size(client: APIClient, image: str) -> int:
-    """Bytes of an image, uncompressed."""
-    return int(client.inspect_image(image)["Size"])
-
-
-def carried(client: APIClient, image: str, known: str | None = None) -> int:
-    """Bytes, compressed as a push compresses them, that a push of `image` carries to a registry that has `known`."""
-    there = set(_layers(client, known)) if known else set()
-    with tempfile.TemporaryFile() as saved:
-        for chunk in client.get_image(image):
-            saved.write(chunk)
-        saved.seek(0)
-        with tarfile.open(fileobj=saved) as archive:
-            manifest = json.load(_member(archive, "manifest.json"))
-            files = zip(_layers(client, image), manifest[0]["Layers"], strict=True)
-            return sum(_compressed(_member(archive, file)) for layer, file in files if layer not in there)
-
-
-def _layers(client: APIClient, image: str) -> list[str]:
-    return list(client.inspect_image(image)["RootFS"]["Layers"])
-
-
-def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    file = archive.extractfile(name)
-    if file is None:
-        raise ValueError(f"{name} in a saved image is not a file")
-    return file
-
-
-def _compressed(layer: IO[bytes]) -> int:
-    gzip = zlib.compressobj(wbits=31)
-    return sum(len(gzip.compress(chunk)) for chunk in iter(lambda: layer.read(1 << 20), b"")) + len(gzip.flush())
-
-
-def _finish(events: Iterator[dict[str, object]]) -> None:
-    for event in events:
+def image(client: APIClient, name: str, files: dict[str, bytes]) -> None:
+    """Build an image from a context of those files. RuntimeError if it does not build."""
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        for path, content in files.items():
+            info = tarfile.TarInfo(path)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    context.seek(0)
+    for event in client.build(fileobj=context, custom_context=True, tag=name, rm=True, forcerm=True, decode=True):
         if "error" in event:
-            raise RuntimeError(f"a build failed: {event['error']}")
+            raise RuntimeError(f"{name} does not build: {event['error']}")
+
+
+def size(client: APIClient, name: str) -> int:
+    """Bytes of an image, uncompressed."""
+    return int(client.inspect_image(name)["Size"])
+
+
+def remove(client: APIClient, name: str) -> None:
+    """Remove an image, if it is there."""
+    with suppress(ImageNotFound):
+        client.remove_image(name, force=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,8 +59,3 @@ def in_turn(ours: Callable[[], object], theirs: Callable[[], object], runs: int)
     theirs()
     timed = [(seconds(ours), seconds(theirs)) for _ in range(runs)]
     return Pair(Spread(tuple(our for our, _ in timed)), Spread(tuple(their for _, their in timed)))
-
-
-def quietly(*command: str) -> None:
-    """Run a command whose output does not matter; CalledProcessError, with what it printed, if it fails."""
-    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)

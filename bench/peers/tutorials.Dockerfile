@@ -1,9 +1,6 @@
 # What the tutorials do by hand: everything added first, then installed, then Flask's own server, as root.
 ARG BASE
 FROM ${BASE}
-# Debian's Python and an inspecting proxy want these; the tutorials' machines did not.
-ARG PIP_CERT=""
-ARG PIP_BREAK_SYSTEM_PACKAGES=1
 ADD . /app
 WORKDIR /app
 RUN pip install -r requirements.txt

@@ -1,0 +1,110 @@
+"""How the contestants' images serve: throughput, latency, start and memory."""
+
+from __future__ import annotations
+
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from docker import APIClient
+
+from bench.containers import Served, served
+from bench.contestants.bentoml import BentoML
+from bench.contestants.contestant import Contestant
+from bench.contestants.mlflow import MLflow
+from bench.contestants.ours import mldeploy
+from bench.contestants.tutorials import Tutorials
+from bench.engine import Base, fresh, remove
+from bench.figures import Figures
+from bench.load import load
+from bench.stock import STOCK, trained
+
+SECONDS = 4
+MANY = 1000
+ONE_ROW, ONE_ROW_P99 = "1 row, requests/s", "1 row, p99 ms"
+MANY_ROWS, MANY_ROWS_P99 = "1,000 rows, requests/s", "1,000 rows, p99 ms"
+START, PSS, BAD, PREDICTION = "cold start s", "idle PSS MiB", "failed requests", "prediction"
+CEILING, WITH_FRAME = "`pipeline.predict` alone", "the same, its DataFrame made each time"
+
+
+def measure(client: APIClient, rounds: int) -> Figures:
+    """Build every contestant's image, then start and ask them in turn."""
+    figures = Figures()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        scratch = Path(folder)
+        model = trained(scratch)
+        ours = stack.enter_context(mldeploy(model, scratch))
+        contestants: tuple[Contestant, ...] = (
+            ours,
+            Tutorials(model, scratch),
+            MLflow(model, scratch),
+            BentoML(model, scratch),
+        )
+        base = stack.enter_context(fresh(client, Base.chosen(STOCK)))
+        images = _built(client, contestants, base, stack)
+        for number in range(rounds):
+            for each, image in zip(contestants, images, strict=True):
+                sys.stderr.write(f"  round {number + 1} of {rounds}: {each.name}\n")
+                _serve(client, each, image, figures)
+            _compare(figures, [each.name for each in contestants])
+            _ceiling(client, images[0], figures)
+    return figures
+
+
+def _built(client: APIClient, contestants: Sequence[Contestant], base: str, stack: ExitStack) -> list[str]:
+    images = []
+    for each in contestants:
+        sys.stderr.write(f"  building: {each.name}\n")
+        images.append(each.build(base))
+        stack.callback(remove, client, images[-1])
+    return images
+
+
+def _serve(client: APIClient, contestant: Contestant, image: str, figures: Figures) -> None:
+    """One contestant's round. RuntimeError if it does not give one person one prediction."""
+    one, many = contestant.ask(1), contestant.ask(MANY)
+    with served(client, image, contestant.port, one) as running:
+        answers = [running.post(one)[0] for _ in range(20)] + running.post(many)
+        if len(answers) != 20 + MANY or not all(math.isclose(answers[0], answer) for answer in answers):
+            raise RuntimeError(f"{contestant.name} does not give the same person the same prediction")
+        figures.add(PREDICTION, contestant.name, answers[0])
+        figures.add(START, contestant.name, running.started)
+        figures.add(PSS, contestant.name, _idle_pss(running))
+        first, second = load(running.url, one, SECONDS), load(running.url, many, SECONDS)
+    figures.add(ONE_ROW, contestant.name, first.rate)
+    figures.add(ONE_ROW_P99, contestant.name, first.p99)
+    figures.add(MANY_ROWS, contestant.name, second.rate)
+    figures.add(MANY_ROWS_P99, contestant.name, second.p99)
+    figures.add(BAD, contestant.name, first.bad + second.bad)
+
+
+def _compare(figures: Figures, names: Sequence[str]) -> None:
+    """RuntimeError unless all predict the same: then it would be no comparison."""
+    found = {name: values.median for name in names if (values := figures.spread(PREDICTION, name))}
+    if not all(math.isclose(value, found[names[0]]) for value in found.values()):
+        raise RuntimeError(f"the contestants do not predict the same: {found}")
+
+
+def _idle_pss(running: Served) -> float:
+    """MiB, once all workers have had the time to start: some tools answer before their last one is there."""
+    time.sleep(1)
+    return running.pss()
+
+
+def _ceiling(client: APIClient, image: str, figures: Figures) -> None:
+    program = Path(__file__).with_name("ceiling.py").read_text()
+    for rows, rate in ((1, ONE_ROW), (MANY, MANY_ROWS)):
+        command = ["python", "-c", program, str(rows), "1.5"]
+        container = client.create_container(image, command)["Id"]
+        try:
+            client.start(container)
+            client.wait(container)
+            alone, with_frame = map(float, client.logs(container, stderr=False).split())
+        finally:
+            client.remove_container(container, force=True)
+        figures.add(rate, CEILING, alone)
+        figures.add(rate, WITH_FRAME, with_frame)
