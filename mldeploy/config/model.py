@@ -105,7 +105,11 @@ class AppTable(Table):
     )
     workers: int = Field(default=0, ge=0, le=256, description="Server processes. 0: as many as `cpus` calls for.")
     threads: int = Field(
-        default=0, ge=0, le=256, description="Threads in each of them. 0: the number that measured best."
+        default=0,
+        ge=0,
+        le=256,
+        description="Threads in each of them. 0: the number that measured best. `asgi` has no use for "
+        "it: an event loop serves all connections.",
     )
     read_only: bool = Field(
         default=True,

@@ -141,6 +141,8 @@ def _methods(decorator: ast.Call, module: Module) -> frozenset[str]:
 
 def _body(handler: Handler, module: Module) -> Body:
     """What a handler reads, told by what it mentions: `request.form`, `request.get_json()`, a typed body."""
+    if any({"columns", "data"} <= fields for fields in _typed(handler, module)):
+        return Body.TABLE
     mentioned: set[str] = set()
     for node in ast.walk(handler):
         if isinstance(node, ast.Attribute):
@@ -159,6 +161,18 @@ def _body(handler: Handler, module: Module) -> Body:
         argument for argument in handler.args.args if argument.annotation and argument.arg not in {"self", "request"}
     ]
     return Body.JSON if typed else Body.NONE
+
+
+def _typed(handler: Handler, module: Module) -> Iterator[set[str]]:
+    """The fields of each class of the module that a handler's parameter is of: what FastAPI makes of the body."""
+    types = {each.annotation.id for each in handler.args.args if isinstance(each.annotation, ast.Name)}
+    for node in module.nodes:
+        if isinstance(node, ast.ClassDef) and node.name in types:
+            yield {
+                each.target.id
+                for each in node.body
+                if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+            }
 
 
 def _listed(module: Module) -> Iterator[Route]:
