@@ -196,6 +196,17 @@ ImageReference = Annotated[
     ),
     Shown('an image reference, such as "python:3.11-slim-bookworm" or "registry.example/python@sha256:…"'),
 ]
+IndexUrl = Annotated[
+    str,
+    Field(pattern=r"^https?://[^\s\x00-\x1f]+$"),
+    Shown('the URL of a package index, such as "https://${NAME}@packages.example/simple"', hidden=True),
+]
+DebianPackage = Annotated[
+    str,
+    # Debian Policy 5.6.1 and 5.6.12.
+    Field(pattern=r"^[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?$"),
+    Shown('the name of a Debian package, such as "libgomp1" or "libgomp1=12.2.0-14"'),
+]
 Platform = Annotated[
     str, Field(pattern=r"^linux/[a-z0-9]+(/v[0-9]+)?$"), Shown('an OCI platform, "linux/amd64" or "linux/arm64"')
 ]

@@ -11,12 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mldeploy.config.kinds import (
     Command,
+    DebianPackage,
     Entry,
     FileAnywhere,
     FileInside,
     FileInsideOrNone,
     FolderInside,
     ImageReference,
+    IndexUrl,
     Name,
     Platform,
     Port,
@@ -167,6 +169,30 @@ class BuildTable(Table):
         "downloaded; the classic builder is part of every engine. auto: BuildKit where it can be had. The image's "
         "layers are the same.",
     )
+    index_url: Annotated[IndexUrl | None, Shown(unset="the usual one", hidden=True)] = Field(
+        default=None,
+        description="The package index to install from. `${NAME}` in its credentials stands for a variable; without "
+        "credentials those of a netrc file count. They reach the build, and neither the image nor its history.",
+        examples=["https://packages.example/simple"],
+    )
+    extra_index_urls: Annotated[
+        list[IndexUrl], Shown("a list of URLs of package indexes", unset="none", hidden=True)
+    ] = Field(
+        default=[],
+        description="Package indexes that are asked before that one. A package is taken from the first index that has "
+        "it, whatever versions others have.",
+        examples=[["https://packages.example/own/simple"]],
+    )
+    gpu: bool = Field(
+        default=False,
+        description="The app runs where there is a GPU. Without it, PyTorch comes in its builds for the processor "
+        "alone, which are gigabytes smaller, unless the requirements or `index_url` say where it comes from.",
+    )
+    system_packages: Annotated[list[DebianPackage], Shown("a list of names of Debian packages", unset="none")] = Field(
+        default=[],
+        description="Debian packages that the app needs beside Python's, such as system libraries.",
+        examples=[["libgomp1"]],
+    )
 
 
 class CheckTable(Table):
@@ -201,5 +227,5 @@ class ConfigFile(Table):
     target: Annotated[dict[str, dict[str, object]], Shown("tables, one a target: [target.local]")] = {}
 
 
-MACHINE_KEYS = frozenset({"build.base_image", "build.ca_bundle"})
+MACHINE_KEYS = frozenset({"build.base_image", "build.ca_bundle", "build.builder", "build.index_url"})
 """What belongs to a machine rather than to a project, and so may stand in the user's own file."""

@@ -20,6 +20,7 @@ from mldeploy.config.load import TABLES
 from mldeploy.config.model import MACHINE_KEYS
 from mldeploy.config.override import scalar_type, variable
 from mldeploy.config.target import TargetSettings
+from mldeploy.config.text import listed
 
 COMMAND = "python -m mldeploy.config.reference"
 
@@ -80,7 +81,7 @@ All else must be equal.
 def manual(targets: Mapping[str, type[TargetSettings]]) -> str:
     """The text of docs/configuration.md, in Markdown, for these targets' tables beside mldeploy's own."""
     tables = {**TABLES, **{f"target.{name}": model for name, model in sorted(targets.items())}}
-    machine_keys = " and ".join(f"`{key}`" for key in sorted(MACHINE_KEYS))
+    machine_keys = listed([f"`{key}`" for key in sorted(MACHINE_KEYS)])
     introduction = _INTRODUCTION.format(command=COMMAND, machine_keys=machine_keys, example=example(tables))
     sections = (section(table, model) for table, model in tables.items())
     return f"{introduction}\n{''.join(sections)}{_ENV_FILES.lstrip()}"

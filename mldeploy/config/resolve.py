@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mldeploy.config.envfile import read_env_file
 from mldeploy.config.errors import ConfigError
+from mldeploy.config.indexes import index
 from mldeploy.config.kinds import dns_label, parse_size
 from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile
 from mldeploy.config.secret import Secret
@@ -96,6 +97,10 @@ def _build(raw: Raw, table: BuildTable, found: Found) -> Build:
         builder=table.builder,
         requirements_text=found.requirements,
         ignored=found.ignored,
+        index=index(table.index_url, raw.written.place("build.index_url")) if table.index_url else None,
+        extra_indexes=tuple(index(url, raw.written.place("build.extra_index_urls")) for url in table.extra_index_urls),
+        gpu=table.gpu,
+        system_packages=tuple(sorted(set(table.system_packages))),
     )
 
 

@@ -49,6 +49,19 @@ class App:
 
 
 @dataclass(frozen=True)
+class Index:
+    """A package index. url: without credentials. credentials: `user:password`, percent-encoded."""
+
+    url: str
+    credentials: Secret | None = None
+
+    def reveal(self) -> str:
+        """The URL with the credentials."""
+        scheme, separator, rest = self.url.partition("://")
+        return f"{scheme}{separator}{self.credentials.reveal()}@{rest}" if self.credentials else self.url
+
+
+@dataclass(frozen=True)
 class Build:
     """How the image is made."""
 
@@ -69,6 +82,14 @@ class Build:
     """What the requirements file would say, where there is none and the dependencies are listed elsewhere."""
     ignored: tuple[str, ...] = ()
     """What stays out of the image, as lines of a `.dockerignore`, where there is none; empty: what usually does."""
+    index: Index | None = None
+    """Where packages come from; None for the usual index."""
+    extra_indexes: tuple[Index, ...] = ()
+    """What is asked before that one. A package is taken from the first index that has it."""
+    gpu: bool = False
+    """The image runs where there is a GPU."""
+    system_packages: tuple[str, ...] = ()
+    """Debian packages of the final stage, sorted: `libgomp1`, or `libgomp1=12.2.0-14`."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from mldeploy.config.files import UnreadableError, read_text
 from mldeploy.config.model import MACHINE_KEYS
 from mldeploy.config.override import Overrides
 from mldeploy.config.paths import config_file
-from mldeploy.config.text import dotted, is_unicode, printable
+from mldeploy.config.text import dotted, is_unicode, listed, printable
 
 OWN_FILE = "mldeploy.toml"
 PYPROJECT = "pyproject.toml"
@@ -151,7 +151,7 @@ def _machine_build(name: str, values: Mapping[str, object]) -> dict[str, object]
         raise ConfigError(f"{name}: build", "must be a table")
     strange = [key for key in values if key != "build"]
     strange += [f"build.{key}" for key in build if f"build.{key}" not in MACHINE_KEYS]
-    known = " and ".join(sorted(MACHINE_KEYS))
+    known = listed(sorted(MACHINE_KEYS))
     remedy = f"Move it to the project's {OWN_FILE}. This file holds {known}, which belong to the machine."
     if strange:
         places = [f"{name}: {dotted(key.split('.', 1))}" for key in strange]

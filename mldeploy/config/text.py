@@ -20,6 +20,12 @@ def quoted(value: object) -> str:
     return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
 
 
+def listed(items: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    *others, last = items
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def printable(text: str) -> str:
     """The text, with everything in it escaped that a terminal could take for a command."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import certifi
 
-from mldeploy.config.settings import Project
+from mldeploy.config.settings import Build, Project
 from mldeploy.image.context import Member, Text, below, digest
 from mldeploy.image.dockerfile import bases
 from mldeploy.image.files import File, Sort, listing
 from mldeploy.image.recipe import Recipe
 from mldeploy.image.requirements import requirement_files
 from mldeploy.image.serving import GUNICORN_FILE, GunicornFile, interface
+from mldeploy.image.torch import torch_backend
 from mldeploy.image.types import BaseDigest
 from mldeploy.project.errors import ProjectError, unreadable
 from mldeploy.project.ignore import NAME, Ignore
@@ -84,8 +85,9 @@ def assemble(project: Project) -> Assembly:
     assets = itertools.filterfalse(_is_code, rest)
     own = _gunicorn_file(project, code)
     layers = (*below("model/app", models), *below("assets/app", assets), *below("code/app", code))
-    members = (*_builder(project), *layers)
-    return Assembly(project, members, Recipe.of(project, own))
+    requirements = tuple(_requirements(project.app.folder, project.build))
+    members = (*_builder(project), *requirements, *layers)
+    return Assembly(project, members, Recipe.of(project, own, torch_backend(project.build, requirements)))
 
 
 def _gunicorn_file(project: Project, code: tuple[File, ...]) -> GunicornFile | None:
@@ -146,13 +148,14 @@ def _builder(project: Project) -> Iterator[Member]:
     here = Path(__file__)
     for name in ("trim.py", *_SERVERS[interface(project.app)]):
         yield Text(f"builder/{name}", here.with_name(name).read_bytes())
-    build = project.build
-    if build.requirements_text is not None:
-        yield Text(f"builder/requirements/{build.requirements}", build.requirements_text.encode())
-    else:
-        yield from below("builder/requirements", requirement_files(project.app.folder, build.requirements))
-    if build.ca_bundle:
-        yield Text(CERTIFICATES, _certificates(build.ca_bundle))
+    if project.build.ca_bundle:
+        yield Text(CERTIFICATES, _certificates(project.build.ca_bundle))
+
+
+def _requirements(folder: Path, build: Build) -> Iterator[Member]:
+    if build.requirements_text is None:
+        return below("builder/requirements", requirement_files(folder, build.requirements))
+    return iter([Text(f"builder/requirements/{build.requirements}", build.requirements_text.encode())])
 
 
 def _certificates(bundle: Path) -> bytes:

@@ -27,10 +27,11 @@ _PLACE = re.compile(r"\[(?P<stage>.*?)\d+/(?P<count>\d+)\] (?P<instruction>.*)")
 _SAID = re.compile(r"\d+\.\d+ (.*)")
 _CHATTER = re.compile(r"CACHED|CANCELED|\.\.\.|(DONE|sha256:|extracting|transferring|resolve) ?")
 _PREAMBLE = re.compile(
-    r"^(ERROR: )?(failed to solve( with frontend \S+)?: )?(rpc error: code = \w+ desc = |failed to \w+ LLB[^:]*: )*"
+    r"(ERROR: |failed to solve( with frontend \S+)?: |rpc error: code = \w+ desc = |failed to \w+ LLB[^:]*: )*"
 )
 _MEANT_FOR_CLIENT = re.compile(r"(DOCKER|BUILDX|BUILDKIT)_|(PATH|HOME|TMPDIR)$")
 """Arguments that the docker command would obey itself, did they stand in its environment."""
+_MEMORY = "/dev/shm"  # noqa: S108 - the files in it are nobody else's to read
 _PATIENCE = 10.0
 """Seconds in which the docker command ends the build once it is told to."""
 
@@ -45,13 +46,26 @@ def build(client: Client, order: Order, monitor: Monitor) -> str:
     with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
         identity = Path(folder, "image")
         source = ["-"] if order.recipe is None else _unpacked(log.told, Path(folder))
-        command = [*_command(client, order), f"--iidfile={identity}", *source]
-        with engine_errors(order.reference), _running(command, order) as process:
-            for line in _lines(process, log.told, monitor):
-                log.hear(line)
+        with _secret(order) as secret, engine_errors(order.reference):
+            command = [*_command(client, order), *secret, f"--iidfile={identity}", *source]
+            with _running(command, order) as process:
+                for line in _lines(process, log.told, monitor):
+                    log.hear(line)
         if process.returncode:
             raise log.failure()
         return identity.read_text().strip()
+
+
+@contextmanager
+def _secret(order: Order) -> Iterator[list[str]]:
+    """A file that nobody else may read, in memory where there is such a place, and gone afterwards."""
+    if order.secret is None:
+        yield []
+        return
+    with tempfile.NamedTemporaryFile(prefix="mldeploy-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as file:
+        file.write(order.secret.reveal().encode())
+        file.flush()
+        yield [f"--secret=id=mldeploy,src={file.name}"]
 
 
 def _unpacked(told: Told, folder: Path) -> list[str]:

@@ -13,12 +13,15 @@ from docker.errors import APIError
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError, engine_errors, explanation
+from mldeploy.image.handover import hand_over
 from mldeploy.image.order import Order
+from mldeploy.image.preparation import HANDED_OVER
 from mldeploy.image.stream import Event, Start, follow
 from mldeploy.image.told import Instruction, Told, plain
 
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)", re.DOTALL)
 _STUMBLE = re.compile(r'unable to find image "?sha256:|failed to get digest sha256:')
+_RUNNING = re.compile(r" ?---> Running in ([0-9a-f]+)")
 _CHATTER = re.compile(r" ?---> |Removing intermediate container |\[Warning\] One or more build-args")
 
 
@@ -36,7 +39,7 @@ def build(engine: Engine, order: Order, monitor: Monitor) -> str:
     Raises BuildError, StumbledError among them; EngineError; ProjectError if a file changes meanwhile; CancelledError
     after a stop, upon which the engine ends the build.
     """
-    heard = _Heard(Told(order, monitor))
+    heard = _Heard(engine, Told(order, monitor))
     with engine_errors(order.reference):
         client = engine.another_client()
         # Every base is on the engine already: no credentials are sent, and no broken credential helper can fail us.
@@ -70,8 +73,9 @@ def _start(order: Order, told: Told) -> Start:
 class _Heard:
     """What the engine's stream has said so far. image: the id of what was built last."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, engine: Engine, told: Told) -> None:
         self.told = told
+        self._engine = engine
         self.image = ""
         self._instruction = Instruction()
 
@@ -84,8 +88,16 @@ class _Heard:
         if step := _STEP.match(text):
             self._instruction = Instruction(text)
             self.told.begin(step[3], int(step[1]), int(step[2]))
+        elif container := _RUNNING.match(text):
+            self._hand_over(container[1])
         elif not _CHATTER.match(text):
             self._instruction.say(text)
+
+    def _hand_over(self, container: str) -> None:
+        """The instructions that need the secret wait for it."""
+        secret = self.told.order.secret
+        if secret is not None and HANDED_OVER in self._instruction.name:
+            hand_over(self._engine, container, secret, HANDED_OVER, self.told.monitor)
 
     def failure(self, said: str) -> Exception:
         if _STUMBLE.search(said):

@@ -62,7 +62,8 @@ def image(engine: Engine, reference: str, found: Found, *, ours: bool) -> Image:
 
 
 _PARTS = ("code", "assets", "model", "dependencies")
-"""What the recipe copies, the last first. Below them there is only the base."""
+"""What the recipe copies, the last first. Below them there are the system packages, and the base."""
+_SYSTEM = "apt-get -qq install --no-install-recommends"
 
 _COPIED = re.compile(r"(COPY|ADD) .*?\b(?:dir|file|multi):\w+ in (\S+)")
 
@@ -76,6 +77,8 @@ def _layers(history: list[dict[str, object]], parts: tuple[str, ...]) -> Iterato
         text = _instruction(entry)
         if text.startswith("COPY ") and names:
             text = names.pop(0)
+        elif parts and not names and _SYSTEM in text:
+            text = "system packages"
         elif parts and not names:
             base += size if isinstance(size, int) else 0
             continue

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mldeploy.config.secret import Secret
 from mldeploy.image.assembly import Assembly
 from mldeploy.image.builder import Builder
 from mldeploy.image.context import Context, Member, Text
 from mldeploy.image.dockerfile import label, labelled
 from mldeploy.image.files import File
 from mldeploy.image.labels import BUILDER, HASH, belonging
+from mldeploy.image.preparation import passwords, secret
 from mldeploy.image.recipe import Recipe
 from mldeploy.image.render import render
 from mldeploy.image.source import source_labels
@@ -24,7 +26,8 @@ RECIPE = "Dockerfile"
 class Order:
     """What is to be built. reference: `name:tag`. args may be read in the image's history.
 
-    recipe: the Dockerfile where it does not stand in the context.
+    recipe: the Dockerfile where it does not stand in the context. secret: a file for the instructions that install.
+    passwords: what no message may show.
     """
 
     reference: str
@@ -32,6 +35,8 @@ class Order:
     platform: str
     args: Mapping[str, str]
     recipe: bytes | None = None
+    secret: Secret | None = None
+    passwords: tuple[Secret, ...] = ()
 
 
 def order(assembly: Assembly, reference: str, digest: str, base: BaseDigest, builder: Builder) -> Order:
@@ -45,7 +50,15 @@ def order(assembly: Assembly, reference: str, digest: str, base: BaseDigest, bui
         context, recipe = _own(assembly, labels, builder)
     else:
         context, recipe = _ours(assembly, assembly.recipe, labels, builder), None
-    return Order(reference, context, build.platform, dict(build.args), recipe)
+    return Order(
+        reference=reference,
+        context=context,
+        platform=build.platform,
+        args=dict(build.args),
+        recipe=recipe,
+        secret=secret(build) if assembly.recipe else None,
+        passwords=passwords(build),
+    )
 
 
 def _ours(assembly: Assembly, recipe: Recipe, labels: Mapping[str, str], builder: Builder) -> Context:

@@ -60,11 +60,20 @@ class Recipe:
     health: str
     workers: int
     threads: int
+    index: str = ""
+    """Where packages come from, without credentials; empty for the usual index."""
+    extra_indexes: tuple[str, ...] = ()
+    secret: bool = False
+    """Installing needs credentials."""
+    torch_backend: str = ""
+    """Which of PyTorch's builds uv takes; empty: what the requirements and the index say."""
+    system_packages: tuple[str, ...] = ()
+    """Debian packages of the final stage."""
     user: int = USER
     pins: Pins = Pins()
 
     @classmethod
-    def of(cls, project: Project, own: GunicornFile | None = None) -> Recipe:
+    def of(cls, project: Project, own: GunicornFile | None = None, torch_backend: str = "") -> Recipe:
         """The recipe of a project. own: its gunicorn.conf.py."""
         app, build = project.app, project.build
         return cls(
@@ -81,9 +90,14 @@ class Recipe:
             health=app.health,
             workers=app.workers or math.ceil(app.cpus),
             threads=app.threads or THREADS,
+            index=build.index.url if build.index else "",
+            extra_indexes=tuple(each.url for each in build.extra_indexes),
+            secret=any(each.credentials for each in (build.index, *build.extra_indexes) if each),
+            torch_backend=torch_backend,
+            system_packages=build.system_packages,
         )
 
     def digest(self) -> str:
-        """SHA-256 of what the recipe will say, without the certificates: they decide how it is built, not what."""
-        said = f"{TEMPLATE.read_text(encoding='utf-8')}\0{replace(self, trusted=False)!r}"
+        """SHA-256 of what the recipe will say, without what decides how it is built alone: certificates, secrets."""
+        said = f"{TEMPLATE.read_text(encoding='utf-8')}\0{replace(self, trusted=False, secret=False)!r}"
         return hashlib.sha256(said.encode()).hexdigest()

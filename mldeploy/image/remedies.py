@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mldeploy.image import libraries
+
 _CERTIFICATE = "UnknownIssuer|CERTIFICATE_VERIFY_FAILED|invalid peer certificate|self.signed certificate"
 _NETWORK = (
     "dns error|failed to lookup|name resolution|Network is unreachable|error sending request|Could not connect"
@@ -15,7 +17,17 @@ _PYTHON = "python3: (command )?not found|No module named (pip|venv)|no such file
 _BUILDKIT = "requires BuildKit|unknown flag|Unknown flag: (mount|chmod|link)"
 _BASE = "pull access denied|manifest unknown|manifest for .* not found"
 
+_TORCH = r"download\.pytorch\.org"
+
+_UNAUTHORIZED = r"401 Unauthorized|403 Forbidden|\b(401|403)\b.*index|credentials"
+
 _REMEDIES = {
+    _UNAUTHORIZED: "The package index refuses the credentials: correct those that build.index_url, or a netrc file, "
+    "gives.",
+    _TORCH: "PyTorch's builds for the processor alone come from its own index, which could not be used, or has no such "
+    "version: correct the requirement, or take the larger builds of the package index with `gpu = true` in [build].",
+    "Unable to locate package|has no installation candidate|apt-get: (command )?not found": "Correct `system_packages` "
+    "in [build]: the base image's distribution, which must be Debian or its like, has no such package.",
     _CERTIFICATE: "Something between the build and the package index inspects TLS: name its certificates in "
     "build.ca_bundle.",
     _NETWORK: "The build could not reach the network: check it, or the proxies in Docker's config.json.",
@@ -33,4 +45,5 @@ _REMEDIES = {
 
 def remedy(output: str) -> str:
     """One sentence; empty if nothing is recognized."""
-    return next((todo for pattern, todo in _REMEDIES.items() if re.search(pattern, output, re.IGNORECASE)), "")
+    known = next((todo for pattern, todo in _REMEDIES.items() if re.search(pattern, output, re.IGNORECASE)), "")
+    return known or libraries.remedy(output)

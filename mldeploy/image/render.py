@@ -13,6 +13,7 @@ import jinja2
 from mldeploy.image.builder import Builder
 from mldeploy.image.dockerfile import label
 from mldeploy.image.labels import STAGE, belonging
+from mldeploy.image.preparation import mounts, preparation, preparation_alone
 from mldeploy.image.recipe import TEMPLATE, Recipe
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def render(recipe: Recipe, builder: Builder = Builder.CLASSIC, alone: Alone | No
         health_check=_HEALTH_CHECK,
         buildkit=builder is Builder.BUILDKIT,
         alone=alone,
+        mounts=mounts(builder, secret=recipe.secret and alone is None),
+        preparation=preparation_alone(recipe) if alone else preparation(recipe, builder),
     )
 
 

@@ -16,7 +16,7 @@ from mldeploy.image.remedies import remedy
 
 LAST_LINES = 15
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
-_PREPARATION = re.compile(r"(?<=^RUN )(--\S+ +)*(export [^&]* && )*")
+_PREPARATION = re.compile(r"(?<=\bRUN )(--\S+ +)*((export|until|\.) [^&]* && )*")
 _EXIT_CODE = re.compile(r"returned a non-zero code: (\d+)|exit code: (\d+)")
 
 
@@ -45,7 +45,7 @@ class Told:
 
     def begin(self, instruction: str, done: int, total: int) -> None:
         """An instruction begins, as it stands in the recipe; the `done`th of `total`."""
-        shown = shorten(_PREPARATION.sub("", instruction), 60, placeholder=" …")
+        shown = shorten(_PREPARATION.sub("", instruction, count=1), 60, placeholder=" …")
         self.monitor.progress(Progress("", shown, done, total))
 
     def sent(self) -> Callable[[int], None]:
@@ -63,10 +63,17 @@ class Told:
 
     def failure(self, instruction: Instruction, said: str) -> Exception:
         """The error of the instruction that failed. said: the builder's reason."""
-        where = shorten(plain(instruction.name), 160, placeholder=" …") or "docker build"
+        name = _PREPARATION.sub("", plain(instruction.name), count=1)
+        where = self._hidden(shorten(name, 160, placeholder=" …")) or "docker build"
         everything = "\n".join((*instruction.lines, said))
         if is_disk_full(everything):
             return disk_full(where)
         exit_code = _EXIT_CODE.search(said)
         why = f"ended with code {exit_code[1] or exit_code[2]}" if exit_code else plain(said).strip()
-        return BuildError(where, "\n".join((why, *instruction.lines)), remedy(everything))
+        return BuildError(where, self._hidden("\n".join((why, *instruction.lines))), remedy(everything))
+
+    def _hidden(self, text: str) -> str:
+        """The text without the passwords that a program in the build may have printed."""
+        for password in self.order.passwords:
+            text = text.replace(password.reveal(), str(password))
+        return text

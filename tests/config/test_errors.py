@@ -179,7 +179,7 @@ def test_the_users_file_holds_only_what_belongs_to_the_machine(
     (bare_machine / "config.toml").write_text(text)
     error = error_of(tmp_path)
     assert error.where == f"{bare_machine / 'config.toml'}: {key}"
-    assert "build.base_image and build.ca_bundle" in error.todo
+    assert "build.base_image, build.builder, build.ca_bundle and build.index_url" in error.todo
 
 
 @pytest.mark.parametrize("text", ["build = 3", '[build]\nca_bundle = "relative.pem"', "[build]\nbase_image = 3"])

@@ -13,8 +13,10 @@ TOLD = (
     (
         "ImportError: libgomp.so.1: cannot open shared object file: No such file or directory",
         "libgomp.so.1",
-        "Dockerfile",
+        'system_packages = ["libgomp1"]',
     ),
+    ("OSError: libGL.so.1: cannot open shared object file: No such file or directory", "libGL.so.1", '["libgl1"]'),
+    ("ImportError: libown.so.3: cannot open shared object file: No such file", "libown.so.3", "apt-file search"),
     ("ImportError: cannot import name 'url_quote' from 'werkzeug.urls'", "cannot import name 'url_quote'", "pin in"),
     ("Failed to find attribute 'app' in 'main'.", "the module main has no object app", "`entry`"),
     (

@@ -9,6 +9,8 @@ from enum import StrEnum
 from itertools import product
 from types import MappingProxyType
 
+from mldeploy.image import libraries
+
 
 class About(StrEnum):
     """What a cause is about."""
@@ -53,11 +55,7 @@ _SIGNS = (
         "If it comes from a package, add `{requirement}` to {requirements}. If it is a file of yours, see that neither "
         ".dockerignore nor its place keeps it out of the image.",
     ),
-    Sign(
-        r"ImportError: (?P<library>lib[\w.+-]+\.so[\w.]*): cannot open shared object file",
-        "the system library {library} is not in the image",
-        "Install it in a Dockerfile of your own, or use the package's `-headless` or `-binary` build.",
-    ),
+    Sign(libraries.MISSING, "the system library {library} is not in the image", "{library_remedy}"),
     Sign(
         r"(?P<said>ImportError: cannot import name .+)",
         "an import fails: {said}",
@@ -215,6 +213,7 @@ def from_log(lines: Iterable[str], requirements: str) -> Diagnosis | None:
         for line, sign in product(latest_first, signs):
             if match := re.search(sign.pattern, line):
                 words = {**match.groupdict(), "requirements": requirements, "requirement": _package(match)}
+                words["library_remedy"] = libraries.remedy(line)
                 return Diagnosis(sign.cause.format_map(words), sign.todo.format_map(words), sign.about)
     return None
 

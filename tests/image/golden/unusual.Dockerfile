@@ -7,11 +7,11 @@ ARG UV_DEFAULT_INDEX
 COPY builder/certificates.pem ./
 ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 \
     PATH=$PATH:/build/uv/bin VIRTUAL_ENV=/venv UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never SOURCE_DATE_EPOCH=946684800
-RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem && python3 -m pip install --quiet --no-compile --disable-pip-version-check --root-user-action=ignore --target=/build/uv uv==1.1
+RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem PIP_INDEX_URL='https://packages.example/simple?a=b&c' UV_DEFAULT_INDEX='https://packages.example/simple?a=b&c' PIP_EXTRA_INDEX_URL='http://one.example/simple https://two.example/simple' UV_INDEX='http://one.example/simple https://two.example/simple' PIP_TRUSTED_HOST=one.example UV_TORCH_BACKEND=cpu && until [ -e /dev/shm/mldeploy ]; do sleep 0.1; done && . /dev/shm/mldeploy && python3 -m pip install --quiet --no-compile --disable-pip-version-check --root-user-action=ignore --target=/build/uv uv==1.1
 COPY builder/*.py builder/requirements/ ./
 # Bytecode without times in it, and one time for every file: the same packages are the same layer, wherever it is built.
 # A file that does not compile is no reason to fail: some packages ship templates, or code for another Python.
-RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem && uv venv --quiet --python=python3 /venv \
+RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem PIP_INDEX_URL='https://packages.example/simple?a=b&c' UV_DEFAULT_INDEX='https://packages.example/simple?a=b&c' PIP_EXTRA_INDEX_URL='http://one.example/simple https://two.example/simple' UV_INDEX='http://one.example/simple https://two.example/simple' PIP_TRUSTED_HOST=one.example UV_TORCH_BACKEND=cpu && until [ -e /dev/shm/mldeploy ]; do sleep 0.1; done && . /dev/shm/mldeploy && uv venv --quiet --python=python3 /venv \
  && uv pip install --requirements='deploy/what is needed.txt' \
  && if [ ! -e /venv/bin/gunicorn ]; then uv pip install gunicorn==2.1; fi \
  && mv gunicorn_conf.py /venv/ \
@@ -29,6 +29,12 @@ RUN mkdir -p /out'/app/deploy it' && find /out/app -exec touch -h -d @946684800 
 # edit ships the layer that it is in and no other.
 FROM localhost:5000/own/python@sha256:0000000000000000000000000000000000000000000000000000000000000000
 LABEL mldeploy.app="shop" mldeploy.target="local"
+# What the base holds already is emptied rather than removed: that something was removed has a time, too.
+RUN touch /dev/shm/begun && export DEBIAN_FRONTEND=noninteractive \
+ && apt-get -qq update && apt-get -qq install --no-install-recommends libgomp1 libpq5=15.6-0+deb12u1 \
+ && find /var/lib/apt/lists /var/cache/apt /tmp -xdev -type f -cnewer /dev/shm/begun -delete \
+ && find /var/log /var/cache/ldconfig -xdev -type f -newer /dev/shm/begun -exec truncate -s 0 {} + \
+ && find / -xdev -newer /dev/shm/begun -exec touch -h -d @946684800 {} +
 COPY --from=builder /out/ /
 ENV PATH=/venv/bin:$PATH \
     HOME=/tmp USER=app LOGNAME=app \
