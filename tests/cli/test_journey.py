@@ -17,7 +17,7 @@ import requests
 
 from mldeploy.config.paths import config_file
 from mldeploy.image.engine import Engine
-from mldeploy.image.labels import APP
+from mldeploy.image.labels import APP, CHECK
 from tests.cli.command import Command
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -198,6 +198,33 @@ def test_a_requirement_that_does_not_exist(tiny: Command) -> None:
     result = tiny("build", "--json", within=600)
     assert result.code == 6
     assert "no-such-package-of-that-name" in str(result.error["what"])
+
+
+def test_an_image_is_checked_before_it_goes_anywhere(tiny: Command, name: str, client: Any) -> None:
+    assert tiny("build", "--no-check", "--json", within=600).document["verdict"] is None
+    with tiny.start("check", "--json") as process:
+        wait_for(lambda: bool(client.containers(filters={"label": [CHECK, f"{APP}={name}"]})))
+        process.kill()
+    good = tiny("check", "--sbom", str(tiny.home / "bom.json"), "--json", within=600)
+    assert good.code == 0, good.err
+    verdict = good.document["verdict"]
+    assert (verdict["good"], verdict["anew"]) == (True, True)  # type: ignore[index]
+    assert verdict["memory_proposed"] > 0  # type: ignore[index]
+    assert "flask" in (tiny.home / "bom.json").read_text().lower()
+    assert client.containers(all=True, filters={"label": f"{APP}={name}"}) == [], "what was killed is gone, too"
+
+    (tiny.folder / "app.py").write_text(SERVER.replace("2 * request", "3 * request"))
+    bad = tiny("check", "--json", within=600)
+    assert (bad.code, bad.document["verdict"]["good"]) == (1, False)  # type: ignore[index]
+    assert "twice: 63, expected 42" in bad.out
+    refused = tiny("build", "--json", within=600)
+    assert refused.code == 1
+    assert "twice: 63, expected 42" in str(refused.error["what"])
+    assert tiny("build", "--no-check").code == 0
+    assert tiny("check", "--sbom", str(tiny.home / "no" / "bom.json")).code == 2
+    assert tiny("destroy", "--yes").code == 0
+    assert of_app(client, name) == []
+    assert not (tiny.state / name).exists()
 
 
 def test_ctrl_c_during_a_build(tiny: Command, name: str, client: Any) -> None:

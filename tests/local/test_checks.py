@@ -14,6 +14,8 @@ import pytest
 from mldeploy.config.secret import Secret
 from mldeploy.core.errors import LockedError
 from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.lock import Lock
+from mldeploy.image.check.trial import containers_of, lock_file
 from mldeploy.image.engine import Engine
 from mldeploy.image.running.containers import Containers
 from mldeploy.providers.checks import Diagnosable, Finding, Level
@@ -151,6 +153,25 @@ def test_what_a_crash_left_is_removed_but_not_from_under_a_command(world: World,
     found.fix.run()
     assert "leftover" not in look(world)
     assert look(world)["container"].level is Level.OK
+
+
+def test_what_a_killed_check_left_is_removed_but_not_from_under_a_check(world: World, engine: Engine) -> None:
+    world.deploy()
+    serving, containers = world.serving, containers_of(engine, world.name)
+    containers.create(f"{serving.name}.check-1", candidate(serving.spec))
+    assert world.plan().is_noop, "a deployment has nothing to do with it"
+    found = look(world)["leftover"]
+    assert (found.level, "check" in found.what) == (Level.WARNING, True)
+    assert found.fix is not None
+    lock = Lock(lock_file(world.name), "mldeploy check")
+    with pytest.raises(LockedError):
+        found.fix.run()
+    lock.release(remove=True)
+    found.fix.run()
+    assert containers.all() == ()
+    found.fix.run()
+    assert "leftover" not in look(world)
+    assert world.serving.id == serving.id
 
 
 def test_a_rollout_that_did_not_end_is_for_deploy_to_settle(world: World, engine: Engine) -> None:
