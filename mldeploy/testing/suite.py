@@ -23,7 +23,7 @@ class Conformance:
     a matrix the quick tests try, spread over all of them.
     """
 
-    few = 7
+    few = 5
 
     @pytest.fixture(scope="class")
     @classmethod

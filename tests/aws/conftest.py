@@ -10,6 +10,7 @@ import pytest
 
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
+from tests.aws.shop import Shop
 from tests.aws.tiny import build, tiny_app
 from tests.cli.command import Command
 
@@ -52,10 +53,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
 
 
 @pytest.fixture
-def rehearsal(running: Rehearsal) -> Rehearsal:
-    """As new as an account."""
-    running.reset()
-    return running
+def rehearsal(running: Rehearsal) -> Iterator[Rehearsal]:
+    """Shared by all tests, which have names of their own in it: a reset takes longer than most of them."""
+    yield running
+    running.faults.clear()
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +78,9 @@ def own(tmp_path: Path, engine: Engine) -> Iterator[Path]:
     """The same for one test alone, which may change it; its image is not built yet."""
     with tiny_app(tmp_path / "own", engine) as folder:
         yield folder
+
+
+@pytest.fixture
+def shop(own: Path, rehearsal: Rehearsal, tmp_path: Path) -> Shop:
+    """An app of one test's own."""
+    return Shop(own, rehearsal, tmp_path / "state")

@@ -1,0 +1,166 @@
+"""What reaches the registry, what does not, and what stays on this machine: nothing."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from mldeploy.core.errors import ExitCode, InterruptedByUser
+from mldeploy.core.events import Action, Event, Progressed
+from mldeploy.core.monitor import Cancel
+from mldeploy.core.verbs import DeploymentFailedError
+from mldeploy.image import catalogue
+from mldeploy.image.engine import Engine
+from mldeploy.image.registry.push import names
+from mldeploy.rehearsal.aws import Fault, Kind
+from tests.aws.shop import Shop
+from tests.aws.tiny import build, edit
+from tests.cli.command import Command, Result
+
+pytestmark = pytest.mark.engine
+
+
+def test_the_image_is_there_by_the_digest_that_is_said(shop: Shop) -> None:
+    out = shop.push().out
+    (image,) = shop.ecr.describe_images(repositoryName=shop.name)["imageDetails"]
+    assert out.digest == image["imageDigest"]
+    assert out.reference.endswith(f"/{shop.name}@{out.digest}")
+
+
+def test_an_unchanged_image_is_not_pushed_at_all(shop: Shop) -> None:
+    shop.push()
+    sent = shop.sent()
+    again = shop.push()
+    assert {step.action for step in again.steps} == {Action.UNCHANGED}
+    assert shop.sent() == sent
+
+
+def test_an_image_that_another_machine_pushed_is_not_pushed_again(shop: Shop, engine: Engine, tmp_path: Path) -> None:
+    """The same files make another image there: its configuration says when it was made."""
+    first = shop.push()
+    sent = shop.sent()
+    _forget(engine, shop.name)
+    assert build(shop.folder, engine, tmp_path / "state").digest != first.out.digest
+    again = shop.push()
+    assert again.out.digest == first.out.digest
+    assert shop.sent() == sent
+
+
+def test_a_change_is_pushed_beside_what_is_there(shop: Shop) -> None:
+    first = shop.push().out
+    edit(shop.folder)
+    second = shop.push().out
+    assert second.digest != first.digest
+    there = {image["imageDigest"] for image in shop.ecr.describe_images(repositoryName=shop.name)["imageDetails"]}
+    assert there == {first.digest, second.digest}
+
+
+def test_each_layer_says_how_far_it_is(shop: Shop) -> None:
+    shop.push()
+    told = {progress.item: progress.text for progress in shop.progress if progress.item}
+    assert len(told) == 2
+    assert all(text.startswith(("Pushed", "Mounted", "Layer already")) for text in told.values())
+
+
+def test_something_else_under_the_tag_is_an_error(shop: Shop, engine: Engine) -> None:
+    """Somebody pushed another image by hand, before the tags of the repository were fixed."""
+    out = shop.push().out
+    tag = shop.ecr.describe_images(repositoryName=shop.name)["imageDetails"][0]["imageTags"][0]
+    repository = out.reference.partition("@")[0]
+    shop.ecr.put_image_tag_mutability(repositoryName=shop.name, imageTagMutability="MUTABLE")
+    _push_by_hand(shop, engine, f"{repository}:{tag}")
+    with pytest.raises(DeploymentFailedError) as caught:
+        shop.push()
+    assert "another image" in caught.value.what
+    assert caught.value.exit_code is ExitCode.REMOTE
+
+
+def test_credentials_that_may_not_be_had_fail_the_push(shop: Shop) -> None:
+    shop.push()
+    edit(shop.folder)
+    shop.rehearsal.faults.order(Fault(Kind.DENIED, "ecr:GetAuthorizationToken", skip=1, times=0))
+    with pytest.raises(DeploymentFailedError) as caught:
+        shop.push()
+    assert "ecr:GetAuthorizationToken" in caught.value.what
+    assert caught.value.exit_code is ExitCode.ACCESS
+
+
+def test_a_stop_in_the_middle_is_heard_and_resumed(shop: Shop, engine: Engine) -> None:
+    cancel = Cancel()
+
+    class Impatient(list[Event]):
+        def append(self, event: Event) -> None:
+            super().append(event)
+            if isinstance(event, Progressed) and event.resource.kind == "pushed-image":
+                cancel.request()
+
+    shop.heard = Impatient()
+    with pytest.raises(InterruptedByUser):
+        shop.push(cancel)
+    assert names(engine, shop.name) == ()
+    shop.heard = []
+    assert shop.push().out.digest
+
+
+def test_the_journey_of_a_user(shop: Shop, tmp_path: Path, engine: Engine) -> None:
+    mldeploy = shop.command(tmp_path)
+    login = mldeploy("login", "--target", "ecr", "--json")
+    assert login.code == 0, login.err
+    assert login.document["place"] == ["123456789012", shop.rehearsal.endpoints.region]
+    assert login.document["stored"] is None
+
+    pushed = mldeploy("push", "--target", "ecr", "--verbose", "--json")
+    first = pushed.document
+    _check_nothing_stays(shop, mldeploy, pushed)
+    assert names(engine, shop.name) == ()
+    assert not (tmp_path / "docker").exists()
+
+    again = mldeploy("push", "--target", "ecr", "--json").document
+    assert again["image"] == first["image"]
+    assert {step["action"] for step in again["steps"]} == {"unchanged"}  # type: ignore[attr-defined]
+    assert mldeploy("plan", "--target", "ecr", "--json").document["noop"] is True
+
+    status = mldeploy("status", "--target", "ecr", "--json").document
+    assert status["url"] is None
+    assert {step["state"] for step in status["steps"]} == {"present"}  # type: ignore[attr-defined]
+    refused = mldeploy("deploy", "--target", "ecr")
+    assert refused.code == ExitCode.USAGE
+    assert "is a registry: no app runs there" in refused.err
+
+    gone = mldeploy("destroy", "--target", "ecr", "--yes", "--json").document
+    assert gone["removed"] == [{"kind": "ecr-repository", "name": shop.name}]
+    assert shop.repositories == []
+    assert catalogue.images(engine, shop.name), "the image belongs to the engine"
+    assert list(mldeploy.state.rglob("*.journal")) == []
+
+
+def _check_nothing_stays(shop: Shop, mldeploy: Command, result: Result) -> None:
+    """No key of AWS's and no password of the registry's in the log, the journal or what was said."""
+    token = shop.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    password = base64.b64decode(token).decode().partition(":")[2]
+    secret = dict(shop.rehearsal.endpoints.credentials)["aws_secret_access_key"].reveal()
+    written = [path.read_text() for path in mldeploy.state.rglob("*") if path.is_file()]
+    assert written
+    for text in (*written, result.out, result.err):
+        assert not any(hidden in text for hidden in (token, password, secret))
+
+
+def _forget(engine: Engine, app: str) -> None:
+    for image in engine.client.images(filters={"label": [f"mldeploy.app={app}"]}):
+        engine.client.remove_image(image["Id"], force=True)
+
+
+def _push_by_hand(shop: Shop, engine: Engine, reference: str) -> None:
+    """What `docker tag` and `docker push` do."""
+    repository, _, tag = reference.rpartition(":")
+    data = shop.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    user, _, password = base64.b64decode(data).decode().partition(":")
+    other = next(image for image in engine.client.images() if f"{shop.name}-base:1" in (image["RepoTags"] or ()))
+    engine.client.tag(other["Id"], repository, tag)
+    try:
+        said = engine.client.push(repository, tag, auth_config={"username": user, "password": password})
+        assert "errorDetail" not in said
+    finally:
+        engine.client.remove_image(reference, noprune=True)
