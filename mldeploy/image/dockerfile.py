@@ -6,67 +6,31 @@ The engine has the last word on everything else. Reference: https://docs.docker.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-_ESCAPE = re.compile(r"#\s*escape\s*=\s*([`\\])\s*\Z", re.IGNORECASE)
-_DIRECTIVE = re.compile(r"#\s*\w+\s*=")
+from mldeploy.project.dockerfile import escape, instructions
+
 _COPY_FROM = re.compile(r"(?:--\S+\s+)*--from=(\S+)")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+])([^}]*))?\})")
 
 
-@dataclass(frozen=True)
-class Instruction:
-    """keyword: upper case. rest: what follows it, on one line, without comments. end: the instruction's last line."""
-
-    keyword: str
-    rest: str
-    end: int
-
-
-def instructions(text: str) -> Iterator[Instruction]:
-    """The instructions of a Dockerfile in their order, continued lines joined. Lines are counted from 0."""
-    lines = text.splitlines()
-    escape = _escape(lines)
-    parts: list[str] = []
-    for number, line in enumerate(lines):
-        words = line.strip()
-        if not words or words.startswith("#"):  # inside an instruction, too, they are as if they were not there
-            continue
-        continues = words.endswith(escape)
-        parts.append(words.removesuffix(escape).strip())
-        if not continues:
-            keyword, _, rest = " ".join(parts).partition(" ")
-            yield Instruction(keyword.upper(), rest.strip(), number)
-            parts = []
-
-
-def _escape(lines: list[str]) -> str:
-    for line in lines:
-        if match := _ESCAPE.match(line.strip()):
-            return match[1]
-        if not _DIRECTIVE.match(line.strip()):
-            break
-    return "\\"
-
-
-def label(labels: Mapping[str, str], escape: str = "\\") -> str:
+def label(labels: Mapping[str, str], sign: str = "\\") -> str:
     """A LABEL instruction, on one line."""
-    return "LABEL " + " ".join(f'{name}="{_quoted(value, escape)}"' for name, value in labels.items())
+    return "LABEL " + " ".join(f'{name}="{_quoted(value, sign)}"' for name, value in labels.items())
 
 
-def _quoted(value: str, escape: str) -> str:
-    return re.sub(r'["$\\`]', lambda match: escape + match[0], " ".join(value.split()))
+def _quoted(value: str, sign: str) -> str:
+    return re.sub(r'["$\\`]', lambda match: sign + match[0], " ".join(value.split()))
 
 
 def labelled(text: str, every: Mapping[str, str], last: Mapping[str, str]) -> str:
     """The same Dockerfile with labels at the start of every stage, and more at the end of the last."""
     lines = text.splitlines()
-    escape = _escape(lines)
+    sign = escape(lines)
     ends = [each.end for each in instructions(text) if each.keyword == "FROM"]
     for end in reversed(ends):
-        lines.insert(end + 1, label(every, escape))
-    return "\n".join((*lines, label(last, escape), ""))
+        lines.insert(end, label(every, sign))
+    return "\n".join((*lines, label(last, sign), ""))
 
 
 def bases(text: str, args: Mapping[str, str]) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mldeploy.image.dockerfile import bases, instructions, label, labelled
+from mldeploy.image.dockerfile import bases, label, labelled
+from mldeploy.project.dockerfile import instructions
 
 
 @pytest.mark.parametrize(
@@ -54,4 +55,7 @@ def test_nothing_in_a_labels_value_is_read_as_dockerfile() -> None:
 
 def test_instructions_on_several_lines_are_one() -> None:
     found = list(instructions("FROM a\n\nRUN one && \\\n# why\n  two\n"))
-    assert [(each.keyword, each.rest, each.end) for each in found] == [("FROM", "a", 0), ("RUN", "one && two", 4)]
+    assert [(each.keyword, each.rest, each.line, each.end) for each in found] == [
+        ("FROM", "a", 1, 1),
+        ("RUN", "one && two", 3, 5),
+    ]

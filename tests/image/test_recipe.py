@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mldeploy.image.builder import Builder
-from mldeploy.image.dockerfile import instructions
 from mldeploy.image.recipe import TEMPLATE, Pins, Recipe
 from mldeploy.image.render import render
+from mldeploy.project.dockerfile import instructions
 from tests.image.shop import project
 
 GOLDEN = Path(__file__).with_name("golden")

@@ -11,9 +11,10 @@ import pytest
 
 from mldeploy.config.settings import Project
 from mldeploy.image import standalone as module
-from mldeploy.image.dockerfile import bases, instructions
+from mldeploy.image.dockerfile import bases
 from mldeploy.image.standalone import standalone
 from mldeploy.project.detect.folder import everything
+from mldeploy.project.dockerfile import instructions
 from mldeploy.project.errors import ProjectError
 from tests.image.shop import project, write
 

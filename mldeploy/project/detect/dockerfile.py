@@ -1,9 +1,4 @@
-"""What an existing Dockerfile says of the app: base image, port, command.
-
-Own code rather than a parser from a package: those in the index are untyped, written to edit Dockerfiles, and have not
-been released for years; six instructions and the continuation of lines are all that is needed here.
-https://docs.docker.com/reference/dockerfile/
-"""
+"""What an existing Dockerfile says of the app: base image, port, command."""
 
 from __future__ import annotations
 
@@ -15,17 +10,9 @@ from dataclasses import dataclass
 from mldeploy.project.detect.command import Command, parse, parse_words
 from mldeploy.project.detect.findings import Source
 from mldeploy.project.detect.tree import File, Tree
+from mldeploy.project.dockerfile import Instruction, instructions
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]*))?\}|\$(\w+)")
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """One instruction, its continued lines joined. name: in upper case. line: of its first word."""
-
-    name: str
-    text: str
-    line: int
 
 
 @dataclass(frozen=True)
@@ -53,32 +40,7 @@ def find(tree: Tree) -> Dockerfile | None:
 
 def read(tree: Tree, file: File) -> Dockerfile:
     """Whatever of it can be understood; an instruction that cannot is passed over."""
-    return _Reader(file.path).run(tuple(instructions(tree.lines(file))))
-
-
-def instructions(lines: list[str]) -> Iterator[Instruction]:
-    """The instructions of a Dockerfile's lines, with the escape character that its first lines may set."""
-    escape = "`" if any(re.fullmatch(r"#\s*escape\s*=\s*`\s*", line, re.IGNORECASE) for line in lines[:3]) else "\\"
-    words: list[str] = []
-    start = 0
-    for number, line in enumerate(lines, start=1):
-        stripped = line.strip()
-        if (not stripped and not words) or stripped.startswith("#"):
-            continue
-        start = start if words else number
-        continued = stripped.endswith(escape)
-        words.append(stripped.removesuffix(escape).strip())
-        if not continued:
-            yield from _instruction(" ".join(words), start)
-            words = []
-    if words:
-        yield from _instruction(" ".join(words), start)
-
-
-def _instruction(text: str, line: int) -> Iterator[Instruction]:
-    name, _, rest = text.partition(" ")
-    if name.isalpha():
-        yield Instruction(name.upper(), rest.strip(), line)
+    return _Reader(file.path).run(tuple(instructions(tree.text(file))))
 
 
 class _Reader:
@@ -104,20 +66,20 @@ class _Reader:
         return Dockerfile(self.path, self.base, self.environment, tuple(self.exposed), command)
 
     def read(self, each: Instruction, source: Source) -> None:
-        match each.name:
+        match each.keyword:
             case "FROM":
-                self._from(each.text, source)
+                self._from(each.rest, source)
             case "ARG":
-                name, _, value = each.text.partition("=")
+                name, _, value = each.rest.partition("=")
                 self.arguments[name.strip()] = self.filled(_unquoted(value))
             case "ENV":
-                self.environment |= {name: (self.filled(value), source) for name, value in _pairs(each.text)}
+                self.environment |= {name: (self.filled(value), source) for name, value in _pairs(each.rest)}
             case "EXPOSE":
-                self.exposed += [(port, source) for port in self._ports(each.text)]
+                self.exposed += [(port, source) for port in self._ports(each.rest)]
             case "CMD":
-                self.cmd = (_words(each.text), source)
+                self.cmd = (_words(each.rest), source)
             case "ENTRYPOINT":
-                self.entrypoint = (_words(each.text), source)
+                self.entrypoint = (_words(each.rest), source)
                 self.cmd = None  # what a base image or an earlier line had set is void
 
     def _from(self, text: str, source: Source) -> None:

@@ -62,6 +62,7 @@ def of_commands(commands: Iterable[Found[Command]], runs: Iterable[Run], *, own:
         if command.server in DEVELOPMENT and not (command.server is Server.PYTHON and real):
             what = f"starts the framework's development server ({_shown(command)}), made for one developer"
             todo = f"Start gunicorn instead; {because}."
+            todo += " `mldeploy init --dockerfile --force` writes one that does." if own else ""
             yield Remark("development-server", Severity.WARNING, found.source, what, todo)
         if {"--debug", "--reload"} & command.options.keys():
             what = "starts the server in its debug or reload mode"
