@@ -13,6 +13,7 @@ from mldeploy.core.events import Event, Progress, Progressed
 from mldeploy.core.journal import Journal, Scope
 from mldeploy.core.monitor import Cancel
 from mldeploy.core.session import Session
+from mldeploy.image.registry.access import RegistryAccess
 from mldeploy.image.types import Image
 from mldeploy.providers.aws.ecr import EcrProvider
 from mldeploy.providers.aws.settings import EcrSettings
@@ -49,6 +50,9 @@ class Shop:
     def ecr(self) -> ECRClient:
         """ECR as anybody else in the same account would use it."""
         return session(self.rehearsal).client("ecr", endpoint_url=self.rehearsal.endpoints.url)
+
+    def access(self) -> RegistryAccess:
+        return PROVIDER.login(PROVIDER.connect(self.project, self.settings, self.rehearsal.endpoints)).registry
 
     def push(self, cancel: Cancel | None = None) -> verbs.Deployed[Image]:
         project = self.project

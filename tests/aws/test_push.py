@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mldeploy.core.errors import ExitCode, InterruptedByUser
-from mldeploy.core.events import Action, Event, Progressed
-from mldeploy.core.monitor import Cancel
+from mldeploy.core.events import Action, Event, Progressed, ignore
+from mldeploy.core.monitor import Cancel, Monitor
+from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.image import catalogue
 from mldeploy.image.engine import Engine
-from mldeploy.image.registry.push import names
+from mldeploy.image.registry.access import RegistryAccess, Repository
+from mldeploy.image.registry.errors import RegistryError
+from mldeploy.image.registry.push import Parcel, names, push
 from mldeploy.rehearsal.aws import Fault, Kind
 from tests.aws.shop import Shop
 from tests.aws.tiny import build, edit
 from tests.cli.command import Command, Result
+from tests.image.pushing.shelf import PASSWORD, opened
 
 pytestmark = pytest.mark.engine
 
@@ -87,6 +92,33 @@ def test_credentials_that_may_not_be_had_fail_the_push(shop: Shop) -> None:
     assert caught.value.exit_code is ExitCode.ACCESS
 
 
+def test_a_registry_that_refuses_fails_the_push(engine: Engine, own: Path, tmp_path: Path) -> None:
+    """The engine says so in its stream alone."""
+    image = build(own, engine, tmp_path / "state")
+    with opened() as shelf:
+        repository = Repository(f"{shelf.address}/app", shelf.access)
+        with pytest.raises(RegistryError, match="cannot be pushed") as caught:
+            push(engine, Parcel(image.reference, repository, "1"), monitor())
+    assert PASSWORD not in str(caught.value)
+    assert names(engine, "app") == ()
+
+
+def test_the_registry_has_the_last_word(shop: Shop, engine: Engine) -> None:
+    """What the engine says it has pushed is not believed until the registry says the same."""
+    name, _, digest = shop.push().out.reference.partition("@")
+    tag = shop.ecr.describe_images(repositoryName=shop.name)["imageDetails"][0]["imageTags"][0]
+    with opened() as shelf:
+        other, _ = shelf.put(shop.name, tag, {})
+
+        def enter() -> RegistryAccess:
+            """The engine gets real credentials; what is asked afterwards goes to somebody else."""
+            return replace(shop.access(), address=shelf.address)
+
+        with pytest.raises(RegistryError) as caught:
+            push(engine, Parcel(f"{shop.name}:{tag}", Repository(name, enter), tag), monitor())
+    assert f"pushed {digest}, and the registry has {other}" in caught.value.what
+
+
 def test_a_stop_in_the_middle_is_heard_and_resumed(shop: Shop, engine: Engine) -> None:
     cancel = Cancel()
 
@@ -134,6 +166,10 @@ def test_the_journey_of_a_user(shop: Shop, tmp_path: Path, engine: Engine) -> No
     assert shop.repositories == []
     assert catalogue.images(engine, shop.name), "the image belongs to the engine"
     assert list(mldeploy.state.rglob("*.journal")) == []
+
+
+def monitor() -> Monitor:
+    return Monitor(Resource("pushed-image", Key("app")), ignore, Cancel())
 
 
 def _check_nothing_stays(shop: Shop, mldeploy: Command, result: Result) -> None:

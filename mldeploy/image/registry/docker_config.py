@@ -6,10 +6,12 @@ import base64
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 from docker.credentials import Store, StoreError
+from docker.credentials.constants import PROGRAM_PREFIX
 from docker.utils.config import home_dir
 
 from mldeploy.image.registry.access import RegistryAccess
@@ -63,15 +65,15 @@ def _helper(config: dict[str, object], address: str, path: Path) -> str:
 
 
 def _hand_over(helper: str, access: RegistryAccess) -> str:
+    program = f"{PROGRAM_PREFIX}{helper}"
+    todo = "Install or repair it, or remove it from Docker's config.json."
+    if shutil.which(program) is None:
+        raise DockerConfigError(program, "is not installed", todo)
     try:
-        keeper = Store(helper)
-        keeper.store(access.address, access.user, access.password.reveal())
+        Store(helper).store(access.address, access.user, access.password.reveal())
     except StoreError as error:
-        todo = "Install or repair it, or remove it from Docker's config.json."
-        raise DockerConfigError(
-            f"docker-credential-{helper}", f"does not keep the credentials: {error}", todo
-        ) from error
-    return str(keeper.program)
+        raise DockerConfigError(program, f"does not keep the credentials: {error}", todo) from error
+    return program
 
 
 def _write(path: Path, config: dict[str, object]) -> None:

@@ -115,8 +115,10 @@ def _confirm(parcel: Parcel, sent: str, monitor: Monitor) -> None:
         found = None
         for _ in monitor.attempts(every=CONFIRM_EVERY, within=CONFIRM_SECONDS):
             found = registry.digest(path, parcel.tag)
-            if found == sent:
-                return
+            if found is not None:
+                break
+    if found == sent:
+        return
     has = f"has {found}" if found else "has nothing"
     what = f"the engine pushed {sent}, and the registry {has} under that tag"
     raise RegistryError(parcel.reference, what, "Run the command again. If it stays so, somebody else pushes there.")

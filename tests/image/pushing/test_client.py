@@ -1,0 +1,116 @@
+"""Asking a registry: any that speaks the OCI distribution spec, whichever way it wants to be told who asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from mldeploy.core.errors import ExitCode
+from mldeploy.image.registry.access import RegistryAccess
+from mldeploy.image.registry.client import Registry
+from mldeploy.image.registry.errors import RegistryError
+from tests.image.pushing.shelf import PASSWORD, Shelf, digest, opened
+
+PLATFORM = "linux/amd64"
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    with opened() as shelf:
+        yield shelf
+
+
+@pytest.mark.parametrize("wants", ["", "basic", "bearer"])
+def test_an_image_is_found_whatever_credentials_are_wanted(shelf: Shelf, wants: str) -> None:
+    shelf.wants = wants
+    manifest, config = shelf.put("team/app", "1", {"mldeploy.hash": "abc"})
+    with Registry(shelf.access()) as registry:
+        held = registry.image("team/app", "1", PLATFORM)
+        assert registry.digest("team/app", "1") == manifest
+    assert held is not None
+    assert (held.digest, held.config, dict(held.labels)) == (manifest, config, {"mldeploy.hash": "abc"})
+
+
+def test_a_token_is_fetched_once_for_what_the_registry_asks(shelf: Shelf) -> None:
+    shelf.wants = "bearer"
+    shelf.put("app", "1", {})
+    with Registry(shelf.access()) as registry:
+        registry.image("app", "1", PLATFORM)
+        registry.digest("app", "1")
+    assert shelf.token_queries == [{"service": ["shelf"], "scope": ["repository:app:pull"]}]
+    assert ("GET", "/token", "Basic") in shelf.asked
+
+
+def test_who_has_no_credentials_sends_none(shelf: Shelf) -> None:
+    shelf.put("app", "1", {})
+    with Registry(RegistryAccess(shelf.address)) as registry:
+        assert registry.digest("app", "1")
+    assert {kind for _, _, kind in shelf.asked} == {""}
+
+
+def test_what_is_not_there_is_none(shelf: Shelf) -> None:
+    with Registry(shelf.access()) as registry:
+        assert registry.image("app", "1", PLATFORM) is None
+        assert registry.digest("app", "1") is None
+
+
+def test_of_an_index_the_image_for_the_platform_is_taken(shelf: Shelf) -> None:
+    other, _ = shelf.put("app", "other", {"for": "arm"})
+    ours, config = shelf.put("app", "ours", {"for": "amd"})
+    listed = [
+        {"digest": other, "platform": {"os": "linux", "architecture": "arm64"}},
+        {"digest": ours, "platform": {"os": "linux", "architecture": "amd64"}},
+    ]
+    index = json.dumps({"schemaVersion": 2, "manifests": listed}).encode()
+    shelf.holds["app/manifests/1"] = index
+    with Registry(shelf.access()) as registry:
+        held = registry.image("app", "1", PLATFORM)
+        assert held is not None
+        assert (held.digest, held.config, dict(held.labels)) == (digest(index), config, {"for": "amd"})
+        with pytest.raises(RegistryError, match="holds nothing for linux/s390x"):
+            registry.image("app", "1", "linux/s390x")
+
+
+def test_a_digest_that_is_not_told_is_computed(shelf: Shelf) -> None:
+    manifest, _ = shelf.put("app", "1", {})
+    with Registry(shelf.access()) as registry:
+        assert registry.digest("app", "1") == manifest
+    shelf.headers = {"Docker-Content-Digest": "sha256:told"}
+    with Registry(shelf.access()) as registry:
+        assert registry.digest("app", "1") == "sha256:told"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_passes_is_not_noticed(shelf: Shelf, status: int) -> None:
+    manifest, _ = shelf.put("app", "1", {})
+    shelf.statuses = [status, status]
+    with Registry(shelf.access()) as registry:
+        assert registry.digest("app", "1") == manifest
+
+
+@pytest.mark.parametrize("wants", ["basic", "bearer"])
+def test_wrong_credentials_are_a_doubt_and_never_an_absence(shelf: Shelf, wants: str) -> None:
+    shelf.wants, shelf.trusts = wants, False
+    shelf.put("app", "1", {})
+    with Registry(shelf.access("wrong")) as registry, pytest.raises(RegistryError) as caught:
+        registry.image("app", "1", PLATFORM)
+    assert caught.value.exit_code is ExitCode.REMOTE
+    assert "401" in caught.value.what
+    assert "who are you?" in caught.value.what
+    assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"\xff"])
+def test_what_is_no_registry_is_said_to_be_none(shelf: Shelf, body: bytes) -> None:
+    shelf.holds["app/manifests/1"] = body
+    with Registry(shelf.access()) as registry, pytest.raises(RegistryError, match="no manifest"):
+        registry.image("app", "1", PLATFORM)
+
+
+def test_a_registry_that_is_not_there_says_what_to_do() -> None:
+    with Registry(RegistryAccess("127.0.0.1:9")) as registry, pytest.raises(RegistryError) as caught:
+        registry.digest("app", "1")
+    assert "does not answer" in caught.value.what
+    assert "network" in caught.value.todo
