@@ -33,6 +33,7 @@ PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     },
     "Change what runs": {"rollback": commands.rollback, "scale": commands.scale},
     "Stop and remove": {"stop": commands.stop, "destroy": commands.destroy},
+    "Without an account": {"rehearse": commands.rehearse},
     "About": {"version": commands.version},
 }
 

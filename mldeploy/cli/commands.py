@@ -313,6 +313,22 @@ def destroy(
     destroying.destroy(run, target, app, yes=yes)
 
 
+def rehearse(
+    run: Run,
+    action: Annotated[
+        options.Rehearsed, typer.Argument(metavar="up|down|status", help="Start it, end it, or say what it holds.")
+    ],
+) -> None:
+    """Keep a stand-in for AWS on this machine, against which every command with `--rehearse` works.
+
+    It holds repositories, runs tasks as containers on the Docker Engine, and refuses what AWS would refuse. `down`
+    removes its containers, its images, its processes and its files; nothing of a rehearsal is left then.
+    """
+    from mldeploy.cli.work import rehearsing
+
+    rehearsing.rehearse(run, action)
+
+
 def version(run: Run) -> None:
     """Print the version."""
     from mldeploy.cli.work import about

@@ -24,6 +24,7 @@ from mldeploy.ui.documents.doctor import DoctorDocument
 from mldeploy.ui.documents.folder import InitDocument
 from mldeploy.ui.documents.general import ErrorDocument, VersionDocument
 from mldeploy.ui.documents.image import BuildDocument, ImagesDocument, LoginDocument, PushDocument
+from mldeploy.ui.documents.rehearsal import RehearseDocument
 from mldeploy.ui.documents.releases import HistoryDocument, RollbackDocument, ScaleDocument
 from mldeploy.ui.documents.service import (
     InstancesDocument,
@@ -55,6 +56,7 @@ DOCUMENTS = {
     "scale": ScaleDocument,
     "stop": StopDocument,
     "destroy": DestroyDocument,
+    "rehearse": RehearseDocument,
     "version": VersionDocument,
 }
 """What each command prints under `--json`."""
@@ -69,6 +71,7 @@ Every command works on the app in the current folder, or in the one that `-C DIR
 errors go to standard error. On a terminal the steps that run are drawn live; elsewhere each is a line.
 
 With `--json` standard output is exactly one JSON document, also after an error; its keys are listed with each command.
+With `--rehearse` it says so: its last key is `rehearsal`, and that is true.
 [Exit codes](exit-codes.md) are stable.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,6 +54,14 @@ Replace = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 DEFAULT_TARGET = "local"
+
+
+class Rehearsed(StrEnum):
+    """What can be done with a stand-in."""
+
+    UP = "up"
+    DOWN = "down"
+    STATUS = "status"
 
 
 def overrides(

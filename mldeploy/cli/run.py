@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,6 +64,12 @@ Region = Annotated[
 ]
 
 
+Rehearse = Annotated[
+    bool,
+    typer.Option("--rehearse", help="Do it on this machine, against a stand-in for the cloud: no account, no bill."),
+]
+
+
 @dataclass(frozen=True)
 class Shared:
     """The options that may stand before a command's name, after it, or both."""
@@ -102,7 +108,7 @@ class Front:
 class Run:
     """One command: its name, where the app is, how to speak, and in whose account it works.
 
-    profile, region: what the flags say over the target's settings.
+    profile, region: what the flags say over the target's settings. rehearse: a stand-in on this machine is the account.
     """
 
     name: str
@@ -110,6 +116,7 @@ class Run:
     output: Output
     profile: str | None = None
     region: str | None = None
+    rehearse: bool = False
 
     @property
     def folder(self) -> Path:
@@ -120,7 +127,8 @@ class Run:
         place = f" -C {shlex.quote(str(self.given))}" if self.given else ""
         on = "" if target == DEFAULT_TARGET else f" -t {target}"
         account = "".join(f" {flag} {shlex.quote(value)}" for _, value, flag in self._account if value is not None)
-        return lambda words: f"mldeploy{place} {words}{on}{account}"
+        rehearsed = " --rehearse" if self.rehearse else ""
+        return lambda words: f"mldeploy{place} {words}{on}{account}{rehearsed}"
 
     def account(self, target: str) -> Overrides:
         """What the flags say of the account to work in."""
@@ -163,8 +171,10 @@ def command(body: Callable[..., None]) -> Callable[..., None]:
 
     def entry(**values: object) -> None:
         front = shared(**{each.name: values.pop(each.name) for each in _COMMON})  # type: ignore[arg-type]
-        place: dict[str, str | None] = {each.name: values.pop(each.name) for each in account}  # type: ignore[misc]
-        body(Run(front.command, front.given.folder, front.output, **place), **values)
+        place = {each.name: values.pop(each.name) for each in account}
+        if place.get("rehearse"):
+            front.output = front.output.speaking(replace(front.output.manner, rehearsal=True))
+        body(Run(front.command, front.given.folder, front.output, **place), **values)  # type: ignore[arg-type]
 
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *account, *_COMMON)]
     entry.__name__, entry.__doc__ = body.__name__, body.__doc__
@@ -173,7 +183,7 @@ def command(body: Callable[..., None]) -> Callable[..., None]:
     return entry
 
 
-def _account(profile: Profile = None, region: Region = None) -> None:
+def _account(profile: Profile = None, region: Region = None, rehearse: Rehearse = False) -> None:
     """The options that come with a target."""
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from mldeploy.cli.assumed import documents
+from mldeploy.cli.ground import ground
 from mldeploy.cli.log import listen
 from mldeploy.cli.run import Run
 from mldeploy.cli.workplace import CloudT, Workplace, configured, inspected
 from mldeploy.config import load as config
-from mldeploy.config.endpoints import PUBLIC
 from mldeploy.config.override import Overrides
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
@@ -95,7 +95,8 @@ def connect(
 ) -> Deployment[CloudT]:
     """Make the clients, and the goal from the settings."""
     listen(verbose=run.output.manner.verbose)
-    cloud = provider.connect(project, settings, PUBLIC)
+    place = ground(run, provider.name)
+    cloud = provider.connect(project, settings, place.endpoints)
     return Deployment(
         project,
         cloud,
@@ -107,4 +108,5 @@ def connect(
         provider.service(cloud, project, settings),
         lambda: provider.inventory(cloud, project),
         lambda: provider.login(cloud),
+        state=place.state,
     )

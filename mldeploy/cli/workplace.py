@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import typer
@@ -43,6 +44,8 @@ class Workplace(Generic[CloudT]):
     scope: Scope
     assumed: tuple[AssumedDocument, ...] = field(default=(), kw_only=True)
     """What nobody has configured, and was found in the folder."""
+    state: Path = field(default_factory=state_folder, kw_only=True)
+    """Where the journal is."""
 
     @property
     def app(self) -> str:
@@ -51,12 +54,12 @@ class Workplace(Generic[CloudT]):
     @property
     def begun(self) -> Sequence[Resource]:
         """What the journal lists, read without its lock."""
-        return read(state_folder(), self.scope)
+        return read(self.state, self.scope)
 
     @contextmanager
     def locked(self, run: Run) -> Iterator[Session[CloudT]]:
         """A session that may change things: the journal is locked, events are shown, Ctrl-C asks to stop."""
-        journal = Journal(state_folder(), self.scope, f"mldeploy {run.name}")
+        journal = Journal(self.state, self.scope, f"mldeploy {run.name}")
         with journal, watched(run) as (events, cancel):
             yield Session(self.cloud, journal, cancel, events)
 

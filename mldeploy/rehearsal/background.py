@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,12 @@ from mldeploy.rehearsal.place import LABEL, Place
 
 LOG = "rehearsal.log"
 READY = "ready"
-"""The line by which the process says that its place is written and that it answers."""
+"""The line by which the process says that its place is written and that it answers.
+
+One that cannot play says why instead: a JSON list of what is wrong and what to do. One that is not tied has a parent
+that ends at once, so that nobody has to wait for its end.
+"""
+_PAUSE = 0.1
 _PATIENCE = 20.0
 """Seconds that a process has to end by itself."""
 
@@ -47,29 +53,53 @@ def launch(
         )
     assert process.stdout is not None  # noqa: S101 - it was asked for
     with process.stdout as answer:
-        said = answer.readline().strip()
+        said = answer.readline()
     place = Place.read(folder)
-    if said != READY or place is None:
+    if said.strip() == READY and place is not None:
+        return place, process
+    with process:
         process.kill()
-        process.wait()
-        raise RehearsalError("rehearsal", said or f"it does not start; its log is {folder / LOG}", "")
-    return place, process
+    if not said:
+        raise RehearsalError("rehearsal", "it does not start", f"Its log may say why: {folder / LOG}")
+    shutil.rmtree(folder)
+    raise RehearsalError("rehearsal", *json.loads(said))
 
 
 def ensure(folder: Path, program: str, options: Sequence[str] = ()) -> Place:
     """The rehearsal of this folder; it is started if there is none, or if the one that there was has died."""
-    while True:
+    place = Place.read(folder)
+    if place is not None and place.is_running:
+        return place
+    with _alone(folder):
         place = Place.read(folder)
-        if place is not None and place.is_running:
-            return place
-        try:
-            with Lock(folder.with_suffix(".lock"), "mldeploy rehearse up") as lock:
-                if Place.read(folder) == place:  # otherwise somebody else was faster
-                    end(folder)
-                    place, _ = launch(folder, program, options, tied=False)
-                lock.release(remove=True)
-        except LockedError:
-            time.sleep(0.1)
+        if place is None or not place.is_running:  # otherwise somebody else was faster
+            end(folder)
+            place, parent = launch(folder, program, options, tied=False)
+            parent.wait()
+        return place
+
+
+def stop(folder: Path) -> bool:
+    """What `end` does, while nobody else starts one."""
+    with _alone(folder):
+        return end(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until nobody else starts or ends this rehearsal, and keep others from it."""
+    lock = _lock(folder.with_suffix(".lock"))
+    try:
+        yield
+    finally:
+        lock.release(remove=True)
+
+
+def _lock(path: Path) -> Lock:
+    while True:
+        with suppress(LockedError):
+            return Lock(path, "mldeploy rehearse")
+        time.sleep(_PAUSE)
 
 
 def end(folder: Path) -> bool:

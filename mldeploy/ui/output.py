@@ -30,6 +30,7 @@ class Manner:
     quiet: bool = False
     verbose: bool = False
     color: bool = True
+    rehearsal: bool = False
 
 
 class Shown(StrEnum):
@@ -94,7 +95,7 @@ class Output:
         """Print a command's result: the document under `--json`, otherwise what the view makes of it."""
         with _heard():
             if self.manner.json:
-                self._stdout.stream.write(encoded(document))
+                self._stdout.stream.write(encoded(document, rehearsal=self.manner.rehearsal))
             else:
                 view(page(self._stdout))
             self._stdout.stream.flush()
@@ -115,6 +116,10 @@ class Output:
         """What asks for attention, however the user wants to be spoken to."""
         self._tell([("warning: ", Style.WARN), text])
 
+    def remind(self, text: str) -> None:
+        """What this is a rehearsal of, however the user wants to be spoken to."""
+        self._tell([("rehearsal: ", Style.WARN), text])
+
     def problem(self, problem: Problem) -> None:
         """Print what went wrong: in words on stderr, and as the one document under `--json`."""
         first, *rest = f"{problem.where}: {problem.what}".split("\n")
@@ -129,7 +134,7 @@ class Output:
             from mldeploy.ui.documents.general import ErrorDocument  # noqa: PLC0415
 
             with _heard():
-                self._stdout.stream.write(encoded(ErrorDocument(problem)))
+                self._stdout.stream.write(encoded(ErrorDocument(problem), rehearsal=self.manner.rehearsal))
                 self._stdout.stream.flush()
 
     def _tell(self, pieces: Iterable[Piece]) -> None:
@@ -177,11 +182,14 @@ def _heard() -> Iterator[None]:
         raise UnheardError(error) from error
 
 
-def encoded(document: Document) -> str:
-    """One JSON document (RFC 8259) and a newline, in ASCII: it survives every locale. Keys stand in a stable order."""
+def encoded(document: Document, *, rehearsal: bool = False) -> str:
+    """One JSON document (RFC 8259) and a newline, in ASCII: it survives every locale. Keys stand in a stable order.
+
+    rehearsal: it is to say that it is one.
+    """
     import json  # noqa: PLC0415
 
-    content = asdict(document)
+    content = asdict(document) | ({"rehearsal": True} if rehearsal else {})
     try:
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
     except ValueError:

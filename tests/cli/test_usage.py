@@ -76,17 +76,20 @@ def test_a_wrong_command_line_says_what_is_meant(mldeploy: Command, arguments: t
     assert said.lower() in f"{result.error['what']} {result.error['todo']}".lower()
 
 
-WANTED = {"scale": ("1",)}
+WANTED = {"rehearse": ("status",), "scale": ("1",)}
 """What a command cannot do without."""
+FOLDERLESS = ("rehearse", "version")
+"""Commands that are not about an app."""
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_folder_may_stand_before_and_after_the_command(paper: Command, name: str) -> None:
-    if name == "version":
-        assert paper("-C", "/nowhere", name).code == paper(name, "-C", "/nowhere").code == 0
+    wanted = WANTED.get(name, ())
+    if name in FOLDERLESS:
+        assert paper("-C", "/nowhere", name, *wanted).code == paper(name, "-C", "/nowhere", *wanted).code == 0
         return
     for arguments in (("-C", "/nowhere", name), (name, "--project", "/nowhere"), ("-C", ".", name, "-C", "/nowhere")):
-        result = paper(*arguments, *WANTED.get(name, ()))
+        result = paper(*arguments, *wanted)
         assert result.code == 4
         assert "/nowhere" in result.err
 

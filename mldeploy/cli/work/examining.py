@@ -7,6 +7,7 @@ import time
 import typer
 
 from mldeploy.cli.describe import doctor as describe
+from mldeploy.cli.errors import UsageError
 from mldeploy.cli.log import listen
 from mldeploy.cli.run import Run
 from mldeploy.core.errors import ExitCode
@@ -23,6 +24,9 @@ TITLE = "Look at everything"
 
 def doctor(run: Run, target: str, *, fix: bool) -> None:
     """Print the report; exit code 1 if there is an error in it."""
+    if run.rehearse:
+        what = "the doctor looks at what is real"
+        raise UsageError("--rehearse", what, "`mldeploy rehearse status` says what a rehearsal holds.")
     require_folder(run.folder)
     listen(verbose=run.output.manner.verbose)
     diagnoses = _look(run, target)

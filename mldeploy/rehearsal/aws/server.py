@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import secrets
@@ -89,8 +90,10 @@ class Addresses:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Play until SIGTERM, or until standard input ends if tied. Prints one line: `ready`, or why not."""
+    """Play until SIGTERM, or until standard input ends if tied. Prints the one line that `background` waits for."""
     options = Options.parse(arguments)
+    if not options.tied and os.fork():
+        return 0
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     try:
@@ -104,7 +107,7 @@ def main(arguments: Sequence[str]) -> int:
                 threading.Thread(target=_until_alone, args=(ended,), daemon=True).start()
             ended.wait()
     except MldeployError as error:
-        sys.stdout.write(" ".join(str(error).split()) + "\n")
+        sys.stdout.write(json.dumps([error.what, error.todo]) + "\n")
         return 1
     return 0
 

@@ -22,7 +22,6 @@ from mldeploy.rehearsal.aws.registry_door import USER
 from mldeploy.rehearsal.place import LABEL
 
 _PULL = (
-    "ecr:GetAuthorizationToken",
     "ecr:BatchCheckLayerAvailability",
     "ecr:GetDownloadUrlForLayer",
     "ecr:BatchGetImage",
@@ -81,23 +80,32 @@ class Starter:
                 f"{_NO_AUTH}The task cannot pull registry auth from Amazon ECR: There is a connection issue between "
                 "the task and Amazon ECR. Check your task network configuration."
             )
+        repository = self._container["image"].partition("/")[2].partition("@")[0].partition(":")[0]
+        self._permit(role, "ecr:GetAuthorizationToken", "*", _NO_AUTH)
         for action in _PULL:
-            if not roles.permits(role, action):
-                raise StartError(f"{_NO_AUTH}{self._denied(role, action)}")
+            self._permit(role, action, self._arn("ecr", f"repository/{repository}"), _NO_AUTH)
 
-    def _denied(self, role: Role, action: str) -> str:
-        return (
-            f"AccessDeniedException: User: arn:aws:sts::{ACCOUNT}:assumed-role/{role.name}/rehearsal is not "
-            f"authorized to perform: {action} because no identity-based policy allows the {action} action"
-        )
+    def _arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{self._stage.region}:{ACCOUNT}:{resource}"
+
+    def _permit(self, role: Role, action: str, resource: str, where: str) -> None:
+        """Raise StartError, its text beginning with `where`, unless the role may do it."""
+        if not roles.permits(role, action, resource):
+            raise StartError(
+                f"{where}AccessDeniedException: User: arn:aws:sts::{ACCOUNT}:assumed-role/{role.name}/rehearsal is "
+                f"not authorized to perform: {action} on resource: {resource} because no identity-based policy "
+                f"allows the {action} action"
+            )
 
     def _secrets(self, role: Role) -> Iterator[tuple[str, str]]:
         for each in self._container.get("secrets") or ():
             reference = each["valueFrom"]
             is_parameter = ":secretsmanager:" not in reference
-            action = "ssm:GetParameters" if is_parameter else "secretsmanager:GetSecretValue"
-            if not roles.permits(role, action, reference):
-                raise StartError(f"{_NO_AUTH}{self._denied(role, action)} on resource: {reference}")
+            if is_parameter:
+                name = reference.partition(":parameter/")[2] or reference.removeprefix("/")
+                self._permit(role, "ssm:GetParameters", self._arn("ssm", f"parameter/{name}"), _NO_AUTH)
+            else:
+                self._permit(role, "secretsmanager:GetSecretValue", reference, _NO_AUTH)
             try:
                 value = self._parameter(reference) if is_parameter else self._secret(reference)
             except Exception as error:  # moto has many kinds, and each of them means that there is none
@@ -121,8 +129,8 @@ class Starter:
         refused = (
             "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
         )
-        if not roles.permits(role, "logs:CreateLogStream"):
-            raise StartError(f"{refused}{self._denied(role, 'logs:CreateLogStream')}")
+        stream = self._arn("logs", f"log-group:{self.log_group}:log-stream:{self.stream}")
+        self._permit(role, "logs:CreateLogStream", stream, refused)
         groups = logs_backends[ACCOUNT][self._stage.region]
         if self.log_group not in groups.groups:
             what = "ResourceNotFoundException: The specified log group does not exist."

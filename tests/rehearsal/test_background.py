@@ -1,0 +1,91 @@
+"""A rehearsal's process: found again, replaced when it has died, gone without a trace when it is told to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mldeploy.image.engine import Engine
+from mldeploy.rehearsal import standins
+from mldeploy.rehearsal.aws import Rehearsal, rehearsing
+from mldeploy.rehearsal.place import LABEL, Place
+from tests.rehearsal.account import BASE
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """A state folder in which nothing runs any more afterwards."""
+    yield tmp_path
+    standins.down(tmp_path)
+
+
+def alive(place: Place) -> list[psutil.Process]:
+    return [found for process in place.processes if (found := process.find())]
+
+
+def test_it_is_started_once_however_many_ask_for_it(state: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        places = list(pool.map(lambda _: standins.up(state), range(3)))
+    assert len({place.url for place in places}) == 1
+    assert standins.running(state) == places[0]
+    assert Rehearsal(places[0]).contents() == ()
+
+
+def test_nothing_is_left_of_it(state: Path, engine: Engine) -> None:
+    place = standins.up(state)
+    tag = f"t{uuid.uuid4().hex[:10]}"
+    engine.client.tag(BASE, f"{place.registry}/app", tag)
+    container = engine.client.create_container(BASE, "true", labels={LABEL: place.name})
+    assert standins.down(state)
+    assert alive(place) == []
+    assert list(state.iterdir()) == []
+    assert container["Id"] not in [each["Id"] for each in engine.client.containers(all=True)]
+    names = [name for image in engine.client.images() for name in image["RepoTags"] or ()]
+    assert not [name for name in names if name.startswith(place.registry)]
+    assert not standins.down(state)
+    assert standins.running(state) is None
+
+
+@pytest.mark.parametrize("victim", [0, 1], ids=["stand-in", "registry"])
+def test_one_that_was_killed_is_noticed_and_replaced(state: Path, engine: Engine, victim: int) -> None:
+    first = standins.up(state)
+    container = engine.client.create_container(BASE, "true", labels={LABEL: first.name})
+    alive(first)[victim].kill()
+    psutil.wait_procs(alive(first)[victim : victim + 1], timeout=10)
+    assert standins.running(state) is None
+    second = standins.up(state)
+    assert second.name != first.name
+    assert alive(first) == []
+    assert container["Id"] not in [each["Id"] for each in engine.client.containers(all=True)]
+    assert Rehearsal(second).contents() == ()
+
+
+def test_two_do_not_meet(tmp_path: Path) -> None:
+    with rehearsing(tmp_path / "one") as one, rehearsing(tmp_path / "other") as other:
+        assert one.place.url != other.place.url
+        assert one.place.registry != other.place.registry
+        assert one.place.name != other.place.name
+
+
+def test_a_tests_own_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
+    script = f"""
+import os
+from pathlib import Path
+from mldeploy.rehearsal.aws import rehearsing
+with rehearsing(Path({str(tmp_path / "aws")!r})):
+    os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", script], check=False)
+    place = Place.read(tmp_path / "aws")
+    processes = alive(place) if place else []
+    _, left = psutil.wait_procs(processes, timeout=30)
+    assert left == []

@@ -1,0 +1,74 @@
+"""`mldeploy rehearse`, and `--rehearse`, as a user types them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Command
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def mldeploy(tmp_path: Path) -> Iterator[Command]:
+    """The command line, in the folder of an app that needs no building."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "app.py").write_text("from flask import Flask\n\napp = Flask(__name__)\n")
+    (folder / "requirements.txt").write_text("flask\n")
+    (folder / "mldeploy.toml").write_text('[app]\nname = "rehearsed"\nmodels = []\n')
+    command = Command(tmp_path / "home", folder)
+    yield command
+    command("rehearse", "down")
+
+
+def test_it_goes_up_says_what_it_holds_and_goes_down(mldeploy: Command) -> None:
+    assert mldeploy("rehearse", "status", "--json").document["state"] == "down"
+    up = mldeploy("rehearse", "up", "--json").document
+    assert (up["state"], up["cloud"], up["contents"]) == ("up", "AWS", [])
+    assert mldeploy("rehearse", "up", "--json").document == up
+    assert "is played at" in mldeploy("rehearse", "status").out
+    assert mldeploy("rehearse", "down").code == 0
+    assert list(mldeploy.state.iterdir()) == []
+
+
+def test_a_command_that_is_rehearsed_starts_it_and_says_so(mldeploy: Command) -> None:
+    done = mldeploy("login", "-t", "ecr", "--rehearse", "--json")
+    assert done.code == 0
+    assert done.err.startswith("rehearsal: this machine plays AWS at http://127.")
+    assert done.document["rehearsal"] is True
+    assert mldeploy("rehearse", "status", "--json").document["state"] == "up"
+
+
+def test_a_rehearsal_leaves_the_real_journals_alone(mldeploy: Command) -> None:
+    done = mldeploy("destroy", "-t", "ecr", "--rehearse", "--yes", "--json")
+    assert done.code == 0, done.err
+    assert not (mldeploy.state / "rehearsed").exists()
+
+
+def test_a_target_without_a_stand_in_is_refused_before_anything_starts(mldeploy: Command) -> None:
+    done = mldeploy("status", "--rehearse", "--json")
+    assert done.code == 2
+    assert done.error["what"] == "there is no stand-in for the target local"
+    assert "ecr, fargate" in str(done.error["todo"])
+    assert not (mldeploy.state / "rehearsal.aws").exists()
+
+
+def test_an_action_that_does_not_exist_is_answered_with_those_that_do(mldeploy: Command) -> None:
+    done = mldeploy("rehearse", "sideways")
+    assert done.code == 2
+    assert "up" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_without_a_registry_one_sentence_says_what_to_install(mldeploy: Command, tmp_path: Path) -> None:
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    done = mldeploy.with_env(PATH=str(empty))("rehearse", "up", "--json")
+    assert done.code != 0
+    assert "registry" in str(done.error["what"])
+    assert "apt-get install docker-registry" in f"{done.error['what']} {done.error['todo']}"
+    assert not (mldeploy.state / "rehearsal.aws").exists()
