@@ -37,7 +37,7 @@ _LOGGED = (About.START, About.MODEL, About.HEALTH)
 
 @dataclass
 class Behaviour:
-    """What was seen. failure: why the app was given up, if it was. answered: the golden row held."""
+    """What was seen. failure: why it never became healthy, if it did not. answered: the golden row held."""
 
     findings: list[Finding] = field(default_factory=list)
     figures: Figures = field(default_factory=Figures)
@@ -55,7 +55,6 @@ def observe(trial: Trial, project: Project, golden: GoldenRow | None, monitor: M
             _examine(trial, project, None, container, monitor)
         except VerdictError as failure:
             seen.failure = failure
-            seen.findings.append(failed(failure))
             return seen
         seen.figures = replace(seen.figures, start=time.monotonic() - began)
         _serves(trial, project, container, seen)
@@ -99,6 +98,7 @@ def _answers(
     """Ask the golden row, and measure the memory before and after it."""
     rest = trial.containers.usage(container.id).memory
     after: int | None = None
+    out_of_memory = False
     if golden is None:
         todo = "Write down a request whose answer you know, and name its file as `golden` in [check]."
         seen.findings.append(warning("golden row", "there is none: whether it answers rightly is not known", todo))
@@ -106,13 +106,13 @@ def _answers(
         try:
             _examine(trial, project, golden, container, monitor)
         except VerdictError as failure:
-            seen.failure = failure
+            out_of_memory = failure.about is About.MEMORY
             seen.findings.append(failed(failure))
         else:
             seen.answered = True
             seen.findings.append(ok("golden row", f"{golden.path} answers as it should"))
             after = trial.containers.usage(container.id).memory
-    if rest and not (seen.failure and seen.failure.about is About.MEMORY):
+    if rest and not out_of_memory:
         proposed = memory.proposal(rest, after, memory.workers_of(project.app)) if after else None
         seen.figures = replace(seen.figures, memory_at_rest=rest, memory_after_golden=after, memory_proposed=proposed)
         seen.findings.append(memory.judged(rest, after, project.app))

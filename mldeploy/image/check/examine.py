@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 
 from mldeploy.config.settings import Project
 from mldeploy.core.events import Progress
-from mldeploy.core.findings import Finding, warning
+from mldeploy.core.findings import Finding, Level, warning
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.check import contents, libraries, secrecy
-from mldeploy.image.check.behaviour import Behaviour, observe
+from mldeploy.image.check.behaviour import Behaviour, failed, observe
 from mldeploy.image.check.contents import Layers
 from mldeploy.image.check.inspection import Inspection, inspect
 from mldeploy.image.check.trial import Trial, sweep
@@ -56,8 +56,9 @@ def check(engine: Engine, project: Project, image: Image, base: BaseDigest, moni
         behaviour = _behaviour(trial, project, golden, monitor)
         inside = looking.result()
     behaviour = _if_it_could_run(behaviour, inside, trial, image)
-    findings = [*_of_libraries(project, inside, answered=behaviour.answered), *behaviour.findings, *inside.secrets]
-    return Verdict(tuple(_causes_first(findings)), behaviour.figures, inside.inspection)
+    of_libraries = list(_of_libraries(project, inside, answered=behaviour.answered))
+    findings = (*of_libraries, *_of_start(behaviour, of_libraries), *behaviour.findings, *inside.secrets)
+    return Verdict(findings, behaviour.figures, inside.inspection)
 
 
 def _look_inside(trial: Trial, project: Project, image: Image, base: BaseDigest, monitor: Monitor) -> _Inside:
@@ -122,10 +123,9 @@ def _of_libraries(project: Project, inside: _Inside, *, answered: bool) -> Itera
     yield from libraries.requirements(project, inside.inspection)
 
 
-def _causes_first(findings: list[Finding]) -> Iterator[Finding]:
-    """Without what only follows: that the app does not start, where its model has been seen not to load."""
-    models = [each for each in findings if each.subject == About.MODEL.value and each.level == "error"]
-    for each in findings:
-        follows = each.subject == About.MODEL.value and each is not models[0] if models else False
-        if not (follows and "Its last lines:" in each.what):
-            yield each
+def _of_start(behaviour: Behaviour, libraries: list[Finding]) -> Iterator[Finding]:
+    """Why the app never became healthy; nothing if that is its model's fault, and has been said of the model itself."""
+    failure = behaviour.failure
+    told = any(each.subject == About.MODEL.value and each.level is Level.ERROR for each in libraries)
+    if failure and not (failure.about is About.MODEL and told):
+        yield failed(failure)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from mldeploy.config.text import size
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.check.trial import Trial
 from mldeploy.image.errors import engine_errors
+from mldeploy.image.running.container import Container
 from mldeploy.image.running.containers import StartError
 
 INSPECTOR = Path(__file__).with_name("inspector.py")
@@ -91,33 +93,34 @@ def _ask(trial: Trial, interpreter: str, models: tuple[str, ...], monitor: Monit
     nothing: dict[str, object] = {"Entrypoint": program, "Cmd": [], "Healthcheck": {"Test": ["NONE"]}}
     # Without an init it is the engine itself that says that there is no such program.
     with trial.container(replace(trial.spec(), init=False), **nothing) as made:
-        container = trial.containers.start(made)
-        for _ in monitor.attempts(every=LOOK_EVERY, within=within):
-            container = trial.containers.present(made)
-            if not container.running:
-                break
-        late = container.running
-        if late:
-            trial.containers.kill(made)
+        ended = _ended(trial, made, monitor, within)
         told = _Told()
         # The engine may still be writing down what the program said last.
         for _ in monitor.attempts(every=LOOK_EVERY, within=COMPLETE_SECONDS):
             told = _Told.read(_stdout(trial, made))
-            if late or container.exit_status or told.is_complete(models):
+            if ended.running or ended.exit_status or told.is_complete(models):
                 break
-        if late:
-            how = f"did not end within {within:.0f} s"
-        elif container.oom_killed:
-            how = f"alone takes more than the {_limit(trial)} that the app may use"
-        else:
-            how = f"ended the process (exit code {container.exit_status})"
-        return told.inspection(how, container.exit_status)
+        return told.inspection(_fate(trial, ended, within), ended.exit_status)
 
 
-def _limit(trial: Trial) -> str:
-    from mldeploy.config.text import size  # noqa: PLC0415
+def _ended(trial: Trial, made: str, monitor: Monitor, within: float) -> Container:
+    """The container once it has ended; as it still ran when it was killed for taking too long."""
+    container = trial.containers.start(made)
+    for _ in monitor.attempts(every=LOOK_EVERY, within=within):
+        container = trial.containers.present(made)
+        if not container.running:
+            return container
+    trial.containers.kill(made)
+    return container
 
-    return size(trial.app.memory)
+
+def _fate(trial: Trial, ended: Container, within: float) -> str:
+    """What a model has done to the process that was loading it, if it did not come to its end."""
+    if ended.running:
+        return f"did not load within {within:.0f} s"
+    if ended.oom_killed:
+        return f"takes more memory than the {size(trial.app.memory)} that the app may use"
+    return f"ended the process (exit code {ended.exit_status})"
 
 
 def _stdout(trial: Trial, container: str) -> list[str]:
@@ -152,11 +155,11 @@ class _Told:
     def is_complete(self, models: tuple[str, ...]) -> bool:
         return bool(self.distributions is not None or self.problem) and len(self.loads) == len(models)
 
-    def inspection(self, how: str, exit_status: int) -> Inspection:
-        """how: the way in which the process ended, if a model that was being loaded is to blame."""
+    def inspection(self, fate: str, exit_status: int) -> Inspection:
+        """fate: what the model that was being loaded last has done, if the process ended over it."""
         loads = list(self.loads)
         if self.loading:
-            loads.append(Load(self.loading, how))
+            loads.append(Load(self.loading, fate))
         problem = self.problem
         if not self.python:
             problem = f"the image's Python could not be asked (exit code {exit_status})"

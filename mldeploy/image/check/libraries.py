@@ -37,7 +37,8 @@ def requirements(project: Project, inspection: Inspection) -> Iterator[Finding]:
     if unmet:
         more = f"\nand {len(unmet) - SHOWN} more" if len(unmet) > SHOWN else ""
         todo = f"Let the image install {path} as it is, or correct it."
-        yield error("requirements", "\n".join(unmet[:SHOWN]) + more, todo)
+        # A Dockerfile of the user's own may well leave out what only developing needs.
+        yield (warning if project.build.dockerfile else error)("requirements", "\n".join(unmet[:SHOWN]) + more, todo)
     else:
         count = len(inspection.distributions)
         yield ok("requirements", f"all {len(wanted)} of {path} are met; {count} distributions are installed")
@@ -46,21 +47,20 @@ def requirements(project: Project, inspection: Inspection) -> Iterator[Finding]:
 def models(
     inspection: Inspection, files: Mapping[str, Contents | None], requirements: str, *, answered: bool
 ) -> Iterator[Finding]:
-    """A line for each model. files: what each says of itself, by its path in the image. answered: the golden row held:
-    whatever is strange about a model, the app gets right answers from it.
+    """A line for each model. files: what each says of itself, by its path in the image.
+
+    answered: the golden row held, so the app loads its model in some way, whatever we could not do.
     """
     loads = {each.path: each for each in inspection.loads}
     for path, contents in files.items():
         load = loads.get(f"/{path}")
-        grave = warning if answered else error
         if load and load.error:
-            yield grave("model", *_not_loaded(path, load, inspection, requirements))
+            yield (warning if answered else error)("model", *_not_loaded(path, load, inspection, requirements))
         elif differing := _differing(contents, inspection):
             name, made, has = differing
             what = f"{path} was saved with {name} {made}, and the image has {has}"
             todo = f"Write `{name}=={made}` in {requirements}, or train the model again with {has}."
-            # A patch release mends defects; of every other one scikit-learn says that it may break what was saved.
-            yield (warning if made.release[:2] == has.release[:2] else grave)("model", what, todo)
+            yield warning("model", what, todo)
         else:
             yield ok("model", _fine(path, contents, load))
 
@@ -100,7 +100,7 @@ def _not_loaded(path: str, load: Load, inspection: Inspection, requirements: str
     said = told.cause if told else load.error
     distribution = inspection.installed.get(load.library.replace("sklearn", "scikit-learn"))
     version = f" {distribution.version}" if distribution else ""
-    library = f" (raised in {load.library}{version})" if load.library and not said.startswith("alone") else ""
+    library = f" (raised in {load.library}{version})" if load.library else ""
     return f"{path}: {said.removeprefix('the app failed: ')}{library}", (told.todo if told else "")
 
 
