@@ -21,7 +21,7 @@ from tests.image.test_image import address
 pytestmark = pytest.mark.engine
 
 RESTRICTED = {"read_only": True, "tmpfs": {"/tmp": ""}, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
-STOP = 10
+STOP = 20
 
 API = """\
 import os
@@ -112,12 +112,17 @@ FILES = {
 
 @dataclass
 class Served:
-    """An app that is healthy. `stopped` holds the seconds that its stop took and its exit code, after the block."""
+    """An app that is healthy. After the block: what it logged, how long its stop took, and its exit code."""
 
     url: str
     log: str = ""
     stop_seconds: float = 0
     exit_code: int = -1
+
+    @property
+    def is_prompt(self) -> bool:
+        """It stopped when it was asked to. A second or two on a quiet machine; waiting for a client would be 30."""
+        return self.stop_seconds < 6
 
 
 @contextmanager
@@ -168,13 +173,13 @@ def test_fastapi_is_served_by_processes_that_share_the_loaded_app(apps: Shop) ->
     assert '"POST /predict HTTP/1.1" 200' in running.log
     assert "/health" not in running.log
     assert "Traceback" not in running.log
-    assert (running.exit_code, running.stop_seconds < 2) == (0, True)
+    assert (running.exit_code, running.is_prompt) == (0, True)
 
 
 def test_a_stop_answers_what_an_asgi_app_has_accepted_and_drops_idle_connections(apps: Shop) -> None:
     with requests.Session() as idle, served(apps, image_of(apps, entry="main:app")) as running:
         assert idle.get(f"{running.url}/health", timeout=5).ok
-    assert (running.exit_code, running.stop_seconds < 2) == (0, True)
+    assert (running.exit_code, running.is_prompt) == (0, True)
 
 
 def test_a_factory_is_called_with_what_is_written(apps: Shop) -> None:
@@ -193,7 +198,7 @@ def test_an_app_in_a_sub_folder_finds_its_neighbours(apps: Shop) -> None:
 def test_a_plain_asgi_callable_needs_no_framework(apps: Shop) -> None:
     with served(apps, image_of(apps, entry="plain:app")) as running:
         assert requests.get(f"{running.url}/any/path", timeout=5).text == "/any/path"
-    assert (running.exit_code, running.stop_seconds < 2) == (0, True)
+    assert (running.exit_code, running.is_prompt) == (0, True)
 
 
 def test_django_speaks_both(apps: Shop) -> None:
@@ -203,7 +208,7 @@ def test_django_speaks_both(apps: Shop) -> None:
     words = ["gunicorn", "--config=/venv/gunicorn_conf.py", "mysite.wsgi:application"]
     with served(apps, image, command=words) as running:
         assert requests.get(running.url, timeout=5).json() == {"interface": "WSGIRequest"}
-    assert (running.exit_code, running.stop_seconds < 2) == (0, True)
+    assert (running.exit_code, running.is_prompt) == (0, True)
 
 
 def test_a_command_of_the_apps_own_gets_its_port_and_no_other_word(apps: Shop) -> None:
@@ -218,7 +223,7 @@ def test_a_command_of_the_apps_own_gets_its_port_and_no_other_word(apps: Shop) -
     with served(apps, image, environment={"WEB_CONCURRENCY": "2; id $(id) `id`"}) as running:
         assert requests.get(running.url, timeout=5).ok
     assert repr(["5000", "2; id $(id) `id`", "$PORT", "a b; echo `id` 'c'", ""]) in running.log
-    assert running.stop_seconds < 2
+    assert running.is_prompt
 
 
 STREAMLIT = """\
@@ -252,7 +257,7 @@ def as_init_finds_it(folder: Path, engine: Engine, files: dict[str, str]) -> Ite
             yield running
     finally:
         shop.remove()
-    assert running.stop_seconds < STOP / 2, "it is asked to stop, and not killed"
+    assert running.is_prompt
     assert "Traceback" not in running.log
 
 
