@@ -305,12 +305,15 @@ def destroy(
         str | None,
         typer.Option("--app", metavar="NAME", help="The app to remove, whatever the folder says.", show_default=False),
     ] = None,
+    keep_images: Annotated[
+        bool, typer.Option("--keep-images", help="Leave the app's images, and the repository that holds them.")
+    ] = False,
     yes: options.Yes = False,
 ) -> None:
     """Remove everything that mldeploy made for the app on the target, and make sure that it is gone."""
     from mldeploy.cli.work import destroying
 
-    destroying.destroy(run, target, app, yes=yes)
+    destroying.destroy(run, target, app, keep_images=keep_images, yes=yes)
 
 
 def rehearse(

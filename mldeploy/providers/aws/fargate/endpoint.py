@@ -35,6 +35,7 @@ class FargateEndpoint(Step[FargateCloud, Address]):
 
     kind: ClassVar[str] = "fargate-endpoint"
     title: ClassVar[str] = "Answer at the URL"
+    stays: ClassVar[bool] = True
 
     project: Project
     settings: FargateSettings

@@ -68,7 +68,7 @@ class Role(Step[FargateCloud, str]):
         wanted = self._wanted(cloud)
         if wanted:
             cloud.iam.put_role_policy(RoleName=role, PolicyName=POLICY, PolicyDocument=json.dumps(policy(wanted)))
-        else:
+        elif seen:
             with passing("NoSuchEntity"):
                 cloud.iam.delete_role_policy(RoleName=role, PolicyName=POLICY)
         return arn

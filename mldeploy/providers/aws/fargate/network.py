@@ -37,6 +37,7 @@ class Network(Step[FargateCloud, Subnets]):
 
     kind: ClassVar[str] = "network"
     title: ClassVar[str] = "Find the network"
+    stays: ClassVar[bool] = True
 
     app: str
     subnets: tuple[str, ...] = ()

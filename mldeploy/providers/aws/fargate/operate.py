@@ -21,6 +21,7 @@ from mldeploy.providers.aws.fargate.rollout import Rollout
 from mldeploy.providers.aws.fargate.service import load_balancers
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
 from mldeploy.providers.aws.fargate.tags import name
+from mldeploy.providers.aws.fargate.task_definition import number
 from mldeploy.providers.aws.fargate.tasks import ServiceState, Task, service, tasks
 from mldeploy.providers.base import Address, Instance, Release
 from mldeploy.providers.errors import AbsentError
@@ -104,10 +105,7 @@ class FargateService:
     def _chosen(self, revision: str | None, state: ServiceState) -> Entry:
         found, now = history(self.cloud, self.app), state.newest.revision
         if revision is None:
-            for each in found:
-                if each.number < _number(now) and not each.failed:
-                    return each
-            raise AbsentError(self.app, "there is no earlier release to go back to", "See `mldeploy history`.")
+            return _before(self.app, found, number(now))
         for each in found:
             if revision.lstrip("v") == str(each.number):
                 return each
@@ -136,7 +134,7 @@ class FargateService:
         state = service(self.cloud, self.app)
         if state is None or not state.ours:
             return ""
-        healthy = [task.revision for task in tasks(self.cloud, self.app) if task.status == "RUNNING"]
+        healthy = [task.revision for task in tasks(self.cloud, self.app) if task.health == "HEALTHY"]
         return state.newest.revision if state.newest.revision in healthy else next(iter(healthy), "")
 
     def _state(self) -> ServiceState:
@@ -203,5 +201,17 @@ def _release(entry: Entry, serving: str, url: str) -> Release:
     return Release(str(entry.number), entry.image, entry.created, state, url if state == "serving" else "")
 
 
-def _number(arn: str) -> int:
-    return int(arn.rpartition(":")[2])
+def _before(app: str, found: tuple[Entry, ...], now: int) -> Entry:
+    """The last release that served before this one.
+
+    Raises AbsentError if there is none, and where a failed rollout was taken back already: whoever wants that undone
+    does not want to lose one version more.
+    """
+    good = [each for each in found if not each.failed]
+    if found and found[0].failed and good and good[0].number == now:
+        what = f"the last deployment failed, and revision {now} serves again already"
+        raise AbsentError(app, what, "Name a revision to go further back: `mldeploy history` lists them.")
+    for each in good:
+        if each.number < now:
+            return each
+    raise AbsentError(app, "there is no earlier release to go back to", "See `mldeploy history`.")

@@ -21,6 +21,7 @@ class ClosedPorts(Step[FargateCloud, None]):
 
     kind: ClassVar[str] = "closed-ports"
     title: ClassVar[str] = "Close every other port"
+    stays: ClassVar[bool] = True
 
     firewall: SecurityGroup
     service: Service

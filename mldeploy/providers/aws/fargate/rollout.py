@@ -33,6 +33,7 @@ GRACE_SECONDS = 30.0
 LOG_SECONDS = 6.0
 """So late the last lines of a task reach its log stream."""
 LOG_LINES = 60
+ASK_SECONDS = 1.0
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Rollout:
     limit: float
     _ran: dict[str, float] = field(default_factory=dict)
     """When each task was first seen running: the account's clock need not be this machine's."""
+    _answers: dict[str, AnswerError | None] = field(default_factory=dict)
+    """How each task failed to answer while it ran: one that is found unhealthy is stopped before it can be asked."""
 
     def watch(self) -> tuple[Task, ...]:
         """Return the healthy tasks of the new version once the old ones are gone.
@@ -84,6 +87,8 @@ class Rollout:
         for task in mine:
             if proves_failure(task, patient=patient):
                 raise verdict(self.project, self._evidence(task))
+            if task.status == "RUNNING" and task.health == "UNKNOWN" and not state.target_groups:
+                self._answers[task.arn] = self._asked(task)
             if task.status == "RUNNING" and task.health != "HEALTHY":
                 ran = waited - self._ran.setdefault(task.arn, waited)
                 if ran > self.project.check.start_timeout + GRACE_SECONDS:
@@ -103,7 +108,8 @@ class Rollout:
         raise without_task(self.app, state.newest.reason or "ECS went back to another revision")
 
     def _evidence(self, task: Task, waited: float = 0.0) -> Evidence:
-        return Evidence(task, self._asked(task), self._log(task), waited, self._complaint(task))
+        answer = self._answers.get(task.arn) or self._asked(task)
+        return Evidence(task, answer, self._log(task), waited, self._complaint(task))
 
     def _complaint(self, task: Task) -> str:
         """What the load balancer has against the new version; only it can ask tasks that are behind it."""
@@ -118,7 +124,7 @@ class Rollout:
             return None
         with AppClient(f"http://{ip}:{self.project.app.port}") as client:
             try:
-                client.health(self.project.app.health)
+                client.health(self.project.app.health, within=ASK_SECONDS)
             except AnswerError as error:
                 return error
         return None

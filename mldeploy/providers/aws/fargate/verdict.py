@@ -35,14 +35,20 @@ _REASONS = (
         "forbids it.",
     ),
     Sign(
+        r"(?i)ResourceInitializationError: .*not authorized to perform: (?P<action>[\w:]+)",
+        "the task's execution role has no permission for {action}",
+        "Deploy again: the role's policy is mended. If it stays, the organization's policies, or that of the resource, "
+        "forbid it.",
+    ),
+    Sign(
         r"(?i)(?:CannotPull\w*|ResourceInitializationError): .*"
-        r"(?:time-?out|timed out|deadline exceeded|dial tcp|canceled)",
+        r"(?:time-?out|timed out|deadline exceeded|dial tcp|canceled|connection issue)",
         "the task cannot reach AWS from its subnet",
         "It needs a subnet with a route to an internet gateway (or a NAT gateway, or VPC endpoints): see `subnets` in "
         "[target.fargate].",
     ),
     Sign(
-        r"(?i)ResourceInitializationError: .*(?:secret|ssm|parameter).*",
+        r"(?i)ResourceInitializationError: .*(?:retrieve secret|from asm|from ssm|ParameterNotFound)",
         "a secret that the app is given cannot be read",
         "See `secrets` in [target.fargate]: the ARN, its region, and the key that encrypts it.",
     ),
@@ -71,6 +77,7 @@ _TRANSIENT = re.compile(
 _UNPLACED = re.compile(r"(?i)unable to place a task|failed to launch a task|unable to consistently start tasks")
 _HEALTH = re.compile(r"(?i)failed (?:container|elb) health checks|health checks failed")
 _LISTENING = re.compile(r"(?i)(?:listening at|running on|serving on):? (?:https?://)?(?P<at>[\w.\[\]:*-]+:\d+)")
+_UNSTARTED = re.compile(r"CannotStartContainerError: (?P<said>.+)")
 _BY_ITSELF = frozenset({"ServiceSchedulerInitiated", "UserInitiated", "SpotInterruption", "TerminationNotice"})
 """Stop codes that say nothing against the app, unless the reason names its health."""
 
@@ -134,6 +141,10 @@ def _diagnosis(project: Project, evidence: Evidence) -> Diagnosis:
     said = f"{task.container_reason or task.stopped_reason}"
     if found := _from_reason(f"{task.container_reason} {task.stopped_reason}"):
         return found
+    if unstarted := _UNSTARTED.search(said):
+        todo = "Correct ENTRYPOINT and CMD of the Dockerfile."
+        found = from_log([unstarted["said"]], project.build.requirements)
+        return found or Diagnosis(f"the container cannot be started: {unstarted['said']}", todo)
     if task.exit_code is not None and not _HEALTH.search(said):
         end = from_exit(task.exit_code)
         return (
@@ -151,11 +162,12 @@ def _unhealthy(project: Project, evidence: Evidence, told: Diagnosis | None) -> 
     port, path, answer = project.app.port, project.app.health, evidence.answer
     if told:
         return Diagnosis(f"{path} does not answer; the log says: {told.cause}", told.todo, told.about)
-    if isinstance(answer, SilentError) and answer.silence is Silence.REFUSED:
+    if isinstance(answer, SilentError) and answer.silence in (Silence.REFUSED, Silence.CUT):
         elsewhere = _listens_on(evidence.log)
         but = f", but something listens on {elsewhere}" if elsewhere else ""
         todo = f"Let the server listen on 0.0.0.0:{port} (the variable PORT says {port}), or correct `port` in [app]."
-        return Diagnosis(f"nothing listens on port {port}{but}", todo, About.PORT)
+        does = "listens" if answer.silence is Silence.REFUSED else "answers"
+        return Diagnosis(f"nothing {does} on port {port}{but}", todo, About.PORT)
     if answer is None and evidence.complaint:
         todo = f"Let {path} answer 200 on port {port}, or set `health` in [app] to a path that does."
         return Diagnosis(f"the load balancer finds {path} unhealthy: {evidence.complaint}", todo, About.HEALTH)

@@ -1,0 +1,54 @@
+"""The target `fargate` passes what every provider must pass; its tasks answer without a container behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from mldeploy.config.settings import Project
+from mldeploy.providers.aws.fargate.cloud import FargateCloud
+from mldeploy.providers.aws.fargate.provider import provider
+from mldeploy.providers.aws.fargate.settings import FargateSettings
+from mldeploy.rehearsal.aws import Rehearsal, rehearsing
+from mldeploy.testing.suite import Conformance
+from tests.aws.stage import AwsStage
+from tests.aws.tiny import project_of
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """A stand-in of its own, whose tasks need no engine."""
+    with rehearsing(tmp_path_factory.mktemp("fargate") / "aws", containers=False) as rehearsal:
+        yield rehearsal
+
+
+def strangers(rehearsal: Rehearsal, session: boto3.Session) -> None:
+    """A cluster, a group and a role of another app's, and a log group of somebody who never heard of mldeploy."""
+    url = rehearsal.endpoints.url
+    ecs, ec2 = session.client("ecs", endpoint_url=url), session.client("ec2", endpoint_url=url)
+    ecs.create_cluster(
+        clusterName="mldeploy-another",
+        tags=[{"key": "mldeploy:app", "value": "another"}, {"key": "mldeploy:target", "value": "fargate"}],
+    )
+    vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+    ec2.create_security_group(GroupName="mldeploy-another-tasks", Description="another", VpcId=vpc)
+    session.client("logs", endpoint_url=url).create_log_group(logGroupName="/mldeploy/another")
+    session.client("iam", endpoint_url=url).create_role(RoleName="stranger", AssumeRolePolicyDocument="{}")
+
+
+@pytest.mark.engine
+class TestFargate(Conformance):
+    """A service with a public address."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, quick: Rehearsal) -> AwsStage[FargateCloud, FargateSettings]:
+        return AwsStage(provider, FargateSettings.model_validate({}), quick, strangers)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def project(cls, tiny: Path) -> Project:
+        return project_of(tiny)

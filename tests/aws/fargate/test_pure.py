@@ -1,0 +1,154 @@
+"""What is decided before anything is sent: sizes, the task definition, the rules, the graph's shape."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mldeploy.config import load
+from mldeploy.config.errors import ConfigError
+from mldeploy.config.secret import Secret
+from mldeploy.core.graph import steps_of
+from mldeploy.core.step import Step
+from mldeploy.core.verbs.destroy import needed_kinds
+from mldeploy.providers.aws.fargate.capacity import MEMORY, Size, smallest
+from mldeploy.providers.aws.fargate.firewall import Rule, permission, rules_of
+from mldeploy.providers.aws.fargate.provider import provider
+from mldeploy.providers.aws.fargate.settings import FargateSettings
+from mldeploy.providers.aws.fargate.tags import name
+from mldeploy.providers.aws.fargate.task_spec import TaskSpec, differences, health_command, read, request
+
+PROJECT = load.named("paper", "a test")
+SPEC = TaskSpec(
+    image="registry/paper@sha256:1",
+    size=Size(256, 512),
+    architecture="X86_64",
+    port=5000,
+    health=health_command(5000, "/health"),
+    env=(("A", Secret("one")), ("B", Secret("two"))),
+    secrets=(("KEY", "arn:aws:secretsmanager:us-east-1:123456789012:secret:key-AbCdEf"),),
+    log_group="/mldeploy/paper",
+    region="us-east-1",
+    execution_role="arn:aws:iam::123456789012:role/execution",
+    task_role="arn:aws:iam::123456789012:role/task",
+    start_period=60,
+)
+
+
+def settings(**values: object) -> FargateSettings:
+    return FargateSettings.model_validate(values)
+
+
+@given(st.floats(0.1, 16), st.integers(6, 120 * 1024))
+def test_the_smallest_size_holds_the_app(cpus: float, memory: int) -> None:
+    found = smallest(cpus, memory)
+    assert found is not None
+    assert found.is_valid
+    assert found.cpu >= cpus * 1024
+    assert found.memory >= memory
+    smaller = [Size(cpu, each) for cpu, offered in MEMORY.items() for each in offered if cpu < found.cpu]
+    assert not any(each.cpu >= cpus * 1024 and each.memory >= memory for each in smaller)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"cpu": 256, "memory": 4096}, "do not go with 256 CPU units"),
+        ({"cpu": 256, "memory": 1500}, "Nearest: memory = 1024 or 2048"),
+        ({"cpu": 16384, "memory": 512}, "Nearest: memory = 32768"),
+    ],
+)
+def test_a_size_that_fargate_does_not_have_is_refused(values: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        settings(**values).size(PROJECT)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"min": 2},
+        {"min": 3, "max": 2},
+        {"max": 2, "instances": 2},
+        {"target_requests": 10, "max": 2},
+        {"certificate": "arn:aws:acm:eu-west-1:123456789012:certificate/12ab"},
+        {"domain": "example.com", "ingress": "load-balancer"},
+        {"maximum_percent": 100},
+    ],
+)
+def test_keys_that_contradict_each_other_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"target\.fargate\."):
+        provider.goal(PROJECT, settings(**values))
+
+
+def test_a_task_definition_is_read_as_it_was_written() -> None:
+    assert read(request("paper", SPEC)) == SPEC  # type: ignore[arg-type]  # what is sent has the shape of what is told
+    assert differences(SPEC, SPEC) == ()
+
+
+def test_every_difference_is_told_and_no_value() -> None:
+    other = TaskSpec(
+        "registry/paper@sha256:2",
+        Size(512, 1024),
+        "ARM64",
+        8080,
+        health_command(8080, "/"),
+        (("A", Secret("changed-secret")), ("C", Secret("new-secret"))),
+        (),
+        "/other",
+        "eu-west-1",
+        "arn:aws:iam::123456789012:role/other",
+        "arn:aws:iam::123456789012:role/others",
+        5,
+    )
+    lines = differences(SPEC, other)
+    assert len(lines) == len(fields(TaskSpec)) - 2 + 3 + 1
+    assert not any(value in line for line in lines for value in ("one", "two", "changed-secret", "new-secret"))
+    assert {"variable A → changed", "variable B → removed", "variable C → added"} <= set(lines)
+
+
+@pytest.mark.parametrize("source", ["0.0.0.0/0", "2001:db8::/32", "sg-0a1b", "pl-0a1b"])
+def test_a_rule_is_read_as_it_was_written(source: str) -> None:
+    rule = Rule(source, 5000, 5000)
+    assert list(rules_of({"IpPermissions": [permission(rule)]})) == [rule]  # type: ignore[list-item]
+
+
+def test_two_long_names_are_never_one() -> None:
+    one, other = name("a" * 40, limit=32), name("a" * 39 + "b", limit=32)
+    assert one != other
+    assert len(one) == len(other) == 32
+    assert name("paper", limit=32) == "mldeploy-paper"
+
+
+def test_the_image_is_made_while_everything_else_is_prepared() -> None:
+    """Neither waits for the other: a deployment takes as long as the longer of the two."""
+    goal = provider.goal(PROJECT, settings())
+    assert goal is not None
+    graph = steps_of(goal)
+    image = _with_needs(graph, "pushed-image")
+    for kind in ("ecs-cluster", "iam-role", "log-group", "security-group"):
+        others = _with_needs(graph, kind)
+        assert kind not in {step.kind for step in image}
+        assert not {"pushed-image", "image"} & {step.kind for step in others}
+
+
+def test_what_needs_goes_before_what_is_needed() -> None:
+    needed = needed_kinds(provider.kinds)
+    assert {"ecs-cluster", "security-group", "task-definition", "target-group", "listener"} <= needed["ecs-service"]
+    assert {"load-balancer", "target-group", "security-group"} <= needed["listener"]
+    assert "ecs-service" in needed["autoscaling"]
+    assert {"iam-role", "log-group", "ecr-repository"} <= needed["task-definition"]
+
+
+def _with_needs(
+    graph: dict[Step[object, object], tuple[Step[object, object], ...]] | object, kind: str
+) -> set[Step[object, object]]:
+    known = cast("dict[Step[object, object], tuple[Step[object, object], ...]]", graph)
+    found = {step for step in known if step.kind == kind}
+    while more := {need for step in found for need in known[step]} - found:
+        found |= more
+    return found
