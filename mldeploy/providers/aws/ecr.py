@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from mldeploy.config.endpoints import Endpoints
@@ -13,6 +13,7 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.registry.steps import PushedImage
 from mldeploy.image.steps import BaseImage, BuiltImage, EngineImage
 from mldeploy.providers.aws.account import enter
+from mldeploy.providers.aws.checks import SECONDS, look
 from mldeploy.providers.aws.cloud import AwsCloud
 from mldeploy.providers.aws.errors import aws_errors
 from mldeploy.providers.aws.repositories import access, describe
@@ -20,6 +21,7 @@ from mldeploy.providers.aws.repository import TARGET, EcrRepository
 from mldeploy.providers.aws.settings import AwsSettings, EcrSettings
 from mldeploy.providers.aws.tags import belonging, foreign
 from mldeploy.providers.base import Login, Provider
+from mldeploy.providers.checks import Check
 from mldeploy.providers.silent import NoService
 
 KINDS: Mapping[str, type[Step[AwsCloud, object]]] = MappingProxyType(
@@ -54,6 +56,10 @@ class EcrProvider:
 
     def inventory(self, cloud: AwsCloud, project: Project) -> Collection[Resource]:
         return [Resource(EcrRepository.kind, Key(path)) for path in repositories(cloud)]
+
+    def checks(self, project: Project, settings: EcrSettings, endpoints: Endpoints) -> Sequence[Check]:
+        """`mldeploy.providers.checks.Diagnosable`: credentials, the registry, the repository."""
+        return (Check(self.name, lambda: look(self.name, project, settings, endpoints), SECONDS),)
 
     def service(self, cloud: AwsCloud, project: Project, settings: EcrSettings) -> NoService:
         return NoService(self.name)

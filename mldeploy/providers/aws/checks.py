@@ -1,0 +1,45 @@
+"""What `mldeploy doctor` looks at on AWS: whose account it is, whether its registry lets us in, what is in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mldeploy.config.endpoints import Endpoints
+from mldeploy.config.settings import Project
+from mldeploy.core.errors import MldeployError
+from mldeploy.providers.aws.account import Account, enter
+from mldeploy.providers.aws.repositories import access, describe
+from mldeploy.providers.aws.repository import TARGET
+from mldeploy.providers.aws.settings import AwsSettings
+from mldeploy.providers.aws.tags import foreign
+from mldeploy.providers.checks import Finding, error, ok
+
+SECONDS = 20.0
+"""A region may be far away, and the SDK tries again by itself."""
+
+
+def look(target: str, project: Project, settings: AwsSettings, endpoints: Endpoints) -> Iterator[Finding]:
+    """The account and its registry, as every target on AWS needs them. Reads only."""
+    try:
+        account = enter(f"target.{target}", settings, endpoints)
+    except MldeployError as problem:
+        yield error("credentials", problem.what, problem.todo)
+        return
+    yield ok("credentials", f"{account.user} in {account.region}")
+    try:
+        yield from _registry(account, project.app.name, settings.repository or project.app.name)
+    except MldeployError as problem:
+        yield error("registry", problem.what, problem.todo)
+
+
+def _registry(account: Account, app: str, path: str) -> Iterator[Finding]:
+    ecr = account.session.client("ecr", **account.options)
+    yield ok("registry", f"{access(ecr).address} lets us in")
+    found = describe(ecr, path)
+    if found is None:
+        yield ok("repository", f"there is no {path} yet: `mldeploy push` makes it")
+    elif missing := foreign(found.tags, app, TARGET):
+        todo = "Choose another name (`repository` in the target's table), or hand it over by setting these tags."
+        yield error("repository", f"{path} is there, and mldeploy did not make it ({', '.join(missing)})", todo)
+    else:
+        yield ok("repository", f"{path} is the app's")
