@@ -42,6 +42,7 @@ class BaseImage(Step[HasEngine, BaseDigest]):
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[BaseDigest] | None, monitor: Monitor) -> BaseDigest:
         from mldeploy.image.pull import pull  # noqa: PLC0415 - a deployment that changes nothing does not wait for it
 
+        _require_platform(cloud, self.project)
         digests = []
         for base in bases_of(self.project):
             if self._present(cloud.engine, base) is None:
@@ -101,6 +102,7 @@ class BuiltImage(Step[HasEngine, Image]):
         from mldeploy.image.builder import Builder, choose  # noqa: PLC0415
         from mldeploy.image.order import order  # noqa: PLC0415
 
+        _require_platform(cloud, self.project)
         assembly = assemble(self.project)
         digest = assembly.digest(outs[self.base])
         reference = self._reference(digest)
@@ -128,3 +130,11 @@ class EngineImage(BuiltImage):
     def undo(cloud: HasEngine, key: Key, monitor: Monitor) -> bool:
         """Stays: `mldeploy images --prune` removes it, and so does removing the app from this machine."""
         return False
+
+
+def _require_platform(cloud: HasEngine, project: Project) -> None:
+    """A Dockerfile of the user's own may well compile for a processor without running anything on it."""
+    from mldeploy.image.emulation import require  # noqa: PLC0415 - only what builds asks for it
+
+    if project.build.dockerfile is None:
+        require(cloud.engine, project.build.platform)

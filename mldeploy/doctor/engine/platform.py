@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from mldeploy.doctor.command import output
 from mldeploy.doctor.engine.facts import Facts, Kind
+from mldeploy.image.emulation import is_native, is_registered, processor, remedy
 from mldeploy.providers.checks import Finding, error, ok, warning
 
 SUBJECT = "platform"
-BINFMT = Path("/proc/sys/fs/binfmt_misc")
-
-_QEMU = {"amd64": "x86_64", "arm64": "aarch64", "386": "i386"}
-"""Where QEMU's name of a processor is not Go's, which OCI uses."""
 
 
 def platform(facts: Facts, wanted: str) -> Finding:
     """Look whether the engine's machine runs programs for `wanted` ("linux/arm64"), emulated if need be."""
-    if _processor(wanted) == _processor(facts.platform):
+    if is_native(facts.platform, wanted):
         return ok(SUBJECT, f"{wanted}, the engine's own processor")
     emulated = f"{wanted} is not the engine's own processor ({facts.platform})"
     if facts.kind in (Kind.DESKTOP, Kind.ORBSTACK):
@@ -26,36 +22,17 @@ def platform(facts: Facts, wanted: str) -> Finding:
     answer = _emulates(facts, wanted)
     if answer:
         return ok(SUBJECT, f"{emulated}; it is emulated, several times slower")
-    todo = (
-        f"Build for {facts.platform} (`platform` in [build]), or let the engine emulate: "
-        f"`docker run --privileged --rm tonistiigi/binfmt --install {_processor(wanted)}`."
-    )
+    todo = f"Build for {facts.platform} (`platform` in [build]), or {remedy(wanted)}."
     if answer is None:
         return warning(SUBJECT, f"{emulated}, and whether it is emulated cannot be seen from here", todo)
     return error(SUBJECT, f"{emulated}, and it is not emulated", todo)
 
 
-def _processor(platform: str) -> str:
-    return platform.split("/")[1] if "/" in platform else platform
-
-
 def _emulates(facts: Facts, wanted: str) -> bool | None:
     """None if it cannot be told. The kernel of the engine's machine knows; BuildKit asks it."""
     if facts.is_here:
-        return _registered(_processor(wanted))
+        return is_registered(wanted)
     said = re.search(r"^Platforms:\s*(.*)$", output("docker", "buildx", "inspect"), re.MULTILINE)
     if said is None:
         return None
-    return any(_processor(each.strip(" *")) == _processor(wanted) for each in said[1].split(","))
-
-
-def _registered(processor: str) -> bool:
-    """An interpreter is enabled, and opened in advance (F): a container does not see the file that it is.
-
-    https://docs.kernel.org/admin-guide/binfmt-misc.html
-    """
-    try:
-        entry = (BINFMT / f"qemu-{_QEMU.get(processor, processor)}").read_text()
-    except OSError:
-        return False
-    return entry.startswith("enabled") and re.search(r"^flags:.*F", entry, re.MULTILINE) is not None
+    return any(processor(each.strip(" *")) == processor(wanted) for each in said[1].split(","))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from platformdirs import site_config_path, user_config_path
 
-from mldeploy.config.settings import Project
+from mldeploy.config.settings import Build, Project
 from mldeploy.core.errors import MldeployError
 from mldeploy.doctor.command import output
 from mldeploy.image.requirements import requirement_files
@@ -44,13 +44,20 @@ def indexes(project: Project, base_environment: Mapping[str, str]) -> tuple[Inde
     """Each index once. Empty if not even pip's own default can be found out."""
     variables = dict(base_environment) | dict(project.build.args)
     requirements = list(_of_requirements(project))
-    found = [*_of_variables(variables), *requirements]
+    found = [*_of_settings(project.build), *_of_variables(variables), *requirements]
     # Both install: pip brings uv, and uv the rest. Whichever is told nothing asks its default.
-    pip_is_told = any(variables.get(name) for name in PIP)
-    uv_is_told = any(variables.get(name) for name in UV) or any(not each.is_extra for each in requirements)
+    is_set = project.build.index is not None
+    pip_is_told = is_set or any(variables.get(name) for name in PIP)
+    uv_is_told = is_set or any(variables.get(name) for name in UV) or any(not each.is_extra for each in requirements)
     if not (pip_is_told and uv_is_told) and (default := default_index()):
         found.append(Index(default, "the default"))
     return tuple({each.url.rstrip("/"): each for each in reversed(found)}.values())[::-1]
+
+
+def _of_settings(build: Build) -> Iterator[Index]:
+    if build.dockerfile is None:  # one of the user's own knows nothing of them
+        yield from ([Index(build.index.reveal(), "build.index_url")] if build.index else ())
+        yield from (Index(each.reveal(), "build.extra_index_urls", is_extra=True) for each in build.extra_indexes)
 
 
 def _of_variables(variables: Mapping[str, str]) -> Iterator[Index]:
