@@ -73,11 +73,14 @@ def plan(
     planning.plan(run, target, options.overrides(target, port, host, platform, base_image))
 
 
-def build(
+def build(  # noqa: PLR0913, PLR0917 - one parameter a flag
     run: Run,
     platform: options.Platform = None,
     base_image: options.BaseImage = None,
     builder: options.Builder = None,
+    ca_bundle: options.CaBundle = None,
+    cache_from: options.CacheFrom = None,
+    cache_to: options.CacheTo = None,
     no_check: Annotated[bool, typer.Option("--no-check", help="Do not start the image to look at it.")] = False,
 ) -> None:
     """Build the app's image and check it, unless both is done already for exactly these files.
@@ -86,7 +89,13 @@ def build(
     """
     from mldeploy.cli.work import images
 
-    images.build(run, options.build_overrides(platform, base_image, builder), checked=not no_check)
+    how: tuple[options.Setting, ...] = (
+        # As every command line: a path is relative to where one stands.
+        ("build.ca_bundle", str(Path(ca_bundle).absolute()) if ca_bundle else None, "--ca-bundle"),
+        ("build.cache_from", tuple(cache_from) if cache_from else None, "--cache-from"),
+        ("build.cache_to", cache_to, "--cache-to"),
+    )
+    images.build(run, options.build_overrides(platform, base_image, builder, *how), checked=not no_check)
 
 
 def check(

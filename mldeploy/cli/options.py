@@ -48,12 +48,31 @@ Builder = Annotated[
     str | None,
     typer.Option("--builder", metavar="NAME", help="What builds: auto, buildkit or classic.", show_default=False),
 ]
+CaBundle = Annotated[
+    str | None,
+    typer.Option(
+        "--ca-bundle", metavar="FILE", help="Certificates that the build trusts in addition.", show_default=False
+    ),
+]
+CacheFrom = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cache-from", metavar="IMAGE", help="A registry's image whose build cache is used.", show_default=False
+    ),
+]
+CacheTo = Annotated[
+    str | None,
+    typer.Option("--cache-to", metavar="IMAGE", help="Where the build cache is left.", show_default=False),
+]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Allow what cannot be changed in place to be removed and made anew.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 DEFAULT_TARGET = "local"
+
+Setting = tuple[str, str | int | tuple[str, ...] | None, str]
+"""A key, what the command line says of it (None: nothing), and the flag that says it."""
 
 
 class Rehearsed(StrEnum):
@@ -72,16 +91,19 @@ def overrides(
     return (*address, *build_overrides(platform, base_image))
 
 
-def build_overrides(platform: str | None, base_image: str | None, builder: str | None = None) -> Overrides:
+def build_overrides(
+    platform: str | None, base_image: str | None, builder: str | None = None, *others: Setting
+) -> Overrides:
     """What the flags of a build say over the configuration."""
     return given(
         ("build.platform", platform, "--platform"),
         ("build.base_image", base_image, "--base-image"),
         ("build.builder", builder, "--builder"),
+        *others,
     )
 
 
-def given(*settings: tuple[str, str | int | None, str]) -> Overrides:
+def given(*settings: Setting) -> Overrides:
     """Of some keys' values and flags, those that stand on the command line."""
     from mldeploy.config.override import Override  # noqa: PLC0415 - `--help` needs no configuration
 

@@ -169,6 +169,18 @@ class BuildTable(Table):
         "downloaded; the classic builder is part of every engine. auto: BuildKit where it can be had. The image's "
         "layers are the same.",
     )
+    cache_from: Annotated[list[ImageReference], Shown("a list of image references", unset="none")] = Field(
+        default=[],
+        description="Images in a registry whose build cache is used, where BuildKit builds: on a machine that begins "
+        "with none, such as CI's.",
+        examples=[["registry.example/insurance:cache"]],
+    )
+    cache_to: Annotated[ImageReference | None, Shown("an image reference", unset="none")] = Field(
+        default=None,
+        description="Where BuildKit leaves its cache for that: the image is pushed under this name, with what is known "
+        "of its layers. Docker's own credentials are used (`docker login`).",
+        examples=["registry.example/insurance:cache"],
+    )
     index_url: Annotated[IndexUrl | None, Shown(unset="the usual one", hidden=True)] = Field(
         default=None,
         description="The package index to install from. `${NAME}` in its credentials stands for a variable; without "

@@ -95,6 +95,8 @@ def _build(raw: Raw, table: BuildTable, found: Found) -> Build:
         args=tuple(sorted(table.args.items())),
         ca_bundle=_path(raw, "build.ca_bundle", table.ca_bundle),
         builder=table.builder,
+        cache_from=tuple(dict.fromkeys(table.cache_from)),
+        cache_to=table.cache_to,
         requirements_text=found.requirements,
         ignored=found.ignored,
         index=index(table.index_url, raw.written.place("build.index_url")) if table.index_url else None,

@@ -82,6 +82,10 @@ class Build:
     """What the requirements file would say, where there is none and the dependencies are listed elsewhere."""
     ignored: tuple[str, ...] = ()
     """What stays out of the image, as lines of a `.dockerignore`, where there is none; empty: what usually does."""
+    cache_from: tuple[str, ...] = ()
+    """Images in registries whose build cache is used."""
+    cache_to: str | None = None
+    """Where this build's is left."""
     index: Index | None = None
     """Where packages come from; None for the usual index."""
     extra_indexes: tuple[Index, ...] = ()

@@ -9,6 +9,7 @@ from docker.utils import parse_repository_tag
 from mldeploy.core.monitor import Monitor
 from mldeploy.image import buildkit, classic
 from mldeploy.image.builder import Client
+from mldeploy.image.cache import UNUSED, export
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError, engine_errors
 from mldeploy.image.found import Found, find, fits
@@ -22,8 +23,13 @@ def build(engine: Engine, order: Order, monitor: Monitor, client: Client | None 
 
     Raises BuildError, EngineError, ProjectError if a file changes meanwhile, CancelledError after a stop.
     """
+    if client is None and (order.cache_from or order.cache_to):
+        monitor.note(UNUSED, warning=True)
     image = buildkit.build(client, order, monitor) if client else _classic(engine, order, monitor)
-    return _checked(engine, order, image)
+    found = _checked(engine, order, image)
+    if client and order.cache_to:
+        export(engine, image, order.cache_to, monitor)
+    return found
 
 
 def _classic(engine: Engine, order: Order, monitor: Monitor) -> str:

@@ -85,6 +85,9 @@ def _command(client: Client, order: Order) -> list[str]:
     return [
         *(client.program, *start, "--progress=plain", f"--platform={order.platform}", *recipe),
         *(f"--build-arg={arg}" for arg in args),
+        *(f"--cache-from={reference}" for reference in order.cache_from),
+        # What the engine's own BuildKit can write: the cache as a part of the image.
+        *(["--build-arg=BUILDKIT_INLINE_CACHE=1"] if order.cache_to else []),
     ]
 
 

@@ -27,7 +27,7 @@ class Order:
     """What is to be built. reference: `name:tag`. args may be read in the image's history.
 
     recipe: the Dockerfile where it does not stand in the context. secret: a file for the instructions that install.
-    passwords: what no message may show.
+    passwords: what no message may show. cache_from, cache_to: images in registries, for BuildKit alone.
     """
 
     reference: str
@@ -37,6 +37,8 @@ class Order:
     recipe: bytes | None = None
     secret: Secret | None = None
     passwords: tuple[Secret, ...] = ()
+    cache_from: tuple[str, ...] = ()
+    cache_to: str | None = None
 
 
 def order(assembly: Assembly, reference: str, digest: str, base: BaseDigest, builder: Builder) -> Order:
@@ -58,6 +60,8 @@ def order(assembly: Assembly, reference: str, digest: str, base: BaseDigest, bui
         recipe=recipe,
         secret=secret(build) if assembly.recipe else None,
         passwords=passwords(build),
+        cache_from=build.cache_from,
+        cache_to=build.cache_to,
     )
 
 

@@ -25,11 +25,11 @@ def pull(engine: Engine, reference: str, platform: str, monitor: Monitor) -> Non
     Raises BuildError, which names the setting; EngineError; CancelledError after a stop.
     """
     repository, tag = parse_repository_tag(reference)
-    credentials = _credentials(repository, monitor)
+    login = credentials(repository, monitor)
 
     def start(client: APIClient) -> Iterable[dict[str, object]]:
         lines: Iterable[dict[str, object]] = client.pull(
-            repository, tag or "latest", stream=True, decode=True, platform=platform, auth_config=credentials
+            repository, tag or "latest", stream=True, decode=True, platform=platform, auth_config=login
         )
         return lines
 
@@ -40,12 +40,12 @@ def pull(engine: Engine, reference: str, platform: str, monitor: Monitor) -> Non
                 if event.error:
                     raise _failure(reference, event.error)
                 if event.layer and event.status:
-                    monitor.progress(_progress(event))
+                    monitor.progress(progress(event))
         except APIError as error:
             raise _failure(reference, explanation(error)) from error
 
 
-def _credentials(repository: str, monitor: Monitor) -> dict[str, str]:
+def credentials(repository: str, monitor: Monitor) -> dict[str, str]:
     """What the Docker config knows of this registry; nothing if its credential helper fails, since most are public."""
     try:
         registry, _ = auth.resolve_repository_name(repository)
@@ -53,11 +53,12 @@ def _credentials(repository: str, monitor: Monitor) -> dict[str, str]:
             warnings.simplefilter("ignore")  # a helper that is not installed is told below, and once
             return dict(auth.load_config().resolve_authconfig(registry) or {})
     except DockerException as error:
-        monitor.note(f"Pulling {repository} without credentials: {explanation(error)}", warning=True)
+        monitor.note(f"Asking for {repository} without credentials: {explanation(error)}", warning=True)
         return {}
 
 
-def _progress(event: Event) -> Progress:
+def progress(event: Event) -> Progress:
+    """How far a layer is."""
     return Progress(event.layer, event.status, event.done, event.total, in_bytes=bool(event.total))
 
 

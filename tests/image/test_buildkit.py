@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from mldeploy.core.errors import ExitCode, InterruptedByUser
 from mldeploy.core.events import Event, Progressed
@@ -16,6 +20,7 @@ from mldeploy.image.builder import client
 from mldeploy.image.errors import BuildError, EngineError
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
+from mldeploy.rehearsal.aws.registry import PROGRAMS, RegistryProgram
 from tests.image.conftest import Built
 from tests.image.shop import Shop, write
 
@@ -165,3 +170,46 @@ def test_without_a_client_the_classic_builder_builds(
     assert isinstance(error, EngineError)
     assert "no buildx plugin" in error.what
     assert "buildx" in error.todo
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Its address, and where it stores what it is given."""
+    if not any(map(shutil.which, PROGRAMS)):
+        pytest.skip("there is no registry here")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    program = RegistryProgram(tmp_path / "registry", address)
+    yield address, tmp_path / "registry"
+    program.close()
+
+
+@needs_buildkit
+def test_the_cache_goes_to_a_registry_and_comes_from_there(alone: Shop, registry: tuple[str, Path]) -> None:
+    address, storage = registry
+    reference = f"{address}/{alone.name}:cache"
+    image = alone.build(alone.project(builder="buildkit", cache_to=reference)).out
+    assert not alone.notes()
+    tags = requests.get(f"http://{address}/v2/{alone.name}/tags/list", timeout=10).json()["tags"]
+    assert tags == ["cache"]
+    blobs = [path for path in (storage / "storage").rglob("data") if path.stat().st_size < 100_000]
+    assert [path for path in blobs if b"moby.buildkit.cache" in path.read_bytes()], "what is known of its layers"
+    assert alone.engine.client.inspect_image(image.digest)["RepoTags"] == [image.reference]
+    write(alone.folder, {"app.py": "# edited\n"})
+    alone.build(alone.project(builder="buildkit", cache_from=(reference,)))
+    assert not alone.notes()
+
+
+@needs_buildkit
+def test_a_cache_that_cannot_be_reached_is_no_reason_to_fail(alone: Shop) -> None:
+    nowhere = f"127.0.0.1:9/{alone.name}:cache"
+    alone.build(alone.project(builder="buildkit", cache_from=(nowhere,), cache_to=nowhere))
+    (note,) = alone.notes()
+    assert note.startswith(f"The cache was not written to {nowhere}: ")
+
+
+def test_the_classic_builder_says_that_it_has_no_such_cache(shop: Shop) -> None:
+    write(shop.folder, {"app.py": "# built without a cache\n"})
+    shop.build(shop.project(builder="classic", cache_to="127.0.0.1:9/x:cache"))
+    assert any("need BuildKit" in note for note in shop.notes())
