@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from mldeploy.config.paths import state_folder
 from mldeploy.core.events import ignore
 from mldeploy.core.findings import Level
 from mldeploy.core.journal import Journal, Scope
-from mldeploy.core.monitor import Cancel, Monitor
+from mldeploy.core.monitor import Cancel, CancelledError, Monitor
 from mldeploy.core.session import Session
 from mldeploy.core.step import Outputs, Seen
 from mldeploy.core.verbs import Deployed, DeploymentFailedError, deploy
 from mldeploy.image.check import records
 from mldeploy.image.check.step import Checked, CheckedImage, leftovers
+from mldeploy.image.check.trial import alone
 from mldeploy.image.check.verdict import CheckFailedError
 from mldeploy.image.cloud import EngineCloud, HasEngine
 from mldeploy.image.steps import BaseImage, BuiltImage
@@ -153,3 +155,25 @@ def test_what_a_killed_check_leaves_is_removed_by_the_next(specimen: Specimen, t
     assert leftovers(specimen.engine, specimen.name)
     assert walk(specimen, image).out.anew
     assert specimen.containers == []
+
+
+def test_two_checks_of_an_app_do_not_meet(specimen: Specimen, state: Path) -> None:
+    cancel = Cancel()
+    monitor = Monitor(CheckedImage.of(BuiltImage.of(specimen.project)).resource, ignore, cancel)
+    with ThreadPoolExecutor(1) as pool:
+        with alone(specimen.name, monitor):
+            second = pool.submit(_enter, specimen.name, monitor)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.5)
+        assert second.result(timeout=30) is True
+        with alone(specimen.name, monitor):
+            third = pool.submit(_enter, specimen.name, monitor)
+            cancel.request()
+            with pytest.raises(CancelledError):
+                third.result(timeout=30)
+    assert [path for path in state.rglob("*") if path.is_file()] == []
+
+
+def _enter(app: str, monitor: Monitor) -> bool:
+    with alone(app, monitor):
+        return True

@@ -15,7 +15,7 @@ from mldeploy.core.events import Progress
 from mldeploy.core.lock import Lock
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.engine import Engine
-from mldeploy.image.errors import EngineError, engine_errors
+from mldeploy.image.errors import engine_errors
 from mldeploy.image.labels import CHECK
 from mldeploy.image.running.containers import Containers
 from mldeploy.image.running.spec import Body, ContainerSpec, create_body, walled
@@ -93,7 +93,5 @@ def sweep(engine: Engine, app: str) -> bool:
     containers = containers_of(engine, app)
     left = containers.all()
     for each in left:
-        with contextlib.suppress(EngineError):
-            containers.kill(each.id)
         containers.remove(each.id)
     return bool(left)
