@@ -1,6 +1,6 @@
 # Every target does its own set-up, and skips what is there already.
 .DEFAULT_GOAL := help
-.PHONY: help setup python engine base-image browser demo test test-all lint format bench lock clean
+.PHONY: help setup python engine base-image registry browser demo test test-all lint format bench lock clean
 
 PYTHON := .venv/bin/python
 BIN := .venv/bin
@@ -22,6 +22,9 @@ engine: python
 base-image: engine
 	@$(PYTHON) -m scripts.base_image
 
+registry: python
+	@$(PYTHON) -m scripts.registry
+
 browser: python
 	@$(PYTHON) -m scripts.browser
 
@@ -32,10 +35,10 @@ MODEL_SOURCES := train.py generate.py model.py schema.py requirements.txt
 example_app/model.joblib: $(addprefix example_app/,$(MODEL_SOURCES)) | python
 	cd example_app && ../$(PYTHON) train.py
 
-test: setup browser ## run the tests (under 15 minutes)
+test: setup registry browser ## run the tests (under 15 minutes)
 	$(PYTEST) -m "not exhaustive"
 
-test-all: setup browser ## run every test, the long ones too
+test-all: setup registry browser ## run every test, the long ones too
 	$(PYTEST)
 
 lint: python ## check style, types, layers, the generated documents and the pins

@@ -13,6 +13,7 @@ from mldeploy.rehearsal.aws import Rehearsal, rehearsing
 from tests.aws.shop import Shop
 from tests.aws.tiny import build, tiny_app
 from tests.cli.command import Command
+from tests.rehearsal.available import require_registry
 
 ELSEWHERE = "http://127.0.0.1:9"
 """Nothing listens there (discard)."""
@@ -48,6 +49,7 @@ def mldeploy(tmp_path: Path, folder: Path) -> Command:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """One for each process of the test run; starting it takes a second or two."""
+    require_registry()
     with rehearsing(tmp_path_factory.mktemp("rehearsal") / "aws") as rehearsal:
         yield rehearsal
 

@@ -8,11 +8,13 @@ import pytest
 
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
+from tests.rehearsal.available import require_registry
 from tests.rehearsal.clients import Clients
 
 
 @pytest.fixture(scope="session")
 def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    require_registry()
     with rehearsing(tmp_path_factory.mktemp("rehearsal") / "aws") as rehearsal:
         yield rehearsal
 

@@ -17,6 +17,7 @@ from mldeploy.rehearsal import standins
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
 from mldeploy.rehearsal.place import LABEL, Place
 from tests.rehearsal.account import BASE
+from tests.rehearsal.available import require_registry
 
 pytestmark = pytest.mark.engine
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.engine
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Path]:
     """A state folder in which nothing runs any more afterwards."""
+    require_registry()
     yield tmp_path
     standins.down(tmp_path)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Command
+from tests.rehearsal.available import require_registry
 
 pytestmark = pytest.mark.engine
 
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.engine
 @pytest.fixture
 def mldeploy(tmp_path: Path) -> Iterator[Command]:
     """The command line, in the folder of an app that needs no building."""
+    require_registry()
     folder = tmp_path / "app"
     folder.mkdir()
     (folder / "app.py").write_text("from flask import Flask\n\napp = Flask(__name__)\n")

@@ -34,7 +34,7 @@ class RegistryProgram:
         configuration.write_text(json.dumps(_configuration(address, self._storage)), encoding="utf-8")  # JSON is YAML
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [_program(), "serve", str(configuration)],
+                [program(), "serve", str(configuration)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -77,7 +77,8 @@ class RegistryProgram:
         raise RehearsalError("rehearsal", f"the registry does not start: {end}", f"Its log is {self._log}.")
 
 
-def _program() -> str:
+def program() -> str:
+    """Its path. Raises RehearsalError with what to install."""
     for name in PROGRAMS:
         if found := shutil.which(name):
             return found
