@@ -97,7 +97,8 @@ def _gunicorn_file(project: Project, code: tuple[File, ...]) -> GunicornFile | N
     if found is None:
         return None
     text = b"".join(found.chunks())
-    return GunicornFile(found.path, has_worker=re.search(rb"^\s*worker_class\b", text, re.MULTILINE) is not None)
+    said = set(re.findall(rb"^\s*(worker_class|chdir)\b", text, re.MULTILINE))
+    return GunicornFile(found.path, has_worker=b"worker_class" in said, has_chdir=b"chdir" in said)
 
 
 def _trusted(project: Project, files: tuple[File, ...], dockerfile: str) -> Iterator[Member]:

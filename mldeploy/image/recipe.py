@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mldeploy.config.settings import Project
-from mldeploy.image.serving import APP, GunicornFile, command, interface
+from mldeploy.image.serving import GunicornFile, command, folder, interface
 
 TEMPLATE = Path(__file__).with_name("Dockerfile.template")
 """A link to the one at the root of the repository; a file like any other once installed."""
@@ -85,7 +85,7 @@ class Recipe:
             writable=not app.read_only,
             interface=interface(app),
             command=command(app, own),
-            folder=f"{APP}/{app.chdir}".rstrip("/"),
+            folder=folder(app, own),
             port=app.port,
             health=app.health,
             workers=app.workers or math.ceil(app.cpus),

@@ -21,10 +21,14 @@ ASGI_WORKER = "mldeploy_asgi.Worker"
 
 @dataclass(frozen=True)
 class GunicornFile:
-    """A gunicorn.conf.py of the user's: what it says holds. path: below the project. has_worker: it names a class."""
+    """A gunicorn.conf.py of the user's: what it says holds. path: below the project.
+
+    has_worker, has_chdir: it names a worker class, or a folder to go to.
+    """
 
     path: str
     has_worker: bool
+    has_chdir: bool
 
 
 def interface(app: App) -> str:
@@ -45,11 +49,17 @@ def command(app: App, own: GunicornFile | None) -> tuple[str, ...]:
     return ("gunicorn", *_configuration(app, own), *asgi, app.entry)
 
 
+def folder(app: App, own: GunicornFile | None) -> str:
+    """Where the container starts, an absolute path in the image: its `chdir`, unless gunicorn goes there by itself."""
+    goes_itself = own is not None and own.has_chdir and not app.command
+    return APP if goes_itself else f"{APP}/{app.chdir}".rstrip("/")
+
+
 def _configuration(app: App, own: GunicornFile | None) -> tuple[str, ...]:
     """Where gunicorn finds its configuration: one in the folder where it starts, it finds by itself."""
     if own is None:
         return (f"--config={CONFIGURATION}",)
-    return () if own.path == f"{app.chdir}/{GUNICORN_FILE}".lstrip("/") else (f"--config={APP}/{own.path}",)
+    return () if f"{APP}/{own.path}" == f"{folder(app, own)}/{GUNICORN_FILE}" else (f"--config={APP}/{own.path}",)
 
 
 def _quoted(word: str) -> str:

@@ -52,12 +52,20 @@ def test_our_server_or_the_apps_own_is_started(tmp_path: Path, app: dict[str, An
         ("deploy/gunicorn.conf.py", "", {"chdir": "deploy"}, ["gunicorn", "app:app"]),
         ("gunicorn.conf.py", "", {"chdir": "deploy"}, ["gunicorn", "--config=/app/gunicorn.conf.py", "app:app"]),
         ("deploy/gunicorn.conf.py", "", {}, ["gunicorn", OURS, "app:app"]),
+        ("gunicorn.conf.py", "chdir = 'deploy'", {"chdir": "deploy"}, ["gunicorn", "app:app"]),
     ],
 )
 def test_what_the_users_own_configuration_says_holds(
     tmp_path: Path, path: str, text: str, app: dict[str, Any], words: list[str]
 ) -> None:
     assert command(tmp_path, {path: text}, **app) == words
+
+
+@pytest.mark.parametrize(("text", "where"), [("", "/app/deploy"), ("chdir = 'deploy'", "/app")])
+def test_gunicorn_is_not_sent_where_it_goes_by_itself(tmp_path: Path, text: str, where: str) -> None:
+    recipe = assembled(tmp_path, {"gunicorn.conf.py": text}, chdir="deploy").recipe
+    assert recipe is not None
+    assert recipe.folder == where
 
 
 def test_an_image_gets_no_server_that_its_app_does_not_need(tmp_path: Path) -> None:

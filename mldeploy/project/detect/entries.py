@@ -39,7 +39,9 @@ def entries(sources: Sources, commands: tuple[Found[Command], ...], config: Guni
         named = _Target(sources, every, command).resolve(remarks)
         if named and named.value not in [each.value for each in written]:
             written.append(named)
-    found = (*written, *(each.found for each in servable if each.entry not in [one.value for one in written]))
+    known = {(one.value.path, one.value.attribute) for one in written}
+    others = (each for each in servable if (each.entry.path, each.entry.attribute) not in known)
+    found = (*written, *(each.found for each in others))
     if len({each.value for each in written}) > 1:
         remarks.append(_contradiction(written))
     if not found:
