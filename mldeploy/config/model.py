@@ -160,7 +160,8 @@ class BuildTable(Table):
     ca_bundle: Annotated[FileAnywhere | None, Shown(unset="none")] = Field(
         default=None,
         description="PEM file of certificates that the build trusts in addition, for machines behind a proxy that "
-        "inspects TLS. None of it stays in the image. Relative to the project folder; `~` is your home.",
+        "inspects TLS. None of it stays in the image. A Dockerfile of your own gets it if it names `certificates.pem`. "
+        "Relative to the project folder; `~` is your home.",
         examples=["~/company-ca.pem"],
     )
     builder: Literal["auto", "buildkit", "classic"] = Field(

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 
 from mldeploy.config.settings import Project
 from mldeploy.image import standalone as module
 from mldeploy.image.dockerfile import bases
+from mldeploy.image.labels import APP
 from mldeploy.image.standalone import standalone
 from mldeploy.project.detect.folder import everything
 from mldeploy.project.dockerfile import instructions
 from mldeploy.project.errors import ProjectError
-from tests.image.shop import project, write
+from tests.image.conftest import Built
+from tests.image.oracle import DOCKER
+from tests.image.shop import FILES, project, write
+from tests.image.test_image import wait
 
 HERE = Path(module.__file__).parent
 
@@ -77,3 +83,34 @@ def test_requirements_that_the_build_would_not_be_sent_are_refused(shop: Project
     with pytest.raises(ProjectError) as caught:
         standalone(shop, lambda path: path != "more/base.txt")
     assert caught.value.where == ".dockerignore: more/base.txt"
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(DOCKER is None, reason="there is no docker command here")
+def test_the_docker_command_makes_of_it_what_mldeploy_would_make(built: Built, tmp_path: Path) -> None:
+    shop = built.shop
+    given = shop.project()
+    folder = tmp_path / "shop"
+    write(folder, FILES)
+    (folder / "Dockerfile").write_text(standalone(given, everything))
+    (folder / ".dockerignore").write_text("Dockerfile\n.dockerignore\n")
+    if given.build.ca_bundle:
+        shutil.copy(given.build.ca_bundle, folder / "certificates.pem")
+    tag = f"{shop.name}-by-hand"
+    subprocess.run([str(DOCKER), "build", "--quiet", "--tag", tag, str(folder)], check=True, capture_output=True)
+    try:
+        made, ours = (shop.engine.client.inspect_image(each)["Config"] for each in (tag, built.image.digest))
+        for key in ("Env", "Cmd", "Entrypoint", "User", "WorkingDir", "ExposedPorts", "Healthcheck", "StopSignal"):
+            assert made[key] == ours[key], key
+        assert APP not in (made["Labels"] or {})
+        look = ("find", "/app", "/venv", "-not", "-name", "*.pyc", "-printf", "%p %y %m %U %G\\n")
+        assert _listed(shop.run(tag, *look)) == _listed(shop.run(built.image, *look))
+        with shop.container(tag, host={"read_only": True, "tmpfs": {"/tmp": ""}}) as container:
+            requests.get(f"{wait(shop, container)}/slow?seconds=0", timeout=10).raise_for_status()
+    finally:
+        shop.engine.client.remove_image(tag, force=True)
+
+
+def _listed(said: str) -> list[str]:
+    return sorted(said.splitlines())

@@ -6,8 +6,6 @@ import json
 import re
 import tomllib
 
-import yaml
-
 YAML_LIMIT = 1 << 16
 """Characters of a YAML document that are looked at: its parser is slow, and what is read here is a page long."""
 
@@ -27,6 +25,8 @@ def load_yaml(text: str) -> dict[str, object]:
     """The mapping that a YAML document is; every scalar in it is a string, as it is written."""
     if len(text) > YAML_LIMIT or text.count("[") + text.count("{") > _MOST_BRACKETS:
         return {}
+    import yaml  # noqa: PLC0415 - few folders hold any, and none should wait for its parser
+
     try:
         # Pure Python on purpose: nested deeply enough, a document exhausts the C parser's stack instead of raising.
         document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the base loader makes nothing but strings
