@@ -121,7 +121,7 @@ class Shop:
         finally:
             client.remove_container(made, force=True)
 
-    def run(self, image: Image, *command: str) -> str:
+    def run(self, image: Image | str, *command: str) -> str:
         """What a command prints inside the image. Raises AssertionError if it fails."""
         client = self.engine.client
         with self.container(image, entrypoint=list(command)) as made:
