@@ -31,6 +31,26 @@ MIB = 1 << 20
 LIBRARY = "class Forest:\n    def __init__(self):\n        self._sklearn_version = {version!r}\n"
 
 
+def an_app(name: str, folder: Path, memory: int = 128 * MIB) -> App:
+    """The settings of an app that the tiny server is."""
+    return App(
+        name=name,
+        folder=folder,
+        entry="app:app",
+        port=8000,
+        health="/health",
+        predict="/predict_api",
+        predict_table="/predict",
+        models=(),
+        memory=memory,
+        cpus=1.0,
+        workers=0,
+        threads=0,
+        read_only=True,
+        env=(),
+    )
+
+
 @dataclass
 class Specimen:
     """An app of which there is nothing but its image. files: by path in the image; what stands below /app is the app's.
@@ -47,22 +67,7 @@ class Specimen:
     command: tuple[str, ...] = ("python3", "/srv/server.py")
 
     def __post_init__(self) -> None:
-        app = App(
-            name=self.name,
-            folder=self.folder,
-            entry="app:app",
-            port=8000,
-            health="/health",
-            predict="/predict_api",
-            predict_table="/predict",
-            models=(),
-            memory=128 * MIB,
-            cpus=1.0,
-            workers=0,
-            threads=0,
-            read_only=True,
-            env=(),
-        )
+        app = an_app(self.name, self.folder)
         build = Build(BASE, "linux/amd64", "requirements.txt", None, (), None)
         self.project = Project(app, build, Check(self._golden(1.5), 20.0))
 

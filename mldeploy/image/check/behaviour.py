@@ -26,6 +26,7 @@ from mldeploy.image.running.diagnose import refused_start
 from mldeploy.image.running.errors import VerdictError
 from mldeploy.image.running.examine import Examination
 from mldeploy.image.running.listeners import sockets
+from mldeploy.image.running.spec import ContainerSpec, is_less_limited
 
 STOP_SECONDS = 10
 """What `docker stop` and Cloud Run wait before they kill; the other platforms wait longer."""
@@ -47,8 +48,9 @@ class Behaviour:
 
 def observe(trial: Trial, project: Project, golden: GoldenRow | None, monitor: Monitor) -> Behaviour:
     """Start the app, ask it, measure it, and tell it to stop. Raises EngineError, CancelledError."""
-    seen = Behaviour()
-    with trial.container(trial.spec()) as made:
+    spec = trial.spec()
+    seen = Behaviour([*unlimited(spec, trial.wanted())])
+    with trial.container(spec) as made:
         try:
             began = time.monotonic()
             container = _started(trial, project, made)
@@ -64,6 +66,13 @@ def observe(trial: Trial, project: Project, golden: GoldenRow | None, monitor: M
             monitor.progress(Progress("", "telling it to stop"))
             _stops(trial, container, seen)
     return seen
+
+
+def unlimited(spec: ContainerSpec, wanted: ContainerSpec) -> Iterator[Finding]:
+    """A line about the limits that an engine could not set: what was seen without them may be too good."""
+    if is_less_limited(spec, wanted):
+        what = "this engine cannot set every limit of [app]: memory, CPUs or processes were not limited"
+        yield warning("limits", what, "An engine that runs as root can; so can a rootless one with cgroup v2.")
 
 
 def failed(failure: VerdictError) -> Finding:

@@ -40,9 +40,13 @@ class Trial:
     def engine(self) -> Engine:
         return self.containers.engine
 
-    def spec(self) -> ContainerSpec:
+    def wanted(self) -> ContainerSpec:
         """What the app will be started as, on a port of its own, for this machine alone. Raises EngineError."""
-        return self.containers.limits().kept(walled(self.app, self.containers.image(self.reference)))
+        return walled(self.app, self.containers.image(self.reference))
+
+    def spec(self) -> ContainerSpec:
+        """The same, as far as this engine can set its limits. Raises EngineError."""
+        return self.containers.limits().kept(self.wanted())
 
     @contextlib.contextmanager
     def container(self, spec: ContainerSpec, **changes: object) -> Iterator[str]:

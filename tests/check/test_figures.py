@@ -1,0 +1,58 @@
+"""What is made of the figures: the memory that is proposed, and what is said where it could not be limited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mldeploy.core.findings import Level
+from mldeploy.image.check.behaviour import unlimited
+from mldeploy.image.check.memory import judged, proposal
+from mldeploy.image.running.spec import ContainerSpec, Limits
+from tests.check.specimen import MIB, an_app
+from tests.local.test_spec import specs
+
+
+@pytest.mark.parametrize(
+    ("rest", "after", "workers", "proposed"),
+    [
+        (20, 21, 1, 128),  # the least that is proposed
+        (128, 168, 1, 256),  # (128 + 40) times 1.5 = 252
+        (128, 168, 4, 448),  # (128 + 160) times 1.5 = 432
+        (300, 290, 2, 450),  # what is given back while it is asked is not counted against the workers
+    ],
+)
+def test_proposal(rest: int, after: int, workers: int, proposed: int) -> None:
+    found = proposal(rest * MIB, after * MIB, workers)
+    assert found >= proposed * MIB
+    assert found < (proposed + 64) * MIB
+    assert found % (64 * MIB) == 0
+
+
+@given(st.integers(0, 1 << 40), st.integers(0, 1 << 40), st.integers(1, 64))
+def test_proposal_is_more_than_what_was_seen(rest: int, after: int, workers: int) -> None:
+    assert proposal(rest, after, workers) > max(rest, after if workers == 1 else 0)
+    assert proposal(rest, after, workers + 1) >= proposal(rest, after, workers)
+
+
+@pytest.mark.parametrize(
+    ("limit", "level", "told"),
+    [
+        (128, Level.WARNING, "may be killed"),
+        (256, Level.OK, "after the golden row"),
+        (1024, Level.OK, "would do"),
+    ],
+)
+def test_limit_is_held_against_the_proposal(limit: int, level: Level, told: str) -> None:
+    found = judged(128 * MIB, 168 * MIB, an_app("shop", Path(), limit * MIB))
+    assert (found.level, told in found.what) == (level, True)
+    assert ('memory = "256m"' in found.what + found.todo) is (limit != 256)
+
+
+@given(specs, st.builds(Limits, st.booleans(), st.booleans(), st.booleans()))
+def test_engine_that_cannot_set_a_limit_is_named(spec: ContainerSpec, limits: Limits) -> None:
+    found = list(unlimited(limits.kept(spec), spec))
+    assert bool(found) is (limits != Limits(True, True, True))
