@@ -103,9 +103,9 @@ def rehearsing(folder: Path, *, stock: bool = False, containers: bool = True, pa
     """A rehearsal of one's own until the block ends; also when our process is killed.
 
     folder: it is made, and removed at the end. stock: moto as it is, without anything of ours but the front door, to
-    prove that a provider says nothing that only our stand-in would understand; there is no registry then. containers:
-    whether tasks are containers on the engine, or answer without one. pace: how many seconds each of a task's phases
-    takes at least, and a new role to be known everywhere.
+    prove that a provider says nothing that only our stand-in would understand; nothing can be pushed then. containers:
+    whether tasks are containers on the engine; without, they are healthy and answer `{}` to everything. pace: how many
+    seconds each of a task's phases takes at least; a new role takes twice as long to be known everywhere.
     """
     options = [f"--pace={pace}", *(["--stock"] if stock else []), *([] if containers else ["--no-containers"])]
     place, process = background.launch(folder, PROGRAM, options, tied=True)

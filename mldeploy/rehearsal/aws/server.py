@@ -30,8 +30,9 @@ from mldeploy.rehearsal import background
 from mldeploy.rehearsal.aws import contents, ec2, ecr
 from mldeploy.rehearsal.aws.control import Control
 from mldeploy.rehearsal.aws.ecs import backend as ecs
-from mldeploy.rehearsal.aws.ecs.host import EngineHost
+from mldeploy.rehearsal.aws.ecs.host import EngineHost, Host
 from mldeploy.rehearsal.aws.ecs.network import Addresses as PublicAddresses
+from mldeploy.rehearsal.aws.ecs.paper import PaperHost
 from mldeploy.rehearsal.aws.ecs.stage import Stage
 from mldeploy.rehearsal.aws.frontdoor import FrontDoor
 from mldeploy.rehearsal.aws.registry import RegistryProgram
@@ -127,14 +128,9 @@ def _open(options: Options, stack: ExitStack) -> Place:
     registry_door = RegistryDoor(registry.url, ecr.Repositories(REGION))
     address = f"{addresses.own}:{REGISTRY_DOOR}"
     if not options.stock:
-        stage = Stage(
-            name=name,
-            region=REGION,
-            pace=options.pace,
-            host=EngineHost(Engine.connect()),
-            addresses=PublicAddresses(addresses.prefix),
-            registry=registry_door,
-        )
+        public = PublicAddresses(addresses.prefix)
+        host: Host = EngineHost(Engine.connect()) if options.containers else PaperHost(public)
+        stage = Stage(name, REGION, options.pace, host, public, registry_door)
         ecr.install(registry, registry_door, address)
         ec2.install()
         ecs.install(stage)

@@ -1,4 +1,4 @@
-"""What runs a task's container: the local Docker Engine."""
+"""What runs a task's container: the local Docker Engine, or whatever else keeps to `Host`."""
 
 from __future__ import annotations
 
@@ -33,13 +33,17 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class Launch:
-    """A container to start. cpu: in ECS's units, memory: in MiB. command, entrypoint: None: the image's own."""
+    """A container to start. cpu: in ECS's units, memory: in MiB. command, entrypoint: None: the image's own.
+
+    ports: those that it is said to listen on.
+    """
 
     image: str
     labels: Mapping[str, str]
     environment: Mapping[str, str]
     cpu: int
     memory: int
+    ports: Sequence[int] = ()
     command: Sequence[str] | None = None
     entrypoint: Sequence[str] | None = None
     folder: str | None = None

@@ -158,6 +158,7 @@ class Starter:
             environment=environment,
             cpu=int(self._definition.cpu or 256),
             memory=int(self._definition.memory or 512),
+            ports=tuple(int(each["containerPort"]) for each in container.get("portMappings") or ()),
             command=container.get("command"),
             entrypoint=container.get("entryPoint"),
             folder=container.get("workingDirectory"),

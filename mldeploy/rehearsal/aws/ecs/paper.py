@@ -1,0 +1,100 @@
+"""A host without an engine: what it starts is no container, but answers. For tests of what is around a container."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import requests
+
+from mldeploy.rehearsal.aws.ecs.host import Container, Exit, HostError, Launch, Pulled
+from mldeploy.rehearsal.aws.ecs.network import Addresses
+
+_MANIFESTS = ", ".join(
+    f"application/{kind}" for kind in ("vnd.docker.distribution.manifest.v2+json", "vnd.oci.image.manifest.v1+json")
+)
+_STOPPED = 143
+"""The exit code of what SIGTERM ends."""
+
+
+class PaperHost:
+    """Looks images up in the registry, and pretends to run them. addresses: where they answer."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+
+    def pull(self, image: str, user: str, password: str) -> Pulled:
+        """What the registry has of it. Standard: OCI distribution spec 1.1."""
+        registry, _, path = image.partition("/")
+        name, _, reference = path.partition("@") if "@" in path else path.partition(":")
+        with requests.Session() as session:
+            session.auth = (user, password)
+            base = f"http://{registry}/v2/{name}"
+            found = session.get(f"{base}/manifests/{reference or 'latest'}", headers={"Accept": _MANIFESTS}, timeout=60)
+            if not found.ok:
+                raise HostError(f"{image}: not found ({found.status_code})")
+            manifest: Mapping[str, Any] = found.json()
+            config = session.get(f"{base}/blobs/{manifest['config']['digest']}", timeout=60).json()
+        return Pulled(found.headers["Docker-Content-Digest"], config["architecture"])
+
+    def start(self, launch: Launch) -> Container:
+        return PaperContainer(launch, self._addresses)
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Says 200 and an empty JSON object to whatever it is asked."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(b"{}")
+
+    do_HEAD = do_POST = do_GET  # noqa: N815 - the names that the parent looks for
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+        pass
+
+
+class PaperContainer:
+    """Answers on its ports until it is stopped."""
+
+    def __init__(self, launch: Launch, addresses: Addresses) -> None:
+        self.id = uuid.uuid4().hex
+        self.address = addresses.take()
+        self._addresses = addresses
+        self._ended = threading.Event()
+        self._servers = [ThreadingHTTPServer((self.address, port), Answering) for port in launch.ports]
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def health(self) -> str:
+        return "UNKNOWN" if self._ended.is_set() else "HEALTHY"
+
+    def wait(self) -> Exit:
+        self._ended.wait()
+        return Exit(_STOPPED)
+
+    def logs(self) -> Iterator[bytes]:
+        yield b"pretending to run"
+
+    def stop(self, seconds: int) -> None:
+        """It needs no persuasion."""
+        self._ended.set()
+
+    def remove(self) -> None:
+        self._ended.set()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+        if self._servers:
+            self._addresses.give_back(self.address)
+        self._servers = []
