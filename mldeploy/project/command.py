@@ -10,15 +10,15 @@ from mldeploy.project.entry import parsed
 
 _SERVE = 'Drop app.command, and name the app: `entry = "app:app"`. mldeploy serves it with gunicorn.'
 _DEVELOPMENT = (
-    (r"\bflask\b.*\brun\b", "Flask's development server", _SERVE),
+    (r"(?<![^\s/])flask\s(?:.*\s)?run(?!\S)", "Flask's development server", _SERVE),
     (
-        r"\bmanage\.py\b.*\brunserver\b",
+        r"(?<![^\s/])(?:manage\.py|django-admin|django)\s(?:.*\s)?runserver(?!\S)",
         "Django's development server",
         _SERVE.replace("app:app", "mysite.wsgi:application"),
     ),
-    (r"\bfastapi\b.*\bdev\b", "FastAPI's development server", _SERVE),
-    (r" --(?:reload|debug)\b", "a server in its reload or debug mode", "Drop that option."),
-    (r"\bhttp\.server\b", "Python's file server, which is made for trying things out", _SERVE),
+    (r"(?<![^\s/])fastapi\s(?:.*\s)?dev(?!\S)", "FastAPI's development server", _SERVE),
+    (r"\s--(?:reload|debug)(?!\S)", "a server in its reload or debug mode", "Drop that option."),
+    (r"\shttp\.server(?!\S)", "Python's file server, which is made for trying things out", _SERVE),
 )
 """What a command looks like, what it starts, and what to do instead."""
 _MAKERS = frozenset({"Flask", "APIFlask", "Dash", "Bottle"})

@@ -171,7 +171,8 @@ def test_what_is_written_of_the_interface_holds(folder: Path) -> None:
     [
         (["flask", "run", "--host=0.0.0.0"], "starts Flask's development server"),
         (["python", "-m", "flask", "--app", "shop", "run"], "starts Flask's development server"),
-        (["sh", "-c", "flask run"], "starts Flask's development server"),
+        (["sh", "-c", "cd shop && exec flask run"], "starts Flask's development server"),
+        (["/venv/bin/flask", "run"], "starts Flask's development server"),
         (["python", "manage.py", "runserver", "0:80"], "starts Django's development server"),
         (["fastapi", "dev", "main.py"], "starts FastAPI's development server"),
         (["uvicorn", "main:app", "--reload"], "starts a server in its reload or debug mode"),
@@ -187,7 +188,8 @@ def test_a_development_server_is_refused(folder: Path, command: list[str], what:
 
 
 @pytest.mark.parametrize(
-    "command", [["streamlit", "run", "app.py"], ["fastapi", "run"], ["python", "ui.py"], ["uvicorn", "flask_run:app"]]
+    "command",
+    [["streamlit", "run", "app.py"], ["fastapi", "run"], ["python", "ui.py"], ["uvicorn", "my.flask.run:app"]],
 )
 def test_a_real_server_of_the_apps_own_is_let_through(folder: Path, command: list[str]) -> None:
     (folder / "ui.py").write_text("import gradio\ngradio.Interface(len, 'text', 'text').launch()\n")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from mldeploy.config.kinds import dns_label
 from mldeploy.project.detect.dependency import Origin
 from mldeploy.project.detect.entry import Entry
 from mldeploy.project.detect.findings import Certainty, Found
-from mldeploy.project.detect.folder import Folder
 from mldeploy.project.detect.python_version import DEFAULT
 from mldeploy.project.detect.serving import Start, is_served, start
+
+if TYPE_CHECKING:  # who only names the models of a folder does not wait for every detector
+    from mldeploy.project.detect.folder import Folder
 
 Value: TypeAlias = str | int | list[str]
 
