@@ -15,6 +15,7 @@ PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "doctor": commands.doctor,
         "init": commands.init,
         "plan": commands.plan,
+        "policy": commands.policy,
         "build": commands.build,
         "check": commands.check,
         "run-local": commands.run_local,

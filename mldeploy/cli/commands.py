@@ -73,6 +73,16 @@ def plan(
     planning.plan(run, target, options.overrides(target, port, host, platform, base_image))
 
 
+def policy(run: Run, target: options.Target = options.DEFAULT_TARGET) -> None:
+    """Print the least-privilege policy for everything that mldeploy does to this app on the target.
+
+    It is for whoever grants permissions: on AWS an IAM policy for one app, in one account and region.
+    """
+    from mldeploy.cli.work import permitting
+
+    permitting.policy(run, target)
+
+
 def build(  # noqa: PLR0913, PLR0917 - one parameter a flag
     run: Run,
     platform: options.Platform = None,

@@ -19,7 +19,7 @@ from mldeploy.cli.app import PANELS, build_app
 from mldeploy.cli.run import PANEL
 from mldeploy.core.errors import ExitCode
 from mldeploy.ui.documents.check import CheckDocument
-from mldeploy.ui.documents.deployment import DeployDocument, DestroyDocument, PlanDocument
+from mldeploy.ui.documents.deployment import DeployDocument, DestroyDocument, PlanDocument, PolicyDocument
 from mldeploy.ui.documents.doctor import DoctorDocument
 from mldeploy.ui.documents.folder import InitDocument
 from mldeploy.ui.documents.general import ErrorDocument, VersionDocument
@@ -39,6 +39,7 @@ DOCUMENTS = {
     "doctor": DoctorDocument,
     "init": InitDocument,
     "plan": PlanDocument,
+    "policy": PolicyDocument,
     "build": BuildDocument,
     "check": CheckDocument,
     "run-local": DeployDocument,

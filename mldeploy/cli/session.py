@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from mldeploy.project.inspect import surmise
 from mldeploy.providers import registry
 from mldeploy.providers.base import Address, Login, Provider, Service
 from mldeploy.providers.errors import PluginError
+from mldeploy.providers.policies import HasPolicy
 
 SettingsT = TypeVar("SettingsT", bound=TargetSettings)
 
@@ -39,6 +40,7 @@ class Deployment(Workplace[CloudT]):
     service: Service
     inventory: Callable[[], Collection[Resource]]
     login: Callable[[], Login]
+    policy: Callable[[], Mapping[str, object]] | None
 
     @property
     def swept(self) -> Kinds[CloudT]:
@@ -108,5 +110,6 @@ def connect(
         provider.service(cloud, project, settings),
         lambda: provider.inventory(cloud, project),
         lambda: provider.login(cloud),
+        (lambda: provider.policy(cloud)) if isinstance(provider, HasPolicy) else None,
         state=place.state,
     )

@@ -41,6 +41,11 @@ def without_scale(target: str) -> WrongTargetError:
     return WrongTargetError(f"target {target}", "runs a single copy of the app", todo)
 
 
+def without_policy(target: str) -> WrongTargetError:
+    """Somebody asks what must be allowed where nothing has to be."""
+    return WrongTargetError(f"target {target}", "needs no permissions of a cloud's")
+
+
 class PluginError(MldeployError):
     """A provider that was installed beside mldeploy cannot be used."""
 

@@ -50,6 +50,15 @@ class PlanDocument(Document):
 
 
 @dataclass(frozen=True)
+class PolicyDocument(Document):
+    """`policy`."""
+
+    app: Annotated[str, "the app's name"]
+    target: Annotated[str, "the target whose permissions these are"]
+    policy: Annotated[object, "the document, in the platform's own policy language"]
+
+
+@dataclass(frozen=True)
 class ResourceDocument:
     """One thing."""
 

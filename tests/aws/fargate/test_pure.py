@@ -130,7 +130,7 @@ def test_the_image_is_made_while_everything_else_is_prepared() -> None:
     assert goal is not None
     graph = steps_of(goal)
     image = _with_needs(graph, "pushed-image")
-    for kind in ("ecs-cluster", "iam-role", "log-group", "security-group"):
+    for kind in ("ecs-cluster", "execution-role", "task-role", "log-group", "security-group"):
         others = _with_needs(graph, kind)
         assert kind not in {step.kind for step in image}
         assert not {"pushed-image", "image"} & {step.kind for step in others}
@@ -141,7 +141,7 @@ def test_what_needs_goes_before_what_is_needed() -> None:
     assert {"ecs-cluster", "security-group", "task-definition", "target-group", "listener"} <= needed["ecs-service"]
     assert {"load-balancer", "target-group", "security-group"} <= needed["listener"]
     assert "ecs-service" in needed["autoscaling"]
-    assert {"iam-role", "log-group", "ecr-repository"} <= needed["task-definition"]
+    assert {"execution-role", "task-role", "log-group", "ecr-repository"} <= needed["task-definition"]
 
 
 def _with_needs(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mldeploy.core.verbs import DeploymentFailedError
+from mldeploy.providers.aws.fargate.permissions import NEEDS, policy
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
 from tests.aws.fargate.account import Deployer
 
@@ -61,3 +63,26 @@ def test_behind_a_load_balancer(deployer: Deployer, stock: Rehearsal) -> None:
     assert [each["containerPort"] for each in service["loadBalancers"]] == [balanced.project.app.port]
     balanced.destroy()
     assert stock.contents() == before
+
+
+def test_the_policy_allows_every_call_and_no_other(deployer: Deployer, stock: Rehearsal) -> None:
+    """What is called here, and what only tasks that really run make us call."""
+    for each in (deployer, deployer.with_(**BALANCED)):
+        with pytest.raises(DeploymentFailedError):
+            each.deploy()
+        each.service.releases()
+        each.service.instances()
+        each.service.stop()
+        list(each.service.logs(follow=False, tail=1))
+        each.destroy()
+    called = {call.action for call in stock.calls()}
+    assert called <= set(NEEDS), "a call is missing in the table"
+    granted = json.dumps(policy(deployer.cloud))
+    for action in called - {"sts:GetCallerIdentity"}:
+        assert f'"{action}"' in granted, f"{action} is called and not allowed"
+    assert "{" not in granted.replace('{"', "").replace("{}", ""), "a placeholder is left"
+
+
+def test_the_policy_is_small_enough_for_iam(deployer: Deployer) -> None:
+    """A managed policy has 6,144 characters at most, white space aside (IAM quotas)."""
+    assert len(json.dumps(policy(deployer.cloud), separators=(",", ":"))) <= 6144

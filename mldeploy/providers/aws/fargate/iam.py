@@ -36,16 +36,13 @@ class Purpose(StrEnum):
     """The app itself acts with it. It may do nothing."""
 
 
-@speaking_to("iam")
 @dataclass(frozen=True, eq=False)
 class Role(Step[FargateCloud, str]):
     """A role that tasks of this account may take, with exactly what it is for. Its output is the role's ARN."""
 
-    kind: ClassVar[str] = "iam-role"
-    title: ClassVar[str] = "Create the task's role"
+    purpose: ClassVar[Purpose]
 
     app: str
-    purpose: Purpose
     repository: str
     """The ECR repository of the app's image."""
     secrets: tuple[str, ...] = ()
@@ -106,6 +103,29 @@ class Role(Step[FargateCloud, str]):
         if self.purpose is Purpose.TASK:
             return []
         return execution(cloud.account.partition, cloud.account.region, cloud.account.id, self)
+
+
+@speaking_to("iam")
+@dataclass(frozen=True, eq=False)
+class ExecutionRole(Role):
+    """Lets Fargate start a task."""
+
+    kind: ClassVar[str] = "execution-role"
+    title: ClassVar[str] = "Create the execution role"
+    purpose: ClassVar[Purpose] = Purpose.EXECUTION
+
+
+@speaking_to("iam")
+@dataclass(frozen=True, eq=False)
+class TaskRole(Role):
+    """What the app itself may do in the account: nothing."""
+
+    kind: ClassVar[str] = "task-role"
+    title: ClassVar[str] = "Create the task role"
+    purpose: ClassVar[Purpose] = Purpose.TASK
+
+
+KINDS: Mapping[Purpose, str] = {step.purpose: step.kind for step in (ExecutionRole, TaskRole)}
 
 
 def is_there(cloud: FargateCloud, key: Key) -> bool:

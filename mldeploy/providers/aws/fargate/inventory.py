@@ -61,7 +61,7 @@ def _groups(cloud: FargateCloud, app: str) -> Iterator[Resource]:
 def _roles(cloud: FargateCloud, app: str) -> Iterator[Resource]:
     for purpose in iam.Purpose:
         if iam.is_there(cloud, Key(purpose, (app,))):
-            yield Resource("iam-role", Key(purpose, (app,)))
+            yield Resource(iam.KINDS[purpose], Key(purpose, (app,)))
 
 
 def _logs(cloud: FargateCloud, app: str) -> Iterator[Resource]:

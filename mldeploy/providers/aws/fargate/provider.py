@@ -22,12 +22,13 @@ from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.cluster import Cluster
 from mldeploy.providers.aws.fargate.endpoint import FargateEndpoint
 from mldeploy.providers.aws.fargate.firewall import BALANCER, TASKS, SecurityGroup
-from mldeploy.providers.aws.fargate.iam import Purpose, Role
+from mldeploy.providers.aws.fargate.iam import ExecutionRole, TaskRole
 from mldeploy.providers.aws.fargate.inventory import inventory
 from mldeploy.providers.aws.fargate.listener import HTTP, HTTPS, Listener
 from mldeploy.providers.aws.fargate.logs import LogGroup
 from mldeploy.providers.aws.fargate.network import Network
 from mldeploy.providers.aws.fargate.operate import FargateService
+from mldeploy.providers.aws.fargate.permissions import policy
 from mldeploy.providers.aws.fargate.ports import ClosedPorts
 from mldeploy.providers.aws.fargate.service import Service
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
@@ -45,7 +46,8 @@ KINDS: Mapping[str, type[Step[FargateCloud, object]]] = MappingProxyType(
             EcrRepository,
             PushedImage,
             LogGroup,
-            Role,
+            ExecutionRole,
+            TaskRole,
             Cluster,
             Network,
             SecurityGroup,
@@ -87,6 +89,10 @@ class FargateProvider:
     def goal(self, project: Project, settings: FargateSettings) -> FargateEndpoint:
         """Raises ConfigError if Fargate has no task of the size that the settings say."""
         return goal(project, settings, pushed_image(project, settings))
+
+    def policy(self, cloud: FargateCloud) -> Mapping[str, object]:
+        """`mldeploy.providers.policies.HasPolicy`: an IAM policy."""
+        return policy(cloud)
 
     def inventory(self, cloud: FargateCloud, project: Project) -> Collection[Resource]:
         return (*inventory(cloud, project.app.name), *registry.inventory(cloud, project))
@@ -149,8 +155,8 @@ def _task(project: Project, settings: FargateSettings, image: PushedImage) -> Ta
         settings.size(project),
         image,
         LogGroup(app, settings.log_retention),
-        Role(app, Purpose.EXECUTION, repository, tuple(sorted(settings.secrets.values()))),
-        Role(app, Purpose.TASK, repository),
+        ExecutionRole(app, repository, tuple(sorted(settings.secrets.values()))),
+        TaskRole(app, repository),
     )
 
 

@@ -19,7 +19,7 @@ from mldeploy.image.types import Image
 from mldeploy.providers.aws.fargate.answers import passing, speaking_to
 from mldeploy.providers.aws.fargate.capacity import Size
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
-from mldeploy.providers.aws.fargate.iam import Role
+from mldeploy.providers.aws.fargate.iam import ExecutionRole, TaskRole
 from mldeploy.providers.aws.fargate.logs import LogGroup
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.providers.aws.fargate.tags import is_ours, name
@@ -67,8 +67,8 @@ class TaskDefinition(Step[FargateCloud, Revision]):
     size: Size
     image: PushedImage
     logs: LogGroup
-    execution: Role
-    task: Role
+    execution: ExecutionRole
+    task: TaskRole
 
     def key(self) -> Key:
         return Key(self.project.app.name)
