@@ -23,6 +23,7 @@ from bench.stock import STOCK, trained
 
 COLD, UNCHANGED, CODE, MODEL = "cold build", "no change", "after a code edit", "after a model edit"
 SIZE, OVER_BASE, COMPRESSED = "size", "over the base", "compressed"
+ATTEMPTS = 3
 PUSHED_UNCHANGED, PUSHED_CODE, PUSHED_MODEL = "push, no change", "push, code edit", "push, model edit"
 
 
@@ -45,33 +46,51 @@ def against_peers(client: APIClient, rounds: int) -> Figures:
 
 
 def _measure(client: APIClient, contestants: Sequence[Contestant], rounds: int, scratch: Path) -> Figures:
-    """Round by round on a base of its own. What a push carries does not vary: the first round tells it."""
+    """Round by round, in turn. What a push carries does not vary: the first round tells it."""
     figures = Figures()
     with registry(client, scratch) as there:
         for number in range(rounds):
-            with fresh(client, Base.chosen(STOCK)) as base:
-                for each in contestants:
-                    sys.stderr.write(f"  round {number + 1} of {rounds}: {each.name}\n")
-                    _build(client, each, base, figures, there if number == 0 else None)
+            for each in contestants:
+                sys.stderr.write(f"  round {number + 1} of {rounds}: {each.name}\n")
+                figures.join(_undisturbed(client, each, there if number == 0 else None))
     return figures
 
 
-def _build(client: APIClient, contestant: Contestant, base: str, figures: Figures, there: Registry | None) -> None:
-    """One contestant's round: cold, once more, and after either edit; its images are gone afterwards."""
+def _undisturbed(client: APIClient, contestant: Contestant, there: Registry | None) -> Figures:
+    """A contestant's round, begun anew where the network spoilt it. RuntimeError if it does so again and again."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _on_fresh(client, contestant, there)
+        except RuntimeError as error:
+            sys.stderr.write(f"  once more, since {str(error)[-500:]}\n")
+    return _on_fresh(client, contestant, there)
+
+
+def _on_fresh(client: APIClient, contestant: Contestant, there: Registry | None) -> Figures:
+    with fresh(client, Base.chosen(STOCK)) as base:
+        return _round(client, contestant, base, there)
+
+
+def _round(client: APIClient, contestant: Contestant, base: str, there: Registry | None) -> Figures:
+    """Build cold, once more, and after either edit, on an unused base; the images are gone afterwards."""
+    figures = Figures()
     built: list[str] = []
-    name = contestant.name
+    repository = base.rpartition(":")[2]
+
+    def add(what: str, value: float) -> None:
+        figures.add(what, contestant.name, value)
 
     def timed(what: str) -> None:
-        figures.add(what, name, seconds(lambda: built.append(contestant.build(base))))
+        add(what, seconds(lambda: built.append(contestant.build(base))))
 
     def pushed(what: str) -> None:
         if there:
-            figures.add(what, name, there.pushed(built[-1], name.lower().replace(" ", "-")))
+            add(what, there.pushed(built[-1], repository))
 
     try:
         timed(COLD)
-        figures.add(SIZE, name, size(client, built[-1]))
-        figures.add(OVER_BASE, name, size(client, built[-1]) - size(client, base))
+        add(SIZE, size(client, built[-1]))
+        add(OVER_BASE, size(client, built[-1]) - size(client, base))
         pushed(COMPRESSED)
         timed(UNCHANGED)
         pushed(PUSHED_UNCHANGED)
@@ -82,3 +101,4 @@ def _build(client: APIClient, contestant: Contestant, base: str, figures: Figure
     finally:
         for image in reversed(built):
             remove(client, image)
+    return figures

@@ -37,14 +37,13 @@ def fresh(client: APIClient, base: Base) -> Iterator[str]:
     """The base under an id that no build has seen, so that nothing on top of it is cached; its name.
 
     Where the network is inspected it also trusts what this machine trusts: only mldeploy has a setting for that. And
-    pip may install beside the distribution's packages, which a Python image allows and Debian's Python does not. A slow
-    answer of the network spoils a figure, but not an hour's run.
+    pip may install beside the distribution's packages, which a Python image allows and Debian's Python does not.
     """
     name = f"mldeploy-bench/base:{uuid.uuid4().hex[:12]}"
     lines = [
         f"FROM {base.image}",
         f"LABEL bench={name}",
-        "ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_DEFAULT_TIMEOUT=180 UV_HTTP_TIMEOUT=180",
+        "ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_DEFAULT_TIMEOUT=60 UV_HTTP_TIMEOUT=60",
     ]
     files = {}
     if base.ca_bundle:

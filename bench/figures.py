@@ -30,6 +30,12 @@ class Figures:
         for value in values:
             self.add(what, whose, value)
 
+    def join(self, others: Figures) -> None:
+        """Note all of another's values after one's own."""
+        for what, by_whom in others.values.items():
+            for whose, values in by_whom.items():
+                self.add_all(what, whose, values)
+
     def spread(self, what: str, whose: str) -> Spread | None:
         """All rounds' values; None if it was not measured."""
         values = self.values.get(what, {}).get(whose)

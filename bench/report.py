@@ -137,6 +137,8 @@ def _serving(figures: Figures) -> str:
         (serving.MANY_ROWS, _whole),
         (serving.ONE_ROW_P99, _whole),
         (serving.MANY_ROWS_P99, _whole),
+        (serving.ONE_ROW_CPU, spread),
+        (serving.MANY_ROWS_CPU, spread),
         (serving.BAD, _whole),
         (serving.START, spread),
         (serving.PSS, _whole),
@@ -151,7 +153,9 @@ def _serving(figures: Figures) -> str:
             f"wrk, {serving.SECONDS} s, 16 connections that stay open, on the cores that serve.\n",
             table(("", *names), rows),
             "Without any server, one process a core in mldeploy's image (calls a second):\n",
-            table(("", "1 row", "1,000 rows"), alone) + _targets(_serving_targets(figures)),
+            table(("", "1 row", "1,000 rows"), alone),
+            "Serving adds reading and writing JSON, making the DataFrame, Flask and gunicorn to that; and wrk takes",
+            "its share of the same cores.\n" + _targets(_serving_targets(figures)),
         )
     )
 
