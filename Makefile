@@ -1,6 +1,6 @@
 # Every target does its own set-up, and skips what is there already.
 .DEFAULT_GOAL := help
-.PHONY: help setup python engine base-image registry browser demo test test-all lint format bench lock clean
+.PHONY: help setup python engine base-image registry wrk browser demo test test-all lint format bench lock clean
 
 PYTHON := .venv/bin/python
 BIN := .venv/bin
@@ -24,6 +24,9 @@ base-image: engine
 
 registry: python
 	@$(PYTHON) -m scripts.registry
+
+wrk: python
+	@$(PYTHON) -m scripts.wrk
 
 browser: python
 	@$(PYTHON) -m scripts.browser
@@ -57,7 +60,7 @@ format: python ## bring all Python into its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup ## measure, and write docs/benchmarks.md (25 minutes; keep the machine quiet)
+bench: setup registry wrk ## measure, and write docs/benchmarks.md (25 minutes; keep the machine quiet)
 	$(PYTHON) -m bench
 
 lock: python ## pin every package anew (UPGRADE=1: at the newest versions)

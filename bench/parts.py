@@ -27,7 +27,7 @@ class Part:
 
 PARTS = (
     Part("cli", commands.measure, 7, 2),
-    Part("image", building.against_tutorials, 5, 7, ("docker", "docker-registry")),
+    Part("image", building.against_tutorials, 5, 7, ("docker",)),
     Part("serving", serving.measure, 5, 7, ("docker", "wrk")),
-    Part("peers", building.against_peers, 2, 8, ("docker", "docker-registry")),
+    Part("peers", building.against_peers, 2, 8, ("docker",)),
 )

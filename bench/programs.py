@@ -1,11 +1,11 @@
-"""The programs that measuring needs beyond what `make setup` installs."""
+"""The programs that measuring needs and that the rest of the project does not."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 
-PACKAGES = {"docker": "docker-cli, or docker.io on Debian 12", "docker-registry": "docker-registry", "wrk": "wrk"}
+PACKAGES = {"docker": "docker-cli, or docker.io on Debian 12", "wrk": "wrk"}
 
 
 def require(*programs: str) -> None:
