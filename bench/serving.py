@@ -47,7 +47,7 @@ def measure(client: APIClient, rounds: int) -> Figures:
         base = stack.enter_context(fresh(client, Base.chosen(STOCK)))
         images = _built(client, contestants, base, stack)
         for number in range(rounds):
-            for each, image in zip(contestants, images, strict=True):
+            for each, image in _turned(list(zip(contestants, images, strict=True)), number):
                 sys.stderr.write(f"  round {number + 1} of {rounds}: {each.name}\n")
                 _serve(client, each, image, figures)
             _compare(figures, [each.name for each in contestants])
@@ -62,6 +62,12 @@ def _built(client: APIClient, contestants: Sequence[Contestant], base: str, stac
         images.append(_patiently(each, base))
         stack.callback(remove, client, images[-1])
     return images
+
+
+def _turned(order: list[tuple[Contestant, str]], number: int) -> list[tuple[Contestant, str]]:
+    """Another one first in each round, so that nobody is always measured after the same fellow."""
+    first = number % len(order)
+    return order[first:] + order[:first]
 
 
 def _patiently(contestant: Contestant, base: str) -> str:
