@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 # moto reads its settings when it is imported.
-os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+os.environ.update(MOTO_IAM_LOAD_MANAGED_POLICIES="true", MOTO_EC2_LOAD_DEFAULT_AMIS="false")
 
 from moto import backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -27,7 +27,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from mldeploy.core.errors import MldeployError
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal import background
-from mldeploy.rehearsal.aws import contents, ec2, ecr
+from mldeploy.rehearsal.aws import contents, ec2, ecr, iam
 from mldeploy.rehearsal.aws.control import Control
 from mldeploy.rehearsal.aws.ecs import backend as ecs
 from mldeploy.rehearsal.aws.ecs.host import EngineHost, Host
@@ -133,6 +133,7 @@ def _open(options: Options, stack: ExitStack) -> Place:
         stage = Stage(name, REGION, options.pace, host, public, registry_door)
         ecr.install(registry, registry_door, address)
         ec2.install()
+        iam.install()
         ecs.install(stage)
     front = FrontDoor(DomainDispatcherApplication(create_backend_app), key)
     server.app = Control(front, registry_door, token, lambda: contents.listed(REGION), _reset)
