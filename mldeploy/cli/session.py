@@ -23,6 +23,7 @@ from mldeploy.project.folder import require_folder
 from mldeploy.project.inspect import surmise
 from mldeploy.providers import registry
 from mldeploy.providers.base import Address, Login, Provider, Service
+from mldeploy.providers.costs import Estimate, HasCosts
 from mldeploy.providers.errors import PluginError
 from mldeploy.providers.policies import HasPolicy
 
@@ -41,6 +42,7 @@ class Deployment(Workplace[CloudT]):
     inventory: Callable[[], Collection[Resource]]
     login: Callable[[], Login]
     policy: Callable[[], Mapping[str, object]] | None
+    costs: Callable[[], Estimate] | None
 
     @property
     def swept(self) -> Kinds[CloudT]:
@@ -111,5 +113,6 @@ def connect(
         lambda: provider.inventory(cloud, project),
         lambda: provider.login(cloud),
         (lambda: provider.policy(cloud)) if isinstance(provider, HasPolicy) else None,
+        (lambda: provider.costs(cloud, project, settings)) if isinstance(provider, HasCosts) else None,
         state=place.state,
     )

@@ -25,5 +25,6 @@ def plan(run: Run, target: str, overrides: Overrides) -> None:
             events=events,
         )
     changes = tuple(map(describe.change, planned.changes))
-    document = PlanDocument(deployment.app, deployment.target, planned.is_noop, changes, deployment.assumed)
+    costs = describe.estimate(deployment.costs()) if deployment.costs else None
+    document = PlanDocument(deployment.app, deployment.target, planned.is_noop, changes, deployment.assumed, costs)
     run.output.result(document, lambda page: views.plan(document, page))

@@ -37,6 +37,26 @@ class ChangeDocument:
 
 
 @dataclass(frozen=True)
+class CostDocument:
+    """One thing that is billed."""
+
+    what: Annotated[str, "what is billed"]
+    monthly: Annotated[float | None, "US dollars a month; null if no source says"]
+    how: Annotated[str, "what that is the product of, or why it is not known"]
+    source: Annotated[str, "where the price stands"]
+    date: Annotated[str, "when it was read there"]
+
+
+@dataclass(frozen=True)
+class EstimateDocument:
+    """What the whole costs a month, as far as it is known."""
+
+    region: Annotated[str, "where the prices hold"]
+    known: Annotated[float, "US dollars a month for what is known, without taxes, discounts and free tiers"]
+    items: Annotated[tuple[CostDocument, ...], "what is billed"]
+
+
+@dataclass(frozen=True)
 class PlanDocument(Document):
     """`plan`."""
 
@@ -47,6 +67,7 @@ class PlanDocument(Document):
     assumed: Annotated[
         tuple[AssumedDocument, ...], "what the configuration leaves open, and was found in the folder"
     ] = ()
+    costs: Annotated[EstimateDocument | None, "what it costs a month; null where nobody bills"] = None
 
 
 @dataclass(frozen=True)

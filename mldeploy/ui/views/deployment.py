@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from mldeploy.ui.documents.deployment import ChangeDocument, DeployDocument, DestroyDocument, PlanDocument
+from mldeploy.ui.documents.deployment import (
+    ChangeDocument,
+    CostDocument,
+    DeployDocument,
+    DestroyDocument,
+    EstimateDocument,
+    PlanDocument,
+)
 from mldeploy.ui.page import Page, Style
 from mldeploy.ui.text import size
 from mldeploy.ui.views import Command
@@ -44,7 +51,27 @@ def plan(document: PlanDocument, page: Page) -> None:
     """`plan`."""
     if document.noop:
         page.line(f"{document.app} on {document.target} is as it should be: a deployment would change nothing.")
-        return
+    else:
+        _changes(document, page)
+    if document.costs:
+        _costs(document.costs, page)
+
+
+def _costs(estimate: EstimateDocument, page: Page) -> None:
+    page.line()
+    page.line("It costs at least ", (f"${estimate.known:.2f} a month", Style.STRONG), f" in {estimate.region}.")
+    rows = [
+        (f"${each.monthly:.2f}" if each.monthly is not None else "unknown", each.what, each.how, _read(each))
+        for each in estimate.items
+    ]
+    page.table(("A MONTH", "FOR", "HOW", "PRICE FROM"), rows)
+
+
+def _read(cost: CostDocument) -> str:
+    return f"{cost.source} ({cost.date})" if cost.source else ""
+
+
+def _changes(document: PlanDocument, page: Page) -> None:
     page.line((document.app, Style.STRONG), f" on {document.target}: a deployment would")
     width = max(len(_intent(change)) for change in document.changes)
     for change in document.changes:

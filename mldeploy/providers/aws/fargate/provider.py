@@ -30,12 +30,14 @@ from mldeploy.providers.aws.fargate.network import Network
 from mldeploy.providers.aws.fargate.operate import FargateService
 from mldeploy.providers.aws.fargate.permissions import policy
 from mldeploy.providers.aws.fargate.ports import ClosedPorts
+from mldeploy.providers.aws.fargate.prices import estimate
 from mldeploy.providers.aws.fargate.service import Service
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
 from mldeploy.providers.aws.fargate.targets import TargetGroup
 from mldeploy.providers.aws.fargate.task_definition import TaskDefinition
 from mldeploy.providers.aws.repository import EcrRepository
 from mldeploy.providers.base import Login, Provider
+from mldeploy.providers.costs import Estimate
 
 KINDS: Mapping[str, type[Step[FargateCloud, object]]] = MappingProxyType(
     {
@@ -93,6 +95,10 @@ class FargateProvider:
     def policy(self, cloud: FargateCloud) -> Mapping[str, object]:
         """`mldeploy.providers.policies.HasPolicy`: an IAM policy."""
         return policy(cloud)
+
+    def costs(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> Estimate:
+        """`mldeploy.providers.costs.HasCosts`."""
+        return estimate(cloud.account.region, project, settings)
 
     def inventory(self, cloud: FargateCloud, project: Project) -> Collection[Resource]:
         return (*inventory(cloud, project.app.name), *registry.inventory(cloud, project))
