@@ -16,10 +16,14 @@ pytestmark = pytest.mark.engine
 
 
 def test_secret_that_a_later_layer_removes_is_still_in_the_image(specimen: Specimen) -> None:
-    specimen.files = {"app/id_rsa": KEY, "usr/lib/python3/dist-packages/thing/test.pem": KEY}
+    access = "key = 'AKIA" + "A" * 16 + "'\n"
+    theirs = {"usr/lib/python3/dist-packages/thing/test.pem": KEY}
+    specimen.files = {"app/id_rsa": KEY, "app/run.py": access, **theirs}
     first = specimen.build()
     client = specimen.engine.client
-    made = client.create_container(first.reference, command=["rm", "/app/id_rsa"], user="0")["Id"]
+    made = client.create_container(
+        first.reference, command=["sh", "-c", "rm /app/id_rsa && echo > /app/run.py"], user="0"
+    )["Id"]
     client.start(made)
     assert client.wait(made)["StatusCode"] == 0
     client.commit(made, specimen.name, "2", changes=['CMD ["python3", "/srv/server.py"]', "USER 10001"])
@@ -27,7 +31,10 @@ def test_secret_that_a_later_layer_removes_is_still_in_the_image(specimen: Speci
     specimen.own_dockerfile()
     verdict = specimen.check(specimen.found("2"))
     assert bad(verdict) == {"secrets": Level.ERROR}
-    assert line(verdict, "secrets").what == "app/id_rsa is by its name a file of credentials"
+    assert line(verdict, "secrets").what.split("\n") == [
+        "app/id_rsa is by its name a file of credentials",
+        "app/run.py:1 holds an AWS access key",
+    ]
 
 
 def test_model_is_found_wherever_a_dockerfile_has_put_it(specimen: Specimen) -> None:

@@ -35,7 +35,7 @@ VALUES = ["paper", "local", ".", "..", "/", "app.py", "mldeploy.toml", "0", "-1"
 KEYS = {
     "app": "name entry port health predict predict_table models memory cpus workers threads read_only env env_file",
     "build": "base_image platform requirements dockerfile args ca_bundle",
-    "check": "golden start_timeout",
+    "check": "golden start_timeout vulnerability_database",
     "target": "local paper",
 }
 

@@ -7,7 +7,7 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
@@ -43,6 +43,8 @@ class Layers(Tree):
     kept: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     models: Mapping[str, formats.Contents | None] = field(default_factory=dict, repr=False)
     """What each model file says of itself; None for one that cannot be read."""
+    parts: tuple[Layers, ...] = ()
+    """The same layer by layer, where they were read so: what a later one overwrites is in an earlier one as it was."""
 
     def data(self, file: File, limit: int = KEPT_FILE) -> bytes:
         return self.kept.get(file.path, b"")[:limit]
@@ -90,10 +92,10 @@ def _saved(archive: IO[bytes], skipped: int, monitor: Monitor) -> Layers:
                 with contextlib.suppress(tarfile.ReadError):  # a configuration is among the blobs, too
                     taken.take(content, "")
     whole = _Taken(monitor)
-    for name in order[skipped:]:
-        if name in blobs:  # of equal layers only one is written
-            whole.add(blobs[name])
-    return whole.layers()
+    mine = [blobs[name] for name in order[skipped:] if name in blobs]  # of equal layers only one is written
+    for each in mine:
+        whole.add(each)
+    return replace(whole.layers(), parts=tuple(each.layers() for each in mine))
 
 
 class _Taken:

@@ -18,7 +18,7 @@ def secrets(trial: Trial, image: str, layers: Layers) -> Iterator[Finding]:
 
     Raises EngineError.
     """
-    found = list(suspects(layers))
+    found = list(dict.fromkeys(each for part in layers.parts or (layers,) for each in suspects(part)))
     for name, grave in (("secrets", True), ("suspicious files", False)):
         some = [each for each in found if each.certain is grave]
         if some:
