@@ -180,3 +180,40 @@ def test_a_folder_that_is_none_is_said_to_be_none(new: Command) -> None:
     result = new("init", "nowhere")
     assert result.code == 4
     assert "nowhere" in result.err
+
+
+def test_the_recipe_is_written_as_a_dockerfile_if_one_asks_for_it(new: Command) -> None:
+    document = new("init", "--dockerfile", "--json").document
+    assert document["written"] == ["mldeploy.toml", ".dockerignore", "Dockerfile"]
+    written = files(new)["Dockerfile"]
+    assert 'CMD ["gunicorn", "--config=/venv/gunicorn_conf.py", "app:app"]' in written
+    assert "PORT=7000" in written
+    assumed = new("plan", "--json").document.get("assumed")
+    assert assumed is None or {"key": "build.dockerfile", "value": "Dockerfile", "why": "there is one"} in assumed  # type: ignore[operator]
+
+
+def test_a_dockerfile_that_is_there_is_replaced_only_by_force(new: Command) -> None:
+    (new.folder / "Dockerfile").write_text("FROM python:3.7\nCMD python app.py\n")
+    before = files(new)
+    refused = new("init", "--dockerfile")
+    assert (refused.code, files(new)) == (9, before)
+    assert "Dockerfile" in refused.err
+    assert new("init", "--dockerfile", "--force").code == 0
+    assert "3.7" not in files(new)["Dockerfile"].replace("3.7.", "")
+
+
+def test_a_dockerfile_cannot_be_written_for_an_app_that_cannot_be_served(new: Command) -> None:
+    (new.folder / "app.py").write_text("import flask\n\n\ndef main():\n    flask.Flask('x').run()\n")
+    (new.folder / "Dockerfile").write_text("FROM python:3.7\nCMD python app.py\n")
+    before = files(new)
+    refused = new("init", "--dockerfile", "--force")
+    assert (refused.code, files(new)) == (4, before)
+    assert "only inside a function" in refused.err
+
+
+def test_requirements_that_a_build_would_not_be_sent_are_told_before_anything_is_written(new: Command) -> None:
+    (new.folder / ".dockerignore").write_text("*.txt\n")
+    before = files(new)
+    refused = new("init", "--dockerfile")
+    assert (refused.code, files(new)) == (4, before)
+    assert "requirements.txt: is kept from the build" in refused.err
