@@ -50,6 +50,11 @@ class Deployment(Workplace[CloudT]):
         return {kind: step for kind, step in self.kinds.items() if kind != CheckedImage.kind}
 
     @property
+    def verb(self) -> str:
+        """The command that brings the app there."""
+        return "deploy" if self.goal else "push"
+
+    @property
     def last(self) -> Step[CloudT, object]:
         """The furthest step that the target has: where the app answers, or where its image is kept."""
         last = self.goal or self.push

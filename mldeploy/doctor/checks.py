@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.override import Overrides
 from mldeploy.doctor import clock, configuration, target
 from mldeploy.doctor.circumstances import Circumstances
@@ -17,15 +16,12 @@ from mldeploy.doctor.network.answers import Answers
 from mldeploy.providers.checks import Check
 
 
-def examined(
-    place: Path, target_name: str, account: Overrides = (), endpoints: Endpoints = PUBLIC
-) -> tuple[Diagnosis, ...]:
+def examined(place: Path, target_name: str, account: Overrides = ()) -> tuple[Diagnosis, ...]:
     """Look at everything that an app in the folder `place` needs for the target. Changes nothing; takes seconds.
 
-    account: what overrides the target's settings. endpoints: where its platform answers. Raises UnknownTargetError,
-    PluginError.
+    account: what overrides the target's settings. Raises UnknownTargetError, PluginError.
     """
-    return examine(_all(Circumstances.of(place, target_name, account, endpoints)))
+    return examine(_all(Circumstances.of(place, target_name, account)))
 
 
 def _all(about: Circumstances) -> Iterator[tuple[Group, Check]]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.load import load
 from mldeploy.config.override import Overrides
@@ -94,16 +93,15 @@ def _in_time(pending: Pending[T]) -> T:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """All of it. account: what was said over the target's settings on the command line. endpoints: where it answers."""
+    """All of it. account: what was said over the target's settings on the command line."""
 
     folder: Path
     target: str
     reading: Reading
     machine: Machine
     account: Overrides = ()
-    endpoints: Endpoints = PUBLIC
 
     @classmethod
-    def of(cls, folder: Path, target: str, account: Overrides = (), endpoints: Endpoints = PUBLIC) -> Circumstances:
+    def of(cls, folder: Path, target: str, account: Overrides = ()) -> Circumstances:
         """Begin to look."""
-        return cls(folder, target, Reading.of(folder), Machine(), account, endpoints)
+        return cls(folder, target, Reading.of(folder), Machine(), account)

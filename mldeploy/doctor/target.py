@@ -23,4 +23,4 @@ def checks(about: Circumstances) -> Sequence[Check]:
         settings = target_settings(about.folder, about.target, provider.settings, about.account)
     except ConfigError:
         return ()
-    return provider.checks(project, settings, about.endpoints)
+    return provider.checks(project, settings)

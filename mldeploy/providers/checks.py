@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
-from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.findings import Finding, Fix, Level, error, ok, warning
@@ -35,5 +34,5 @@ class Check:
 class Diagnosable(Protocol[SettingsT_contra]):
     """A provider that has checks of its own: credentials, permissions, quotas, what is in the way."""
 
-    def checks(self, project: Project, settings: SettingsT_contra, endpoints: Endpoints) -> Sequence[Check]:
+    def checks(self, project: Project, settings: SettingsT_contra) -> Sequence[Check]:
         """Pure: whatever has to be asked is asked when the checks run."""

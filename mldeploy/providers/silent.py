@@ -1,4 +1,4 @@
-"""What runs on a registry: nothing."""
+"""What runs on a registry: nothing, and whoever asks for it has named the wrong target."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mldeploy.providers.errors import without_service
 
 @dataclass(frozen=True)
 class NoService:
-    """`mldeploy.providers.base.Service` of a target that only keeps images. What cannot be answered is refused."""
+    """`mldeploy.providers.base.Service` of a target that only keeps images: everything raises WrongTargetError."""
 
     target: str
 
     def instances(self) -> tuple[Instance, ...]:
-        return ()
+        raise without_service(self.target)
 
-    def url(self) -> None:
-        """Nowhere."""
+    def url(self) -> str | None:
+        raise without_service(self.target)
 
     def logs(self, *, follow: bool, tail: int) -> Iterator[str]:
         raise without_service(self.target)

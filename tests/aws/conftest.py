@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "app.py").write_text("app = None\n")
     (folder / "requirements.txt").write_text("")
-    (folder / "mldeploy.toml").write_text('[app]\nname = "nobody"\nmodels = []\n')
+    (folder / "mldeploy.toml").write_text('[app]\nname = "nobody"\nentry = "app:app"\nmodels = []\n')
     return folder
 
 

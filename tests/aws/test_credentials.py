@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
 import time
@@ -17,7 +18,7 @@ from mldeploy.core.errors import ExitCode
 from mldeploy.providers.aws.account import METADATA_SECONDS, enter
 from mldeploy.providers.aws.errors import CredentialsError
 from mldeploy.providers.aws.settings import EcrSettings
-from tests.cli.command import Command
+from tests.cli.command import ROOT, Command
 
 COMMANDS = [("push",), ("login",), ("plan",), ("status",), ("destroy", "--yes")]
 
@@ -118,3 +119,13 @@ def test_a_target_without_registry_says_so(mldeploy: Command, command: str) -> N
     result = mldeploy(command)
     assert result.code == ExitCode.USAGE
     assert "target local: has no registry" in result.err
+
+
+def test_without_the_sdk_one_sentence_says_how_to_get_it(mldeploy: Command, tmp_path: Path) -> None:
+    for package in ("boto3", "botocore"):
+        (tmp_path / "without").mkdir(exist_ok=True)
+        (tmp_path / "without" / f"{package}.py").write_text(f"raise ModuleNotFoundError(name={package!r})\n")
+    result = mldeploy.with_env(PYTHONPATH=f"{tmp_path / 'without'}{os.pathsep}{ROOT}")("push", "--target", "ecr")
+    assert result.code == ExitCode.USAGE
+    assert "target ecr: needs the package boto" in result.err
+    assert "pip install 'mldeploy[aws]'" in result.err

@@ -157,9 +157,10 @@ def test_the_journey_of_a_user(shop: Shop, tmp_path: Path, engine: Engine) -> No
     status = mldeploy("status", "--target", "ecr", "--json").document
     assert status["url"] is None
     assert {step["state"] for step in status["steps"]} == {"present"}  # type: ignore[attr-defined]
-    refused = mldeploy("deploy", "--target", "ecr")
-    assert refused.code == ExitCode.USAGE
-    assert "is a registry: no app runs there" in refused.err
+    for command in ("deploy", "ps"):
+        refused = mldeploy(command, "--target", "ecr")
+        assert refused.code == ExitCode.USAGE
+        assert "is a registry: no app runs there" in refused.err
 
     gone = mldeploy("destroy", "--target", "ecr", "--yes", "--json").document
     assert gone["removed"] == [{"kind": "ecr-repository", "name": shop.name}]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.config.endpoints import PUBLIC
 from mldeploy.config.secret import Secret
 from mldeploy.core.errors import LockedError
 from mldeploy.core.journal import Journal, Scope
@@ -36,7 +35,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def look(world: World) -> dict[str, Finding]:
     """The line about each subject."""
     assert isinstance(provider, Diagnosable)
-    findings = [each for check in provider.checks(world.project, world.settings, PUBLIC) for each in check.look()]
+    findings = [each for check in provider.checks(world.project, world.settings) for each in check.look()]
     subjects = {each.subject: each for each in findings}
     assert len(subjects) == len(findings), findings
     return subjects

@@ -16,8 +16,9 @@ def status(run: Run, target: str) -> None:
     deployment = session.complete(run, target, aloud=False)
     with workplace.watched(run, Shown.LOOKING) as (events, cancel):
         looks = verbs.look(deployment.last, deployment.cloud, cancel, events)
-    url = deployment.service.url()
-    instances = tuple(map(describe.instance, deployment.service.instances()))
+    service = deployment.service if deployment.goal else None
+    url = service.url() if service else None
+    instances = tuple(map(describe.instance, service.instances())) if service else ()
     document = StatusDocument(
         deployment.app,
         deployment.target,
@@ -26,4 +27,6 @@ def status(run: Run, target: str) -> None:
         tuple(map(describe.found, looks)),
         instances,
     )
-    run.output.result(document, lambda page: views.status(document, page, run.commands(deployment.target)))
+    run.output.result(
+        document, lambda page: views.status(document, page, run.commands(deployment.target), deployment.verb)
+    )

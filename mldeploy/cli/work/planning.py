@@ -27,4 +27,4 @@ def plan(run: Run, target: str, overrides: Overrides) -> None:
     changes = tuple(map(describe.change, planned.changes))
     costs = describe.estimate(deployment.costs()) if deployment.costs else None
     document = PlanDocument(deployment.app, deployment.target, planned.is_noop, changes, deployment.assumed, costs)
-    run.output.result(document, lambda page: views.plan(document, page))
+    run.output.result(document, lambda page: views.plan(document, page, deployment.verb))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
-from mldeploy.config.endpoints import Endpoints
+from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.step import Key, Resource, Step
@@ -57,9 +57,9 @@ class EcrProvider:
     def inventory(self, cloud: AwsCloud, project: Project) -> Collection[Resource]:
         return [Resource(EcrRepository.kind, Key(path)) for path in repositories(cloud)]
 
-    def checks(self, project: Project, settings: EcrSettings, endpoints: Endpoints) -> Sequence[Check]:
+    def checks(self, project: Project, settings: EcrSettings) -> Sequence[Check]:
         """`mldeploy.providers.checks.Diagnosable`: credentials, the registry, the repository."""
-        return (Check(self.name, lambda: look(self.name, project, settings, endpoints), SECONDS),)
+        return (Check(self.name, lambda: look(self.name, project, settings, PUBLIC), SECONDS),)
 
     def service(self, cloud: AwsCloud, project: Project, settings: EcrSettings) -> NoService:
         return NoService(self.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
-from mldeploy.config.endpoints import Endpoints
+from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.step import Key, Resource, Step
@@ -64,8 +64,8 @@ class LocalProvider:
     def service(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> LocalService:
         return LocalService(Containers(cloud.engine, project.app.name), project.app.health)
 
-    def checks(self, project: Project, settings: LocalSettings, endpoints: Endpoints) -> Sequence[Check]:
+    def checks(self, project: Project, settings: LocalSettings) -> Sequence[Check]:
         """`mldeploy.providers.checks.Diagnosable`: resources, the container, its port, what a crash left."""
         from mldeploy.providers.local.checks import look  # noqa: PLC0415 - a deployment does not wait for it
 
-        return (Check(self.name, lambda: look(lambda: self.connect(project, settings, endpoints), project, settings)),)
+        return (Check(self.name, lambda: look(lambda: self.connect(project, settings, PUBLIC), project, settings)),)

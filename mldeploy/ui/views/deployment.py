@@ -47,12 +47,12 @@ def deployed(document: DeployDocument, page: Page, command: Command, *, terse: b
     page.line("remove ", command("destroy"))
 
 
-def plan(document: PlanDocument, page: Page) -> None:
-    """`plan`."""
+def plan(document: PlanDocument, page: Page, verb: str) -> None:
+    """`plan`. verb: the command that would do it."""
     if document.noop:
-        page.line(f"{document.app} on {document.target} is as it should be: a deployment would change nothing.")
+        page.line(f"{document.app} on {document.target} is as it should be: `{verb}` would change nothing.")
     else:
-        _changes(document, page)
+        _changes(document, page, verb)
     if document.costs:
         _costs(document.costs, page)
 
@@ -71,8 +71,8 @@ def _read(cost: CostDocument) -> str:
     return f"{cost.source} ({cost.date})" if cost.source else ""
 
 
-def _changes(document: PlanDocument, page: Page) -> None:
-    page.line((document.app, Style.STRONG), f" on {document.target}: a deployment would")
+def _changes(document: PlanDocument, page: Page, verb: str) -> None:
+    page.line((document.app, Style.STRONG), f" on {document.target}: `{verb}` would")
     width = max(len(_intent(change)) for change in document.changes)
     for change in document.changes:
         intent = _intent(change).ljust(width)

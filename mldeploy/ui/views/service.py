@@ -19,13 +19,15 @@ STATES = {
 }
 
 
-def status(document: StatusDocument, page: Page, command: Command) -> None:
-    """`status`."""
+def status(document: StatusDocument, page: Page, command: Command, verb: str) -> None:
+    """`status`. verb: the command that brings the app there: a registry has its image, but never runs it."""
     if document.url:
         since = f"  started {age(document.since)}" if document.since else ""
         page.line((document.app, Style.STRONG), " answers at ", (document.url, Style.LINK), (since, Style.DIM))
-    else:
+    elif verb == "deploy":
         page.line((document.app, Style.STRONG), f" does not run on {document.target}. `{command('deploy')}` starts it.")
+    else:
+        page.line((document.app, Style.STRONG), f" on {document.target}, to which `{command(verb)}` brings its image:")
     page.line()
     width = max((len(step.state) for step in document.steps), default=0)
     for step in document.steps:
