@@ -102,7 +102,9 @@ def test_an_app_that_only_its_author_recognizes_may_be_named(bare: Command) -> N
     assert bare.with_env(MLDEPLOY_APP_ENTRY="web:server")("plan", "-t", "paper").code == 0
 
 
-@pytest.mark.parametrize("command", ['["python", "web.py"]', "flask --app web run --host=0.0.0.0"])
+@pytest.mark.parametrize(
+    "command", ['["python", "web.py"]', "flask --app web run --host=0.0.0.0", "python manage.py runserver 0:80"]
+)
 def test_a_development_server_in_a_dockerfile_is_warned_of_by_init_and_by_whoever_builds(
     bare: Command, command: str
 ) -> None:
