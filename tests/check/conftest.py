@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.image.catalogue import remove
 from mldeploy.image.engine import Engine
 from tests.check.specimen import Specimen
-from tests.local.conftest import purge
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +23,6 @@ def engine() -> Iterator[Engine]:
 def specimen(engine: Engine, tmp_path: Path) -> Iterator[Specimen]:
     made = Specimen(engine, tmp_path)
     yield made
-    purge(engine, made.name)
+    for container in made.containers:
+        engine.client.remove_container(container, force=True, v=True)
+    remove(engine, made.name)  # the newest first: one may stand on another
