@@ -48,8 +48,8 @@ def describe(ecr: ECRClient, path: str) -> Described | None:
     return Described(
         found["repositoryArn"],
         found["repositoryUri"],
-        scans=found["imageScanningConfiguration"]["scanOnPush"],
-        immutable=found["imageTagMutability"] == "IMMUTABLE",
+        scans=found.get("imageScanningConfiguration", {}).get("scanOnPush", False),
+        immutable=found.get("imageTagMutability") == "IMMUTABLE",
         keeps=keeps,
         tags={tag["Key"]: tag["Value"] for tag in tags},
     )
