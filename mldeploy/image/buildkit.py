@@ -43,10 +43,10 @@ def build(client: Client, order: Order, monitor: Monitor) -> str:
     the docker command ends the build.
     """
     log = _Log(Told(order, monitor))
-    with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
+    with engine_errors(order.reference), tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
         identity = Path(folder, "image")
         source = ["-"] if order.recipe is None else _unpacked(log.told, Path(folder))
-        with _secret(order) as secret, engine_errors(order.reference):
+        with _secret(order) as secret:
             command = [*_command(client, order), *secret, f"--iidfile={identity}", *source]
             with _running(command, order) as process:
                 for line in _lines(process, log.told, monitor):

@@ -173,28 +173,25 @@ def test_without_a_client_the_classic_builder_builds(
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """Its address, and where it stores what it is given."""
+def registry(tmp_path: Path) -> Iterator[str]:
+    """Its address."""
     if not any(map(shutil.which, PROGRAMS)):
         pytest.skip("there is no registry here")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     program = RegistryProgram(tmp_path / "registry", address)
-    yield address, tmp_path / "registry"
+    yield address
     program.close()
 
 
 @needs_buildkit
-def test_the_cache_goes_to_a_registry_and_comes_from_there(alone: Shop, registry: tuple[str, Path]) -> None:
-    address, storage = registry
-    reference = f"{address}/{alone.name}:cache"
+def test_the_cache_goes_to_a_registry_and_comes_from_there(alone: Shop, registry: str) -> None:
+    reference = f"{registry}/{alone.name}:cache"
     image = alone.build(alone.project(builder="buildkit", cache_to=reference)).out
     assert not alone.notes()
-    tags = requests.get(f"http://{address}/v2/{alone.name}/tags/list", timeout=10).json()["tags"]
+    tags = requests.get(f"http://{registry}/v2/{alone.name}/tags/list", timeout=10).json()["tags"]
     assert tags == ["cache"]
-    blobs = [path for path in (storage / "storage").rglob("data") if path.stat().st_size < 100_000]
-    assert [path for path in blobs if b"moby.buildkit.cache" in path.read_bytes()], "what is known of its layers"
     assert alone.engine.client.inspect_image(image.digest)["RepoTags"] == [image.reference]
     write(alone.folder, {"app.py": "# edited\n"})
     alone.build(alone.project(builder="buildkit", cache_from=(reference,)))

@@ -80,7 +80,7 @@ def _trusting(project: Project) -> str:
 
 def _answered(where: str, asked: Asked, answer: Answer, project: Project) -> Finding:
     if answer.status in (401, 403):
-        todo = "Put them into the index's URL. Build arguments stay in the image's history: use a token that expires."
+        todo = "Give them in build.index_url, where `${NAME}` stands for a variable, or in a netrc file."
         return Finding(SUBJECT, _level(asked.index, project), f"{where} wants credentials ({answer.status})", todo)
     if answer.status >= 500:
         return warning(SUBJECT, f"{where} answers {answer.status}", "It is ill; try again later.")
