@@ -45,36 +45,20 @@ def test_everything_up_to_the_first_task(deployer: Deployer) -> None:
     assert set(differing) == {"ecs-service paper", "fargate-endpoint paper"}
 
 
-def test_nothing_is_left(deployer: Deployer, stock: Rehearsal) -> None:
+def test_everything_is_taken_away_and_the_policy_allows_each_call(deployer: Deployer, stock: Rehearsal) -> None:
+    """With a public address, and with a load balancer and autoscaling; all that is called is in the table."""
     before = stock.contents()
-    with pytest.raises(DeploymentFailedError):
-        deployer.deploy()
-    assert len(stock.contents()) > len(before)
-    deployer.destroy()
-    assert stock.contents() == before
-    assert deployer.destroy().removed == ()
-
-
-def test_behind_a_load_balancer(deployer: Deployer, stock: Rehearsal) -> None:
-    before, balanced = stock.contents(), deployer.with_(**BALANCED)
-    with pytest.raises(DeploymentFailedError, match="no task can be started"):
-        balanced.deploy()
-    service = balanced.cloud.ecs.describe_services(cluster="mldeploy-paper", services=["mldeploy-paper"])["services"][0]
-    assert [each["containerPort"] for each in service["loadBalancers"]] == [balanced.project.app.port]
-    balanced.destroy()
-    assert stock.contents() == before
-
-
-def test_the_policy_allows_every_call_and_no_other(deployer: Deployer, stock: Rehearsal) -> None:
-    """What is called here, and what only tasks that really run make us call."""
     for each in (deployer, deployer.with_(**BALANCED)):
-        with pytest.raises(DeploymentFailedError):
+        with pytest.raises(DeploymentFailedError, match="no task can be started"):
             each.deploy()
+        assert len(stock.contents()) > len(before)
         each.service.releases()
         each.service.instances()
         each.service.stop()
         list(each.service.logs(follow=False, tail=1))
-        each.destroy()
+        assert each.destroy().removed
+        assert stock.contents() == before
+    assert deployer.destroy().removed == ()
     called = {call.action for call in stock.calls()}
     assert called <= set(NEEDS), "a call is missing in the table"
     granted = json.dumps(policy(deployer.cloud))
