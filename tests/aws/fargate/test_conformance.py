@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from mldeploy.config.settings import Project
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
-from mldeploy.rehearsal.aws import Rehearsal, rehearsing
+from mldeploy.rehearsal.aws import Rehearsal
 from mldeploy.testing.suite import Conformance
 from tests.aws.stage import AwsStage
 from tests.aws.tiny import project_of
@@ -34,13 +34,6 @@ class FargateStage(AwsStage[FargateCloud, FargateSettings]):
         named = [f"{each.kind} {each.name}" for each in things if each.kind not in (*BY_ID, "ecs:task-definition")]
         families = {each.name.partition(":")[0] for each in things if each.kind == "ecs:task-definition"}
         return [*named, *(each.kind for each in things if each.kind in BY_ID), *sorted(families)]
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """A stand-in of its own, whose tasks need no engine."""
-    with rehearsing(tmp_path_factory.mktemp("fargate") / "aws", containers=False) as rehearsal:
-        yield rehearsal
 
 
 def strangers(rehearsal: Rehearsal, session: boto3.Session) -> None:

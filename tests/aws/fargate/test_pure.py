@@ -17,6 +17,7 @@ from mldeploy.core.step import Step
 from mldeploy.core.verbs.destroy import needed_kinds
 from mldeploy.providers.aws.fargate.capacity import MEMORY, Size, smallest
 from mldeploy.providers.aws.fargate.firewall import Rule, permission, rules_of
+from mldeploy.providers.aws.fargate.iam import ExecutionRole, execution
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.providers.aws.fargate.tags import name
@@ -83,6 +84,23 @@ def test_a_size_that_fargate_does_not_have_is_refused(values: dict[str, object],
 def test_keys_that_contradict_each_other_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"target\.fargate\."):
         provider.goal(PROJECT, settings(**values))
+
+
+def test_the_execution_role_may_only_do_what_it_is_for() -> None:
+    """One repository, one log group, and the secrets that the app is given."""
+    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:key-AbCdEf"
+    role = ExecutionRole("paper", "team/paper", (f"{secret}:password::", secret, "/paper/key"))
+    allowed = {
+        action: statement["Resource"]
+        for statement in execution("aws", "us-east-1", "123456789012", role)
+        for action in statement["Action"]
+    }
+    here = "us-east-1:123456789012"
+    assert [action for action, resources in allowed.items() if "*" in resources] == ["ecr:GetAuthorizationToken"]
+    assert allowed["ecr:BatchGetImage"] == [f"arn:aws:ecr:{here}:repository/team/paper"]
+    assert allowed["logs:PutLogEvents"] == [f"arn:aws:logs:{here}:log-group:/mldeploy/paper:*"]
+    assert allowed["secretsmanager:GetSecretValue"] == [secret]
+    assert allowed["ssm:GetParameters"] == [f"arn:aws:ssm:{here}:parameter/paper/key"]
 
 
 def test_a_task_definition_is_read_as_it_was_written() -> None:

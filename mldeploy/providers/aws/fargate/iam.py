@@ -165,14 +165,24 @@ def execution(partition: str, region: str, account: str, role: Role) -> list[Sta
         ("ecr:GetAuthorizationToken",): ["*"],
         tuple(pull): [f"arn:{partition}:ecr:{here}:repository/{role.repository}"],
         ("logs:CreateLogStream", "logs:PutLogEvents"): [group],
-        ("secretsmanager:GetSecretValue",): sorted(each for each in role.secrets if ":secretsmanager:" in each),
+        ("secretsmanager:GetSecretValue",): sorted({_secret(each) for each in role.secrets if _is_secret(each)}),
         ("ssm:GetParameters",): sorted(
             each if each.startswith("arn:") else f"arn:{partition}:ssm:{here}:parameter/{each.removeprefix('/')}"
             for each in role.secrets
-            if ":secretsmanager:" not in each
+            if not _is_secret(each)
         ),
     }
     return [_allow(actions, resources) for actions, resources in allowed.items() if resources]
+
+
+def _is_secret(source: str) -> bool:
+    """In Secrets Manager, rather than a parameter of SSM."""
+    return ":secretsmanager:" in source
+
+
+def _secret(source: str) -> str:
+    """The secret's own ARN: what a variable is taken from may go on with a key in it, a stage and a version."""
+    return ":".join(source.split(":")[:7])
 
 
 def policy(statements: Sequence[Statement]) -> Mapping[str, object]:
