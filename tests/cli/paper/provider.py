@@ -20,8 +20,8 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Resource, Seen, Step
 from mldeploy.image.types import Image, Layer
-from mldeploy.providers.base import Address, Instance, Login
-from mldeploy.providers.errors import PortTakenError, without_registry
+from mldeploy.providers.base import Address, Instance, Login, Provider, Release
+from mldeploy.providers.errors import PortTakenError, without_registry, without_releases, without_scale
 
 IMAGE = Image("paper:1", "sha256:1", "linux/amd64", 1_000_000, (Layer("COPY . .", 1_000_000),))
 
@@ -145,6 +145,15 @@ class PaperService:
     def stop(self) -> bool:
         return _removed(self.cloud.file(Key(self.app), Letter.kind))
 
+    def releases(self) -> tuple[Release, ...]:
+        raise without_releases("paper")
+
+    def rollback(self, revision: str | None, monitor: Monitor) -> Address:
+        raise without_releases("paper")
+
+    def scale(self, count: int, monitor: Monitor) -> None:
+        raise without_scale("paper")
+
 
 @dataclass(frozen=True)
 class PaperProvider:
@@ -179,4 +188,4 @@ class PaperProvider:
         return PaperService(cloud, project.app.name)
 
 
-provider = PaperProvider()
+provider: Provider[PaperCloud, PaperSettings] = PaperProvider()
