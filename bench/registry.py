@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,9 +33,13 @@ class Registry:
         answer = requests.get(manifest, headers={"Accept": MANIFEST}, timeout=30)
         answer.raise_for_status()
         sizes: dict[str, int] = {layer["digest"]: layer["size"] for layer in answer.json()["layers"]}
+        return self.new(sizes, repository)
+
+    def new(self, sizes: Mapping[str, int], repository: str) -> int:
+        """Note layers, bytes by digest, as sent; bytes of those that were not there before."""
         there = self.layers.setdefault(repository, set())
         new = sum(length for digest, length in sizes.items() if digest not in there)
-        there |= sizes.keys()
+        there.update(sizes)
         return new
 
     def _push(self, image: str, repository: str, tag: str) -> None:
