@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from moto.ec2 import urls
 from moto.ec2.exceptions import DependencyViolationError
 from moto.ec2.models import EC2Backend, ec2_backends
+from moto.elbv2.models import elbv2_backends
 
 
 class RehearsedEC2(EC2Backend):
@@ -19,6 +20,8 @@ class RehearsedEC2(EC2Backend):
     def delete_security_group(self, name: str | None = None, group_id: str | None = None) -> None:
         group = self.get_security_group_by_name_or_id(group_id or name or "")
         used = {each.id for interface in list(self.enis.values()) for each in interface.group_set}
+        for balancer in list(elbv2_backends[self.account_id][self.region_name].load_balancers.values()):
+            used.update(balancer.security_groups)
         if group is not None and group.id in used:
             raise DependencyViolationError(f"resource {group.id} has a dependent object")
         super().delete_security_group(name, group_id)

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
@@ -16,6 +15,7 @@ from werkzeug.wrappers import Response
 from mldeploy.rehearsal.aws import wire
 from mldeploy.rehearsal.aws.calls import Call, Request, understood
 from mldeploy.rehearsal.aws.faults import Kind, Orders, Strike
+from mldeploy.rehearsal.aws.serving import cut
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -81,7 +81,7 @@ class FrontDoor:
         connection: socket.socket = environ["werkzeug.socket"]
         if kind in (Kind.LOST, Kind.TIMEOUT):
             self._hold(connection, strike)
-        raise _cut(connection)
+        raise cut(connection)
 
     def _hold(self, connection: socket.socket, strike: Strike) -> None:
         """Keep the client waiting until it leaves, the time is over, or the orders are cleared."""
@@ -108,10 +108,3 @@ def _body(environ: WSGIEnvironment) -> bytes:
 def _has_left(connection: socket.socket) -> bool:
     readable, _, _ = select.select([connection], [], [], 0)
     return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
-
-
-def _cut(connection: socket.socket) -> ConnectionResetError:
-    """Break the connection. What is returned is to be raised: the server drops the rest without a word."""
-    with suppress(OSError):  # its client may have left
-        connection.shutdown(socket.SHUT_RDWR)
-    return ConnectionResetError()

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import requests
 from werkzeug.wrappers import Request, Response
 
 from mldeploy.rehearsal.aws.interface import Transfer
+from mldeploy.rehearsal.aws.proxy import sent_on
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -28,8 +28,7 @@ USER = "AWS"
 """The user's name in every login to ECR."""
 
 _PATH = re.compile(r"/v2/(?P<repository>.+)/(?P<kind>manifests|blobs|tags)/(?P<rest>.+)")
-_HOP_BY_HOP = frozenset(("connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host"))
-_OURS = frozenset(("authorization", "content-length"))
+_OURS = frozenset(("authorization",))
 """What a request that is handed on has of its own."""
 _CHUNK = 1 << 20
 
@@ -110,7 +109,8 @@ class RegistryDoor:
         parts = _PATH.fullmatch(request.path)
         if request.method == "PUT" and parts and parts["kind"] == "manifests":
             return self._put_manifest(request, parts["repository"], parts["rest"])
-        return self._send(request, _chunks(request) if request.method == "PATCH" else request.get_data())
+        body = _chunks(request) if request.method == "PATCH" else request.get_data()
+        return sent_on(request, self._upstream, body, _OURS)
 
     def _put_manifest(self, request: Request, repository: str, reference: str) -> Response:
         text = request.get_data()
@@ -122,30 +122,12 @@ class RegistryDoor:
                 "because the tag is immutable."
             )
             return _refused(400, "TAG_INVALID", what)
-        answer = self._send(request, text)
+        answer = sent_on(request, self._upstream, text, _OURS)
         if answer.status_code == 201:
             digest = answer.headers["Docker-Content-Digest"]
             kind = request.content_type or ""
             self._repositories.pushed(Manifest(repository, tag, digest, kind, text.decode()))
         return answer
-
-    def _send(self, request: Request, body: Iterator[bytes] | bytes) -> Response:
-        """Hand a request on, and its answer back, neither of them held in memory."""
-        headers = {name: value for name, value in request.headers if name.lower() not in _HOP_BY_HOP | _OURS}
-        answer = requests.request(
-            request.method,
-            self._upstream + request.full_path.removesuffix("?"),
-            headers=headers,
-            data=body,
-            stream=True,
-            allow_redirects=False,
-            timeout=300,
-        )
-        kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP]
-        content = answer.raw.stream(_CHUNK, decode_content=False)
-        response = Response(content, answer.status_code, headers=kept, direct_passthrough=True)
-        response.call_on_close(answer.close)
-        return response
 
 
 def _chunks(request: Request) -> Iterator[bytes]:

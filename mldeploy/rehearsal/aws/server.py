@@ -22,12 +22,12 @@ os.environ.update(MOTO_IAM_LOAD_MANAGED_POLICIES="true", MOTO_EC2_LOAD_DEFAULT_A
 
 from moto import backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.serving import BaseWSGIServer
 
 from mldeploy.core.errors import MldeployError
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal import background
-from mldeploy.rehearsal.aws import contents, ec2, ecr, iam
+from mldeploy.rehearsal.aws import contents, ec2, ecr, elb, iam
 from mldeploy.rehearsal.aws.control import Control
 from mldeploy.rehearsal.aws.ecs import backend as ecs
 from mldeploy.rehearsal.aws.ecs.host import EngineHost, Host
@@ -37,13 +37,13 @@ from mldeploy.rehearsal.aws.ecs.stage import Stage
 from mldeploy.rehearsal.aws.frontdoor import FrontDoor
 from mldeploy.rehearsal.aws.registry import RegistryProgram
 from mldeploy.rehearsal.aws.registry_door import RegistryDoor
+from mldeploy.rehearsal.aws.serving import listening, serve
 from mldeploy.rehearsal.errors import RehearsalError
 from mldeploy.rehearsal.place import Place, Process
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from mldeploy.rehearsal.aws.wire import Application
 
 REGION = "us-east-1"
 FRONT_DOOR, REGISTRY_DOOR, REGISTRY = 4566, 5000, 5001
@@ -69,13 +69,6 @@ class Options:
         parser.add_argument("--no-containers", dest="containers", action="store_false")
         parser.add_argument("--tied", action="store_true", help="end when standard input ends")
         return cls(**vars(parser.parse_args(arguments)))
-
-
-class Silent(WSGIRequestHandler):
-    """Writes no line for a request: the front door remembers them."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
 
 
 class Addresses:
@@ -134,11 +127,12 @@ def _open(options: Options, stack: ExitStack) -> Place:
         ecr.install(registry, registry_door, address)
         ec2.install()
         iam.install()
+        elb.install(stage)
         ecs.install(stage)
     front = FrontDoor(DomainDispatcherApplication(create_backend_app), key)
     server.app = Control(front, registry_door, token, lambda: contents.listed(REGION), _reset)
     _serve(server, stack)
-    _serve(_listening(addresses.own, REGISTRY_DOOR, registry_door), stack)
+    _serve(listening(addresses.own, REGISTRY_DOOR, registry_door), stack)
     return Place(
         url=f"http://{addresses.own}:{FRONT_DOOR}",
         name=name,
@@ -156,8 +150,8 @@ def _claimed() -> tuple[Addresses, BaseWSGIServer]:
     for _ in range(100):
         addresses = Addresses()
         try:
-            return addresses, _listening(addresses.own, FRONT_DOOR, _nobody)
-        except (OSError, SystemExit):  # the server leaves the program where the address is taken
+            return addresses, listening(addresses.own, FRONT_DOOR, _nobody)
+        except OSError:
             continue
     todo = "On Linux every address that begins with 127. can be used; on other systems a rehearsal cannot run yet."
     raise RehearsalError("rehearsal", "no address of this machine can be listened on", todo)
@@ -167,18 +161,15 @@ def _nobody(_environ: WSGIEnvironment, _start: StartResponse) -> Iterable[bytes]
     raise ConnectionResetError
 
 
-def _listening(host: str, port: int, application: Application) -> BaseWSGIServer:
-    return make_server(host, port, application, threaded=True, request_handler=Silent)
-
-
 def _serve(server: BaseWSGIServer, stack: ExitStack) -> None:
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    serve(server)
     stack.callback(server.shutdown)
 
 
 def _reset() -> None:
     ecs.clear()
     ecr.clear()
+    elb.clear()
     backends.get_backend("moto_api")["global"].reset()
 
 

@@ -84,7 +84,11 @@ class RehearsedECS(EC2ContainerServiceBackend):
         )
         if definition.status != "ACTIVE":
             raise EcsClientException("TaskDefinition is inactive")
-        changes = properties.get("network_configuration") or properties.pop("force_new_deployment", False)
+        changes = (
+            properties.get("network_configuration")
+            or properties.pop("force_new_deployment", False)
+            or properties.get("load_balancers") not in (None, service.load_balancers)
+        )
         if configuration := properties.pop("deployment_configuration", None):
             service.deployment_configuration = {**service.deployment_configuration, **configuration}
         super().update_service(properties)
@@ -157,7 +161,7 @@ class RehearsedECSResponse(EC2ContainerServiceResponse):
         answer = super().create_service()
         (made,), _ = self.ecs_backend.describe_services(cluster, [name])
         assert isinstance(made, RehearsedService)  # noqa: S101 - `install` sees to it
-        made.begin(self._get_param("deploymentConfiguration"), token)
+        made.begin(self._get_param("deploymentConfiguration"), token, self._get_param("healthCheckGracePeriodSeconds"))
         return answer
 
     def run_task(self) -> ActionResult:

@@ -34,10 +34,11 @@ class Addresses:
 
 def is_open(interface: NetworkInterface, port: int) -> bool:
     """The security groups let somebody outside reach this TCP port: on one machine nobody is told from anybody else."""
-    return any(_admits(group, port) for group in interface.group_set)
+    return any(admits(group, port) for group in interface.group_set)
 
 
-def _admits(group: SecurityGroup, port: int) -> bool:
+def admits(group: SecurityGroup, port: int) -> bool:
+    """One of its rules is about this TCP port, and about addresses."""
     return any(
         rule.ip_range and (rule.ip_protocol == "-1" or (rule.ip_protocol == "tcp" and _covers(rule, port)))
         for rule in group.ingress_rules

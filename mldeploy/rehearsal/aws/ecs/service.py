@@ -10,11 +10,12 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.ecs.models import Service
 
+from mldeploy.rehearsal.aws import elb
 from mldeploy.rehearsal.aws.ecs.roles import RoleError
 from mldeploy.rehearsal.aws.ecs.rollout import COMPLETED, FAILED, IN_PROGRESS, Rollout
 from mldeploy.rehearsal.aws.ecs.task import CONTAINER_EXITED, FAILED_TO_START, SCHEDULER_INITIATED, RehearsedTask
@@ -22,6 +23,7 @@ from mldeploy.rehearsal.aws.ecs.task import CONTAINER_EXITED, FAILED_TO_START, S
 _TICK = 0.2
 """Seconds between two looks of the scheduler."""
 _UNHEALTHY = "Task failed container health checks"
+_UNANSWERED = "Task failed ELB health checks in"
 
 
 class RehearsedService(Service):
@@ -30,15 +32,19 @@ class RehearsedService(Service):
     def __init__(self, *, desired_count: int, network_configuration: Any = None, **others: Any) -> None:
         self._rollouts: list[Rollout] = []
         self._last_good: Rollout | None = None
+        self._targets: dict[str, list[elb.Target]] = {}
+        self._leaving: set[str] = set()
         self._mutex = threading.RLock()
         self.deployment_configuration: dict[str, Any] = {}
         self.client_token = ""
+        self.health_check_grace_period_seconds: int | None = None
         self.created_at = datetime.now(UTC)
         super().__init__(desired_count=desired_count, network_configuration=_named(network_configuration), **others)
         self._rollouts = [Rollout(str(self.task_definition), self.network_configuration)]
 
-    def begin(self, configuration: Mapping[str, Any] | None, token: str | None) -> None:
-        """Start to schedule. configuration: `deploymentConfiguration` as it was sent."""
+    def begin(self, configuration: Mapping[str, Any] | None, token: str | None, grace: int | None) -> None:
+        """Start to schedule. configuration, grace: `deploymentConfiguration`, `healthCheckGracePeriodSeconds`."""
+        self.health_check_grace_period_seconds = grace
         self.deployment_configuration = {**_DEFAULTS, **(configuration or {})}
         self.client_token = token or ""
         threading.Thread(target=self._schedule, daemon=True).start()
@@ -112,7 +118,9 @@ class RehearsedService(Service):
         for rollout in self._rollouts:
             self._count_failures(rollout)
         self._judge(primary)
-        live = [task for task in self.tasks if task.desired_status == "RUNNING"]
+        live = [task for task in self.tasks if task.desired_status == "RUNNING" and task.id not in self._leaving]
+        for task in live:
+            self._balance(task)
         mine = [task for task in live if task.started_by == primary.identity]
         old = [task for task in live if task.started_by != primary.identity]
         self._start(primary, len(mine), len(live))
@@ -125,12 +133,15 @@ class RehearsedService(Service):
         for task in list(self._backend.tasks.get(self.cluster_name, {}).values()):
             if not isinstance(task, RehearsedTask) or task.started_by != rollout.identity or task.id in rollout.counted:
                 continue
-            if task.is_well:
+            if self._is_well(task):
                 rollout.streak = 0
                 continue
             if task.last_status == "RUNNING" and task.health_status == "UNHEALTHY":
                 self.tell(f"(task {task.id}) failed container health checks.")
                 task.stop(_UNHEALTHY, SCHEDULER_INITIATED)
+            elif task.last_status == "RUNNING" and (group := self._unanswered(task)):
+                self.tell(f"(task {task.id}) is unhealthy in (target-group {group}).")
+                task.stop(f"{_UNANSWERED} (target-group {group})", SCHEDULER_INITIATED)
             elif task.desired_status != "STOPPED" or not _has_failed(task):
                 continue
             rollout.counted.add(task.id)
@@ -182,9 +193,9 @@ class RehearsedService(Service):
         if primary.state == FAILED:
             return
         lower = math.ceil(self.desired_count * self.deployment_configuration["minimumHealthyPercent"] / 100)
-        well = sum(task.is_well for task in live)
+        well = sum(self._is_well(task) for task in live)
         for task in old:
-            if not task.is_well:
+            if not self._is_well(task):
                 self._retire(task, primary)
             elif well > lower:
                 well -= 1
@@ -192,7 +203,40 @@ class RehearsedService(Service):
 
     def _retire(self, task: RehearsedTask, primary: Rollout) -> None:
         self.tell(f"has stopped 1 running tasks: (task {task.id}).")
-        task.stop(f"Scaling activity initiated by (deployment {primary.identity})", SCHEDULER_INITIATED)
+        self._leaving.add(task.id)
+        reason = f"Scaling activity initiated by (deployment {primary.identity})"
+        threading.Thread(target=self._see_off, args=(task, reason), daemon=True).start()
+
+    def _see_off(self, task: RehearsedTask, reason: str) -> None:
+        """Let it answer what it has been asked, and stop it."""
+        for target in self._targets.pop(task.id, ()):
+            elb.of(self.region_name).remove(target)
+        task.stop(reason, SCHEDULER_INITIATED)
+
+    def _balance(self, task: RehearsedTask) -> None:
+        """Register a task with the load balancers, once it runs."""
+        address = task.container_address
+        if address is None or task.id in self._targets:
+            return
+        self._targets[task.id] = [
+            elb.of(self.region_name).add(each["targetGroupArn"], task.private_ip, address, int(each["containerPort"]))
+            for each in self.load_balancers
+        ]
+
+    def _is_well(self, task: RehearsedTask) -> bool:
+        """It is healthy by itself, and each load balancer says so, too."""
+        if not task.is_well or task.id in self._leaving:
+            return False
+        targets = self._targets.get(task.id)
+        return targets is not None and all(each.state == elb.HEALTHY for each in targets)
+
+    def _unanswered(self, task: RehearsedTask) -> str:
+        """The target group in which a task that had time enough is unhealthy; empty if there is none."""
+        started = task.started_at or datetime.now(UTC)
+        if datetime.now(UTC) - started < timedelta(seconds=(self.health_check_grace_period_seconds or 0)):
+            return ""
+        bad = (each.group.arn for each in self._targets.get(task.id, ()) if each.state == elb.UNHEALTHY)
+        return next(bad, "")
 
     def _settle(self, primary: Rollout) -> None:
         """See whether it is over."""
@@ -205,7 +249,7 @@ class RehearsedService(Service):
         self._rollouts[1:] = [each for each in self._rollouts[1:] if each.identity in with_tasks]
         if primary is not self._rollouts[0] or primary.state != IN_PROGRESS or len(self._rollouts) > 1:
             return
-        if sum(task.is_well for task in tasks) >= self.desired_count:
+        if sum(self._is_well(task) for task in tasks) >= self.desired_count:
             primary.turn(COMPLETED, f"ECS deployment {primary.identity} completed.")
             self._last_good = primary
             self.tell(f"(deployment {primary.identity}) deployment completed.")
@@ -216,7 +260,9 @@ _DEFAULTS = {"maximumPercent": 200, "minimumHealthyPercent": 100}
 
 
 def _has_failed(task: RehearsedTask) -> bool:
-    return task.stop_code in (FAILED_TO_START, CONTAINER_EXITED) or task.stopped_reason == _UNHEALTHY
+    return task.stop_code in (FAILED_TO_START, CONTAINER_EXITED) or task.stopped_reason.startswith(
+        (_UNHEALTHY, _UNANSWERED)
+    )
 
 
 def _threshold(configuration: Mapping[str, Any] | None, desired: int) -> int:

@@ -1,0 +1,244 @@
+"""The load balancer: a proxy on an address of its own, which sends requests to the tasks that are healthy.
+
+Standard: Elastic Load Balancing, "Target groups for your Application Load Balancers".
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import requests
+from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
+from moto.ec2.models import ec2_backends
+from moto.elbv2 import urls
+from moto.elbv2.exceptions import DuplicateLoadBalancerName
+from moto.elbv2.models import (
+    ELBv2Backend,
+    FakeHealthStatus,
+    FakeListener,
+    FakeLoadBalancer,
+    FakeTargetGroup,
+    elbv2_backends,
+)
+from werkzeug.serving import BaseWSGIServer
+from werkzeug.wrappers import Request, Response
+
+from mldeploy.rehearsal.aws.ecs.network import admits
+from mldeploy.rehearsal.aws.ecs.stage import Stage
+from mldeploy.rehearsal.aws.proxy import sent_on
+from mldeploy.rehearsal.aws.serving import cut, listening, serve
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+INITIAL, HEALTHY, UNHEALTHY, DRAINING = "initial", "healthy", "unhealthy", "draining"
+_TICK = 0.1
+
+
+@dataclass
+class Target:
+    """A task behind a target group. address: HOST:PORT, from here. busy: requests that it has not answered yet."""
+
+    group: FakeTargetGroup
+    private_ip: str
+    address: str
+    pace: float
+    state: str = INITIAL
+    busy: int = 0
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def watch(self) -> None:
+        """Ask for its health again and again, until it drains."""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        good = bad = 0
+        while self.state != DRAINING:
+            good, bad = (good + 1, 0) if self._answers() else (0, bad + 1)
+            with self._changed:
+                if self.state != DRAINING and good >= int(self.group.healthy_threshold_count):
+                    self.state = HEALTHY
+                elif self.state != DRAINING and bad >= int(self.group.unhealthy_threshold_count):
+                    self.state = UNHEALTHY
+            time.sleep(max(_TICK, self.pace * int(self.group.health_check_interval_seconds)))
+
+    def _answers(self) -> bool:
+        url = f"http://{self.address}{self.group.health_check_path}"
+        try:
+            answer = requests.get(url, timeout=int(self.group.health_check_timeout_seconds), allow_redirects=False)
+        except requests.RequestException:
+            return False
+        return 200 <= answer.status_code < 300
+
+    @contextmanager
+    def serving(self) -> Iterator[bool]:
+        """While the block lasts it has one more request; False if it takes none any more."""
+        with self._changed:
+            takes = self.state == HEALTHY
+            self.busy += takes
+        try:
+            yield takes
+        finally:
+            with self._changed:
+                self.busy -= takes
+                self._changed.notify_all()
+
+    def drain(self) -> None:
+        """Take no request any more; return once all are answered, or after the group's delay."""
+        with self._changed:
+            self.state = DRAINING
+            delay = float(str(self.group.attributes["deregistration_delay.timeout_seconds"]))
+            self._changed.wait_for(lambda: self.busy == 0, delay)
+
+
+class Balancing:
+    """A WSGI application: one listener of one load balancer."""
+
+    def __init__(self, backend: RehearsedELB, balancer: FakeLoadBalancer, listener: FakeListener) -> None:
+        self._backend = backend
+        self._balancer = balancer
+        self._listener = listener
+        self._turn = itertools.count()
+
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        groups = ec2_backends[ACCOUNT][self._backend.region_name]
+        found = (groups.get_security_group_from_id(identity) for identity in self._balancer.security_groups)
+        if not any(group is not None and admits(group, int(self._listener.port)) for group in found):
+            raise cut(environ["werkzeug.socket"])
+        return self._answer(Request(environ))(environ, start)
+
+    def _answer(self, request: Request) -> Response:
+        targets = self._backend.behind(self._listener)
+        body, first = request.get_data(), next(self._turn)
+        for number in range(len(targets)):
+            target = targets[(first + number) % len(targets)]
+            with target.serving() as takes:
+                if takes:
+                    return self._ask(request, body, target)
+        return Response("503 Service Temporarily Unavailable\n", 503)
+
+    def _ask(self, request: Request, body: bytes, target: Target) -> Response:
+        try:
+            answer = sent_on(request, f"http://{target.address}", body)
+            answer.direct_passthrough = False
+            answer.make_sequence()  # the target is busy until it has said all
+        except requests.RequestException:
+            return Response("502 Bad Gateway\n", 502)
+        return answer
+
+
+class RehearsedELB(ELBv2Backend):
+    """moto's, with listeners that answer and targets that are asked for their health."""
+
+    stage: ClassVar[Stage]
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self._doors: dict[str, BaseWSGIServer] = {}
+        self._targets: dict[tuple[str, str], Target] = {}
+
+    @property
+    def _url_module(self) -> SimpleNamespace:
+        return SimpleNamespace(url_bases=urls.url_bases, url_paths=urls.url_paths)
+
+    def create_load_balancer(self, name: str, *args: Any, **others: Any) -> FakeLoadBalancer:
+        if any(balancer.name == name for balancer in self.load_balancers.values()):
+            raise DuplicateLoadBalancerName
+        made = super().create_load_balancer(name, *args, **others)
+        made.dns_name = self.stage.addresses.take()
+        return made
+
+    def create_listener(
+        self, load_balancer_arn: str, protocol: str, port: str, *args: Any, **others: Any
+    ) -> FakeListener:
+        made = super().create_listener(load_balancer_arn, protocol, port, *args, **others)
+        balancer = self.load_balancers[load_balancer_arn]
+        if made.protocol == "HTTP":
+            door = listening(balancer.dns_name, int(port), Balancing(self, balancer, made))
+            serve(door)
+            self._doors[made.arn] = door
+        return made
+
+    def delete_listener(self, listener_arn: str) -> FakeListener:
+        self._close(listener_arn)
+        return super().delete_listener(listener_arn)
+
+    def delete_load_balancer(self, arn: str) -> None:
+        if balancer := self.load_balancers.get(arn):
+            for listener in list(balancer.listeners):
+                self._close(listener)
+            self.stage.addresses.give_back(balancer.dns_name)
+        super().delete_load_balancer(arn)
+
+    def clear(self) -> None:
+        """Answer nobody any more."""
+        for listener in list(self._doors):
+            self._close(listener)
+        for target in list(self._targets.values()):
+            target.state = DRAINING
+
+    def _close(self, listener: str) -> None:
+        if door := self._doors.pop(listener, None):
+            door.shutdown()
+            door.server_close()
+
+    def behind(self, listener: FakeListener) -> list[Target]:
+        """All targets to which a listener sends requests, healthy or not."""
+        groups = {
+            arn
+            for action in listener.default_actions
+            if action.type == "forward"
+            for arn in self._get_target_group_arns_from(action_data=action.data)
+        }
+        return [target for (group, _), target in list(self._targets.items()) if group in groups]
+
+    def add(self, group: str, private_ip: str, address: str, port: int) -> Target:
+        """Register a task, and watch over its health. address: its IP from here."""
+        known = self.target_groups[group]
+        known.register([{"Id": private_ip, "Port": port}])
+        target = Target(known, private_ip, f"{address}:{port}", self.stage.pace)
+        self._targets[group, private_ip] = target
+        target.watch()
+        return target
+
+    def remove(self, target: Target) -> None:
+        """Deregister it; returns once it has drained."""
+        target.drain()
+        self._targets.pop((target.group.arn, target.private_ip), None)
+        if target.private_ip in target.group.targets:
+            target.group.deregister([{"Id": target.private_ip}])
+
+    def describe_target_health(self, target_group_arn: str, targets: list[dict[str, Any]]) -> list[FakeHealthStatus]:
+        found = super().describe_target_health(target_group_arn, targets)
+        for status in found:
+            if target := self._targets.get((target_group_arn, status.instance_id)):
+                status.status = target.state
+        return found
+
+
+def of(region: str) -> RehearsedELB:
+    """The one that is played."""
+    backend = elbv2_backends[ACCOUNT][region]
+    assert isinstance(backend, RehearsedELB)  # noqa: S101 - `install` sees to it
+    return backend
+
+
+def clear() -> None:
+    """Answer nobody any more, in any account."""
+    for regions in list(elbv2_backends.values()):
+        for backend in list(regions.values()):
+            if isinstance(backend, RehearsedELB):
+                backend.clear()
+
+
+def install(stage: Stage) -> None:
+    """Let moto play load balancing so. Once for each process: moto's backends are the process's."""
+    RehearsedELB.stage = stage
+    elbv2_backends.backend = RehearsedELB
