@@ -1,0 +1,48 @@
+"""What is used of the Kubernetes SDK, imported in one place.
+
+`kubernetes` imports its dynamic client, and that the package kubernetes-validate if there is one: 1.5 s of reading
+grammars for a check that nobody asks for here. So it is not there while the SDK is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_UNWANTED = "kubernetes_validate"
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    if module in sys.modules:  # somebody needs it: the time is spent
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]  # Python's own sign that it cannot be imported
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
+with _without(_UNWANTED):
+    from kubernetes.client.api_client import ApiClient
+    from kubernetes.client.configuration import Configuration
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.config.config_exception import ConfigException
+    from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigMerger, new_client_from_config
+    from kubernetes.stream.ws_client import PortForward, WSClient, portforward_call, websocket_call
+
+__all__ = [
+    "KUBE_CONFIG_DEFAULT_LOCATION",
+    "ApiClient",
+    "ApiException",
+    "ConfigException",
+    "Configuration",
+    "KubeConfigMerger",
+    "PortForward",
+    "WSClient",
+    "new_client_from_config",
+    "portforward_call",
+    "websocket_call",
+]
