@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 
@@ -39,13 +40,42 @@ PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
 }
 
 
+class Commands(Mapping[str, typer.core.TyperCommand]):
+    """Every command by its name, made when it is asked for: a command line needs one, and only `--help` all of them."""
+
+    def __getitem__(self, name: str) -> typer.core.TyperCommand:
+        return _made(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for faces in PANELS.values() for name in faces)
+
+    def __len__(self) -> int:
+        return sum(map(len, PANELS.values()))
+
+
+@cache
+def _made(name: str) -> typer.core.TyperCommand:
+    for panel, faces in PANELS.items():
+        if name in faces:
+            alone = typer.Typer(rich_markup_mode="rich", add_completion=False)
+            alone.command(name, rich_help_panel=panel)(run.command(faces[name]))
+            command = typer.main.get_command(alone)
+            assert isinstance(command, typer.core.TyperCommand)  # noqa: S101 - an application of one command is one
+            return command
+    raise KeyError(name)
+
+
+class Group(typer.core.TyperGroup):
+    """`mldeploy` itself."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": Commands()})
+
+
 def build_app() -> typer.Typer:
     """Put the commands together."""
-    app = typer.Typer(rich_markup_mode="rich", pretty_exceptions_enable=False)
+    app = typer.Typer(cls=Group, rich_markup_mode="rich", pretty_exceptions_enable=False)
     app.callback(invoke_without_command=True)(root)
-    for panel, faces in PANELS.items():
-        for name, face in faces.items():
-            app.command(name, rich_help_panel=panel)(run.command(face))
     return app
 
 

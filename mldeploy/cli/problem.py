@@ -60,6 +60,7 @@ def _misused(error: typer.TyperException) -> Problem:
     option: str | None = getattr(error, "option_name", None)
     if option and context and message.startswith("No such option"):
         known = [name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
+        known += context.help_option_names
         near = difflib.get_close_matches(option, known, n=1)
         message = f"no such option: {option}" + (f"; did you mean {near[0]}?" if near else "")
     return Problem(ExitCode.USAGE, where, message[:1].lower() + message[1:], todo)

@@ -53,8 +53,23 @@ class Engine:
         return Engine.connect().client
 
 
+class _Client(APIClient):
+    """Learns the engine's API version from a ping, which takes it less than a tenth of the time of `/version`.
+
+    The SDK has no public way to say so; one whose constructor no longer asks here asks in its own way.
+    """
+
+    def _retrieve_server_version(self) -> str:
+        try:
+            answer = self.get(f"{self.base_url}/_ping", timeout=self.timeout)
+        except RequestException as error:
+            raise DockerException(f"Error while asking for the API version: {error}") from error
+        told = answer.headers.get("Api-Version") if answer.ok else None
+        return told or str(super()._retrieve_server_version())  # type: ignore[misc]  # the stubs leave it out
+
+
 def _client(endpoint: str, tls: TLSConfig | None) -> APIClient:
-    return APIClient(endpoint, tls=tls or False, use_ssh_client=True)
+    return _Client(endpoint, tls=tls or False, use_ssh_client=True)
 
 
 def _endpoint() -> tuple[str, TLSConfig | None]:
