@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 from docker import APIClient
 
-from mldeploy.rehearsal.aws.registry import RegistryProgram
+from mldeploy.rehearsal.registry.program import RegistryProgram
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 

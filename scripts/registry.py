@@ -1,7 +1,7 @@
 """See to it that there is a registry to rehearse with: root on Debian and Ubuntu gets the distribution's."""
 
-from mldeploy.rehearsal.aws.registry import program
 from mldeploy.rehearsal.errors import RehearsalError
+from mldeploy.rehearsal.registry.program import program
 from scripts.machine import Machine, apt_install, machine_lock, run, say
 
 PACKAGE = "docker-registry"

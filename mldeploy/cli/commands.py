@@ -340,15 +340,19 @@ def rehearse(
     action: Annotated[
         options.Rehearsed, typer.Argument(metavar="up|down|status", help="Start it, end it, or say what it holds.")
     ],
+    cloud: Annotated[
+        str | None,
+        typer.Argument(metavar="[CLOUD]", help="Which cloud: `aws`; all of them if none.", show_default=False),
+    ] = None,
 ) -> None:
-    """Keep a stand-in for AWS on this machine, against which every command with `--rehearse` works.
+    """Keep stand-ins for the clouds on this machine, against which every command with `--rehearse` works.
 
-    It holds repositories, runs tasks as containers on the Docker Engine, and refuses what AWS would refuse. `down`
-    removes its containers, its images, its processes and its files; nothing of a rehearsal is left then.
+    They hold repositories, run what is deployed as containers on the Docker Engine, and refuse what a cloud would
+    refuse. `down` removes their containers, images, processes and files; nothing of a rehearsal is left then.
     """
     from mldeploy.cli.work import rehearsing
 
-    rehearsing.rehearse(run, action)
+    rehearsing.rehearse(run, action, cloud)
 
 
 def version(run: Run) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
+
+from mldeploy.config.endpoints import Endpoints
+from mldeploy.config.secret import Secret
 
 FILE = "place.json"
 LABEL = "mldeploy.rehearsal"
@@ -39,18 +43,32 @@ class Process:
 class Place:
     """A rehearsal that runs, or ran.
 
-    url: its front door. name: the value of LABEL on its containers. key, secret, token: what its callers show it; they
-    are good nowhere else. registry: HOST:PORT. processes: all that it consists of, the one that ends the others first.
+    url: its front door. name: the value of LABEL on its containers. token: what its own interface asks for. registry:
+    HOST:PORT. processes: all that it consists of, the one that ends the others first. credentials: what its callers
+    show it; they are good nowhere else. services, ca_bundle: as in `Endpoints`. cloud_url: what `Endpoints.url` is.
     """
 
     url: str
     name: str
     region: str
-    key: str
-    secret: str
     token: str
     registry: str
     processes: tuple[Process, ...]
+    cloud_url: str = ""
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    services: Mapping[str, str] = field(default_factory=dict)
+    ca_bundle: str = ""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """What a provider is given instead of the public cloud."""
+        return Endpoints(
+            self.cloud_url,
+            tuple((name, Secret(value)) for name, value in self.credentials.items()),
+            self.region,
+            Path(self.ca_bundle) if self.ca_bundle else None,
+            tuple(self.services.items()),
+        )
 
     def write(self, folder: Path) -> None:
         """At once or not at all, and for nobody else to read."""

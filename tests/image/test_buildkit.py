@@ -20,7 +20,7 @@ from mldeploy.image.builder import client
 from mldeploy.image.errors import BuildError, EngineError
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
-from mldeploy.rehearsal.aws.registry import PROGRAMS, RegistryProgram
+from mldeploy.rehearsal.registry.program import PROGRAMS, RegistryProgram
 from tests.image.conftest import Built
 from tests.image.shop import Shop, write
 

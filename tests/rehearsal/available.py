@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from mldeploy.rehearsal.aws.registry import program
 from mldeploy.rehearsal.errors import RehearsalError
+from mldeploy.rehearsal.registry.program import program
 
 
 def require_registry() -> None:

@@ -13,13 +13,14 @@ import psutil
 import pytest
 
 from mldeploy.image.engine import Engine
-from mldeploy.rehearsal import standins
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
 from mldeploy.rehearsal.place import LABEL, Place
+from mldeploy.rehearsal.standins import named
 from tests.rehearsal.account import BASE
 from tests.rehearsal.available import require_registry
 
 pytestmark = pytest.mark.engine
+AWS = named("aws")
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
     """A state folder in which nothing runs any more afterwards."""
     require_registry()
     yield tmp_path
-    standins.down(tmp_path)
+    AWS.down(tmp_path)
 
 
 def alive(place: Place) -> list[psutil.Process]:
@@ -36,35 +37,35 @@ def alive(place: Place) -> list[psutil.Process]:
 
 def test_it_is_started_once_however_many_ask_for_it(state: Path) -> None:
     with ThreadPoolExecutor() as pool:
-        places = list(pool.map(lambda _: standins.up(state), range(3)))
+        places = list(pool.map(lambda _: AWS.up(state), range(3)))
     assert len({place.url for place in places}) == 1
-    assert standins.running(state) == places[0]
+    assert AWS.running(state) == places[0]
     assert Rehearsal(places[0]).contents() == ()
 
 
 def test_nothing_is_left_of_it(state: Path, engine: Engine) -> None:
-    place = standins.up(state)
+    place = AWS.up(state)
     tag = f"t{uuid.uuid4().hex[:10]}"
     engine.client.tag(BASE, f"{place.registry}/app", tag)
     container = engine.client.create_container(BASE, "true", labels={LABEL: place.name})
-    assert standins.down(state)
+    assert AWS.down(state)
     assert alive(place) == []
     assert list(state.iterdir()) == []
     assert container["Id"] not in [each["Id"] for each in engine.client.containers(all=True)]
     names = [name for image in engine.client.images() for name in image["RepoTags"] or ()]
     assert not [name for name in names if name.startswith(place.registry)]
-    assert not standins.down(state)
-    assert standins.running(state) is None
+    assert not AWS.down(state)
+    assert AWS.running(state) is None
 
 
 @pytest.mark.parametrize("victim", [0, 1], ids=["stand-in", "registry"])
 def test_one_that_was_killed_is_noticed_and_replaced(state: Path, engine: Engine, victim: int) -> None:
-    first = standins.up(state)
+    first = AWS.up(state)
     container = engine.client.create_container(BASE, "true", labels={LABEL: first.name})
     alive(first)[victim].kill()
     psutil.wait_procs(alive(first)[victim : victim + 1], timeout=10)
-    assert standins.running(state) is None
-    second = standins.up(state)
+    assert AWS.running(state) is None
+    second = AWS.up(state)
     assert second.name != first.name
     assert alive(first) == []
     assert container["Id"] not in [each["Id"] for each in engine.client.containers(all=True)]

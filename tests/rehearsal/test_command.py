@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Command
+from tests.cli.command import Command, Result
 from tests.rehearsal.available import require_registry
 
 pytestmark = pytest.mark.engine
@@ -27,11 +27,18 @@ def mldeploy(tmp_path: Path) -> Iterator[Command]:
     command("rehearse", "down")
 
 
+def aws(done: Result) -> dict[str, object]:
+    """What is said of the stand-in for AWS."""
+    clouds = done.document["clouds"]
+    assert isinstance(clouds, list)
+    return next(each for each in clouds if each["name"] == "aws")
+
+
 def test_it_goes_up_says_what_it_holds_and_goes_down(mldeploy: Command) -> None:
-    assert mldeploy("rehearse", "status", "--json").document["state"] == "down"
-    up = mldeploy("rehearse", "up", "--json").document
+    assert aws(mldeploy("rehearse", "status", "--json"))["state"] == "down"
+    up = aws(mldeploy("rehearse", "up", "aws", "--json"))
     assert (up["state"], up["cloud"], up["contents"]) == ("up", "AWS", [])
-    assert mldeploy("rehearse", "up", "--json").document == up
+    assert aws(mldeploy("rehearse", "up", "aws", "--json")) == up
     assert "is played at" in mldeploy("rehearse", "status").out
     assert mldeploy("rehearse", "down").code == 0
     assert list(mldeploy.state.iterdir()) == []
@@ -42,7 +49,24 @@ def test_a_command_that_is_rehearsed_starts_it_and_says_so(mldeploy: Command) ->
     assert done.code == 0
     assert done.err.startswith("rehearsal: this machine plays AWS at http://127.")
     assert done.document["rehearsal"] is True
-    assert mldeploy("rehearse", "status", "--json").document["state"] == "up"
+    assert aws(mldeploy("rehearse", "status", "--json"))["state"] == "up"
+
+
+def test_all_go_up_and_down_together(mldeploy: Command) -> None:
+    """Those whose packages are installed, as they are here."""
+    done = mldeploy("rehearse", "up", "--json")
+    assert done.code == 0, done.err
+    clouds = done.document["clouds"]
+    assert isinstance(clouds, list)
+    assert {each["state"] for each in clouds} == {"up"}
+    assert mldeploy("rehearse", "down").code == 0
+    assert list(mldeploy.state.iterdir()) == []
+
+
+def test_a_cloud_that_nobody_plays_is_answered_with_those_that_are_played(mldeploy: Command) -> None:
+    done = mldeploy("rehearse", "up", "atlantis", "--json")
+    assert done.code == 2
+    assert "aws" in str(done.error["todo"])
 
 
 def test_a_rehearsal_leaves_the_real_journals_alone(mldeploy: Command) -> None:
@@ -69,7 +93,7 @@ def test_an_action_that_does_not_exist_is_answered_with_those_that_do(mldeploy: 
 def test_without_a_registry_one_sentence_says_what_to_install(mldeploy: Command, tmp_path: Path) -> None:
     empty = tmp_path / "bin"
     empty.mkdir()
-    done = mldeploy.with_env(PATH=str(empty))("rehearse", "up", "--json")
+    done = mldeploy.with_env(PATH=str(empty))("rehearse", "up", "aws", "--json")
     assert done.code != 0
     assert "registry" in str(done.error["what"])
     assert "apt-get install docker-registry" in f"{done.error['what']} {done.error['todo']}"

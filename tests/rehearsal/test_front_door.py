@@ -31,10 +31,10 @@ def test_every_call_is_numbered_and_known_by_its_name_in_iam(rehearsal: Rehearsa
     aws.ecs.create_cluster(clusterName="c")
     aws.logs.create_log_group(logGroupName="/g")
     assert rehearsal.calls() == (
-        Call(1, "sts", "GetCallerIdentity", writing=False),
-        Call(2, "ec2", "DescribeVpcs", writing=False),
-        Call(3, "ecs", "CreateCluster", writing=True),
-        Call(4, "logs", "CreateLogGroup", writing=True),
+        Call(1, "sts:GetCallerIdentity", writing=False),
+        Call(2, "ec2:DescribeVpcs", writing=False),
+        Call(3, "ecs:CreateCluster", writing=True),
+        Call(4, "logs:CreateLogGroup", writing=True),
     )
 
 
@@ -109,7 +109,7 @@ def test_the_sdk_heals_what_happens_once(rehearsal: Rehearsal) -> None:
     rehearsal.faults.order(Fault(Kind.THROTTLE, "ecs:CreateCluster"), Fault(Kind.CUT_BEFORE, "iam:ListRoles"))
     patient.ecs.create_cluster(clusterName="c")
     patient.iam.list_roles()
-    assert [call.operation for call in rehearsal.calls()] == ["CreateCluster"] * 2 + ["ListRoles"] * 2
+    assert [call.action for call in rehearsal.calls()] == ["ecs:CreateCluster"] * 2 + ["iam:ListRoles"] * 2
 
 
 def test_a_fault_can_be_ordered_for_a_numbered_call_alone(rehearsal: Rehearsal, aws: Clients) -> None:

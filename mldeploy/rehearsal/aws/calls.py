@@ -24,26 +24,11 @@ class Protocol(StrEnum):
 
 
 @dataclass(frozen=True)
-class Call:
-    """One API call. number: its place among all since the start or the last reset, from 1.
-
-    service, operation: as IAM names them, `ecs` and `CreateService`. writing: it may change something.
-    """
-
-    number: int
-    service: str
-    operation: str
-    writing: bool
-
-    @property
-    def action(self) -> str:
-        """IAM's name of it: `ecs:CreateService`."""
-        return f"{self.service}:{self.operation}"
-
-
-@dataclass(frozen=True)
 class Request:
-    """A call that has not been numbered yet. key: the access key id that it is signed with; empty: it is not signed."""
+    """A call that has not been numbered yet. service, operation: as IAM names them, `ecs` and `CreateService`.
+
+    key: the access key id that it is signed with; empty: it is not signed.
+    """
 
     service: str
     operation: str
@@ -52,6 +37,7 @@ class Request:
 
     @property
     def action(self) -> str:
+        """IAM's name of it: `ecs:CreateService`."""
         return f"{self.service}:{self.operation}"
 
     @property

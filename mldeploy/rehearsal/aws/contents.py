@@ -15,7 +15,7 @@ from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 
-from mldeploy.rehearsal.aws.interface import Thing
+from mldeploy.rehearsal.door.interface import Thing
 
 T = TypeVar("T")
 

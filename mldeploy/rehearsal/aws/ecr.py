@@ -14,11 +14,17 @@ from moto.ecr import urls
 from moto.ecr.models import ECRBackend, Image, Repository, ecr_backends
 from moto.ecr.responses import ECRResponse
 
-from mldeploy.rehearsal.aws.registry import RegistryProgram
-from mldeploy.rehearsal.aws.registry_door import USER, Manifest, RegistryDoor
+from mldeploy.rehearsal.registry.door import Manifest, Passwords
+from mldeploy.rehearsal.registry.program import RegistryProgram
 
 VALIDITY = timedelta(hours=12)
 """How long a login is said to be good. Standard: ECR, "Private registry authentication"."""
+
+
+def passwords() -> Passwords:
+    """The ones of ECR. Its user is always called so."""
+    wrong = "Your authorization token is invalid. Reauthenticate and try again."
+    return Passwords("AWS", wrong, "not authorized to perform: ecr:PutImage on repository")
 
 
 class Repositories:
@@ -27,8 +33,11 @@ class Repositories:
     def __init__(self, region: str) -> None:
         self._region = region
 
-    def has(self, repository: str) -> bool:
-        return repository in self._backend.repositories
+    def missing(self, repository: str) -> str:
+        if repository in self._backend.repositories:
+            return ""
+        account = DEFAULT_ACCOUNT_ID
+        return f"The repository with name '{repository}' does not exist in the registry with id '{account}'"
 
     def keeps(self, repository: str, tag: str) -> str:
         found = self._backend.repositories[repository]
@@ -105,11 +114,11 @@ class RehearsedECR(ECRBackend):
 class RehearsedECRResponse(ECRResponse):
     """moto's, with a password that is a secret, and that ends."""
 
-    door: ClassVar[RegistryDoor]
+    passwords: ClassVar[Passwords]
 
     def get_authorization_token(self) -> ActionResult:
         authorization = {
-            "authorizationToken": b64encode(f"{USER}:{self.door.pusher}".encode()).decode(),
+            "authorizationToken": b64encode(f"{self.passwords.user}:{self.passwords.pusher}".encode()).decode(),
             "expiresAt": datetime.now(UTC) + VALIDITY,
             "proxyEndpoint": f"http://{RehearsedECR.address}",
         }
@@ -122,8 +131,8 @@ def clear() -> None:
         RehearsedECR.registry.forget()
 
 
-def install(registry: RegistryProgram, door: RegistryDoor, address: str) -> None:
+def install(registry: RegistryProgram, passwords: Passwords, address: str) -> None:
     """Let moto play ECR with this registry. Once for each process: moto's backends are the process's."""
     RehearsedECR.registry, RehearsedECR.address = registry, address
-    RehearsedECRResponse.door = door
+    RehearsedECRResponse.passwords = passwords
     ecr_backends.backend = RehearsedECR

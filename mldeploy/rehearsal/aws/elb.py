@@ -32,8 +32,8 @@ from werkzeug.wrappers import Request, Response
 
 from mldeploy.rehearsal.aws.ecs.network import admits
 from mldeploy.rehearsal.aws.ecs.stage import Stage
-from mldeploy.rehearsal.aws.proxy import sent_on
-from mldeploy.rehearsal.aws.serving import cut, listening, serve
+from mldeploy.rehearsal.door.proxy import sent_on
+from mldeploy.rehearsal.door.serving import cut, listening, serve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
-from mldeploy.rehearsal.aws.calls import Protocol, Request
+from mldeploy.rehearsal.aws.calls import Protocol, Request, understood
+from mldeploy.rehearsal.door.faults import Kind
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import WSGIEnvironment
 
-    Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
-    """PEP 3333."""
+    from mldeploy.rehearsal.door.frontdoor import Application
+
+USER = "arn:aws:iam::123456789012:user/rehearsal"
+"""Who the caller is. The account is the one that moto plays."""
 
 _THROTTLED = {
     Protocol.JSON: (400, "ThrottlingException"),
@@ -46,14 +50,14 @@ def failed(request: Request) -> Response:
     return _error(request.protocol, 500, _FAILED[request.protocol], "An internal error occurred.")
 
 
-def denied(request: Request, user: str) -> Response:
-    """The caller, an ARN, lacks the permission."""
+def denied(request: Request) -> Response:
+    """The caller lacks the permission."""
     status, code = _DENIED[request.protocol]
     return _error(
         request.protocol,
         status,
         code,
-        f"User: {user} is not authorized to perform: {request.action} on resource: * "
+        f"User: {USER} is not authorized to perform: {request.action} on resource: * "
         f"because no identity-based policy allows the {request.action} action",
     )
 
@@ -61,6 +65,28 @@ def denied(request: Request, user: str) -> Response:
 def unknown_key(request: Request) -> Response:
     """The request is signed with a key that does not exist, or with none."""
     return _error(request.protocol, *_UNKNOWN_KEY[request.protocol])
+
+
+REFUSALS: Mapping[Kind, Callable[[Request], Response]] = MappingProxyType(
+    {Kind.THROTTLE: throttled, Kind.ERROR: failed, Kind.DENIED: denied}
+)
+
+
+class AwsLanguage:
+    """key: the one access key id that exists."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def understood(self, environ: WSGIEnvironment, body: bytes) -> Request:
+        authorization, target = (str(environ.get(name, "")) for name in ("HTTP_AUTHORIZATION", "HTTP_X_AMZ_TARGET"))
+        return understood(authorization, target, body)
+
+    def turned_away(self, asked: Request) -> Application | None:
+        return None if asked.key == self._key else unknown_key(asked)
+
+    def refusal(self, kind: Kind, asked: Request) -> Application:
+        return REFUSALS[kind](asked)
 
 
 def _error(protocol: Protocol, status: int, code: str, message: str) -> Response:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from mldeploy.ui.documents.rehearsal import RehearseDocument
+from mldeploy.ui.documents.rehearsal import CloudDocument, RehearseDocument
 from mldeploy.ui.page import Page, Style
 
 
 def rehearsal(document: RehearseDocument, page: Page) -> None:
     """`rehearse`."""
-    if document.url is None:
+    up = [each for each in document.clouds if each.url is not None]
+    if not up:
         page.line("Nothing is rehearsed. `mldeploy rehearse up` starts it, and so does any command with --rehearse.")
-        return
-    page.line((document.cloud, Style.STRONG), " is played at ", (document.url, Style.LINK), " on this machine.")
-    if document.contents:
-        page.line()
-        page.table(("KIND", "NAME"), [(each.kind, each.name) for each in document.contents])
+    for number, cloud in enumerate(up):
+        if number:
+            page.line()
+        _cloud(cloud, page)
+
+
+def _cloud(cloud: CloudDocument, page: Page) -> None:
+    page.line((cloud.cloud, Style.STRONG), " is played at ", (cloud.url or "", Style.LINK), " on this machine.")
+    if cloud.contents:
+        page.table(("KIND", "NAME"), [(each.kind, each.name) for each in cloud.contents])
     else:
-        page.line("It holds nothing. `mldeploy deploy -t fargate --rehearse` brings an app there.")
+        page.line("It holds nothing. `mldeploy deploy -t TARGET --rehearse` brings an app there.")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from mldeploy.rehearsal.aws.ecs.host import Host
-from mldeploy.rehearsal.aws.ecs.network import Addresses
-from mldeploy.rehearsal.aws.registry_door import RegistryDoor
+from mldeploy.rehearsal.containers.host import Host
+from mldeploy.rehearsal.containers.network import Addresses
+from mldeploy.rehearsal.registry.door import Passwords
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Stage:
     pace: float
     host: Host
     addresses: Addresses
-    registry: RegistryDoor
+    passwords: Passwords
 
     @property
     def lag(self) -> timedelta:

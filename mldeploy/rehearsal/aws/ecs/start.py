@@ -16,9 +16,8 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.ssm.models import ssm_backends
 
 from mldeploy.rehearsal.aws.ecs import roles
-from mldeploy.rehearsal.aws.ecs.host import Container, HealthCheck, HostError, Launch
 from mldeploy.rehearsal.aws.ecs.stage import Stage
-from mldeploy.rehearsal.aws.registry_door import USER
+from mldeploy.rehearsal.containers.host import Container, HealthCheck, HostError, Launch
 from mldeploy.rehearsal.place import LABEL
 
 _PULL = (
@@ -140,7 +139,7 @@ class Starter:
     def _pull(self) -> None:
         image = self._container["image"]
         try:
-            pulled = self._stage.host.pull(image, USER, self._stage.registry.puller)
+            pulled = self._stage.host.pull(image, self._stage.passwords.user, self._stage.passwords.puller)
         except HostError as error:
             what = f"pull image manifest has been retried 1 time(s): failed to resolve ref {image}: {error}"
             raise StartError(f"CannotPullContainerError: {what}") from error

@@ -17,10 +17,11 @@ from moto.ecs.models import Task, TaskDefinition
 from moto.logs.models import logs_backends
 
 from mldeploy.rehearsal.aws.ecs import roles
-from mldeploy.rehearsal.aws.ecs.host import Container, Exit
-from mldeploy.rehearsal.aws.ecs.network import Forwarder, close_all, is_open
+from mldeploy.rehearsal.aws.ecs.network import is_open
 from mldeploy.rehearsal.aws.ecs.stage import Stage
 from mldeploy.rehearsal.aws.ecs.start import Starter, StartError
+from mldeploy.rehearsal.containers.host import Container, Exit
+from mldeploy.rehearsal.containers.network import Forwarder, close_all
 
 USER_INITIATED = "UserInitiated"
 SCHEDULER_INITIATED = "ServiceSchedulerInitiated"

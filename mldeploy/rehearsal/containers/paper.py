@@ -10,8 +10,8 @@ from typing import Any
 
 import requests
 
-from mldeploy.rehearsal.aws.ecs.host import Container, Exit, HostError, Launch, Pulled
-from mldeploy.rehearsal.aws.ecs.network import Addresses
+from mldeploy.rehearsal.containers.host import Container, Exit, HostError, Launch, Pulled
+from mldeploy.rehearsal.containers.network import Addresses
 
 _MANIFESTS = ", ".join(
     f"application/{kind}" for kind in ("vnd.docker.distribution.manifest.v2+json", "vnd.oci.image.manifest.v1+json")

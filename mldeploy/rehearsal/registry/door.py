@@ -1,6 +1,6 @@
-"""The door before the registry: asks for ECR's passwords, and refuses what ECR refuses.
+"""The door before the registry: asks for a cloud's passwords, and refuses what a cloud's registry refuses.
 
-Standard: OCI distribution spec 1.1; for the words, ECR's own answers.
+Standard: OCI distribution spec 1.1.
 """
 
 from __future__ import annotations
@@ -18,14 +18,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from werkzeug.wrappers import Request, Response
 
-from mldeploy.rehearsal.aws.interface import Transfer
-from mldeploy.rehearsal.aws.proxy import sent_on
+from mldeploy.rehearsal.door.interface import Transfer
+from mldeploy.rehearsal.door.proxy import sent_on
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-USER = "AWS"
-"""The user's name in every login to ECR."""
 
 _PATH = re.compile(r"/v2/(?P<repository>.+)/(?P<kind>manifests|blobs|tags)/(?P<rest>.+)")
 _OURS = frozenset(("authorization",))
@@ -45,10 +42,10 @@ class Manifest:
 
 
 class Repositories(Protocol):
-    """What ECR knows of its repositories."""
+    """What a cloud knows of its repositories. repository: all of the name between the host and the tag."""
 
-    def has(self, repository: str) -> bool:
-        """There is one of this name."""
+    def missing(self, repository: str) -> str:
+        """Why there is no repository of this name, in the cloud's own words; empty if there is one."""
 
     def keeps(self, repository: str, tag: str) -> str:
         """The digest that an immutable tag stands for; empty if the tag is free to be set."""
@@ -57,14 +54,44 @@ class Repositories(Protocol):
         """A push has succeeded."""
 
 
-class RegistryDoor:
-    """A WSGI application before the registry at `upstream`. pusher, puller: the passwords that are good here."""
+class Admission(Protocol):
+    """Who may come in."""
 
-    def __init__(self, upstream: str, repositories: Repositories) -> None:
-        self._upstream = upstream
-        self._repositories = repositories
+    def refusal(self, request: Request, repository: str, *, writing: bool) -> Response | None:
+        """The answer to whoever may not do this; None for those who may. repository: empty for the base path."""
+
+
+class Passwords:
+    """One user, and two passwords that are good as long as the rehearsal lasts: one may push, one may only pull.
+
+    refused: in the cloud's own words, what a wrong password and what a push with the lesser one are answered.
+    """
+
+    def __init__(self, user: str, wrong: str, forbidden: str) -> None:
+        self.user = user
         # One password as long as the rehearsal lasts: the engine pushes anew what it pushed with another one.
         self.pusher, self.puller = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        self._wrong = wrong
+        self._forbidden = forbidden
+
+    def refusal(self, request: Request, repository: str, *, writing: bool) -> Response | None:
+        if "Authorization" not in request.headers:
+            return challenge('Basic realm="rehearsal"')
+        user, password = basic(request.headers["Authorization"])
+        if user != self.user or password not in (self.pusher, self.puller):
+            return refused(403, "DENIED", self._wrong)
+        if writing and password != self.pusher:
+            return refused(403, "DENIED", f"{self._forbidden} {repository}")
+        return None
+
+
+class RegistryDoor:
+    """A WSGI application before the registry at `upstream`."""
+
+    def __init__(self, upstream: str, repositories: Repositories, admission: Admission) -> None:
+        self._upstream = upstream
+        self._repositories = repositories
+        self._admission = admission
         self._mutex = threading.Lock()
         self._transfers: list[Transfer] = []
 
@@ -87,23 +114,17 @@ class RegistryDoor:
         return response(environ, start)
 
     def _refusal(self, request: Request) -> Response | None:
-        if "Authorization" not in request.headers:
-            refused = _refused(401, "UNAUTHORIZED", "authentication required")
-            refused.headers["WWW-Authenticate"] = 'Basic realm="rehearsal"'
-            return refused
-        password = _password(request.headers["Authorization"])
-        if password not in (self.pusher, self.puller):
-            return _refused(403, "DENIED", "Your authorization token is invalid. Reauthenticate and try again.")
         parts = _PATH.fullmatch(request.path)
-        if parts is None:
-            return None
-        repository = parts["repository"]
-        if not self._repositories.has(repository):
-            what = f"The repository with name '{repository}' does not exist in the registry with id '123456789012'"
-            return _refused(404, "NAME_UNKNOWN", what)
-        if request.method not in ("GET", "HEAD") and password != self.pusher:
-            return _refused(403, "DENIED", f"not authorized to perform: ecr:PutImage on repository {repository}")
-        return None
+        repository = parts["repository"] if parts else ""
+        writing = bool(parts) and request.method not in ("GET", "HEAD")
+        if not parts:
+            return self._admission.refusal(request, repository, writing=writing)
+        # A caller whom nobody knows is not told which repositories there are.
+        if refusal := self._admission.refusal(request, repository, writing=False):
+            return refusal
+        if what := self._repositories.missing(repository):
+            return refused(404, "NAME_UNKNOWN", what)
+        return self._admission.refusal(request, repository, writing=writing) if writing else None
 
     def _forward(self, request: Request) -> Response:
         parts = _PATH.fullmatch(request.path)
@@ -121,7 +142,7 @@ class RegistryDoor:
                 f"The image tag '{tag}' already exists in the '{repository}' repository and cannot be overwritten "
                 "because the tag is immutable."
             )
-            return _refused(400, "TAG_INVALID", what)
+            return refused(400, "TAG_INVALID", what)
         answer = sent_on(request, self._upstream, text, _OURS)
         if answer.status_code == 201:
             digest = answer.headers["Docker-Content-Digest"]
@@ -135,19 +156,28 @@ def _chunks(request: Request) -> Iterator[bytes]:
         yield chunk
 
 
-def _password(authorization: str) -> str:
+def basic(authorization: str) -> tuple[str, str]:
+    """User and password of a header; both empty if there are none. Standard: RFC 7617."""
     kind, _, content = authorization.partition(" ")
     try:
         user, _, password = base64.b64decode(content).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        return ""
-    return password if kind.lower() == "basic" and user == USER else ""
+        return "", ""
+    return (user, password) if kind.lower() == "basic" else ("", "")
+
+
+def challenge(scheme: str) -> Response:
+    """Who asks without credentials is told how to bring them. Standard: RFC 9110, "WWW-Authenticate"."""
+    response = refused(401, "UNAUTHORIZED", "authentication required")
+    response.headers["WWW-Authenticate"] = scheme
+    return response
+
+
+def refused(status: int, code: str, what: str) -> Response:
+    """An error answer. Standard: OCI distribution spec 1.1, "Error codes"."""
+    body = json.dumps({"errors": [{"code": code, "message": what}]})
+    return Response(body, status, content_type="application/json")
 
 
 def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _refused(status: int, code: str, what: str) -> Response:
-    body = json.dumps({"errors": [{"code": code, "message": what}]})
-    return Response(body, status, content_type="application/json")

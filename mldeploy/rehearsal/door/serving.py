@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 if TYPE_CHECKING:
-    from mldeploy.rehearsal.aws.wire import Application
+    from mldeploy.rehearsal.door.frontdoor import Application
 
 
 class Silent(WSGIRequestHandler):
@@ -20,12 +21,17 @@ class Silent(WSGIRequestHandler):
         pass
 
 
-def listening(host: str, port: int, application: Application) -> BaseWSGIServer:
+def listening(host: str, port: int, application: Application, tls: ssl.SSLContext | None = None) -> BaseWSGIServer:
     """A server that listens and does not answer yet. Raises OSError where the address is taken or not permitted."""
     try:
-        return make_server(host, port, application, threaded=True, request_handler=Silent)
+        server = make_server(host, port, application, threaded=True, request_handler=Silent)
     except SystemExit as error:  # the library means to end the program then
         raise OSError(f"{host}:{port} cannot be listened on") from error
+    if tls is not None:
+        # The handshake is left to each connection's own thread: a client that is slow in it keeps nobody waiting.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.ssl_context = tls
+    return server
 
 
 def serve(server: BaseWSGIServer) -> None:

@@ -1,4 +1,4 @@
-"""The rehearsal's own interface, beside AWS's: faults are ordered and calls are read here.
+"""The rehearsal's own interface, beside the cloud's: faults are ordered and calls are read here.
 
 Every request bears the token: a page in a browser can reach an address of this machine, and must not be able to order.
 """
@@ -9,17 +9,29 @@ import hmac
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from werkzeug.wrappers import Request, Response
 
-from mldeploy.rehearsal.aws.faults import Fault, Kind
-from mldeploy.rehearsal.aws.frontdoor import FrontDoor
-from mldeploy.rehearsal.aws.interface import PREFIX, TOKEN, Thing
-from mldeploy.rehearsal.aws.registry_door import RegistryDoor
+from mldeploy.rehearsal.door.faults import Fault, Kind
+from mldeploy.rehearsal.door.interface import PREFIX, TOKEN, Thing, Transfer
+from mldeploy.rehearsal.door.ledger import Ledger
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from mldeploy.rehearsal.door.frontdoor import Application
+
+
+class Transfers(Protocol):
+    """A door that has written down what came through it."""
+
+    @property
+    def transfers(self) -> tuple[Transfer, ...]:
+        """Oldest first."""
+
+    def forget(self) -> None:
+        """Nothing has come through."""
 
 
 class Control:
@@ -27,13 +39,15 @@ class Control:
 
     def __init__(
         self,
-        door: FrontDoor,
-        registry: RegistryDoor,
+        door: Application,
+        ledger: Ledger,
+        registry: Transfers,
         token: str,
         contents: Callable[[], Iterable[Thing]],
         reset: Callable[[], None],
     ) -> None:
         self._door = door
+        self._ledger = ledger
         self._registry = registry
         self._token = token
         self._contents = contents
@@ -47,11 +61,11 @@ class Control:
             return Response("not yours\n", 403)(environ, start)
         order = f"{request.method} {request.path.removeprefix(PREFIX)}"
         answers: dict[str, Callable[[Request], object]] = {
-            "GET calls": lambda _: [asdict(call) for call in self._door.calls],
+            "GET calls": lambda _: [asdict(call) for call in self._ledger.calls],
             "GET transfers": lambda _: [asdict(transfer) for transfer in self._registry.transfers],
             "GET contents": lambda _: [asdict(thing) for thing in self._contents()],
             "POST faults": self._order,
-            "DELETE faults": lambda _: self._door.orders.clear(),
+            "DELETE faults": lambda _: self._ledger.orders.clear(),
             "GET struck": self._struck,
             "POST reset": lambda _: self._forget(),
         }
@@ -61,13 +75,13 @@ class Control:
 
     def _order(self, request: Request) -> None:
         content = request.get_json()
-        self._door.orders.add(Fault(**{**content, "kind": Kind(content["kind"])}))
+        self._ledger.orders.add(Fault(**{**content, "kind": Kind(content["kind"])}))
 
     def _struck(self, request: Request) -> int:
-        return self._door.orders.struck(int(request.args["count"]), float(request.args["seconds"]))
+        return self._ledger.orders.struck(int(request.args["count"]), float(request.args["seconds"]))
 
     def _forget(self) -> None:
-        self._door.orders.clear()
+        self._ledger.orders.clear()
         self._reset()
         self._registry.forget()
-        self._door.forget()
+        self._ledger.forget()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -11,18 +11,15 @@ from typing import Any
 import requests
 
 from mldeploy.config.endpoints import Endpoints
-from mldeploy.config.secret import Secret
 from mldeploy.rehearsal import background
-from mldeploy.rehearsal.aws.calls import Call
-from mldeploy.rehearsal.aws.faults import Fault
-from mldeploy.rehearsal.aws.interface import PREFIX, TOKEN, Thing, Transfer
+from mldeploy.rehearsal.door.faults import Fault
+from mldeploy.rehearsal.door.interface import PREFIX, TOKEN, Thing, Transfer
+from mldeploy.rehearsal.door.ledger import Call
 from mldeploy.rehearsal.place import Place
-
-PROGRAM = "mldeploy.rehearsal.aws.server"
 
 
 class Door:
-    """The way to a rehearsal's own interface, beside AWS's."""
+    """The way to a rehearsal's own interface, beside the cloud's."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -33,7 +30,10 @@ class Door:
         """Send an order, `GET calls`; its answer is JSON of ours, whose form the caller knows."""
         method, _, what = order.partition(" ")
         url, headers = f"{self._place.url}{PREFIX}{what}", {TOKEN: self._place.token}
-        answer = requests.request(method, url, json=body, params=query, headers=headers, timeout=seconds)
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy is the way to this machine, and no netrc knows it
+            session.verify = self._place.ca_bundle or True
+            answer = session.request(method, url, json=body, params=query, headers=headers, timeout=seconds)
         answer.raise_for_status()
         return answer.json()
 
@@ -64,53 +64,44 @@ class Faults:
 
 
 class Rehearsal:
-    """A rehearsal of AWS that runs. place: where."""
+    """A rehearsal of a cloud that runs. place: where."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self._door = Door(place)
-        self.faults = Faults(self._door)
+        self.door = Door(place)
+        self.faults = Faults(self.door)
 
     @property
     def endpoints(self) -> Endpoints:
         """What a provider is given instead of the public cloud."""
-        place = self.place
-        credentials = (
-            ("aws_access_key_id", Secret(place.key)),
-            ("aws_secret_access_key", Secret(place.secret)),
-        )
-        return Endpoints(place.url, credentials, place.region)
+        return self.place.endpoints
 
     def calls(self) -> tuple[Call, ...]:
         """Every API call since the start or the last reset, oldest first."""
-        return tuple(Call(**each) for each in self._door.ask("GET calls"))
+        return tuple(Call(**each) for each in self.door.ask("GET calls"))
 
     def transfers(self) -> tuple[Transfer, ...]:
         """Every request to the registry, likewise."""
-        return tuple(Transfer(**each) for each in self._door.ask("GET transfers"))
+        return tuple(Transfer(**each) for each in self.door.ask("GET transfers"))
 
     def contents(self) -> tuple[Thing, ...]:
         """What somebody has made in the account and not yet removed; what every new account has is left out."""
-        return tuple(sorted(Thing(**each) for each in self._door.ask("GET contents")))
+        return tuple(sorted(Thing(**each) for each in self.door.ask("GET contents")))
 
     def reset(self) -> None:
         """A new account: no thing, no task, no fault, no call. What was pushed is gone, too."""
-        self._door.ask("POST reset")
+        self.door.ask("POST reset")
 
 
 @contextmanager
-def rehearsing(folder: Path, *, stock: bool = False, containers: bool = True, pace: float = 0.0) -> Iterator[Rehearsal]:
+def playing(folder: Path, program: str, options: Sequence[str]) -> Iterator[Place]:
     """A rehearsal of one's own until the block ends; also when our process is killed.
 
-    folder: it is made, and removed at the end. stock: moto as it is, without anything of ours but the front door, to
-    prove that a provider says nothing that only our stand-in would understand; nothing can be pushed then. containers:
-    whether tasks are containers on the engine; without, they are healthy and answer `{}` to everything. pace: how many
-    seconds each of a task's phases takes at least; a new role takes twice as long to be known everywhere.
+    folder: it is made, and removed at the end. program: the module that plays the cloud.
     """
-    options = [f"--pace={pace}", *(["--stock"] if stock else []), *([] if containers else ["--no-containers"])]
-    place, process = background.launch(folder, PROGRAM, options, tied=True)
+    place, process = background.launch(folder, program, options, tied=True)
     try:
-        yield Rehearsal(place)
+        yield place
     finally:
         with process:  # which closes its stdin: the sign to end
             pass
