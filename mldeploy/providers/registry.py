@@ -18,9 +18,11 @@ BUILT_IN = MappingProxyType(
         "local": "mldeploy.providers.local",
         "ecr": "mldeploy.providers.aws.ecr",
         "fargate": "mldeploy.providers.aws.fargate.provider",
+        "gar": "mldeploy.providers.gcp.gar",
+        "gcr": "mldeploy.providers.gcp.gcr",
     }
 )
-EXTRAS = MappingProxyType({"ecr": "aws", "fargate": "aws"})
+EXTRAS = MappingProxyType({"ecr": "aws", "fargate": "aws", "gar": "gcp", "gcr": "gcp"})
 """The extra of the package that brings a target's SDK."""
 
 AnyProvider: TypeAlias = Provider[Any, Any]
