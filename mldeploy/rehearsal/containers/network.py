@@ -58,10 +58,10 @@ class Forwarder:
             if self._is_open():
                 with socket.create_connection(self._private, timeout=10) as other:
                     other.settimeout(None)
-                    _pump(connection, other)
+                    pump(connection, other)
 
 
-def _pump(one: socket.socket, other: socket.socket) -> None:
+def pump(one: socket.socket, other: socket.socket) -> None:
     """Copy both ways until both have said all."""
     partner, talking = {one: other, other: one}, {one, other}
     while talking:

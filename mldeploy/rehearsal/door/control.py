@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from werkzeug.wrappers import Request, Response
@@ -34,8 +35,14 @@ class Transfers(Protocol):
         """Nothing has come through."""
 
 
+NOTHING_MORE: Mapping[str, Callable[[Request], object]] = MappingProxyType({})
+
+
 class Control:
-    """A WSGI application in front of the front door. contents, reset: what only the stand-in itself can say and do."""
+    """A WSGI application in front of the front door. contents, reset: what only the stand-in itself can say and do.
+
+    more: orders of its own, `POST quota`; each is given its request, and says what is answered in JSON.
+    """
 
     def __init__(
         self,
@@ -45,6 +52,7 @@ class Control:
         token: str,
         contents: Callable[[], Iterable[Thing]],
         reset: Callable[[], None],
+        more: Mapping[str, Callable[[Request], object]] = NOTHING_MORE,
     ) -> None:
         self._door = door
         self._ledger = ledger
@@ -52,6 +60,7 @@ class Control:
         self._token = token
         self._contents = contents
         self._reset = reset
+        self._more = more
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         if not str(environ.get("PATH_INFO", "")).startswith(PREFIX):
@@ -68,6 +77,7 @@ class Control:
             "DELETE faults": lambda _: self._ledger.orders.clear(),
             "GET struck": self._struck,
             "POST reset": lambda _: self._forget(),
+            **self._more,
         }
         if order not in answers:
             return Response("there is no such thing\n", 404)(environ, start)
