@@ -16,6 +16,7 @@ from mldeploy.providers.aws.account import enter
 from mldeploy.providers.aws.checks import SECONDS, look
 from mldeploy.providers.aws.cloud import AwsCloud
 from mldeploy.providers.aws.errors import aws_errors
+from mldeploy.providers.aws.permissions import policy
 from mldeploy.providers.aws.repositories import access, describe
 from mldeploy.providers.aws.repository import TARGET, EcrRepository
 from mldeploy.providers.aws.settings import AwsSettings, EcrSettings
@@ -56,6 +57,10 @@ class EcrProvider:
 
     def inventory(self, cloud: AwsCloud, project: Project) -> Collection[Resource]:
         return [Resource(EcrRepository.kind, Key(path)) for path in repositories(cloud)]
+
+    def policy(self, cloud: AwsCloud) -> Mapping[str, object]:
+        """`mldeploy.providers.policies.HasPolicy`: an IAM policy."""
+        return policy(cloud)
 
     def checks(self, project: Project, settings: EcrSettings) -> Sequence[Check]:
         """`mldeploy.providers.checks.Diagnosable`: credentials, the registry, the repository."""

@@ -1,48 +1,29 @@
-"""What each API call of the target needs: the least that IAM can be told to allow.
-
-https://docs.aws.amazon.com/service-authorization/latest/reference/ names the actions, and the resources that each can
-be limited to; what it lists none for stands with `*`.
-"""
+"""What each API call of the target needs: the registry's calls, and those for what runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from mldeploy.core.step import Key
 from mldeploy.providers.aws.fargate import balancer, iam, logs
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.tags import name
+from mldeploy.providers.aws.permissions import NEEDS as REGISTRY
+from mldeploy.providers.aws.permissions import Grant, Needs, arn, document, own, rows, words
 from mldeploy.providers.aws.tags import APP
 
-
-@dataclass(frozen=True)
-class Grant:
-    """Allows some actions. resources: ARNs with {placeholders}. condition: operator, key, value, likewise."""
-
-    actions: tuple[str, ...]
-    resources: tuple[str, ...] = ("*",)
-    condition: tuple[str, str, str] | None = None
-
-
-def _arn(service: str, resource: str) -> str:
-    return f"arn:{{partition}}:{service}:{{region}}:{{account}}:{resource}"
-
-
 OURS = ("StringEquals", f"aws:ResourceTag/{APP}", "{app}")
-CLUSTER = (_arn("ecs", "cluster/{name}"),)
-SERVICE = (_arn("ecs", "service/{name}/{name}"),)
-TASKS = (_arn("ecs", "task/{name}/*"),)
-REVISIONS = (_arn("ecs", "task-definition/{name}:*"),)
-LOG = (_arn("logs", "log-group:{log_group}"), _arn("logs", "log-group:{log_group}:*"))
-REPOSITORY = (_arn("ecr", "repository/{repository}"),)
+CLUSTER = (arn("ecs", "cluster/{name}"),)
+SERVICE = (arn("ecs", "service/{name}/{name}"),)
+TASKS = (arn("ecs", "task/{name}/*"),)
+REVISIONS = (arn("ecs", "task-definition/{name}:*"),)
+LOG = (arn("logs", "log-group:{log_group}"), arn("logs", "log-group:{log_group}:*"))
 ROLES = ("arn:{partition}:iam::{account}:role/{execution_role}", "arn:{partition}:iam::{account}:role/{task_role}")
-GROUPS = (_arn("ec2", "security-group/*"),)
-BALANCER = (_arn("elasticloadbalancing", "loadbalancer/app/{short}/*"),)
-TARGETS = (_arn("elasticloadbalancing", "targetgroup/{short}/*"),)
-LISTENERS = (_arn("elasticloadbalancing", "listener/app/{short}/*"),)
-SCALED = (_arn("application-autoscaling", "scalable-target/*"),)
+GROUPS = (arn("ec2", "security-group/*"),)
+BALANCER = (arn("elasticloadbalancing", "loadbalancer/app/{short}/*"),)
+TARGETS = (arn("elasticloadbalancing", "targetgroup/{short}/*"),)
+LISTENERS = (arn("elasticloadbalancing", "listener/app/{short}/*"),)
+SCALED = (arn("application-autoscaling", "scalable-target/*"),)
 
 
 def _linked(service: str) -> Grant:
@@ -51,82 +32,44 @@ def _linked(service: str) -> Grant:
 
 
 PASS = Grant(("iam:PassRole",), ROLES, ("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com"))
-PUSH = Grant(
-    (
-        "ecr:BatchCheckLayerAvailability",
-        "ecr:BatchGetImage",
-        "ecr:CompleteLayerUpload",
-        "ecr:GetDownloadUrlForLayer",
-        "ecr:InitiateLayerUpload",
-        "ecr:PutImage",
-        "ecr:UploadLayerPart",
-    ),
-    REPOSITORY,
-)
-"""What the registry itself asks for during a push, which is no call of the API."""
 ALARMS = Grant(
     ("cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"),
-    (_arn("cloudwatch", "alarm:TargetTracking-service/{name}/{name}-*"),),
+    (arn("cloudwatch", "alarm:TargetTracking-service/{name}/{name}-*"),),
 )
 
 
-def _own(action: str, resources: tuple[str, ...], *others: Grant) -> tuple[Grant, ...]:
-    return (Grant((action,), resources), *others)
-
-
-def _rows(
-    resources: tuple[str, ...], *actions: str, condition: tuple[str, str, str] | None = None
-) -> Iterable[tuple[str, tuple[Grant, ...]]]:
-    return ((action, (Grant((action,), resources, condition),)) for action in actions)
-
-
-NEEDS: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
+NEEDS: Needs = MappingProxyType(
     {
-        "sts:GetCallerIdentity": (),
-        "ecr:GetAuthorizationToken": (Grant(("ecr:GetAuthorizationToken",)), PUSH),
-        "ecr:CreateRepository": _own("ecr:CreateRepository", REPOSITORY, Grant(("ecr:TagResource",), REPOSITORY)),
-        **dict(
-            _rows(
-                REPOSITORY,
-                "ecr:DeleteRepository",
-                "ecr:DescribeRepositories",
-                "ecr:GetLifecyclePolicy",
-                "ecr:ListTagsForResource",
-                "ecr:PutImageScanningConfiguration",
-                "ecr:PutImageTagMutability",
-                "ecr:PutLifecyclePolicy",
-            )
-        ),
+        **REGISTRY,
         "ecs:CreateCluster": (
             Grant(("ecs:CreateCluster",)),
             Grant(("ecs:TagResource",), CLUSTER),
             _linked("ecs.amazonaws.com"),
         ),
-        "ecs:CreateService": _own("ecs:CreateService", SERVICE, Grant(("ecs:TagResource",), SERVICE), PASS),
+        "ecs:CreateService": own("ecs:CreateService", SERVICE, Grant(("ecs:TagResource",), SERVICE), PASS),
         "ecs:RegisterTaskDefinition": (
             Grant(("ecs:RegisterTaskDefinition",)),
             Grant(("ecs:TagResource",), REVISIONS),
             PASS,
         ),
-        "ecs:UpdateService": _own("ecs:UpdateService", SERVICE, PASS),
-        "ecs:TagResource": _own("ecs:TagResource", REVISIONS),
-        "ecs:DeleteTaskDefinitions": _own("ecs:DeleteTaskDefinitions", REVISIONS),
-        **dict(_rows(CLUSTER, "ecs:DeleteCluster", "ecs:DescribeClusters")),
-        **dict(_rows(SERVICE, "ecs:DeleteService", "ecs:DescribeServices")),
-        **dict(_rows(TASKS, "ecs:DescribeTasks")),
+        "ecs:UpdateService": own("ecs:UpdateService", SERVICE, PASS),
+        "ecs:TagResource": own("ecs:TagResource", REVISIONS),
+        "ecs:DeleteTaskDefinitions": own("ecs:DeleteTaskDefinitions", REVISIONS),
+        **dict(rows(CLUSTER, "ecs:DeleteCluster", "ecs:DescribeClusters")),
+        **dict(rows(SERVICE, "ecs:DeleteService", "ecs:DescribeServices")),
+        **dict(rows(TASKS, "ecs:DescribeTasks")),
         **dict(
-            _rows(
+            rows(
                 ("*",),
                 "ecs:DeregisterTaskDefinition",
                 "ecs:DescribeTaskDefinition",
                 "ecs:ListTaskDefinitions",
                 "ecs:ListTasks",
-                "tag:GetResources",
             )
         ),
-        "iam:CreateRole": _own("iam:CreateRole", ROLES, Grant(("iam:TagRole",), ROLES)),
+        "iam:CreateRole": own("iam:CreateRole", ROLES, Grant(("iam:TagRole",), ROLES)),
         **dict(
-            _rows(
+            rows(
                 ROLES,
                 "iam:DeleteRole",
                 "iam:DeleteRolePolicy",
@@ -138,10 +81,10 @@ NEEDS: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
                 "iam:PutRolePolicy",
             )
         ),
-        "logs:CreateLogGroup": _own("logs:CreateLogGroup", LOG, Grant(("logs:TagResource",), LOG)),
-        **dict(_rows((_arn("logs", "log-group:*"),), "logs:DescribeLogGroups")),
+        "logs:CreateLogGroup": own("logs:CreateLogGroup", LOG, Grant(("logs:TagResource",), LOG)),
+        **dict(rows((arn("logs", "log-group:*"),), "logs:DescribeLogGroups")),
         **dict(
-            _rows(
+            rows(
                 LOG,
                 "logs:DeleteLogGroup",
                 "logs:FilterLogEvents",
@@ -151,11 +94,11 @@ NEEDS: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
             )
         ),
         "ec2:CreateSecurityGroup": (
-            Grant(("ec2:CreateSecurityGroup",), (*GROUPS, _arn("ec2", "vpc/*"))),
+            Grant(("ec2:CreateSecurityGroup",), (*GROUPS, arn("ec2", "vpc/*"))),
             Grant(("ec2:CreateTags",), GROUPS, ("StringEquals", "ec2:CreateAction", "CreateSecurityGroup")),
         ),
         **dict(
-            _rows(
+            rows(
                 GROUPS,
                 "ec2:AuthorizeSecurityGroupIngress",
                 "ec2:DeleteSecurityGroup",
@@ -164,7 +107,7 @@ NEEDS: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
             )
         ),
         **dict(
-            _rows(
+            rows(
                 ("*",),
                 "ec2:DescribeNetworkInterfaces",
                 "ec2:DescribeSecurityGroups",
@@ -180,20 +123,20 @@ NEEDS: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
                 "application-autoscaling:DescribeScalingPolicies",
             )
         ),
-        "elasticloadbalancing:CreateLoadBalancer": _own(
+        "elasticloadbalancing:CreateLoadBalancer": own(
             "elasticloadbalancing:CreateLoadBalancer",
             BALANCER,
             Grant(("elasticloadbalancing:AddTags",), BALANCER),
             _linked("elasticloadbalancing.amazonaws.com"),
         ),
-        "elasticloadbalancing:CreateTargetGroup": _own(
+        "elasticloadbalancing:CreateTargetGroup": own(
             "elasticloadbalancing:CreateTargetGroup", TARGETS, Grant(("elasticloadbalancing:AddTags",), TARGETS)
         ),
-        "elasticloadbalancing:CreateListener": _own(
+        "elasticloadbalancing:CreateListener": own(
             "elasticloadbalancing:CreateListener", BALANCER, Grant(("elasticloadbalancing:AddTags",), LISTENERS)
         ),
         **dict(
-            _rows(
+            rows(
                 BALANCER,
                 "elasticloadbalancing:DeleteLoadBalancer",
                 "elasticloadbalancing:SetSecurityGroups",
@@ -201,23 +144,23 @@ NEEDS: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
             )
         ),
         **dict(
-            _rows(
+            rows(
                 TARGETS,
                 "elasticloadbalancing:DeleteTargetGroup",
                 "elasticloadbalancing:ModifyTargetGroup",
                 "elasticloadbalancing:ModifyTargetGroupAttributes",
             )
         ),
-        **dict(_rows(LISTENERS, "elasticloadbalancing:DeleteListener", "elasticloadbalancing:ModifyListener")),
-        "application-autoscaling:RegisterScalableTarget": _own(
+        **dict(rows(LISTENERS, "elasticloadbalancing:DeleteListener", "elasticloadbalancing:ModifyListener")),
+        "application-autoscaling:RegisterScalableTarget": own(
             "application-autoscaling:RegisterScalableTarget",
             SCALED,
             Grant(("application-autoscaling:TagResource",), SCALED),
             _linked("ecs.application-autoscaling.amazonaws.com"),
         ),
-        "application-autoscaling:PutScalingPolicy": _own("application-autoscaling:PutScalingPolicy", SCALED, ALARMS),
+        "application-autoscaling:PutScalingPolicy": own("application-autoscaling:PutScalingPolicy", SCALED, ALARMS),
         **dict(
-            _rows(
+            rows(
                 SCALED,
                 "application-autoscaling:DeleteScalingPolicy",
                 "application-autoscaling:DeregisterScalableTarget",
@@ -230,44 +173,13 @@ NEEDS: Mapping[str, tuple[Grant, ...]] = MappingProxyType(
 
 def policy(cloud: FargateCloud) -> dict[str, object]:
     """The least-privilege policy for everything that mldeploy does to this app, in this account and region."""
-    statements: dict[tuple[tuple[str, ...], tuple[str, str, str] | None], set[str]] = {}
-    for grant in (grant for grants in NEEDS.values() for grant in grants):
-        statements.setdefault((grant.resources, grant.condition), set()).update(grant.actions)
-    words = _words(cloud)
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            _statement(actions, resources, condition, words) for (resources, condition), actions in statements.items()
-        ],
-    }
-
-
-def _statement(
-    actions: set[str], resources: tuple[str, ...], condition: tuple[str, str, str] | None, words: Mapping[str, str]
-) -> dict[str, object]:
-    filled = [each.format_map(words) for each in resources]
-    made: dict[str, object] = {
-        "Effect": "Allow",
-        "Action": sorted(actions),
-        "Resource": filled[0] if len(filled) == 1 else filled,
-    }
-    if condition:
-        operator, key, value = condition
-        made["Condition"] = {operator: {key: value.format_map(words)}}
-    return made
-
-
-def _words(cloud: FargateCloud) -> dict[str, str]:
-    account, app = cloud.account, cloud.app
-    return {
-        "partition": account.partition,
-        "region": account.region,
-        "account": account.id,
+    app = cloud.app
+    named = {
         "app": app,
         "name": name(app),
         "short": balancer.name_of(app),
-        "repository": cloud.repository,
         "log_group": logs.name_of(app),
         "execution_role": iam.name_of(cloud, Key(iam.Purpose.EXECUTION, (app,))),
         "task_role": iam.name_of(cloud, Key(iam.Purpose.TASK, (app,))),
     }
+    return document(NEEDS, {**words(cloud), **named})

@@ -1,0 +1,126 @@
+"""What each API call needs: the least that IAM can be told to allow; here, what every target on AWS calls.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/ names the actions, and the resources that each can
+be limited to; what it lists none for stands with `*`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+from mldeploy.providers.aws.cloud import AwsCloud
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Allows some actions. resources: ARNs with {placeholders}. condition: operator, key, value, likewise."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...] = ("*",)
+    condition: tuple[str, str, str] | None = None
+
+
+Needs: TypeAlias = Mapping[str, tuple[Grant, ...]]
+"""API call → what it needs."""
+
+
+def arn(service: str, resource: str) -> str:
+    """The ARN of a resource in the account and the region, with placeholders."""
+    return f"arn:{{partition}}:{service}:{{region}}:{{account}}:{resource}"
+
+
+def own(action: str, resources: tuple[str, ...], *others: Grant) -> tuple[Grant, ...]:
+    """A call that needs the permission of its own name, and others besides."""
+    return (Grant((action,), resources), *others)
+
+
+def rows(
+    resources: tuple[str, ...], *actions: str, condition: tuple[str, str, str] | None = None
+) -> Iterable[tuple[str, tuple[Grant, ...]]]:
+    """Calls that need the permission of their own name alone."""
+    return ((action, (Grant((action,), resources, condition),)) for action in actions)
+
+
+REPOSITORY = (arn("ecr", "repository/{repository}"),)
+PUSH = Grant(
+    (
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:CompleteLayerUpload",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:InitiateLayerUpload",
+        "ecr:PutImage",
+        "ecr:UploadLayerPart",
+    ),
+    REPOSITORY,
+)
+"""What the registry itself asks for during a push, which is no call of the API."""
+
+NEEDS: Needs = MappingProxyType(
+    {
+        "sts:GetCallerIdentity": (),
+        "tag:GetResources": (Grant(("tag:GetResources",)),),
+        "ecr:GetAuthorizationToken": (Grant(("ecr:GetAuthorizationToken",)), PUSH),
+        "ecr:CreateRepository": own("ecr:CreateRepository", REPOSITORY, Grant(("ecr:TagResource",), REPOSITORY)),
+        **dict(
+            rows(
+                REPOSITORY,
+                "ecr:DeleteRepository",
+                "ecr:DescribeRepositories",
+                "ecr:GetLifecyclePolicy",
+                "ecr:ListTagsForResource",
+                "ecr:PutImageScanningConfiguration",
+                "ecr:PutImageTagMutability",
+                "ecr:PutLifecyclePolicy",
+            )
+        ),
+    }
+)
+"""For all calls of the target `ecr`. A test holds it against the calls themselves."""
+
+
+def policy(cloud: AwsCloud) -> dict[str, object]:
+    """The least-privilege policy for everything that mldeploy does to this app's images."""
+    return document(NEEDS, words(cloud))
+
+
+def words(cloud: AwsCloud) -> dict[str, str]:
+    """What stands for the placeholders."""
+    account = cloud.account
+    return {
+        "partition": account.partition,
+        "region": account.region,
+        "account": account.id,
+        "repository": cloud.repository,
+    }
+
+
+def document(needs: Needs, filling: Mapping[str, str]) -> dict[str, object]:
+    """An IAM policy (policy grammar, version 2012-10-17) that allows what all these calls need, and nothing else."""
+    statements: dict[tuple[tuple[str, ...], tuple[str, str, str] | None], set[str]] = {}
+    for grant in (grant for grants in needs.values() for grant in grants):
+        statements.setdefault((grant.resources, grant.condition), set()).update(grant.actions)
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _statement(actions, resources, condition, filling) for (resources, condition), actions in statements.items()
+        ],
+    }
+
+
+def _statement(
+    actions: set[str], resources: tuple[str, ...], condition: tuple[str, str, str] | None, filling: Mapping[str, str]
+) -> dict[str, object]:
+    filled = [each.format_map(filling) for each in resources]
+    made: dict[str, object] = {
+        "Effect": "Allow",
+        "Action": sorted(actions),
+        "Resource": filled[0] if len(filled) == 1 else filled,
+    }
+    if condition:
+        operator, key, value = condition
+        made["Condition"] = {operator: {key: value.format_map(filling)}}
+    return made
