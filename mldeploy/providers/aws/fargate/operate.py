@@ -13,10 +13,9 @@ from mldeploy.image.types import Image
 from mldeploy.providers.aws.errors import aws_errors
 from mldeploy.providers.aws.fargate import autoscaling, firewall
 from mldeploy.providers.aws.fargate.addresses import url_of, urls
-from mldeploy.providers.aws.fargate.answers import passing
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.history import Entry, history
-from mldeploy.providers.aws.fargate.logs import name_of
+from mldeploy.providers.aws.fargate.log_lines import Log
 from mldeploy.providers.aws.fargate.rollout import Rollout
 from mldeploy.providers.aws.fargate.service import load_balancers
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
@@ -28,8 +27,6 @@ from mldeploy.providers.errors import AbsentError
 
 LOOK_EVERY = 1.0
 STOP_SECONDS = 300.0
-WINDOWS = (900.0, 21_600.0, 604_800.0)
-"""Seconds back in which the last lines of a log are looked for, before all of it is read."""
 HEALTH = {"HEALTHY": "healthy", "UNHEALTHY": "unhealthy"}
 
 
@@ -145,50 +142,6 @@ class FargateService:
         if not state.ours:
             raise RefusedError(self.app, "mldeploy did not make the service of this name", "Operate it yourself.")
         return state
-
-
-@dataclass(frozen=True)
-class Log:
-    """What all tasks of an app have written, in the order in which it arrived."""
-
-    cloud: FargateCloud
-    app: str
-
-    def lines(self, *, follow: bool, tail: int) -> Iterator[str]:
-        """The last `tail` lines (0: all), then what comes."""
-        last, seen = 0, set[str]()
-        for moment, event, text in self._last(tail):
-            last, seen = self._passed(last, seen, moment, event)
-            yield text
-        while follow:
-            time.sleep(LOOK_EVERY)
-            for moment, event, text in self._since(last):
-                if event not in seen:
-                    last, seen = self._passed(last, seen, moment, event)
-                    yield text
-
-    @staticmethod
-    def _passed(last: int, seen: set[str], moment: int, event: str) -> tuple[int, set[str]]:
-        return (moment, {event}) if moment > last else (last, seen | {event})
-
-    def _last(self, tail: int) -> list[tuple[int, str, str]]:
-        for window in WINDOWS if tail else ():
-            found = self._since(round((time.time() - window) * 1000))
-            if len(found) >= tail:
-                return found[-tail:]
-        return self._since(0)[-tail:]
-
-    def _since(self, moment: int) -> list[tuple[int, str, str]]:
-        """Milliseconds since the epoch, the event's id, the line."""
-        found: list[tuple[int, str, str]] = []
-        with passing("ResourceNotFoundException"):
-            pages = self.cloud.logs.get_paginator("filter_log_events").paginate(
-                logGroupName=name_of(self.app), startTime=moment
-            )
-            for page in pages:
-                found += [(each["timestamp"], each["eventId"], each["message"].rstrip("\n")) for each in page["events"]]
-            return found
-        raise AbsentError(self.app, "has no log on Fargate", "`mldeploy deploy --target fargate` brings it there.")
 
 
 def _instance(task: Task, url: str) -> Instance:
