@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
@@ -18,8 +18,14 @@ SECONDS = 20.0
 """A region may be far away, and the SDK tries again by itself."""
 
 
-def look(target: str, project: Project, settings: AwsSettings, endpoints: Endpoints) -> Iterator[Finding]:
-    """The account and its registry, as every target on AWS needs them. Reads only."""
+def look(
+    target: str,
+    project: Project,
+    settings: AwsSettings,
+    endpoints: Endpoints,
+    further: Callable[[Account], Iterable[Finding]] = lambda _: (),
+) -> Iterator[Finding]:
+    """The account and its registry, as every target on AWS needs them. Reads only. further: what one needs besides."""
     try:
         account = enter(f"target.{target}", settings, endpoints)
     except MldeployError as problem:
@@ -30,6 +36,7 @@ def look(target: str, project: Project, settings: AwsSettings, endpoints: Endpoi
         yield from _registry(account, project.app.name, settings.repository or project.app.name)
     except MldeployError as problem:
         yield error("registry", problem.what, problem.todo)
+    yield from further(account)
 
 
 def _registry(account: Account, app: str, path: str) -> Iterator[Finding]:

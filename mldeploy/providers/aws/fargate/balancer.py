@@ -17,7 +17,7 @@ from mldeploy.providers.aws.errors import AwsError
 from mldeploy.providers.aws.fargate.answers import passing, speaking_to
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.firewall import SecurityGroup
-from mldeploy.providers.aws.fargate.network import Network, NetworkError
+from mldeploy.providers.aws.fargate.network import Network, single_zone
 from mldeploy.providers.aws.fargate.tags import belonging, is_ours, name, read
 from mldeploy.providers.aws.fargate.waiting import until_gone
 
@@ -63,10 +63,7 @@ class LoadBalancer(Step[FargateCloud, Balancer]):
         """Returns once it is active, which takes AWS two or three minutes."""
         network, group = outs[self.network], outs[self.firewall]
         if network.zones < 2:
-            todo = "Name subnets in two of them: `subnets` in [target.fargate]."
-            raise NetworkError(
-                network.vpc, "a load balancer needs two availability zones, and the subnets have one", todo
-            )
+            raise single_zone(network)
         balancer = seen.out if seen else self._create(cloud, network.subnets, group.id)
         if seen and seen.drift:
             cloud.elb.set_security_groups(LoadBalancerArn=balancer.arn, SecurityGroups=[group.id])

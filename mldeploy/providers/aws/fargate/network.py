@@ -6,13 +6,17 @@ https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mldeploy.core.errors import ExitCode, MldeployError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
+from mldeploy.providers.aws.account import Account
 from mldeploy.providers.aws.fargate.answers import passing, speaking_to
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
+
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
 
 
 class NetworkError(MldeployError):
@@ -46,40 +50,55 @@ class Network(Step[FargateCloud, Subnets]):
         return Key(self.app)
 
     def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[Subnets] | None:
-        found = self._named(cloud) if self.subnets else _default(cloud)
+        found = find(cloud.ec2, self.subnets)
         return Seen(found, ours=False) if found else None
 
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[Subnets] | None, monitor: Monitor) -> Subnets:
         """Only reached where there is none: raises NetworkError."""
-        if self.subnets:
-            what = f"{cloud.account.region} has no subnets {', '.join(self.subnets)}, all in one VPC"
-            raise NetworkError("target.fargate.subnets", what, "Name public subnets of one VPC.")
-        what = f"the account {cloud.account.id} has no default VPC with public subnets there"
-        todo = "Make one with `aws ec2 create-default-vpc`, or name public subnets: `subnets` in [target.fargate]."
-        raise NetworkError(f"region {cloud.account.region}", what, todo)
+        raise missing(cloud.account, self.subnets)
 
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
         """The network was there before us."""
         return False
 
-    def _named(self, cloud: FargateCloud) -> Subnets | None:
-        with passing("InvalidSubnetID.NotFound", "InvalidSubnetId.Malformed", "InvalidSubnetID.Malformed"):
-            found = cloud.ec2.describe_subnets(SubnetIds=list(self.subnets))["Subnets"]
-            vpcs = {each["VpcId"] for each in found}
-            if len(vpcs) == 1:
-                return Subnets(
-                    vpcs.pop(), tuple(sorted(set(self.subnets))), len({each["AvailabilityZone"] for each in found})
-                )
-        return None
+
+def find(ec2: EC2Client, subnets: tuple[str, ...]) -> Subnets | None:
+    """The subnets of these ids, or the public ones of the default VPC if none are named; None if there are none."""
+    return _named(ec2, subnets) if subnets else _default(ec2)
 
 
-def _default(cloud: FargateCloud) -> Subnets | None:
-    vpcs = cloud.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+def missing(account: Account, subnets: tuple[str, ...]) -> NetworkError:
+    """What to say where there are none."""
+    if subnets:
+        what = f"{account.region} has no subnets {', '.join(subnets)}, all in one VPC"
+        return NetworkError("target.fargate.subnets", what, "Name public subnets of one VPC.")
+    what = f"the account {account.id} has no default VPC with public subnets there"
+    todo = "Make one with `aws ec2 create-default-vpc`, or name public subnets: `subnets` in [target.fargate]."
+    return NetworkError(f"region {account.region}", what, todo)
+
+
+def single_zone(network: Subnets) -> NetworkError:
+    """What to say where a load balancer cannot be."""
+    todo = "Name subnets in two of them: `subnets` in [target.fargate]."
+    return NetworkError(network.vpc, "a load balancer needs two availability zones, and the subnets have one", todo)
+
+
+def _named(ec2: EC2Client, subnets: tuple[str, ...]) -> Subnets | None:
+    with passing("InvalidSubnetID.NotFound", "InvalidSubnetId.Malformed", "InvalidSubnetID.Malformed"):
+        found = ec2.describe_subnets(SubnetIds=list(subnets))["Subnets"]
+        vpcs = {each["VpcId"] for each in found}
+        if len(vpcs) == 1:
+            return Subnets(vpcs.pop(), tuple(sorted(set(subnets))), len({each["AvailabilityZone"] for each in found}))
+    return None
+
+
+def _default(ec2: EC2Client) -> Subnets | None:
+    vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
     if not vpcs:
         return None
     vpc = vpcs[0]["VpcId"]
-    found = cloud.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    found = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
     public = [each for each in found if each["MapPublicIpOnLaunch"]]
     zones = len({each["AvailabilityZone"] for each in public})
     return Subnets(vpc, tuple(sorted(each["SubnetId"] for each in public)), zones) if public else None

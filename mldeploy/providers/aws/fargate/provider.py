@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mldeploy.config.endpoints import Endpoints
+from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.step import Resource, Step
@@ -14,10 +14,12 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.registry.steps import PushedImage
 from mldeploy.image.steps import BaseImage, EngineImage
 from mldeploy.providers.aws.account import enter
+from mldeploy.providers.aws.checks import SECONDS
 from mldeploy.providers.aws.ecr import provider as registry
 from mldeploy.providers.aws.ecr import pushed_image, repository_path
 from mldeploy.providers.aws.fargate.autoscaling import Autoscaling
 from mldeploy.providers.aws.fargate.balancer import LoadBalancer
+from mldeploy.providers.aws.fargate.checks import look
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.cluster import Cluster
 from mldeploy.providers.aws.fargate.endpoint import FargateEndpoint
@@ -37,6 +39,7 @@ from mldeploy.providers.aws.fargate.targets import TargetGroup
 from mldeploy.providers.aws.fargate.task_definition import TaskDefinition
 from mldeploy.providers.aws.repository import EcrRepository
 from mldeploy.providers.base import Login, Provider
+from mldeploy.providers.checks import Check
 from mldeploy.providers.costs import Estimate
 
 KINDS: Mapping[str, type[Step[FargateCloud, object]]] = MappingProxyType(
@@ -91,6 +94,10 @@ class FargateProvider:
     def goal(self, project: Project, settings: FargateSettings) -> FargateEndpoint:
         """Raises ConfigError if Fargate has no task of the size that the settings say."""
         return goal(project, settings, pushed_image(project, settings))
+
+    def checks(self, project: Project, settings: FargateSettings) -> Sequence[Check]:
+        """`mldeploy.providers.checks.Diagnosable`: what the registry needs, and the network."""
+        return (Check(self.name, lambda: look(project, settings, PUBLIC), SECONDS),)
 
     def policy(self, cloud: FargateCloud) -> Mapping[str, object]:
         """`mldeploy.providers.policies.HasPolicy`: an IAM policy."""
