@@ -1,5 +1,7 @@
 # Every target does its own set-up, and skips what is there already.
 .DEFAULT_GOAL := help
+# Hundreds of programs are started here, and each would be compiled anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup python engine base-image registry wrk browser demo test test-all lint format bench lock clean
 
 PYTHON := .venv/bin/python

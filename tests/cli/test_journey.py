@@ -109,6 +109,14 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def until_logged(command: Command, words: str) -> None:
+    """Wait for them in `logs -f`: the server logs a request once it has been answered."""
+    with command.start("logs", "-f") as following:
+        assert following.stdout
+        assert any(words in line for line in following.stdout)
+        following.send_signal(signal.SIGINT)
+
+
 def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
     before = content(tiny.folder)
     assert tiny("plan", "--json").document["noop"] is False
@@ -148,6 +156,7 @@ def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
     }
     assert isinstance(redeployed["gap_seconds"], float)
     assert tiny("predict", "--json").document["answer"] == {"answer": "two", "twice": 42}
+    until_logged(tiny, "POST /predict_api")
     assert "POST /predict_api" in tiny("logs").out
 
     status = tiny("status", "--json").document

@@ -104,9 +104,10 @@ def test_the_port_is_where_the_environment_says(built: Built) -> None:
 def test_the_engine_finds_it_healthy_and_the_log_stays_clean(built: Built) -> None:
     quickly = {"Test": built.shop.inspected(built.image)["Config"]["Healthcheck"]["Test"], "Interval": 200_000_000}
     with built.shop.container(built.image, healthcheck=quickly) as container:
-        wait(built.shop, container)
+        url = wait(built.shop, container)
         health = until_told(built.shop, container)
-        log = built.shop.engine.client.logs(container).decode()
+        requests.get(f"{url}/environment", timeout=5)
+        log = until_said(built.shop, container, "/environment")
     assert health == "healthy"
     assert "/health" not in log
 

@@ -59,9 +59,15 @@ def test_log_has_its_last_lines(world: World, service: Service) -> None:
     world.deploy()
     for number in range(5):
         world.get(f"/number/{number}")
+    until_said(service, "/number/4")
     lines = list(service.logs(follow=False, tail=2))
     assert [line.split('"')[1] for line in lines] == ["GET /number/3 HTTP/1.1", "GET /number/4 HTTP/1.1"]
     assert len(list(service.logs(follow=False, tail=0))) > 5
+
+
+def until_said(service: Service, words: str) -> None:
+    """Return once the log has them: an answer may be here before the engine has kept what was printed before it."""
+    assert any(words in line for line in service.logs(follow=True, tail=0))
 
 
 def test_log_that_is_followed_goes_on_with_the_next_version_and_ends_with_the_app(
