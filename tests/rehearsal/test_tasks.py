@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -87,6 +88,29 @@ def test_environment_user_and_read_only_root_reach_the_container(account: Accoun
     complaint, greeting = sorted((each["message"] for each in found), key="hi 10001".__eq__)  # they come by two ways
     assert greeting == "hi 10001"
     assert "Read-only file system" in complaint
+
+
+def test_secrets_are_read_with_the_role_as_the_task_starts(account: Account) -> None:
+    """A whole secret, one key of it, and a parameter: never in the task definition."""
+    session, url = account.aws.session, account.rehearsal.endpoints.url
+    hidden = json.dumps({"password": "hush"})
+    secret = session.client("secretsmanager", endpoint_url=url).create_secret(Name="key", SecretString=hidden)["ARN"]
+    session.client("ssm", endpoint_url=url).put_parameter(Name="/app/token", Value="quiet", Type="SecureString")
+    sources = {"WHOLE": secret, "KEY": f"{secret}:password::", "TOKEN": "/app/token"}
+    named = [{"name": name, "valueFrom": source} for name, source in sources.items()]
+    definition = account.define('echo "$WHOLE $KEY $TOKEN"', secrets=named)
+    assert "not authorized to perform: secretsmanager:GetSecretValue" in stopped(account, account.run(definition))
+
+    actions = ["secretsmanager:GetSecretValue", "ssm:GetParameters"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": [secret, "arn:aws:ssm:*:*:parameter/app/token"]}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    account.aws.iam.put_role_policy(RoleName="execution", PolicyName="secrets", PolicyDocument=policy)
+    arn = account.run(definition)
+    account.until(arn, "STOPPED")
+    events = account.aws.logs.get_log_events
+    stream = f"x/app/{arn.rpartition('/')[2]}"
+    found = eventually(lambda: events(logGroupName="/app", logStreamName=stream)["events"] or None, "a line of the log")
+    assert [event["message"] for event in found] == [f"{hidden} hush quiet"]
 
 
 def test_an_image_that_is_not_in_the_registry_cannot_be_pulled(account: Account) -> None:

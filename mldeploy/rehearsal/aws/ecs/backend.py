@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -41,7 +42,9 @@ class RehearsedECS(EC2ContainerServiceBackend):
                 execution_role=others.get("execution_role_arn"),
                 task_role=others.get("task_role_arn"),
             )
-        return super().register_task_definition(family, container_definitions, **others)
+        made = super().register_task_definition(family, container_definitions, **others)
+        made.registered_at = datetime.now(UTC)  # type: ignore[attr-defined]  # which moto leaves out
+        return made
 
     @staticmethod
     def _calculate_task_resource_requirements(task_definition: TaskDefinition) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Standard: ECS, "Stopped tasks error messages".
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -104,7 +105,7 @@ class Starter:
                 name = reference.partition(":parameter/")[2] or reference.removeprefix("/")
                 self._permit(role, "ssm:GetParameters", self._arn("ssm", f"parameter/{name}"), _NO_AUTH)
             else:
-                self._permit(role, "secretsmanager:GetSecretValue", reference, _NO_AUTH)
+                self._permit(role, "secretsmanager:GetSecretValue", _secret_and_key(reference)[0], _NO_AUTH)
             try:
                 value = self._parameter(reference) if is_parameter else self._secret(reference)
             except Exception as error:  # moto has many kinds, and each of them means that there is none
@@ -116,11 +117,12 @@ class Starter:
         found = ssm_backends[ACCOUNT][self._stage.region].get_parameter(name)
         if found is None:
             raise LookupError("ParameterNotFound")
-        return str(found.value)
+        return str(found.response_object(decrypt=True)["Value"])
 
     def _secret(self, reference: str) -> str:
-        backend = secretsmanager_backends[ACCOUNT][self._stage.region]
-        return str(backend.get_secret_value(reference, "", "AWSCURRENT")["SecretString"])
+        backend, (secret, key) = secretsmanager_backends[ACCOUNT][self._stage.region], _secret_and_key(reference)
+        value = str(backend.get_secret_value(secret, "", "AWSCURRENT")["SecretString"])
+        return str(json.loads(value)[key]) if key else value
 
     def _make_stream(self, role: Role) -> None:
         if not self.stream:
@@ -164,16 +166,22 @@ class Starter:
             user=container.get("user"),
             read_only=bool(container.get("readonlyRootFilesystem")),
             init=bool(linux.get("initProcessEnabled")),
-            health=_health(container.get("healthCheck")),
+            health=_health(container.get("healthCheck"), self._stage.pace),
         )
 
 
-def _health(check: Mapping[str, Any] | None) -> HealthCheck | None:
+def _secret_and_key(reference: str) -> tuple[str, str]:
+    """The secret's own ARN, and the key of its JSON that is meant, or "". Standard: ECS, `valueFrom`."""
+    parts = reference.split(":")
+    return ":".join(parts[:7]), "".join(parts[7:8])
+
+
+def _health(check: Mapping[str, Any] | None, pace: float) -> HealthCheck | None:
     if not check:
         return None
     return HealthCheck(
         command=check["command"],
-        interval=int(check.get("interval") or 30),
+        interval=max(1, round(pace * int(check.get("interval") or 30))),
         timeout=int(check.get("timeout") or 5),
         retries=int(check.get("retries") or 3),
         start=int(check.get("startPeriod") or 0),
