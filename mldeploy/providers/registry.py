@@ -20,9 +20,10 @@ BUILT_IN = MappingProxyType(
         "fargate": "mldeploy.providers.aws.fargate.provider",
         "gar": "mldeploy.providers.gcp.gar",
         "gcr": "mldeploy.providers.gcp.gcr",
+        "acr": "mldeploy.providers.azure.acr",
     }
 )
-EXTRAS = MappingProxyType({"ecr": "aws", "fargate": "aws", "gar": "gcp", "gcr": "gcp"})
+EXTRAS = MappingProxyType({"ecr": "aws", "fargate": "aws", "gar": "gcp", "gcr": "gcp", "acr": "azure"})
 """The extra of the package that brings a target's SDK."""
 
 AnyProvider: TypeAlias = Provider[Any, Any]
