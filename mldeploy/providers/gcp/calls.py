@@ -28,7 +28,6 @@ _PASSING = (
     api.ServiceUnavailable,
     api.InternalServerError,
     api.GatewayTimeout,
-    api.Aborted,
     api.Unknown,
 )
 

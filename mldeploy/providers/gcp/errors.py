@@ -32,10 +32,10 @@ class DeniedError(MldeployError):
 
     code = ExitCode.ACCESS
 
-    def __init__(self, where: str, permission: str, resource: str = "") -> None:
+    def __init__(self, where: str, permission: str, resource: str = "", todo: str = "") -> None:
         on = f" on {resource}" if resource else ""
         what = f"the credentials have no permission for {permission}{on}"
-        super().__init__(where, what, "Have a role granted that has it (`mldeploy policy` prints one), or use others.")
+        super().__init__(where, what, todo or "Have a role granted that has it: `mldeploy policy` prints one.")
         self.permission = permission
 
 

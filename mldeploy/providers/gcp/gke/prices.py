@@ -1,0 +1,107 @@
+"""What Google bills for a cluster and an app in it. A price that no source was found for is unknown, and is shown so.
+
+Sources that contradict each other, or themselves, are none: for machine types no other was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from mldeploy.config.settings import Project
+from mldeploy.providers.costs import HOURS, CostItem, Estimate
+from mldeploy.providers.gcp.gcloud import region_of
+from mldeploy.providers.gcp.gke.settings import GkeSettings
+from mldeploy.providers.kubernetes.settings import Way
+
+ANYWHERE = ""
+GIB = 2**30
+
+
+class Product(StrEnum):
+    """What is billed by the hour."""
+
+    CLUSTER = "cluster management"
+    POD_CPU = "Autopilot vCPU"
+    POD_MEMORY = "Autopilot GB"
+    RULE = "forwarding rule"
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars an hour. date: when it was read there, ISO 8601."""
+
+    hourly: float
+    source: str
+    date: str
+
+
+_GKE = "https://cloud.google.com/kubernetes-engine/pricing"
+_AUTOPILOT = "https://toolstac.com/tool/gke-enterprise/enterprise-transition-guide"
+_BALANCING = "https://cloud.google.com/load-balancing/pricing"
+
+PRICES: Mapping[tuple[str, Product], Price] = MappingProxyType(
+    {
+        (ANYWHERE, Product.CLUSTER): Price(0.10, _GKE, "2026-11-28"),
+        ("us-central1", Product.POD_CPU): Price(0.0445, _AUTOPILOT, "2026-11-28"),
+        ("us-central1", Product.POD_MEMORY): Price(0.0049225, _AUTOPILOT, "2026-11-28"),
+        ("us-central1", Product.RULE): Price(0.025, _BALANCING, "2026-11-28"),
+    }
+)
+"""By region (`ANYWHERE`: the same in each) and product."""
+
+_BY_USE = (
+    ("traffic", "by what the app sends, and what the load balancer takes in"),
+    ("stored images", "by their size"),
+    ("log", "by what the app writes"),
+)
+
+
+def estimate(location: str, project: Project, settings: GkeSettings) -> Estimate:
+    """What the cluster and the app in it cost if they run all month, and as few pods as the settings allow."""
+    return Estimate(region_of(location), tuple(_items(region_of(location), project, settings)))
+
+
+def _items(region: str, project: Project, settings: GkeSettings) -> Iterator[CostItem]:
+    if not settings.cluster:
+        yield _item(region, "cluster", Product.CLUSTER, 1, "cluster")
+    if settings.cluster:
+        yield CostItem("pods", None, f"they run on what {settings.cluster} has, or is given for them")
+    elif settings.is_autopilot:
+        yield from _pods(region, project, settings)
+    else:
+        yield from _nodes(settings)
+    if settings.ingress is Way.LOAD_BALANCER:
+        item = _item(region, "load balancer", Product.RULE, 1, "forwarding rule")
+        yield CostItem(
+            item.what, item.monthly, f"{item.how}; up to five of the project cost that together", item.source, item.date
+        )
+    for what, how in _BY_USE:
+        yield CostItem(what, None, how)
+
+
+def _pods(region: str, project: Project, settings: GkeSettings) -> Iterator[CostItem]:
+    """Autopilot bills what a pod asks for, in quarters of a vCPU."""
+    count = settings.instances or settings.min or 1
+    asked = settings.cpu_request or project.app.cpus / 4
+    cpus = max(1, -(-round(asked * 1000) // 250)) / 4
+    yield _item(region, "CPU of the pods", Product.POD_CPU, count * cpus, "vCPU")
+    yield _item(region, "memory of the pods", Product.POD_MEMORY, count * project.app.memory / GIB, "GB")
+
+
+def _nodes(settings: GkeSettings) -> Iterator[CostItem]:
+    total = settings.count_of_nodes * settings.zones
+    several = f" in each of {settings.zones} zones, {total} together" if settings.zones > 1 else ""
+    how = f"{settings.count_of_nodes} x {settings.machine_type}{several}; no price of it is known here"
+    yield CostItem("nodes", None, how)
+    yield CostItem("disks of the nodes", None, f"{total}, one for each")
+
+
+def _item(region: str, what: str, product: Product, amount: float, unit: str) -> CostItem:
+    price = PRICES.get((region, product)) or PRICES.get((ANYWHERE, product))
+    if price is None:
+        return CostItem(what, None, f"{amount:g} {unit}; no price for {region} is known here")
+    monthly = round(amount * price.hourly * HOURS, 2)
+    return CostItem(what, monthly, f"{amount:g} {unit} x {HOURS} h x ${price.hourly:g}", price.source, price.date)
