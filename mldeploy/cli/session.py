@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from mldeploy.cli.assumed import documents
@@ -43,6 +44,8 @@ class Deployment(Workplace[CloudT]):
     login: Callable[[], Login]
     policy: Callable[[], Mapping[str, object]] | None
     costs: Callable[[], Estimate] | None
+    trust: Path | None
+    """The authorities that certify what is deployed, where that are not the usual ones."""
 
     @property
     def swept(self) -> Kinds[CloudT]:
@@ -119,5 +122,6 @@ def connect(
         lambda: provider.login(cloud),
         (lambda: provider.policy(cloud)) if isinstance(provider, HasPolicy) else None,
         (lambda: provider.costs(cloud, project, settings)) if isinstance(provider, HasCosts) else None,
+        place.endpoints.ca_bundle,
         state=place.state,
     )

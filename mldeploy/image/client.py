@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin, urlsplit
@@ -33,6 +34,7 @@ class Silence(Enum):
     CUT = "the connection was closed without an answer"
     LATE = "no answer in time"
     GARBLED = "what answers does not speak HTTP"
+    UNTRUSTED = "its certificate is not trusted"
 
 
 class AnswerError(MldeployError):
@@ -77,10 +79,14 @@ class AppClient:
     Proxies of the environment are used only for addresses that are neither on this machine nor on its private networks.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, trust: Path | None = None) -> None:
+        """`trust`: a PEM file with the authorities that certify it, where that are not the usual ones."""
         self.url = url.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = not _is_near(url)
+        if trust:
+            self._session.trust_env = False  # or a bundle that the environment names would be trusted instead
+            self._session.verify = str(trust)
         # A connection that is kept would hold up an old version that is told to stop, and hide a new one.
         self._session.headers["Connection"] = "close"
 
@@ -175,6 +181,8 @@ def _first_line(response: requests.Response) -> str:
 
 def _silence(error: RequestsConnectionError) -> Silence:
     causes = list(_causes(error))
+    if any(isinstance(cause, SSLCertVerificationError) for cause in causes):
+        return Silence.UNTRUSTED
     if any(isinstance(cause, NewConnectionError) for cause in causes):
         return Silence.REFUSED
     if any(isinstance(cause, HTTPException) and not isinstance(cause, UNSPOKEN) for cause in causes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+import trustme
 
 from mldeploy.core.errors import ExitCode
 from mldeploy.image.client import AnswerError, AppClient, GoldenError, GoldenRow, Silence, SilentError
@@ -165,3 +167,17 @@ def test_golden_row(server: Server, app: AppClient, row: Callable[..., GoldenRow
         row().ask(app)
     assert caught.value.difference == "prediction: 100.5, expected 100"
     assert caught.value.where == f"{server.url}/predict_api"
+
+
+def test_a_certificate_of_an_authority_that_is_named_is_trusted(server: Server, tmp_path: Path) -> None:
+    authority, bundle = trustme.CA(), tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = server.url.replace("http:", "https:")
+    with AppClient(url, bundle) as app:
+        app.health("/health")
+    with AppClient(url) as app, pytest.raises(SilentError) as refused:
+        app.health("/health")
+    assert refused.value.silence is Silence.UNTRUSTED

@@ -21,7 +21,7 @@ def predict(run: Run, target: str, given: Input) -> None:
     url = address(deployment, run)
     if sent.golden:
         run.output.say("Nothing was given to send: this is the golden row's request.")
-    with AppClient(url) as client:
+    with AppClient(url, deployment.trust) as client:
         try:
             answer = client.predict(sent.path, sent.body)
         except AnswerError as error:

@@ -27,8 +27,8 @@ from mldeploy.image.running.errors import VerdictError
 from mldeploy.image.running.examine import Examination
 from mldeploy.image.running.spec import ContainerSpec
 from mldeploy.providers.errors import NotRestoredError
+from mldeploy.providers.gap import GapMeter
 from mldeploy.providers.local.drift import answer_drift, fits
-from mldeploy.providers.local.gap import GapMeter
 from mldeploy.providers.local.ports import check_port, taken
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.wanted import candidate, unproven

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,8 +22,8 @@ class GapMeter:
     answered sooner, and that is what counts.
     """
 
-    def __init__(self, url: str, path: str) -> None:
-        self._url, self._path = url, path
+    def __init__(self, url: str, path: str, trust: Path | None = None) -> None:
+        self._url, self._path, self._trust = url, path, trust
         self._patience = HEALTH_SECONDS
         self._patience = self._usual_wait()
         self._lost: float | None = None
@@ -40,12 +41,12 @@ class GapMeter:
 
     def _usual_wait(self) -> float:
         asked = time.monotonic()
-        with AppClient(self._url) as app:
+        with AppClient(self._url, self._trust) as app:
             answered = self._answers(app)
         return min(HEALTH_SECONDS, PATIENCE + 4 * (time.monotonic() - asked)) if answered else HEALTH_SECONDS
 
     def _measure(self) -> None:
-        with AppClient(self._url) as app:
+        with AppClient(self._url, self._trust) as app:
             ending = False
             while not ending:
                 ending = self._done.wait(ASK_EVERY)  # after the end, once more: the silence may just have ended, too
