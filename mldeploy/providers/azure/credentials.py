@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError as SdkError
 from azure.core.exceptions import ClientAuthenticationError
-from azure.identity import ClientSecretCredential, CredentialUnavailableError, DefaultAzureCredential
+from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
 from mldeploy.config.endpoints import Endpoints
-from mldeploy.providers.azure.errors import CredentialsError, azure_errors
+from mldeploy.providers.azure import chain
+from mldeploy.providers.azure.errors import translated
 
 WHERE = "Azure"
 MANAGEMENT = "https://management.azure.com/.default"
@@ -60,15 +62,13 @@ def usual() -> TokenCredential:
 
 
 def token(credential: TokenCredential, scope: str) -> str:
-    """A token for a service. Raises CredentialsError if there are no credentials, or Microsoft Entra refuses them."""
+    """A token for a service. Raises CredentialsError if there are no credentials or none that count, AzureError."""
     try:
-        with azure_errors(WHERE):
-            return credential.get_token(scope).token
-    except CredentialsError as error:
-        cause = error.__cause__
-        if isinstance(cause, ClientAuthenticationError) and _found_nothing(cause):
-            raise _nothing_found() from cause
-        raise
+        return credential.get_token(scope).token
+    except ClientAuthenticationError as error:
+        raise chain.explained(WHERE, error) from error
+    except SdkError as error:
+        raise translated(WHERE, error) from error
 
 
 def claims(issued: str) -> Mapping[str, str]:
@@ -97,20 +97,3 @@ def _has_identity() -> bool:
     except OSError:
         return False
     return True
-
-
-_REFUSED = ("AADSTS", "expired", "invalid_client", "invalid_grant")
-
-
-def _found_nothing(error: ClientAuthenticationError) -> bool:
-    """The chain ends with one kind of error, whether nothing was found or what was found was refused."""
-    refused = any(word in str(error) for word in _REFUSED)
-    return isinstance(error, CredentialUnavailableError) or ("failed to retrieve a token" in str(error) and not refused)
-
-
-def _nothing_found() -> CredentialsError:
-    what = (
-        "no credentials were found: not in AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or a certificate, "
-        "or a federated token), this machine has no identity of Azure, and neither `az` nor `azd` is signed in"
-    )
-    return CredentialsError(WHERE, what, "Sign in with `az login`, or set the variables of a service principal.")
