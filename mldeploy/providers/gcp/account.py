@@ -37,8 +37,8 @@ def enter(table: str, settings: GcpSettings, endpoints: Endpoints, *, region: st
     """
     gcloud = Gcloud.found("" if endpoints.credentials else settings.profile)
     identity = identify(gcloud, endpoints)
-    project = (identity.project if endpoints.credentials else "") or _project(table, settings, gcloud, identity)
-    location = _played(endpoints, zone) or zone or region or _location(table, gcloud)
+    project = (identity.project if endpoints.credentials else "") or project_of(table, settings, gcloud, identity)
+    location = _played(endpoints, zone) or zone or region or location_of(table, gcloud)
     identity.token()
     return Account(project, location, identity, endpoints)
 
@@ -50,7 +50,7 @@ def _played(endpoints: Endpoints, zone: str) -> str:
     return endpoints.region + (zone[-2:] if zone else "")
 
 
-def _project(table: str, settings: GcpSettings, gcloud: Gcloud, identity: Identity) -> str:
+def project_of(table: str, settings: GcpSettings, gcloud: Gcloud, identity: Identity) -> str:
     named = gcloud.property("core", "project") if settings.profile else ""
     found = settings.project or gcloud.variable("core", "project") or named or identity.project
     if project := found or gcloud.property("core", "project"):
@@ -60,7 +60,7 @@ def _project(table: str, settings: GcpSettings, gcloud: Gcloud, identity: Identi
     raise ConfigError(f"{table}.project", what, todo)
 
 
-def _location(table: str, gcloud: Gcloud) -> str:
+def location_of(table: str, gcloud: Gcloud) -> str:
     """A region: whoever wants a zone says so in the settings, since it makes another cluster of it."""
     found = gcloud.variable("compute", "region") or gcloud.property("compute", "region")
     if found:
