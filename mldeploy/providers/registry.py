@@ -16,6 +16,7 @@ GROUP = "mldeploy.providers"
 BUILT_IN = MappingProxyType(
     {
         "local": "mldeploy.providers.local",
+        "kubernetes": "mldeploy.providers.kubernetes.provider",
         "ecr": "mldeploy.providers.aws.ecr",
         "fargate": "mldeploy.providers.aws.fargate.provider",
         "gar": "mldeploy.providers.gcp.gar",
@@ -23,7 +24,9 @@ BUILT_IN = MappingProxyType(
         "acr": "mldeploy.providers.azure.acr",
     }
 )
-EXTRAS = MappingProxyType({"ecr": "aws", "fargate": "aws", "gar": "gcp", "gcr": "gcp", "acr": "azure"})
+EXTRAS = MappingProxyType(
+    {"kubernetes": "kubernetes", "ecr": "aws", "fargate": "aws", "gar": "gcp", "gcr": "gcp", "acr": "azure"}
+)
 """The extra of the package that brings a target's SDK."""
 
 AnyProvider: TypeAlias = Provider[Any, Any]

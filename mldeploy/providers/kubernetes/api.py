@@ -78,6 +78,16 @@ class Kube:
         """`v1.31.2`. Every authenticated user may ask."""
         return text(self._call("get /version", "GET", "/version"), "gitVersion")
 
+    def serves(self, path: str) -> bool:
+        """Whether the server has this part of the API: `/apis/metrics.k8s.io/v1beta1`."""
+        try:
+            self._call(f"get {path}", "GET", path)
+        except Refusal as refusal:
+            if refusal.status == 404:
+                return False
+            raise
+        return True
+
     def get(self, kind: ObjectType, name: str, namespace: str = "") -> Document | None:
         """One object, None if there is none."""
         try:
@@ -106,6 +116,12 @@ class Kube:
         path = kind.path(text(manifest, "metadata", "namespace"), text(manifest, "metadata", "name"))
         query = [("fieldManager", MANAGER), ("fieldValidation", "Strict"), *([("dryRun", "All")] if dry_run else [])]
         return self._call(f"patch {kind.resource}", "PATCH", path, query, manifest, APPLY)
+
+    def annotate(self, kind: ObjectType, name: str, namespace: str, notes: Mapping[str, str | None]) -> None:
+        """Set annotations of something that a controller has made; None takes one away."""
+        body = {"metadata": {"annotations": dict(notes)}}
+        query = (("fieldManager", MANAGER),)
+        self._call(f"patch {kind.resource}", "PATCH", kind.path(namespace, name), query, body, MERGE)
 
     def delete(self, kind: ObjectType, name: str, namespace: str = "", *, uid: str = "") -> bool:
         """Begin to remove an object, and what it owns before it goes. True if it was there.

@@ -30,11 +30,11 @@ with _without(_UNWANTED):
     from kubernetes.client.configuration import Configuration
     from kubernetes.client.exceptions import ApiException
     from kubernetes.config.config_exception import ConfigException
-    from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigMerger, new_client_from_config
+    from kubernetes.config.incluster_config import load_incluster_config
+    from kubernetes.config.kube_config import KubeConfigMerger, new_client_from_config
     from kubernetes.stream.ws_client import PortForward, WSClient, portforward_call, websocket_call
 
 __all__ = [
-    "KUBE_CONFIG_DEFAULT_LOCATION",
     "ApiClient",
     "ApiException",
     "ConfigException",
@@ -42,6 +42,7 @@ __all__ = [
     "KubeConfigMerger",
     "PortForward",
     "WSClient",
+    "load_incluster_config",
     "new_client_from_config",
     "portforward_call",
     "websocket_call",

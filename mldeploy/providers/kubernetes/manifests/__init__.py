@@ -1,0 +1,1 @@
+"""Pure builders of what is sent to a cluster: settings in, manifests out."""

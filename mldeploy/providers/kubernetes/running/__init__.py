@@ -1,0 +1,1 @@
+"""What runs in a cluster: its pods, its versions, a rollout and the verdict on one."""

@@ -1,0 +1,1 @@
+"""The steps in a cluster, for any target that has one."""
