@@ -63,7 +63,10 @@ class Player:
         return place if place is not None and place.is_running else None
 
 
-PLAYERS: Sequence[Player] = (Player("aws", "AWS", ("ecr", "fargate"), "moto"),)
+PLAYERS: Sequence[Player] = (
+    Player("aws", "AWS", ("ecr", "fargate"), "moto"),
+    Player("gcp", "Google Cloud", ("gar", "gcr", "gke"), "trustme"),
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Artifact Registry: repositories, whose images are in a real registry."""
