@@ -21,11 +21,20 @@ BUILT_IN = MappingProxyType(
         "fargate": "mldeploy.providers.aws.fargate.provider",
         "gar": "mldeploy.providers.gcp.gar",
         "gcr": "mldeploy.providers.gcp.gcr",
+        "gke": "mldeploy.providers.gcp.gke.provider",
         "acr": "mldeploy.providers.azure.acr",
     }
 )
 EXTRAS = MappingProxyType(
-    {"kubernetes": "kubernetes", "ecr": "aws", "fargate": "aws", "gar": "gcp", "gcr": "gcp", "acr": "azure"}
+    {
+        "kubernetes": "kubernetes",
+        "ecr": "aws",
+        "fargate": "aws",
+        "gar": "gcp",
+        "gcr": "gcp",
+        "gke": "gcp",
+        "acr": "azure",
+    }
 )
 """The extra of the package that brings a target's SDK."""
 

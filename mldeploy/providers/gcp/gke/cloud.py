@@ -17,7 +17,7 @@ from mldeploy.providers.gcp.compute import Compute
 from mldeploy.providers.gcp.errors import GcpError
 from mldeploy.providers.gcp.gke.access import kube_of
 from mldeploy.providers.gcp.gke.clusters import State, find, where
-from mldeploy.providers.gcp.gke.settings import TARGET
+from mldeploy.providers.gcp.gke.settings import TARGET, GkeSettings
 from mldeploy.providers.gcp.repository import TARGET as REGISTRY
 from mldeploy.providers.kubernetes.api import Kube
 from mldeploy.providers.kubernetes.labels import Owner
@@ -27,17 +27,18 @@ from mldeploy.providers.kubernetes.labels import Owner
 class GkeCloud(GcpCloud):
     """What the registry needs, and the services that a cluster and what is in it are made of.
 
-    cluster: the name of the app's cluster, its own or one that is used.
+    cluster: the name of the app's cluster, its own or one that is used. space: the app's namespace in it.
     """
 
     cluster: str
+    space: str
     clusters: ClusterManagerClient
     compute: Compute
     _known: dict[str, Kube] = field(default_factory=dict, repr=False)
     _mutex: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
-    def of(cls, engine: Engine, account: Account, app: str, repository: str, cluster: str) -> GkeCloud:
+    def of(cls, engine: Engine, account: Account, app: str, settings: GkeSettings) -> GkeCloud:
         """With all clients made. Raises nothing: no call is made."""
         endpoints = account.endpoints
         address = endpoints.service(GRPC) or CONTAINER
@@ -46,10 +47,11 @@ class GkeCloud(GcpCloud):
             engine,
             account,
             app,
-            repository,
+            settings.repository or app,
             REGISTRY,
             artifacts(account),
-            cluster,
+            settings.cluster or app,
+            settings.space(app),
             ClusterManagerClient(transport=transport),
             Compute(account),
         )
