@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -226,3 +226,14 @@ def from_exit(status: int) -> Diagnosis:
 def _package(match: re.Match[str]) -> str:
     module = (match.groupdict().get("module") or "").partition(".")[0]
     return _PACKAGES.get(module, module.replace("_", "-"))
+
+
+_LISTENING = re.compile(r"(?i)(?:listening at|running on|serving on):? (?:https?://)?(?P<at>[\w.\[\]:*-]+:\d+)")
+
+
+def listens_on(lines: Sequence[str]) -> str:
+    """The address that a server says it listens on, or "": gunicorn, Flask, uvicorn and waitress name it so."""
+    for line in reversed(lines):
+        if match := _LISTENING.search(line):
+            return match["at"]
+    return ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from mldeploy.config.settings import Project
 from mldeploy.image.client import AnswerError, Silence, SilentError
-from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log
+from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log, listens_on
 from mldeploy.image.running.diagnose import redacted
 from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.aws.fargate.tasks import Task
@@ -76,7 +76,6 @@ _TRANSIENT = re.compile(
 )
 _UNPLACED = re.compile(r"(?i)unable to place a task|failed to launch a task|unable to consistently start tasks")
 _HEALTH = re.compile(r"(?i)failed (?:container|elb) health checks|health checks failed")
-_LISTENING = re.compile(r"(?i)(?:listening at|running on|serving on):? (?:https?://)?(?P<at>[\w.\[\]:*-]+:\d+)")
 _UNSTARTED = re.compile(r"CannotStartContainerError: (?P<said>.+)")
 _BY_ITSELF = frozenset({"ServiceSchedulerInitiated", "UserInitiated", "SpotInterruption", "TerminationNotice"})
 """Stop codes that say nothing against the app, unless the reason names its health."""
@@ -163,7 +162,7 @@ def _unhealthy(project: Project, evidence: Evidence, told: Diagnosis | None) -> 
     if told:
         return Diagnosis(f"{path} does not answer; the log says: {told.cause}", told.todo, told.about)
     if isinstance(answer, SilentError) and answer.silence in (Silence.REFUSED, Silence.CUT):
-        elsewhere = _listens_on(evidence.log)
+        elsewhere = listens_on(evidence.log)
         but = f", but something listens on {elsewhere}" if elsewhere else ""
         todo = f"Let the server listen on 0.0.0.0:{port} (the variable PORT says {port}), or correct `port` in [app]."
         does = "listens" if answer.silence is Silence.REFUSED else "answers"
@@ -184,11 +183,3 @@ def _from_reason(said: str) -> Diagnosis | None:
         if match := re.search(sign.pattern, said):
             return Diagnosis(sign.cause.format_map(match.groupdict()), sign.todo, sign.about)
     return None
-
-
-def _listens_on(log: tuple[str, ...]) -> str:
-    """The address that a server says it listens on: gunicorn, Flask, uvicorn and waitress name it so."""
-    for line in reversed(log):
-        if match := _LISTENING.search(line):
-            return match["at"]
-    return ""
