@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,11 @@ def test_the_wheel_holds_the_command_the_recipe_and_the_licence(distributions: P
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         metadata = f"mldeploy-{mldeploy.__version__}.dist-info"
-        entry_points = archive.read(f"{metadata}/entry_points.txt").decode()
+        entry_points = ConfigParser()
+        entry_points.read_string(archive.read(f"{metadata}/entry_points.txt").decode())
         recipe = archive.read("mldeploy/image/Dockerfile.template")
-    assert "mldeploy = mldeploy.cli.start:main" in entry_points
-    assert "[mldeploy.providers]\nlocal = mldeploy.providers.local:provider" in entry_points
+    assert entry_points["console_scripts"]["mldeploy"] == "mldeploy.cli.start:main"
+    assert entry_points["mldeploy.providers"]["local"] == "mldeploy.providers.local:provider"
     assert recipe == (ROOT / "Dockerfile.template").read_bytes()
     assert {"mldeploy/py.typed", "mldeploy/core/step.py", f"{metadata}/licenses/LICENSE"} <= set(names)
     assert {name.split("/")[0] for name in names} == {"mldeploy", metadata}, "tests, scripts and example stay out"
