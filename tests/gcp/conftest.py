@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mldeploy.image.engine import Engine
+from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
+from tests.aws.tiny import build, tiny_app
 from tests.cli.command import Command
+from tests.gcp.others import Others
+from tests.rehearsal.available import require_registry
 
 ELSEWHERE = "127.0.0.1:9"
 """Nothing listens there (discard)."""
@@ -37,3 +43,45 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def mldeploy(tmp_path: Path, folder: Path) -> Command:
     return Command(tmp_path / "home", folder)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
+    """One for each process of the test run, without containers; starting it takes a second or two."""
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("rehearsal") / "gcp", containers=False) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture
+def rehearsal(running: GcpRehearsal) -> Iterator[GcpRehearsal]:
+    """Shared by all tests; each begins with a project in which nothing is."""
+    running.reset()
+    yield running
+    running.faults.clear()
+
+
+@pytest.fixture
+def others(rehearsal: GcpRehearsal) -> Others:
+    return Others(rehearsal)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return Engine.connect()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Path]:
+    """A folder with an app whose image is built already."""
+    place = tmp_path_factory.mktemp("tiny")
+    with tiny_app(place / "app", engine) as folder:
+        build(folder, engine, place / "state")
+        yield folder
+
+
+@pytest.fixture
+def own(tmp_path: Path, engine: Engine) -> Iterator[Path]:
+    """The same for one test alone, which may change it; its image is not built yet."""
+    with tiny_app(tmp_path / "own", engine) as folder:
+        yield folder

@@ -13,3 +13,8 @@ What it calls, by the permission that each call needs (`errors.gcp_errors` names
 
 An access token goes along with every call; user `oauth2accesstoken` of the registry has it for a password.
 """
+
+import os
+
+# gRPC's C++ core writes lines of its own to stderr, of every connection that ends. It reads this once, on loading.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

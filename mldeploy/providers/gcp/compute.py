@@ -36,7 +36,7 @@ class Compute:
         self._session = requests.Session()
         if endpoints.ca_bundle is not None:
             self._session.verify = str(endpoints.ca_bundle)
-            self._session.trust_env = False  # it is on this machine: no proxy leads there
+            self._session.trust_env = False  # REQUESTS_CA_BUNDLE would count before it
         self._session.mount("https://", HTTPAdapter(max_retries=RETRIES))
 
     def default_account(self) -> str:

@@ -141,17 +141,26 @@ def _refusal(where: str, permission: str, error: api.Forbidden) -> MldeployError
         consumer = about.get("consumer", "").removeprefix("projects/")
         service = about.get("service") or f"{permission.partition('.')[0]}.googleapis.com"
         return DisabledError(where, service, consumer or (disabled["project"] if disabled else ""))
-    if error.reason in ("CONSUMER_INVALID", "USER_PROJECT_DENIED"):
-        todo = "Correct it (`project` in the target's table), or have yourself let into it. It is never made here."
-        return CredentialsError(where, f"the project does not exist, or does not know you: {said}", todo)
-    if error.reason == "BILLING_DISABLED":
-        return CredentialsError(where, f"the project has no billing account: {said}", "Link one in the console.")
+    if of_project := _of_project(where, error.reason or "", said):
+        return of_project
     named = next((found for pattern in _NAMED if (found := pattern.search(said))), None)
     if about.get("permission"):
         return DeniedError(where, about["permission"], about.get("resource", ""))
     if named:
         return DeniedError(where, named["permission"], named["resource"].rstrip(".,"))
     return DeniedError(where, permission)
+
+
+def _of_project(where: str, reason: str, said: str) -> MldeployError | None:
+    """Where it is no permission that is missing, but the project that cannot do it."""
+    if reason in ("CONSUMER_INVALID", "USER_PROJECT_DENIED"):
+        todo = "Correct it (`project` in the target's table), or have yourself let into it. It is never made here."
+        return CredentialsError(where, f"the project does not exist, or does not know you: {said}", todo)
+    if reason == "BILLING_DISABLED":
+        return CredentialsError(where, f"the project has no billing account: {said}", "Link one in the console.")
+    if re.search(r"(?i)insufficient .*quota", said):
+        return GcpError(where, said, "Ask for more (console: IAM & Admin, Quotas), use less, or another region.")
+    return None
 
 
 def _one_line(text: str) -> str:

@@ -89,7 +89,7 @@ def pushed_image(project: Project, repository: str, keep: int) -> GarImage:
 
 
 def login(cloud: GcpCloud) -> Login:
-    """Raises AbsentError while nobody can say where the registry is: only a repository tells its address."""
+    """The address is what a repository says, the app's or another; before there is any, what Google's manual has."""
     found = describe(cloud, cloud.repository) or next(iter(listed(cloud)), None)
     address = found.uri.partition("/")[0] if found else f"{cloud.account.region}-docker.pkg.dev"
     return Login(cloud.account.identity.user, cloud.account.place, access(cloud.account, address))

@@ -46,6 +46,7 @@ class Identity:
         session = requests.Session()
         if ca_bundle is not None:
             session.verify = str(ca_bundle)
+            session.trust_env = False  # REQUESTS_CA_BUNDLE would count before it
         self.request = Request(session)
         self._mutex = threading.Lock()
 

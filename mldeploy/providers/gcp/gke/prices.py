@@ -73,7 +73,7 @@ def _items(region: str, project: Project, settings: GkeSettings) -> Iterator[Cos
         yield from _pods(region, project, settings)
     else:
         yield from _nodes(settings)
-    if settings.ingress is Way.LOAD_BALANCER:
+    if settings.way is Way.LOAD_BALANCER:
         item = _item(region, "load balancer", Product.RULE, 1, "forwarding rule")
         yield CostItem(
             item.what, item.monthly, f"{item.how}; up to five of the project cost that together", item.source, item.date

@@ -1,0 +1,47 @@
+"""Somebody else in the same project, who uses the SDK without us."""
+
+from __future__ import annotations
+
+import json
+
+from google.cloud import artifactregistry_v1 as ar
+from google.cloud import container_v1 as gke
+from google.cloud.artifactregistry_v1.services.artifact_registry.transports import ArtifactRegistryGrpcTransport
+from google.cloud.container_v1.services.cluster_manager.transports import ClusterManagerGrpcTransport
+
+from mldeploy.providers.gcp.calls import channel
+from mldeploy.providers.gcp.gcloud import Gcloud
+from mldeploy.providers.gcp.identity import identify
+from mldeploy.rehearsal.gcp import GcpRehearsal
+
+ANOTHER = {"mldeploy-app": "another", "mldeploy-target": "gar"}
+"""The labels of another app's repository."""
+
+
+class Others:
+    """Clients with the rehearsal's key."""
+
+    def __init__(self, rehearsal: GcpRehearsal) -> None:
+        endpoints = rehearsal.endpoints
+        identity = identify(Gcloud.found(""), endpoints)
+        made = channel(identity, endpoints.service("grpc"), endpoints.ca_bundle)
+        self.artifacts = ar.ArtifactRegistryClient(transport=ArtifactRegistryGrpcTransport(channel=made))
+        self.clusters = gke.ClusterManagerClient(transport=ClusterManagerGrpcTransport(channel=made))
+        key = endpoints.credential("service_account")
+        assert key is not None
+        self.project = str(json.loads(key.reveal())["project_id"])
+
+    def parent(self, location: str) -> str:
+        return f"projects/{self.project}/locations/{location}"
+
+    def make_repository(self, name: str, location: str = "us-central1", **labels: str) -> None:
+        repository = ar.Repository(format_=ar.Repository.Format.DOCKER, labels=labels)
+        self.artifacts.create_repository(
+            parent=self.parent(location), repository_id=name, repository=repository
+        ).result(timeout=10)
+
+    def repository(self, name: str, location: str = "us-central1") -> ar.Repository:
+        return self.artifacts.get_repository(name=f"{self.parent(location)}/repositories/{name}")
+
+    def images(self, repository: str, location: str = "us-central1") -> list[ar.DockerImage]:
+        return list(self.artifacts.list_docker_images(parent=f"{self.parent(location)}/repositories/{repository}"))
