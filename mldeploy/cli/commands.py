@@ -73,6 +73,27 @@ def plan(
     planning.plan(run, target, options.overrides(target, port, host, platform, base_image))
 
 
+def manifests(
+    run: Run,
+    target: options.Target = options.DEFAULT_TARGET,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            "--image", metavar="IMAGE", help="What is to run, by digest; what was pushed if none.", show_default=False
+        ),
+    ] = None,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print those with secrets, too.")] = False,
+) -> None:
+    """Print what `deploy` would send to a cluster, as YAML that `kubectl apply -f -` takes.
+
+    The image is named by the digest under which the registry has it: `mldeploy push` brings it there. Manifests that
+    hold secrets are named and left out.
+    """
+    from mldeploy.cli.work import rendering
+
+    rendering.manifests(run, target, image, secrets=show_secrets)
+
+
 def policy(run: Run, target: options.Target = options.DEFAULT_TARGET) -> None:
     """Print the least-privilege policy for everything that mldeploy does to this app on the target.
 
@@ -185,7 +206,7 @@ def run_local(
     deploy(run, options.DEFAULT_TARGET, port, host, platform, base_image, replace)
 
 
-def deploy(
+def deploy(  # noqa: PLR0913, PLR0917 - one parameter a flag
     run: Run,
     target: options.Target = options.DEFAULT_TARGET,
     port: options.Port = None,
@@ -193,6 +214,7 @@ def deploy(
     platform: options.Platform = None,
     base_image: options.BaseImage = None,
     replace: options.Replace = False,
+    no_rollback: options.NoRollback = False,
 ) -> None:
     """Build the image, run it on the target, wait until it answers, and print where.
 
@@ -201,7 +223,9 @@ def deploy(
     """
     from mldeploy.cli.work import deploying
 
-    deploying.deploy(run, target, options.overrides(target, port, host, platform, base_image), replace=replace)
+    overrides = options.overrides(target, port, host, platform, base_image)
+    kept = options.given((f"target.{target}.rollback", False if no_rollback else None, "--no-rollback"))
+    deploying.deploy(run, target, (*overrides, *kept), replace=replace)
 
 
 def predict(
@@ -308,6 +332,25 @@ def images(
     from mldeploy.cli.work import images as work
 
     work.images(run, prune)
+
+
+def execute(
+    run: Run,
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND…", help="The command, and its own words.")],
+    target: options.Target = options.DEFAULT_TARGET,
+    instance: Annotated[
+        str, typer.Option("--instance", metavar="NAME", help="Which copy, as `ps` names it.", show_default=False)
+    ] = "",
+    stdin: Annotated[bool, typer.Option("--stdin", "-i", help="Give it this command's standard input.")] = False,
+) -> None:
+    """Run a command in a copy of the app, pass on what it writes, and end with its exit status.
+
+    `mldeploy exec -t kubernetes -- python -c "import sklearn; print(sklearn.__version__)"`. It is a program that is
+    started, no terminal: editors and shells have no prompt there.
+    """
+    from mldeploy.cli.work import executing
+
+    executing.execute(run, target, command, instance, stdin=stdin)
 
 
 def stop(run: Run, target: options.Target = options.DEFAULT_TARGET) -> None:

@@ -19,7 +19,13 @@ from mldeploy.cli.app import PANELS, build_app
 from mldeploy.cli.run import PANEL
 from mldeploy.core.errors import ExitCode
 from mldeploy.ui.documents.check import CheckDocument
-from mldeploy.ui.documents.deployment import DeployDocument, DestroyDocument, PlanDocument, PolicyDocument
+from mldeploy.ui.documents.deployment import (
+    DeployDocument,
+    DestroyDocument,
+    ManifestsDocument,
+    PlanDocument,
+    PolicyDocument,
+)
 from mldeploy.ui.documents.doctor import DoctorDocument
 from mldeploy.ui.documents.folder import InitDocument
 from mldeploy.ui.documents.general import ErrorDocument, VersionDocument
@@ -27,6 +33,7 @@ from mldeploy.ui.documents.image import BuildDocument, ImagesDocument, LoginDocu
 from mldeploy.ui.documents.rehearsal import RehearseDocument
 from mldeploy.ui.documents.releases import HistoryDocument, RollbackDocument, ScaleDocument
 from mldeploy.ui.documents.service import (
+    ExecDocument,
     InstancesDocument,
     LogsDocument,
     OpenDocument,
@@ -39,6 +46,7 @@ DOCUMENTS = {
     "doctor": DoctorDocument,
     "init": InitDocument,
     "plan": PlanDocument,
+    "manifests": ManifestsDocument,
     "policy": PolicyDocument,
     "build": BuildDocument,
     "check": CheckDocument,
@@ -53,6 +61,7 @@ DOCUMENTS = {
     "logs": LogsDocument,
     "images": ImagesDocument,
     "history": HistoryDocument,
+    "exec": ExecDocument,
     "rollback": RollbackDocument,
     "scale": ScaleDocument,
     "stop": StopDocument,

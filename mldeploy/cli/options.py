@@ -67,6 +67,13 @@ CacheTo = Annotated[
 Replace = Annotated[
     bool, typer.Option("--replace", help="Allow what cannot be changed in place to be removed and made anew.")
 ]
+NoRollback = Annotated[
+    bool,
+    typer.Option(
+        "--no-rollback",
+        help="Leave a version that fails as it is, to be looked at; in a cluster, where it is taken back.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 DEFAULT_TARGET = "local"

@@ -64,6 +64,17 @@ Region = Annotated[
 ]
 
 
+Context = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="NAME",
+        help="The kubeconfig's context, for a target in a cluster; the current one if not given.",
+        show_default=False,
+    ),
+]
+
+
 Rehearse = Annotated[
     bool,
     typer.Option("--rehearse", help="Do it on this machine, against a stand-in for the cloud: no account, no bill."),
@@ -108,7 +119,8 @@ class Front:
 class Run:
     """One command: its name, where the app is, how to speak, and in whose account it works.
 
-    profile, region: what the flags say over the target's settings. rehearse: a stand-in on this machine is the account.
+    profile, region, cluster_context: what the flags say over the target's settings. rehearse: a stand-in on this
+    machine is the account.
     """
 
     name: str
@@ -116,6 +128,7 @@ class Run:
     output: Output
     profile: str | None = None
     region: str | None = None
+    cluster_context: str | None = None
     rehearse: bool = False
 
     @property
@@ -136,7 +149,11 @@ class Run:
 
     @property
     def _account(self) -> tuple[tuple[str, str | None, str], ...]:
-        return ("profile", self.profile, "--profile"), ("region", self.region, "--region")
+        return (
+            ("profile", self.profile, "--profile"),
+            ("region", self.region, "--region"),
+            ("context", self.cluster_context, "--context"),
+        )
 
 
 def shared(
@@ -183,7 +200,9 @@ def command(body: Callable[..., None]) -> Callable[..., None]:
     return entry
 
 
-def _account(profile: Profile = None, region: Region = None, rehearse: Rehearse = False) -> None:
+def _account(
+    profile: Profile = None, region: Region = None, cluster_context: Context = None, rehearse: Rehearse = False
+) -> None:
     """The options that come with a target."""
 
 

@@ -26,6 +26,7 @@ from mldeploy.providers import registry
 from mldeploy.providers.base import Address, Login, Provider, Service
 from mldeploy.providers.costs import Estimate, HasCosts
 from mldeploy.providers.errors import PluginError
+from mldeploy.providers.manifests import HasManifests, Manifests
 from mldeploy.providers.policies import HasPolicy
 
 SettingsT = TypeVar("SettingsT", bound=TargetSettings)
@@ -44,6 +45,8 @@ class Deployment(Workplace[CloudT]):
     login: Callable[[], Login]
     policy: Callable[[], Mapping[str, object]] | None
     costs: Callable[[], Estimate] | None
+    manifests: Callable[[str, bool], Manifests] | None
+    """For an image, by digest, with or without what holds secrets."""
     trust: Path | None
     """The authorities that certify what is deployed, where that are not the usual ones."""
 
@@ -122,6 +125,15 @@ def connect(
         lambda: provider.login(cloud),
         (lambda: provider.policy(cloud)) if isinstance(provider, HasPolicy) else None,
         (lambda: provider.costs(cloud, project, settings)) if isinstance(provider, HasCosts) else None,
+        _manifests(provider, cloud, project, settings),
         place.endpoints.ca_bundle,
         state=place.state,
     )
+
+
+def _manifests(
+    provider: Provider[CloudT, SettingsT], cloud: CloudT, project: Project, settings: SettingsT
+) -> Callable[[str, bool], Manifests] | None:
+    if not isinstance(provider, HasManifests):
+        return None
+    return lambda image, secrets: provider.manifests(cloud, project, settings, image, secrets=secrets)

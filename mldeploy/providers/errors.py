@@ -46,6 +46,17 @@ def without_policy(target: str) -> WrongTargetError:
     return WrongTargetError(f"target {target}", "needs no permissions of a cloud's")
 
 
+def without_manifests(target: str) -> WrongTargetError:
+    """Somebody asks for manifests where nothing is made of any."""
+    todo = "`mldeploy plan` says what a deployment would do."
+    return WrongTargetError(f"target {target}", "is not a cluster, and has no manifests", todo)
+
+
+def without_exec(target: str) -> WrongTargetError:
+    """Somebody wants to run a command where there is no way in."""
+    return WrongTargetError(f"target {target}", "offers no way to run a command in a copy of the app")
+
+
 class PluginError(MldeployError):
     """A provider that was installed beside mldeploy cannot be used."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -106,6 +107,18 @@ class Output:
             with _heard():
                 self._stdout.stream.write(line + "\n")
                 self._stdout.stream.flush()
+
+    def passed_on(self, data: bytes, *, error: bool = False) -> None:
+        """Print what a command of the user's has written, byte by byte as it came."""
+        stream = (self._stderr if error else self._stdout).stream
+        with _heard():
+            stream.flush()
+            stream.buffer.write(data)
+            stream.buffer.flush()
+
+    def typed(self, limit: int) -> bytes:
+        """What stands on standard input, at most so many bytes; none at its end. Blocks until there is something."""
+        return os.read(self._stdin.fileno(), limit)
 
     def say(self, *pieces: Piece) -> None:
         """Talk, which the user can do without."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mldeploy.cli import session
 from mldeploy.cli.payload import Input, payload
 from mldeploy.cli.run import Run
+from mldeploy.cli.session import Deployment
 from mldeploy.cli.work.operating import address
 from mldeploy.image.client import AnswerError, AppClient
+from mldeploy.providers.reaching import Reachable
 from mldeploy.ui import answers
 from mldeploy.ui.documents.service import PredictDocument
 
@@ -18,16 +21,26 @@ def predict(run: Run, target: str, given: Input) -> None:
     """Send what was given to what is deployed, and show its answer."""
     deployment = session.askable(run, target)
     sent = payload(given, deployment.project)
-    url = address(deployment, run)
     if sent.golden:
         run.output.say("Nothing was given to send: this is the golden row's request.")
-    with AppClient(url, deployment.trust) as client:
+    with _reached(deployment, run) as url, AppClient(url, deployment.trust) as client:
         try:
             answer = client.predict(sent.path, sent.body)
         except AnswerError as error:
             raise (_refused(error) if 400 <= error.status < 500 else error) from error
     document = PredictDocument(deployment.app, deployment.target, url + sent.path, sent.body, answer)
     run.output.result(document, lambda page: answers.predicted(document, page))
+
+
+@contextmanager
+def _reached(deployment: Deployment[object], run: Run) -> Iterator[str]:
+    """Where the app answers from here: its address, or a way to it that lasts as long as the question."""
+    service = deployment.service
+    if isinstance(service, Reachable):
+        with service.reach() as url:
+            yield url
+    else:
+        yield address(deployment, run)
 
 
 def _refused(error: AnswerError) -> AnswerError:

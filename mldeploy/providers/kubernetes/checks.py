@@ -67,8 +67,8 @@ def in_cluster_look(
 def _permissions(kube: Kube, settings: InClusterSettings, space: str) -> Iterator[Finding]:
     """By what the server itself says of us. https://kubernetes.io/docs/reference/access-authn-authz/authorization/"""
     unused = {
-        INGRESS: settings.ingress is not Way.INGRESS,
-        HTTP_ROUTE: settings.ingress is not Way.GATEWAY,
+        INGRESS: settings.way is not Way.INGRESS,
+        HTTP_ROUTE: settings.way is not Way.GATEWAY,
         AUTOSCALER: settings.max is None,
     }
     rules = [rule for rule in RULES if not unused.get(rule.kind)]
@@ -106,7 +106,7 @@ def _extensions(kube: Kube, settings: InClusterSettings) -> Iterator[Finding]:
         else:
             todo = "Install metrics-server, or take `max` out of the target's table."
             yield warning("metrics", "the cluster has no metrics: autoscaling would never scale", todo)
-    if settings.ingress is Way.GATEWAY and not kube.serves(GATEWAYS):
+    if settings.way is Way.GATEWAY and not kube.serves(GATEWAYS):
         todo = "Install it (https://gateway-api.sigs.k8s.io), or choose another `ingress`."
         yield error("gateway", "the cluster has no Gateway API", todo)
 

@@ -73,8 +73,8 @@ def in_cluster(
 def _route(
     owner: Owner, cluster: ClusterStep[Never], namespace: Namespace, settings: InClusterSettings, service: Service
 ) -> Ingress | HttpRoute | None:
-    if settings.ingress is Way.INGRESS:
+    if settings.way is Way.INGRESS:
         return Ingress(owner, cluster, namespace.space, namespace, settings, service)
-    if settings.ingress is Way.GATEWAY:
+    if settings.way is Way.GATEWAY:
         return HttpRoute(owner, cluster, namespace.space, namespace, settings, service)
     return None

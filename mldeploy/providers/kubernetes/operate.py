@@ -68,7 +68,7 @@ class InClusterService:
 
         Raises AbsentError if no pod is ready.
         """
-        if self.settings.ingress is not Way.CLUSTER_IP:
+        if self.settings.way is not Way.CLUSTER_IP:
             url = self.url()
             if url is None:
                 raise self._absent()

@@ -64,6 +64,6 @@ def _running(
         deployment(owner, space, project, settings, work),
         service(owner, space, settings),
         disruption_budget(owner, space),
-        *((routes[settings.ingress](owner, space, settings),) if settings.ingress in routes else ()),
+        *((routes[settings.way](owner, space, settings),) if settings.way in routes else ()),
         *((autoscaler(owner, space, settings),) if settings.max else ()),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -44,8 +44,8 @@ class InClusterSettings(TargetSettings):
     instances: Annotated[
         int | None, Field(ge=1, le=1000), Shown(unset="1 at first, then what `mldeploy scale` set")
     ] = Field(None, description="How many pods run at once.", examples=[2])
-    ingress: Way = Field(
-        Way.LOAD_BALANCER,
+    ingress: Literal["load-balancer", "cluster-ip", "ingress", "gateway"] = Field(
+        "load-balancer",
         description="How the app is reached. load-balancer: at an address of its own, port 80. cluster-ip: inside the "
         "cluster alone; `mldeploy predict` asks through the API server. ingress: at `domain`, through the cluster's "
         "ingress controller. gateway: at `domain`, through the Gateway that `gateway` names.",
@@ -101,20 +101,24 @@ class InClusterSettings(TargetSettings):
     )
 
     @property
+    def way(self) -> Way:
+        return Way(self.ingress)
+
+    @property
     def table(self) -> str:
         """What errors name."""
         return "target.kubernetes"
 
     def check(self, project: Project) -> None:
         """Raises ConfigError if what is said contradicts itself."""
-        routed = self.ingress in (Way.INGRESS, Way.GATEWAY)
+        routed = self.way in (Way.INGRESS, Way.GATEWAY)
         rules = (
             (self.min is not None and self.max is None, "min", "needs `max`"),
             (self.min is not None and self.max is not None and self.min > self.max, "min", "is more than `max`"),
             (self.max is not None and self.instances is not None, "instances", "and `max` contradict each other"),
             (routed and not self.domain, "domain", f'is missing, and ingress = "{self.ingress}" needs it'),
             (bool(self.domain) and not routed, "domain", 'needs ingress = "ingress" or "gateway"'),
-            (self.ingress is Way.GATEWAY and not self.gateway, "gateway", "is missing: name the Gateway"),
+            (self.way is Way.GATEWAY and not self.gateway, "gateway", "is missing: name the Gateway"),
             (bool(self.cluster_issuer) and not self.tls_secret, "cluster_issuer", "needs `tls_secret`"),
         )
         for broken, key, what in rules:

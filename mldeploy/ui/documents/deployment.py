@@ -80,6 +80,16 @@ class PolicyDocument(Document):
 
 
 @dataclass(frozen=True)
+class ManifestsDocument(Document):
+    """`manifests`."""
+
+    app: Annotated[str, "the app's name"]
+    target: Annotated[str, "the target that they are for"]
+    manifests: Annotated[tuple[object, ...], "in the order in which they are applied"]
+    left_out: Annotated[tuple[str, ...], "kind and name of those that hold secrets"]
+
+
+@dataclass(frozen=True)
 class ResourceDocument:
     """One thing."""
 

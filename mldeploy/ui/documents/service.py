@@ -1,4 +1,4 @@
-"""What is said of what runs: `status`, `ps`, `logs`, `open`, `predict`, `stop`."""
+"""What is said of what runs: `status`, `ps`, `logs`, `open`, `predict`, `stop`, `exec`."""
 
 from __future__ import annotations
 
@@ -91,3 +91,14 @@ class StopDocument(Document):
     app: Annotated[str, "the app's name"]
     target: Annotated[str, "the target that was stopped"]
     stopped: Annotated[bool, "something was running"]
+
+
+@dataclass(frozen=True)
+class ExecDocument(Document):
+    """`exec`."""
+
+    app: Annotated[str, "the app's name"]
+    target: Annotated[str, "the target where it runs"]
+    exit_status: Annotated[int, "that of the command, which is mldeploy's own, too"]
+    stdout: Annotated[str, "what it wrote there"]
+    stderr: Annotated[str, "what it wrote there"]

@@ -21,7 +21,7 @@ def service(owner: Owner, namespace: str, settings: InClusterSettings) -> Docume
         "kind": SERVICE.kind,
         "metadata": metadata(owner, owner.app, namespace),
         "spec": {
-            "type": "LoadBalancer" if settings.ingress is Way.LOAD_BALANCER else "ClusterIP",
+            "type": "LoadBalancer" if settings.way is Way.LOAD_BALANCER else "ClusterIP",
             "selector": owner.selector,
             "ports": [{"name": PORT, "port": OUTSIDE, "targetPort": PORT, "protocol": "TCP"}],
         },

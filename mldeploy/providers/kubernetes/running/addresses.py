@@ -11,11 +11,11 @@ from mldeploy.providers.kubernetes.types import SERVICE
 
 def url_of(kube: Kube, owner: Owner, namespace: str, settings: InClusterSettings) -> str:
     """The app's URL, "" while it has none."""
-    if settings.ingress is Way.INGRESS:
+    if settings.way is Way.INGRESS:
         return f"{'https' if settings.tls_secret else 'http'}://{settings.domain}"
-    if settings.ingress is Way.GATEWAY:
+    if settings.way is Way.GATEWAY:
         return f"{'https' if settings.gateway_https else 'http'}://{settings.domain}"
-    if settings.ingress is Way.CLUSTER_IP:
+    if settings.way is Way.CLUSTER_IP:
         return f"http://{owner.app}.{namespace}.svc"
     found = kube.get(SERVICE, owner.app, namespace)
     host = external(found) if found is not None and owner.owns(found) else ""

@@ -74,7 +74,7 @@ class KubernetesEndpoint(Step[HasCluster, Address]):
         """Raises VerdictError if there is no address, or nothing answers there although the pods are ready."""
         kube, running = outs[self.cluster], outs[self.deployment]
         with kubernetes_errors(str(self.resource)):
-            if self.settings.ingress is Way.LOAD_BALANCER:
+            if self.settings.way is Way.LOAD_BALANCER:
                 self._await_address(kube, monitor)
             url = url_of(kube, self.owner, self.space, self.settings)
             failure = self._await_answer(url, monitor)
@@ -94,7 +94,7 @@ class KubernetesEndpoint(Step[HasCluster, Address]):
     @property
     def _is_routed(self) -> bool:
         """A host name of the user's own may lead there only later: the pods' readiness counts."""
-        return self.settings.ingress in (Way.INGRESS, Way.GATEWAY)
+        return self.settings.way in (Way.INGRESS, Way.GATEWAY)
 
     def _await_address(self, kube: Kube, monitor: Monitor) -> None:
         only = Selection(SERVICE, self.space, (("fieldSelector", f"metadata.name={self.owner.app}"),))
@@ -117,7 +117,7 @@ class KubernetesEndpoint(Step[HasCluster, Address]):
     def _await_answer(self, url: str, monitor: Monitor) -> AnswerError | None:
         """How the app failed to answer to the end, None once it does."""
         failure: AnswerError | None = None
-        if self.settings.ingress is Way.CLUSTER_IP:
+        if self.settings.way is Way.CLUSTER_IP:
             return None
         for _ in monitor.attempts(every=ASK_EVERY, within=0.1 if self._is_routed else ANSWER_SECONDS):
             monitor.progress(Progress("", f"asking {url}"))
@@ -127,7 +127,7 @@ class KubernetesEndpoint(Step[HasCluster, Address]):
         return failure
 
     def _failure(self, url: str) -> AnswerError | None:
-        if self.settings.ingress is Way.CLUSTER_IP:
+        if self.settings.way is Way.CLUSTER_IP:
             return None  # only the cluster itself reaches it, and that asks each pod before it sends anybody there
         with AppClient(url) as app:
             try:
@@ -137,7 +137,7 @@ class KubernetesEndpoint(Step[HasCluster, Address]):
         return None
 
     def _remark(self, failure: AnswerError | None) -> str:
-        if self.settings.ingress is Way.CLUSTER_IP:
+        if self.settings.way is Way.CLUSTER_IP:
             return "answers inside the cluster alone; `mldeploy predict` asks through the API server"
         if failure is None:
             return ""
