@@ -125,6 +125,13 @@ class RehearsedECRResponse(ECRResponse):
         return ActionResult({"authorizationData": [authorization]})
 
 
+def holds(region: str, repository: str, reference: str) -> bool:
+    """There is an image under this digest or tag. An engine that has it already does not ask the registry for it."""
+    found = ecr_backends[DEFAULT_ACCOUNT_ID][region].repositories.get(repository)
+    images = found.images if found else ()
+    return any(reference in (image.get_image_digest(), *image.image_tags) for image in images)
+
+
 def clear() -> None:
     """Remove every image. Where moto plays as it is, there is no registry."""
     if ecr_backends.backend is RehearsedECR:

@@ -16,6 +16,7 @@ from moto.logs.models import logs_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.ssm.models import ssm_backends
 
+from mldeploy.rehearsal.aws import ecr
 from mldeploy.rehearsal.aws.ecs import roles
 from mldeploy.rehearsal.aws.ecs.stage import Stage
 from mldeploy.rehearsal.containers.host import Container, HealthCheck, HostError, Launch
@@ -80,7 +81,7 @@ class Starter:
                 f"{_NO_AUTH}The task cannot pull registry auth from Amazon ECR: There is a connection issue between "
                 "the task and Amazon ECR. Check your task network configuration."
             )
-        repository = self._container["image"].partition("/")[2].partition("@")[0].partition(":")[0]
+        repository, _ = _parsed(self._container["image"])
         self._permit(role, "ecr:GetAuthorizationToken", "*", _NO_AUTH)
         for action in _PULL:
             self._permit(role, action, self._arn("ecr", f"repository/{repository}"), _NO_AUTH)
@@ -140,7 +141,10 @@ class Starter:
 
     def _pull(self) -> None:
         image = self._container["image"]
+        repository, reference = _parsed(image)
         try:
+            if not ecr.holds(self._stage.region, repository, reference):
+                raise HostError(f"{image}: not found")
             pulled = self._stage.host.pull(image, self._stage.passwords.user, self._stage.passwords.puller)
         except HostError as error:
             what = f"pull image manifest has been retried 1 time(s): failed to resolve ref {image}: {error}"
@@ -168,6 +172,13 @@ class Starter:
             init=bool(linux.get("initProcessEnabled")),
             health=_health(container.get("healthCheck"), self._stage.pace),
         )
+
+
+def _parsed(image: str) -> tuple[str, str]:
+    """The repository of an image's reference, and its digest or tag."""
+    path = image.partition("/")[2]
+    repository, _, reference = path.partition("@" if "@" in path else ":")
+    return repository, reference or "latest"
 
 
 def _secret_and_key(reference: str) -> tuple[str, str]:
