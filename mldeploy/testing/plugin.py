@@ -7,7 +7,7 @@ import pytest
 CASES = "mldeploy-cases"
 """The property in which a test says what it tried: a sentence with its number."""
 
-pytest.register_assert_rewrite("mldeploy.testing.suite", "mldeploy.testing.matrix")
+pytest.register_assert_rewrite(*(f"mldeploy.testing.{module}" for module in ("life", "load", "matrix", "suite")))
 
 
 def pytest_configure(config: pytest.Config) -> None:

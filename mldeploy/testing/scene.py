@@ -17,9 +17,10 @@ from mldeploy.core import verbs
 from mldeploy.core.events import ignore
 from mldeploy.core.graph import steps_of
 from mldeploy.core.journal import Journal, Scope
-from mldeploy.core.monitor import Cancel
+from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.session import Session
-from mldeploy.core.step import Step
+from mldeploy.core.step import Key, Resource, Step
+from mldeploy.providers.base import Service
 from mldeploy.providers.registry import AnyProvider
 
 
@@ -45,6 +46,16 @@ class Scene:
     def journals(self) -> list[Path]:
         """What is left in the state folder."""
         return [path for path in self.state.rglob("*") if path.is_file()] if self.state.exists() else []
+
+    @property
+    def service(self) -> Service:
+        """What runs, to be operated."""
+        return self.provider.service(self._connect(), self.project, self.settings)
+
+    @property
+    def monitor(self) -> Monitor:
+        """For an operation that nobody watches."""
+        return Monitor(Resource("service", Key(self.project.app.name)), ignore, Cancel())
 
     def deploy(self) -> verbs.Deployed[object]:
         """`mldeploy deploy`, or `push` where nothing runs."""

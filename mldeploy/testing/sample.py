@@ -1,0 +1,137 @@
+"""An app that a platform really serves: a program of a few lines on a base image, built in a moment."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mldeploy.config.settings import Project
+from mldeploy.image import catalogue
+from mldeploy.image.engine import Engine
+from mldeploy.project.inspect import inspect
+
+ROUTE = "/predict_api"
+"""Answers a JSON object with what the version is, whatever it is asked: see `Version.answer`."""
+
+_PROGRAM = """\
+import http.server, json, os, pathlib, signal, threading
+CODE, PORT = {code!r}, {port}
+MODEL = pathlib.Path("/model.txt").read_text()
+{before}
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_GET(self):
+        self.answer({status}, b"{{}}")
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        told = {{"code": CODE, "model": MODEL, "greeting": os.environ.get("GREETING", ""), "port": PORT}}
+        self.answer(200, json.dumps(told).encode())
+    def log_message(self, *args):
+        pass
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = False  # what was accepted is answered before the end
+server = Server(("0.0.0.0", PORT), Handler)
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+print("serving", CODE, flush=True)
+server.serve_forever(0.05)
+server.server_close()
+"""
+_DOCKERFILE = """\
+FROM {base}
+USER 10001
+COPY model.txt /model.txt
+COPY app.py /app.py
+CMD ["python3", "/app.py"]
+"""
+_CONFIGURATION = """\
+[app]
+name = "{name}"
+port = {port}
+health = "/health"
+memory = "{memory}"
+models = []
+[app.env]
+GREETING = "{greeting}"
+[build]
+dockerfile = "Dockerfile"
+[check]
+start_timeout = {patience}
+"""
+
+
+@dataclass(frozen=True)
+class Version:
+    """What the app is at one moment. memory: of a container, as the configuration writes it.
+
+    before: statements that it runs before it serves. status: what its health path answers. listens: another port than
+    the configuration says. patience: seconds that it has to start.
+    """
+
+    code: str = "one"
+    model: str = "first"
+    greeting: str = "hello"
+    port: int = 8080
+    memory: str = "512m"
+    before: str = ""
+    status: int = 200
+    listens: int = 0
+    patience: float = 5.0
+
+    @property
+    def answer(self) -> dict[str, object]:
+        """What it says to a prediction."""
+        return {"code": self.code, "model": self.model, "greeting": self.greeting, "port": self.port}
+
+
+@dataclass(frozen=True)
+class SampleApp:
+    """A folder with the app, and its name. base: an image with `python3`."""
+
+    folder: Path
+    name: str
+    base: str
+
+    def write(self, version: Version, *, more: str = "") -> None:
+        """Make the folder hold this version. more: further tables of the configuration."""
+        program = _PROGRAM.format(
+            code=version.code, port=version.listens or version.port, before=version.before, status=version.status
+        )
+        configuration = _CONFIGURATION.format(
+            name=self.name,
+            port=version.port,
+            memory=version.memory,
+            greeting=version.greeting,
+            patience=version.patience,
+        )
+        (self.folder / "app.py").write_text(program)
+        (self.folder / "model.txt").write_text(version.model)
+        (self.folder / "Dockerfile").write_text(_DOCKERFILE.format(base=self.base))
+        (self.folder / "requirements.txt").touch()
+        (self.folder / "mldeploy.toml").write_text(configuration + more)
+
+    @property
+    def project(self) -> Project:
+        """As the command line reads it."""
+        return inspect(self.folder).project
+
+
+@contextmanager
+def sample_app(folder: Path, base: str) -> Iterator[SampleApp]:
+    """In a new folder, as `Version()`, under a name that no other app has; its images are removed at the end."""
+    app = SampleApp(folder, f"s{uuid.uuid4().hex[:10]}", base)
+    folder.mkdir()
+    app.write(Version())
+    try:
+        yield app
+    finally:
+        engine = Engine.connect()
+        catalogue.remove(engine, app.name)
+        engine.client.close()

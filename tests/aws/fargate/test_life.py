@@ -1,0 +1,153 @@
+"""An app on Fargate from its first version to its last, in real containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from mldeploy.core.errors import ExitCode
+from mldeploy.image.running.errors import VerdictError
+from mldeploy.providers.aws.fargate.provider import provider
+from mldeploy.providers.aws.fargate.settings import FargateSettings
+from mldeploy.rehearsal.aws import Rehearsal
+from mldeploy.testing.life import FIRST, Life, Lived, Living
+from mldeploy.testing.load import Gapless
+from mldeploy.testing.sample import SampleApp, Version, sample_app
+from tests.aws.fargate.test_conformance import FargateStage, strangers
+from tests.aws.stage import session
+
+BASE = "mldeploy/python:3.11-slim"
+GREETING = "s3cr3t-greeting"
+
+
+def staged(rehearsal: Rehearsal, **settings: object) -> FargateStage:
+    return FargateStage(provider, FargateSettings.model_validate(settings), rehearsal, strangers)
+
+
+class OnFargate(Lived):
+    """Tasks with public addresses."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, running: Rehearsal) -> FargateStage:
+        return staged(running)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
+        with sample_app(tmp_path_factory.mktemp("sample") / "app", BASE) as app:
+            yield app
+
+
+@pytest.mark.engine
+class TestFargate(OnFargate, Living):
+    """What every provider must pass, and what is Fargate's own."""
+
+    def test_a_secret_is_given_by_reference_alone(self, life: Life, running: Rehearsal) -> None:
+        """The app has its value; the task definition and the journal have its name."""
+        aws = session(running)
+        keeper = aws.client("secretsmanager", endpoint_url=running.endpoints.url)
+        arn = keeper.create_secret(Name="greeting", SecretString=GREETING)["ARN"]
+        secretive = replace(life, stage=staged(running, secrets={"GREETING": arn}))
+        first = secretive.deploy(FIRST)
+        assert self.ask(first.url) == {**FIRST.answer, "greeting": GREETING}
+
+        second = secretive.deploy(replace(FIRST, code="two"))
+        assert second.remarks == (f"moved here from {first.url}",)
+        assert [(each.revision, each.state) for each in secretive.service.releases()] == [
+            ("2", "serving"),
+            ("1", "old"),
+        ]
+        assert all(each.created for each in secretive.service.releases())
+
+        ecs = aws.client("ecs", endpoint_url=running.endpoints.url)
+        (revision, _) = ecs.list_task_definitions(familyPrefix=f"mldeploy-{life.app.name}")["taskDefinitionArns"]
+        definition = str(ecs.describe_task_definition(taskDefinition=revision))
+        assert arn in definition
+        written = [path.read_text() for path in secretive.scene.journals]
+        assert written
+        assert not any(GREETING in text for text in (definition, *written))
+        keeper.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+        secretive.end()
+
+
+@pytest.mark.engine
+class TestBehindALoadBalancer(OnFargate, Gapless):
+    """At a name that stays."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, running: Rehearsal) -> FargateStage:
+        return staged(running, ingress="load-balancer")
+
+
+# The stand-in's addresses accept every connection, and close those that lead nowhere: "listens" would be "answers".
+BROKEN = {
+    "nothing listens": (Version(listens=9999), "nothing answers on port 8080"),
+    "unhealthy": (Version(status=500), "/health answers 500"),
+    "out of memory": (Version(before="full = b'x' * (900 << 20)"), "out of memory"),
+    "ends": (Version(before="raise SystemExit(0)"), "it ended by itself"),
+}
+
+
+@pytest.mark.engine
+class TestABrokenVersion(OnFargate):
+    """It is recognized by its first proven cause, long before the deadline, and the old one goes on."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, running: Rehearsal) -> FargateStage:
+        return staged(running, cpu=256, memory=512)
+
+    @pytest.mark.exhaustive
+    @pytest.mark.parametrize("what", BROKEN)
+    def test_its_cause_is_named(self, life: Life, what: str) -> None:
+        version, cause = BROKEN[what]
+        first = life.deploy(FIRST)
+        verdict = life.break_(replace(version, code="broken"))
+        assert cause in verdict.cause
+        assert verdict.todo
+        assert self.ask(first.url) == FIRST.answer
+        life.end()
+
+    def test_the_first_version_of_all_may_be_the_broken_one(self, life: Life) -> None:
+        verdict = life.break_(replace(FIRST, before="raise SystemExit('no model')"))
+        assert verdict.exit_status == 1
+        assert verdict.log[-1] == "no model"
+        assert self.ask(life.deploy(FIRST).url) == FIRST.answer
+        life.end()
+
+    def test_a_secret_that_is_not_there_is_named(self, life: Life, running: Rehearsal) -> None:
+        absent = "arn:aws:secretsmanager:us-east-1:123456789012:secret:absent-AbCdEf"
+        secretive = replace(life, stage=staged(running, secrets={"GREETING": absent}))
+        assert "a secret that the app is given cannot be read" in secretive.break_(FIRST).cause
+        secretive.end()
+
+    @pytest.mark.exhaustive
+    def test_what_is_for_another_processor_is_named(self, life: Life) -> None:
+        """A program that the kernel cannot start is what such an image looks like from outside."""
+        first = life.deploy(FIRST)
+        life.app.write(replace(FIRST, code="broken"))
+        dockerfile = life.app.folder / "Dockerfile"
+        dockerfile.write_text(dockerfile.read_text().replace('["python3", "/app.py"]', '["/app.py"]'))
+        (life.app.folder / "app.py").chmod(0o755)
+        verdict = life.failure()
+        assert "built for another processor" in verdict.cause
+        assert self.ask(first.url) == FIRST.answer
+        life.end()
+
+    @pytest.mark.exhaustive
+    def test_an_image_that_somebody_has_removed_is_named(self, life: Life, running: Rehearsal) -> None:
+        first = life.deploy(FIRST)
+        ecr = session(running).client("ecr", endpoint_url=running.endpoints.url)
+        name = life.app.name
+        there = ecr.list_images(repositoryName=name)["imageIds"]
+        ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": each["imageDigest"]} for each in there])
+        with pytest.raises(VerdictError, match="it is not in the repository any more") as failed:
+            life.service.scale(2, life.scene.monitor)
+        assert failed.value.exit_code is ExitCode.FAILED
+        assert self.ask(first.url) == FIRST.answer
+        assert life.service.url() == first.url
+        life.end()
