@@ -6,8 +6,10 @@ import json
 
 from google.cloud import artifactregistry_v1 as ar
 from google.cloud import container_v1 as gke
+from google.cloud import service_usage_v1 as usage
 from google.cloud.artifactregistry_v1.services.artifact_registry.transports import ArtifactRegistryGrpcTransport
 from google.cloud.container_v1.services.cluster_manager.transports import ClusterManagerGrpcTransport
+from google.cloud.service_usage_v1.services.service_usage.transports import ServiceUsageGrpcTransport
 
 from mldeploy.providers.gcp.calls import channel
 from mldeploy.providers.gcp.gcloud import Gcloud
@@ -27,6 +29,7 @@ class Others:
         made = channel(identity, endpoints.service("grpc"), endpoints.ca_bundle)
         self.artifacts = ar.ArtifactRegistryClient(transport=ArtifactRegistryGrpcTransport(channel=made))
         self.clusters = gke.ClusterManagerClient(transport=ClusterManagerGrpcTransport(channel=made))
+        self.usage = usage.ServiceUsageClient(transport=ServiceUsageGrpcTransport(channel=made))
         key = endpoints.credential("service_account")
         assert key is not None
         self.project = str(json.loads(key.reveal())["project_id"])
@@ -45,3 +48,7 @@ class Others:
 
     def images(self, repository: str, location: str = "us-central1") -> list[ar.DockerImage]:
         return list(self.artifacts.list_docker_images(parent=f"{self.parent(location)}/repositories/{repository}"))
+
+    def disable(self, service: str) -> None:
+        """Turn an API off."""
+        self.usage.disable_service(request={"name": f"projects/{self.project}/services/{service}"}).result(timeout=10)

@@ -98,8 +98,12 @@ def _described(found: types.Repository) -> Described:
 
 
 def _keeps(found: types.Repository) -> int | None:
+    """Only what matters is compared: Google may leave out of its answer what it takes for granted."""
     if not found.cleanup_policies:
         return None
-    policy = found.cleanup_policies.get(KEEP)
-    count = policy.most_recent_versions.keep_count if policy is not None else 0
-    return count if dict(found.cleanup_policies) == policies(count) and not found.cleanup_policy_dry_run else -1
+    keep, delete = found.cleanup_policies.get(KEEP), found.cleanup_policies.get(DELETE)
+    if len(found.cleanup_policies) > 2 or keep is None or delete is None or found.cleanup_policy_dry_run:
+        return -1
+    month = types.CleanupPolicy.pb(delete).condition.older_than.seconds == DELETED_AFTER_SECONDS
+    ours = keep.action == _Action.KEEP and delete.action == _Action.DELETE and month
+    return keep.most_recent_versions.keep_count if ours else -1
