@@ -24,6 +24,7 @@ TITLES: Mapping[str, str] = {
     USAGE: "Service Usage API",
 }
 """Those that there are."""
+_PHASES = 1
 _PROPAGATION_PHASES = 2
 """An API that is said to be enabled still refuses for a while."""
 _MOST_NAMES = 30
@@ -81,19 +82,23 @@ class Services:
 
     def _enable(self, request: su.EnableServiceRequest) -> operations_pb2.Operation:
         name = self._known(request.name, "serviceusage.services.enable")
-        self._turn_on([name])
-        return self._operations.begin("operations", 1, lambda: su.EnableServiceResponse(service=self._described(name)))
+
+        def enable() -> su.EnableServiceResponse:
+            self._turn_on([name])
+            return su.EnableServiceResponse(service=self._described(name))
+
+        return self._operations.begin("operations", _PHASES, enable)
 
     def _enable_all(self, request: su.BatchEnableServicesRequest) -> operations_pb2.Operation:
         self._require_project(request.parent, "serviceusage.services.enable")
         _limit("service_ids", request.service_ids, _MOST_ENABLED)
         names = [self._existing(each) for each in request.service_ids]
-        self._turn_on(names)
-        return self._operations.begin(
-            "operations",
-            1,
-            lambda: su.BatchEnableServicesResponse(services=[self._described(each) for each in names]),
-        )
+
+        def enable() -> su.BatchEnableServicesResponse:
+            self._turn_on(names)
+            return su.BatchEnableServicesResponse(services=[self._described(each) for each in names])
+
+        return self._operations.begin("operations", _PHASES, enable)
 
     def _disable(self, request: su.DisableServiceRequest) -> operations_pb2.Operation:
         name = self._known(request.name, "serviceusage.services.disable")
@@ -101,14 +106,18 @@ class Services:
             raise ApiError(Code.FAILED_PRECONDITION, f"The service {name} is depended on by others.")
         self._enabled.discard(name)
         self._serving.discard(name)
-        return self._operations.begin("operations", 1, lambda: su.DisableServiceResponse(service=self._described(name)))
+        return self._operations.begin(
+            "operations", _PHASES, lambda: su.DisableServiceResponse(service=self._described(name))
+        )
 
     def _turn_on(self, names: Sequence[str]) -> None:
+        """It serves some time after it is said to be enabled."""
+
         def serve() -> None:
             self._serving |= self._enabled & set(names)
 
         self._enabled |= set(names)
-        self._later.after(1 + _PROPAGATION_PHASES, serve)
+        self._later.after(_PROPAGATION_PHASES, serve)
 
     def _described(self, service: str) -> su.Service:
         return su.Service(

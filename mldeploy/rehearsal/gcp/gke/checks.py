@@ -69,6 +69,7 @@ def _standard(cluster: gke.Cluster) -> Iterator[str]:
         yield "Cluster.initial_node_count and Cluster.node_config must not be specified if Cluster.node_pools is."
     if not cluster.node_pools and cluster.initial_node_count < 1:
         yield "Cluster.initial_node_count must be greater than zero."
+    yield from wrong_count(cluster.initial_node_count)
     names = [pool.name for pool in cluster.node_pools]
     if len(set(names)) < len(names):
         yield "Node pools must have names of their own."

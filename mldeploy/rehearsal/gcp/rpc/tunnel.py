@@ -17,6 +17,14 @@ class Tunnel(Forwarder):
         self._clients: dict[str, socket.socket] = {}
         super().__init__(public, private, lambda: True)
 
+    def close(self) -> None:
+        """Take no connection any more, and break those that there are. May be repeated."""
+        super().close()
+        with self._mutex:
+            peers = list(self._clients)
+        for peer in peers:
+            self.cut(peer)
+
     def cut(self, peer: str) -> None:
         """Break the connection behind a peer as gRPC names it, with every call that is on its way on it."""
         with self._mutex:

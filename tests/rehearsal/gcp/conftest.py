@@ -1,0 +1,32 @@
+"""A rehearsal of Google Cloud for each process of the test run, as new as a project before each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
+from tests.rehearsal.available import require_registry
+from tests.rehearsal.gcp.clients import Clients
+
+
+@pytest.fixture(scope="session")
+def _google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("rehearsal") / "gcp", containers=False) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture
+def rehearsal(_google: GcpRehearsal) -> GcpRehearsal:
+    _google.reset()
+    return _google
+
+
+@pytest.fixture
+def google(rehearsal: GcpRehearsal) -> Iterator[Clients]:
+    clients = Clients(rehearsal)
+    yield clients
+    clients.channel.close()
+    clients.session.close()

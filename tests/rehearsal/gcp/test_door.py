@@ -1,0 +1,197 @@
+"""Every call passes one door, over gRPC and over REST: it is written down, its caller is known, it meets its fault."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from google.api_core import exceptions as api
+from google.auth.exceptions import RefreshError
+from google.auth.transport.requests import Request
+from google.cloud import artifactregistry_v1 as ar
+from google.cloud import container_v1 as gke
+
+from mldeploy.rehearsal.gcp import Call, Fault, GcpRehearsal, Kind
+from tests.rehearsal.gcp.clients import Clients
+
+CREATE, LIST, TOKEN = "artifactregistry.repositories.create", "compute.disks.list", "iam.serviceAccounts.getAccessToken"
+
+
+def create(google: Clients) -> object:
+    made = ar.Repository(format_="DOCKER")
+    return google.artifacts.create_repository(parent=google.region, repository_id="app", repository=made, timeout=10)
+
+
+def repositories(rehearsal: GcpRehearsal) -> int:
+    return sum(thing.kind == "artifactregistry:repository" for thing in rehearsal.contents())
+
+
+def test_every_call_is_numbered_and_known_by_the_permission_that_it_needs(google: Clients) -> None:
+    google.artifacts.list_repositories(parent=google.region)
+    google.clusters.list_clusters(parent=google.region)
+    google.compute("/aggregated/disks")
+    create(google)
+    assert google.rehearsal.calls() == (
+        Call(1, TOKEN, writing=False),
+        Call(2, "artifactregistry.repositories.list", writing=False),
+        Call(3, "container.clusters.list", writing=False),
+        Call(4, LIST, writing=False),
+        Call(5, CREATE, writing=True),
+    )
+
+
+@pytest.mark.parametrize("token", ["", "ya29.guessed"])
+def test_a_caller_without_a_good_token_is_turned_away(rehearsal: GcpRehearsal, token: str) -> None:
+    stranger = Clients(rehearsal, token)
+    with pytest.raises(api.Unauthenticated, match="Expected OAuth 2 access token"):
+        stranger.clusters.list_clusters(parent="projects/p/locations/-")
+    refused = stranger.compute("/aggregated/disks")
+    assert (refused.status_code, refused.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+    assert rehearsal.calls() == ()
+    stranger.channel.close()
+
+
+def test_a_token_may_end_before_its_time(google: Clients) -> None:
+    google.clusters.list_clusters(parent=google.region)
+    google.rehearsal.expire_tokens()
+    with pytest.raises(api.Unauthenticated) as refused:
+        google.clusters.list_clusters(parent=google.region)
+    assert refused.value.reason == "ACCESS_TOKEN_EXPIRED"
+    google.credentials.refresh(Request(google.session))
+    google.clusters.list_clusters(parent=google.region)
+
+
+def test_a_key_that_is_not_the_accounts_gets_no_token(rehearsal: GcpRehearsal, google: Clients) -> None:
+    assertion = google.credentials.signer.sign(b"nothing").hex()
+    form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
+    refused = google.session.post(f"{rehearsal.place.url}/token", form, timeout=10)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    other = google.credentials.with_claims({"iss": "somebody@else.iam.gserviceaccount.com"})
+    with pytest.raises(RefreshError, match="account not found"):
+        other.refresh(Request(google.session))
+
+
+def test_a_page_that_knows_no_token_cannot_give_orders(rehearsal: GcpRehearsal, google: Clients) -> None:
+    assert google.session.post(f"{rehearsal.place.url}/rehearsal/reset", timeout=10).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "reason", "status"),
+    [
+        (Kind.THROTTLE, api.ResourceExhausted, "RATE_LIMIT_EXCEEDED", 429),
+        (Kind.ERROR, api.InternalServerError, None, 500),
+        (Kind.DENIED, api.PermissionDenied, "IAM_PERMISSION_DENIED", 403),
+    ],
+)
+def test_a_refusal_is_said_in_googles_words_and_nothing_is_done(
+    google: Clients, kind: Kind, error: type[api.GoogleAPICallError], reason: str | None, status: int
+) -> None:
+    google.password()
+    google.rehearsal.faults.order(Fault(kind, times=0))
+    with pytest.raises(error) as refused:
+        create(google)
+    assert refused.value.reason == reason
+    assert google.compute("/aggregated/disks").status_code == status
+    assert google.rehearsal.faults.struck() == 2
+    assert repositories(google.rehearsal) == 0
+
+
+def test_a_missing_permission_is_named(google: Clients) -> None:
+    google.rehearsal.faults.order(Fault(Kind.DENIED, CREATE), Fault(Kind.DENIED, LIST))
+    with pytest.raises(api.PermissionDenied, match=CREATE) as refused:
+        create(google)
+    assert (refused.value.metadata or {})["permission"] == CREATE
+    said = google.compute("/aggregated/disks").json()["error"]
+    assert LIST in said["message"]
+    assert said["details"][0]["metadata"]["permission"] == LIST
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"), [(Kind.TIMEOUT, 0), (Kind.LOST, 1), (Kind.CUT_BEFORE, 0), (Kind.CUT_AFTER, 1)]
+)
+def test_without_an_answer_the_client_cannot_tell_whether_it_was_done(google: Clients, kind: Kind, made: int) -> None:
+    google.rehearsal.faults.order(Fault(kind, CREATE, seconds=0.2))
+    with pytest.raises(api.ServiceUnavailable, match=r"(?i)socket closed|reset"):
+        create(google)
+    assert repositories(google.rehearsal) == made
+    google.artifacts.list_repositories(parent=google.region)  # over another connection, and as if nothing had been
+
+
+@pytest.mark.parametrize("kind", [Kind.TIMEOUT, Kind.LOST, Kind.CUT_BEFORE, Kind.CUT_AFTER])
+def test_a_rest_connection_breaks_likewise(google: Clients, kind: Kind) -> None:
+    google.rehearsal.faults.order(Fault(kind, LIST, seconds=0.2))
+    with pytest.raises(requests.ConnectionError):
+        google.compute("/aggregated/disks")
+    assert google.compute("/aggregated/disks").ok
+
+
+def test_a_client_that_waits_for_too_long_gives_up_by_itself(google: Clients) -> None:
+    google.rehearsal.faults.order(Fault(Kind.TIMEOUT, "container.clusters.list"))
+    with pytest.raises(api.DeadlineExceeded):
+        google.clusters.list_clusters(parent=google.region, retry=None, timeout=0.3)
+    google.clusters.list_clusters(parent=google.region)
+
+
+def test_a_delay_is_a_late_answer(google: Clients) -> None:
+    google.rehearsal.faults.order(Fault(Kind.DELAY, CREATE, seconds=0.3))
+    begun = time.monotonic()
+    create(google)
+    assert time.monotonic() - begun >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "word"), [(Kind.DENIED, 403, "access_denied"), (Kind.ERROR, 500, "temporarily_unavailable")]
+)
+def test_a_request_for_a_token_meets_faults_too(google: Clients, kind: Kind, status: int, word: str) -> None:
+    google.rehearsal.faults.order(Fault(kind, TOKEN, times=0))
+    refused = google.session.post(f"{google.rehearsal.place.url}/token", {}, timeout=10)
+    assert (refused.status_code, refused.json()["error"]) == (status, word)
+
+
+@pytest.mark.parametrize("call", [create, lambda google: google.compute("/aggregated/disks")], ids=["grpc", "rest"])
+def test_whoever_waits_for_a_fault_hears_of_it_while_its_client_is_held(
+    google: Clients, call: Callable[[Clients], object]
+) -> None:
+    google.password()
+    google.rehearsal.faults.order(Fault(Kind.LOST))
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(call, google)
+        assert google.rehearsal.faults.struck(within=30) == 1
+        assert not waiting.done()
+        google.rehearsal.faults.clear()
+        with pytest.raises((api.ServiceUnavailable, requests.ConnectionError)):
+            waiting.result()
+
+
+def test_what_is_not_rehearsed_says_so(google: Clients) -> None:
+    with pytest.raises(api.MethodNotImplemented, match="GetServerConfig is not rehearsed"):
+        google.clusters.get_server_config(name=google.region)
+
+
+def test_another_project_is_not_ours(google: Clients) -> None:
+    with pytest.raises(api.PermissionDenied, match="or it may not exist"):
+        google.clusters.list_clusters(parent="projects/another/locations/-")
+    with pytest.raises(api.PermissionDenied, match="or it may not exist"):
+        google.artifacts.list_repositories(parent="projects/another/locations/us-central1")
+
+
+def test_a_new_project_holds_nothing_that_anybody_made(google: Clients) -> None:
+    google.repository(labels={"mldeploy-app": "a"})
+    made = google.rehearsal.contents()
+    assert [(each.kind, each.name, each.tags) for each in made] == [
+        ("artifactregistry:repository", "app", {"mldeploy-app": "a"})
+    ]
+    google.rehearsal.reset()
+    assert google.rehearsal.contents() == ()
+    assert google.rehearsal.calls() == ()
+
+
+def test_a_reset_takes_milliseconds(google: Clients) -> None:
+    google.repository()
+    google.clusters.create_cluster(parent=google.region, cluster=gke.Cluster(name="c", autopilot={"enabled": True}))
+    begun = time.monotonic()
+    google.rehearsal.reset()
+    assert time.monotonic() - begun < 1.0

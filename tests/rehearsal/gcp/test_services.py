@@ -1,0 +1,76 @@
+"""An API that is not enabled refuses, says so, and can be enabled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from google.api_core import exceptions as api
+
+from mldeploy.rehearsal.gcp import rehearsing
+from tests.rehearsal.account import eventually
+from tests.rehearsal.available import require_registry
+from tests.rehearsal.gcp.clients import SECONDS, Clients
+
+CONTAINER, COMPUTE = "container.googleapis.com", "compute.googleapis.com"
+
+
+def disable(google: Clients, service: str) -> None:
+    name = f"projects/{google.project}/services/{service}"
+    google.services.disable_service(request={"name": name}).result(timeout=SECONDS)
+
+
+def test_an_api_that_is_not_enabled_is_named(google: Clients) -> None:
+    disable(google, CONTAINER)
+    with pytest.raises(api.PermissionDenied, match="has not been used in project") as refused:
+        google.clusters.list_clusters(parent=google.region)
+    assert refused.value.reason == "SERVICE_DISABLED"
+    assert (refused.value.metadata or {})["service"] == CONTAINER
+    disable(google, COMPUTE)
+    said = google.compute("/aggregated/disks").json()["error"]
+    assert said["errors"][0]["reason"] == "accessNotConfigured"
+    assert said["details"][0]["reason"] == "SERVICE_DISABLED"
+
+
+def test_which_ones_are_enabled_can_be_asked(google: Clients) -> None:
+    disable(google, CONTAINER)
+    parent = f"projects/{google.project}"
+    names = [f"{parent}/services/{each}" for each in (CONTAINER, COMPUTE)]
+    found = google.services.batch_get_services(request={"parent": parent, "names": names}).services
+    assert [each.state.name for each in found] == ["DISABLED", "ENABLED"]
+    listed = google.services.list_services(request={"parent": parent, "filter": "state:DISABLED"})
+    assert [each.config.name for each in listed] == [CONTAINER]
+
+
+def test_one_that_does_not_exist_is_refused(google: Clients) -> None:
+    with pytest.raises(api.PermissionDenied, match="Not found or permission denied for service"):
+        google.services.get_service(request={"name": f"projects/{google.project}/services/nonsense.googleapis.com"})
+
+
+def state(google: Clients, service: str) -> str:
+    name = f"projects/{google.project}/services/{service}"
+    return str(google.services.get_service(request={"name": name}).state.name)
+
+
+def serves(google: Clients) -> bool:
+    try:
+        google.clusters.list_clusters(parent=google.region)
+    except api.PermissionDenied:
+        return False
+    return True
+
+
+def test_one_that_was_enabled_still_refuses_for_a_while(tmp_path: Path) -> None:
+    require_registry()
+    with rehearsing(tmp_path / "gcp", containers=False, pace=0.5) as rehearsal:
+        google = Clients(rehearsal)
+        name = f"projects/{google.project}/services/{CONTAINER}"
+        google.services.disable_service(request={"name": name})
+        request = {"parent": f"projects/{google.project}", "service_ids": [CONTAINER]}
+        google.services.batch_enable_services(request=request)
+        eventually(lambda: state(google, CONTAINER) == "ENABLED" or None, "an API that is enabled")
+        with pytest.raises(api.PermissionDenied, match="wait a few minutes"):
+            google.clusters.list_clusters(parent=google.region)
+        eventually(lambda: serves(google) or None, "an API that serves")
+        google.channel.close()
+        google.session.close()
