@@ -16,6 +16,11 @@ from mldeploy.testing.scene import Scene
 from mldeploy.testing.stage import AnyStage, Blow, Call
 
 
+PARTS = 4
+"""So many tests share the cases of a whole matrix, and can run at the same time."""
+in_parts = pytest.mark.parametrize("part", range(PARTS))
+
+
 class Conformance:
     """From nothing to the target's last step and back, undisturbed and disturbed.
 
@@ -100,16 +105,22 @@ class Conformance:
 
     @pytest.mark.exhaustive
     @pytest.mark.timeout(3600)
-    def test_a_crash_at_every_call(self, matrix: Matrix, record_property: Callable[[str, object], None]) -> None:
-        self._try("crash", matrix, CRASHES, matrix.crash, record_property)
+    @in_parts
+    def test_a_crash_at_every_call(
+        self, matrix: Matrix, part: int, record_property: Callable[[str, object], None]
+    ) -> None:
+        self._try("crash", matrix, CRASHES, matrix.crash, record_property, part=part)
 
     def test_a_fault_at_some_calls(self, matrix: Matrix, record_property: Callable[[str, object], None]) -> None:
         self._try("fault", matrix, PASSING, matrix.fault, record_property, few=self.few)
 
     @pytest.mark.exhaustive
     @pytest.mark.timeout(3600)
-    def test_a_fault_at_every_call(self, matrix: Matrix, record_property: Callable[[str, object], None]) -> None:
-        self._try("fault", matrix, PASSING, matrix.fault, record_property)
+    @in_parts
+    def test_a_fault_at_every_call(
+        self, matrix: Matrix, part: int, record_property: Callable[[str, object], None]
+    ) -> None:
+        self._try("fault", matrix, PASSING, matrix.fault, record_property, part=part)
 
     def test_a_missing_permission_at_some_calls(
         self, matrix: Matrix, record_property: Callable[[str, object], None]
@@ -118,10 +129,11 @@ class Conformance:
 
     @pytest.mark.exhaustive
     @pytest.mark.timeout(3600)
+    @in_parts
     def test_a_missing_permission_at_every_call(
-        self, matrix: Matrix, record_property: Callable[[str, object], None]
+        self, matrix: Matrix, part: int, record_property: Callable[[str, object], None]
     ) -> None:
-        self._try("permission", matrix, [Blow.DENIED], matrix.denial, record_property)
+        self._try("permission", matrix, [Blow.DENIED], matrix.denial, record_property, part=part)
 
     def _try(
         self,
@@ -131,11 +143,13 @@ class Conformance:
         attempt: Callable[[Case], None],
         tell: Callable[[str, object], None],
         *,
-        few: int | None = None,
+        few: int = 0,
+        part: int = 0,
     ) -> None:
         every = list(matrix.undisturbed.cases(blows))
-        cases = spread(every, few) if few else every
-        tell(CASES, f"{matrix.stage.provider.name}: {name} matrix: {len(cases)} of {len(every)} cases")
+        cases = spread(every, few) if few else every[part::PARTS]
+        which = "" if few else f", part {part + 1} of {PARTS}"
+        tell(CASES, f"{matrix.stage.provider.name}: {name} matrix{which}: {len(cases)} of {len(every)} cases")
         sweep(cases, attempt)
 
 
