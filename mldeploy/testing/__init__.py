@@ -9,9 +9,9 @@
         @pytest.fixture
         def project(self) -> Project: ...      # the app to deploy
 
-`mldeploy.testing.life.Living` adds what a target must pass under which an app runs (it changes, breaks, goes back, grows),
-and `mldeploy.testing.load.Gapless` what one must pass that promises versions which change without a gap. Both play a small
-app of their own (`mldeploy.testing.sample`), so that their stage has to run images.
+`mldeploy.testing.life.Living` adds what a target must pass under which an app runs (it changes, breaks, goes back and
+grows), and `mldeploy.testing.load.Gapless` what one must pass that promises versions which change without a gap. Both
+play a small app of their own (`mldeploy.testing.sample`), so that their stage has to run images.
 
 Install it with the extra `testing`, and load the plugin (`-p mldeploy.testing.plugin`): it prints how many cases were
 tried. The tests that are marked `exhaustive` try every case, the others a few of them.

@@ -15,7 +15,6 @@ from mldeploy.testing.plugin import CASES
 from mldeploy.testing.scene import Scene
 from mldeploy.testing.stage import AnyStage, Blow, Call
 
-
 PARTS = 4
 """So many tests share the cases of a whole matrix, and can run at the same time."""
 in_parts = pytest.mark.parametrize("part", range(PARTS))
