@@ -1,0 +1,86 @@
+"""The cluster's step alone, walked in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from google.cloud import container_v1 as gke
+
+from mldeploy.config.load import named
+from mldeploy.config.settings import Project
+from mldeploy.core import verbs
+from mldeploy.core.events import Event, ignore
+from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.monitor import Cancel
+from mldeploy.core.session import Session
+from mldeploy.core.step import Key, Resource
+from mldeploy.providers.checks import Finding
+from mldeploy.providers.gcp.gke.cloud import GkeCloud
+from mldeploy.providers.gcp.gke.cluster import GkeCluster
+from mldeploy.providers.gcp.gke.provider import GkeProvider
+from mldeploy.providers.gcp.gke.settings import GkeSettings
+from mldeploy.providers.kubernetes.api import Kube
+from mldeploy.rehearsal.gcp import GcpRehearsal
+from tests.gcp.others import Others
+
+APP = "insurance"
+
+
+@dataclass
+class Ground:
+    """A project in which there may be a cluster. state: where journals go."""
+
+    rehearsal: GcpRehearsal
+    state: Path
+    keys: dict[str, object] = field(default_factory=dict)
+    heard: list[Event] = field(default_factory=list)
+
+    @property
+    def settings(self) -> GkeSettings:
+        return GkeSettings.model_validate(self.keys)
+
+    @property
+    def project(self) -> Project:
+        return named(APP, "--app")
+
+    @property
+    def others(self) -> Others:
+        return Others(self.rehearsal)
+
+    def connect(self) -> GkeCloud:
+        return GkeProvider().connect(self.project, self.settings, self.rehearsal.endpoints)
+
+    def deploy(self, *, replace: bool = False) -> verbs.Deployed[Kube]:
+        with self._session() as session:
+            return verbs.deploy(GkeCluster(APP, self.settings), session, replace=replace)
+
+    def reasons(self) -> tuple[str, ...]:
+        """What a deployment would change of the cluster."""
+        (change,) = verbs.plan(GkeCluster(APP, self.settings), self.connect(), Cancel()).changes
+        return change.reasons
+
+    def destroy(self) -> verbs.Destroyed:
+        with self._session() as session:
+            return verbs.destroy(
+                GkeProvider.kinds,
+                session,
+                named=[Resource(GkeCluster.kind, Key(APP))],
+                inventory=lambda: GkeProvider().inventory(session.cloud, self.project),
+            )
+
+    def clusters(self) -> list[gke.Cluster]:
+        """As anybody else in the project sees them."""
+        return list(self.others.clusters.list_clusters(parent=self.others.parent("-")).clusters)
+
+    def look(self) -> list[Finding]:
+        """What the doctor says."""
+        return list(GkeProvider().look(self.project, self.settings, self.rehearsal.endpoints))
+
+    @contextmanager
+    def _session(self) -> Iterator[Session[GkeCloud]]:
+        cloud = self.connect()
+        with Journal(self.state, Scope(APP, "gke", cloud.account.place), "test") as journal:
+            yield Session(cloud, journal, Cancel(), self.heard.append if self.heard else ignore)

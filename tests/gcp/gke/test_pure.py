@@ -1,0 +1,140 @@
+"""What a cluster is asked to be, what it costs, and which settings contradict each other: nothing is called."""
+
+from __future__ import annotations
+
+import pytest
+from google.cloud.container_v1.types import Cluster, ReleaseChannel, WorkloadMetadataConfig
+
+from mldeploy.config.errors import ConfigError
+from mldeploy.config.load import named
+from mldeploy.config.settings import Project
+from mldeploy.core.graph import steps_of
+from mldeploy.core.verbs.destroy import needed_kinds
+from mldeploy.providers.costs import HOURS, CostItem
+from mldeploy.providers.gcp.gke.operations import failure
+from mldeploy.providers.gcp.gke.prices import PRICES, estimate
+from mldeploy.providers.gcp.gke.provider import KINDS, GkeProvider
+from mldeploy.providers.gcp.gke.settings import GkeSettings
+from mldeploy.providers.gcp.gke.spec import cluster
+
+LABELS = {"mldeploy-app": "insurance", "mldeploy-target": "gke"}
+
+
+@pytest.fixture
+def project() -> Project:
+    return named("insurance", "--app")
+
+
+def settings(**keys: object) -> GkeSettings:
+    return GkeSettings.model_validate(keys)
+
+
+def asked(**keys: object) -> Cluster:
+    return cluster("insurance", "my-project", settings(**keys), LABELS)
+
+
+def test_autopilot_is_the_default_and_is_asked_for_by_name() -> None:
+    made = asked(node_service_account="nodes@my-project.iam.gserviceaccount.com")
+    assert made.autopilot.enabled
+    assert not made.node_pools
+    assert dict(made.resource_labels) == LABELS
+    assert made.release_channel.channel == ReleaseChannel.Channel.REGULAR
+    defaults = made.autoscaling.autoprovisioning_node_pool_defaults
+    assert defaults.service_account == "nodes@my-project.iam.gserviceaccount.com"
+
+
+def test_nodes_make_it_a_standard_one() -> None:
+    made = asked(nodes=2, zone="us-central1-a", machine_type="n2-standard-4", release_channel="stable")
+    assert not made.autopilot.enabled
+    (pool,) = made.node_pools
+    assert (pool.initial_node_count, pool.config.machine_type) == (2, "n2-standard-4")
+    assert made.release_channel.channel == ReleaseChannel.Channel.STABLE
+    assert made.workload_identity_config.workload_pool == "my-project.svc.id.goog"
+    assert pool.config.workload_metadata_config.mode == WorkloadMetadataConfig.Mode.GKE_METADATA
+    assert pool.management.auto_repair
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "what"),
+    [
+        ({"zone": "us-central1-a"}, "zone", "cannot be had with Autopilot"),
+        ({"mode": "autopilot", "nodes": 2}, "nodes", "contradict each other"),
+        ({"zone": "us-central1-a", "region": "europe-west4", "nodes": 2}, "zone", "is not in europe-west4"),
+        ({"min": 3}, "min", "needs `max`"),
+    ],
+)
+def test_what_contradicts_itself_is_said_by_its_key(
+    project: Project, keys: dict[str, object], key: str, what: str
+) -> None:
+    with pytest.raises(ConfigError, match=what) as caught:
+        GkeProvider().goal(project, settings(**keys))
+    assert caught.value.where == f"target.gke.{key}"
+
+
+def test_a_shared_cluster_may_be_in_a_zone(project: Project) -> None:
+    kinds = [
+        step.kind for step in steps_of(GkeProvider().goal(project, settings(zone="us-central1-a", cluster="ours")))
+    ]
+    assert "gke-shared-cluster" in kinds
+    assert "gke-cluster" not in kinds
+
+
+def test_the_image_is_made_while_the_cluster_comes_up() -> None:
+    needs = needed_kinds(KINDS)
+    assert not needs["gke-cluster"]
+    assert "gke-cluster" not in needs["pushed-image"]
+    assert {"gke-cluster", "pushed-image"} <= needs["kubernetes-deployment"]
+
+
+def test_the_service_goes_before_the_cluster() -> None:
+    assert "gke-cluster" in needed_kinds(KINDS)["kubernetes-service"]
+
+
+def items(project: Project, location: str, **keys: object) -> dict[str, CostItem]:
+    return {each.what: each for each in estimate(location, project, settings(**keys)).items}
+
+
+def test_a_region_says_that_it_triples_the_nodes(project: Project) -> None:
+    region = items(project, "us-central1", nodes=2)["nodes"]
+    zone = items(project, "us-central1-a", nodes=2, zone="us-central1-a")["nodes"]
+    assert "2 x e2-standard-2 in each of 3 zones, 6 together" in region.how
+    assert "zones" not in zone.how
+
+
+def test_a_price_that_nobody_vouches_for_is_unknown(project: Project) -> None:
+    assert items(project, "us-central1", nodes=2)["nodes"].monthly is None
+    abroad = items(project, "europe-west4")
+    assert abroad["CPU of the pods"].monthly is None
+    assert "europe-west4" in abroad["CPU of the pods"].how
+    assert abroad["cluster"].monthly == 73.0
+
+
+def test_a_pod_of_autopilot_is_paid_by_quarters_of_a_cpu(project: Project) -> None:
+    found = items(project, "us-central1", instances=2, cpu_request=0.3)["CPU of the pods"]
+    assert found.monthly == pytest.approx(2 * 0.5 * 0.0445 * HOURS, abs=0.01)
+
+
+def test_a_cluster_that_is_there_is_not_paid_twice(project: Project) -> None:
+    found = items(project, "us-central1", cluster="ours")
+    assert "cluster" not in found
+    assert found["pods"].monthly is None
+
+
+def test_every_price_has_its_source_and_date() -> None:
+    assert all(price.source.startswith("https://") and len(price.date) == 10 for price in PRICES.values())
+
+
+@pytest.mark.parametrize(
+    ("said", "todo"),
+    [
+        ('Insufficient regional quota to satisfy request: resource "CPUS"', "Quotas"),
+        ("Google Compute Engine: ZONE_RESOURCE_POOL_EXHAUSTED", "another zone"),
+        ('Network "default" does not exist.', "`network`"),
+        ("Service account x does not exist", "`node_service_account`"),
+        ("All cluster resources were brought up, but: something", "run the command again"),
+    ],
+)
+def test_a_failed_operation_says_what_to_do(said: str, todo: str) -> None:
+    error = failure("create cluster", said)
+    assert said.rstrip(".") in error.what
+    assert todo in error.todo
