@@ -113,14 +113,10 @@ def test_a_cluster_of_somebody_else_is_neither_used_nor_removed(ground: Ground) 
 
 
 def test_the_doctor_looks_at_the_project_the_apis_and_the_cluster(ground: Ground) -> None:
-    found = {
-        each.subject: each for each in GkeProvider().look(ground.project, ground.settings, ground.rehearsal.endpoints)
-    }
+    found = {each.subject: each for each in ground.look()}
     assert {each.level for each in found.values()} == {Level.OK}
     assert "container.googleapis.com" in found["APIs"].what
     assert "`mldeploy deploy` makes it" in found["cluster"].what
     ground.keys = {"cluster": "nowhere"}
-    found = {
-        each.subject: each for each in GkeProvider().look(ground.project, ground.settings, ground.rehearsal.endpoints)
-    }
+    found = {each.subject: each for each in ground.look()}
     assert found["cluster"].level is Level.ERROR
