@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Mapping
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import google.auth
 import requests
@@ -17,6 +19,8 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from google.oauth2 import service_account
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.secret import Secret
@@ -32,6 +36,26 @@ METADATA_SECONDS = 0.3
 FLAVOR = {"Metadata-Flavor": "Google"}
 """What both sides say of themselves: https://cloud.google.com/compute/docs/metadata/overview"""
 WHERE = "Google Cloud"
+SECONDS = 20.0
+RETRIES = Retry(
+    total=4, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
+)
+"""Of a request for a token, which may be repeated."""
+
+
+class TokenRequest(Request):
+    """The SDK's own request, which would wait for two minutes."""
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = SECONDS,
+        **options: Any,
+    ) -> Any:
+        return super().__call__(url, method, body, headers, timeout, **options)  # type: ignore[no-untyped-call]
 
 
 class Identity:
@@ -44,10 +68,11 @@ class Identity:
         self.credentials = credentials
         self.project = project
         session = requests.Session()
+        session.mount("https://", HTTPAdapter(max_retries=RETRIES))
         if ca_bundle is not None:
             session.verify = str(ca_bundle)
             session.trust_env = False  # REQUESTS_CA_BUNDLE would count before it
-        self.request = Request(session)
+        self.request = TokenRequest(session)
         self._mutex = threading.Lock()
 
     @property
