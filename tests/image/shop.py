@@ -22,6 +22,7 @@ from mldeploy.image.steps import BuiltImage
 from mldeploy.image.types import Image
 
 APP = """\
+import atexit
 import os
 import time
 
@@ -29,6 +30,7 @@ from flask import Flask, request
 
 app = Flask(__name__)
 model = open("model.bin").read()
+atexit.register(print, "tidied up", flush=True)
 
 
 @app.get("/health")

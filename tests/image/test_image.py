@@ -153,8 +153,10 @@ def test_a_stop_answers_what_was_accepted(built: Built) -> None:
         for asker in askers:
             asker.join()
         code = client.inspect_container(container)["State"]["ExitCode"]
+        log = client.logs(container).decode()
     assert answers == [{"model": "version 1"}] * 40
     assert code == 0
+    assert "tidied up" in log
     assert seconds < 2
 
 
