@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from google.cloud.container_v1.types import Cluster, ReleaseChannel, WorkloadMetadataConfig
 
@@ -112,6 +114,23 @@ def test_a_price_that_nobody_vouches_for_is_unknown(project: Project) -> None:
 def test_a_pod_of_autopilot_is_paid_by_quarters_of_a_cpu(project: Project) -> None:
     found = items(project, "us-central1", instances=2, cpu_request=0.3)["CPU of the pods"]
     assert found.monthly == pytest.approx(2 * 0.5 * 0.0445 * HOURS, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("memory", "wanted", "request_"),
+    [(2**30, 0.25, 0.25), (2**30, 0.3, 0.5), (4 * 2**30, 0.25, 0.75), (2**27, 0.25, 0.1), (8 * 2**20, 0.25, 0.05)],
+)
+def test_a_pod_asks_for_what_autopilot_leaves_as_it_is(
+    project: Project, memory: int, wanted: float, request_: float
+) -> None:
+    """Between 1 and 6.5 GiB for each CPU, in steps."""
+    app = replace(project.app, memory=memory)
+    fitting = settings(cpu_request=wanted).fitting(replace(project, app=app))
+    assert fitting.cpu_request == pytest.approx(request_)
+
+
+def test_nodes_of_our_own_are_asked_for_what_the_settings_say(project: Project) -> None:
+    assert settings(nodes=1, cpu_request=0.3).fitting(project).cpu_request == 0.3
 
 
 def test_a_cluster_that_is_there_is_not_paid_twice(project: Project) -> None:

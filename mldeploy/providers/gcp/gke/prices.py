@@ -83,10 +83,9 @@ def _items(region: str, project: Project, settings: GkeSettings) -> Iterator[Cos
 
 
 def _pods(region: str, project: Project, settings: GkeSettings) -> Iterator[CostItem]:
-    """Autopilot bills what a pod asks for, in quarters of a vCPU."""
+    """Autopilot bills what a pod asks for."""
     count = settings.instances or settings.min or 1
-    asked = settings.cpu_request or project.app.cpus / 4
-    cpus = max(1, -(-round(asked * 1000) // 250)) / 4
+    cpus = settings.fitting(project).cpu_request or 0.0
     yield _item(region, "CPU of the pods", Product.POD_CPU, count * cpus, "vCPU")
     yield _item(region, "memory of the pods", Product.POD_MEMORY, count * project.app.memory / GIB, "GB")
 

@@ -72,13 +72,14 @@ class GkeProvider:
         """The image is made and pushed while the cluster comes up. Raises ConfigError."""
         app = project.app.name
         cluster = SharedCluster(settings.cluster) if settings.cluster else GkeCluster(app, settings)
-        return in_cluster(project, settings, Owner(app, TARGET), cluster, self.push(project, settings))
+        settings.check(project)
+        return in_cluster(project, settings.fitting(project), Owner(app, TARGET), cluster, self.push(project, settings))
 
     def manifests(
         self, cloud: GkeCloud, project: Project, settings: GkeSettings, image: str, *, secrets: bool
     ) -> Manifests:
         """`mldeploy.providers.manifests.HasManifests`. The nodes pull with an account of their own."""
-        return manifests(cloud.owner, project, settings, image, access=None, secrets=secrets)
+        return manifests(cloud.owner, project, settings.fitting(project), image, access=None, secrets=secrets)
 
     def policy(self, cloud: GkeCloud) -> Mapping[str, object]:
         """`mldeploy.providers.policies.HasPolicy`: a custom role."""

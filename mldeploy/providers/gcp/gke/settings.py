@@ -10,6 +10,7 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.config.kinds import Shown
 from mldeploy.config.settings import Project
 from mldeploy.providers.gcp.gcloud import region_of
+from mldeploy.providers.gcp.gke.autopilot import cpu_request
 from mldeploy.providers.gcp.settings import GarSettings
 from mldeploy.providers.kubernetes.settings import InClusterSettings
 
@@ -109,6 +110,13 @@ class GkeSettings(InClusterSettings, GarSettings):
     def zones(self) -> int:
         """In how many a standard cluster is."""
         return 1 if self.zone else ZONES_OF_A_REGION
+
+    def fitting(self, project: Project) -> GkeSettings:
+        """The same, with a `cpu_request` that Autopilot leaves as it is."""
+        if not self.is_autopilot:
+            return self
+        request = cpu_request(project.app, self.cpu_request or project.app.cpus / 4)
+        return self.model_copy(update={"cpu_request": request})
 
     def check(self, project: Project) -> None:
         """Raises ConfigError if what is said contradicts itself."""
