@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from mldeploy.core.events import Action
+from mldeploy.core.events import Action, ignore
+from mldeploy.core.monitor import Cancel, Monitor
+from mldeploy.core.step import Key, Resource
 from mldeploy.providers.base import Service
-from mldeploy.providers.errors import AbsentError
+from mldeploy.providers.errors import AbsentError, WrongTargetError
 from mldeploy.providers.local import provider
 from tests.local.world import MIB, World, actions
 
@@ -53,6 +55,23 @@ def test_one_copy_runs_until_it_is_stopped_and_again_after_a_deployment(world: W
 
     assert actions(world.deploy())["container"] is Action.UPDATED
     assert service.url() == world.url
+
+
+def test_its_history_is_the_present_and_there_is_no_way_back(world: World, service: Service) -> None:
+    assert service.releases() == ()
+    world.deploy()
+    (release,) = service.releases()
+    assert (release.revision, release.image, release.state, release.url) == (
+        "1",
+        f"{world.name}:1",
+        "serving",
+        world.url,
+    )
+    assert release.created
+    service.stop()
+    assert [(each.state, each.url) for each in service.releases()] == [("old", "")]
+    with pytest.raises(WrongTargetError, match="keeps no earlier versions"):
+        service.rollback(None, Monitor(Resource("service", Key(world.name)), ignore, Cancel()))
 
 
 def test_log_has_its_last_lines(world: World, service: Service) -> None:

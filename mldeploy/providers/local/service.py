@@ -53,7 +53,8 @@ class LocalService:
         return any(each.running for each in found)
 
     def releases(self) -> tuple[Release, ...]:
-        raise without_releases(LOCAL)
+        """The present one alone: what it took the place of is not kept."""
+        return tuple(map(self._release, filter(self._has_port, self.containers.all())))
 
     def rollback(self, revision: str | None, monitor: Monitor) -> Address:
         raise without_releases(LOCAL)
@@ -97,6 +98,11 @@ class LocalService:
             restarts=container.restarts,
             memory=self.containers.usage(container.id).memory if container.running else 0,
         )
+
+    def _release(self, container: Container) -> Release:
+        image = container.spec.image
+        state, url = ("serving", container.url) if container.running else ("old", "")
+        return Release(image.rpartition(":")[2], image, container.started, state, url)
 
     def _health(self, container: Container) -> str:
         """The engine looks only now and then, and not at all into an image without a HEALTHCHECK."""
