@@ -7,7 +7,8 @@ What it calls, by the permission that each call needs (`errors.gcp_errors` names
 - Kubernetes Engine, gRPC: `clusters.create`, `.get`, `.list`, `.delete`, `operations.get`
 - Service Usage, gRPC: `services.list` (BatchGetServices), `services.enable` (BatchEnableServices), only for the doctor
 - Compute Engine, REST below `/compute/v1/`: `projects.get`, `regions.get`, `forwardingRules.list`, `disks.list`
-  (aggregated); its library takes 1.3 s and 150 MB to import, for four reads
+  (aggregated)
+- Resource Manager, REST: `projects/…:testIamPermissions`, only for the doctor
 - OAuth 2.0: the token endpoint that stands in the credentials
 - the cluster's own API: what `mldeploy.providers.kubernetes` calls
 

@@ -8,10 +8,11 @@ from mldeploy.core.errors import MldeployError
 from mldeploy.core.events import ignore
 from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
-from mldeploy.providers.checks import Finding, Fix, error, ok
+from mldeploy.providers.checks import Finding, Fix, error, ok, warning
 from mldeploy.providers.gcp.account import Account
 from mldeploy.providers.gcp.apis import Apis
 from mldeploy.providers.gcp.cloud import GcpCloud
+from mldeploy.providers.gcp.granted import missing
 from mldeploy.providers.gcp.labels import foreign
 from mldeploy.providers.gcp.repositories import describe
 
@@ -38,6 +39,20 @@ def _apis(entered: Account, apis: Apis, services: Sequence[str]) -> Iterator[Fin
     fix = Fix(f"enable {names}", lambda: apis.enable(missing, _nobody()))
     todo = f"Enable them: `gcloud services enable {names} --project {entered.project}`, or --fix."
     yield error("APIs", f"not enabled: {', '.join(missing)}", todo, fix)
+
+
+def permissions(entered: Account, needed: Sequence[str]) -> Iterator[Finding]:
+    """Whether the credentials have them in the project; what is granted on a single thing is not seen there."""
+    try:
+        lacking = missing(entered, needed)
+    except MldeployError as problem:
+        yield warning("permissions", f"cannot be asked for: {problem.what}", problem.todo)
+        return
+    if lacking:
+        todo = "Have a role granted that has them: `mldeploy policy` prints one."
+        yield warning("permissions", f"missing in {entered.project}: {', '.join(lacking)}", todo)
+    else:
+        yield ok("permissions", f"all {len(needed)} that are needed")
 
 
 def repository(cloud: GcpCloud) -> Iterator[Finding]:

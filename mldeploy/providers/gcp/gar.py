@@ -19,7 +19,7 @@ from mldeploy.providers.gcp.account import enter
 from mldeploy.providers.gcp.apis import REGISTRY_APIS
 from mldeploy.providers.gcp.cloud import GcpCloud, artifacts
 from mldeploy.providers.gcp.labels import foreign
-from mldeploy.providers.gcp.permissions import PUSHING, policy
+from mldeploy.providers.gcp.permissions import PUSHING, named, policy
 from mldeploy.providers.gcp.repositories import access, describe, listed
 from mldeploy.providers.gcp.repository import TARGET, GarImage, GarRepository
 from mldeploy.providers.gcp.settings import GarSettings
@@ -76,6 +76,7 @@ class GarProvider:
             yield error("credentials", problem.what, problem.todo)
             return
         yield from checks.account(cloud.account, REGISTRY_APIS)
+        yield from checks.permissions(cloud.account, named(PUSHING.values()))
         yield from checks.repository(cloud)
 
     def service(self, cloud: GcpCloud, project: Project, settings: GarSettings) -> NoService:

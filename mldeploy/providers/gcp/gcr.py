@@ -20,7 +20,7 @@ from mldeploy.providers.gcp.account import enter
 from mldeploy.providers.gcp.apis import REGISTRY_APIS
 from mldeploy.providers.gcp.cloud import GcpCloud, artifacts
 from mldeploy.providers.gcp.gar import login
-from mldeploy.providers.gcp.permissions import PUSHING, policy
+from mldeploy.providers.gcp.permissions import PUSHING, named, policy
 from mldeploy.providers.gcp.repositories import describe
 from mldeploy.providers.gcp.repository import GCR, GarImage, GcrRepository, is_gcr_ours
 from mldeploy.providers.gcp.settings import GcrSettings
@@ -80,6 +80,7 @@ class GcrProvider:
             yield error("credentials", problem.what, problem.todo)
             return
         yield from checks.account(cloud.account, REGISTRY_APIS)
+        yield from checks.permissions(cloud.account, named(PUSHING.values()))
         yield from checks.repository(cloud)
 
     def service(self, cloud: GcpCloud, project: Project, settings: GcrSettings) -> NoService:

@@ -26,11 +26,19 @@ PUSHING: Mapping[str, tuple[str, ...]] = MappingProxyType(
             f"{_AR}.tags.get",
             f"{_AR}.tags.update",
         ),
-        "ServiceUsage/BatchGetServices": ("serviceusage.services.get",),
-        "ServiceUsage/BatchEnableServices": ("serviceusage.services.enable",),
     }
 )
 """By call. `docker push`: what the registry itself asks for, which is no call of the API."""
+
+EXAMINING: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "compute/regions": ("compute.regions.get",),
+        "ServiceUsage/BatchGetServices": ("serviceusage.services.get",),
+        "ServiceUsage/BatchEnableServices": ("serviceusage.services.enable",),
+        "resourcemanager/testIamPermissions": ("resourcemanager.projects.get",),
+    }
+)
+"""What the doctor calls besides."""
 
 
 def policy(calls: Mapping[str, tuple[str, ...]]) -> Mapping[str, object]:
@@ -42,7 +50,7 @@ def policy(calls: Mapping[str, tuple[str, ...]]) -> Mapping[str, object]:
         "title": "mldeploy",
         "description": "What mldeploy calls to bring an app to Google Cloud and to take it away again",
         "stage": "GA",
-        "includedPermissions": named(calls.values()),
+        "includedPermissions": named((*calls.values(), *EXAMINING.values())),
     }
 
 

@@ -23,6 +23,7 @@ from mldeploy.rehearsal.gcp.language import Gate
 from mldeploy.rehearsal.gcp.later import Later
 from mldeploy.rehearsal.gcp.longrunning import LongRunning
 from mldeploy.rehearsal.gcp.project import PROJECT
+from mldeploy.rehearsal.gcp.resources import ResourceManager
 from mldeploy.rehearsal.gcp.rest import TOKEN_PATH, GoogleLanguage, Https
 from mldeploy.rehearsal.gcp.rpc.door import GrpcDoor
 from mldeploy.rehearsal.gcp.services import Services
@@ -86,7 +87,8 @@ class Cloud:
         """The WSGI application of the front door. token: what its own interface asks for."""
         clusters = self._clusters
         compute = Compute(PROJECT, self._gate, self._quotas, clusters.pieces, clusters.used, clusters.clear)
-        front = FrontDoor(Https(self.tokens, compute), GoogleLanguage(self._gate), self._ledger)
+        https = Https(self.tokens, compute, ResourceManager(PROJECT, self._gate))
+        front = FrontDoor(https, GoogleLanguage(self._gate), self._ledger)
         return Control(
             front,
             self._ledger,

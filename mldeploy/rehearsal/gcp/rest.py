@@ -1,4 +1,4 @@
-"""What comes over HTTPS: requests for tokens, and Compute Engine's; how they are understood, and how Google says no."""
+"""What comes over HTTPS: requests for tokens, Compute Engine, Resource Manager; and how Google says no there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from mldeploy.rehearsal.door.faults import Kind
 from mldeploy.rehearsal.gcp.compute.rest import SERVICE, Compute, permission, written
 from mldeploy.rehearsal.gcp.language import Gate
 from mldeploy.rehearsal.gcp.refusals import ApiError
+from mldeploy.rehearsal.gcp.resources import PATH as RESOURCES
+from mldeploy.rehearsal.gcp.resources import PERMISSION as ASKING
+from mldeploy.rehearsal.gcp.resources import ResourceManager
 from mldeploy.rehearsal.gcp.tokens import GrantError, Tokens
 
 if TYPE_CHECKING:
@@ -25,14 +28,17 @@ TOKEN_ACTION = "iam.serviceAccounts.getAccessToken"  # noqa: S105 - a permission
 
 
 class Https:
-    """A WSGI application: the token endpoint, and Compute Engine."""
+    """A WSGI application: the token endpoint, Compute Engine, and Resource Manager."""
 
-    def __init__(self, tokens: Tokens, compute: Compute) -> None:
+    def __init__(self, tokens: Tokens, compute: Compute, resources: ResourceManager) -> None:
         self._tokens = tokens
         self._compute = compute
+        self._resources = resources
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
+        if RESOURCES.fullmatch(request.path):
+            return self._resources(environ, start)
         if request.path != TOKEN_PATH:
             return self._compute(environ, start)
         return self._token(request)(environ, start)
@@ -64,6 +70,8 @@ class GoogleLanguage:
         method, path = str(environ["REQUEST_METHOD"]), str(environ.get("PATH_INFO", ""))
         if path == TOKEN_PATH:
             return Asked(TOKEN_ACTION, False, "")
+        if RESOURCES.fullmatch(path):
+            return Asked(ASKING, False, str(environ.get("HTTP_AUTHORIZATION", "")))
         return Asked(permission(method, path), method != "GET", str(environ.get("HTTP_AUTHORIZATION", "")))
 
     def turned_away(self, asked: Asked) -> Application | None:

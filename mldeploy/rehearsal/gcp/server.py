@@ -56,7 +56,7 @@ def _open(options: Options, stack: ExitStack) -> Place:
         registry=address,
         processes=(Process.of(os.getpid()), Process.of(registry.pid)),
         credentials={"service_account": cloud.tokens.key_file},
-        services={"grpc": f"{addresses.own}:{GRPC}", "compute": url},
+        services={"grpc": f"{addresses.own}:{GRPC}", "compute": url, "resourcemanager": url},
         ca_bundle=str(authority.bundle),
     )
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from mldeploy.core.errors import LeftoversError
 from mldeploy.core.monitor import Monitor
-from mldeploy.providers.gcp.compute import Document
 from mldeploy.providers.gcp.errors import DisabledError
 from mldeploy.providers.gcp.gcloud import region_of
 from mldeploy.providers.gcp.gke.clusters import listed, where
 from mldeploy.providers.gcp.labels import APP
+from mldeploy.providers.gcp.rest import Document
 
 if TYPE_CHECKING:
     from mldeploy.providers.gcp.gke.cloud import GkeCloud

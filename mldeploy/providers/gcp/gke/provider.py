@@ -27,7 +27,7 @@ from mldeploy.providers.gcp.gke.permissions import DEPLOYING
 from mldeploy.providers.gcp.gke.prices import estimate
 from mldeploy.providers.gcp.gke.repository import ReadableRepository
 from mldeploy.providers.gcp.gke.settings import TABLE, TARGET, GkeSettings
-from mldeploy.providers.gcp.permissions import policy
+from mldeploy.providers.gcp.permissions import named, policy
 from mldeploy.providers.gcp.repository import GarImage
 from mldeploy.providers.kubernetes.goal import KINDS as IN_CLUSTER
 from mldeploy.providers.kubernetes.goal import in_cluster
@@ -105,6 +105,7 @@ class GkeProvider:
             yield error("credentials", problem.what, problem.todo)
             return
         yield from checks.account(cloud.account, CLUSTER_APIS)
+        yield from checks.permissions(cloud.account, named(DEPLOYING.values()))
         yield from checks.repository(cloud)
         yield from cluster_checks.cluster(cloud, settings)
 
