@@ -59,6 +59,7 @@ class GkeSettings(InClusterSettings, GarSettings):
         None,
         description="Who sees to the nodes of the app's own cluster. autopilot: Google; what the pods ask for is paid. "
         "standard: `nodes` machines of `machine_type` are there and are paid, whatever runs on them.",
+        examples=["standard"],
     )
     nodes: Annotated[int | None, Field(ge=1, le=100), Shown(unset="2 in a standard cluster")] = Field(
         None, description="How many nodes a standard cluster has, in each of its zones.", examples=[2]
