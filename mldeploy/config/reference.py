@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
+from inspect import cleandoc
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -95,7 +96,7 @@ def example(tables: Mapping[str, type[BaseModel]]) -> str:
 def section(table: str, model: type[BaseModel]) -> str:
     """The part of the manual for one table."""
     keys = "\n".join(_key(f"{table}.{name}", info) for name, info in model.model_fields.items())
-    return f"## `[{table}]`\n\n{(model.__doc__ or '').strip()}\n\n{keys}\n"
+    return f"## `[{table}]`\n\n{cleandoc(model.__doc__ or '')}\n\n{keys}\n"
 
 
 def built_in_targets() -> dict[str, type[TargetSettings]]:
