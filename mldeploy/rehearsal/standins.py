@@ -65,6 +65,7 @@ class Player:
 
 PLAYERS: Sequence[Player] = (
     Player("aws", "AWS", ("ecr", "fargate"), "moto"),
+    Player("azure", "Azure", ("acr", "webapp"), "trustme"),
     Player("gcp", "Google Cloud", ("gar", "gcr", "gke"), "trustme"),
 )
 

@@ -1,0 +1,120 @@
+"""Resource Manager's HTTP: versions, subscription, registration and group are checked for all types alike."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from werkzeug.wrappers import Request, Response
+
+from mldeploy.rehearsal.azure.arm.account import SUBSCRIPTION, Account, being_deleted
+from mldeploy.rehearsal.azure.arm.errors import ArmError
+from mldeploy.rehearsal.azure.arm.kinds import LOCATIONS, NAMESPACES, Kind
+from mldeploy.rehearsal.azure.arm.routes import Answer, Found, Question, Router
+from mldeploy.rehearsal.azure.arm.shape import Json
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class ResourceManager:
+    """A WSGI application. base: its URL, without a path."""
+
+    def __init__(self, account: Account, router: Router, base: str) -> None:
+        self._account = account
+        self._router = router
+        self._base = base
+
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        try:
+            response = _written(self._answer(request))
+        except ArmError as refusal:
+            response = refusal.response()
+        response.headers["x-ms-request-id"] = response.headers["x-ms-correlation-request-id"] = str(uuid.uuid4())
+        return response(environ, start)
+
+    def _answer(self, request: Request) -> Answer:
+        found = self._router.find(request.method, request.path)
+        if found is None:
+            what = f"The resource type could not be found for '{request.method} {request.path}'."
+            raise ArmError(404, "InvalidResourceType", what)
+        _check_version(request, found.route.kind)
+        body = _body(request)
+        with self._account.lock:
+            self._account.settle()
+            self._check_place(request.method, found)
+            query = request.args.to_dict()
+            asked = Question(self._account, self._base, request.path.rstrip("/"), found.parameters, query, body)
+            return found.route.answer(asked)
+
+    def _check_place(self, method: str, found: Found) -> None:
+        """The subscription, the group and the registration without which nothing can be asked."""
+        account, named = self._account, found.parameters
+        if named.get("subscription", SUBSCRIPTION).lower() != SUBSCRIPTION:
+            what = f"The subscription '{named['subscription']}' could not be found."
+            raise ArmError(404, "SubscriptionNotFound", what)
+        if "group" in named and not found.route.order.endswith("/{group}"):
+            group = account.need(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{named['group']}")
+            if group.doing == "Deleting" and method in ("PUT", "PATCH"):
+                raise being_deleted(group)
+        namespace = found.route.kind.namespace
+        if account.registered.get(namespace.lower(), account.now + 1) > account.now:
+            what = f"The subscription is not registered to use namespace '{namespace}'."
+            how = "See https://aka.ms/rps-not-found for how to register subscriptions."
+            raise ArmError(409, "MissingSubscriptionRegistration", f"{what} {how}")
+
+
+def _check_version(request: Request, kind: Kind) -> None:
+    version = request.args.get("api-version")
+    if not version:
+        what = "The api-version query parameter (?api-version=) is required for all requests."
+        raise ArmError(400, "MissingApiVersionParameter", what)
+    if version not in kind.versions:
+        what = f"No registered resource provider found for API version '{version}' for type '{kind.type}'."
+        known = f"The supported api-versions are '{', '.join(kind.versions)}'."
+        raise ArmError(400, "NoRegisteredProviderFound", f"{what} {known}")
+
+
+def _body(request: Request) -> Json:
+    text = request.get_data()
+    if not text:
+        return {}
+    try:
+        body = json.loads(text)
+    except ValueError as error:
+        what = f"The request content was invalid and could not be deserialized: '{error}'."
+        raise ArmError(400, "InvalidRequestContent", what) from error
+    if not isinstance(body, dict):
+        raise ArmError(400, "InvalidRequestContent", "The request content was invalid: an object is expected.")
+    return body
+
+
+def _written(answer: Answer) -> Response:
+    if isinstance(answer.body, str):
+        return Response(answer.body, answer.status, answer.headers, content_type="application/octet-stream")
+    text = "" if answer.body is None else json.dumps(answer.body)
+    return Response(text, answer.status, answer.headers, content_type="application/json; charset=utf-8")
+
+
+def check_location(body: Json) -> str:
+    """The region that a new thing is to be in, as Azure writes it. Raises ArmError."""
+    location = body.get("location")
+    if not location:
+        raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
+    written = str(location).replace(" ", "").lower()
+    if written not in LOCATIONS:
+        what = f"The provided location '{location}' is not available for resource type."
+        known = f"List of available regions is '{','.join(LOCATIONS)}'."
+        raise ArmError(400, "LocationNotAvailableForResourceType", f"{what} {known}")
+    return written
+
+
+def check_namespace(namespace: str) -> str:
+    """Its name as Azure writes it. Raises ArmError."""
+    for each in NAMESPACES:
+        if each.lower() == namespace.lower():
+            return each
+    raise ArmError(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
