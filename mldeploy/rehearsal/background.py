@@ -118,15 +118,15 @@ def end(folder: Path) -> bool:
 
 
 def sweep(engine: Engine, place: Place) -> None:
-    """Remove the rehearsal's containers, and what of its registry's images is on the engine."""
-    client = engine.client
+    """Remove the rehearsal's containers, and what of its registries' images is on the engine."""
+    client, network = engine.client, place.registry.rpartition(".")[0]  # 127.A.B: nobody else has an address in it
     for container in client.containers(all=True, filters={"label": f"{LABEL}={place.name}"}):
         with suppress(NotFound, APIError):
             client.remove_container(container["Id"], force=True, v=True)
     for image in client.images():
         names = (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ()))
         for name in names:
-            if name.startswith(f"{place.registry}/"):
+            if name.startswith(f"{network}."):
                 with suppress(NotFound, APIError):
                     client.remove_image(name, noprune=True)
 
