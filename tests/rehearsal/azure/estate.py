@@ -82,9 +82,7 @@ class Estate:
             location=PLACE,
             kind="app,linux,container",
             tags={"owner": "shop"},
-            identity=ManagedServiceIdentity(
-                type="UserAssigned", user_assigned_identities={self.identity.id: UserAssignedIdentity()}
-            ),
+            identity=ManagedServiceIdentity(type="UserAssigned", user_assigned_identities=mine),
             properties=SiteProperties(
                 server_farm_id=self.plan, reserved=True, https_only=True, site_config=SiteConfig(**{**usual, **config})
             ),
