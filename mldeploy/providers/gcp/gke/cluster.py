@@ -20,15 +20,13 @@ from mldeploy.providers.gcp.gke import spec
 from mldeploy.providers.gcp.gke.access import kube_of
 from mldeploy.providers.gcp.gke.cloud import GkeCloud
 from mldeploy.providers.gcp.gke.clusters import Found, State, find, path, where
-from mldeploy.providers.gcp.gke.leftovers import check
 from mldeploy.providers.gcp.gke.operations import failure, finish
+from mldeploy.providers.gcp.gke.removal import gone, removed
 from mldeploy.providers.gcp.gke.settings import TARGET, GkeSettings
 from mldeploy.providers.gcp.labels import belonging
-from mldeploy.providers.gcp.waiting import paced, until_gone
+from mldeploy.providers.gcp.waiting import paced
 from mldeploy.providers.kubernetes.api import Kube
 from mldeploy.providers.kubernetes.cluster import ClusterStep
-
-GONE_SECONDS = 1800.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +69,8 @@ class GkeCluster(ClusterStep[GkeCloud]):
 
     @staticmethod
     def undo(cloud: GkeCloud, key: Key, monitor: Monitor) -> bool:
-        """Remove the cluster, and look for what outlives one. Raises LeftoversError if anything that is billed does."""
-        found = find(cloud, key.name)
-        if found is not None and found.missing(cloud.app):
-            return False
-        if found is not None:
-            monitor.progress(Progress("", "deleting the cluster; that takes minutes"))
-            until_gone(monitor, where(key.name), lambda: _deleted(cloud, key.name), GONE_SECONDS)
-        check(cloud, key.name, monitor)
-        return found is not None
+        """Remove the cluster, its load balancers before it. Raises LeftoversError if anything billed is left."""
+        return removed(cloud, key.name, monitor)
 
     def _usable(self, cloud: GkeCloud, monitor: Monitor) -> Found | None:
         """The cluster if it runs or comes up by itself; None once there is surely none."""
@@ -89,7 +80,7 @@ class GkeCluster(ClusterStep[GkeCloud]):
         if found.state is State.COMING:
             return self._arrived(cloud, monitor)
         monitor.progress(Progress("", "waiting until the one before it is gone"))
-        until_gone(monitor, where(self.app), lambda: _deleted(cloud, self.app), GONE_SECONDS)
+        gone(cloud, self.app, monitor)
         return None
 
     def _create(self, cloud: GkeCloud, monitor: Monitor) -> None:
@@ -190,22 +181,3 @@ class SharedCluster(ClusterStep[GkeCloud]):
     def undo(cloud: GkeCloud, key: Key, monitor: Monitor) -> bool:
         """It is not ours."""
         return False
-
-
-def _deleted(cloud: GkeCloud, name: str) -> bool:
-    """Order it, unless something else is still being done to the cluster, and say whether it is gone."""
-    found = find(cloud, name)
-    if found is None or found.state is State.GOING:
-        return found is None
-    with gcp_errors(where(name), "container.clusters.delete"):
-        try:
-            call(
-                cloud.account.identity,
-                cloud.clusters.delete_cluster,
-                types.DeleteClusterRequest(name=path(cloud, name)),
-            )
-        except api.NotFound:
-            return True  # the answer to an earlier attempt was lost
-        except api.FailedPrecondition:
-            return False  # it is still being made, or changed
-    return False

@@ -1,0 +1,87 @@
+"""What Google and its SDK say becomes a sentence with a remedy, and an exit code that a script can act on."""
+
+from __future__ import annotations
+
+import pytest
+from google.api_core import exceptions as api
+from google.auth import exceptions as auth
+
+from mldeploy.core.errors import ExitCode
+from mldeploy.providers.gcp.calls import may_pass
+from mldeploy.providers.gcp.errors import DeniedError, gcp_errors, translated
+
+NEEDED = "container.clusters.create"
+NOT_ENABLED = (
+    "Kubernetes Engine API has not been used in project 123456 before or it is disabled. Enable it by visiting "
+    "https://console.example/apis then retry."
+)
+PLUGIN = "Getting metadata from plugin failed with error: "
+
+CASES = [
+    (api.Unauthenticated("no"), ExitCode.ACCESS, "does not accept the credentials", "application-default login"),
+    (
+        auth.RefreshError("invalid_grant: Token has been expired or revoked."),
+        ExitCode.ACCESS,
+        "expired or revoked",
+        "login",
+    ),
+    (auth.TransportError("cut"), ExitCode.REMOTE, "no access token can be fetched", "proxy"),
+    (api.ServiceUnavailable(f"{PLUGIN}('invalid_grant: Bad', {{}})"), ExitCode.ACCESS, "invalid_grant", "login"),
+    (
+        api.Forbidden(NOT_ENABLED),
+        ExitCode.ACCESS,
+        "container.googleapis.com is not enabled in 123456",
+        "gcloud services enable",
+    ),
+    (
+        api.Forbidden("Insufficient regional quota to satisfy it"),
+        ExitCode.REMOTE,
+        "quota",
+        "another region",
+    ),
+    (api.ResourceExhausted("slow down"), ExitCode.REMOTE, "refuses for now: slow down", "too fast"),
+    (api.InternalServerError("oops"), ExitCode.REMOTE, "oops", "run the command again"),
+    (api.ServiceUnavailable("gone"), ExitCode.REMOTE, "does not answer: gone", "network"),
+    (api.InvalidArgument("Bad name."), ExitCode.REMOTE, "Bad name", ""),
+    (api.RetryError("timed out", cause=api.ServiceUnavailable("still gone")), ExitCode.REMOTE, "still gone", "resumes"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "what", "todo"), CASES, ids=[type(each[0]).__name__ for each in CASES])
+def test_each_has_its_code_and_its_remedy(error: Exception, code: ExitCode, what: str, todo: str) -> None:
+    said = translated("cluster x", NEEDED, error)
+    assert said.exit_code is code
+    assert said.where == "cluster x"
+    assert what in said.what
+    assert todo in said.todo
+
+
+@pytest.mark.parametrize(
+    ("message", "permission", "resource"),
+    [
+        ('Required "container.clusters.get" permission(s) for "projects/p".', "container.clusters.get", "projects/p"),
+        (
+            "Permission 'artifactregistry.repositories.get' denied on resource '//artifactregistry.googleapis.com/x'.",
+            "artifactregistry.repositories.get",
+            "//artifactregistry.googleapis.com/x",
+        ),
+        ("No.", NEEDED, ""),
+    ],
+)
+def test_a_missing_permission_is_named_as_google_names_it_or_else_as_the_call_needs_it(
+    message: str, permission: str, resource: str
+) -> None:
+    with pytest.raises(DeniedError) as caught, gcp_errors("cluster x", NEEDED):
+        raise api.PermissionDenied(message)
+    assert caught.value.permission == permission
+    assert resource in caught.value.what
+    assert isinstance(caught.value.__cause__, api.PermissionDenied)
+
+
+def test_only_what_may_pass_is_tried_again() -> None:
+    assert may_pass(api.ServiceUnavailable("gone"))
+    assert may_pass(api.ResourceExhausted("slow down"))
+    assert may_pass(api.ServiceUnavailable(f"{PLUGIN}HTTPSConnectionPool: connection refused"))
+    assert not may_pass(api.ServiceUnavailable(f"{PLUGIN}('invalid_grant: Bad', {{}})"))
+    assert not may_pass(api.PermissionDenied("no"))
+    assert not may_pass(api.AlreadyExists("there"))
