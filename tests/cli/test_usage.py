@@ -10,6 +10,7 @@ import pytest
 
 from mldeploy import __version__
 from mldeploy.cli.app import PANELS
+from mldeploy.providers.registry import BUILT_IN
 from tests.cli.command import PROGRAM, Command
 
 COMMANDS = [name for commands in PANELS.values() for name in commands]
@@ -59,7 +60,7 @@ def test_help_waits_for_nothing_heavy(mldeploy: Command, heavy: str) -> None:
         (("-q",), "no command"),
         (("--wat",), "--wat"),
         (("ps", "--target", "locl"), "did you mean 'local'?"),
-        (("ps", "--target", "nowhere"), "Known targets: local, ecr, fargate, paper."),
+        (("ps", "--target", "nowhere"), f"Known targets: {', '.join((*BUILT_IN, 'paper'))}."),
         (("logs", "-f", "--json"), "--follow"),
     ],
 )
@@ -114,6 +115,16 @@ def test_a_reader_that_has_seen_enough_is_no_error(paper: Command) -> None:
         assert process.stderr.read() == ""
 
 
+@pytest.mark.parametrize("arguments", [("--help",), ("predict", "--help"), ("version",)], ids=" ".join)
+def test_a_reader_that_went_before_it_read_anything_is_no_error(mldeploy: Command, arguments: tuple[str, ...]) -> None:
+    with mldeploy.start(*arguments) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == ""
+
+
 def test_a_result_that_could_not_be_written_is_an_error(paper: Command) -> None:
     with Path("/dev/full").open("w") as full:
         for arguments in (("ps", "-t", "paper", "--json"), ("ps", "-t", "paper"), ("wrong", "--json")):
@@ -159,7 +170,7 @@ def test_a_closed_stream_is_no_defect(paper: Command, closed: str) -> None:
 
 @pytest.mark.parametrize(
     ("words", "position", "completed"),
-    [("mldeploy de", 1, {"deploy", "destroy"}), ("mldeploy ps --target ", 3, {"local", "ecr", "fargate", "paper"})],
+    [("mldeploy de", 1, {"deploy", "destroy"}), ("mldeploy ps --target ", 3, {*BUILT_IN, "paper"})],
 )
 def test_completion(mldeploy: Command, words: str, position: int, completed: set[str]) -> None:
     asked = {"_MLDEPLOY_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position)}

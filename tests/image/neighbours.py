@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from urllib.parse import quote, urljoin
 
 import requests
@@ -129,7 +130,8 @@ def _join(one: socket.socket, other: socket.socket) -> None:
 @contextmanager
 def _serving(engine: Engine, handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     """Where containers reach this machine: the address of the engine's bridge."""
-    gateway = engine.client.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"]
+    config = engine.client.inspect_network("bridge")["IPAM"]["Config"][0]
+    gateway = config.get("Gateway") or str(next(ip_network(config["Subnet"]).hosts()))  # the engine's own rule
     with ThreadingHTTPServer((gateway, 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"{gateway}:{server.server_address[1]}"

@@ -14,6 +14,7 @@ from mldeploy.config.secret import Secret
 from mldeploy.config.text import size
 from mldeploy.core.graph import steps_of
 from mldeploy.core.verbs.destroy import needed_kinds
+from mldeploy.image.check.step import CheckedImage
 from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.image.labels import SPEC
@@ -122,7 +123,7 @@ def test_sizes_are_round_where_they_can_be() -> None:
 @pytest.mark.engine
 def test_every_step_can_be_undone_from_a_journal_in_the_right_order(world: World) -> None:
     goal = LocalProvider().goal(world.project, world.settings)
-    assert {step.kind for step in steps_of(goal)} == set(provider.kinds)
+    assert {step.kind for step in steps_of(goal)} | {CheckedImage.kind} == set(provider.kinds)
     assert needed_kinds(provider.kinds)["endpoint"] == {"container", "image", "base-image"}
 
 
