@@ -68,7 +68,9 @@ class Cloud:
         self._gate = Gate(PROJECT, self.tokens, self._services)
         self._repositories = Repositories(PROJECT, self._later, self._long, ground.address, ground.registry.forget)
         planes = KubernetesPlanes(ground, self.tokens, self._ledger)
-        self._clusters = Clusters(PROJECT, self._operations, self._quotas, planes, ground.public)
+        self._clusters = Clusters(
+            PROJECT, self._operations, self._quotas, planes, ground.public, self._services.require
+        )
         self._bearers = Bearers(PROJECT, self.tokens, self._repositories, ground.address)
         self._door = RegistryDoor(ground.registry.url, Known(self._repositories), self._bearers)
 

@@ -24,6 +24,8 @@ TITLES: Mapping[str, str] = {
     USAGE: "Service Usage API",
 }
 """Those that there are."""
+NEEDED: Mapping[str, str] = {"container.googleapis.com": "compute.googleapis.com"}
+"""Whoever enables the one enables the other, too."""
 _PHASES = 1
 _PROPAGATION_PHASES = 2
 """An API that is said to be enabled still refuses for a while."""
@@ -112,11 +114,12 @@ class Services:
 
     def _turn_on(self, names: Sequence[str]) -> None:
         """It serves some time after it is said to be enabled."""
+        every = {*names, *(NEEDED[name] for name in names if name in NEEDED)}
 
         def serve() -> None:
-            self._serving |= self._enabled & set(names)
+            self._serving |= self._enabled & every
 
-        self._enabled |= set(names)
+        self._enabled |= every
         self._later.after(_PROPAGATION_PHASES, serve)
 
     def _described(self, service: str) -> su.Service:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from google.api_core import exceptions as api
+from google.cloud import container_v1 as gke
 
 from mldeploy.rehearsal.gcp import rehearsing
 from tests.rehearsal.account import eventually
@@ -40,6 +41,16 @@ def test_which_ones_are_enabled_can_be_asked(google: Clients) -> None:
     assert [each.state.name for each in found] == ["DISABLED", "ENABLED"]
     listed = google.services.list_services(request={"parent": parent, "filter": "state:DISABLED"})
     assert [each.config.name for each in listed] == [CONTAINER]
+
+
+def test_a_cluster_needs_compute_engine_which_comes_with_its_own_api(google: Clients) -> None:
+    disable(google, COMPUTE)
+    cluster = gke.Cluster(name="c", autopilot=gke.Autopilot(enabled=True))
+    with pytest.raises(api.PermissionDenied, match=COMPUTE):
+        google.clusters.create_cluster(parent=google.region, cluster=cluster)
+    name = f"projects/{google.project}/services/{CONTAINER}"
+    google.services.enable_service(request={"name": name}).result(timeout=SECONDS)
+    eventually(lambda: google.compute("/aggregated/disks").ok or None, "Compute Engine")
 
 
 def test_one_that_does_not_exist_is_refused(google: Clients) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 from google.cloud import container_v1 as gke
@@ -25,15 +25,26 @@ from mldeploy.rehearsal.gcp.rpc.method import Method, Methods
 Status, PoolStatus = gke.Cluster.Status, gke.NodePool.Status
 CREATE_PHASES, DELETE_PHASES, CHANGE_PHASES = 5, 3, 1
 FAILED_PRECONDITION = 9
+COMPUTE = "compute.googleapis.com"
 
 
 class Clusters:
-    """planes: make what stands behind a cluster. addresses: where their APIs can answer."""
+    """planes: make what stands behind a cluster. addresses: where their APIs can answer.
+
+    require: raises ApiError where an API is not enabled.
+    """
 
     def __init__(
-        self, project: Project, operations: Operations, quotas: Quotas, planes: Planes, addresses: Addresses
+        self,
+        project: Project,
+        operations: Operations,
+        quotas: Quotas,
+        planes: Planes,
+        addresses: Addresses,
+        require: Callable[[str], None],
     ) -> None:
         self._project = project
+        self._require = require
         self._operations = operations
         self._quotas = quotas
         self._planes = planes
@@ -100,6 +111,7 @@ class Clusters:
     def _create(self, request: gke.CreateClusterRequest) -> gke.Operation:
         place = self._place(request.parent, "container.clusters.create")
         check(self._project, place, request.cluster)
+        self._require(COMPUTE)  # its nodes are machines there
         kept = filled(self._project, place, request.cluster)
         if kept.name in self._kept:
             raise ApiError(Code.ALREADY_EXISTS, f"Already exists: {kept.name}.")

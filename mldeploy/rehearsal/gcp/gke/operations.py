@@ -154,6 +154,8 @@ class Operations:
 
     def _list(self, request: gke.ListOperationsRequest) -> gke.ListOperationsResponse:
         place = Place.of(request.parent)
+        if not self._project.is_called(place.project):
+            raise denied("container.operations.list", request.parent)
         found = [gke.Operation(each) for each in self._operations.values() if place.location in ("-", each.location)]
         return gke.ListOperationsResponse(operations=found)
 
