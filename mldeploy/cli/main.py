@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import select
 import signal
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(words, front)
     except UnheardError as error:
         return _unheard(error)
+    except (BrokenPipeError, SystemExit) as error:
+        return _unheard(UnheardError(BrokenPipeError())) if _is_unheard(error) else _failed(error, front)
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the one handler
         return _failed(error, front)
 
@@ -94,6 +97,15 @@ def _failed(error: BaseException, front: Front) -> int:
     except UnheardError as unheard:
         return _unheard(unheard) or problem.code
     return problem.code
+
+
+def _is_unheard(error: BaseException) -> bool:
+    """The help, which others print, met a stdout that nobody reads: click lets that be known, and rich leaves."""
+    if isinstance(error, SystemExit):
+        return isinstance(error.__context__, BrokenPipeError)
+    watch = select.poll()
+    watch.register(sys.stdout, 0)
+    return any(event & select.POLLERR for _, event in watch.poll(0))
 
 
 def _unheard(error: UnheardError) -> int:

@@ -46,7 +46,14 @@ def problem_of(error: BaseException) -> Problem:
 def _everything(error: MldeployError) -> str:
     """What went wrong first, and what else went wrong at the same time."""
     others = error.failures[1:] if isinstance(error, DeploymentFailedError) else ()
-    return "\n".join((error.what, *(f"Also: {title}: {str(other) or repr(other)}" for title, other in others)))
+    return "\n".join((error.what, *(f"Also: {title}: {_besides(error, other)}" for title, other in others)))
+
+
+def _besides(first: MldeployError, other: Exception) -> str:
+    """An error that came with another one; what is to be done about both stands once."""
+    if isinstance(other, MldeployError) and other.todo == first.todo:
+        return f"{other.where}: {other.what}"
+    return str(other) or repr(other)
 
 
 def _misused(error: typer.TyperException) -> Problem:
