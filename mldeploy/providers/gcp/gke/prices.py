@@ -1,12 +1,12 @@
 """What Google bills for a cluster and an app in it. A price that no source was found for is unknown, and is shown so.
 
-Sources that contradict each other, or themselves, are none: for machine types no other was found.
+Google's own pages, as they were read by several who agree with each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -31,7 +31,7 @@ class Product(StrEnum):
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars an hour. date: when it was read there, ISO 8601."""
+    """US dollars an hour. date: when it stood there, ISO 8601."""
 
     hourly: float
     source: str
@@ -39,18 +39,22 @@ class Price:
 
 
 _GKE = "https://cloud.google.com/kubernetes-engine/pricing"
-_AUTOPILOT = "https://toolstac.com/tool/gke-enterprise/enterprise-transition-guide"
+_MACHINES = "https://cloud.google.com/products/compute/pricing/general-purpose"
 _BALANCING = "https://cloud.google.com/load-balancing/pricing"
 
-PRICES: Mapping[tuple[str, Product], Price] = MappingProxyType(
+PRICES: Mapping[tuple[str, str], Price] = MappingProxyType(
     {
-        (ANYWHERE, Product.CLUSTER): Price(0.10, _GKE, "2026-11-28"),
-        ("us-central1", Product.POD_CPU): Price(0.0445, _AUTOPILOT, "2026-11-28"),
-        ("us-central1", Product.POD_MEMORY): Price(0.0049225, _AUTOPILOT, "2026-11-28"),
+        (ANYWHERE, Product.CLUSTER): Price(0.10, _GKE, "2026-09"),
+        ("us-central1", Product.POD_CPU): Price(0.0445, _GKE, "2026-09"),
+        ("us-central1", Product.POD_MEMORY): Price(0.0049225, _GKE, "2026-09"),
         ("us-central1", Product.RULE): Price(0.025, _BALANCING, "2026-11-28"),
+        ("us-central1", "e2-small"): Price(0.016752855, _MACHINES, "2026-09-12"),
+        ("us-central1", "e2-medium"): Price(0.03350571, _MACHINES, "2026-09-12"),
+        ("us-central1", "e2-standard-2"): Price(0.06701142, _MACHINES, "2026-09-27"),
+        ("us-central1", "e2-standard-4"): Price(0.13402284, _MACHINES, "2026-09-27"),
     }
 )
-"""By region (`ANYWHERE`: the same in each) and product."""
+"""By region (`ANYWHERE`: the same in each) and product, or machine type."""
 
 _BY_USE = (
     ("traffic", "by what the app sends, and what the load balancer takes in"),
@@ -72,12 +76,10 @@ def _items(region: str, project: Project, settings: GkeSettings) -> Iterator[Cos
     elif settings.is_autopilot:
         yield from _pods(region, project, settings)
     else:
-        yield from _nodes(settings)
+        yield from _nodes(region, settings)
     if settings.way is Way.LOAD_BALANCER:
         item = _item(region, "load balancer", Product.RULE, 1, "forwarding rule")
-        yield CostItem(
-            item.what, item.monthly, f"{item.how}; up to five of the project cost that together", item.source, item.date
-        )
+        yield replace(item, how=f"{item.how}; up to five of the project cost that together")
     for what, how in _BY_USE:
         yield CostItem(what, None, how)
 
@@ -90,15 +92,17 @@ def _pods(region: str, project: Project, settings: GkeSettings) -> Iterator[Cost
     yield _item(region, "memory of the pods", Product.POD_MEMORY, count * project.app.memory / GIB, "GB")
 
 
-def _nodes(settings: GkeSettings) -> Iterator[CostItem]:
+def _nodes(region: str, settings: GkeSettings) -> Iterator[CostItem]:
     total = settings.count_of_nodes * settings.zones
-    several = f" in each of {settings.zones} zones, {total} together" if settings.zones > 1 else ""
-    how = f"{settings.count_of_nodes} x {settings.machine_type}{several}; no price of it is known here"
-    yield CostItem("nodes", None, how)
+    item = _item(region, "nodes", settings.machine_type, total, settings.machine_type)
+    if settings.zones > 1:
+        several = f"{settings.count_of_nodes} in each of {settings.zones} zones: {item.how}"
+        item = replace(item, how=several)
+    yield item
     yield CostItem("disks of the nodes", None, f"{total}, one for each")
 
 
-def _item(region: str, what: str, product: Product, amount: float, unit: str) -> CostItem:
+def _item(region: str, what: str, product: str, amount: float, unit: str) -> CostItem:
     price = PRICES.get((region, product)) or PRICES.get((ANYWHERE, product))
     if price is None:
         return CostItem(what, None, f"{amount:g} {unit}; no price for {region} is known here")
