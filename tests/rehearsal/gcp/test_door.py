@@ -120,6 +120,19 @@ def test_without_an_answer_the_client_cannot_tell_whether_it_was_done(google: Cl
     google.artifacts.list_repositories(parent=google.region)  # over another connection, and as if nothing had been
 
 
+def test_a_broken_connection_takes_along_whatever_else_is_on_its_way_on_it(google: Clients) -> None:
+    google.rehearsal.faults.order(Fault(Kind.DELAY, "container.clusters.list", seconds=60))
+    with ThreadPoolExecutor() as pool:
+        other = pool.submit(google.clusters.list_clusters, parent=google.region, retry=None)
+        assert google.rehearsal.faults.struck(within=30) == 1
+        google.rehearsal.faults.order(Fault(Kind.CUT_BEFORE, CREATE))
+        with pytest.raises(api.ServiceUnavailable):
+            create(google)
+        with pytest.raises(api.ServiceUnavailable):
+            other.result(timeout=30)
+    google.rehearsal.faults.clear()
+
+
 @pytest.mark.parametrize("kind", [Kind.TIMEOUT, Kind.LOST, Kind.CUT_BEFORE, Kind.CUT_AFTER])
 def test_a_rest_connection_breaks_likewise(google: Clients, kind: Kind) -> None:
     google.rehearsal.faults.order(Fault(kind, LIST, seconds=0.2))
