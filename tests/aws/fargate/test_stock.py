@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mldeploy.core.verbs import DeploymentFailedError
+from mldeploy.providers.aws.fargate.listener import TLS_POLICY
 from mldeploy.providers.aws.fargate.permissions import NEEDS, policy
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
 from tests.aws.fargate.account import Deployer
+from tests.aws.stage import session
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,37 @@ def test_everything_is_taken_away_and_the_policy_allows_each_call(deployer: Depl
     for action in called - {"sts:GetCallerIdentity"}:
         assert f'"{action}"' in granted, f"{action} is called and not allowed"
     assert "{" not in granted.replace('{"', "").replace("{}", ""), "a placeholder is left"
+
+
+def test_a_certificate_makes_the_balancer_answer_https_and_send_everybody_there(
+    deployer: Deployer, stock: Rehearsal
+) -> None:
+    url, aws = stock.endpoints.url, session(stock)
+    acm, elb = aws.client("acm", endpoint_url=url), aws.client("elbv2", endpoint_url=url)
+    first, second = (acm.request_certificate(DomainName="paper.example.com")["CertificateArn"] for _ in range(2))
+    secure = {"ingress": "load-balancer", "domain": "paper.example.com"}
+
+    def listeners() -> dict[int, Any]:
+        (balancer,) = elb.describe_load_balancers()["LoadBalancers"]
+        found = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+        return {each["Port"]: each for each in found}
+
+    for certificate in (first, second):
+        with pytest.raises(DeploymentFailedError, match="no task can be started"):
+            deployer.with_(**secure, certificate=certificate).deploy()
+        assert set(listeners()) == {80, 443}
+        https = listeners()[443]
+        assert (https["Protocol"], https["DefaultActions"][0]["Type"]) == ("HTTPS", "forward")
+        assert [each["CertificateArn"] for each in https["Certificates"]] == [certificate]
+        assert https["SslPolicy"] == TLS_POLICY
+        redirect = listeners()[80]["DefaultActions"][0]["RedirectConfig"]
+        assert (redirect["Protocol"], redirect["Port"], redirect["StatusCode"]) == ("HTTPS", "443", "HTTP_301")
+
+    with pytest.raises(DeploymentFailedError, match="no task can be started"):
+        deployer.with_(ingress="load-balancer").deploy()
+    assert listeners()[80]["DefaultActions"][0]["Type"] == "forward"
+    deployer.destroy()
+    assert elb.describe_load_balancers()["LoadBalancers"] == []
 
 
 def test_the_policy_is_small_enough_for_iam(deployer: Deployer) -> None:
