@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.aws.shop import Shop
 from tests.aws.tiny import build, edit
 from tests.cli.command import Command, Result
 from tests.image.pushing.shelf import PASSWORD, opened
+from tests.local.engine_proxy import Call, EngineProxy
 
 pytestmark = pytest.mark.engine
 
@@ -40,6 +42,17 @@ def test_an_unchanged_image_is_not_pushed_at_all(shop: Shop) -> None:
     again = shop.push()
     assert {step.action for step in again.steps} == {Action.UNCHANGED}
     assert shop.sent() == sent
+
+
+def test_the_engine_is_not_even_asked_to_push_what_is_there(shop: Shop, tmp_path: Path) -> None:
+    with EngineProxy(tmp_path) as door:
+        mldeploy = shop.command(tmp_path).with_env(DOCKER_HOST=door.endpoint)
+        assert mldeploy("push", "--target", "ecr").code == 0
+        assert _pushes(door.calls)
+        before = len(door.calls)
+        assert mldeploy("push", "--target", "ecr").code == 0
+        assert len(door.calls) > before
+        assert _pushes(door.calls[before:]) == []
 
 
 def test_an_image_that_another_machine_pushed_is_not_pushed_again(shop: Shop, engine: Engine, tmp_path: Path) -> None:
@@ -182,6 +195,10 @@ def _check_nothing_stays(shop: Shop, mldeploy: Command, result: Result) -> None:
     assert written
     for text in (*written, result.out, result.err):
         assert not any(hidden in text for hidden in (token, password, secret))
+
+
+def _pushes(calls: Sequence[Call]) -> list[str]:
+    return [call.verb for call in calls if call.verb.endswith("/push")]
 
 
 def _forget(engine: Engine, app: str) -> None:
