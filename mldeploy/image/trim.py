@@ -1,9 +1,10 @@
-"""Leave packages' own tests out of an environment. Runs inside the builder stage: standard library only, any Python 3.
+"""Leave out of an environment what nothing runs. Runs inside the builder stage: standard library only, any Python 3.
 
     python3 trim.py /venv
 
-A folder named `test` or `tests` goes if it lies inside a package and holds test modules, unless something that stays
-imports it: NumPy's and SciPy's own code, for one, imports a helper out of a tests folder.
+Packages' own tests go: a folder named `test` or `tests` that lies inside a package and holds test modules, unless
+something that stays imports it. NumPy's and SciPy's own code, for one, imports helpers out of such folders; of those
+that stay for it, the test modules that nothing imports go. So do Cython's sources, unless Cython is there to read them.
 """
 
 from __future__ import annotations
@@ -15,16 +16,24 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _NAMES = ("test", "tests")
+_MODULES = ("test_*.py", "*_test.py")
 _FROM = re.compile(rb"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^#\n]*)", re.MULTILINE)
 _IMPORT = re.compile(rb"^[ \t]*import[ \t]+()([\w.]+)()", re.MULTILINE)
 _TESTS = re.compile(r"\btests?\b")
+_CYTHON = re.compile(r"\.(pyx|pxd|pxi)(\.tp|\.in)?$")
 
 
 def test_folders(site: Path) -> set[Path]:
     """The outermost folders of tests below a site-packages folder."""
     named = (folder for name in _NAMES for folder in site.glob(f"*/**/{name}"))
-    held = {folder for folder in named if any(folder.rglob("test_*.py")) or any(folder.rglob("*_test.py"))}
+    held = {folder for folder in named if any(test_modules(folder))}
     return {folder for folder in held if held.isdisjoint(folder.parents)}
+
+
+def test_modules(folder: Path) -> Iterator[Path]:
+    """The test modules in a folder, at any depth."""
+    for pattern in _MODULES:
+        yield from folder.rglob(pattern)
 
 
 def imported(files: Iterable[Path], site: Path) -> Iterator[Path]:
@@ -41,20 +50,45 @@ def imported(files: Iterable[Path], site: Path) -> Iterator[Path]:
 
 
 def unneeded(site: Path) -> set[Path]:
-    """The folders of tests that nothing imports but other tests."""
+    """The folders of tests that nothing imports but other tests, and the modules that nothing imports in the others."""
     gone = test_folders(site)
+    kept: set[Path] = set()
+    named: set[Path] = set()
     fresh = [file for file in site.rglob("*.py") if gone.isdisjoint(file.parents)]
     while fresh:
-        wanted = {folder for path in imported(fresh, site) for folder in (path, *path.parents)} & gone
+        named.update(imported(fresh, site))
+        wanted = {folder for path in named for folder in (path, *path.parents)} & gone
         gone -= wanted
+        kept |= wanted
         fresh = [file for folder in wanted for file in folder.rglob("*.py")]
-    return gone
+    # Of a folder that is imported as such, any module may be meant.
+    return gone | {module for folder in kept - named for module in unused(folder, named)}
+
+
+def unused(folder: Path, named: set[Path]) -> set[Path]:
+    """The test modules of a folder that are not named, nor mentioned by what stays in it."""
+    spare = {module for module in test_modules(folder) if module.with_suffix("") not in named}
+    fresh = set(folder.rglob("*.py")) - spare
+    while fresh:
+        text = b"".join(file.read_bytes() for file in fresh)
+        fresh = {module for module in spare if module.stem.encode() in text}
+        spare -= fresh
+    return spare
+
+
+def sources(site: Path) -> Iterator[Path]:
+    """What Cython has made extension modules of."""
+    if not (site / "Cython").exists():
+        yield from (file for file in site.rglob("*.p[yx]*") if _CYTHON.search(file.name) and file.is_file())
 
 
 def main(environment: str) -> None:
     for site in Path(environment).glob("lib/python*/site-packages"):
-        for folder in unneeded(site):
-            shutil.rmtree(folder)
+        for path in (*unneeded(site), *sources(site)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.exists():
+                path.unlink()
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_a_folder_of_that_name_without_tests_stays(tmp_path: Path) -> None:
 )
 def test_tests_that_something_imports_stay(tmp_path: Path, where: str, line: str) -> None:
     files = {"p/tests/helper.py": "", "p/tests/test_a.py": "", where: line}
-    assert trimmed(tmp_path, files) == set(files)
+    assert {where, "p/tests/helper.py"} <= trimmed(tmp_path, files)
 
 
 def test_what_only_tests_import_goes_and_what_they_need_that_stay_stays(tmp_path: Path) -> None:
@@ -64,4 +64,26 @@ def test_what_only_tests_import_goes_and_what_they_need_that_stay_stays(tmp_path
         "p/c/tests/test_c.py": "",
         "p/d/tests/test_d.py": "from p.d.tests import helper",
     }
-    assert trimmed(tmp_path, files) == {name for name in files if not name.startswith("p/d")}
+    gone = {name for name in files if name.startswith("p/d")} | {"p/a/tests/test_a.py"}
+    assert trimmed(tmp_path, files) == set(files) - gone
+
+
+def test_in_a_folder_that_stays_only_the_tests_that_something_imports_do(tmp_path: Path) -> None:
+    files = {
+        "p/__init__.py": "from p.tests.test_a import x",
+        "p/tests/__init__.py": "",
+        "p/tests/helper.py": "",
+        "p/tests/data.csv": "",
+        "p/tests/test_a.py": "from . import test_b",
+        "p/tests/test_b.py": "",
+        "p/tests/test_c.py": "from .test_a import x",
+        "p/tests/sub/d_test.py": "",
+    }
+    assert trimmed(tmp_path, files) == set(files) - {"p/tests/test_c.py", "p/tests/sub/d_test.py"}
+
+
+def test_cythons_sources_go_unless_cython_is_there(tmp_path: Path) -> None:
+    files = {"p/a.pyx": "", "p/a.pxd": "", "p/b.pyx.tp": "", "p/a.so": "", "p/a.pyi": "", "p/x.pyxis": ""}
+    assert trimmed(tmp_path / "without", files) == {"p/a.so", "p/a.pyi", "p/x.pyxis"}
+    with_cython = {**files, "Cython/__init__.py": ""}
+    assert trimmed(tmp_path / "with", with_cython) == set(with_cython)

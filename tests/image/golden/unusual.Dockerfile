@@ -13,12 +13,10 @@ COPY builder/*.py builder/requirements/ ./
 # A file that does not compile is no reason to fail: some packages ship templates, or code for another Python.
 RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem PIP_INDEX_URL='https://packages.example/simple?a=b&c' UV_DEFAULT_INDEX='https://packages.example/simple?a=b&c' PIP_EXTRA_INDEX_URL='http://one.example/simple https://two.example/simple' UV_INDEX='http://one.example/simple https://two.example/simple' PIP_TRUSTED_HOST=one.example UV_TORCH_BACKEND=cpu && until [ -e /dev/shm/mldeploy ]; do sleep 0.1; done && . /dev/shm/mldeploy && uv venv --quiet --python=python3 /venv \
  && uv pip install --requirements='deploy/what is needed.txt' \
- && if [ ! -e /venv/bin/gunicorn ]; then uv pip install gunicorn==2.1; fi \
- && mv gunicorn_conf.py /venv/ \
- && if [ ! -e /venv/bin/uvicorn ]; then uv pip install uvicorn==4.1 httptools==0.9.0 websockets==17.4; fi \
  && uv pip install --no-deps uvicorn-worker==5.1 \
  && mv mldeploy_asgi.py /venv/lib/python3*/site-packages/ \
- && uv pip install dumb-init==3.1 \
+ && uv pip install dumb-init==3.1 $([ -e /venv/bin/gunicorn ] || echo gunicorn==2.1) $([ -e /venv/bin/uvicorn ] || echo uvicorn==4.1 httptools==0.9.0 websockets==17.4) \
+ && mv gunicorn_conf.py /venv/ \
  && python3 trim.py /venv \
  && { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash /venv/lib || true; } \
  && mkdir -p /out/app && mv /venv /out/ \

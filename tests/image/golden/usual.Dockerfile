@@ -10,9 +10,8 @@ COPY builder/*.py builder/requirements/ ./
 # A file that does not compile is no reason to fail: some packages ship templates, or code for another Python.
 RUN uv venv --quiet --python=python3 /venv \
  && uv pip install --requirements=requirements.txt \
- && if [ ! -e /venv/bin/gunicorn ]; then uv pip install gunicorn==2.0; fi \
+ && uv pip install dumb-init==3.0 $([ -e /venv/bin/gunicorn ] || echo gunicorn==2.0) \
  && mv gunicorn_conf.py /venv/ \
- && uv pip install dumb-init==3.0 \
  && python3 trim.py /venv \
  && { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash /venv/lib || true; } \
  && mkdir -p /out/app && mv /venv /out/ \
