@@ -22,8 +22,9 @@ class GapMeter:
     answered sooner, and that is what counts.
     """
 
-    def __init__(self, url: str, path: str, trust: Path | None = None) -> None:
-        self._url, self._path, self._trust = url, path, trust
+    def __init__(self, url: str, path: str, trust: Path | None = None, every: float = ASK_EVERY) -> None:
+        """`every`: seconds between two questions; `trust` as AppClient takes it."""
+        self._url, self._path, self._trust, self._every = url, path, trust, every
         self._patience = HEALTH_SECONDS
         self._patience = self._usual_wait()
         self._lost: float | None = None
@@ -49,7 +50,7 @@ class GapMeter:
         with AppClient(self._url, self._trust) as app:
             ending = False
             while not ending:
-                ending = self._done.wait(ASK_EVERY)  # after the end, once more: the silence may just have ended, too
+                ending = self._done.wait(self._every)  # after the end, once more: the silence may just have ended, too
                 asked = time.monotonic()
                 self._note(asked, self._answers(app))
 

@@ -18,6 +18,7 @@ from mldeploy.providers.azure import credentials
 from mldeploy.providers.azure.errors import CredentialsError
 from mldeploy.providers.azure.settings import AzureSettings
 
+PUBLIC_URL = "https://management.azure.com"
 ATTEMPTS = 4
 BACKOFF_SECONDS = 0.4
 CONNECT_SECONDS = 5
@@ -30,7 +31,7 @@ EVERY_METHOD = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "
 class Options(TypedDict):
     """What every client is made with: `SomeClient(account.credential, account.subscription, **account.options)`."""
 
-    base_url: str | None
+    base_url: str
     credential_scopes: list[str]
     connection_verify: str | bool
     connection_timeout: int
@@ -73,7 +74,7 @@ class Account:
     def options(self) -> Options:
         """New ones for each client: a retry policy belongs to one pipeline."""
         return {
-            "base_url": self.url or None,
+            "base_url": self.url or PUBLIC_URL,
             "credential_scopes": [credentials.MANAGEMENT],
             "connection_verify": str(self.verify) if self.verify else True,
             "connection_timeout": CONNECT_SECONDS,
