@@ -23,6 +23,7 @@ BUILT_IN = MappingProxyType(
         "gcr": "mldeploy.providers.gcp.gcr",
         "gke": "mldeploy.providers.gcp.gke.provider",
         "acr": "mldeploy.providers.azure.acr",
+        "webapp": "mldeploy.providers.azure.webapp.provider",
     }
 )
 EXTRAS = MappingProxyType(
@@ -34,6 +35,7 @@ EXTRAS = MappingProxyType(
         "gcr": "gcp",
         "gke": "gcp",
         "acr": "azure",
+        "webapp": "azure",
     }
 )
 """The extra of the package that brings a target's SDK."""

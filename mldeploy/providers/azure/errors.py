@@ -14,6 +14,7 @@ from azure.core.exceptions import (
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
+    ResourceExistsError,
     ResourceNotFoundError,
     ServiceRequestError,
     ServiceResponseError,
@@ -69,15 +70,20 @@ def found(ask: Callable[[], T]) -> T | None:
     """What was asked for, or None if Azure says that there is no such thing. Any other 404 is a doubt, and raises."""
     try:
         return ask()
-    except ResourceNotFoundError as error:
+    except (ResourceNotFoundError, ResourceExistsError) as error:
         if is_absent(error):
             return None
         raise
 
 
 def is_absent(error: HttpResponseError) -> bool:
-    """Whether an answer says that the resource is not there: not its subscription, and not whatever is on the way."""
+    """Whether an answer says that the resource is not there: not its subscription, and not whatever is on the way.
+
+    A subscription has nothing of a kind for which it is not even registered.
+    """
     code = code_of(error)
+    if error.status_code == 409:
+        return code == "MissingSubscriptionRegistration"
     return error.status_code == 404 and code.endswith("NotFound") and "Subscription" not in code
 
 

@@ -22,6 +22,7 @@ from mldeploy.image.registry.access import RegistryAccess
 from mldeploy.providers.azure import credentials
 from mldeploy.providers.azure.cloud import AzureClients
 from mldeploy.providers.azure.errors import AzureError, DeniedError, azure_errors, found
+from mldeploy.providers.azure.words import word
 
 USER = "00000000-0000-0000-0000-000000000000"
 """Whoever shows a token instead of a password."""
@@ -63,9 +64,9 @@ def read(there: RegistryModel) -> Registry:
         there.id or "",
         there.name or "",
         (about.login_server if about else "") or "",
-        there.sku.name if there.sku else "",
+        word(there.sku.name) if there.sku else "",
         bool(about and about.admin_user_enabled),
-        str(about.provisioning_state or "") if about else "",
+        word(about.provisioning_state) if about else "",
         dict(there.tags or {}),
     )
 

@@ -74,9 +74,8 @@ def _permissions(clients: AzureClients, settings: WebappSettings) -> Iterator[Fi
         todo = 'Have it granted (role Owner or User Access Administrator), or set registry_auth = "admin".'
         yield error("permissions", f"{ASSIGN} is missing: the app could not be allowed to pull", todo)
     else:
-        yield error(
-            "permissions", f"{' and '.join(missing)}: missing", "`mldeploy policy` prints a role that allows it."
-        )
+        todo = "`mldeploy policy` prints a role that allows it."
+        yield error("permissions", f"{' and '.join(missing)}: missing", todo)
 
 
 def allows(granted: Iterable[tuple[tuple[str, ...], tuple[str, ...]]], action: str) -> bool:

@@ -23,6 +23,7 @@ from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.providers.azure.webapp.skus import TIERS
 from mldeploy.providers.azure.webapp.tags import belonging, is_ours
+from mldeploy.providers.azure.words import word
 
 READY = "Succeeded"
 
@@ -132,6 +133,6 @@ def _read(there: PlanModel, app: str) -> Plan:
         is_in(there.location or ""),
         (sku.name if sku else "") or "",
         (sku.capacity if sku else 0) or 0,
-        str(about.provisioning_state or "") if about else "",
+        word(about.provisioning_state) if about else "",
         is_ours(there.tags, app),
     )

@@ -20,6 +20,7 @@ from azure.mgmt.web.models import Site as SiteModel
 from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.providers.azure.webapp.settings import WebappSettings
+from mldeploy.providers.azure.words import word
 
 PORT, PORT_TOO = "WEBSITES_PORT", "PORT"
 """App Service's word for where the container listens, and the app's own."""
@@ -148,8 +149,8 @@ def read(site: SiteModel, config: SiteConfig | None, settings: Mapping[str, str]
         client=client or "",
         plan=about.server_farm_id or "",
         https_only=bool(about.https_only),
-        tls=str(config.min_tls_version or ""),
-        ftp=str(config.ftps_state or ""),
+        tls=word(config.min_tls_version),
+        ftp=word(config.ftps_state),
         logging=bool(config.http_logging_enabled),
     )
 

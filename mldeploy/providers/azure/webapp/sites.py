@@ -22,6 +22,7 @@ from mldeploy.providers.azure.webapp.history import Entry, State, entries, of_im
 from mldeploy.providers.azure.webapp.plan import is_in
 from mldeploy.providers.azure.webapp.site_spec import SiteSpec, read
 from mldeploy.providers.azure.webapp.tags import is_ours
+from mldeploy.providers.azure.words import word
 
 STAGING = "staging"
 STOPPED = "Stopped"
@@ -145,7 +146,7 @@ def note(cloud: WebappCloud, monitor: Monitor, site: Site, entry: Entry) -> None
 def instances(cloud: WebappCloud, place: Place) -> Iterator[tuple[str, str]]:
     """Name and state of each machine that the site runs on."""
     for each in found(lambda: list(cloud.web.web_apps.list_instance_identifiers(place.group, place.site))) or ():
-        yield each.name or "", str(each.properties.state or "") if each.properties else ""
+        yield each.name or "", word(each.properties.state) if each.properties else ""
 
 
 def check_free(cloud: WebappCloud, name: str) -> None:

@@ -17,6 +17,7 @@ from mldeploy.providers.azure.webapp.logs import Log, fresh, said
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.providers.azure.webapp.sites import Place, restart
 from mldeploy.providers.azure.webapp.verdict import Evidence, is_ready, is_unauthorized, proves_failure, verdict
+from mldeploy.providers.azure.words import word
 
 LOOK_EVERY = 0.5
 ASK_SECONDS = 5.0
@@ -111,7 +112,7 @@ class Start:
         apps, place = self.cloud.web.web_apps, self.place
         listed = found(lambda: list(apps.get_app_settings_key_vault_references(place.group, place.site)))
         for each in listed or ():
-            status = str(each.properties.status or "") if each.properties else ""
+            status = word(each.properties.status) if each.properties else ""
             if each.name in self.settings.secrets and status not in ("", "Resolved", "Initialized"):
                 yield each.name or "", status
 
