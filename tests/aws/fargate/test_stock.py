@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mldeploy.core.errors import ExitCode
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.providers.aws.fargate.listener import TLS_POLICY
 from mldeploy.providers.aws.fargate.permissions import NEEDS, policy
@@ -99,6 +100,15 @@ def test_a_certificate_makes_the_balancer_answer_https_and_send_everybody_there(
     assert listeners()[80]["DefaultActions"][0]["Type"] == "forward"
     deployer.destroy()
     assert elb.describe_load_balancers()["LoadBalancers"] == []
+
+
+def test_a_certificate_that_is_not_there_is_named_with_the_region(deployer: Deployer) -> None:
+    absent = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+    secure = deployer.with_(ingress="load-balancer", domain="paper.example.com", certificate=absent)
+    with pytest.raises(DeploymentFailedError, match=rf"there is no certificate {absent} in us-east-1") as failed:
+        secure.deploy()
+    assert failed.value.exit_code is ExitCode.CONFIG
+    secure.destroy()
 
 
 def test_the_policy_is_small_enough_for_iam(deployer: Deployer) -> None:

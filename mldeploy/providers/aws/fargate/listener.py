@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from mldeploy.config.errors import ConfigError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.aws.fargate import balancer
 from mldeploy.providers.aws.fargate.answers import passing, speaking_to
 from mldeploy.providers.aws.fargate.balancer import LoadBalancer, tagged
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
+from mldeploy.providers.aws.fargate.settings import TABLE
 from mldeploy.providers.aws.fargate.tags import belonging
 from mldeploy.providers.aws.fargate.targets import TargetGroup
 
@@ -55,17 +57,13 @@ class Listener(Step[FargateCloud, str]):
         return Seen(arn, tuple(self._drift(found, outs)), ours=tagged(cloud, arn, self.app))
 
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
+        """Raises ConfigError if the certificate is not there."""
         wanted = self._wanted(outs)
-        if seen:
-            cloud.elb.modify_listener(
-                ListenerArn=seen.out,
-                **{key: value for key, value in wanted.items() if key not in ("LoadBalancerArn", "Tags")},  # type: ignore[arg-type]
-            )
-            return seen.out
-        with passing("DuplicateListener"):
-            return cloud.elb.create_listener(**wanted)["Listeners"][0]["ListenerArn"]
-        found = find(cloud, self.key())
-        return found["ListenerArn"] if found else ""
+        with passing("CertificateNotFound"):
+            return self._modify(cloud, seen.out, wanted) if seen else self._create(cloud, wanted)
+        what = f"there is no certificate {self.certificate} in {cloud.account.region}"
+        todo = "A certificate is of one region: request it there in ACM, or import it; then name its ARN."
+        raise ConfigError(f"{TABLE}.certificate", what, todo)
 
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
@@ -75,6 +73,17 @@ class Listener(Step[FargateCloud, str]):
         with passing("ListenerNotFound"):
             cloud.elb.delete_listener(ListenerArn=found["ListenerArn"])
         return True
+
+    def _create(self, cloud: FargateCloud, wanted: CreateListenerInputTypeDef) -> str:
+        with passing("DuplicateListener"):
+            return cloud.elb.create_listener(**wanted)["Listeners"][0]["ListenerArn"]
+        found = find(cloud, self.key())
+        return found["ListenerArn"] if found else ""
+
+    def _modify(self, cloud: FargateCloud, arn: str, wanted: CreateListenerInputTypeDef) -> str:
+        changed = {key: value for key, value in wanted.items() if key not in ("LoadBalancerArn", "Tags")}
+        cloud.elb.modify_listener(ListenerArn=arn, **changed)  # type: ignore[arg-type]
+        return arn
 
     def _wanted(self, outs: Outputs) -> CreateListenerInputTypeDef:
         plain: CreateListenerInputTypeDef = {
