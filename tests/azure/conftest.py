@@ -1,0 +1,113 @@
+"""The command line beside nothing of Azure: no credentials, no subscription, no files of its tools."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mldeploy.image.engine import Engine
+from mldeploy.rehearsal.azure import AzureRehearsal, rehearsing
+from tests.aws.tiny import build, tiny_app
+from tests.cli.command import Command
+from tests.rehearsal.available import require_registry
+from tests.rehearsal.azure.clients import Clients
+
+ELSEWHERE = "http://127.0.0.1:9"
+"""Nothing listens there (discard)."""
+SLOW = 0.6
+"""Seconds that whatever is long takes, where that is tried."""
+
+
+@pytest.fixture(autouse=True)
+def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever runs the tests may well have an account."""
+    for name in os.environ:
+        if name.startswith(("AZURE_", "IDENTITY_", "MSI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path / "azure-config"))
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", ELSEWHERE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that can be pushed as far as its files can tell."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "app.py").write_text("app = None\n")
+    (folder / "requirements.txt").write_text("")
+    (folder / "mldeploy.toml").write_text('[app]\nname = "nobody"\nentry = "app:app"\nmodels = []\n')
+    return folder
+
+
+@pytest.fixture
+def mldeploy(tmp_path: Path, folder: Path) -> Command:
+    return Command(tmp_path / "home", folder)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureRehearsal]:
+    """One for each process of the test run, whose sites are no containers; starting it takes a second or two."""
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("rehearsal") / "azure", containers=False) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture(scope="session")
+def _slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureRehearsal]:
+    require_registry()
+    folder = tmp_path_factory.mktemp("rehearsal-slow") / "azure"
+    with rehearsing(folder, containers=False, pace=SLOW) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture(scope="session")
+def _alive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureRehearsal]:
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("rehearsal-alive") / "azure") as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture
+def rehearsal(running: AzureRehearsal) -> Iterator[AzureRehearsal]:
+    """Shared by all tests; each begins with a subscription in which nothing is."""
+    running.reset()
+    yield running
+    running.faults.clear()
+
+
+@pytest.fixture
+def slow(_slow: AzureRehearsal) -> Iterator[AzureRehearsal]:
+    """One in which what is long takes its time."""
+    _slow.reset()
+    yield _slow
+    _slow.faults.clear()
+
+
+@pytest.fixture
+def alive(_alive: AzureRehearsal) -> AzureRehearsal:
+    """One whose sites are containers."""
+    _alive.reset()
+    return _alive
+
+
+@pytest.fixture
+def others(rehearsal: AzureRehearsal) -> Clients:
+    """The SDK's clients of somebody else in the same subscription."""
+    return Clients(rehearsal)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return Engine.connect()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Path]:
+    """A folder with an app whose image is built already."""
+    place = tmp_path_factory.mktemp("tiny")
+    with tiny_app(place / "app", engine) as folder:
+        build(folder, engine, place / "state")
+        yield folder
