@@ -9,6 +9,7 @@ import pytest
 
 from mldeploy.core.errors import ExitCode
 from mldeploy.image.running.errors import VerdictError
+from mldeploy.providers.aws.fargate.permissions import NEEDS
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.rehearsal.aws import Rehearsal
@@ -20,6 +21,13 @@ from tests.aws.stage import session
 
 BASE = "mldeploy/python:3.11-slim"
 GREETING = "s3cr3t-greeting"
+BY_HAND = {
+    "ecr:BatchDeleteImage",
+    "ecr:ListImages",
+    "secretsmanager:CreateSecret",
+    "secretsmanager:DeleteSecret",
+}
+"""What the tests themselves call."""
 
 
 def staged(rehearsal: Rehearsal, **settings: object) -> FargateStage:
@@ -39,6 +47,12 @@ class OnFargate(Lived):
     def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
         with sample_app(tmp_path_factory.mktemp("sample") / "app", BASE) as app:
             yield app
+
+    @pytest.fixture(autouse=True)
+    def _is_all_in_the_policy(self, life: Life, running: Rehearsal) -> Iterator[None]:
+        """Whatever was called, also to roll back and to scale, `mldeploy policy` knows."""
+        yield
+        assert {call.action for call in running.calls()} - BY_HAND <= set(NEEDS)
 
 
 @pytest.mark.engine
