@@ -18,13 +18,13 @@ from mldeploy.testing.suite import Conformance
 from tests.aws.stage import AwsStage
 from tests.aws.tiny import project_of
 
-BY_ID = ("ecs:task", "ec2:network-interface")
+BY_ID = ("ecs:task", "ec2:network-interface", "elasticloadbalancing:listener")
 """What AWS calls by an id of its own."""
 
 
 @dataclass(frozen=True)
 class FargateStage(AwsStage[FargateCloud, FargateSettings]):
-    """Tasks are told by their number alone, and revisions by their family.
+    """Tasks and listeners are told by their number alone, and revisions by their family.
 
     A registration whose answer was lost is sent again, and AWS makes a second, equal revision of it: nobody can tell.
     """
@@ -65,3 +65,25 @@ class TestFargate(Conformance):
     @classmethod
     def project(cls, tiny: Path) -> Project:
         return project_of(tiny)
+
+
+@pytest.mark.engine
+@pytest.mark.exhaustive
+class TestBehindALoadBalancer(Conformance):
+    """The same with a load balancer and autoscaling; what is the same is not struck again."""
+
+    few = 1
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, quick: Rehearsal) -> FargateStage:
+        settings = FargateSettings.model_validate({"ingress": "load-balancer", "min": 1, "max": 2})
+        return FargateStage(provider, settings, quick, strangers)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def project(cls, tiny: Path) -> Project:
+        return project_of(tiny)
+
+    def is_tried(self, action: str) -> bool:
+        return action.startswith(("elasticloadbalancing:", "application-autoscaling:"))
