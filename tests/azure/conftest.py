@@ -64,7 +64,7 @@ def _slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureRehearsal]:
 
 
 @pytest.fixture(scope="session")
-def _alive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureRehearsal]:
+def alive_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureRehearsal]:
     require_registry()
     with rehearsing(tmp_path_factory.mktemp("rehearsal-alive") / "azure") as rehearsal:
         yield rehearsal
@@ -87,10 +87,10 @@ def slow(_slow: AzureRehearsal) -> Iterator[AzureRehearsal]:
 
 
 @pytest.fixture
-def alive(_alive: AzureRehearsal) -> AzureRehearsal:
+def alive(alive_for_all: AzureRehearsal) -> AzureRehearsal:
     """One whose sites are containers."""
-    _alive.reset()
-    return _alive
+    alive_for_all.reset()
+    return alive_for_all
 
 
 @pytest.fixture

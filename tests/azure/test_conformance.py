@@ -23,17 +23,22 @@ from tests.aws.tiny import project_of
 from tests.azure.stage import AzureStage
 from tests.rehearsal.azure.clients import Clients
 
+NAMESPACES = ("Microsoft.ContainerRegistry", "Microsoft.ManagedIdentity", "Microsoft.Web", "Microsoft.Insights")
 ANOTHER = {"mldeploy.app": "another", "mldeploy.target": "webapp"}
 
 
 def strangers(clients: Clients) -> None:
-    """A group of another app's with an identity in it, and one of somebody who has never heard of mldeploy."""
+    """A group of another app's with an identity in it, and one of somebody who has never heard of mldeploy.
+
+    They have used all kinds of resources before: what is registered once stays so, whoever is first to need it.
+    """
+    for each in NAMESPACES:
+        clients.resources.providers.register(each)
     tags = {**ANOTHER, "mldeploy.target": "acr"}
     clients.resources.resource_groups.create_or_update(
         "mldeploy-another", ResourceGroup(location="westeurope", tags=tags)
     )
     clients.resources.resource_groups.create_or_update("stranger", ResourceGroup(location="northeurope"))
-    clients.resources.providers.register("Microsoft.ManagedIdentity")
     identity = Identity(location="westeurope", tags=ANOTHER)
     clients.identities.user_assigned_identities.create_or_update("mldeploy-another", "mldeploy-another", identity)
 

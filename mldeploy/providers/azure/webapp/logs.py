@@ -37,13 +37,13 @@ class Log:
         return tuple(line.rstrip() for line in text.splitlines() if line.strip())
 
     def follow(self, tail: int, *, on: bool) -> Iterator[str]:
-        """The last `tail` lines (0: all), then, if `on`, what comes."""
+        """The last `tail` lines (0: all), then, if `on`, what comes; without their stamps."""
         known = self.lines()
-        yield from known[-tail:]
+        yield from map(said, known[-tail:])
         while on:
             time.sleep(LOOK_EVERY)
             now = self.lines()
-            yield from fresh(known, now)
+            yield from map(said, fresh(known, now))
             known = now
 
 

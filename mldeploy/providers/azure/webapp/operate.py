@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import RefusedError
+from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key
 from mldeploy.image.client import AnswerError, AppClient
 from mldeploy.image.types import Image
 from mldeploy.providers.azure import tags
-from mldeploy.providers.azure.errors import azure_errors
+from mldeploy.providers.azure.errors import AzureError, azure_errors
 from mldeploy.providers.azure.webapp import autoscale, plan, sites
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.history import Entry, State, of_image
@@ -28,7 +29,8 @@ from mldeploy.providers.errors import AbsentError
 
 ASK_EVERY = 1.0
 SERVE_SECONDS = 300.0
-HEALTH = {"READY": "healthy", "STOPPED": ""}
+READY = "READY"
+HEALTH = {READY: "healthy", "STOPPED": ""}
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class WebappService:
                 text = f"The next deployment sets it to {self.settings.instances}, as {TABLE}.instances says."
                 monitor.note(text, warning=True)
             plan.write(self.cloud, monitor, key, plan.request(self.app, now.region, now.sku, count))
-            self._wait(site, monitor)
+            self._wait(site, count, monitor)
 
     def _check_scalable(self, count: int, now: Plan) -> None:
         if autoscale.at(self.cloud, Key(tags.name(self.app), (self.cloud.group,))):
@@ -120,17 +122,24 @@ class WebappService:
             todo = f"Choose a larger `sku` in [{TABLE}], and deploy."
             raise RefusedError(self.app, f"{now.sku} has {tier.most} instances at most", todo)
 
-    def _wait(self, site: Site, monitor: Monitor) -> None:
-        failure: AnswerError | None = None
+    def _wait(self, site: Site, count: int, monitor: Monitor) -> None:
+        """A site that is stopped has no instances to wait for."""
+        ready = 0
         for _ in monitor.attempts(every=ASK_EVERY, within=SERVE_SECONDS):
-            with AppClient(site.url, self.cloud.account.verify) as app:
-                try:
-                    app.health(self.project.app.health)
-                    return
-                except AnswerError as error:
-                    failure = error
-        if failure is not None:
-            raise failure
+            ready = [state for _, state in sites.instances(self.cloud, self.place)].count(READY)
+            monitor.progress(Progress("", "waiting until all instances are ready", ready, count))
+            if site.is_stopped or (ready == count and self._answers(site)):
+                return
+        what = f"{ready} of {count} instances are ready after {SERVE_SECONDS:.0f} s"
+        raise AzureError(str(self.place), what, "`mldeploy status` says what runs; App Service goes on.")
+
+    def _answers(self, site: Site) -> bool:
+        with AppClient(site.url, self.cloud.account.verify) as app:
+            try:
+                app.health(self.project.app.health)
+            except AnswerError:
+                return False
+        return True
 
     def _chosen(self, revision: str | None, site: Site) -> Entry:
         if revision is None:

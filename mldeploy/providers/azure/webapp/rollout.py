@@ -32,6 +32,9 @@ from mldeploy.providers.gap import GapMeter
 ASK_EVERY = 0.2
 """Seconds between two questions while a gap is measured: the app has others to answer, too."""
 
+DRAIN_SECONDS = 5.0
+"""So long the old version may need for the requests that it has: it gets no new ones."""
+
 
 @dataclass(frozen=True)
 class Rollout:
@@ -117,9 +120,11 @@ class Rollout:
 
     @contextmanager
     def _slot(self, staging: Place) -> Iterator[None]:
-        """It goes in the end, with the old version or with the one that is not let in."""
+        """It goes in the end, with the one that is not let in, or with the old version once its requests have ended."""
         try:
             yield
+            self.monitor.progress(Progress("", "the old version finishes its requests"))
+            self.monitor.wait(DRAIN_SECONDS)
         finally:
             sites.remove_slot(self.cloud, staging)
 

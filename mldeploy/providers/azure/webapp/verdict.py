@@ -48,6 +48,13 @@ _GIVEN_UP = re.compile(r"(?i)failed to start site|failing site start|because it 
 _READY = re.compile(
     r"(?i)site startup probe succeeded|initialized successfully and is ready to serve|^(?:INFO\s*-\s*)?site started"
 )
+_OF_THE_PLATFORM = re.compile(
+    r"^(?:INFO|WARN(?:ING)?|ERROR)\s+-\s|"
+    r"^Container .*(?:for site|is terminat|didn.t respond|image failed|did not start|start method|has finished|spec)|"
+    r"^(?:Pulling image|Pull Image|Starting container|Stopping site|Site(?: \w+)*:|Site started|Site startup probe|"
+    r"Failed to start site|Establishing network|Swapped with|DockerApiException|Initiating warmup|Waiting for response)"
+)
+"""A line that App Service has written; all others are the app's own."""
 _MEMORY = re.compile(r"(?i)out of memory|OOMKilled|exceeded memory limit")
 
 
@@ -79,7 +86,8 @@ def is_unauthorized(lines: Iterable[str]) -> bool:
 def verdict(project: Project, where: str, evidence: Evidence) -> VerdictError:
     """Why the version is not let in. No value of the project's environment is in it, should the app have logged one."""
     found = _diagnosis(project, evidence)
-    log = tuple(redacted(line, project) for line in evidence.lines[-SHOWN_LINES:])
+    own = [line for line in evidence.lines if not _OF_THE_PLATFORM.search(line)]
+    log = tuple(redacted(line, project) for line in own[-SHOWN_LINES:])
     todo = found.todo or ("Its log above says more." if log else "See the log stream in the Azure portal.")
     shown = replace(found, cause=redacted(found.cause, project), todo=todo)
     return VerdictError(where, shown, exit_status=_exit_status(evidence.lines), log=log)
@@ -113,19 +121,31 @@ def _silent(project: Project, evidence: Evidence, told: Diagnosis | None) -> Dia
         return Diagnosis(answer.what, answer.todo, About.GOLDEN)
     if told:
         return Diagnosis(f"{path} does not answer; the log says: {told.cause}", told.todo, told.about)
+    elsewhere, late = listens_on(evidence.lines), next(filter(None, map(_TOO_LATE.search, evidence.lines)), None)
+    if late and not _is_elsewhere(elsewhere, port):
+        return _late(port, late["limit"])
     if any(_NO_PING.search(line) for line in evidence.lines):
-        return _unheard(port, listens_on(evidence.lines))
-    if late := next(filter(None, map(_TOO_LATE.search, evidence.lines)), None):
-        limit = late.groupdict().get("limit")
-        within = f" within {float(limit):.0f} s" if limit else " in time"
-        todo = "Give it longer with `start_timeout` in [check] of mldeploy.toml, or let it start sooner."
-        return Diagnosis(f"it did not start{within}, the limit that App Service was told", todo, About.START)
+        return _unheard(port, elsewhere)
     if answer is None or isinstance(answer, SilentError) or answer.status in (502, 503):
         how = "" if answer is None else f": {answer.what}"
         todo = "Give it longer with `start_timeout` in [check], or `rollout_timeout` in [target.webapp]."
         return Diagnosis(f"it does not serve after {evidence.waited:.0f} s{how}", todo, About.HEALTH)
     todo = f"Let {path} answer 200, or set `health` in [app] to a path that does."
     return Diagnosis(f"{path} {answer.what}", todo, About.HEALTH)
+
+
+def _is_elsewhere(address: str, port: int) -> bool:
+    """Whether a server says that it listens, and not where it should."""
+    return bool(address) and not address.endswith(f":{port}")
+
+
+def _late(port: int, limit: str | None) -> Diagnosis:
+    within = f" within {float(limit):.0f} s, the limit that App Service was told" if limit else " in time"
+    todo = (
+        "Give it longer with `start_timeout` in [check] of mldeploy.toml, or let its server listen on "
+        f"0.0.0.0:{port} (the variable PORT says {port})."
+    )
+    return Diagnosis(f"nothing answers on port {port}{within}", todo, About.PORT)
 
 
 def _unheard(port: int, elsewhere: str) -> Diagnosis:

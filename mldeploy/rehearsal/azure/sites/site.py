@@ -108,7 +108,7 @@ class Site:
         self._dismiss(going, grace=0)
 
     def swap(self, other: Site) -> None:
-        """Exchange what is configured, and what answers. Tags, identity and address stay."""
+        """Exchange what is configured, what answers, and what that has written. Tags, identity and address stay."""
         with self._mutex, other._mutex:
             self._number += 1
             other._number += 1
@@ -116,9 +116,7 @@ class Site:
             self.config, other.config = other.config, self.config
             self.settings, other.settings = other.settings, self.settings
             self._serving, other._serving = other._serving, self._serving
-            for site in (self, other):
-                for each in site.workers:
-                    each.log = site.log
+            self.log, other.log = other.log, self.log
         self.log.write(f"Swapped with slot {other.name}.")
 
     def _come(self, number: int) -> None:

@@ -1,0 +1,65 @@
+"""An app on App Service from its first version to its last, in real containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from mldeploy.image.client import AppClient
+from mldeploy.project.golden import Json
+from mldeploy.providers.azure.webapp.cloud import WebappCloud
+from mldeploy.providers.azure.webapp.provider import provider
+from mldeploy.providers.azure.webapp.settings import WebappSettings
+from mldeploy.rehearsal.azure import AzureRehearsal
+from mldeploy.testing.life import Living
+from mldeploy.testing.load import Gapless
+from mldeploy.testing.sample import ROUTE, SampleApp, sample_app
+from tests.azure.stage import AzureStage
+from tests.azure.test_conformance import strangers
+
+BASE = "mldeploy/python:3.11-slim"
+
+
+def staged(rehearsal: AzureRehearsal, **settings: object) -> AzureStage[WebappCloud, WebappSettings]:
+    return AzureStage(provider, WebappSettings.model_validate(settings), rehearsal, strangers)
+
+
+class OnAppService(Living):
+    """Sites answer HTTPS, certified by the rehearsal's authority. A container has no memory limit of its own."""
+
+    sized = False
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
+        with sample_app(tmp_path_factory.mktemp("sample") / "app", BASE) as app:
+            yield app
+
+    @pytest.fixture(autouse=True)
+    def _trust(self, alive_for_all: AzureRehearsal) -> None:
+        self.bundle = alive_for_all.endpoints.ca_bundle
+
+    def ask(self, url: str) -> Json:
+        with AppClient(url, self.bundle) as client:
+            return client.predict(ROUTE, {})
+
+
+@pytest.mark.engine
+class TestInPlace(OnAppService):
+    """A size without slots."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, alive_for_all: AzureRehearsal) -> AzureStage[WebappCloud, WebappSettings]:
+        return staged(alive_for_all)
+
+
+@pytest.mark.engine
+class TestThroughASlot(OnAppService, Gapless):
+    """A size with them: nobody notices a new version."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, alive_for_all: AzureRehearsal) -> AzureStage[WebappCloud, WebappSettings]:
+        return staged(alive_for_all, sku="S1")
