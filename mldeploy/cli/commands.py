@@ -246,7 +246,8 @@ def predict(
 ) -> None:
     """Ask what is deployed for a prediction.
 
-    Takes JSON, a CSV file or single fields; with none of them it sends the golden row's request.
+    Takes JSON, a CSV file or single fields; with none of them it sends the golden row's request. An app that takes no
+    table (`app.predict_table`) gets the rows of a CSV file one after the other.
     """
     from mldeploy.cli.payload import Input
     from mldeploy.cli.work import predicting

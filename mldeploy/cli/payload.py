@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +24,23 @@ class Input:
 
 @dataclass(frozen=True)
 class Payload:
-    """A JSON document, and the path of the app that takes it. `golden`: it is the golden row's."""
+    """What is sent, and the path of the app that takes it. `golden`: it is the golden row's.
+
+    rows: for an app that takes no table, the documents that are sent one after the other; `body` is all of them.
+    """
 
     path: str
     body: Json
     golden: bool = False
+    rows: tuple[Json, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a CSV file holds: every row has as many cells as there are columns."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Json, ...], ...]
 
 
 def payload(given: Input, project: Project) -> Payload:
@@ -41,7 +52,7 @@ def payload(given: Input, project: Project) -> Payload:
     if given.data is not None:
         return _posted(project, _from_json(given.data))
     if given.csv is not None:
-        return Payload(project.app.predict_table, _from_csv(given.csv))
+        return _table(project, _from_csv(given.csv))
     if given.fields:
         return Payload(project.app.predict, dict(map(_field, given.fields)))
     if project.check.golden is None:
@@ -52,7 +63,14 @@ def payload(given: Input, project: Project) -> Payload:
 
 def _posted(project: Project, body: Json) -> Payload:
     is_table = isinstance(body, dict) and body.keys() >= {"columns", "data"}
-    return Payload(project.app.predict_table if is_table else project.app.predict, body)
+    return Payload((project.app.predict_table if is_table else None) or project.app.predict, body)
+
+
+def _table(project: Project, table: Table) -> Payload:
+    if project.app.predict_table:
+        return Payload(project.app.predict_table, {"columns": [*table.columns], "data": [*map(list, table.rows)]})
+    rows: list[Json] = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    return Payload(project.app.predict, rows, rows=tuple(rows))
 
 
 def _from_json(text: str) -> Json:
@@ -71,7 +89,7 @@ def _from_json(text: str) -> Json:
     return body
 
 
-def _from_csv(name: str) -> Json:
+def _from_csv(name: str) -> Table:
     rows = [row for row in csv.reader(_read(name).splitlines()) if row]
     if len(rows) < 2:
         raise UsageError(name, "holds no row", "Its first line names the columns, each further line is one row.")
@@ -80,15 +98,7 @@ def _from_csv(name: str) -> Json:
         if len(row) != len(columns):
             what = f"row {number} has {len(row)} values, and there are {len(columns)} columns"
             raise UsageError(name, what, "")
-    return {"columns": _texts(columns), "data": [_values(row) for row in data]}
-
-
-def _texts(cells: Sequence[str]) -> list[Json]:
-    return [cell.strip() for cell in cells]
-
-
-def _values(cells: Sequence[str]) -> list[Json]:
-    return [value(cell) for cell in cells]
+    return Table(tuple(cell.strip() for cell in columns), tuple(tuple(map(value, row)) for row in data))
 
 
 def _field(text: str) -> tuple[str, Json]:

@@ -79,9 +79,11 @@ class AppTable(Table):
     predict: UrlPath = Field(
         default="/predict_api", description="Takes one JSON object by POST and answers one prediction."
     )
-    predict_table: UrlPath = Field(
-        default="/predict",
-        description='Takes `{"columns": […], "data": [[…]]}` by POST and answers one prediction a row.',
+    predict_table: Annotated[UrlPath | None, Shown(unset="nothing does")] = Field(
+        default=None,
+        description='Takes `{"columns": […], "data": [[…]]}` by POST and answers one prediction a row. Without it, the '
+        "rows of a CSV file go to `predict`, one after the other.",
+        examples=["/predict"],
     )
     models: Annotated[
         list[FileInside] | None,

@@ -23,8 +23,8 @@ class App:
     """Path that answers 200 when the app can serve."""
     predict: str
     """Path that takes one JSON object and answers one prediction."""
-    predict_table: str
-    """Path that takes `{"columns": […], "data": [[…]]}` and answers many."""
+    predict_table: str | None
+    """Path that takes `{"columns": […], "data": [[…]]}` and answers many; None if the app has none."""
     models: tuple[str, ...]
     """The model files, as paths below the folder with forward slashes; they get a layer of their own."""
     memory: int

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +27,8 @@ HEALTH_SECONDS = 3.0
 PREDICT_SECONDS = 60.0
 LINE_LENGTH = 200
 UNSPOKEN = (RemoteDisconnected, IncompleteRead)
+_PARAGRAPH = re.compile(r"<p\b[^>]*>(.*?)</p>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>")
 
 
 class Silence(Enum):
@@ -173,9 +177,11 @@ def _answer_error(response: requests.Response, what: str, todo: str) -> AnswerEr
 
 
 def _first_line(response: requests.Response) -> str:
-    """The first line of the body that says something, shortened."""
-    lines = (line.strip() for line in response.text.splitlines())
-    line = next(filter(None, lines), "")
+    """The first line of the body that says something, shortened; of a page, what its first paragraph says."""
+    text = response.text
+    if "html" in response.headers.get("Content-Type", "") and (paragraph := _PARAGRAPH.search(text)):
+        text = " ".join(html.unescape(_TAG.sub("", paragraph[1])).split())
+    line = next(filter(None, (line.strip() for line in text.splitlines())), "")
     return line if len(line) <= LINE_LENGTH else f"{line[:LINE_LENGTH]}…"
 
 

@@ -16,12 +16,19 @@ ON_PAPER = ("-t", "paper")
 ROW = {"age": 40, "smoker": "no", "bmi": 22.5}
 
 
+PAGE = (
+    "<!doctype html>\n<title>500</title>\n<h1>Error</h1>\n<p>It didn&#39;t <b>work</b>.\nTry again.</p>\n<p>More.</p>"
+)
+
+
 class Echo(BaseHTTPRequestHandler):
     """Answers a table's rows with a number each, one object with itself, and a negative age with a 400."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path == "/predict":
+        if "page" in body:
+            self._reply(500, "text/html; charset=utf-8", PAGE.encode())
+        elif self.path == "/predict":
             self._answer(200, {"predictions": list(range(len(body["data"])))})
         elif isinstance(body, dict) and isinstance(body.get("age"), int) and body["age"] < 0:
             self._answer(400, {"field": "age", "reason": "must be from 0"})
@@ -29,15 +36,23 @@ class Echo(BaseHTTPRequestHandler):
             self._answer(200, {"got": body} if not isinstance(body, dict) else body)
 
     def _answer(self, status: int, document: object) -> None:
-        content = json.dumps(document).encode()
+        self._reply(status, "application/json", json.dumps(document).encode())
+
+    def _reply(self, status: int, kind: str, content: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
         """Nothing: the test's output is its own."""
+
+
+@pytest.fixture
+def tabular(deployed: Command) -> Command:
+    """The same app, said to take tables."""
+    return deployed.with_env(MLDEPLOY_APP_PREDICT_TABLE="/predict")
 
 
 @pytest.fixture
@@ -69,20 +84,39 @@ def test_one_answer_is_shown_in_lines(deployed: Command) -> None:
     assert deployed("predict", *ON_PAPER, "-f", "age=40", "-f", "smoker=no").out == "age     40\nsmoker  no\n"
 
 
-def test_a_csv_file_is_a_table_and_so_is_its_answer(deployed: Command) -> None:
-    (deployed.folder / "rows.csv").write_text('\ufeffage,smoker\n40,no\n41,"yes, much"\n\n')
-    result = deployed("predict", *ON_PAPER, "--csv", "rows.csv", "--json")
+def test_a_csv_file_is_a_table_and_so_is_its_answer(tabular: Command) -> None:
+    (tabular.folder / "rows.csv").write_text('\ufeffage,smoker\n40,no\n41,"yes, much"\n\n')
+    result = tabular("predict", *ON_PAPER, "--csv", "rows.csv", "--json")
     assert result.document["request"] == {"columns": ["age", "smoker"], "data": [[40, "no"], [41, "yes, much"]]}
-    assert deployed("predict", *ON_PAPER, "--csv", "rows.csv").out.splitlines() == [
+    assert tabular("predict", *ON_PAPER, "--csv", "rows.csv").out.splitlines() == [
         "row  predictions",
         "1    0",
         "2    1",
     ]
 
 
-def test_json_with_columns_and_data_is_a_table_too(deployed: Command) -> None:
-    result = deployed("predict", *ON_PAPER, "--data", '{"columns": ["age"], "data": [[1], [2]]}', "--json")
+def test_json_with_columns_and_data_is_a_table_too(tabular: Command) -> None:
+    result = tabular("predict", *ON_PAPER, "--data", '{"columns": ["age"], "data": [[1], [2]]}', "--json")
     assert result.document["answer"] == {"predictions": [0, 1]}
+
+
+def test_an_app_that_takes_no_table_gets_the_rows_one_by_one(deployed: Command) -> None:
+    rows = deployed.folder / "rows.csv"
+    rows.write_text("age,smoker\n40,no\n41,yes\n")
+    result = deployed("predict", *ON_PAPER, "--csv", "rows.csv", "--json")
+    assert result.document["request"] == result.document["answer"]
+    assert result.document["answer"] == [{"age": 40, "smoker": "no"}, {"age": 41, "smoker": "yes"}]
+    assert str(result.document["url"]).endswith("/predict_api")
+    assert deployed("predict", *ON_PAPER, "--csv", "rows.csv").out.splitlines()[1].split() == ["40", "no"]
+    rows.write_text("age,smoker\n40,no\n-1,yes\n")
+    assert (
+        "row 2: the app refuses the request (400): age: must" in deployed("predict", *ON_PAPER, "--csv", "rows.csv").err
+    )
+
+
+def test_of_an_error_page_the_text_is_told(deployed: Command) -> None:
+    error = deployed("predict", *ON_PAPER, "-f", "page=1").err
+    assert "answers 500 Internal Server Error: It didn't work. Try again." in error
 
 
 def test_with_nothing_to_send_it_sends_the_golden_row(deployed: Command) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mldeploy.cli import session
-from mldeploy.cli.payload import Input, payload
+from mldeploy.cli.payload import Input, Payload, payload
 from mldeploy.cli.run import Run
 from mldeploy.cli.session import Deployment
 from mldeploy.cli.work.operating import address
-from mldeploy.image.client import AnswerError, AppClient
+from mldeploy.image.client import AnswerError, AppClient, SilentError
+from mldeploy.project.golden import Json
 from mldeploy.providers.reaching import Reachable
 from mldeploy.ui import answers
 from mldeploy.ui.documents.service import PredictDocument
@@ -24,10 +25,7 @@ def predict(run: Run, target: str, given: Input) -> None:
     if sent.golden:
         run.output.say("Nothing was given to send: this is the golden row's request.")
     with _reached(deployment, run) as url, AppClient(url, deployment.trust) as client:
-        try:
-            answer = client.predict(sent.path, sent.body)
-        except AnswerError as error:
-            raise (_refused(error) if 400 <= error.status < 500 else error) from error
+        answer = _answer(client, sent)
     document = PredictDocument(deployment.app, deployment.target, url + sent.path, sent.body, answer)
     run.output.result(document, lambda page: answers.predicted(document, page))
 
@@ -41,6 +39,23 @@ def _reached(deployment: Deployment[object], run: Run) -> Iterator[str]:
             yield url
     else:
         yield address(deployment, run)
+
+
+def _answer(client: AppClient, sent: Payload) -> Json:
+    if sent.rows is None:
+        return _asked(client, sent.path, sent.body)
+    return [_asked(client, sent.path, row, f"row {number}: ") for number, row in enumerate(sent.rows, start=1)]
+
+
+def _asked(client: AppClient, path: str, body: Json, which: str = "") -> Json:
+    """One answer. which: what an error begins with."""
+    try:
+        return client.predict(path, body)
+    except SilentError:
+        raise
+    except AnswerError as error:
+        said = _refused(error) if 400 <= error.status < 500 else error
+        raise AnswerError(said.where, which + said.what, said.todo, status=said.status, line=said.line) from error
 
 
 def _refused(error: AnswerError) -> AnswerError:

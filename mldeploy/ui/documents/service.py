@@ -80,8 +80,8 @@ class PredictDocument(Document):
     app: Annotated[str, "the app's name"]
     target: Annotated[str, "the target that was asked"]
     url: Annotated[str, "the address that was asked"]
-    request: Annotated[object, "the JSON that was sent"]
-    answer: Annotated[object, "the app's own JSON"]
+    request: Annotated[object, "the JSON that was sent; a list where rows were sent one after the other"]
+    answer: Annotated[object, "the app's own JSON; a list of as many answers as rows were sent"]
 
 
 @dataclass(frozen=True)
