@@ -20,7 +20,7 @@ from mldeploy.rehearsal.door.faults import Kind
 from mldeploy.rehearsal.door.frontdoor import FrontDoor
 from mldeploy.rehearsal.door.interface import Transfer
 from mldeploy.rehearsal.door.ledger import Ledger
-from mldeploy.rehearsal.door.serving import listening, serve
+from mldeploy.rehearsal.door.serving import cut, listening, serve
 from mldeploy.rehearsal.process import REGISTRY_DOOR
 from mldeploy.rehearsal.registry.door import RegistryDoor, refused
 from mldeploy.rehearsal.registry.program import RegistryProgram
@@ -161,9 +161,9 @@ class Shelf:
             each.server.server_close()
 
 
-def nobody(_environ: WSGIEnvironment, _start: StartResponse) -> Iterable[bytes]:
+def nobody(environ: WSGIEnvironment, _start: StartResponse) -> Iterable[bytes]:
     """There is no host of this name."""
-    raise ConnectionResetError
+    raise cut(environ["werkzeug.socket"])
 
 
 def _stand(address: str) -> _Stand:

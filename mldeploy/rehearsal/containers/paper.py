@@ -13,9 +13,10 @@ import requests
 from mldeploy.rehearsal.containers.host import Container, Exit, HostError, Launch, Pulled
 from mldeploy.rehearsal.containers.network import Addresses
 
-_MANIFESTS = ", ".join(
+MANIFESTS = ", ".join(
     f"application/{kind}" for kind in ("vnd.docker.distribution.manifest.v2+json", "vnd.oci.image.manifest.v1+json")
 )
+"""The types of a manifest, for the header Accept."""
 _STOPPED = 143
 """The exit code of what SIGTERM ends."""
 
@@ -33,7 +34,7 @@ class PaperHost:
         with requests.Session() as session:
             session.auth = (user, password)
             base = f"http://{registry}/v2/{name}"
-            found = session.get(f"{base}/manifests/{reference or 'latest'}", headers={"Accept": _MANIFESTS}, timeout=60)
+            found = session.get(f"{base}/manifests/{reference or 'latest'}", headers={"Accept": MANIFESTS}, timeout=60)
             if not found.ok:
                 raise HostError(f"{image}: not found ({found.status_code})")
             manifest: Mapping[str, Any] = found.json()

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator
 
 import pytest
 
+from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.azure import AzureRehearsal, rehearsing
 from tests.rehearsal.available import require_registry
 from tests.rehearsal.azure.clients import Clients
+from tests.rehearsal.azure.estate import Estate
+
+PACE = 0.5
+"""Seconds that whatever is long takes at least, where that is tried."""
 
 
 @pytest.fixture(scope="session")
 def _azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureRehearsal]:
     require_registry()
     with rehearsing(tmp_path_factory.mktemp("rehearsal") / "azure", containers=False) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture(scope="session")
+def _azure_slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureRehearsal]:
+    require_registry()
+    folder = tmp_path_factory.mktemp("rehearsal-slow") / "azure"
+    with rehearsing(folder, containers=False, pace=PACE) as rehearsal:
         yield rehearsal
 
 
@@ -42,3 +57,30 @@ def alive(_azure_alive: AzureRehearsal) -> Clients:
     """One whose sites are containers."""
     _azure_alive.reset()
     return Clients(_azure_alive)
+
+
+@pytest.fixture
+def slow(_azure_slow: AzureRehearsal) -> Clients:
+    """One in which what is long takes its time."""
+    _azure_slow.reset()
+    return Clients(_azure_slow)
+
+
+@pytest.fixture(scope="session")
+def scrap(engine: Engine) -> Iterator[str]:
+    """An image that holds one file."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("nothing"))
+    tag = "mldeploy-test/azure-scrap:1"
+    engine.client.import_image_from_data(content.getvalue(), repository=tag.partition(":")[0], tag="1")
+    yield tag
+    engine.client.remove_image(tag)
+
+
+@pytest.fixture
+def estate(azure: Clients, engine: Engine, scrap: str) -> Estate:
+    """All that a site needs, which may pull, without containers."""
+    made = Estate.made(azure, engine, base=scrap)
+    made.assign()
+    return made

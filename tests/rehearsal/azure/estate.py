@@ -116,6 +116,7 @@ def registered(azure: Clients) -> None:
     """The subscription may use what is needed here."""
     for each in NAMESPACES:
         azure.resources.providers.register(each)
+    for each in NAMESPACES:
         eventually(lambda: _is_registered(azure, each), f"the registration of {each}")  # noqa: B023 - it is asked at once
 
 

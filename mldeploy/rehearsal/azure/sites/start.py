@@ -7,15 +7,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import requests
+
 from mldeploy.rehearsal.azure.sites.log import Log
 from mldeploy.rehearsal.azure.sites.stage import Stage
 from mldeploy.rehearsal.azure.sites.wanted import Wanted
 from mldeploy.rehearsal.azure.sites.worker import Worker, name_for
 from mldeploy.rehearsal.containers.host import HostError
+from mldeploy.rehearsal.containers.paper import MANIFESTS
 
 _UNAUTHORIZED = re.compile(r"unauthorized|denied|no basic auth|\((?:401|403)\)", re.IGNORECASE)
 _NOT_FOUND = re.compile(r"not found|manifest unknown|name unknown", re.IGNORECASE)
 _PAUSE = 0.02
+_PATIENCE = 60.0
 
 
 class StartError(Exception):
@@ -56,6 +60,7 @@ class Starting:
     def _pull(self) -> None:
         image, begun = self.wanted.image, time.monotonic()
         self.log.write(f"Pulling image: {image}")
+        self._ask_for_manifest()
         try:
             pulled = self.stage.host.pull(image, self.wanted.user, self.wanted.password)
         except HostError as error:
@@ -63,6 +68,22 @@ class Starting:
         if pulled.architecture != "amd64":
             raise self._pull_failed(f"no matching manifest for linux/amd64 in the manifest list entries: {image}")
         self.log.write(f"Pull Image successful, Time taken: {time.monotonic() - begun:.0f} Seconds")
+
+    def _ask_for_manifest(self) -> None:
+        """An engine that knows an image by its digest does not ask whether it may pull it; here that is always asked."""
+        login, _, path = self.wanted.image.partition("/")
+        if self.stage.shelf.at(login) is None:
+            return
+        name, _, reference = path.partition("@") if "@" in path else path.partition(":")
+        with requests.Session() as session:
+            session.trust_env = False
+            session.auth = (self.wanted.user, self.wanted.password) if self.wanted.user else None
+            url = f"http://{login}/v2/{name}/manifests/{reference or 'latest'}"
+            status = session.get(url, headers={"Accept": MANIFESTS}, timeout=_PATIENCE).status_code
+        if status in (401, 403):
+            raise self._pull_failed("unauthorized: authentication required")
+        if status == 404:
+            raise self._pull_failed("manifest unknown: manifest tagged by this reference is not found")
 
     def _pull_failed(self, text: str) -> StartError:
         if _UNAUTHORIZED.search(text):

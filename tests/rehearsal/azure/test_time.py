@@ -1,0 +1,62 @@
+"""What is new is not known everywhere at once, and what is long is seen to be long."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mldeploy.image.engine import Engine
+from tests.rehearsal.account import eventually
+from tests.rehearsal.azure.clients import Clients
+from tests.rehearsal.azure.estate import GROUP, PLACE, REGISTRY, Estate, group_in
+from tests.rehearsal.azure.refusals import refused
+
+pytestmark = pytest.mark.engine
+
+
+def test_a_namespace_takes_a_while_to_be_registered(slow: Clients) -> None:
+    providers = slow.resources.providers
+    assert providers.register("Microsoft.Web").registration_state == "Registering"
+    eventually(lambda: providers.get("Microsoft.Web").registration_state == "Registered" or None, "a registration")
+
+
+def test_a_registry_is_being_created_until_it_is_there(slow: Clients) -> None:
+    group_in(slow)
+    wanted: Any = {"location": PLACE, "sku": {"name": "Basic"}}
+    poller = slow.registries.registries.begin_create(GROUP, REGISTRY, wanted)
+    found = slow.registries.registries.get(GROUP, REGISTRY)
+    assert found.properties is not None
+    assert found.properties.provisioning_state == "Creating"
+    done = poller.result().properties
+    assert done is not None
+    assert done.provisioning_state == "Succeeded"
+    reads = [each.action for each in slow.rehearsal.calls() if "operationStatuses" in each.action]
+    assert len(reads) > 1, "it is asked about more than once"
+
+
+def test_a_group_that_goes_takes_nothing_in(slow: Clients) -> None:
+    group_in(slow)
+    poller = slow.resources.resource_groups.begin_delete(GROUP)
+    group = slow.resources.resource_groups.get(GROUP)
+    assert group.properties is not None
+    assert group.properties.provisioning_state == "Deleting"
+    new: Any = {"location": PLACE}
+    identities = slow.identities.user_assigned_identities
+    assert refused(lambda: identities.create_or_update(GROUP, "i", new)) == (409, "ResourceGroupBeingDeleted")
+    assert refused(lambda: slow.resources.resource_groups.create_or_update(GROUP, new)) == (
+        409,
+        "ResourceGroupBeingDeleted",
+    )
+    poller.result()
+    assert not slow.resources.resource_groups.check_existence(GROUP)
+
+
+def test_a_new_identity_is_unknown_and_a_new_role_does_not_count_yet(slow: Clients, engine: Engine, scrap: str) -> None:
+    estate = Estate.made(slow, engine, base=scrap)
+    identity: Any = slow.identities.user_assigned_identities.create_or_update(GROUP, "second", {"location": PLACE})
+    assert refused(lambda: estate.assign(identity.principal_id)) == (400, "PrincipalNotFound")
+    eventually(lambda: estate.assign() or True, "a role")
+    site = estate.deploy()
+    estate.logged("ImagePullUnauthorizedFailure")
+    estate.up(site)  # it is tried again for those who come
