@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -37,7 +37,7 @@ NAMESPACES = ("Microsoft.ContainerRegistry", "Microsoft.Web", "Microsoft.Managed
 
 @dataclass
 class Estate:
-    """Everything but the site. app: what its site configuration says otherwise than usual."""
+    """Everything but the site."""
 
     azure: Clients
     login: str
@@ -45,7 +45,6 @@ class Estate:
     identity: Any
     plan: str
     registry: str
-    app: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def made(cls, azure: Clients, engine: Engine, sku: str = "B1", count: int = 1, base: str = BASE) -> Estate:

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from mldeploy.rehearsal.azure.arm.account import Resource
+from mldeploy.rehearsal.azure.arm.errors import ArmError
 from mldeploy.rehearsal.azure.sites.front import Reception
 from mldeploy.rehearsal.azure.sites.log import Log
 from mldeploy.rehearsal.azure.sites.stage import Stage
@@ -71,15 +72,15 @@ class Site:
         return self._serving
 
     def upstream(self) -> str:
-        """The next of those that run; where none does, a start is tried, but not again and again."""
-        alive = [each for each in self._serving if each.exit is None]
-        if alive:
-            return alive[next(self._turns) % len(alive)].url
-        with self._mutex:
-            rested = time.monotonic() - self._failed > max(1.0, 10 * self._stage.pace)
-            if rested and not self._is_starting and not self.is_stopped:
-                self.renew()
-        return ""
+        """The next of those that run; where one is missing, a start is tried, but not again and again."""
+        serving = self._serving
+        alive = [each for each in serving if each.exit is None]
+        if len(alive) < max(len(serving), 1):
+            with self._mutex:
+                rested = time.monotonic() - self._failed > max(1.0, 10 * self._stage.pace)
+                if rested and not self._is_starting:
+                    self.renew()
+        return alive[next(self._turns) % len(alive)].url if alive else ""
 
     def renew(self) -> None:
         """Start containers of what is configured now. They take over from those that there are once they answer."""
@@ -142,7 +143,10 @@ class Site:
         with self._stage.account.lock:
             if self._is_over(number):
                 return None
-            found = wanted(self._stage, self._resource, self.config, self.settings)
+            try:
+                found = wanted(self._stage, self._resource, self.config, self.settings)
+            except ArmError:  # its plan has gone, and with it the site
+                found = None
         if found is None:
             with self._mutex:
                 self._is_starting = False
@@ -165,7 +169,7 @@ class Site:
         """One that ends by itself is told of, and the site is started anew when somebody comes."""
 
         def ended() -> None:
-            if worker in self._serving and worker.exit is not None:
+            if not worker.is_dismissed and worker.exit is not None:
                 worker.log.write(f"Container has finished running with exit code: {worker.exit.code}.")
 
         worker.when_ended(ended)

@@ -70,7 +70,7 @@ class Starting:
         self.log.write(f"Pull Image successful, Time taken: {time.monotonic() - begun:.0f} Seconds")
 
     def _ask_for_manifest(self) -> None:
-        """An engine that knows an image by its digest does not ask whether it may pull it; here that is always asked."""
+        """An engine that knows an image by its digest does not ask whether it may pull it; here that always is."""
         login, _, path = self.wanted.image.partition("/")
         if self.stage.shelf.at(login) is None:
             return
@@ -79,7 +79,10 @@ class Starting:
             session.trust_env = False
             session.auth = (self.wanted.user, self.wanted.password) if self.wanted.user else None
             url = f"http://{login}/v2/{name}/manifests/{reference or 'latest'}"
-            status = session.get(url, headers={"Accept": MANIFESTS}, timeout=_PATIENCE).status_code
+            try:
+                status = session.get(url, headers={"Accept": MANIFESTS}, timeout=_PATIENCE).status_code
+            except requests.RequestException as error:  # the registry has gone meanwhile
+                raise self._pull_failed(f"Get {url}: connection refused") from error
         if status in (401, 403):
             raise self._pull_failed("unauthorized: authentication required")
         if status == 404:

@@ -19,11 +19,12 @@ _PATIENCE = 5.0
 
 
 class Worker:
-    """A container that runs, or ran. log: where its lines go, which may become another one."""
+    """A container that runs, or ran. log: where its lines go."""
 
     def __init__(self, name: str, container: Container, wanted: Wanted, log: Log) -> None:
         self.name = name
         self.log = log
+        self.is_dismissed = False
         self._container = container
         self._port = wanted.port
         self._ended = threading.Event()
@@ -67,6 +68,7 @@ class Worker:
 
     def remove(self, seconds: int = 0) -> None:
         """Leave nothing of it. seconds: that it has to end by itself."""
+        self.is_dismissed = True
         if seconds:
             self._container.stop(seconds)
         self._container.remove()
