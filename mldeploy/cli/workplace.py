@@ -21,16 +21,18 @@ from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.events import Events
+from mldeploy.core.graph import steps_of
 from mldeploy.core.journal import Journal, Scope, read
 from mldeploy.core.monitor import Cancel
 from mldeploy.core.session import Session
-from mldeploy.core.step import Resource
+from mldeploy.core.step import Resource, Step
 from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.project.folder import require_folder
 from mldeploy.project.inspect import Inspection, inspect
 from mldeploy.ui.documents.image import AssumedDocument
 from mldeploy.ui.output import Shown
+from mldeploy.ui.plain import of_sweep
 
 CloudT = TypeVar("CloudT")
 
@@ -69,6 +71,11 @@ def watched(run: Run, shown: Shown = Shown.CHANGES) -> Iterator[tuple[Events, Ca
     """Show a walk's events; Ctrl-C asks it to stop."""
     with run.output.watching(shown) as events, stoppable(events) as cancel:
         yield events, cancel
+
+
+def sweeping(work: Session[CloudT], goal: Step[CloudT, object]) -> Session[CloudT]:
+    """The session for a walk to that goal, in which what is no longer part of it is told as a removal."""
+    return replace(work, events=of_sweep(work.events, {step.resource for step in steps_of(goal)}))
 
 
 def for_build(run: Run, overrides: Overrides = ()) -> Workplace[EngineCloud]:

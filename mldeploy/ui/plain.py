@@ -82,6 +82,17 @@ def of_removal(events: Events, doomed: Collection[Resource]) -> Events:
     return listen
 
 
+def of_sweep(events: Events, wanted: Collection[Resource]) -> Events:
+    """The same listener for a walk that ends by removing what it no longer wants, of which only that is told."""
+    swept = of_removal(events, ())
+
+    def listen(event: Event) -> None:
+        known = isinstance(event, Noted) or event.resource in wanted
+        (events if known else swept)(event)
+
+    return listen
+
+
 def noted(event: Noted) -> str:
     """A sentence that belongs to no step."""
     return f"warning: {event.text}" if event.warning else event.text

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from mldeploy.core.events import Action, Finished, Progress, Progressed, Started
+from mldeploy.core.events import Action, Event, Finished, Progress, Progressed, Started
 from mldeploy.core.step import Key, Resource
 from mldeploy.ui import plain
 from mldeploy.ui.plain import PlainLines
@@ -78,6 +78,18 @@ def test_lines_of_threads_never_mix() -> None:
     for thread in threads:
         thread.join()
     assert stream.getvalue().splitlines() == [plain.finished(said)] * 1600
+
+
+def test_of_what_a_deployment_no_longer_wants_its_removal_is_told() -> None:
+    told: list[Event] = []
+    listener = plain.of_sweep(told.append, {IMAGE})
+    old, lost = Resource("container", Key("old")), Resource("container", Key("lost"))
+    built = Finished(IMAGE, "Build the image", Action.CREATED, 1.0)
+    listener(built)
+    for each, action in ((old, Action.REMOVED), (lost, Action.ABSENT)):
+        listener(Started(each, "Run the container"))
+        listener(Finished(each, "Run the container", action, 1.0))
+    assert told == [built, Finished(old, "Remove the container old", Action.REMOVED, 1.0)]
 
 
 def test_a_reader_that_has_gone_does_not_end_the_deployment() -> None:

@@ -20,7 +20,8 @@ def deploy(run: Run, target: str, overrides: Overrides, *, replace: bool) -> Non
         raise without_service(target)
     try:
         with deployment.locked(run) as work:
-            done = verbs.deploy(deployment.goal, work, sweep=deployment.swept, replace=replace)
+            told = workplace.sweeping(work, deployment.goal)
+            done = verbs.deploy(deployment.goal, told, sweep=deployment.swept, replace=replace)
     except verbs.DeploymentFailedError as error:
         port = _other_port(run, error)
         if port is None:

@@ -30,7 +30,7 @@ def push(run: Run, target: str, overrides: Overrides, *, replace: bool) -> None:
         raise without_registry(target)
     sweep = deployment.swept if deployment.goal is None else None
     with deployment.locked(run) as work:
-        done = verbs.deploy(deployment.push, work, sweep=sweep, replace=replace)
+        done = verbs.deploy(deployment.push, workplace.sweeping(work, deployment.push), sweep=sweep, replace=replace)
     document = PushDocument(
         deployment.app, deployment.target, describe.image(done.out), describe.steps(done.steps), deployment.assumed
     )
