@@ -166,9 +166,12 @@ def test_a_failed_build_leaves_nothing_that_destroy_does_not_find(alone: Shop) -
     assert not left - containers
 
 
+AT_ONCE = ("UV_HTTP_RETRIES", "0")
+
+
 def test_a_build_without_a_network_says_so(shop: Shop) -> None:
     """The index is where nothing listens."""
-    unreachable = (("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple"),)
+    unreachable = (("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple"), AT_ONCE)
     error = failure(shop, shop.project(args=unreachable))
     assert isinstance(error, BuildError)
     assert "could not reach the network" in error.todo
@@ -179,7 +182,7 @@ def test_a_certificate_that_is_not_known_leads_to_the_setting(shop: Shop) -> Non
     if usual is None:
         pytest.skip("nothing inspects TLS here")
     write(shop.folder, {"app.py": "# not built yet\n"})
-    error = failure(shop, shop.project(ca_bundle=None))
+    error = failure(shop, shop.project(ca_bundle=None, args=(AT_ONCE,)))
     assert isinstance(error, BuildError)
     assert "build.ca_bundle" in error.todo
 
