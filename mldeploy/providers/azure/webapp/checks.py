@@ -12,9 +12,9 @@ from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
 from mldeploy.providers.azure import checks, group
-from mldeploy.providers.azure.account import Account, enter
+from mldeploy.providers.azure.account import enter
 from mldeploy.providers.azure.cloud import AzureClients
-from mldeploy.providers.azure.resource_provider import IDENTITIES, INSIGHTS, SITES
+from mldeploy.providers.azure.resource_provider import IDENTITIES, INSIGHTS, SITES, is_registered
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.providers.checks import Finding, error, ok, warning
 
@@ -32,13 +32,14 @@ def look(target: str, project: Project, settings: WebappSettings, endpoints: End
     clients = AzureClients.in_account(account, project, settings)
     namespaces = (SITES, IDENTITIES, *((INSIGHTS,) if settings.scaling else ()))
     yield from checks.asked("resource providers", lambda: checks.registered(clients, namespaces))
-    yield from checks.asked("quota", lambda: _quota(account, settings))
+    yield from checks.asked("quota", lambda: _quota(clients, settings))
     yield from checks.asked("permissions", lambda: _permissions(clients, settings))
 
 
-def _quota(account: Account, settings: WebappSettings) -> Iterator[Finding]:
+def _quota(clients: AzureClients, settings: WebappSettings) -> Iterator[Finding]:
     """Whether the subscription may have the instances in the region, as far as App Service tells."""
-    if not account.region:
+    account = clients.account
+    if not account.region or not is_registered(clients, SITES):
         return
     web = WebSiteManagementClient(account.credential, account.subscription, **account.options)
     wanted = settings.max or settings.instances or 1

@@ -56,7 +56,7 @@ class WebappService:
                 return ()
             found = tuple(sites.instances(self.cloud, self.place))
             return tuple(
-                Instance(name[:12], site.spec.image, state.lower(), HEALTH.get(state, "starting"), site.url, "")
+                Instance(_short(name), site.spec.image, state.lower(), HEALTH.get(state, "starting"), site.url, "")
                 for name, state in found
             )
 
@@ -161,6 +161,11 @@ class WebappService:
         if not site.ours:
             raise RefusedError(self.app, f"mldeploy did not make the site {self.place}", "Operate it yourself.")
         return site
+
+
+def _short(name: str) -> str:
+    """Azure calls a machine by 64 digits; a few tell it from the others."""
+    return name if len(name) < 60 else name[:12]
 
 
 def _release(site: Site, entry: Entry, serving: Entry | None) -> Release:

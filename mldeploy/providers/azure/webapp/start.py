@@ -23,10 +23,13 @@ LOOK_EVERY = 0.5
 ASK_SECONDS = 5.0
 ROLE_SECONDS = 300.0
 """So long a role that has just been assigned may be unknown to the registry."""
-RESTART_EVERY = 10.0
+RESTART_EVERY = 5.0
 """App Service tries a pull that was refused again by itself, but takes its time."""
 QUIET_SECONDS = 120.0
 """So long the URL answers without a word in the log about who answers: then there is none."""
+
+_FROM_THE_FRONT = (0, 403, 502, 503, 504)
+"""What is answered where no container does."""
 
 
 @dataclass
@@ -45,6 +48,8 @@ class Start:
     beside: bool
     _before: Sequence[str] = field(init=False)
     _restarted: float = 0.0
+    _up: float | None = None
+    """Since when the version runs, without being healthy."""
 
     def __post_init__(self) -> None:
         self._before = Log(self.cloud, self.place).lines()
@@ -60,6 +65,11 @@ class Start:
             if answer is None and (not self.beside or is_ready(lines) or waited > QUIET_SECONDS):
                 self._check(url)
                 return
+            if answer is not None and (is_ready(lines) or answer.status not in _FROM_THE_FRONT):
+                # App Service is content with any answer, the app's own health path says more.
+                self._up = waited if self._up is None else self._up
+                if waited - self._up > self.project.check.start_timeout:
+                    raise self._verdict(lines, answer, waited - self._up)
         raise self._verdict(self._since(), answer, self.settings.rollout_timeout)
 
     def _judge(self, lines: tuple[str, ...], answer: AnswerError | None, waited: float) -> None:

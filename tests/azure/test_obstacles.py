@@ -1,0 +1,223 @@
+"""What stands in the way on Azure: names, roles, quotas, registrations, and operations that are cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from azure.mgmt.containerregistry.models import Registry, RegistryProperties, Sku
+from azure.mgmt.msi.v2024_11_30.models import Identity
+from azure.mgmt.resource.resources.models import ResourceGroup
+
+from mldeploy.config.endpoints import Endpoints
+from mldeploy.config.settings import Project
+from mldeploy.core.errors import ExitCode, LeftoversError
+from mldeploy.core.events import Action
+from mldeploy.core.verbs import Intent
+from mldeploy.providers.azure import tags
+from mldeploy.providers.azure.webapp.checks import look
+from mldeploy.providers.azure.webapp.settings import WebappSettings
+from mldeploy.providers.base import Address
+from mldeploy.providers.checks import Level
+from mldeploy.rehearsal.azure import AzureRehearsal, Fault, Kind
+from tests.aws.tiny import project_of
+from tests.azure.shop import on_acr, on_webapp
+from tests.rehearsal.azure.clients import Clients
+
+pytestmark = pytest.mark.engine
+
+ASSIGN = "Microsoft.Authorization/roleAssignments/write"
+REGISTRIES, SITES = "Microsoft.ContainerRegistry/registries", "Microsoft.Web/sites"
+GROUPS = "Microsoft.Resources/resourceGroups"
+
+
+@pytest.fixture
+def project(tiny: Path) -> Project:
+    return project_of(tiny)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def subscription(rehearsal: AzureRehearsal) -> str:
+    told = rehearsal.endpoints.credential("subscription_id")
+    assert told is not None
+    return told.reveal()
+
+
+def test_a_registrys_name_that_is_somebody_elses(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
+    name = tags.registry_name(project.app.name, subscription(rehearsal))
+    rehearsal.take(REGISTRIES, name)
+    shop = on_acr(rehearsal, project, state)
+    refused = shop.fail()
+    assert refused.exit_code is ExitCode.REFUSED
+    assert f"registry {name}: the name is taken" in str(refused)
+    assert "`registry` in [target.acr]" in refused.todo
+    assert on_acr(rehearsal, project, state, registry="mldeployother").deploy().out is not None
+
+
+def test_a_sites_name_that_is_somebody_elses(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
+    rehearsal.take(SITES, "insurance-quotes")
+    shop = on_webapp(rehearsal, project, state, name="insurance-quotes")
+    refused = shop.fail()
+    assert refused.exit_code is ExitCode.REFUSED
+    assert "site insurance-quotes: the name is taken" in str(refused)
+    assert "`name` in [target.webapp]" in refused.todo
+    shop.scene.destroy()
+    assert rehearsal.contents() == ()
+
+
+def test_whoever_may_not_assign_roles_is_told_of_the_admin_user(
+    rehearsal: AzureRehearsal, project: Project, state: Path
+) -> None:
+    rehearsal.faults.order(Fault(Kind.DENIED, ASSIGN, times=0))
+    denied = on_webapp(rehearsal, project, state).fail()
+    assert denied.exit_code is ExitCode.ACCESS
+    assert f"has no permission for {ASSIGN}" in denied.what
+    assert "--registry-auth admin" in denied.todo
+
+    shop = on_webapp(rehearsal, project, state, registry_auth="admin")
+    out = shop.deploy().out
+    assert isinstance(out, Address)
+    assert any("admin user is on" in remark for remark in out.remarks)
+    assert any("admin user is on" in note for note in shop.notes)
+    assert shop.kinds()["Microsoft.Authorization/roleAssignments"] == 0
+    assert {step.action for step in shop.deploy().steps} == {Action.UNCHANGED}
+    shop.scene.destroy()
+    assert rehearsal.contents() == ()
+
+
+def test_no_password_is_in_the_journal(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
+    on_webapp(rehearsal, project, state, registry_auth="admin").deploy()
+    clients = Clients(rehearsal)
+    group, name = tags.name(project.app.name), tags.registry_name(project.app.name, subscription(rehearsal))
+    passwords = [
+        each.value or "" for each in clients.registries.registries.list_credentials(group, name).passwords or ()
+    ]
+    written = [path.read_text() for path in state.rglob("*") if path.is_file()]
+    assert written
+    assert passwords
+    assert not any(password in text for password in passwords for text in written)
+
+
+def test_a_role_that_is_not_known_yet_is_waited_for(slow: AzureRehearsal, project: Project, state: Path) -> None:
+    """The registry refuses the first pull, which would look like a missing permission."""
+    shop = on_webapp(slow, project, state)
+    assert isinstance(shop.deploy().out, Address)
+    service = shop.scene.service
+    assert any("ImagePullUnauthorizedFailure" in line for line in service.logs(follow=False, tail=0))
+    assert [each.state for each in service.releases()] == ["serving"]
+    assert {step.action for step in shop.deploy().steps} == {Action.UNCHANGED}
+    shop.scene.destroy()
+
+
+def test_a_quota_that_is_used_up_is_named(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
+    rehearsal.limit("Basic", 0)
+    shop = on_webapp(rehearsal, project, state)
+    refused = shop.fail()
+    assert refused.exit_code is ExitCode.REMOTE
+    assert "quota" in refused.what
+    assert "`region`" in refused.todo
+    assert isinstance(on_webapp(rehearsal, project, state, sku="S1").deploy().out, Address)
+
+
+def test_what_is_not_registered_is_named_in_the_plan_and_registered(
+    rehearsal: AzureRehearsal, project: Project, state: Path
+) -> None:
+    shop = on_webapp(rehearsal, project, state, sku="S1", max=2)
+    named = {"ContainerRegistry", "ManagedIdentity", "Web", "Insights"}
+    wanted = {f"resource-provider Microsoft.{each}" for each in named}
+    planned = {str(each.resource) for each in shop.scene.plan().changes if each.intent is Intent.CREATE}
+    assert wanted <= planned
+    rehearsal.faults.order(Fault(Kind.CUT_AFTER, "Microsoft.Web/register/action"))
+    shop.deploy()
+    assert not wanted & {str(each) for each in shop.scene.destroy().removed}
+    again = {str(each.resource): each.intent for each in shop.scene.plan().changes}
+    assert {again[each] for each in wanted} == {Intent.UNCHANGED}
+
+
+def test_a_poller_that_is_cut_off_is_taken_up_again(slow: AzureRehearsal, project: Project, state: Path) -> None:
+    """Beyond the SDK's own patience; the registry is not ordered twice."""
+    status = "Microsoft.ContainerRegistry/locations/operationStatuses/read"
+    slow.faults.order(Fault(Kind.CUT_BEFORE, status, times=6))
+    shop = on_acr(slow, project, state)
+    shop.deploy()
+    assert shop.count(f"{REGISTRIES}/write") == 1
+    assert slow.faults.struck(within=0) >= 6
+
+
+def test_an_operation_that_fails_is_told(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
+    rehearsal.faults.order(Fault(Kind.ERROR, f"{REGISTRIES}/write", times=0))
+    failed = on_acr(rehearsal, project, state).fail()
+    assert failed.exit_code is ExitCode.REMOTE
+    assert "it resumes" in failed.todo
+
+
+def test_a_group_that_was_there_before_stays(
+    rehearsal: AzureRehearsal, others: Clients, project: Project, state: Path
+) -> None:
+    others.resources.resource_groups.create_or_update("shared", ResourceGroup(location="northeurope", tags={"a": "b"}))
+    shop = on_webapp(rehearsal, project, state, resource_group="shared")
+    shop.deploy()
+    shop.scene.destroy()
+    assert [(each.kind, each.name, each.tags) for each in rehearsal.contents()] == [(GROUPS, "shared", {"a": "b"})]
+
+
+def test_a_group_is_not_removed_with_what_somebody_has_put_into_it(
+    rehearsal: AzureRehearsal, others: Clients, project: Project, state: Path
+) -> None:
+    shop = on_webapp(rehearsal, project, state)
+    shop.deploy()
+    group = tags.name(project.app.name)
+    others.identities.user_assigned_identities.create_or_update(group, "theirs", Identity(location="westeurope"))
+    with pytest.raises(LeftoversError, match=r"still holds Microsoft\.ManagedIdentity/userAssignedIdentities theirs"):
+        shop.scene.destroy()
+    assert shop.kinds() == {GROUPS: 1, "Microsoft.ManagedIdentity/userAssignedIdentities": 1}
+    others.identities.user_assigned_identities.delete(group, "theirs")
+    shop.scene.destroy()
+    assert rehearsal.contents() == ()
+
+
+def test_a_registry_of_somebody_elses_is_used_as_it_is(
+    rehearsal: AzureRehearsal, others: Clients, project: Project, state: Path
+) -> None:
+    others.resources.providers.register("Microsoft.ContainerRegistry")
+    others.resources.resource_groups.create_or_update("shared", ResourceGroup(location="westeurope"))
+    theirs = Registry(location="westeurope", sku=Sku(name="Premium"), properties=RegistryProperties())
+    others.registries.registries.begin_create("shared", "companyimages", theirs).result()
+    shop = on_webapp(rehearsal, project, state, resource_group="shared", registry="companyimages")
+    shop.deploy()
+    shop.scene.destroy()
+    assert shop.kinds() == {GROUPS: 1, REGISTRIES: 1, "Microsoft.ContainerRegistry/manifests": 1}
+    admin = on_webapp(
+        rehearsal, project, state, resource_group="shared", registry="companyimages", registry_auth="admin"
+    )
+    assert admin.fail().exit_code is ExitCode.REFUSED
+
+
+def test_a_region_cannot_change_under_an_app(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
+    shop = on_webapp(rehearsal, project, state)
+    shop.deploy()
+    place = rehearsal.endpoints
+    moved = Endpoints(place.url, place.credentials, "northeurope", place.ca_bundle, place.services)
+    scene = shop.scene
+    elsewhere = type(scene)(scene.provider, scene.settings, moved, scene.project, scene.state)
+    with pytest.raises(Exception, match="is in westeurope, and the configuration says northeurope"):
+        elsewhere.plan()
+
+
+def test_the_doctor_says_what_is_in_the_way(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
+    settings = WebappSettings.model_validate({"sku": "S1", "max": 2})
+    before = list(look("webapp", project, settings, rehearsal.endpoints))
+    assert {each.level for each in before} == {Level.OK, Level.WARNING}
+    assert {each.subject for each in before if each.level is Level.WARNING} == {"resource providers"}
+    on_webapp(rehearsal, project, state, sku="S1", max=2).deploy()
+    rehearsal.limit("Standard", 1)
+    after = list(look("webapp", project, settings, rehearsal.endpoints))
+    assert {each.subject for each in after if each.level is not Level.OK} <= {"quota"}
+    assert any("the app's" in each.what for each in after if each.subject == "registry")
+    rehearsal.faults.order(Fault(Kind.DENIED, f"{REGISTRIES}/read", times=0))
+    denied = [each for each in look("webapp", project, settings, rehearsal.endpoints) if each.level is Level.ERROR]
+    assert any(f"{REGISTRIES}/read" in each.what for each in denied)
