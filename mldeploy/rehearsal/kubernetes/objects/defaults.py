@@ -1,0 +1,202 @@
+"""What the API server fills in where an object says nothing.
+
+https://kubernetes.io/docs/reference/kubernetes-api/: what is said there of each field's default.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.quantities import QuantityError, canonical
+from mldeploy.rehearsal.kubernetes.objects.types import Object, Resource
+
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
+
+def fill(resource: Resource, document: Object) -> None:
+    """Complete a document in place. May be repeated: nothing changes then."""
+    if filler := _FILLERS.get(resource):
+        filler(document)
+
+
+def _set(table: Object, **values: Any) -> None:
+    for name, value in values.items():
+        table.setdefault(name, value)
+
+
+def _namespace(document: Object) -> None:
+    name = document["metadata"]["name"]
+    document["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
+    document.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
+    document.setdefault("status", {}).setdefault("phase", "Active")
+
+
+def _secret(document: Object) -> None:
+    document.setdefault("type", "Opaque")
+    if text := document.pop("stringData", None):
+        coded = {name: base64.b64encode(value.encode()).decode() for name, value in text.items()}
+        document["data"] = {**document.get("data", {}), **coded}
+
+
+def _deployment(document: Object) -> None:
+    spec = document.get("spec", {})
+    _set(spec, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600, strategy={})
+    strategy = spec["strategy"]
+    strategy.setdefault("type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        _set(strategy.setdefault("rollingUpdate", {}), maxSurge="25%", maxUnavailable="25%")
+    _template(spec)
+
+
+def _replica_set(document: Object) -> None:
+    spec = document.get("spec", {})
+    _set(spec, replicas=1)
+    _template(spec)
+
+
+def _template(spec: Object) -> None:
+    template = spec.get("template")
+    if isinstance(template, dict) and isinstance(template.get("spec"), dict):
+        pod_spec(template["spec"])
+
+
+def _pod(document: Object) -> None:
+    spec = document.get("spec", {})
+    pod_spec(spec)
+    _set(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
+    _set(spec, serviceAccountName="default", serviceAccount=spec.get("serviceAccountName", "default"))
+    for each in (*spec.get("initContainers", ()), *spec.get("containers", ())):
+        resources = each["resources"]
+        if limits := resources.get("limits"):
+            resources["requests"] = {**limits, **resources.get("requests", {})}
+    document.setdefault("status", {}).setdefault("phase", "Pending")
+    document["status"].setdefault("qosClass", _quality(spec))
+
+
+def _quality(spec: Object) -> str:
+    """https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/"""
+    every = [each["resources"] for each in spec.get("containers", ())]
+    if not any(each.get("requests") or each.get("limits") for each in every):
+        return "BestEffort"
+    full = all(
+        {"cpu", "memory"} <= each.get("limits", {}).keys() and each["limits"] == each.get("requests") for each in every
+    )
+    return "Guaranteed" if full else "Burstable"
+
+
+def pod_spec(spec: Object) -> None:
+    """Of a Pod, or of a template of one."""
+    _set(spec, restartPolicy="Always", dnsPolicy="ClusterFirst", schedulerName="default-scheduler")
+    _set(spec, terminationGracePeriodSeconds=30, securityContext={})
+    if name := spec.get("serviceAccountName"):
+        spec["serviceAccount"] = name
+    for each in (*spec.get("initContainers", ()), *spec.get("containers", ())):
+        if isinstance(each, dict):
+            _container(each)
+    for volume in spec.get("volumes", ()):
+        _volume(volume)
+
+
+def _container(container: Object) -> None:
+    image = str(container.get("image", ""))
+    newest = "@" not in image and image.rpartition("/")[2].partition(":")[2] in ("", "latest")
+    _set(container, imagePullPolicy="Always" if newest else "IfNotPresent", resources={})
+    _set(container, terminationMessagePath="/dev/termination-log", terminationMessagePolicy="File")
+    for port in container.get("ports", ()):
+        port.setdefault("protocol", "TCP")
+    for name in _PROBES:
+        if probe := container.get(name):
+            _set(probe, timeoutSeconds=1, periodSeconds=10, successThreshold=1, failureThreshold=3)
+            _request(probe)
+    for hook in (container.get("lifecycle") or {}).values():
+        if isinstance(hook, dict):
+            _request(hook)
+    for variable in container.get("env", ()):
+        if reference := (variable.get("valueFrom") or {}).get("fieldRef"):
+            reference.setdefault("apiVersion", "v1")
+    for amounts in container["resources"].values():
+        _amounts(amounts)
+
+
+def _request(probe: Object) -> None:
+    if "httpGet" in probe:
+        _set(probe["httpGet"], path="/", scheme="HTTP")
+    if "grpc" in probe:
+        probe["grpc"].setdefault("service", "")
+
+
+def _amounts(amounts: Any) -> None:
+    for name, value in amounts.items() if isinstance(amounts, dict) else ():
+        try:
+            amounts[name] = canonical(value)
+        except QuantityError:
+            continue  # the validation says so
+
+
+def _volume(volume: Object) -> None:
+    for name in ("secret", "configMap", "projected", "downwardAPI"):
+        if name in volume:
+            volume[name].setdefault("defaultMode", 420)
+    if not volume.keys() - {"name"}:
+        volume["emptyDir"] = {}
+
+
+def _service(document: Object) -> None:
+    spec = document.setdefault("spec", {})
+    _set(spec, type="ClusterIP", sessionAffinity="None", internalTrafficPolicy="Cluster")
+    if spec["type"] != "ExternalName":
+        _set(spec, ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
+    if spec["type"] in ("LoadBalancer", "NodePort"):
+        _set(spec, externalTrafficPolicy="Cluster")
+    else:
+        spec.pop("externalTrafficPolicy", None)
+        for port in spec.get("ports", ()):
+            port.pop("nodePort", None)
+    if spec["type"] == "LoadBalancer":
+        _set(spec, allocateLoadBalancerNodePorts=True)
+    else:
+        spec.pop("allocateLoadBalancerNodePorts", None)
+    for port in spec.get("ports", ()):
+        _set(port, protocol="TCP", targetPort=port.get("port"))
+    document.setdefault("status", {}).setdefault("loadBalancer", {})
+
+
+def _autoscaler(document: Object) -> None:
+    spec = document.get("spec", {})
+    usage = {
+        "type": "Resource",
+        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
+    }
+    _set(spec, minReplicas=1, metrics=[usage])
+    for direction, stabilization in (("scaleUp", 0), ("scaleDown", 300)):
+        if rules := (spec.get("behavior") or {}).get(direction):
+            _set(rules, selectPolicy="Max", stabilizationWindowSeconds=stabilization)
+
+
+def _claim(document: Object) -> None:
+    _set(document.get("spec", {}), volumeMode="Filesystem", storageClassName="standard")
+    _amounts(((document.get("spec") or {}).get("resources") or {}).get("requests"))
+    document.setdefault("status", {}).setdefault("phase", "Pending")
+
+
+def _quota(document: Object) -> None:
+    _amounts((document.get("spec") or {}).get("hard"))
+
+
+_FILLERS: Mapping[Resource, Callable[[Object], None]] = MappingProxyType(
+    {
+        kinds.NAMESPACES: _namespace,
+        kinds.SECRETS: _secret,
+        kinds.DEPLOYMENTS: _deployment,
+        kinds.REPLICA_SETS: _replica_set,
+        kinds.PODS: _pod,
+        kinds.SERVICES: _service,
+        kinds.AUTOSCALERS: _autoscaler,
+        kinds.CLAIMS: _claim,
+        kinds.QUOTAS: _quota,
+    }
+)

@@ -1,0 +1,263 @@
+"""What is wrong with an object that is built as it should be, in the API server's words."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.names import (
+    is_data_key,
+    is_label,
+    is_port_name,
+    label_causes,
+    metadata_causes,
+    says_label,
+)
+from mldeploy.rehearsal.kubernetes.objects.pod_rules import spec_causes
+from mldeploy.rehearsal.kubernetes.objects.quantities import QuantityError, amount
+from mldeploy.rehearsal.kubernetes.objects.refusals import Cause, duplicate, invalid, required, unsupported, wrong
+from mldeploy.rehearsal.kubernetes.objects.selectors import selects
+from mldeploy.rehearsal.kubernetes.objects.types import Object, Resource
+
+Causes = Iterator[Cause]
+_IMMUTABLE = "field is immutable"
+_RANGE = "must be between 1 and 65535, inclusive"
+_EXPOSURES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_LARGEST = 1048576
+"""Bytes that a Secret or a ConfigMap may hold."""
+_MUTABLE_IN_PODS = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations", "schedulingGates")
+
+
+def check(resource: Resource, document: Object, before: Object | None) -> None:
+    """Raises Refused (422) for what must not be so. before: what is there now."""
+    causes = list(metadata_causes(resource, document["metadata"]))
+    if rule := _RULES.get(resource):
+        causes += rule(document)
+    if before is not None and (change := _CHANGES.get(resource)):
+        causes += change(before, document)
+    if causes:
+        raise invalid(resource, document["metadata"].get("name", ""), causes)
+
+
+def _counts(spec: Object, place: str, *names: str) -> Causes:
+    for name in names:
+        if isinstance(spec.get(name), int) and spec[name] < 0:
+            yield wrong(f"{place}.{name}", spec[name], "must be greater than or equal to 0")
+
+
+def _workload(document: Object) -> Causes:
+    spec = document.get("spec") or {}
+    selector, template = spec.get("selector"), spec.get("template") or {}
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    if not selector:
+        yield required("spec.selector")
+        yield wrong("spec.selector", "{}", "empty selector is invalid for deployment")
+    elif not selects(selector, labels):
+        shown = json.dumps(labels, sort_keys=True)
+        why = "`selector` does not match template `labels`"
+        yield Cause("spec.template.metadata.labels", "FieldValueInvalid", f"Invalid value: {shown}: {why}")
+    yield from label_causes(labels, "spec.template.metadata.labels")
+    yield from _counts(spec, "spec", "replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
+    yield from spec_causes(template.get("spec") or {}, "spec.template.spec")
+    policy = (template.get("spec") or {}).get("restartPolicy")
+    if policy in ("OnFailure", "Never"):
+        yield unsupported("spec.template.spec.restartPolicy", policy, ["Always"])
+
+
+def _deployment(document: Object) -> Causes:
+    yield from _workload(document)
+    spec = document.get("spec") or {}
+    if spec.get("progressDeadlineSeconds", 600) <= spec.get("minReadySeconds", 0):
+        yield wrong(
+            "spec.progressDeadlineSeconds", spec["progressDeadlineSeconds"], "must be greater than minReadySeconds"
+        )
+    strategy = spec.get("strategy") or {}
+    if strategy.get("type") not in ("Recreate", "RollingUpdate"):
+        yield unsupported("spec.strategy.type", str(strategy.get("type")), ["Recreate", "RollingUpdate"])
+    rolling = strategy.get("rollingUpdate")
+    if strategy.get("type") == "Recreate" and rolling:
+        why = "Forbidden: may not be specified when strategy `type` is 'Recreate'"
+        yield Cause("spec.strategy.rollingUpdate", "FieldValueForbidden", why)
+    if rolling and {str(rolling.get(each)) for each in ("maxSurge", "maxUnavailable")} <= {"0", "0%"}:
+        why = "may not be 0 when `maxSurge` is 0"
+        yield wrong("spec.strategy.rollingUpdate.maxUnavailable", rolling["maxUnavailable"], why)
+
+
+def _pod(document: Object) -> Causes:
+    yield from spec_causes(document.get("spec") or {}, "spec")
+
+
+def _service(document: Object) -> Causes:
+    spec = document.get("spec") or {}
+    ports = spec.get("ports") or []
+    if spec.get("type") not in _EXPOSURES:
+        yield unsupported("spec.type", str(spec.get("type")), _EXPOSURES)
+    if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
+        yield required("spec.ports")
+    yield from label_causes(spec.get("selector") or {}, "spec.selector")
+    seen: Counter[object] = Counter()
+    for number, port in enumerate(ports):
+        here, target = f"spec.ports[{number}]", port.get("targetPort")
+        if not isinstance(port.get("port"), int) or not 1 <= port["port"] <= 65535:
+            yield wrong(f"{here}.port", port.get("port", 0), _RANGE)
+        if isinstance(target, int) and not 1 <= target <= 65535:
+            yield wrong(f"{here}.targetPort", target, _RANGE)
+        if isinstance(target, str) and not is_port_name(target):
+            yield wrong(f"{here}.targetPort", target, "must be no more than 15 characters")
+        if len(ports) > 1 and not port.get("name"):
+            yield required(f"{here}.name")
+        if "name" in port and not is_label(port["name"]):
+            yield wrong(f"{here}.name", port["name"], says_label())
+        seen[port.get("port"), port.get("protocol")] += 1
+        if seen[port.get("port"), port.get("protocol")] > 1:
+            yield duplicate(here, port.get("port"))
+
+
+def _data(document: Object) -> Causes:
+    size = 0
+    for name, value in (document.get("data") or {}).items():
+        size += len(value)
+        if not is_data_key(name):
+            yield wrong(
+                f"data[{name}]", name, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+            )
+    if size > _LARGEST:
+        yield Cause("", "FieldValueTooLong", f"Too long: may not be more than {_LARGEST} bytes")
+
+
+def _secret(document: Object) -> Causes:
+    yield from _data(document)
+    for name, value in (document.get("data") or {}).items():
+        try:
+            base64.b64decode(value, validate=True)
+        except binascii.Error:
+            yield wrong(f"data[{name}]", "<redacted>", "illegal base64 data")
+    if document.get("type") == "kubernetes.io/dockerconfigjson":
+        yield from _docker_config((document.get("data") or {}).get(".dockerconfigjson"))
+
+
+def _docker_config(coded: str | None) -> Causes:
+    place = "data[.dockerconfigjson]"
+    if coded is None:
+        yield required(place)
+        return
+    try:
+        json.loads(base64.b64decode(coded))
+    except ValueError:
+        yield wrong(place, "<secret contents redacted>", "invalid character")
+
+
+def _autoscaler(document: Object) -> Causes:
+    spec = document.get("spec") or {}
+    most, least = spec.get("maxReplicas"), spec.get("minReplicas", 1)
+    if not isinstance(most, int) or most < 1:
+        yield wrong("spec.maxReplicas", most if most is not None else 0, "must be greater than 0")
+    elif most < least:
+        yield wrong("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`")
+    if least < 1:
+        yield wrong("spec.minReplicas", least, "must be greater than or equal to 1")
+    target = spec.get("scaleTargetRef") or {}
+    for each in ("kind", "name"):
+        if not target.get(each):
+            yield required(f"spec.scaleTargetRef.{each}")
+
+
+def _budget(document: Object) -> Causes:
+    spec = document.get("spec") or {}
+    if "minAvailable" in spec and "maxUnavailable" in spec:
+        yield wrong("spec", "", "minAvailable and maxUnavailable cannot be both set")
+    for name in ("minAvailable", "maxUnavailable"):
+        value = spec.get(name, 0)
+        if isinstance(value, str) and not (value.endswith("%") and value[:-1].isdigit()):
+            yield wrong(
+                f"spec.{name}", value, "a valid percent string must be a numeric string followed by an ending '%'"
+            )
+        yield from _counts(spec, "spec", name)
+
+
+def _ingress(document: Object) -> Causes:
+    spec = document.get("spec") or {}
+    if not spec.get("rules") and not spec.get("defaultBackend"):
+        yield wrong("spec", "", "either `defaultBackend` or `rules` must be specified")
+    for number, rule in enumerate(spec.get("rules") or ()):
+        for place, path in enumerate((rule.get("http") or {}).get("paths") or ()):
+            here = f"spec.rules[{number}].http.paths[{place}]"
+            if not path.get("pathType"):
+                yield required(f"{here}.pathType", "pathType must be specified")
+            if not path.get("backend"):
+                yield required(f"{here}.backend")
+
+
+def _quota(document: Object) -> Causes:
+    for name, value in ((document.get("spec") or {}).get("hard") or {}).items():
+        try:
+            amount(value)
+        except QuantityError as error:
+            yield wrong(f"spec.hard[{name}]", value, str(error))
+
+
+def _same_selector(before: Object, document: Object) -> Causes:
+    old, new = before["spec"].get("selector"), (document.get("spec") or {}).get("selector")
+    if old != new:
+        yield Cause("spec.selector", "FieldValueInvalid", f"Invalid value: {json.dumps(new)}: {_IMMUTABLE}")
+
+
+def _same_pod(before: Object, document: Object) -> Causes:
+    if _fixed(before["spec"]) != _fixed(document["spec"]):
+        why = (
+            "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+            "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+            "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+        )
+        yield Cause("spec", "FieldValueForbidden", f"Forbidden: {why}")
+
+
+def _fixed(spec: Object) -> Object:
+    kept = {name: each for name, each in spec.items() if name not in _MUTABLE_IN_PODS}
+    containers = [{key: each[key] for key in each if key != "image"} for each in spec.get("containers", ())]
+    return {**kept, "containers": containers}
+
+
+def _same_address(before: Object, document: Object) -> Causes:
+    old, new = before["spec"].get("clusterIP"), document["spec"].get("clusterIP")
+    if old and new and old != new:
+        yield Cause("spec.clusterIPs[0]", "FieldValueInvalid", f'Invalid value: ["{new}"]: may not change once set')
+
+
+def _same_data(before: Object, document: Object) -> Causes:
+    if before.get("type") != document.get("type"):
+        yield wrong("type", document.get("type"), _IMMUTABLE)
+    changed = any(before.get(each) != document.get(each) for each in ("data", "immutable"))
+    if before.get("immutable") and changed:
+        yield Cause("data", "FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set")
+
+
+_RULES: Mapping[Resource, Callable[[Object], Causes]] = MappingProxyType(
+    {
+        kinds.DEPLOYMENTS: _deployment,
+        kinds.REPLICA_SETS: _workload,
+        kinds.PODS: _pod,
+        kinds.SERVICES: _service,
+        kinds.SECRETS: _secret,
+        kinds.CONFIG_MAPS: _data,
+        kinds.AUTOSCALERS: _autoscaler,
+        kinds.BUDGETS: _budget,
+        kinds.INGRESSES: _ingress,
+        kinds.QUOTAS: _quota,
+    }
+)
+_CHANGES: Mapping[Resource, Callable[[Object, Object], Causes]] = MappingProxyType(
+    {
+        kinds.DEPLOYMENTS: _same_selector,
+        kinds.REPLICA_SETS: _same_selector,
+        kinds.PODS: _same_pod,
+        kinds.SERVICES: _same_address,
+        kinds.SECRETS: _same_data,
+        kinds.CONFIG_MAPS: _same_data,
+    }
+)
