@@ -66,11 +66,13 @@ def plan(
     host: options.Host = None,
     platform: options.Platform = None,
     base_image: options.BaseImage = None,
+    registry_auth: options.RegistryAuth = None,
 ) -> None:
     """Say what `deploy` would do, and why, without doing it."""
     from mldeploy.cli.work import planning
 
-    planning.plan(run, target, options.overrides(target, port, host, platform, base_image))
+    overrides = options.overrides(target, port, host, platform, base_image)
+    planning.plan(run, target, (*overrides, *options.registry_auth(target, registry_auth)))
 
 
 def manifests(
@@ -183,6 +185,7 @@ def push(
     target: options.Target = options.DEFAULT_TARGET,
     platform: options.Platform = None,
     base_image: options.BaseImage = None,
+    registry_auth: options.RegistryAuth = None,
     replace: options.Replace = False,
 ) -> None:
     """Build the image and bring it to the target's registry, which must confirm its digest.
@@ -191,7 +194,8 @@ def push(
     """
     from mldeploy.cli.work import pushing
 
-    pushing.push(run, target, options.build_overrides(platform, base_image), replace=replace)
+    overrides = (*options.build_overrides(platform, base_image), *options.registry_auth(target, registry_auth))
+    pushing.push(run, target, overrides, replace=replace)
 
 
 def run_local(
@@ -215,6 +219,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter a flag
     base_image: options.BaseImage = None,
     replace: options.Replace = False,
     no_rollback: options.NoRollback = False,
+    registry_auth: options.RegistryAuth = None,
 ) -> None:
     """Build the image, run it on the target, wait until it answers, and print where.
 
@@ -225,7 +230,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
     overrides = options.overrides(target, port, host, platform, base_image)
     kept = options.given((f"target.{target}.rollback", False if no_rollback else None, "--no-rollback"))
-    deploying.deploy(run, target, (*overrides, *kept), replace=replace)
+    deploying.deploy(run, target, (*overrides, *kept, *options.registry_auth(target, registry_auth)), replace=replace)
 
 
 def predict(

@@ -74,6 +74,15 @@ NoRollback = Annotated[
         help="Leave a version that fails as it is, to be looked at; in a cluster, where it is taken back.",
     ),
 ]
+RegistryAuth = Annotated[
+    str | None,
+    typer.Option(
+        "--registry-auth",
+        metavar="HOW",
+        help="On Azure: how the registry is entered, identity or admin.",
+        show_default=False,
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 DEFAULT_TARGET = "local"
@@ -96,6 +105,11 @@ def overrides(
     """What the flags of a deployment say over the configuration."""
     address = given((f"target.{target}.port", port, "--port"), (f"target.{target}.host", host, "--host"))
     return (*address, *build_overrides(platform, base_image))
+
+
+def registry_auth(target: str, how: str | None) -> Overrides:
+    """What the flag says over the target's settings."""
+    return given((f"target.{target}.registry_auth", how, "--registry-auth"))
 
 
 def build_overrides(

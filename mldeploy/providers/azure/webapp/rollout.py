@@ -166,7 +166,7 @@ class Rollout:
 
     def _put_back(self, was: Site, entry: Entry, failure: VerdictError) -> None:
         """The version that served before. Raises NotRestoredError if it does not any more."""
-        if was.is_stopped or not was.serves or was.spec.digest == entry.digest:
+        if not self.settings.rollback or was.is_stopped or not was.serves or was.spec.digest == entry.digest:
             return
         fails = f"the new version does not serve ({failure.cause})"
         self.monitor.note(f"{was.host}: {fails}; the one before it is put back", warning=True)

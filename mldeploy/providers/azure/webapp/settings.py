@@ -78,6 +78,11 @@ class WebappSettings(AzureSettings):
         description="Seconds after which a version that has neither started nor failed is given up. A large image "
         "takes minutes to be pulled.",
     )
+    rollback: bool = Field(
+        True,
+        description="A version that does not serve after a change in place makes way for the one before it. false "
+        "(`--no-rollback`): it stays there, to be looked at.",
+    )
     log_retention: int = Field(7, ge=1, le=99999, description="Days for which the container's log is kept.")
 
     @property
