@@ -79,7 +79,8 @@ class FrontDoor(Generic[AskedT]):
             orders.strike()
             orders.hold(strike, strike.fault.seconds)
             return self._stand_in(environ, start)
-        if kind in (Kind.LOST, Kind.CUT_AFTER):
+        # What only reads has no effect to come first, and its answer may have no end, as that of a watch.
+        if kind in (Kind.LOST, Kind.CUT_AFTER) and asked.is_writing:
             Response.from_app(self._stand_in, environ, buffered=True)
         orders.strike()
         if kind in REFUSED:
