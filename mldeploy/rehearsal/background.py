@@ -19,7 +19,7 @@ from mldeploy.core.lock import Lock
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
 from mldeploy.rehearsal.errors import RehearsalError
-from mldeploy.rehearsal.place import LABEL, Place
+from mldeploy.rehearsal.place import LABEL, Place, Remains
 
 LOG = "rehearsal.log"
 READY = "ready"
@@ -106,21 +106,21 @@ def end(folder: Path) -> bool:
     """End the rehearsal of this folder and remove all that it has left. True if there was one. May be repeated."""
     if not folder.exists():
         return False
-    place = Place.read(folder)
-    if place is not None:
-        for process in place.processes:
+    remains = Remains.read(folder)
+    if remains is not None:
+        for process in remains.processes:
             _end(process.find())
         with suppress(EngineError):  # without an engine there are no containers either
-            sweep(Engine.connect(), place)
+            sweep(Engine.connect(), remains)
     with suppress(FileNotFoundError):
         shutil.rmtree(folder)
     return True
 
 
-def sweep(engine: Engine, place: Place) -> None:
+def sweep(engine: Engine, remains: Remains) -> None:
     """Remove the rehearsal's containers, and what of its registries' images is on the engine."""
-    client, network = engine.client, place.registry.rpartition(".")[0]  # 127.A.B: nobody else has an address in it
-    for container in client.containers(all=True, filters={"label": f"{LABEL}={place.name}"}):
+    client, network = engine.client, remains.registry.rpartition(".")[0]  # 127.A.B: nobody else has an address in it
+    for container in client.containers(all=True, filters={"label": f"{LABEL}={remains.name}"}):
         with suppress(NotFound, APIError):
             client.remove_container(container["Id"], force=True, v=True)
     for image in client.images():

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -36,6 +37,24 @@ class Process:
             found = psutil.Process(self.pid)
             if abs(found.create_time() - self.started) < 1 and found.status() != psutil.STATUS_ZOMBIE:
                 return found
+        return None
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What it takes to end a rehearsal and to remove what it has left. The fields are as in `Place`."""
+
+    name: str
+    registry: str
+    processes: tuple[Process, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> Remains | None:
+        """What stands in the folder, also where another version of mldeploy wrote it in another form."""
+        content = _content(folder)
+        with suppress(KeyError, TypeError):
+            processes = tuple(Process(**each) for each in content["processes"])
+            return cls(content["name"], content["registry"], processes)
         return None
 
 
@@ -81,14 +100,21 @@ class Place:
     @classmethod
     def read(cls, folder: Path) -> Place | None:
         """What stands in the folder; None if nothing does that can be understood."""
-        try:
-            content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content = _content(folder)
+        with suppress(KeyError, TypeError):
             processes = tuple(Process(**each) for each in content.pop("processes"))
             return cls(**content, processes=processes)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return None
+        return None
 
     @property
     def is_running(self) -> bool:
         """All its processes are there."""
         return all(process.find() for process in self.processes)
+
+
+def _content(folder: Path) -> dict[str, Any]:
+    """Empty where nothing can be read."""
+    with suppress(OSError, ValueError):
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return content if isinstance(content, dict) else {}
+    return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import uuid
@@ -14,7 +15,7 @@ import pytest
 
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
-from mldeploy.rehearsal.place import LABEL, Place
+from mldeploy.rehearsal.place import FILE, LABEL, Place
 from mldeploy.rehearsal.standins import named
 from tests.rehearsal.account import BASE
 from tests.rehearsal.available import require_registry
@@ -70,6 +71,19 @@ def test_one_that_was_killed_is_noticed_and_replaced(state: Path, engine: Engine
     assert alive(first) == []
     assert container["Id"] not in [each["Id"] for each in engine.client.containers(all=True)]
     assert Rehearsal(second).contents() == ()
+
+
+def test_one_of_another_version_is_ended_and_replaced(state: Path) -> None:
+    """What it has written down has another form than ours, but for what it takes to end it."""
+    first = AWS.up(state)
+    file = AWS.folder(state) / FILE
+    content = json.loads(file.read_text())
+    del content["region"]
+    file.write_text(json.dumps({**content, "added": "later"}))
+    assert AWS.running(state) is None
+    second = AWS.up(state)
+    assert second.name != first.name
+    assert alive(first) == []
 
 
 def test_two_do_not_meet(tmp_path: Path) -> None:
