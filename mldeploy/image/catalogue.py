@@ -47,6 +47,8 @@ class _Stored:
 
     id: str
     tags: tuple[str, ...]
+    digests: tuple[str, ...]
+    """`name@sha256:…` of every registry that it has been brought to, or come from."""
     foreign: bool
     """Somebody else has given it a name, too."""
     created: datetime
@@ -109,12 +111,20 @@ def leftovers(engine: Engine, app: str) -> bool:
 
 def _remove(engine: Engine, wanted: Iterable[_Stored]) -> Iterator[_Stored]:
     for each in wanted:
-        # By name, where it has one of ours: somebody else's name for the same image keeps it alive for them.
-        references = each.tags or (() if each.foreign else (each.id,))
-        for reference in () if each.uses else references:
-            with engine_errors(reference), suppress(ImageNotFound):  # it may have gone with its last child
-                engine.client.remove_image(reference)
-                yield each
+        # By its names: one that somebody else has given the same image keeps it alive for them.
+        names = (*each.tags, *(() if each.foreign else (*each.digests, each.id)))
+        gone = [_is_removed(engine, name) for name in names] if not each.uses else []
+        if any(gone):
+            yield each
+
+
+def _is_removed(engine: Engine, reference: str) -> bool:
+    with engine_errors(reference):
+        try:
+            engine.client.remove_image(reference)
+        except ImageNotFound:  # it has gone with its last name, or with its last child
+            return False
+    return True
 
 
 def _stored(engine: Engine, app: str) -> list[_Stored]:
@@ -143,6 +153,7 @@ def _one(app: str, image: dict[str, Any], uses: Mapping[str, list[Use]]) -> _Sto
     return _Stored(
         id=image["Id"],
         tags=ours,
+        digests=tuple(image["RepoDigests"] or ()),
         foreign=len(ours) < len(image["RepoTags"]),
         # The list would tell whole seconds, in which two versions may well be built.
         created=datetime.fromisoformat(image["Created"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ import pytest
 
 from mldeploy.image.engine import Engine
 from mldeploy.image.types import Image
+from mldeploy.rehearsal.registry.program import PROGRAMS, RegistryProgram
 from tests.image.shop import FILES, Shop, write
 
 
@@ -54,3 +57,16 @@ def alone(tmp_path: Path, engine: Engine) -> Iterator[Shop]:
     """An app of one test's own, of which the engine knows nothing."""
     with _opened(tmp_path / "shop", engine) as opened:
         yield opened
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """The address of a registry on this machine that is empty."""
+    if not any(map(shutil.which, PROGRAMS)):
+        pytest.skip("there is no registry here")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    program = RegistryProgram(tmp_path / "registry", address)
+    yield address
+    program.close()

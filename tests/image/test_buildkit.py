@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +17,6 @@ from mldeploy.image.builder import client
 from mldeploy.image.errors import BuildError, EngineError
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
-from mldeploy.rehearsal.registry.program import PROGRAMS, RegistryProgram
 from tests.image.conftest import Built
 from tests.image.shop import Shop, write
 
@@ -170,19 +166,6 @@ def test_without_a_client_the_classic_builder_builds(
     assert isinstance(error, EngineError)
     assert "no buildx plugin" in error.what
     assert "buildx" in error.todo
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[str]:
-    """Its address."""
-    if not any(map(shutil.which, PROGRAMS)):
-        pytest.skip("there is no registry here")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    program = RegistryProgram(tmp_path / "registry", address)
-    yield address
-    program.close()
 
 
 @needs_buildkit

@@ -123,6 +123,21 @@ def test_what_somebody_else_has_named_stays_under_their_name(quick: Shop) -> Non
         quick.engine.client.remove_image(f"{quick.name}-mine:kept")
 
 
+def test_what_a_registry_calls_it_is_not_somebody_elses_name(quick: Shop, registry: str) -> None:
+    """As a rehearsal leaves it, which pulls by digest what it was given."""
+    (one,) = build(quick, "one")
+    client, repository = quick.engine.client, f"{registry}/{quick.name}"
+    client.tag(one, repository, "1")
+    client.push(repository, tag="1")
+    (pushed,) = client.inspect_image(one)["RepoDigests"]
+    client.remove_image(f"{repository}:1")
+    client.pull(pushed)
+    assert client.inspect_image(one)["RepoDigests"] == [pushed]
+    assert quick.remove()
+    assert not catalogue.leftovers(quick.engine, quick.name)
+    assert not client.images(all=True, filters={"label": f"mldeploy.app={quick.name}"})
+
+
 def test_another_app_is_not_touched(quick: Shop, alone: Shop) -> None:
     other = Shop(alone.folder, alone.engine)
     (mine,) = build(quick, "one")
