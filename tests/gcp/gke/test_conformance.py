@@ -1,0 +1,58 @@
+"""The target `gke` passes what every provider must pass; its pods answer without a container behind them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from google.cloud import container_v1 as gke
+
+from mldeploy.config.settings import Project
+from mldeploy.providers.gcp.gke.cloud import GkeCloud
+from mldeploy.providers.gcp.gke.provider import provider
+from mldeploy.providers.gcp.gke.settings import GkeSettings
+from mldeploy.rehearsal.gcp import GcpRehearsal
+from mldeploy.testing.suite import Conformance
+from tests.aws.tiny import project_of
+from tests.gcp.others import ANOTHER, Others
+from tests.gcp.stage import GcpStage
+
+BY_UID = re.compile(r"^(compute:\w+ )a[0-9a-f]{31}$")
+"""What GKE names after the id of a Service."""
+
+
+@dataclass(frozen=True)
+class GkeStage(GcpStage[GkeCloud, GkeSettings]):
+    """What is named at random is told by its kind alone."""
+
+    def contents(self) -> Sequence[str]:
+        return [BY_UID.sub(r"\1", each) for each in super().contents()]
+
+
+def strangers(rehearsal: GcpRehearsal) -> None:
+    """A repository and a cluster of another app's, and a cluster of somebody who never heard of mldeploy."""
+    others = Others(rehearsal)
+    others.make_repository("another", **ANOTHER)
+    for name, labels in (("another", {**ANOTHER, "mldeploy-target": "gke"}), ("stranger", {})):
+        asked = gke.Cluster(name=name, initial_node_count=1, resource_labels=labels)
+        others.clusters.create_cluster(parent=others.parent("us-central1-a"), cluster=asked)
+
+
+@pytest.mark.engine
+class TestGke(Conformance):
+    """A cluster, and the app in it. A case is a whole deployment and its removal: the quick tests try few."""
+
+    few = 1
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, running: GcpRehearsal) -> GkeStage:
+        return GkeStage(provider, GkeSettings.model_validate({}), running, strangers)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def project(cls, tiny: Path) -> Project:
+        return project_of(tiny)

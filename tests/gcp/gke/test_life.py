@@ -1,0 +1,53 @@
+"""An app on GKE from its first version to its last, in real containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from mldeploy.providers.gcp.gke.provider import provider
+from mldeploy.providers.gcp.gke.settings import GkeSettings
+from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
+from mldeploy.testing.life import FIRST, Life, Living
+from mldeploy.testing.sample import SampleApp, sample_app
+from tests.gcp.gke.test_conformance import GkeStage, strangers
+from tests.rehearsal.available import require_registry
+
+BASE = "mldeploy/python:3.11-slim"
+
+
+@pytest.fixture(scope="session")
+def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
+    """One whose pods are containers."""
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("gke") / "gcp") as rehearsal:
+        yield rehearsal
+
+
+@pytest.mark.engine
+class TestGke(Living):
+    """What every provider must pass, and what is GKE's own."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, lively: GcpRehearsal) -> GkeStage:
+        return GkeStage(provider, GkeSettings.model_validate({}), lively, strangers)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
+        with sample_app(tmp_path_factory.mktemp("sample") / "app", BASE) as app:
+            yield app
+
+    def test_a_token_that_is_refused_before_its_time_is_renewed(self, life: Life, lively: GcpRehearsal) -> None:
+        """In the cluster's API, too."""
+        first = life.deploy(FIRST)
+        service = life.service
+        assert service.url() == first.url
+        lively.expire_tokens()
+        assert service.url() == first.url
+        lively.expire_tokens()
+        assert life.deploy(replace(FIRST, code="two")).url == first.url
+        life.end()
