@@ -66,6 +66,8 @@ class Admission:
         self._tokens = tokens
 
     def refusal(self, request: Request, repository: str, *, writing: bool) -> Response | None:
+        if request.method == "DELETE":
+            return refused(405, "UNSUPPORTED", "The operation is unsupported: no image is removed in a rehearsal.")
         wanted = "pull,push" if writing else "pull"
         granted = self._granted(request, repository)
         if granted is None:

@@ -12,10 +12,7 @@ from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.azure import AzureRehearsal, rehearsing
 from tests.rehearsal.available import require_registry
 from tests.rehearsal.azure.clients import Clients
-from tests.rehearsal.azure.estate import Estate
-
-PACE = 0.5
-"""Seconds that whatever is long takes at least, where that is tried."""
+from tests.rehearsal.azure.estate import PACE, Estate
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,8 @@ from tests.rehearsal.azure.clients import Clients
 GROUP, REGISTRY, PLAN, SITE, IDENTITY = "shop", "shopregistry", "shop-plan", "shop-app", "shop-identity"
 PLACE = "westeurope"
 PORT = 8080
+PACE = 0.5
+"""Seconds that whatever is long takes at least, where that is tried."""
 SERVE = f"exec python3 -u -m http.server {PORT}"
 USER = "00000000-0000-0000-0000-000000000000"
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"

@@ -17,7 +17,8 @@ SAYS = (
     "class A(h.BaseHTTPRequestHandler):\n"
     "    def do_GET(self):\n"
     '        self.send_response(200 if self.path != "/health" else int(os.environ.get("HEALTH", 200)))\n'
-    '        self.end_headers(); self.wfile.write(os.environ["VERSION"].encode())\n'
+    '        said = self.headers["X-Forwarded-Proto"] if self.path == "/scheme" else os.environ["VERSION"]\n'
+    "        self.end_headers(); self.wfile.write(said.encode())\n"
     'print("listening"); h.ThreadingHTTPServer(("", int(os.environ["PORT"])), A).serve_forever()\''
 )
 """A server that answers with the variable VERSION."""
@@ -25,6 +26,7 @@ SAYS = (
 
 @pytest.fixture
 def estate(alive: Clients, engine: Engine) -> Estate:
+    eventually(lambda: containers(alive, engine) == 0 or None, "nothing of an earlier test")
     made = Estate.made(alive, engine, "S1")
     made.assign()
     return made
@@ -43,7 +45,7 @@ def test_a_container_gets_what_is_configured_and_its_words_are_in_the_log(
     alive: Clients, engine: Engine, estate: Estate
 ) -> None:
     url = estate.up(estate.deploy(SAYS, settings={"VERSION": "one"}))
-    assert estate.get(url).text == "one"
+    assert [estate.get(url + path).text for path in ("", "scheme")] == ["one", "https"]
     log = estate.logged("listening")
     assert f"Pulling image: {estate.image}" in log
     assert "Site startup probe succeeded after" in log

@@ -41,7 +41,17 @@ ORDERS = {
 def bodies() -> Iterator[object]:
     """Nothing, and too much; what is of a wrong kind, at every depth."""
     yield from (None, {}, [], "text", 5, {"nonsense": 1}, {"location": 5}, {"location": "moon"}, {"tags": []})
-    for inner in (None, [], "text", 5, {}, {"nonsense": 1}, {"siteConfig": []}, {"siteConfig": {"appSettings": {}}}):
+    inners: tuple[object, ...] = (
+        None,
+        [],
+        "text",
+        5,
+        {},
+        {"nonsense": 1},
+        {"siteConfig": []},
+        {"siteConfig": {"appSettings": {}}},
+    )
+    for inner in inners:
         yield {"location": PLACE, "sku": {"name": "B1"}, "properties": inner}
     yield {"location": PLACE, "sku": {"name": 5}}
     yield {"location": PLACE, "sku": {"name": "B1", "capacity": "two"}}

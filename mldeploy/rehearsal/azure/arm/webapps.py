@@ -62,8 +62,7 @@ class WebApps:
         self._configure(kept.resource, config)
         self._renew_if(kept.resource, before)
         body = self._shown(kept.resource)
-        told = with_location(asked, lambda: self._shown(kept.resource), _TYPE, body)
-        return told if kept.new else Answer(200, body)
+        return with_location(asked, lambda: body, _TYPE, body) if kept.new else Answer(200, body)
 
     def _patch(self, asked: Question) -> Answer:
         check(asked.body, webshapes.PATCH)

@@ -119,6 +119,7 @@ class Reception:
         upstream = self._site.upstream()
         if not upstream:
             return _page(503, "Application Error: the site is being started, or could not be started.")
+        request.environ |= {"HTTP_X_FORWARDED_PROTO": request.scheme, "HTTP_X_FORWARDED_FOR": request.remote_addr or ""}
         try:
             return sent_on(request, upstream, request.get_data())
         except requests.RequestException:
