@@ -35,7 +35,8 @@ class HealthCheck:
 class Launch:
     """A container to start. cpu: in ECS's units, memory: in MiB. command, entrypoint: None: the image's own.
 
-    ports: those that it is said to listen on.
+    ports: those that it is said to listen on. memory: 0: as much as there is. writable: folders that are in memory, and
+    may be written to whatever `read_only` says. confined: it has no capability, and gets none.
     """
 
     image: str
@@ -51,14 +52,17 @@ class Launch:
     read_only: bool = False
     init: bool = False
     health: HealthCheck | None = None
+    writable: Sequence[str] = ()
+    confined: bool = False
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """An image that was pulled. architecture: as OCI names it, `amd64`."""
+    """An image that was pulled. architecture: as OCI names it, `amd64`. user: whom it runs as; "" is root."""
 
     digest: str
     architecture: str
+    user: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,15 @@ class Exit:
 
     code: int
     out_of_memory: bool = False
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command in a container did."""
+
+    code: int
+    out: bytes = b""
+    err: bytes = b""
 
 
 class HostError(Exception):
@@ -92,6 +105,9 @@ class Container(Protocol):
 
     def logs(self) -> Iterator[bytes]:
         """What it writes, line by line, until it ends."""
+
+    def execute(self, command: Sequence[str]) -> Ran:
+        """Run a command in it, and wait for its end. Raises HostError where there is no such program."""
 
     def stop(self, seconds: int) -> None:
         """Ask it to end, and end it after so long. May be repeated."""
@@ -132,7 +148,8 @@ class EngineHost:
                     raise HostError(event["error"])
             found = client.inspect_image(image)
         digests = [name.partition("@")[2] for name in found["RepoDigests"]]
-        return Pulled(digest or (digests[0] if digests else ""), found["Architecture"])
+        user = str((found.get("Config") or {}).get("User") or "")
+        return Pulled(digest or (digests[0] if digests else ""), found["Architecture"], user)
 
     def start(self, launch: Launch) -> Container:
         client = self._engine.client
@@ -199,6 +216,16 @@ class EngineContainer:
             if rest:
                 yield rest
 
+    def execute(self, command: Sequence[str]) -> Ran:
+        with _host_errors(), self._patient() as client:
+            made = client.exec_create(self.id, list(command))
+            out, err = client.exec_start(made["Id"], demux=True)
+            code = int(client.exec_inspect(made["Id"])["ExitCode"])
+        said = (out or err or b"").decode(errors="replace")
+        if code in (126, 127) and "OCI runtime exec failed" in said:
+            raise HostError(said)
+        return Ran(code, out or b"", err or b"")
+
     def stop(self, seconds: int) -> None:
         with suppress(DockerException, RequestException), self._patient() as client:
             client.stop(self.id, timeout=seconds)
@@ -227,6 +254,9 @@ def _host_config(client: APIClient, launch: Launch) -> dict[str, object]:
         memswap_limit=memory,
         read_only=launch.read_only,
         init=launch.init,
+        tmpfs=dict.fromkeys(launch.writable, "mode=1777") or None,
+        cap_drop=["ALL"] if launch.confined else None,
+        security_opt=["no-new-privileges"] if launch.confined else None,
     )
     return made
 

@@ -30,14 +30,13 @@ class Addresses:
 
 
 class Forwarder:
-    """Listens on a public address and hands connections on, as long as it is open. Ends with `close`.
+    """Listens on a public address and hands connections on. Ends with `close`.
 
-    is_open: asked for each connection; one that may not pass is closed without an answer.
+    route: asked for each connection where it leads; one that leads nowhere is closed without an answer.
     """
 
-    def __init__(self, public: tuple[str, int], private: tuple[str, int], is_open: Callable[[], bool]) -> None:
-        self._private = private
-        self._is_open = is_open
+    def __init__(self, public: tuple[str, int], route: Callable[[], tuple[str, int] | None]) -> None:
+        self._route = route
         self._listener = socket.create_server(public, reuse_port=False)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -55,8 +54,8 @@ class Forwarder:
 
     def _forward(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            if self._is_open():
-                with socket.create_connection(self._private, timeout=10) as other:
+            if private := self._route():
+                with socket.create_connection(private, timeout=10) as other:
                     other.settimeout(None)
                     pump(connection, other)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import requests
 
-from mldeploy.rehearsal.containers.host import Container, Exit, HostError, Launch, Pulled
+from mldeploy.rehearsal.containers.host import Container, Exit, HostError, Launch, Pulled, Ran
 from mldeploy.rehearsal.containers.network import Addresses
 
 MANIFESTS = ", ".join(
@@ -39,7 +39,8 @@ class PaperHost:
                 raise HostError(f"{image}: not found ({found.status_code})")
             manifest: Mapping[str, Any] = found.json()
             config = session.get(f"{base}/blobs/{manifest['config']['digest']}", timeout=60).json()
-        return Pulled(found.headers["Docker-Content-Digest"], config["architecture"])
+        user = str((config.get("config") or {}).get("User") or "")
+        return Pulled(found.headers["Docker-Content-Digest"], config["architecture"], user)
 
     def start(self, launch: Launch) -> Container:
         return PaperContainer(launch, self._addresses)
@@ -86,6 +87,10 @@ class PaperContainer:
 
     def logs(self) -> Iterator[bytes]:
         yield b"pretending to run"
+
+    def execute(self, command: Sequence[str]) -> Ran:
+        """It says what it was told."""
+        return Ran(0, " ".join(command).encode() + b"\n")
 
     def stop(self, seconds: int) -> None:
         """It needs no persuasion."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -181,10 +181,10 @@ class RehearsedTask(Task):
             port, public = int(mapping["containerPort"]), self.public_ip
             if public is not None:
                 with suppress(OSError):  # a port that only root may listen on answers nobody
-                    self._forwarders.append(Forwarder((public, port), (running.address, port), self._gate(port)))
+                    self._forwarders.append(Forwarder((public, port), self._route(running.address, port)))
 
-    def _gate(self, port: int) -> Any:
-        return lambda: is_open(self._interface, port)
+    def _route(self, address: str, port: int) -> Callable[[], tuple[str, int] | None]:
+        return lambda: (address, port) if is_open(self._interface, port) else None
 
     def _write_log(self, running: Container, starter: Starter) -> None:
         if not starter.stream:
