@@ -1,0 +1,120 @@
+"""Objects as kubectl prints them. https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any
+
+from werkzeug.wrappers import Request
+
+from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.clock import since
+from mldeploy.rehearsal.kubernetes.objects.types import Object, Resource
+
+Cells = Callable[[Object], Sequence[Any]]
+_COLUMN = {"type": "string", "description": "", "priority": 0}
+
+
+def wants_table(request: Request) -> bool:
+    """The caller would rather have a table."""
+    return "as=Table" in request.headers.get("Accept", "")
+
+
+def table(resource: Resource, items: Sequence[Object], metadata: Object) -> Object:
+    """One row an object, which goes with it as far as its metadata. metadata: of the list."""
+    heads, cells = _COLUMNS.get(resource, ((), lambda _: ()))
+    names = ("Name", *heads, "Age")
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"resourceVersion": metadata.get("resourceVersion", "")},
+        "columnDefinitions": [
+            {
+                "name": each,
+                "type": "string",
+                "format": "name" if each == "Name" else "",
+                "description": "",
+                "priority": 0,
+            }
+            for each in names
+        ],
+        "rows": [
+            {
+                "cells": [each["metadata"]["name"], *cells(each), _age(each)],
+                "object": {
+                    "kind": "PartialObjectMetadata",
+                    "apiVersion": "meta.k8s.io/v1",
+                    "metadata": each["metadata"],
+                },
+            }
+            for each in items
+        ],
+    }
+
+
+def _age(document: Object) -> str:
+    seconds = 0.0
+    with suppress(KeyError, ValueError):
+        seconds = since(document["metadata"]["creationTimestamp"])
+    if seconds < 120:
+        return f"{int(seconds)}s"
+    return f"{int(seconds // 60)}m" if seconds < 7200 else f"{int(seconds // 3600)}h"
+
+
+def _pod(pod: Object) -> Sequence[Any]:
+    states = pod["status"].get("containerStatuses", ())
+    ready = sum(each["ready"] for each in states)
+    restarts = sum(each["restartCount"] for each in states)
+    return f"{ready}/{len(pod['spec']['containers'])}", _state(pod), restarts
+
+
+def _state(pod: Object) -> str:
+    if "deletionTimestamp" in pod["metadata"]:
+        return "Terminating"
+    for each in pod["status"].get("containerStatuses", ()):
+        for how in ("waiting", "terminated"):
+            if reason := each["state"].get(how, {}).get("reason"):
+                return str(reason)
+    return str(pod["status"].get("phase", "Unknown"))
+
+
+def _deployment(deployment: Object) -> Sequence[Any]:
+    status = deployment.get("status", {})
+    ready = f"{status.get('readyReplicas', 0)}/{deployment['spec']['replicas']}"
+    return ready, status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+
+
+def _replica_set(each: Object) -> Sequence[Any]:
+    status = each.get("status", {})
+    return each["spec"]["replicas"], status.get("replicas", 0), status.get("readyReplicas", 0)
+
+
+def _service(service: Object) -> Sequence[Any]:
+    spec = service["spec"]
+    given = [each["ip"] for each in service.get("status", {}).get("loadBalancer", {}).get("ingress", ())]
+    outside = ",".join(given) or ("<pending>" if spec["type"] == "LoadBalancer" else "<none>")
+    ports = ",".join(
+        f"{each['port']}{':' + str(each['nodePort']) if 'nodePort' in each else ''}/{each['protocol']}"
+        for each in spec.get("ports", ())
+    )
+    return spec["type"], spec.get("clusterIP", "<none>"), outside, ports
+
+
+def _event(event: Object) -> Sequence[Any]:
+    about = event.get("involvedObject", {})
+    return event.get("type"), event.get("reason"), f"{about.get('kind')}/{about.get('name')}", event.get("message")
+
+
+_COLUMNS: Mapping[Resource, tuple[Sequence[str], Cells]] = MappingProxyType(
+    {
+        kinds.PODS: (("Ready", "Status", "Restarts"), _pod),
+        kinds.DEPLOYMENTS: (("Ready", "Up-to-date", "Available"), _deployment),
+        kinds.REPLICA_SETS: (("Desired", "Current", "Ready"), _replica_set),
+        kinds.SERVICES: (("Type", "Cluster-IP", "External-IP", "Port(s)"), _service),
+        kinds.EVENTS: (("Type", "Reason", "Object", "Message"), _event),
+        kinds.NAMESPACES: (("Status",), lambda it: (it.get("status", {}).get("phase", "Active"),)),
+        kinds.NODES: (("Status", "Version"), lambda it: ("Ready", it["status"]["nodeInfo"]["kubeletVersion"])),
+    }
+)
