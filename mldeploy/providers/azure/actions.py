@@ -9,26 +9,29 @@ from urllib.parse import unquote, urlsplit
 
 RESOURCES = "Microsoft.Resources"
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
+_QUESTIONS = frozenset({"checknameavailability"})
+"""What is asked with POST, and changes nothing."""
 
 
 def action_of(method: str, url: str) -> str:
     """`PUT …/providers/Microsoft.Web/sites/NAME` → `Microsoft.Web/sites/write`; empty if none is addressed."""
     parts = [part for part in unquote(urlsplit(url).path).split("/") if part]
-    verb = _VERBS.get(method.upper(), "action")
+    verb = "read" if parts and parts[-1].lower() in _QUESTIONS else _VERBS.get(method.upper(), "action")
     places = [at for at, part in enumerate(parts) if part.lower() == "providers"]
-    if places and places[-1] + 1 < len(parts):
-        kinds = _kinds(parts[places[-1] + 1 :])
-        return "/".join((*kinds, verb))
+    if not places or places[-1] + 1 == len(parts):
+        return _above(parts, verb)
+    namespace, *rest = parts[places[-1] + 1 :]
+    if not rest:
+        return f"{RESOURCES}/subscriptions/providers/{verb}"
+    return "/".join((namespace, *rest[0::2], verb))  # every other part is a name
+
+
+def _above(parts: list[str], verb: str) -> str:
+    """Of what no provider has: groups, and lists over all of a subscription."""
     lowered = [part.lower() for part in parts]
-    if "resourcegroups" in lowered:
-        inside = parts[lowered.index("resourcegroups") + 2 :]
-        kind = "subscriptions/resourceGroups" + ("/resources" if inside else "")
-        return f"{RESOURCES}/{kind}/{verb}"
-    if lowered[:1] == ["subscriptions"]:
+    if lowered[:1] != ["subscriptions"]:
+        return ""
+    if "resourcegroups" not in lowered:
         return f"{RESOURCES}/subscriptions/{'/'.join((*parts[2:], verb))}"
-    return ""
-
-
-def _kinds(parts: list[str]) -> list[str]:
-    """`[Microsoft.Web, sites, NAME, config, web]` → `[Microsoft.Web, sites, config]`: every other part is a name."""
-    return [parts[0], *parts[1::2]]
+    inside = "/resources" if parts[lowered.index("resourcegroups") + 2 :] else ""
+    return f"{RESOURCES}/subscriptions/resourceGroups{inside}/{verb}"
