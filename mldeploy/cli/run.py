@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 PANEL = "Every command"
 
 Folder = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--project",
         "-C",
         metavar="DIR",
-        help="The app's folder; the current one if not given.",
+        help="The app's folder, or a git repository (URL#REF:FOLDER); the current folder if not given.",
         rich_help_panel=PANEL,
         show_default=False,
     ),
@@ -85,7 +85,7 @@ Rehearse = Annotated[
 class Shared:
     """The options that may stand before a command's name, after it, or both."""
 
-    folder: Path | None = None
+    folder: str | None = None
     json: bool = False
     verbose: bool = False
     quiet: bool = False
@@ -119,25 +119,26 @@ class Front:
 class Run:
     """One command: its name, where the app is, how to speak, and in whose account it works.
 
-    profile, region, cluster_context: what the flags say over the target's settings. rehearse: a stand-in on this
-    machine is the account.
+    given: the folder, or the address of a repository; then `clone` is where that has been brought to. profile, region,
+    cluster_context: what the flags say over the target's settings. rehearse: a stand-in on this machine is the account.
     """
 
     name: str
-    given: Path | None
+    given: str | None
     output: Output
     profile: str | None = None
     region: str | None = None
     cluster_context: str | None = None
     rehearse: bool = False
+    clone: Path | None = None
 
     @property
     def folder(self) -> Path:
-        return self.given or Path()
+        return self.clone or Path(self.given or "")
 
     def commands(self, target: str) -> Callable[[str], str]:
         """Makes words into a line to type for this project and target: `mldeploy -C example_app predict -t fargate`."""
-        place = f" -C {shlex.quote(str(self.given))}" if self.given else ""
+        place = f" -C {shlex.quote(self.given)}" if self.given else ""
         on = "" if target == DEFAULT_TARGET else f" -t {target}"
         account = "".join(f" {flag} {shlex.quote(value)}" for _, value, flag in self._account if value is not None)
         rehearsed = " --rehearse" if self.rehearse else ""
@@ -191,13 +192,28 @@ def command(body: Callable[..., None]) -> Callable[..., None]:
         place = {each.name: values.pop(each.name) for each in account}
         if place.get("rehearse"):
             front.output = front.output.speaking(replace(front.output.manner, rehearsal=True))
-        body(Run(front.command, front.given.folder, front.output, **place), **values)  # type: ignore[arg-type]
+        run = Run(front.command, front.given.folder, front.output, **place)  # type: ignore[arg-type]
+        body(replace(run, clone=_clone(run)), **values)
 
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *account, *_COMMON)]
     entry.__name__, entry.__doc__ = body.__name__, body.__doc__
     entry.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect.signature looks there
     entry.__annotations__ = {each.name: each.annotation for each in parameters}
     return entry
+
+
+def _clone(run: Run) -> Path | None:
+    """Where a repository has been brought to, if one is named instead of a folder."""
+    if not run.given or ":" not in run.given:
+        return None
+    from mldeploy.config.paths import cache_folder  # noqa: PLC0415 - most projects are in a folder
+    from mldeploy.project.repository import Address, checked_out  # noqa: PLC0415
+
+    address = Address.of(run.given)
+    if address is None:
+        return None
+    run.output.say(f"Fetching {address.url} …")
+    return checked_out(address, cache_folder() / "repositories")
 
 
 def _account(

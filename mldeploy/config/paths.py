@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from platformdirs import user_config_path, user_state_path
+from platformdirs import user_cache_path, user_config_path, user_state_path
 
 from mldeploy.config.errors import ConfigError
 
@@ -24,6 +24,14 @@ def config_file() -> Path:
     Raises ConfigError if the user has no home.
     """
     return _absolute(user_config_path, "XDG_CONFIG_HOME") / "config.toml"
+
+
+def cache_folder() -> Path:
+    """What may be removed at any time: `$XDG_CACHE_HOME/mldeploy`. It may not exist yet.
+
+    Raises ConfigError if the user has no home.
+    """
+    return _absolute(user_cache_path, "XDG_CACHE_HOME")
 
 
 def log_file() -> Path:

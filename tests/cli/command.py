@@ -57,7 +57,7 @@ class Command:
     def env(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(MINE) and name != "NO_COLOR"}
         paths = os.pathsep.join((str(self.home / "plugins"), str(ROOT)))
-        own = {"XDG_STATE_HOME": str(self.home / "state"), "XDG_CONFIG_HOME": str(self.home / "config")}
+        own = {f"XDG_{name.upper()}_HOME": str(self.home / name) for name in ("state", "config", "cache")}
         return {**kept, "LANG": "C.UTF-8", "PYTHONPATH": paths, **own, **self.extra}
 
     def with_env(self, **variables: str) -> Command:

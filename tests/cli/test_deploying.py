@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from tests.cli.command import Command
 
 ON_PAPER = ("-t", "paper")
+AUTHOR = ("-c", "user.name=A", "-c", "user.email=a@example.com")
 
 
 def steps(document: dict[str, object], key: str) -> list[tuple[str, str]]:
@@ -227,3 +230,20 @@ def test_a_deployment_resumes_what_died(paper: Command) -> None:
     assert resumed.code == 0
     assert "Resuming: `mldeploy deploy`" in resumed.err
     assert json.loads(paper("deploy", *ON_PAPER, "--json").out)["steps"][1]["action"] == "unchanged"
+
+
+def test_a_project_in_a_repository_is_fetched_for_every_command(paper: Command, name: str, tmp_path: Path) -> None:
+    for words in (("init", "--quiet"), ("add", "."), (*AUTHOR, "commit", "--quiet", "--message=one")):
+        subprocess.run(["git", "-C", str(paper.folder), *words], check=True)
+    address = f"file://{paper.folder}"
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = replace(paper, folder=tmp_path / "elsewhere")
+    deployed = elsewhere("-C", address, "deploy", *ON_PAPER)
+    assert deployed.code == 0, deployed.err
+    assert f"Fetching {address}" in deployed.err
+    assert f"mldeploy -C {address} predict" in deployed.out
+    assert elsewhere("-C", address, "status", *ON_PAPER, "--json").document["app"] == name
+    refused = elsewhere("-C", address, "init")
+    assert (refused.code, "Clone the repository yourself" in refused.err) == (2, True)
+    assert elsewhere("-C", f"{address}#nowhere", "ps", *ON_PAPER).code == 4
+    assert not list(elsewhere.folder.iterdir())

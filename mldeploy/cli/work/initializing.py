@@ -19,6 +19,9 @@ from mldeploy.ui.views import folder as views
 
 def init(run: Run, directory: Path | None, entry: str, *, dockerfile: bool, force: bool) -> None:
     """Write the files that are not there. dockerfile: the recipe, too."""
+    if run.clone:
+        what = "what it would write into the clone would be gone with the next command"
+        raise UsageError("mldeploy init", what, "Clone the repository yourself: `git clone`.")
     run = run if directory is None else _at(run, directory)
     scaffold.refuse_if_configured(run.folder)
     found = _look(run, entry, recipe=dockerfile)
@@ -31,9 +34,9 @@ def init(run: Run, directory: Path | None, entry: str, *, dockerfile: bool, forc
 
 def _at(run: Run, directory: Path) -> Run:
     """The same command in a folder that stands as an argument."""
-    if run.given is not None and run.given != directory:
+    if run.given is not None and Path(run.given) != directory:
         raise UsageError("mldeploy init", f"two folders were given, {run.given} and {directory}", "Name one.")
-    return replace(run, given=directory)
+    return replace(run, given=str(directory))
 
 
 def _look(run: Run, entry: str, *, recipe: bool) -> Survey:
