@@ -64,9 +64,8 @@ class PaperCluster(Paper):
     def contents(self) -> Iterable[Thing]:
         for key, found in self.store.every():
             if key.resource in MADE:
-                yield Thing(
-                    f"kubernetes:{key.resource.name}", f"{key.namespace}/{key.name}", found["metadata"]["labels"]
-                )
+                labels = found["metadata"].get("labels", {})
+                yield Thing(f"kubernetes:{key.resource.name}", f"{key.namespace}/{key.name}", labels)
 
     def balancers(self) -> Iterable[Balancer]:
         for service in self.store.list(kinds.SERVICES):
