@@ -15,7 +15,8 @@ class Tunnel(Forwarder):
     def __init__(self, public: tuple[str, int], private: tuple[str, int]) -> None:
         self._mutex = threading.Lock()
         self._clients: dict[str, socket.socket] = {}
-        super().__init__(public, private, lambda: True)
+        self._private = private
+        super().__init__(public, lambda: private)
 
     def close(self) -> None:
         """Take no connection any more, and break those that there are. May be repeated."""
