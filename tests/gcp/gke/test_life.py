@@ -15,6 +15,8 @@ from mldeploy.testing.sample import SampleApp, sample_app
 from tests.gcp.gke.test_conformance import GkeStage, strangers
 from tests.rehearsal.available import require_registry
 
+pytest.importorskip("mldeploy.rehearsal.kubernetes.server", reason="nobody plays a cluster's API with containers")
+
 BASE = "mldeploy/python:3.11-slim"
 
 
