@@ -17,7 +17,7 @@ from tests.rehearsal.azure.clients import Clients
 
 ELSEWHERE = "http://127.0.0.1:9"
 """Nothing listens there (discard)."""
-SLOW = 0.6
+SLOW = 1.2
 """Seconds that whatever is long takes, where that is tried."""
 
 
@@ -110,4 +110,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[P
     place = tmp_path_factory.mktemp("tiny")
     with tiny_app(place / "app", engine) as folder:
         build(folder, engine, place / "state")
+        yield folder
+
+
+@pytest.fixture
+def own(tmp_path: Path, engine: Engine) -> Iterator[Path]:
+    """The same for one test alone, which may change it; its image is not built yet."""
+    with tiny_app(tmp_path / "own", engine) as folder:
         yield folder

@@ -103,7 +103,11 @@ def test_no_password_is_in_the_journal(rehearsal: AzureRehearsal, project: Proje
 
 
 def test_a_role_that_is_not_known_yet_is_waited_for(slow: AzureRehearsal, project: Project, state: Path) -> None:
-    """The registry refuses the first pull, which would look like a missing permission."""
+    """The registry refuses the first pull, which would look like a missing permission.
+
+    What takes long besides is there already: so the pull comes before the role is known.
+    """
+    on_acr(slow, project, state).deploy()
     shop = on_webapp(slow, project, state)
     assert isinstance(shop.deploy().out, Address)
     service = shop.scene.service
@@ -221,3 +225,11 @@ def test_the_doctor_says_what_is_in_the_way(rehearsal: AzureRehearsal, project: 
     rehearsal.faults.order(Fault(Kind.DENIED, f"{REGISTRIES}/read", times=0))
     denied = [each for each in look("webapp", project, settings, rehearsal.endpoints) if each.level is Level.ERROR]
     assert any(f"{REGISTRIES}/read" in each.what for each in denied)
+
+
+def test_a_look_registers_nothing(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
+    """The SDK would do it by itself as soon as it is asked for something of a kind that is not registered."""
+    shop = on_webapp(rehearsal, project, state)
+    shop.scene.plan()
+    shop.scene.destroy()
+    assert not [call.action for call in rehearsal.calls() if call.writing]

@@ -10,22 +10,19 @@ from pathlib import Path
 from typing import TypedDict
 
 from azure.core.credentials import TokenCredential
-from azure.core.pipeline.policies import RetryPolicy
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.errors import ConfigError
 from mldeploy.providers.azure import credentials
 from mldeploy.providers.azure.errors import CredentialsError
+from mldeploy.providers.azure.patience import Patient
 from mldeploy.providers.azure.settings import AzureSettings
 
 PUBLIC_URL = "https://management.azure.com"
-ATTEMPTS = 4
-BACKOFF_SECONDS = 0.4
 CONNECT_SECONDS = 5
 READ_SECONDS = 60
 POLL_SECONDS = 0.3
 """Between two looks at an operation that takes long, where Azure does not say how long to wait."""
-EVERY_METHOD = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 
 
 class Options(TypedDict):
@@ -37,19 +34,7 @@ class Options(TypedDict):
     connection_timeout: int
     read_timeout: int
     polling_interval: float
-    retry_policy: RetryPolicy  # type: ignore[type-arg]  # the SDK's own types of requests and answers
-
-
-class Patient(RetryPolicy):  # type: ignore[type-arg]
-    """Also sends again what a lost answer leaves in doubt: whatever we POST or PATCH may be done twice.
-
-    What may not says `retry_on_methods` itself.
-    """
-
-    def configure_retries(self, options: dict[str, object]) -> dict[str, object]:
-        options.setdefault("retry_on_methods", EVERY_METHOD)
-        settings: dict[str, object] = super().configure_retries(options)
-        return settings
+    retry_policy: Patient
 
 
 @dataclass(frozen=True)
@@ -80,7 +65,7 @@ class Account:
             "connection_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
             "polling_interval": POLL_SECONDS,
-            "retry_policy": Patient(retry_total=ATTEMPTS, retry_backoff_factor=BACKOFF_SECONDS),
+            "retry_policy": Patient(),
         }
 
     @property

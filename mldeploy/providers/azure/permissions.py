@@ -13,6 +13,8 @@ from mldeploy.providers.azure.registries import PULL, PUSH
 
 OF_THE_SUBSCRIPTION = (
     "Microsoft.ContainerRegistry/checkNameAvailability/read",
+    "Microsoft.ContainerRegistry/locations/operationResults/read",
+    "Microsoft.ContainerRegistry/locations/operationStatuses/read",
     "Microsoft.ContainerRegistry/register/action",
     "Microsoft.Resources/subscriptions/providers/read",
     "Microsoft.Resources/subscriptions/resourceGroups/delete",
@@ -23,7 +25,6 @@ OF_THE_SUBSCRIPTION = (
 """What stands above the group: making it, registering providers, finding what is ours."""
 OF_THE_GROUP = (
     "Microsoft.ContainerRegistry/registries/delete",
-    "Microsoft.ContainerRegistry/registries/operationStatuses/read",
     "Microsoft.ContainerRegistry/registries/read",
     "Microsoft.ContainerRegistry/registries/write",
     "Microsoft.Resources/subscriptions/resourceGroups/resources/read",

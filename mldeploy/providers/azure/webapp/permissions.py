@@ -13,6 +13,7 @@ _SUBSCRIPTION = (
     "Microsoft.Insights/register/action",
     "Microsoft.ManagedIdentity/register/action",
     "Microsoft.Web/checknameavailability/read",
+    "Microsoft.Web/locations/operationResults/read",
     "Microsoft.Web/locations/usages/read",
     "Microsoft.Web/register/action",
 )
@@ -40,6 +41,7 @@ _SITE = (
 _GROUP = (
     *OF_THE_GROUP,
     "Microsoft.Authorization/permissions/read",
+    "Microsoft.Authorization/roleAssignments/read",
     "Microsoft.Insights/autoscalesettings/delete",
     "Microsoft.Insights/autoscalesettings/read",
     "Microsoft.Insights/autoscalesettings/write",
@@ -48,7 +50,6 @@ _GROUP = (
     "Microsoft.ManagedIdentity/userAssignedIdentities/read",
     "Microsoft.ManagedIdentity/userAssignedIdentities/write",
     "Microsoft.Resources/tags/write",
-    "Microsoft.Web/locations/operationResults/read",
     "Microsoft.Web/serverfarms/delete",
     "Microsoft.Web/serverfarms/join/action",
     "Microsoft.Web/serverfarms/operationresults/read",
@@ -58,7 +59,6 @@ _GROUP = (
 )
 _TO_ASSIGN = (
     "Microsoft.Authorization/roleAssignments/delete",
-    "Microsoft.Authorization/roleAssignments/read",
     "Microsoft.Authorization/roleAssignments/write",
 )
 
