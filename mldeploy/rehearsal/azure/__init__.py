@@ -31,6 +31,10 @@ class AzureRehearsal(Rehearsal):
         """A key vault holds a secret. uri: `https://VAULT.vault.azure.net/secrets/NAME`."""
         self.door.ask("POST secret", body={"uri": uri, "value": value})
 
+    def fail_registry(self, code: str, message: str) -> None:
+        """The next registry that somebody creates or changes is taken in, and fails then."""
+        self.door.ask("POST failure", body={"code": code, "message": message})
+
     def unregister(self, namespace: str) -> None:
         """The subscription is not registered for a namespace (`Microsoft.Web`) any more."""
         self.door.ask("POST unregistered", body={"namespace": namespace})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Request, Response
 
 from mldeploy.rehearsal.azure.arm.account import TENANT
-from mldeploy.rehearsal.azure.tokens import REGISTRIES, Tokens
+from mldeploy.rehearsal.azure.tokens import MANAGEMENT, REGISTRIES, SECONDS, Tokens
 from mldeploy.rehearsal.registry.door import Manifest, basic, challenge, refused
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ TOKEN_USER = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - a name
 _SCOPE = re.compile(r"repository:(?P<name>[^:]+):(?P<actions>[\w,*]+)")
 _WRONG = "authentication required, visit https://aka.ms/acr/authorization for more information."
 _ALL = "*"
-_ACCESS_SECONDS = 4500
-_MANAGEMENT = ("https://management.azure.com", "https://management.core.windows.net")
 
 
 @dataclass
@@ -131,8 +129,7 @@ class Desk:
         if form.get("service") != self._registry.login:
             return refused(400, "BAD_REQUEST", f"service '{form.get('service', '')}' is not this registry")
         token = form.get("access_token", "")
-        read = (self._tokens.read(token, audience) for audience in (REGISTRIES, *_MANAGEMENT))
-        claims = next((each for each in read if each is not None), None)
+        claims = self._tokens.read(token, *REGISTRIES, *MANAGEMENT)
         if claims is None or form.get("tenant", TENANT) != TENANT:
             return refused(401, "UNAUTHORIZED", _WRONG)
         return _said({"refresh_token": refresh_token(self._tokens, self._registry.login, claims["oid"])})
@@ -150,7 +147,7 @@ class Desk:
         scopes = [part for each in values.getlist("scope") for part in each.split()]
         access = list(self._access(who, scopes))
         token = self._tokens.issue(self._registry.login, kind="access", sub=who, access=access)
-        return _said({"access_token": token, "token": token, "expires_in": _ACCESS_SECONDS})
+        return _said({"access_token": token, "token": token, "expires_in": SECONDS})
 
     def _access(self, who: str, scopes: Iterable[str]) -> Iterator[Mapping[str, object]]:
         rights = set(self._admission.rights(who))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from werkzeug.wrappers import Request
 
 from mldeploy.rehearsal.azure.arm.account import Account
+from mldeploy.rehearsal.azure.arm.errors import ArmError
 
 
 def orders(account: Account) -> Mapping[str, Callable[[Request], object]]:
@@ -31,4 +32,15 @@ def orders(account: Account) -> Mapping[str, Callable[[Request], object]]:
         with account.lock:
             account.registered.pop(request.get_json()["namespace"].lower(), None)
 
-    return {"POST taken": take, "POST limit": limit, "POST secret": keep, "POST unregistered": unregister}
+    def fail(request: Request) -> None:
+        content = request.get_json()
+        with account.lock:
+            account.orders.failures.append(ArmError(409, content["code"], content["message"]))
+
+    return {
+        "POST taken": take,
+        "POST limit": limit,
+        "POST secret": keep,
+        "POST unregistered": unregister,
+        "POST failure": fail,
+    }

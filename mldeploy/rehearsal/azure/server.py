@@ -8,10 +8,10 @@ import sys
 import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 
 from mldeploy.image.engine import Engine
-from mldeploy.rehearsal.azure import contents
 from mldeploy.rehearsal.azure.arm import authorization, autoscale, groups, identities, long, subscription
 from mldeploy.rehearsal.azure.arm.account import REGION, SUBSCRIPTION, TENANT, Account
 from mldeploy.rehearsal.azure.arm.application import ResourceManager
@@ -20,6 +20,7 @@ from mldeploy.rehearsal.azure.arm.registries import Registries
 from mldeploy.rehearsal.azure.arm.routes import Router
 from mldeploy.rehearsal.azure.arm.webapps import WebApps
 from mldeploy.rehearsal.azure.arm.webconfig import WebConfig
+from mldeploy.rehearsal.azure.contents import listed
 from mldeploy.rehearsal.azure.entra import App, Entra
 from mldeploy.rehearsal.azure.orders import orders
 from mldeploy.rehearsal.azure.shelf import Shelf
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _open(options: Options, stack: ExitStack) -> Place:
     """Start everything; the stack ends it again."""
-    name, token = uuid.uuid4().hex, secrets.token_urlsafe(32)
+    name, token, app = uuid.uuid4().hex, secrets.token_urlsafe(32), App(str(uuid.uuid4()), secrets.token_urlsafe(32))
     authority = Authority(options.folder)
     addresses, server = claimed(authority.context)
     stack.callback(server.server_close)
@@ -61,11 +62,9 @@ def _open(options: Options, stack: ExitStack) -> Place:
     stack.callback(fronts.end)
     host: Host = EngineHost(Engine.connect()) if options.containers else PaperHost(public)
     router = _router(Stage(name, account, host, shelf, tokens, fronts))
-    app = App(str(uuid.uuid4()), secrets.token_urlsafe(32))
     azure = Azure(Entra(app, tokens, url), ResourceManager(account, router, url))
     front = FrontDoor(azure, AzureLanguage(router, tokens, url), ledger)
-    held = lambda: list(contents.listed(account, shelf))  # noqa: E731
-    server.app = Control(front, ledger, shelf, token, held, account.clear, orders(account))
+    server.app = Control(front, ledger, shelf, token, partial(listed, account, shelf), account.clear, orders(account))
     answer(server, stack)
     return Place(
         url=url,

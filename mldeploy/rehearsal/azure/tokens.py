@@ -10,9 +10,9 @@ import secrets
 import time
 from typing import Any
 
-MANAGEMENT = "https://management.azure.com"
-REGISTRIES = "https://containerregistry.azure.net"
-"""Audiences: what a token is good for."""
+MANAGEMENT = ("https://management.azure.com", "https://management.core.windows.net")
+REGISTRIES = ("https://containerregistry.azure.net",)
+"""Audiences: what a token is good for; each is called by any of its names."""
 SECONDS = 3600
 """How long one is good."""
 
@@ -30,13 +30,13 @@ class Tokens:
         text = f"{_packed({'alg': 'HS256', 'typ': 'JWT'})}.{_packed(content)}"
         return f"{text}.{self._signature(text)}"
 
-    def read(self, token: str, audience: str) -> dict[str, Any] | None:
-        """Its claims; None if it is not one of ours, is for somebody else, or is not good any more."""
+    def read(self, token: str, *audiences: str) -> dict[str, Any] | None:
+        """Its claims; None if it is not one of ours, is for none of these, or is not good any more."""
         text, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(text).encode()):
             return None
         claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text.partition(".")[2] + "==="))
-        return claims if claims["aud"].rstrip("/") == audience and claims["exp"] > time.time() else None
+        return claims if claims["aud"].rstrip("/") in audiences and claims["exp"] > time.time() else None
 
     def _signature(self, text: str) -> str:
         return base64.urlsafe_b64encode(hmac.digest(self._key, text.encode(), hashlib.sha256)).decode().rstrip("=")

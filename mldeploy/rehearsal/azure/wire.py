@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from mldeploy.rehearsal.door.frontdoor import Application
 
-_CORE = "https://management.core.windows.net"
 TOKEN, CONFIGURATION = "Entra/oauth2/token", "Entra/openid-configuration"
 """What calls to Entra are called here: they need no permission that had a name."""
 
@@ -54,7 +53,7 @@ class AzureLanguage:
         return Asked(found.action, found.route.is_writing, path, token)
 
     def turned_away(self, asked: Asked) -> Application | None:
-        if asked.is_entra or any(self._tokens.read(asked.token, each) for each in (MANAGEMENT, _CORE)):
+        if asked.is_entra or self._tokens.read(asked.token, *MANAGEMENT):
             return None
         what = "Authentication failed. The 'Authorization' header is missing."
         if asked.token:

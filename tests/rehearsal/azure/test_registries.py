@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import requests
+from azure.core.exceptions import HttpResponseError
 from docker.errors import APIError
 
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.azure import Fault, Kind
 from tests.rehearsal.azure.clients import Clients
-from tests.rehearsal.azure.estate import GROUP, PLACE, REGISTRY, USER, assign, push, registry_in
+from tests.rehearsal.azure.estate import GROUP, PLACE, REGISTRY, USER, assign, group_in, push, registry_in
 from tests.rehearsal.azure.refusals import refused
 
 pytestmark = pytest.mark.engine
@@ -58,6 +59,21 @@ def test_the_admin_user_exists_only_where_it_is_enabled(azure: Clients) -> None:
     change = {"properties": {"adminUserEnabled": False}}
     registries.begin_update(GROUP, REGISTRY, change).result()
     assert scoped(azure, login, "pull", password, REGISTRY).status_code == 401
+
+
+def test_one_whose_creation_fails_stays_until_it_is_created_anew(azure: Clients) -> None:
+    group_in(azure)
+    azure.rehearsal.fail_registry("QuotaExceeded", "no more registries")
+    with pytest.raises(HttpResponseError, match="QuotaExceeded"):
+        registry_in(azure)
+    assert "FAILED" in provisioning(azure)
+    registry_in(azure)
+    assert "SUCCEEDED" in provisioning(azure)
+
+
+def provisioning(azure: Clients) -> str:
+    found = azure.registries.registries.get(GROUP, REGISTRY).properties
+    return str(found and found.provisioning_state).upper()
 
 
 def test_nobody_comes_in_without_a_token_of_the_right_scope(azure: Clients, engine: Engine, scrap: str) -> None:

@@ -26,7 +26,7 @@ class Resource:
     """id, name: as they were first written. body: the rest of what Azure shows of it.
 
     born: on the account's clock. settled: when what is being done to it is done. doing: its provisioningState until
-    then. removed: called once it is gone.
+    then; outcome: after it. removed: called once it is gone.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Resource:
     born: float
     settled: float = 0.0
     doing: str = "Succeeded"
+    outcome: str = "Succeeded"
     removed: Callable[[], None] = _nothing
 
     @property
@@ -50,11 +51,11 @@ class Resource:
 
 @dataclass(frozen=True)
 class Operation:
-    """Something long. ready: when it is done. told: the body of the answer then. error: why it has failed."""
+    """Something long. ready: when it is done. told: the body of the answer then. failure: how it ends otherwise."""
 
     ready: float
     told: Callable[[], Json | None] = lambda: None
-    error: Mapping[str, str] | None = None
+    failure: ArmError | None = None
 
 
 @dataclass
@@ -62,11 +63,13 @@ class Orders:
     """What a test wants Azure to be like. taken: names that others in the world have, in small letters, by type.
 
     limits: how many instances of a tier the region has for this subscription. secrets: what vaults hold, by URI.
+    failures: how the next creations of registries end.
     """
 
     taken: set[tuple[str, str]] = field(default_factory=set)
     limits: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    failures: list[ArmError] = field(default_factory=list)
 
 
 class Account:
@@ -104,12 +107,12 @@ class Account:
     def settle(self) -> None:
         """Do what is due."""
         for identity, each in list(self._resources.items()):
-            if self.now >= each.settled and each.doing != "Succeeded":
+            if self.now >= each.settled and each.doing != each.outcome:
                 if each.doing == "Deleting":
                     del self._resources[identity]
                     each.removed()
                 else:
-                    each.doing = "Succeeded"
+                    each.doing = each.outcome
 
     def find(self, identity: str) -> Resource | None:
         return self._resources.get(identity.lower())
@@ -131,9 +134,9 @@ class Account:
             if (not kinds or each.kind in kinds) and identity.startswith(f"{within.lower()}/"):
                 yield each
 
-    def busy(self, resource: Resource, doing: str) -> None:
+    def busy(self, resource: Resource, doing: str, outcome: str = "Succeeded") -> None:
         """Something is being done to it from now on."""
-        resource.doing, resource.settled = doing, self.now + self.pace
+        resource.doing, resource.outcome, resource.settled = doing, outcome, self.now + self.pace
         self.settle()
 
     def remove(self, resource: Resource) -> None:
@@ -142,10 +145,10 @@ class Account:
             if self._resources.pop(each.id.lower(), None):
                 each.removed()
 
-    def begin(self, told: Callable[[], Json | None], error: Mapping[str, str] | None = None) -> str:
-        """Something long begins; what it is called."""
+    def begin(self, told: Callable[[], Json | None], failure: ArmError | None = None) -> str:
+        """Something long begins; what it is called. failure: how it ends, if it does not succeed."""
         identity = str(uuid.uuid4())
-        self._operations[identity] = Operation(self.now + self.pace, told, error)
+        self._operations[identity] = Operation(self.now + self.pace, told, failure)
         return identity
 
     def operation(self, identity: str) -> Operation:

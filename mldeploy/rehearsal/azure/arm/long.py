@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from mldeploy.rehearsal.azure.arm.account import REGION, Resource
 from mldeploy.rehearsal.azure.arm.account import SUBSCRIPTION as OURS
+from mldeploy.rehearsal.azure.arm.errors import ArmError
 from mldeploy.rehearsal.azure.arm.kinds import OPERATION
 from mldeploy.rehearsal.azure.arm.routes import SUBSCRIPTION, Answer, Question, Route
 from mldeploy.rehearsal.azure.arm.shape import Json
@@ -15,10 +17,13 @@ _STATUSES = "operationStatuses"
 _RESULTS = "operationResults"
 
 
-def with_status(asked: Question, status: int, body: Json | None, kind: str) -> Answer:
-    """An answer with the address at which the state of what has begun can be read. kind: `Microsoft.Web/sites`."""
-    where = _address(asked, _STATUSES, kind.partition("/")[0], asked.account.begin(lambda: None))
-    return Answer(status, body, {"Azure-AsyncOperation": where, **_later(asked)})
+def with_status(asked: Question, answer: Answer, kind: str, failure: ArmError | None = None) -> Answer:
+    """The same with the address at which the state of what has begun can be read.
+
+    kind: `Microsoft.Web/sites`. failure: how it ends, if it does not succeed.
+    """
+    where = _address(asked, _STATUSES, kind.partition("/")[0], asked.account.begin(lambda: None, failure))
+    return replace(answer, headers={"Azure-AsyncOperation": where, **_later(asked)})
 
 
 def with_location(asked: Question, told: Callable[[], Json | None], kind: str, body: Json | None = None) -> Answer:
@@ -48,6 +53,8 @@ def _status(asked: Question) -> Answer:
     body: Json = {"id": asked.path, "name": asked["operation"], "status": "Succeeded"}
     if asked.account.now < operation.ready:
         return Answer(200, {**body, "status": "InProgress"}, _later(asked))
+    if operation.failure is not None:
+        return Answer(200, {**body, "status": "Failed", **operation.failure.body})
     return Answer(200, body)
 
 

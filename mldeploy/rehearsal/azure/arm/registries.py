@@ -90,8 +90,12 @@ class Registries:
         kept = keep(asked, kinds.REGISTRY, _REGISTRY, merged=_MINE)
         if kept.new:
             self._come(asked.account, kept.resource)
-        asked.account.busy(kept.resource, "Creating" if kept.new else "Updating")
-        return with_status(asked, 201 if kept.new else 200, shown_with_state(kept.resource), _TYPE)
+        failures = asked.account.orders.failures
+        failure = failures.pop(0) if failures else None
+        doing, outcome = "Creating" if kept.new else "Updating", "Failed" if failure else "Succeeded"
+        asked.account.busy(kept.resource, doing, outcome)
+        answer = Answer(201 if kept.new else 200, shown_with_state(kept.resource))
+        return with_status(asked, answer, _TYPE, failure)
 
     def _come(self, account: Account, resource: Resource) -> None:
         resource.removed = lambda: self._doors.close(resource.name)
@@ -138,7 +142,7 @@ def _patch(asked: Question) -> Answer:
         name: asked.body[name] for name in ("tags", "sku", "identity") if asked.body.get(name) is not None
     }
     asked.account.busy(resource, "Updating")
-    return with_status(asked, 200, shown_with_state(resource), _TYPE)
+    return with_status(asked, Answer(200, shown_with_state(resource)), _TYPE)
 
 
 def _get(asked: Question) -> Answer:

@@ -48,30 +48,33 @@ def wanted(stage: Stage, site: Resource, config: Mapping[str, Any], settings: Ma
     if not image.upper().startswith(_DOCKER):
         return None
     image = image[len(_DOCKER) :]
-    plan = plan_of(stage.account, site)
-    sku, port = sku_of(plan), port_of(settings)
     user, password = _credentials(stage, site, config, settings, image)
-    launch = Launch(
-        image=image,
-        labels={LABEL: stage.name, f"{LABEL}.site": site.name},
-        environment=_environment(stage.account, site, settings, port),
-        cpu=sku.cores * UNITS,
-        memory=sku.memory,
-        ports=(port,),
-        command=_command(config.get("appCommandLine")),
-    )
-    keeps = bool(config.get("httpLoggingEnabled"))
-    seconds = seconds_of(settings)
+    seconds, port = seconds_of(settings), port_of(settings)
     return Wanted(
         image=image,
         port=port,
         limit=seconds / _HASTE * max(stage.pace, 1),
         told_limit=seconds,
-        count=plan.body["sku"]["capacity"],
-        launch=launch,
+        count=plan_of(stage.account, site).body["sku"]["capacity"],
+        launch=_launch(stage, site, image, _environment(stage.account, site, settings, port), config),
         user=user,
         password=password,
-        keeps_output=keeps,
+        keeps_output=bool(config.get("httpLoggingEnabled")),
+    )
+
+
+def _launch(
+    stage: Stage, site: Resource, image: str, environment: Mapping[str, str], config: Mapping[str, Any]
+) -> Launch:
+    sku = sku_of(plan_of(stage.account, site))
+    return Launch(
+        image=image,
+        labels={LABEL: stage.name, f"{LABEL}.site": site.name},
+        environment=environment,
+        cpu=sku.cores * UNITS,
+        memory=sku.memory,
+        ports=(int(environment["PORT"]),),
+        command=_command(config.get("appCommandLine")),
     )
 
 
