@@ -20,8 +20,9 @@ OBJECTS = (
     "podDisruptionBudgets",
     "secrets",
     "services",
+    "thirdPartyObjects",
 )
-"""What is made in the cluster."""
+"""What is made in the cluster. Of what IAM calls third-party objects, routes of the Gateway API."""
 LOOKED_AT = ("events", "persistentVolumeClaims", "pods", "replicaSets")
 
 
