@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -65,12 +66,13 @@ def slow(_azure_slow: AzureRehearsal) -> Clients:
 
 @pytest.fixture(scope="session")
 def scrap(engine: Engine) -> Iterator[str]:
-    """An image that holds one file."""
+    """An image that holds one file, for this process of the test run alone."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("nothing"))
-    tag = "mldeploy-test/azure-scrap:1"
-    engine.client.import_image_from_data(content.getvalue(), repository=tag.partition(":")[0], tag="1")
+    name = f"mldeploy-test/scrap-{uuid.uuid4().hex[:10]}"
+    engine.client.import_image_from_data(content.getvalue(), repository=name, tag="1")
+    tag = f"{name}:1"
     yield tag
     engine.client.remove_image(tag)
 
