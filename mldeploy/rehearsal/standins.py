@@ -67,6 +67,7 @@ PLAYERS: Sequence[Player] = (
     Player("aws", "AWS", ("ecr", "fargate"), "moto"),
     Player("azure", "Azure", ("acr", "webapp"), "trustme"),
     Player("gcp", "Google Cloud", ("gar", "gcr", "gke"), "trustme"),
+    Player("kubernetes", "Kubernetes", ("kubernetes",), "kubernetes_validate"),
 )
 
 

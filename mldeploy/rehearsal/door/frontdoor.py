@@ -87,7 +87,7 @@ class FrontDoor(Generic[AskedT]):
             return self._language.refusal(kind, asked)(environ, start)
         connection: socket.socket = environ["werkzeug.socket"]
         if kind in (Kind.LOST, Kind.TIMEOUT):
-            hold(orders, strike, lambda: _has_left(connection))
+            hold(orders, strike, lambda: has_left(connection))
         raise cut(connection)
 
 
@@ -106,7 +106,8 @@ def _body(environ: WSGIEnvironment) -> bytes:
     return body
 
 
-def _has_left(connection: socket.socket) -> bool:
+def has_left(connection: socket.socket) -> bool:
+    """Whether the client of a request that has been read is there no more."""
     readable, _, _ = select.select([connection], [], [], 0)
     if isinstance(connection, ssl.SSLSocket):  # nothing but its farewell can come from a client that waits
         return bool(readable)

@@ -1,91 +1,144 @@
-"""What the API server says of itself. https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api"""
+"""What the API server tells of itself: its version, and which types it knows.
+
+https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
+"""
 
 from __future__ import annotations
 
 import json
-import re
+from functools import cache
 
 from werkzeug.wrappers import Response
 
-from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.refusals import no_such_path
-from mldeploy.rehearsal.kubernetes.objects.schemas import RELEASE
-from mldeploy.rehearsal.kubernetes.objects.types import Object, Resource
+from mldeploy.rehearsal.kubernetes.objects.schemas import RELEASE, definitions
+from mldeploy.rehearsal.kubernetes.objects.types import ALL, Object, Resource
 
-VERSION = f"v{RELEASE}.0"
-_GROUP = re.compile(r"/apis/(?P<group>[^/]+)(?:/(?P<version>[^/]+))?/?")
+VERSION = f"v{RELEASE}.4"
+_READY = ("/healthz", "/livez", "/readyz")
+_V3 = "/openapi/v3"
+_PART_VERBS = ("get", "patch", "update")
+_ANSWERING = {
+    "scale": "Scale",
+    "exec": "PodExecOptions",
+    "portforward": "PodPortForwardOptions",
+    "eviction": "Eviction",
+}
 
 
 def answer(path: str) -> Response:
     """The answer to a path that is about no object. Raises Refused (404) where nothing answers."""
-    if path in ("/healthz", "/livez", "/readyz"):
+    place = path.rstrip("/")
+    if place in _READY:
         return Response("ok", content_type="text/plain")
-    found = _about(path)
-    if found is None:
+    told = _documents().get(place)
+    if told is None and place.startswith(_V3):
+        told = _openapi(place)
+    if told is None:
         raise no_such_path()
-    return Response(json.dumps(found), content_type="application/json")
+    return Response(json.dumps(told), content_type="application/json")
 
 
-def _about(path: str) -> Object | None:
-    major, minor = RELEASE.split(".")
-    fixed: dict[str, Object] = {
-        "/version": {"major": major, "minor": minor, "gitVersion": VERSION, "platform": "linux/amd64"},
+@cache
+def _documents() -> dict[str, Object]:
+    groups = sorted({(each.group, each.version) for each in ALL if each.group})
+    made: dict[str, Object] = {
+        "/version": _version(),
         "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
-        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(each) for each in _groups()]},
-        "/api/v1": _resources("", "v1"),
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(*each) for each in groups]},
+        "/api/v1": _resources("v1"),
+        _V3: {"paths": {place: {"serverRelativeURL": f"{_V3}/{place}"} for place in _places()}},
     }
-    if path.rstrip("/") in fixed:
-        return fixed[path.rstrip("/")]
-    parts = _GROUP.fullmatch(path)
-    if parts is None or parts["group"] not in _groups():
-        return None
-    group, version = parts["group"], parts["version"]
-    if version is None:
-        return {"kind": "APIGroup", "apiVersion": "v1", **_group(group)}
-    return _resources(group, version) if version == _groups()[group] else None
+    for group, version in groups:
+        made[f"/apis/{group}"] = {"kind": "APIGroup", "apiVersion": "v1", **_group(group, version)}
+        made[f"/apis/{group}/{version}"] = _resources(f"{group}/{version}")
+    return made
 
 
-def _groups() -> dict[str, str]:
-    return {each.group: each.version for each in kinds.ALL if each.group}
-
-
-def _group(name: str) -> Object:
-    version = {"groupVersion": f"{name}/{_groups()[name]}", "version": _groups()[name]}
-    return {"name": name, "versions": [version], "preferredVersion": version}
-
-
-def _resources(group: str, version: str) -> Object:
-    found = [each for each in kinds.ALL if (each.group, each.version) == (group, version)]
-    rows = [row for each in found for row in (_row(each), *(_part(each, part) for part in each.parts))]
+def _version() -> Object:
+    major, _, minor = RELEASE.partition(".")
     return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": f"{group}/{version}" if group else version,
-        "resources": rows,
+        "major": major,
+        "minor": minor,
+        "gitVersion": VERSION,
+        "gitCommit": "rehearsal",
+        "gitTreeState": "clean",
+        "buildDate": "2025-08-13T00:00:00Z",
+        "goVersion": "go1.24",
+        "compiler": "gc",
+        "platform": "linux/amd64",
     }
 
 
-def _row(resource: Resource) -> Object:
+def _group(group: str, version: str) -> Object:
+    said = {"groupVersion": f"{group}/{version}", "version": version}
+    return {"name": group, "versions": [said], "preferredVersion": said}
+
+
+def _resources(version: str) -> Object:
+    listed = []
+    for each in ALL:
+        if each.api_version == version:
+            listed.append(_resource(each))
+            listed += [_part(each, part) for part in each.parts]
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": listed}
+
+
+def _resource(each: Resource) -> Object:
     made: Object = {
-        "name": resource.plural,
-        "singularName": resource.kind.lower(),
-        "namespaced": resource.namespaced,
-        "kind": resource.kind,
-        "verbs": list(resource.verbs),
-        "shortNames": list(resource.short),
-        "categories": list(resource.categories),
+        "name": each.plural,
+        "singularName": each.kind.lower(),
+        "namespaced": each.namespaced,
+        "kind": each.kind,
+        "verbs": list(each.verbs),
     }
-    return {name: value for name, value in made.items() if value != []}
+    more = {"shortNames": list(each.short), "categories": list(each.categories)}
+    return {**made, **{name: value for name, value in more.items() if value}}
 
 
-def _part(resource: Resource, part: str) -> Object:
-    verbs = {"log": ["get"], "exec": ["create", "get"], "attach": ["create", "get"], "portforward": ["create", "get"]}
-    kind = "Scale" if part == "scale" else resource.kind
+def _part(each: Resource, part: str) -> Object:
     made: Object = {
-        "name": f"{resource.plural}/{part}",
+        "name": f"{each.plural}/{part}",
         "singularName": "",
-        "namespaced": resource.namespaced,
-        "kind": kind,
-        "verbs": verbs.get(part, ["get", "patch", "update"]),
+        "namespaced": each.namespaced,
+        "kind": _ANSWERING.get(part, each.kind),
+        "verbs": list(_PART_VERBS),
     }
+    if part == "eviction":
+        return {**made, "group": "policy", "version": "v1", "verbs": ["create"]}
     return {**made, "group": "autoscaling", "version": "v1"} if part == "scale" else made
+
+
+def _places() -> dict[str, str]:
+    """Where a group's document is, with its version."""
+    return {f"apis/{each.api_version}" if each.group else "api/v1": each.api_version for each in ALL}
+
+
+def _openapi(place: str) -> Object | None:
+    """As much of a group's document as kubectl reads: what can be patched, and every type."""
+    version = _places().get(place.removeprefix(f"{_V3}/"))
+    if version is None:
+        return None
+    paths = {}
+    for each in ALL:
+        if each.api_version == version and "patch" in each.verbs:
+            inside = "/namespaces/{namespace}" if each.namespaced else ""
+            root = f"/apis/{version}" if each.group else "/api/v1"
+            paths[f"{root}{inside}/{each.plural}/{{name}}"] = {"patch": _patching(each)}
+    info = {"title": "Kubernetes", "version": VERSION}
+    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": _schemas()}}
+
+
+@cache
+def _schemas() -> Object:
+    made: Object = json.loads(json.dumps(definitions()).replace("#/$defs/", "#/components/schemas/"))
+    return made
+
+
+def _patching(each: Resource) -> Object:
+    """By these parameters kubectl knows what it may ask for."""
+    names = ("dryRun", "fieldManager", "fieldValidation", "force")
+    parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]
+    kind = {"group": each.group, "version": each.version, "kind": each.kind}
+    answers = {"200": {"description": "OK"}}
+    return {"parameters": parameters, "x-kubernetes-group-version-kind": kind, "responses": answers}

@@ -1,0 +1,216 @@
+"""A Kubernetes cluster: an API server at an address, controllers, nodes, and what runs on them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mldeploy.rehearsal.containers.host import Host
+from mldeploy.rehearsal.containers.network import Addresses
+from mldeploy.rehearsal.door.authority import Authority
+from mldeploy.rehearsal.door.frontdoor import FrontDoor
+from mldeploy.rehearsal.door.interface import Thing
+from mldeploy.rehearsal.door.ledger import Ledger
+from mldeploy.rehearsal.door.serving import cut, listening, serve
+from mldeploy.rehearsal.kubernetes.api.application import ApiServer
+from mldeploy.rehearsal.kubernetes.api.asked import KubernetesLanguage
+from mldeploy.rehearsal.kubernetes.api.pods import PodParts
+from mldeploy.rehearsal.kubernetes.control.deployments import DeploymentController
+from mldeploy.rehearsal.kubernetes.control.events import Recorder
+from mldeploy.rehearsal.kubernetes.control.garbage import GarbageCollector
+from mldeploy.rehearsal.kubernetes.control.loop import Loop
+from mldeploy.rehearsal.kubernetes.control.namespaces import ROOT_CA, NamespaceController
+from mldeploy.rehearsal.kubernetes.control.policies import Autoscaling, Budgets, Ingresses, Quotas
+from mldeploy.rehearsal.kubernetes.control.reading import owners
+from mldeploy.rehearsal.kubernetes.control.replica_sets import ReplicaSetController
+from mldeploy.rehearsal.kubernetes.control.services import Balancer, ServiceController
+from mldeploy.rehearsal.kubernetes.kubelet.containers import Ground as PodGround
+from mldeploy.rehearsal.kubernetes.kubelet.images import Login
+from mldeploy.rehearsal.kubernetes.kubelet.nodes import Node, register
+from mldeploy.rehearsal.kubernetes.kubelet.pods import Pods
+from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.defaults import fill
+from mldeploy.rehearsal.kubernetes.objects.selectors import labels_of
+from mldeploy.rehearsal.kubernetes.objects.store import Store, born
+from mldeploy.rehearsal.kubernetes.objects.types import Key, Object, Resource
+from mldeploy.rehearsal.kubernetes.objects.writing import Writing
+
+if TYPE_CHECKING:
+    import socket
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from werkzeug.serving import BaseWSGIServer
+
+NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+"""Those that every cluster has."""
+NODES = (Node("rehearsal-1"), Node("rehearsal-2"))
+_DERIVED = (kinds.NODES, kinds.EVENTS, kinds.ENDPOINTS, kinds.SLICES, kinds.REPLICA_SETS, kinds.LEASES)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a cluster stands on. name: of the rehearsal. addresses: for load balancers. real: Pods are containers.
+
+    pace: seconds that each phase of a thing's life takes at least.
+    """
+
+    name: str
+    host: Host
+    addresses: Addresses
+    authority: Authority
+    ledger: Ledger
+    pace: float
+    real: bool
+
+
+def nobody(image: str) -> None:
+    """Nodes that have no credentials of their own."""
+
+
+class Cluster:
+    """A WSGI application; `listen` gives it an address of its own. It runs from `start` until `stop`.
+
+    knows: whether a token is somebody's. login: with what its nodes pull, besides the secrets that Pods name.
+    """
+
+    def __init__(
+        self, ground: Ground, knows: Callable[[str], bool], *, login: Login = nobody, nodes: Sequence[Node] = NODES
+    ) -> None:
+        self.store = Store()
+        self._ground = ground
+        self._nodes = nodes
+        writing = Writing(self.store)
+        recorder = Recorder(self.store, "kubelet")
+        self._pods = Pods(PodGround(self.store, ground.host, recorder, login, ground.name, ground.pace, ground.real))
+        self._services = ServiceController(self.store, ground.addresses, ground.pace)
+        self._loop = Loop(
+            self.store,
+            (
+                NamespaceController(self.store, ground.authority.pem.decode(), ground.pace),
+                GarbageCollector(self.store),
+                Autoscaling(self.store, writing),
+                DeploymentController(self.store, writing),
+                ReplicaSetController(self.store, writing),
+                self._pods,
+                self._services,
+                Ingresses(self.store, ground.addresses, ground.pace),
+                Budgets(self.store),
+                Quotas(self.store),
+            ),
+        )
+        api = ApiServer(self.store, writing, PodParts(self.store, self._pods))
+        self._door = FrontDoor(api, KubernetesLanguage(knows), ground.ledger)
+        self._connections = Connections()
+        self._server: BaseWSGIServer | None = None
+
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        connection: socket.socket = environ["werkzeug.socket"]
+        if self._connections.are_refused(connection):
+            raise cut(connection)
+        yield from self._connections.held(connection, lambda: self._door(environ, start))
+
+    def start(self) -> None:
+        """Make what every cluster has, and begin to act."""
+        self._furnish()
+        self._loop.start()
+
+    def listen(self, address: str, port: int) -> None:
+        """Answer over HTTPS. Raises OSError where the address cannot be listened on."""
+        self._server = listening(address, port, self, self._ground.authority.context(address))
+        serve(self._server)
+
+    def stop(self) -> None:
+        """End it and all that runs in it; returns once it is gone."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+        self._loop.stop()
+        self._connections.cut_all()
+        self._services.close()
+        self._pods.close()
+
+    def reset(self) -> None:
+        """As new: nobody has made anything."""
+        with self._loop.turn:
+            self.store.clear()
+            self._services.close()
+            self._pods.close()
+            self._furnish()
+
+    def expire(self) -> None:
+        """Forget what has changed: every watch ends with 410, and none can go on where it was."""
+        self.store.expire()
+
+    def restart(self, seconds: float) -> None:
+        """The API server goes away: its connections break, and for a while it answers nobody."""
+        self._connections.refuse(seconds)
+
+    def balancers(self) -> Sequence[Balancer]:
+        """The load balancers that there are."""
+        return self._services.balancers
+
+    def contents(self) -> Iterator[Thing]:
+        """What somebody has made, and what is left of it; what every cluster has, and what follows, is left out."""
+        for key, document in self.store.every():
+            if not _is_furniture(key, document):
+                name = f"{key.namespace}/{key.name}" if key.namespace else key.name
+                yield Thing(key.resource.name, name, dict(labels_of(document)))
+
+    def _furnish(self) -> None:
+        for name in NAMESPACES:
+            self._put(kinds.NAMESPACES, "", name, {})
+        register(self.store, self._nodes)
+        ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]
+        spec = {"clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.1"], "ports": ports, "type": "ClusterIP"}
+        self._put(kinds.SERVICES, "default", "kubernetes", {"spec": spec})
+
+    def _put(self, resource: Resource, namespace: str, name: str, content: Object) -> None:
+        metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+        document = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata, **content}
+        fill(resource, document)
+        self.store.put(Key(resource, namespace, name), born(document))
+
+
+def _is_furniture(key: Key, document: Object) -> bool:
+    if key.resource is kinds.NAMESPACES:
+        return key.name in NAMESPACES
+    given = {(kinds.ACCOUNTS, "default"), (kinds.CONFIG_MAPS, ROOT_CA)}
+    service = (key.resource, key.namespace, key.name) == (kinds.SERVICES, "default", "kubernetes")
+    follows = key.resource in _DERIVED or (key.resource is kinds.PODS and bool(owners(document)))
+    return (key.resource, key.name) in given or service or follows
+
+
+class Connections:
+    """Those that are open, so that they can be broken."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._until = 0.0
+
+    def are_refused(self, connection: socket.socket) -> bool:
+        return time.monotonic() < self._until
+
+    def held(self, connection: socket.socket, answer: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:
+        """An answer, whose connection is known as long as it lasts."""
+        with self._mutex:
+            self._open.add(connection)
+        try:
+            yield from answer()
+        finally:
+            with self._mutex:
+                self._open.discard(connection)
+
+    def refuse(self, seconds: float) -> None:
+        """Break all, and every new one for so long."""
+        self._until = time.monotonic() + seconds
+        self.cut_all()
+
+    def cut_all(self) -> None:
+        with self._mutex:
+            found = list(self._open)
+        for each in found:
+            cut(each)

@@ -1,0 +1,114 @@
+"""Asking a container how it is.
+
+https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import requests
+
+from mldeploy.rehearsal.containers.host import Container, HostError
+from mldeploy.rehearsal.kubernetes.objects.types import Object
+
+_SHOWN = 300
+"""So many bytes of a probe's output are told."""
+
+
+def ask(probe: Object, specification: Object, container: Container) -> str:
+    """Why it has failed; "": it has not."""
+    seconds = float(probe.get("timeoutSeconds", 1))
+    if "httpGet" in probe:
+        return _http(probe["httpGet"], specification, container.address, seconds)
+    if "tcpSocket" in probe:
+        return _tcp(probe["tcpSocket"], specification, container.address, seconds)
+    if "exec" in probe:
+        return _command(probe["exec"].get("command") or [], container)
+    return ""
+
+
+def port_of(value: object, specification: Object) -> int:
+    """A number, or the name of one of the container's ports."""
+    if isinstance(value, int):
+        return value
+    named = {each.get("name"): each["containerPort"] for each in specification.get("ports") or ()}
+    return int(named.get(value, 0))
+
+
+def _http(request: Object, specification: Object, address: str, seconds: float) -> str:
+    port = port_of(request["port"], specification)
+    url = f"{request.get('scheme', 'HTTP').lower()}://{address}:{port}{request.get('path', '/')}"
+    headers = {each["name"]: each["value"] for each in request.get("httpHeaders") or ()}
+    try:
+        answer = requests.get(
+            url,
+            headers={"User-Agent": "kube-probe/1.33", "Connection": "close", **headers},
+            timeout=seconds,
+            allow_redirects=False,
+            verify=False,  # noqa: S501 - as the kubelet does
+        )
+    except requests.Timeout:
+        return f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+    except requests.RequestException:
+        return f'Get "{url}": dial tcp {address}:{port}: connect: connection refused'
+    return "" if 200 <= answer.status_code < 400 else f"HTTP probe failed with statuscode: {answer.status_code}"
+
+
+def _tcp(target: Object, specification: Object, address: str, seconds: float) -> str:
+    port = port_of(target["port"], specification)
+    try:
+        with socket.create_connection((address, port), seconds):
+            return ""
+    except OSError:
+        return f"dial tcp {address}:{port}: connect: connection refused"
+
+
+def _command(command: list[str], container: Container) -> str:
+    try:
+        ran = container.execute(command)
+    except HostError as error:
+        return f"rpc error: code = Unknown desc = failed to exec in container: {error}"
+    return "" if ran.code == 0 else (ran.out + ran.err)[:_SHOWN].decode(errors="replace") or f"exit code {ran.code}"
+
+
+@dataclass(frozen=True)
+class Course:
+    """One of a container's probes, asked again and again.
+
+    pace: seconds; below 1 the pauses are shorter in proportion. passed, failed: told when enough answers agree; the
+    text is the last failure's. unwell: told of each failure.
+    """
+
+    probe: Object
+    pace: float
+    ask: Callable[[], str]
+    passed: Callable[[], None]
+    failed: Callable[[str], None]
+    unwell: Callable[[str], None]
+
+    def run(self, ended: threading.Event, *, once: bool = False) -> bool:
+        """Until the container ends; once: until the first verdict, which is given back."""
+        good = bad = 0
+        factor = min(1.0, max(self.pace, 0.05))
+        ended.wait(factor * self.probe.get("initialDelaySeconds", 0))
+        while not ended.is_set():
+            said = self.ask()
+            if ended.is_set():
+                break
+            good, bad = (0, bad + 1) if said else (good + 1, 0)
+            if said:
+                self.unwell(said)
+            if good >= self.probe.get("successThreshold", 1):
+                self.passed()
+                if once:
+                    return True
+            if bad >= self.probe.get("failureThreshold", 3):
+                self.failed(said)
+                if once:
+                    return False
+            ended.wait(factor * self.probe.get("periodSeconds", 10))
+        return False
