@@ -41,11 +41,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ground:
-    """What it stands on. name: of the rehearsal. url: the front door's. address: HOST:PORT of the registry's door."""
+    """What it stands on. name: of the rehearsal. url: the front door's. address: HOST:PORT of the registry's door.
+
+    real: what the host starts are containers.
+    """
 
     name: str
     pace: float
     host: Host
+    real: bool
     public: Addresses
     authority: Authority
     registry: RegistryProgram

@@ -43,7 +43,9 @@ def opened(options: Options, stack: ExitStack, planes: Made = KubernetesPlanes) 
     url, address = f"https://{addresses.own}:{FRONT_DOOR}", f"{addresses.own}:{REGISTRY_DOOR}"
     public = PublicAddresses(addresses.prefix)
     host: Host = EngineHost(Engine.connect()) if options.containers else PaperHost(public)
-    cloud = Cloud(Ground(name, options.pace, host, public, authority, registry, url, address), planes)
+    cloud = Cloud(
+        Ground(name, options.pace, host, options.containers, public, authority, registry, url, address), planes
+    )
     stack.callback(cloud.close)
     serve(cloud.grpc, authority, (addresses.own, GRPC), (addresses.own, GRPC_SERVER), stack)
     server.app = cloud.control(token)

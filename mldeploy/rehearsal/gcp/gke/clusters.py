@@ -184,7 +184,7 @@ class Clusters:
         """Raises FailedError if its API cannot be listened for."""
         cluster, address = kept.cluster, self._addresses.take()
         account = self._project.nodes if kept.account == "default" else kept.account
-        wanted = Wanted(cluster.name, address, account, kept.nodes, kept.machine.cpus, kept.machine.gigabytes)
+        wanted = Wanted(cluster.name, address, account, kept.nodes, *kept.machine.room)
         try:
             kept.plane = self._planes.start(wanted)
         except OSError as error:

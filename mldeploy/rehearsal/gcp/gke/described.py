@@ -17,6 +17,8 @@ from mldeploy.rehearsal.gcp.project import Place, Project
 
 VERSION = "1.34.1-gke.1829001"
 AUTOPILOT_NODES = 2
+_LARGEST = Machine(30, 110)
+"""https://cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests"""
 Status, PoolStatus = gke.Cluster.Status, gke.NodePool.Status
 Channel = gke.ReleaseChannel.Channel
 
@@ -43,10 +45,9 @@ class Kept:
 
     @property
     def machine(self) -> Machine:
-        """Of its first nodes."""
+        """Of its first nodes. Autopilot brings whatever a pod asks for."""
         pools = self.cluster.node_pools
-        found = machine(pools[0].config.machine_type if pools else DEFAULT)
-        return found or Machine(2, 4)
+        return (machine(pools[0].config.machine_type) if pools else None) or _LARGEST
 
     @property
     def account(self) -> str:

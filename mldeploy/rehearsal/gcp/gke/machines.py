@@ -15,16 +15,28 @@ _NAME = re.compile(rf"(?P<family>{_FAMILIES})-(?P<kind>standard|highmem|highcpu)
 
 @dataclass(frozen=True)
 class Machine:
-    """cpus: as they count against the quota. gigabytes: of memory, roughly."""
+    """cpus: as they count against the quota. gigabytes: of memory. is_shared: its cores are others', too."""
 
     cpus: int
     gigabytes: int
+    is_shared: bool = False
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """Cores and GiB that pods can have of it, in whole numbers.
+
+        https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes
+        """
+        kept = (
+            0.25 * min(self.gigabytes, 4) + 0.2 * min(max(self.gigabytes - 4, 0), 4) + 0.1 * max(self.gigabytes - 8, 0)
+        )
+        return 1 if self.is_shared else self.cpus, max(1, int(self.gigabytes - kept))
 
 
 def machine(name: str) -> Machine | None:
     """None if there is no such type."""
     if name in _SHARED:
-        return Machine(*_SHARED[name])
+        return Machine(*_SHARED[name], is_shared=True)
     parts = _NAME.fullmatch(name)
     if parts is None:
         return None

@@ -21,7 +21,10 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a plane is to be. address: where its API answers. account: the service account of its nodes."""
+    """What a plane is to be. address: where its API answers. account: the service account of its nodes.
+
+    cpus, gigabytes: what pods can have of a node.
+    """
 
     cluster: str
     address: str
