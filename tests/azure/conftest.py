@@ -17,7 +17,7 @@ from tests.rehearsal.azure.clients import Clients
 
 ELSEWHERE = "http://127.0.0.1:9"
 """Nothing listens there (discard)."""
-SLOW = 1.2
+SLOW = 0.8
 """Seconds that whatever is long takes, where that is tried."""
 
 

@@ -38,13 +38,14 @@ DRAIN_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Rollout:
-    """One version on its way to one site."""
+    """One version on its way to one site. golden: what it must answer; one that served before need not answer it."""
 
     cloud: WebappCloud
     project: Project
     settings: WebappSettings
     place: Place
     monitor: Monitor
+    golden: GoldenRow | None = None
 
     def create(self, spec: SiteSpec, region: str) -> Site:
         """The first version. Raises VerdictError if it cannot serve; the site stays, and says why."""
@@ -170,7 +171,7 @@ class Rollout:
             return
         fails = f"the new version does not serve ({failure.cause})"
         self.monitor.note(f"{was.host}: {fails}; the one before it is put back", warning=True)
-        start = self._start(self.place, beside=False)
+        start = replace(self, golden=None)._start(self.place, beside=False)
         try:
             wanted = request(was.spec, was.region, self._site(self.place).tags)
             sites.write(self.cloud, self.monitor, self.place, wanted)
@@ -199,9 +200,7 @@ class Rollout:
         return replace(site, tags={**site.tags, entry.tag: entry.value})
 
     def _start(self, place: Place, *, beside: bool) -> Start:
-        check = self.project.check.golden
-        golden = GoldenRow.load(check) if check else None
-        return Start(self.cloud, self.project, self.settings, place, self.monitor, golden, beside)
+        return Start(self.cloud, self.project, self.settings, place, self.monitor, self.golden, beside)
 
     def _site(self, place: Place) -> Site:
         there = sites.describe(self.cloud, place)

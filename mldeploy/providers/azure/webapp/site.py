@@ -15,6 +15,7 @@ from mldeploy.config.settings import Project
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
+from mldeploy.image.client import GoldenRow
 from mldeploy.image.registry.steps import PushedImage
 from mldeploy.image.types import Image
 from mldeploy.providers.azure import tags
@@ -79,7 +80,8 @@ class WebApp(Step[WebappCloud, Running]):
         place = sites.place_of(cloud, self.key())
         image = outs[self.image]
         self._check_platform(image)
-        rollout = Rollout(cloud, self.project, self.settings, place, monitor)
+        golden = GoldenRow.load(self.project.check.golden) if self.project.check.golden else None
+        rollout = Rollout(cloud, self.project, self.settings, place, monitor, golden)
         was = sites.describe(cloud, place)
         if was is None:
             sites.check_free(cloud, place.site)

@@ -1,0 +1,146 @@
+"""One version after the other: through a slot or in place, let in or not, seen to its end or not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mldeploy.config.settings import Project
+from mldeploy.core.errors import ExitCode
+from mldeploy.core.events import Action
+from mldeploy.image.running.causes import About
+from mldeploy.image.running.errors import VerdictError
+from mldeploy.providers.base import Address
+from mldeploy.providers.errors import AbsentError
+from mldeploy.rehearsal.azure import AzureRehearsal, Fault, Kind
+from tests.aws.tiny import edit, project_of
+from tests.azure.shop import Shop, on_webapp
+
+pytestmark = pytest.mark.engine
+
+SWAP, SLOT = "Microsoft.Web/sites/slotsswap/action", "Microsoft.Web/sites/slots"
+NOTE = "Microsoft.Resources/tags/write"
+
+
+def golden(project: Project, file: Path, expect: object) -> Project:
+    """The same with a golden row. A site without containers answers {} to everything."""
+    file.write_text(json.dumps({"path": "/predict_api", "request": {}, "expect": expect}))
+    return replace(project, check=replace(project.check, golden=file))
+
+
+def states(shop: Shop) -> list[tuple[str, str]]:
+    return [(each.revision, each.state) for each in shop.scene.service.releases()]
+
+
+def change(shop: Shop, folder: Path) -> None:
+    """The image will be another one."""
+    edit(folder)
+    shop.project = project_of(folder)
+
+
+@pytest.mark.parametrize("sku", ["S1", "B1"])
+def test_a_version_with_a_wrong_answer_is_not_let_in(
+    rehearsal: AzureRehearsal, own: Path, tmp_path: Path, sku: str
+) -> None:
+    shop = on_webapp(rehearsal, golden(project_of(own), tmp_path / "golden.json", {}), tmp_path / "state", sku=sku)
+    shop.deploy()
+    image = shop.scene.service.instances()[0].image
+    change(shop, own)
+    shop.project = golden(shop.project, tmp_path / "golden.json", {"prediction": 1})
+    verdict = shop.fail()
+    assert isinstance(verdict, VerdictError)
+    assert verdict.exit_code is ExitCode.FAILED
+    assert verdict.about is About.GOLDEN
+    assert states(shop) == [("2", "failed"), ("1", "serving")]
+    assert shop.scene.service.instances()[0].image == image
+    assert shop.count(SWAP) == 0
+    assert shop.kinds()[SLOT] == 0
+    with pytest.raises(AbsentError, match="revision 1 serves again already"):
+        shop.scene.service.rollback(None, shop.scene.monitor)
+
+
+def test_no_rollback_leaves_what_fails_in_place(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
+    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", rollback=False)
+    shop.deploy()
+    image = shop.scene.service.instances()[0].image
+    change(shop, own)
+    shop.project = golden(shop.project, tmp_path / "golden.json", {"prediction": 1})
+    shop.fail()
+    assert shop.scene.service.instances()[0].image != image
+
+
+def test_a_swap_whose_answer_is_lost_is_not_sent_twice(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
+    """Twice would be back again."""
+    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
+    shop.deploy()
+    change(shop, own)
+    rehearsal.faults.order(Fault(Kind.CUT_AFTER, SWAP))
+    out = shop.deploy().out
+    assert isinstance(out, Address)
+    assert shop.count(SWAP) == 1
+    assert states(shop) == [("2", "serving"), ("1", "old")]
+    assert shop.scene.service.instances()[0].image == out.image.reference
+    assert shop.kinds()[SLOT] == 0
+
+
+@pytest.mark.parametrize("sku", ["S1", "B1"])
+def test_a_rollout_that_nobody_saw_to_its_end_is_seen_to_by_the_next_command(
+    rehearsal: AzureRehearsal, own: Path, tmp_path: Path, sku: str
+) -> None:
+    """The last call of a rollout, which notes that the version serves, is refused: as good as a crash."""
+    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku=sku)
+    shop.deploy()
+    change(shop, own)
+    rehearsal.faults.order(Fault(Kind.DENIED, NOTE, skip=1 if sku == "S1" else 0, times=0))
+    assert shop.fail().exit_code is ExitCode.ACCESS
+    rehearsal.faults.clear()
+    reasons = {each.resource.kind: each.reasons for each in shop.scene.plan().changes if each.reasons}
+    assert "the last rollout was not seen to serve → it is" in reasons["web-app"]
+    shop.deploy()
+    assert states(shop) == [("2", "serving"), ("1", "old")]
+    assert shop.scene.plan().is_noop
+
+
+def test_what_has_to_do_with_the_site_alone_starts_no_container_anew(
+    rehearsal: AzureRehearsal, own: Path, tmp_path: Path
+) -> None:
+    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
+    shop.deploy()
+    shop.project = replace(shop.project, app=replace(shop.project.app, health="/ready"))
+    reasons = {each.resource.kind: each.reasons for each in shop.scene.plan().changes if each.reasons}
+    assert reasons["web-app"] == ("health check path /health → /ready",)
+    shop.deploy()
+    assert shop.count(SWAP) == 0
+    assert states(shop) == [("1", "serving")]
+
+
+def test_stopped_is_not_gone(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
+    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state")
+    first = shop.deploy().out
+    assert isinstance(first, Address)
+    service = shop.scene.service
+    assert service.stop()
+    assert not service.stop()
+    assert service.url() is None
+    assert service.instances() == ()
+    again = shop.deploy()
+    assert isinstance(again.out, Address)
+    assert again.out.url == first.url == service.url()
+    assert {step.title for step in again.steps if step.action is Action.UPDATED} == {
+        "Run the web app",
+        "Answer at the URL",
+    }
+
+
+def test_the_number_of_instances_is_the_plans(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
+    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state")
+    shop.deploy()
+    shop.scene.service.scale(2, shop.scene.monitor)
+    assert len(shop.scene.service.instances()) == 2
+    assert shop.scene.plan().is_noop
+    fixed = on_webapp(rehearsal, shop.project, tmp_path / "state", instances=3)
+    reasons = {each.resource.kind: each.reasons for each in fixed.scene.plan().changes if each.reasons}
+    assert reasons == {"app-service-plan": ("instances 2 → 3",)}
