@@ -7,20 +7,21 @@ raise: `mldeploy.providers.kubernetes.errors.kubernetes_errors` translates them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import urllib3
+from websocket import WebSocket, WebSocketBadStatusException
 
 from mldeploy.providers.kubernetes.errors import Refusal
 from mldeploy.providers.kubernetes.reading import Document, rows, text
 from mldeploy.providers.kubernetes.sdk import (
     ApiClient,
     Configuration,
-    PortForward,
     WSClient,
-    portforward_call,
-    websocket_call,
+    create_websocket,
+    get_websocket_url,
 )
 from mldeploy.providers.kubernetes.types import POD, ObjectType, type_of
 
@@ -157,30 +158,24 @@ class Kube:
         """What a Pod has written. seconds: how long it may stay silent."""
         return self._open("get pods/log", POD.path(namespace, pod, "log"), query, seconds)
 
-    def forward(self, pod: str, namespace: str, port: int) -> PortForward:
-        """A connection to a Pod's port, through the API server."""
-        url, headers = self._request("GET", POD.path(namespace, pod, "portforward"), (("ports", str(port)),), JSON)
-        forward: PortForward = portforward_call(
-            self._client.configuration, "GET", url, headers=headers, query_params=[("ports", str(port))]
-        )
-        return forward
+    def forward(self, pod: str, namespace: str, port: int) -> WebSocket:
+        """A connection to a Pod's port, through the API server; the caller closes it."""
+        url, headers = self._websocket(POD.path(namespace, pod, "portforward"), (("ports", str(port)),))
+        with _upgraded("get pods/portforward"):
+            connection: WebSocket = create_websocket(self._client.configuration, url, headers)
+        return connection
 
     def execute(self, pod: str, namespace: str, container: str, command: Iterable[str], *, stdin: bool) -> WSClient:
-        """A command in a Pod's container, its streams in channels."""
+        """A command in a Pod's container, its streams in channels; the caller closes them."""
         words = tuple(("command", each) for each in command)
         streams = (("stdin", str(stdin).lower()), ("stdout", "true"), ("stderr", "true"), ("tty", "false"))
-        query = (("container", container), *words, *streams)
-        url, headers = self._request("GET", POD.path(namespace, pod, "exec"), query, JSON)
-        channels: WSClient = websocket_call(
-            self._client.configuration,
-            "GET",
-            url,
-            headers=headers,
-            _preload_content=False,
-            capture_all=False,
-            binary=True,
-        )
-        return channels
+        url, headers = self._websocket(POD.path(namespace, pod, "exec"), (("container", container), *words, *streams))
+        with _upgraded("get pods/exec"):
+            return WSClient(self._client.configuration, url, headers, capture_all=False, binary=True)
+
+    def _websocket(self, path: str, query: Query) -> tuple[str, dict[str, str]]:
+        url, headers = self._request("GET", path, query, JSON)
+        return str(get_websocket_url(url)), headers
 
     def _request(self, method: str, path: str, query: Query, content: str) -> tuple[str, dict[str, str]]:
         """The URL, and the headers with the credentials as they are at this moment."""
@@ -224,6 +219,16 @@ class Kube:
         finally:
             answer.close()
         raise Refusal(action, answer.status, said)
+
+
+@contextmanager
+def _upgraded(action: str) -> Iterator[None]:
+    """A server that does not let us in says why, as for any other request."""
+    try:
+        yield
+    except WebSocketBadStatusException as error:
+        body = error.resp_body or b""
+        raise Refusal(action, error.status_code, body.decode(errors="replace")) from error
 
 
 def selecting(labels: Mapping[str, str]) -> Query:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import urllib3.exceptions as http
+from websocket import WebSocketException
 
 from mldeploy.core.errors import ExitCode, MldeployError, RefusedError
 from mldeploy.providers.kubernetes.reading import Document, number, rows, table, text
@@ -76,7 +77,7 @@ class Refusal(Exception):  # noqa: N818 - it becomes an error only where nobody 
 SAID_LENGTH = 600
 _MANAGER = re.compile(r'conflict with "(?P<manager>[^"]*)"')
 _DOWN = "Check that the cluster runs and can be reached from here (VPN, proxy), then run the command again: it resumes."
-_ANSWERS = (ConnectionError, TimeoutError, http.HTTPError, ssl.SSLError)
+_ANSWERS = (ConnectionError, TimeoutError, http.HTTPError, ssl.SSLError, WebSocketException)
 
 
 @contextmanager

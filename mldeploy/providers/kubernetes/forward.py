@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from websocket import ABNF, WebSocket, WebSocketException
+
 from mldeploy.providers.kubernetes.api import Kube
-from mldeploy.providers.kubernetes.sdk import ApiException
+from mldeploy.providers.kubernetes.errors import Refusal
 
 HERE = "127.0.0.1"
 CHUNK = 65536
+DATA = 0
+"""The channel of a port's data; the next one is that of its errors."""
 LOOK_SECONDS = 0.2
-_BROKEN = (OSError, ValueError, ApiException)
+_BROKEN = (OSError, ValueError, WebSocketException, Refusal)
 """What either end raises once it is closed; the client sees that its connection ends."""
 
 
@@ -50,20 +55,45 @@ def _keep(door: socket.socket, ended: threading.Event, kube: Kube, pod: str, nam
 
 def _serve(client: socket.socket, ended: threading.Event, kube: Kube, pod: str, namespace: str, port: int) -> None:
     with client, suppress(*_BROKEN):
-        forward = kube.forward(pod, namespace, port)
+        there = kube.forward(pod, namespace, port)
         try:
-            _pump(client, forward.socket(port), ended)
+            _pump(client, there, ended)
         finally:
-            forward.close()
+            there.shutdown()
 
 
-def _pump(one: socket.socket, other: socket.socket, ended: threading.Event) -> None:
+def _pump(client: socket.socket, there: WebSocket, ended: threading.Event) -> None:
     """Pass on what comes from either side, until one of them has said all."""
-    ways = {one: other, other: one}
-    while not ended.is_set():
-        ready, _, _ = select.select([one, other], [], [], LOOK_SECONDS)
-        for source in ready:
-            data = source.recv(CHUNK)
+    opened: set[int] = set()
+    while not ended.is_set() and there.sock is not None:
+        ready, _, _ = select.select([client, there.sock], [], [], 0 if _has_more(there) else LOOK_SECONDS)
+        if client in ready:
+            data = client.recv(CHUNK)
             if not data:
                 return
-            ways[source].sendall(data)
+            there.send(bytes([DATA]) + data, ABNF.OPCODE_BINARY)
+        while there.sock in ready or _has_more(there):
+            ready = []
+            if not _received(client, there, opened):
+                return
+
+
+def _received(client: socket.socket, there: WebSocket, opened: set[int]) -> bool:
+    """Pass one frame on; False after the last one. Each channel begins with a frame that repeats the port's number."""
+    code, frame = there.recv_data_frame(control_frame=True)
+    if code == ABNF.OPCODE_CLOSE:
+        return False
+    if code != ABNF.OPCODE_BINARY or not frame.data:
+        return True
+    channel, data = frame.data[0], frame.data[1:]
+    if channel not in opened:
+        opened.add(channel)
+        return True
+    if channel == DATA:
+        client.sendall(data)
+    return bool(channel == DATA)  # the other one says why there is no connection
+
+
+def _has_more(there: WebSocket) -> bool:
+    """TLS hands over whole records: the next frame may be here already, unseen by select."""
+    return isinstance(there.sock, ssl.SSLSocket) and bool(there.sock.pending())

@@ -32,7 +32,7 @@ with _without(_UNWANTED):
     from kubernetes.config.config_exception import ConfigException
     from kubernetes.config.incluster_config import load_incluster_config
     from kubernetes.config.kube_config import KubeConfigMerger, new_client_from_config
-    from kubernetes.stream.ws_client import PortForward, WSClient, portforward_call, websocket_call
+    from kubernetes.stream.ws_client import WSClient, create_websocket, get_websocket_url
 
 __all__ = [
     "ApiClient",
@@ -40,10 +40,9 @@ __all__ = [
     "ConfigException",
     "Configuration",
     "KubeConfigMerger",
-    "PortForward",
     "WSClient",
+    "create_websocket",
+    "get_websocket_url",
     "load_incluster_config",
     "new_client_from_config",
-    "portforward_call",
-    "websocket_call",
 ]

@@ -51,9 +51,13 @@ class Selection:
 
 @dataclass(frozen=True)
 class _News:
-    """What one follower saw. everything: all objects, instead of one that has changed. error: it cannot go on."""
+    """What one follower saw. everything: all objects, instead of one that has changed. error: it cannot go on.
+
+    follows: its watch has begun, so from now on no change is missed.
+    """
 
     selection: Selection
+    follows: bool = False
     everything: tuple[Document, ...] | None = None
     changed: Document | None = None
     gone: bool = False
@@ -66,7 +70,8 @@ class Watch:
     def __init__(self, kube: Kube, selections: tuple[Selection, ...]) -> None:
         self._news: queue.SimpleQueue[_News] = queue.SimpleQueue()
         self._followers = [_Follower(kube, each, self._news) for each in selections]
-        self._known: dict[Selection, dict[str, Document] | None] = dict.fromkeys(selections)
+        self._known: dict[Selection, dict[str, Document]] = {each: {} for each in selections}
+        self._following: set[Selection] = set()
 
     def __enter__(self) -> Self:
         for each in self._followers:
@@ -80,7 +85,7 @@ class Watch:
             each.join(JOIN_SECONDS)
 
     def rounds(self, monitor: Monitor, within: float) -> Iterator[float]:
-        """Yield the seconds waited, once everything has been listed and then at each change, until `within` is over.
+        """Yield the seconds waited, once everything is followed and then at each change, until `within` is over.
 
         Raises CancelledError on a stop, and what a follower could not go on with.
         """
@@ -91,26 +96,26 @@ class Watch:
                 self._take(self._news.get(timeout=max(0.0, min(TICK_SECONDS, within - waited))))
                 while True:  # what has come meanwhile belongs to the same look
                     self._take(self._news.get_nowait())
-            if all(each is not None for each in self._known.values()):
+            if len(self._following) == len(self._known):
                 yield time.monotonic() - began
 
     def seen(self, selection: Selection) -> tuple[Document, ...]:
         """The selection's objects as they are known now."""
-        return tuple((self._known[selection] or {}).values())
+        return tuple(self._known[selection].values())
 
     def _take(self, news: _News) -> None:
         if news.error is not None:
             raise news.error
+        if news.follows:
+            self._following.add(news.selection)
         if news.everything is not None:
             self._known[news.selection] = {uid_of(each): each for each in news.everything}
-            return
-        known = self._known[news.selection]
-        if known is None or news.changed is None:
+        if news.changed is None:
             return
         if news.gone:
-            known.pop(uid_of(news.changed), None)
+            self._known[news.selection].pop(uid_of(news.changed), None)
         else:
-            known[uid_of(news.changed)] = news.changed
+            self._known[news.selection][uid_of(news.changed)] = news.changed
 
 
 class _Follower(threading.Thread):
@@ -163,6 +168,7 @@ class _Follower(threading.Thread):
             self._version = listing.version
             self._news.put(_News(selection, everything=listing.items))
         answer = self._kube.watch(selection.kind, selection.namespace, selection.query, self._version)
+        self._news.put(_News(selection, follows=True))
         with self._mutex:
             self._answer = answer
             stopped = self._ended.is_set()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Never
 
 from mldeploy.core.errors import RefusedError
+from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.kubernetes.api import Kube
@@ -84,6 +85,7 @@ def checked(kube: Kube, owner: Owner, kind: ObjectType, name: str, namespace: st
     """
     found = kube.get(kind, name, namespace)
     if found is not None and living(found) is None:
+        monitor.progress(Progress("", f"waiting until the {kind.kind.lower()} that is on its way out is gone"))
         until_gone(kube, monitor, kind, name, namespace, uid_of(found))
         found = None
     if found is not None and not owner.owns(found):

@@ -1,0 +1,68 @@
+"""A cluster on paper, a real registry, and nobody's kubeconfig."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mldeploy.image.engine import Engine
+from mldeploy.rehearsal.registry.program import RegistryProgram
+from tests.aws.tiny import build, tiny_app
+from tests.kubernetes.paper.server import Paper
+from tests.rehearsal.available import require_registry
+
+
+def address(part: int) -> str:
+    """One of this machine's own, which no other process of the test run has."""
+    number = os.getpid()
+    return f"127.{part}.{number >> 8 & 0xFF}.{number % 253 + 1}"
+
+
+@pytest.fixture(autouse=True)
+def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever runs the tests may well have a cluster."""
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kube" / "config"))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Its address. Anybody may push there."""
+    require_registry()
+    place = f"{address(88)}:5000"
+    program = RegistryProgram(tmp_path_factory.mktemp("registry"), place)
+    yield place
+    program.close()
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Iterator[Paper]:
+    """One for each process of the test run."""
+    paper = Paper(tmp_path_factory.mktemp("paper"), address(89), registry)
+    yield paper
+    paper.close()
+
+
+@pytest.fixture
+def paper(running: Paper) -> Iterator[Paper]:
+    """With nothing on it."""
+    running.reset()
+    yield running
+    running.reset()
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return Engine.connect()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Path]:
+    """A folder with an app whose image is built already."""
+    place = tmp_path_factory.mktemp("tiny")
+    with tiny_app(place / "app", engine) as folder:
+        build(folder, engine, place / "state")
+        yield folder
