@@ -36,8 +36,10 @@ class Loop:
         self._thread.start()
 
     def stop(self) -> None:
-        """Return once nobody acts any more."""
+        """Return once nobody acts any more. May come before `start`."""
         self._ended.set()
+        if self._thread.ident is None:
+            return
         with self._store.changed:
             self._store.changed.notify_all()
         self._thread.join(10)
