@@ -50,7 +50,7 @@ class Rollout:
     def create(self, spec: SiteSpec, region: str) -> Site:
         """The first version. Raises VerdictError if it cannot serve; the site stays, and says why."""
         entry = following((), spec.digest, spec.port)
-        start = self._start(self.place, beside=False)
+        start = self.starting(self.place, beside=False)
         self._write(self.place, spec, region, entry)
         return self._watched(start, entry)
 
@@ -72,7 +72,7 @@ class Rollout:
         """
         if not self.settings.tier.slots:
             return self._in_place(was, was.spec)
-        start, entry = self._start(self.place, beside=False), self._entry(was, was.spec)
+        start, entry = self.starting(self.place, beside=False), self._entry(was, was.spec)
         if start.asked(was.url) is not None:
             return self._in_place(was, was.spec)
         site = self._watched(start, entry)
@@ -81,13 +81,13 @@ class Rollout:
 
     def _adjusted(self, was: Site, spec: SiteSpec) -> Site:
         """What has to do with the site alone: no container is started anew."""
-        start, entry = self._start(self.place, beside=False), self._entry(was, spec)
+        start, entry = self.starting(self.place, beside=False), self._entry(was, spec)
         self._write(self.place, spec, was.region, entry, was)
         return self._watched(start, entry)
 
     def _in_place(self, was: Site, spec: SiteSpec) -> tuple[Site, float]:
         entry = self._entry(was, spec)
-        start = self._start(self.place, beside=not was.is_stopped)
+        start = self.starting(self.place, beside=not was.is_stopped)
         with GapMeter(was.url, self.project.app.health, self.cloud.account.verify, ASK_EVERY) as gap:
             self._write(self.place, spec, was.region, entry, was)
             self._renew(was, spec)
@@ -110,12 +110,12 @@ class Rollout:
         sites.note(self.cloud, self.monitor, was, entry)
         sites.remove_slot(self.cloud, staging)
         with self._slot(staging), self._noted(entry):
-            start = self._start(staging, beside=False)
+            start = self.starting(staging, beside=False)
             self.monitor.progress(Progress("", "the new version starts in the staging slot"))
             self._write(staging, spec, was.region, None)
             start.watch(self._site(staging).url)
             self._swap(staging, spec)
-            start = self._start(self.place, beside=False)
+            start = self.starting(self.place, beside=False)
             start.watch(was.url)
         return self._note(entry.become(State.SERVED))
 
@@ -171,7 +171,7 @@ class Rollout:
             return
         fails = f"the new version does not serve ({failure.cause})"
         self.monitor.note(f"{was.host}: {fails}; the one before it is put back", warning=True)
-        start = replace(self, golden=None)._start(self.place, beside=False)
+        start = replace(self, golden=None).starting(self.place, beside=False)
         try:
             wanted = request(was.spec, was.region, self._site(self.place).tags)
             sites.write(self.cloud, self.monitor, self.place, wanted)
@@ -199,7 +199,7 @@ class Rollout:
             sites.note(self.cloud, self.monitor, site, entry)
         return replace(site, tags={**site.tags, entry.tag: entry.value})
 
-    def _start(self, place: Place, *, beside: bool) -> Start:
+    def starting(self, place: Place, *, beside: bool) -> Start:
         return Start(self.cloud, self.project, self.settings, place, self.monitor, self.golden, beside)
 
     def _site(self, place: Place) -> Site:
