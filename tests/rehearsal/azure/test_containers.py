@@ -70,8 +70,8 @@ def test_the_old_one_answers_until_the_new_one_does(estate: Estate) -> None:
         ("echo no model; exit 3", {}, ["no model", "exit code: 3.", "has exited, failing site start"]),
         (
             f"exec python3 -m http.server {PORT + 1}",
-            {"WEBSITES_CONTAINER_START_TIME_LIMIT": "20"},
-            [f"didn't respond to HTTP pings on port: {PORT}", "expected time limit of 20s."],
+            {"WEBSITES_CONTAINER_START_TIME_LIMIT": "3"},
+            [f"didn't respond to HTTP pings on port: {PORT}", "expected time limit of 3s."],
         ),
     ],
     ids=["exits", "listens elsewhere"],

@@ -19,8 +19,8 @@ _DOCKER = "DOCKER|"
 _PORT = 80
 _LIMIT, _LIMITS = 230, (0, 1800)
 """Seconds that a container has to answer, by default and at most. Standard: "Configure a custom container"."""
-_HASTE = 10
-"""A rehearsal is so much faster than Azure: limits, too, are so much shorter."""
+_HASTE, _LEAST = 10, 15
+"""A rehearsal is so much faster than Azure: limits, too, are so much shorter, but not shorter than so many seconds."""
 _REFERENCE = re.compile(r"@Microsoft\.KeyVault\((?P<what>[^)]*)\)")
 
 
@@ -53,7 +53,7 @@ def wanted(stage: Stage, site: Resource, config: Mapping[str, Any], settings: Ma
     return Wanted(
         image=image,
         port=port,
-        limit=seconds / _HASTE * max(stage.pace, 1),
+        limit=min(seconds, max(_LEAST, seconds / _HASTE * max(stage.pace, 1))),
         told_limit=seconds,
         count=plan_of(stage.account, site).body["sku"]["capacity"],
         launch=_launch(stage, site, image, _environment(stage.account, site, settings, port), config),
