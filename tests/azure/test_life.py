@@ -12,7 +12,7 @@ from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.provider import provider
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
-from mldeploy.testing.life import Living
+from mldeploy.testing.life import Lived, Living
 from mldeploy.testing.load import Gapless
 from mldeploy.testing.sample import ROUTE, SampleApp, sample_app
 from tests.azure.stage import AzureStage
@@ -25,10 +25,8 @@ def staged(rehearsal: AzureRehearsal, **settings: object) -> AzureStage[WebappCl
     return AzureStage(provider, WebappSettings.model_validate(settings), rehearsal, strangers)
 
 
-class OnAppService(Living):
+class OnAppService(Lived):
     """Sites answer HTTPS, certified by the rehearsal's authority. A container has no memory limit of its own."""
-
-    sized = False
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -46,8 +44,10 @@ class OnAppService(Living):
 
 
 @pytest.mark.engine
-class TestInPlace(OnAppService):
+class TestInPlace(OnAppService, Living):
     """A size without slots."""
+
+    sized = False
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -63,3 +63,11 @@ class TestThroughASlot(OnAppService, Gapless):
     @classmethod
     def stage(cls, alive_for_all: AzureRehearsal) -> AzureStage[WebappCloud, WebappSettings]:
         return staged(alive_for_all, sku="S1")
+
+
+@pytest.mark.engine
+@pytest.mark.exhaustive
+class TestALifeThroughASlot(TestThroughASlot, Living):
+    """What goes for the others goes there, too."""
+
+    sized = False
