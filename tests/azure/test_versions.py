@@ -144,3 +144,30 @@ def test_the_number_of_instances_is_the_plans(rehearsal: AzureRehearsal, own: Pa
     fixed = on_webapp(rehearsal, shop.project, tmp_path / "state", instances=3)
     reasons = {each.resource.kind: each.reasons for each in fixed.scene.plan().changes if each.reasons}
     assert reasons == {"app-service-plan": ("instances 2 → 3",)}
+
+
+def test_the_first_version_of_all_may_be_the_wrong_one(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
+    wrong = golden(project_of(own), tmp_path / "golden.json", {"prediction": 1})
+    shop = on_webapp(rehearsal, wrong, tmp_path / "state", sku="S1")
+    assert isinstance(shop.fail(), VerdictError)
+    assert states(shop) == [("1", "failed")]
+    shop.project = project_of(own)
+    shop.deploy()
+    assert states(shop) == [("2", "serving"), ("1", "failed")]
+    shop.scene.destroy()
+    assert rehearsal.contents() == ()
+
+
+def test_a_secret_that_key_vault_does_not_hand_out_is_named(
+    rehearsal: AzureRehearsal, own: Path, tmp_path: Path
+) -> None:
+    uri = "https://shop.vault.azure.net/secrets/api-key"
+    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", secrets={"API_KEY": uri})
+    verdict = shop.fail()
+    assert isinstance(verdict, VerdictError)
+    assert "the secret of the variable API_KEY cannot be read from Key Vault" in verdict.cause
+    assert "Key Vault Secrets User" in verdict.todo
+    rehearsal.keep_secret(uri, "s3cr3t-value")
+    assert isinstance(shop.deploy().out, Address)
+    written = [path.read_text() for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert not any("s3cr3t-value" in text for text in written)
