@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mldeploy.config.secret import Secret
@@ -44,7 +49,7 @@ def kube_of(identity: Identity, cluster: Found) -> Kube:
     """Makes no call, unless the token has to be renewed. It is renewed whenever it is about to end."""
     configuration = Configuration(host=f"https://{cluster.address}")
     if cluster.ca:
-        configuration.ca_cert_data = cluster.ca
+        configuration.ssl_ca_cert = _file(cluster.ca)
 
     def refresh(asked: Configuration) -> None:
         asked.api_key[HEADER] = _bearer(identity)
@@ -52,6 +57,16 @@ def kube_of(identity: Identity, cluster: Found) -> Kube:
     configuration.refresh_api_key_hook = refresh  # type: ignore[assignment]  # its type is that of None
     refresh(configuration)  # without a key there the SDK never asks for one
     return Kube(TokenClient(prepare(configuration), identity))
+
+
+@cache
+def _file(ca: str) -> str:
+    """Where a CA stands as long as this process lives: the SDK's websockets take it from a file alone."""
+    handle, path = tempfile.mkstemp(prefix="mldeploy-", suffix=".pem")
+    with os.fdopen(handle, "w") as file:
+        file.write(ca)
+    atexit.register(Path(path).unlink, missing_ok=True)
+    return path
 
 
 def _bearer(identity: Identity) -> str:
