@@ -72,6 +72,19 @@ def test_no_rollback_leaves_what_fails_in_place(rehearsal: AzureRehearsal, own: 
     assert shop.scene.service.instances()[0].image != image
 
 
+@pytest.mark.parametrize("kind", [Kind.THROTTLE, Kind.ERROR])
+def test_a_swap_that_is_refused_for_now_is_sent_again(
+    rehearsal: AzureRehearsal, own: Path, tmp_path: Path, kind: Kind
+) -> None:
+    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
+    shop.deploy()
+    change(shop, own)
+    rehearsal.faults.order(Fault(kind, SWAP))
+    shop.deploy()
+    assert shop.count(SWAP) == 2
+    assert states(shop) == [("2", "serving"), ("1", "old")]
+
+
 def test_a_swap_whose_answer_is_lost_is_not_sent_twice(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
     """Twice would be back again."""
     shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-
-from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
-from azure.mgmt.web.models import CsmSlotEntity
 
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
@@ -17,7 +13,6 @@ from mldeploy.core.monitor import Monitor
 from mldeploy.image.client import GoldenRow
 from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.azure.errors import AzureError
-from mldeploy.providers.azure.waiting import finish
 from mldeploy.providers.azure.webapp import sites
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.history import Entry, State, following, of_image, tagged
@@ -25,6 +20,7 @@ from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.providers.azure.webapp.site_spec import SiteSpec, request
 from mldeploy.providers.azure.webapp.sites import Place, Site
 from mldeploy.providers.azure.webapp.start import Start
+from mldeploy.providers.azure.webapp.swapping import swap
 from mldeploy.providers.azure.webapp.tags import belonging
 from mldeploy.providers.errors import NotRestoredError
 from mldeploy.providers.gap import GapMeter
@@ -114,9 +110,12 @@ class Rollout:
             self.monitor.progress(Progress("", "the new version starts in the staging slot"))
             self._write(staging, spec, was.region, None)
             start.watch(self._site(staging).url)
-            self._swap(staging, spec)
-            start = self.starting(self.place, beside=False)
-            start.watch(was.url)
+            swap(self.cloud, self.monitor, self.place, spec.image)
+            try:
+                self.starting(self.place, beside=False).watch(was.url)
+            except VerdictError:
+                swap(self.cloud, self.monitor, self.place, was.spec.image)
+                raise
         return self._note(entry.become(State.SERVED))
 
     @contextmanager
@@ -137,24 +136,6 @@ class Rollout:
         except VerdictError:
             self._note(entry.become(State.FAILED))
             raise
-
-    def _swap(self, staging: Place, spec: SiteSpec) -> None:
-        """Twice would be back again: if the answer is lost, the site is asked whether it was done."""
-        self.monitor.progress(Progress("", "the two versions are swapped"))
-        wanted = CsmSlotEntity(target_slot=staging.slot, preserve_vnet=True)
-        begin = partial(
-            self.cloud.web.web_apps.begin_swap_slot_with_production,
-            self.place.group,
-            self.place.site,
-            wanted,
-            retry_total=0,
-            retry_on_methods=frozenset({"GET"}),
-        )
-        try:
-            finish(self.monitor, str(self.place), begin)
-        except (ServiceRequestError, ServiceResponseError, HttpResponseError):
-            if self._site(self.place).spec.image != spec.image:
-                raise
 
     def _watched(self, start: Start, entry: Entry) -> Site:
         site = self._site(self.place)
