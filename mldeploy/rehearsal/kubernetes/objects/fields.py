@@ -76,7 +76,7 @@ def _merged_lists(schema: Schema, live: list[Any], applied: list[Any]) -> list[A
 def without(schema: Schema, value: Any, paths: Iterable[Path]) -> Any:
     """A copy that lacks these fields, and what is empty for that reason."""
     made = copy.deepcopy(value)
-    for path in sorted(paths, key=len, reverse=True):
+    for path in sorted(paths, key=len):  # an item of a list goes while it still has what it is known by
         _remove(schema, made, path)
     return made
 

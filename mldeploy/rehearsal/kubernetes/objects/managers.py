@@ -129,12 +129,18 @@ def applied(resource: Resource, live: Object | None, sent: Object, manager: Mana
         entries[other] = replace(entries[other], fields=entries[other].fields - paths)
     kept = frozenset[Path]().union(*(each.fields for each in entries.values()), mine)
     left = (previous.fields if previous else frozenset[Path]()) - kept
-    base = without(schema, live, {path for path in left if not _is_above(path, kept)}) if live else {}
+    base = without(schema, live, {_highest(path, kept) for path in left if not _is_above(path, kept)}) if live else {}
     made: Object = merged(schema, base, sent)
     same = previous is not None and previous.fields == mine.keys() and previous.version == resource.api_version
     when = previous.time if same and previous else now()
     entries[manager] = Managed(manager, frozenset(mine), resource.api_version, when)
     return _with(made, entries.values())
+
+
+def _highest(path: Path, kept: frozenset[Path]) -> Path:
+    """What goes with a field: all that it is in, with what was filled in there, as far as nobody has anything in it."""
+    lengths = range(min(2, len(path)), len(path))
+    return next((path[:each] for each in lengths if not _is_above(path[:each], kept)), path)
 
 
 def _is_above(path: Path, others: Iterable[Path]) -> bool:
