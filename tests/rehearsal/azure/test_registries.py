@@ -12,7 +12,7 @@ from docker.errors import APIError
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.azure import Fault, Kind
 from tests.rehearsal.azure.clients import Clients
-from tests.rehearsal.azure.estate import GROUP, PLACE, REGISTRY, USER, assign, group_in, push, registry_in
+from tests.rehearsal.azure.estate import ACR_PULL, GROUP, PLACE, REGISTRY, USER, assign, group_in, push, registry_in
 from tests.rehearsal.azure.refusals import refused
 
 pytestmark = pytest.mark.engine
@@ -126,6 +126,9 @@ def test_what_came_to_a_registry_is_written_down(azure: Clients, engine: Engine,
 
 def test_a_role_is_assigned_once(azure: Clients) -> None:
     registry = registry_in(azure)
+    (definition,) = azure.roles.role_definitions.list(registry.id, filter="roleName eq 'AcrPull'")
+    assert definition.name == ACR_PULL
+    assert [each.actions for each in azure.roles.permissions.list_for_resource_group(GROUP)] == [["*"]]
     identities = azure.identities.user_assigned_identities
     identity: Any = identities.create_or_update(GROUP, "shop-identity", {"location": PLACE})
     made = assign(azure, registry.id, identity.principal_id)

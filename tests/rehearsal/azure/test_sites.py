@@ -95,6 +95,19 @@ def test_settings_are_replaced_as_a_whole_and_configuration_is_merged(azure: Cli
     assert (config.always_on, config.health_check_path) == (True, "/health")
 
 
+def test_logging_is_configured_in_a_place_of_its_own_too(azure: Clients, estate: Estate) -> None:
+    estate.up(estate.deploy(http_logging_enabled=False))
+    apps = azure.web.web_apps
+    logs: Any = {"properties": {"httpLogs": {"fileSystem": {"enabled": True, "retentionInMb": 50}}}}
+    apps.update_diagnostic_logs_config(GROUP, SITE, logs)
+    config = apps.get_configuration(GROUP, SITE).properties
+    assert config is not None
+    assert (config.http_logging_enabled, config.logs_directory_size_limit) == (True, 50)
+    user = apps.begin_list_publishing_credentials(GROUP, SITE).result().properties
+    assert user is not None
+    assert user.publishing_user_name == f"${SITE}"
+
+
 def starts(estate: Estate) -> int:
     return estate.log().count("Pulling image")
 
