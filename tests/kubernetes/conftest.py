@@ -61,8 +61,10 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Path]:
-    """A folder with an app whose image is built already."""
+    """A folder with an app whose image is built already, and does not run as root: no cluster would let it."""
     place = tmp_path_factory.mktemp("tiny")
     with tiny_app(place / "app", engine) as folder:
+        recipe = folder / "Dockerfile"
+        recipe.write_text(f"{recipe.read_text()}USER 10001\n")
         build(folder, engine, place / "state")
         yield folder

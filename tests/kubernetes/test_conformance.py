@@ -1,30 +1,39 @@
-"""The target `kubernetes` passes what every provider must pass."""
+"""The target `kubernetes` passes what every provider must pass; its pods answer without a container behind them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mldeploy.config.settings import Project
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
+from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
 from mldeploy.testing.suite import Conformance
 from tests.aws.tiny import project_of
-from tests.kubernetes.paper.server import Paper
-from tests.kubernetes.stage import PaperStage
+from tests.kubernetes.stand_in import StandIn
+from tests.rehearsal.available import require_registry
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
+    """One for each process of the test run."""
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place", containers=False) as rehearsal:
+        yield rehearsal
 
 
 @pytest.mark.engine
 class TestKubernetes(Conformance):
-    """In a namespace of the app's own, with autoscaling, and without an address from outside."""
+    """In a namespace of the app's own, with autoscaling, at an address from outside."""
 
-    few = 5
+    few = 3
 
     @pytest.fixture(scope="class")
     @classmethod
-    def stage(cls, running: Paper, tiny: Path) -> PaperStage:
-        settings = KubernetesSettings.model_validate({"ingress": "cluster-ip", "max": 2})
-        return PaperStage(settings, running, project_of(tiny).app.name)
+    def stage(cls, quick: KubernetesRehearsal) -> StandIn:
+        return StandIn(KubernetesSettings.model_validate({"max": 2}), quick)
 
     @pytest.fixture(scope="class")
     @classmethod

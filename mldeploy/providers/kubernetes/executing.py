@@ -34,6 +34,7 @@ def execute(kube: Kube, pod: str, namespace: str, command: Sequence[str], stream
         return _status(pod, bytes(channels.read_channel(ENDED)).decode(errors="replace"))
     finally:
         channels.close()
+        channels.sock.shutdown()  # the library leaves the socket open where the other side has said farewell first
 
 
 def _pass_on(channels: WSClient, streams: Streams) -> None:
