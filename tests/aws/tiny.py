@@ -32,7 +32,7 @@ def tiny_app(folder: Path, engine: Engine) -> Iterator[Path]:
     folder.mkdir()
     (folder / "app.py").write_text("app = None\n")
     (folder / "requirements.txt").write_text("")
-    (folder / "Dockerfile").write_text(f"FROM {base}:1\nCOPY app.py /app.py\n")
+    (folder / "Dockerfile").write_text(f"FROM {base}:1\nCOPY app.py /app.py\nUSER 10001\n")
     (folder / "mldeploy.toml").write_text(
         f'[app]\nname = "{name}"\nmodels = []\n\n[build]\ndockerfile = "Dockerfile"\nbuilder = "classic"\n'
     )
