@@ -70,7 +70,7 @@ def tiny(mldeploy: Command, name: str, port: int, client: Any) -> Iterator[Comma
     (mldeploy.folder / "answer.txt").write_text("one\n")
     (mldeploy.folder / "golden.json").write_text(json.dumps(GOLDEN))
     with (mldeploy.folder / "mldeploy.toml").open("a") as toml:
-        toml.write(f'[check]\ngolden = "golden.json"\n[target.local]\nport = {port}\n')
+        toml.write(f'predict_table = "/predict"\n[check]\ngolden = "golden.json"\n[target.local]\nport = {port}\n')
     if config_file().exists():
         own = mldeploy.home / "config" / "mldeploy"
         own.mkdir(parents=True)
@@ -173,7 +173,8 @@ def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
     assert tiny("stop", "--json").document["stopped"] is True
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{url}/health", timeout=10)
-    assert tiny("status", "--json").document["url"] is None
+    stopped = tiny("status", "--json").document
+    assert (stopped["url"], [each["health"] for each in stopped["instances"]]) == (None, [""])  # type: ignore[attr-defined]
     assert actions(tiny, "deploy")["container"] == "updated"
     assert requests.get(f"{url}/health", timeout=10).status_code == 200
 

@@ -106,7 +106,9 @@ class LocalService:
 
     def _health(self, container: Container) -> str:
         """The engine looks only now and then, and not at all into an image without a HEALTHCHECK."""
-        if not container.running or container.health in ("healthy", "unhealthy"):
+        if not container.running:  # the engine remembers how it was last
+            return ""
+        if container.health in ("healthy", "unhealthy"):
             return container.health
         return (container.health or "unhealthy") if answer_drift(container, self.health) else "healthy"
 
