@@ -72,7 +72,7 @@ def test_no_rollback_leaves_what_fails_in_place(rehearsal: AzureRehearsal, own: 
     assert shop.scene.service.instances()[0].image != image
 
 
-@pytest.mark.parametrize("kind", [Kind.THROTTLE, Kind.ERROR])
+@pytest.mark.parametrize("kind", [Kind.THROTTLE, pytest.param(Kind.ERROR, marks=pytest.mark.exhaustive)])
 def test_a_swap_that_is_refused_for_now_is_sent_again(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path, kind: Kind
 ) -> None:
