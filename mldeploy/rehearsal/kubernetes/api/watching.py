@@ -40,6 +40,7 @@ class Watch:
 
 def events(store: Store, watch: Watch) -> Iterator[bytes]:
     """The lines; it ends after its time, or once what it has not yet told is forgotten."""
+    yield b""  # the answer begins at once, also where there is nothing to tell yet
     end, era = time.monotonic() + min(watch.seconds or _LONGEST, _LONGEST), store.era
     told = int(watch.version or 0)
     if told == 0:
