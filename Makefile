@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # Hundreds of programs are started here, and each would be compiled anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup python engine base-image registry wrk browser demo test test-all lint format bench lock clean
+.PHONY: help setup python engine base-image registry wrk browser demo test test-all test-live lint format bench lock clean
 
 PYTHON := .venv/bin/python
 BIN := .venv/bin
@@ -45,6 +45,9 @@ test: setup registry browser ## run the tests (under 15 minutes)
 
 test-all: setup registry browser ## run every test, the long ones too
 	$(PYTEST)
+
+test-live: setup ## hold the target kubernetes against a real cluster: CONTEXT=name REGISTRY=host/path
+	MLDEPLOY_LIVE_CONTEXT=$(CONTEXT) MLDEPLOY_LIVE_REGISTRY=$(REGISTRY) $(PYTHON) -m pytest tests/live -m "not exhaustive"
 
 lint: python ## check style, types, layers, the generated documents and the pins
 	$(BIN)/ruff check

@@ -88,7 +88,7 @@ class Paper:
         self.app = App()
         self._authority = Authority(folder)
         self._address, self._registry = address, registry
-        self._door = _Door(self._answer, _Words(self), self.ledger)
+        self._door = Door(self._answer, _Words(self), self.ledger)
         self.up()
 
     @property
@@ -156,9 +156,9 @@ class Paper:
         try:
             found = self._done(asked)
         except Refused as refused:
-            return _json(refused.document, refused.status)(environ, start)
-        answer = found if isinstance(found, Response) else _json(found, 200)
-        return answer(environ, start)
+            return answer(refused.document, refused.status)(environ, start)
+        made = found if isinstance(found, Response) else answer(found, 200)
+        return made(environ, start)
 
     def _done(self, asked: Asked) -> Object | Response:
         if asked.path == "/version":
@@ -268,7 +268,7 @@ class _Words:
     def turned_away(self, asked: Asked) -> Application | None:
         if asked.authorization.removeprefix("Bearer ") in self._paper.tokens:
             return None
-        return _json(Refused(401, "Unauthorized", "Unauthorized").document, 401)
+        return answer(Refused(401, "Unauthorized", "Unauthorized").document, 401)
 
     def refusal(self, kind: Kind, asked: Asked) -> Application:
         status, reason = {
@@ -277,10 +277,10 @@ class _Words:
             Kind.DENIED: (403, "Forbidden"),
         }[kind]
         said = f'User "paper" cannot {asked.action}' if kind is Kind.DENIED else reason
-        return _json(Refused(status, reason, said).document, status)
+        return answer(Refused(status, reason, said).document, status)
 
 
-class _Door(FrontDoor[Asked]):
+class Door(FrontDoor[Asked]):
     """A watch whose answer is lost is one that nobody answers: it has no effect that could come first."""
 
     def _strike(self, asked, strike, environ, start):  # type: ignore[no-untyped-def]  # as its parent's
@@ -337,5 +337,6 @@ def _merged(live: Object, patch: Object) -> Object:
     return made
 
 
-def _json(document: Object, status: int) -> Response:
+def answer(document: Object, status: int) -> Response:
+    """A document as an answer."""
     return Response(json.dumps(document), status, mimetype="application/json")

@@ -1,0 +1,125 @@
+"""The conformance suite on a real cluster: `make test-live CONTEXT=name REGISTRY=host/path`.
+
+It works in a namespace of its own, with the example app, and removes both. REGISTRY is where the cluster pulls from.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from mldeploy.config.endpoints import PUBLIC, Endpoints
+from mldeploy.config.settings import Project
+from mldeploy.core.events import ignore
+from mldeploy.core.monitor import Cancel, Monitor
+from mldeploy.core.step import Key, Resource
+from mldeploy.image.engine import Engine
+from mldeploy.providers.base import Provider
+from mldeploy.providers.kubernetes.api import Kube
+from mldeploy.providers.kubernetes.cloud import KubernetesCloud
+from mldeploy.providers.kubernetes.kubeconfig import enter
+from mldeploy.providers.kubernetes.provider import provider as kubernetes
+from mldeploy.providers.kubernetes.reading import name_of, uid_of
+from mldeploy.providers.kubernetes.settings import KubernetesSettings
+from mldeploy.providers.kubernetes.types import (
+    AUTOSCALER,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    NAMESPACE,
+    SECRET,
+    SERVICE,
+)
+from mldeploy.providers.kubernetes.waiting import until_gone
+from mldeploy.rehearsal.door.faults import Fault
+from mldeploy.testing.stage import Call, Strike
+from mldeploy.testing.suite import Conformance
+from tests.aws.stage import KINDS
+from tests.aws.tiny import build, project_of
+from tests.kubernetes.conftest import address
+from tests.live.proxy import Proxy
+
+CONTEXT, REGISTRY = "MLDEPLOY_LIVE_CONTEXT", "MLDEPLOY_LIVE_REGISTRY"
+MADE = (CONFIG_MAP, SECRET, SERVICE, DEPLOYMENT, DISRUPTION_BUDGET, AUTOSCALER)
+EXAMPLE = Path(__file__).resolve().parents[2] / "example_app"
+
+
+@dataclass(frozen=True)
+class LiveStage:
+    """`mldeploy.testing.stage.Stage`."""
+
+    settings: KubernetesSettings
+    kube: Kube
+    proxy: Proxy
+
+    @property
+    def provider(self) -> Provider[KubernetesCloud, KubernetesSettings]:
+        return kubernetes
+
+    @property
+    def endpoints(self) -> Endpoints:
+        return self.proxy.endpoints
+
+    def reset(self) -> None:
+        found = self.kube.get(NAMESPACE, self.settings.namespace)
+        if found is not None:
+            self.kube.delete(NAMESPACE, name_of(found), uid=uid_of(found))
+            nobody = Monitor(Resource("namespace", Key(name_of(found))), ignore, Cancel())
+            until_gone(self.kube, nobody, NAMESPACE, name_of(found), "", uid_of(found))
+        self.proxy.ledger.forget()
+
+    def add_foreign(self) -> None:
+        """A real cluster is full of others' things; nothing is made for the sake of it."""
+
+    def contents(self) -> Sequence[str]:
+        space = self.settings.namespace
+        found = [f"{kind.kind} {name_of(each)}" for kind in MADE for each in self.kube.list(kind, space).items]
+        there = self.kube.get(NAMESPACE, space) is not None
+        return [*(each for each in found if "kube-root-ca" not in each), *([f"Namespace {space}"] if there else [])]
+
+    def calls(self) -> Sequence[Call]:
+        return [Call(call.action, call.writing) for call in self.proxy.ledger.calls]
+
+    def order(self, strike: Strike) -> None:
+        times = 0 if strike.always else 1
+        self.proxy.ledger.orders.add(Fault(KINDS[strike.blow], strike.action, strike.skip, times, strike.seconds))
+
+    def struck(self, within: float) -> bool:
+        return self.proxy.ledger.orders.struck(1, within) > 0
+
+    def relent(self) -> None:
+        self.proxy.ledger.orders.clear()
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(CONTEXT not in os.environ, reason="no cluster was named: make test-live CONTEXT=name")
+class TestLive(Conformance):
+    """A case is a whole deployment and its removal."""
+
+    few = 3
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStage]:
+        kube = enter(os.environ[CONTEXT], PUBLIC).kube
+        proxy = Proxy(kube, tmp_path_factory.mktemp("proxy"), address(87))
+        values = {"namespace": f"mldeploy-live-{uuid.uuid4().hex[:8]}", "ingress": "cluster-ip", "max": 2}
+        path = os.environ[REGISTRY]
+        stage = LiveStage(KubernetesSettings.model_validate({**values, "registry": path}), kube, proxy)
+        yield stage
+        stage.relent()
+        stage.reset()
+        proxy.close()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def project(cls, tmp_path_factory: pytest.TempPathFactory) -> Project:
+        """Its image is built already."""
+        build(EXAMPLE, Engine.connect(), tmp_path_factory.mktemp("state"))
+        project = project_of(EXAMPLE)
+        return replace(project, check=replace(project.check, golden=None))
