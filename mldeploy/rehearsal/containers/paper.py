@@ -35,6 +35,8 @@ class PaperHost:
             session.auth = (user, password)
             base = f"http://{registry}/v2/{name}"
             found = session.get(f"{base}/manifests/{reference or 'latest'}", headers={"Accept": MANIFESTS}, timeout=60)
+            if found.status_code == 401:
+                raise HostError(f'Get "{base}/manifests/{reference or "latest"}": no basic auth credentials')
             if not found.ok:
                 raise HostError(f"{image}: not found ({found.status_code})")
             manifest: Mapping[str, Any] = found.json()

@@ -53,6 +53,13 @@ def test_an_image_that_cannot_be_pulled_is_said_with_the_registrys_answer(cluste
     assert cluster.said("Failed", "Failed to pull image")
 
 
+def test_without_its_secret_an_image_cannot_be_pulled(cluster: Cluster, image: str) -> None:
+    made = deployment(image)
+    del made["spec"]["template"]["spec"]["imagePullSecrets"]
+    cluster.apply("deployments", made)
+    assert "no basic auth credentials" in cluster.waiting("ImagePullBackOff")
+
+
 def test_a_variable_from_a_secret_that_is_not_there_is_waited_for(cluster: Cluster, image: str) -> None:
     source = {"secretKeyRef": {"name": "later", "key": "k"}}
     cluster.apply("deployments", deployment(image, env=[{"name": "K", "valueFrom": source}]))

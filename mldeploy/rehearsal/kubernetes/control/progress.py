@@ -74,7 +74,8 @@ def _progressing(deployment: Object, newest: Object, *, complete: bool, moved: b
     before = condition(deployment, "Progressing") or {}
     limit = int(deployment["spec"].get("progressDeadlineSeconds", 600))
     waiting = before.get("reason") in ("ReplicaSetUpdated", "ProgressDeadlineExceeded") and name in before["message"]
-    if waiting and not moved and since(before["lastUpdateTime"]) > limit:
+    late = before.get("status") == "False" or (waiting and since(before["lastUpdateTime"]) > limit)
+    if waiting and not moved and late:
         what = f'ReplicaSet "{name}" has timed out progressing.'
         return _said(deployment, "Progressing", "False", "ProgressDeadlineExceeded", what)
     what = f'ReplicaSet "{name}" is progressing.'
