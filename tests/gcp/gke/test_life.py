@@ -15,8 +15,6 @@ from mldeploy.testing.sample import SampleApp, sample_app
 from tests.gcp.gke.test_conformance import GkeStage, strangers
 from tests.rehearsal.available import require_registry
 
-pytest.importorskip("mldeploy.rehearsal.kubernetes.server", reason="nobody plays a cluster's API with containers")
-
 BASE = "mldeploy/python:3.11-slim"
 
 
@@ -29,8 +27,9 @@ def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
 
 
 @pytest.mark.engine
+@pytest.mark.exhaustive
 class TestGke(Living):
-    """What every provider must pass, and what is GKE's own."""
+    """What every provider must pass, and what is GKE's own. What runs on every change stands in tests/targets."""
 
     @pytest.fixture(scope="class")
     @classmethod
