@@ -47,7 +47,7 @@ test-all: setup registry browser ## run every test, the long ones too
 	$(PYTEST)
 
 test-live: setup ## hold the target kubernetes against a real cluster: CONTEXT=name REGISTRY=host/path
-	MLDEPLOY_LIVE_CONTEXT=$(CONTEXT) MLDEPLOY_LIVE_REGISTRY=$(REGISTRY) $(PYTHON) -m pytest tests/live -m "not exhaustive"
+	LIVE_CONTEXT=$(CONTEXT) LIVE_REGISTRY=$(REGISTRY) $(PYTHON) -m pytest tests/live -m "not exhaustive"
 
 lint: python ## check style, types, layers, the generated documents and the pins
 	$(BIN)/ruff check

@@ -28,7 +28,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehear
 class TestKubernetes(Conformance):
     """In a namespace of the app's own, with autoscaling, at an address from outside."""
 
-    few = 3
+    few = 2
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -44,7 +44,7 @@ from tests.aws.tiny import build, project_of
 from tests.kubernetes.conftest import address
 from tests.live.proxy import Proxy
 
-CONTEXT, REGISTRY = "MLDEPLOY_LIVE_CONTEXT", "MLDEPLOY_LIVE_REGISTRY"
+CONTEXT, REGISTRY = "LIVE_CONTEXT", "LIVE_REGISTRY"
 MADE = (CONFIG_MAP, SECRET, SERVICE, DEPLOYMENT, DISRUPTION_BUDGET, AUTOSCALER)
 EXAMPLE = Path(__file__).resolve().parents[2] / "example_app"
 
