@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from mldeploy.rehearsal.kubernetes.objects.types import Object
 
 _SHOWN = 300
 """So many bytes of a probe's output are told."""
+_PATIENCE = 20.0
+"""Seconds that a container may fail at most however short the pauses are: starting takes what it takes."""
 
 
 def ask(probe: Object, specification: Object, container: Container) -> str:
@@ -93,6 +96,7 @@ class Course:
     def run(self, ended: threading.Event, *, once: bool = False) -> bool:
         """Until the container ends; once: until the first verdict, which is given back."""
         good = bad = 0
+        since = time.monotonic()
         factor = min(1.0, max(self.pace, 0.05))
         ended.wait(factor * self.probe.get("initialDelaySeconds", 0))
         while not ended.is_set():
@@ -102,13 +106,20 @@ class Course:
             good, bad = (0, bad + 1) if said else (good + 1, 0)
             if said:
                 self.unwell(said)
+            else:
+                since = time.monotonic()
             if good >= self.probe.get("successThreshold", 1):
                 self.passed()
                 if once:
                     return True
-            if bad >= self.probe.get("failureThreshold", 3):
+            if bad >= self.probe.get("failureThreshold", 3) and time.monotonic() - since >= self._patience:
                 self.failed(said)
                 if once:
                     return False
             ended.wait(factor * self.probe.get("periodSeconds", 10))
         return False
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that it may fail at a stretch."""
+        return min(_PATIENCE, float((self.probe.get("failureThreshold", 3) - 1) * self.probe.get("periodSeconds", 10)))
