@@ -46,6 +46,8 @@ class OnTheEngine(Conformance):
 class TestGar(OnTheEngine):
     """A repository for each app."""
 
+    few = 3
+
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, running: GcpRehearsal) -> GcpStage[GcpCloud, GarSettings]:
@@ -56,7 +58,7 @@ class TestGar(OnTheEngine):
 class TestGcr(OnTheEngine):
     """One repository for all apps, made for this one."""
 
-    few = 2
+    few = 1
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -33,12 +33,12 @@ class GkeStage(GcpStage[GkeCloud, GkeSettings]):
 
 
 def strangers(rehearsal: GcpRehearsal) -> None:
-    """A repository and a cluster of another app's, and a cluster of somebody who never heard of mldeploy."""
+    """A repository of somebody who never heard of mldeploy, and a cluster of another app's."""
     others = Others(rehearsal)
-    others.make_repository("another", **ANOTHER)
-    for name, labels in (("another", {**ANOTHER, "mldeploy-target": "gke"}), ("stranger", {})):
-        asked = gke.Cluster(name=name, initial_node_count=1, resource_labels=labels)
-        others.clusters.create_cluster(parent=others.parent("us-central1-a"), cluster=asked)
+    others.make_repository("stranger")
+    labels = {**ANOTHER, "mldeploy-target": "gke"}
+    asked = gke.Cluster(name="another", initial_node_count=1, resource_labels=labels)
+    others.clusters.create_cluster(parent=others.parent("us-central1-a"), cluster=asked)
 
 
 @pytest.mark.engine

@@ -131,6 +131,7 @@ def test_a_cluster_that_is_not_there_is_not_made(story: Story) -> None:
     assert story.things("container:cluster") == []
 
 
+@pytest.mark.exhaustive
 def test_from_its_own_cluster_to_a_shared_one_the_old_one_is_swept(story: Story) -> None:
     story.deploy()
     story.make_cluster("shared")
@@ -152,6 +153,7 @@ def test_what_outlives_a_cluster_is_listed_with_the_command_that_removes_it(stor
     assert story.rehearsal.contents() == ()
 
 
+@pytest.mark.exhaustive
 def test_what_could_be_another_clusters_is_no_leftover(story: Story) -> None:
     story.deploy()
     story.make_cluster("neighbour", "us-central1-b")
