@@ -99,8 +99,9 @@ FATES = {
                 ("Unhealthy", "Startup probe failed: dial tcp 10.0.0.7:5000: connect: connection refused"),
                 ("Killing", "Container app failed startup probe, will be restarted"),
             ),
+            log=(" * Running on http://127.0.0.1:8000",),
         ),
-        ["nothing listens on port", "PORT"],
+        ["nothing listens on port", "but something listens on 127.0.0.1:8000", "PORT"],
     ),
     "unhealthy": (
         Fate(

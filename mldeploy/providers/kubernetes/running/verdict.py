@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from mldeploy.config.settings import Project
 from mldeploy.config.text import size
 from mldeploy.image.client import AnswerError, GoldenError
-from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log
+from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log, listens_on
 from mldeploy.image.running.diagnose import redacted
 from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.kubernetes.reading import Document, text
@@ -243,7 +243,9 @@ def _unready(project: Project, evidence: Evidence, told: Diagnosis | None) -> Di
         return Diagnosis(f"{path} does not answer; the log says: {told.cause}", told.todo, told.about)
     if "connection refused" in probed:
         todo = f"Let the server listen on 0.0.0.0:{port} (the variable PORT says {port}), or correct `port` in [app]."
-        return Diagnosis(f"nothing listens on port {port}", todo, About.PORT)
+        elsewhere = listens_on(evidence.log)
+        but = f", but something listens on {elsewhere}" if elsewhere else ""
+        return Diagnosis(f"nothing listens on port {port}{but}", todo, About.PORT)
     if status := re.search(r"statuscode: (\d+)", probed):
         todo = f"Let {path} answer 200, or set `health` in [app] of mldeploy.toml to a path that does."
         return Diagnosis(f"{path} answers {status[1]}", todo, About.HEALTH)
