@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from mldeploy.rehearsal.containers.network import Addresses
 from mldeploy.rehearsal.door.control import Control
@@ -18,7 +18,6 @@ from mldeploy.rehearsal.gcp.compute.quotas import Quotas
 from mldeploy.rehearsal.gcp.compute.rest import Compute
 from mldeploy.rehearsal.gcp.gke.clusters import Clusters
 from mldeploy.rehearsal.gcp.gke.operations import Failure, Operations
-from mldeploy.rehearsal.gcp.gke.plane import Planes
 from mldeploy.rehearsal.gcp.gke.planes import KubernetesPlanes
 from mldeploy.rehearsal.gcp.language import Gate
 from mldeploy.rehearsal.gcp.later import Later
@@ -57,14 +56,10 @@ class Ground:
     address: str
 
 
-Made: TypeAlias = Callable[[Ground, Tokens, Ledger], Planes]
-"""What makes clusters' API servers: whose tokens they accept, and where their calls are written down."""
-
-
 class Cloud:
     """Everything but the servers."""
 
-    def __init__(self, ground: Ground, planes: Made = KubernetesPlanes) -> None:
+    def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._mutex = threading.RLock()
         self._ledger = Ledger()
@@ -76,8 +71,10 @@ class Cloud:
         self._operations = Operations(PROJECT, self._later)
         self._gate = Gate(PROJECT, self.tokens, self._services)
         self._repositories = Repositories(PROJECT, self._later, self._long, ground.address, ground.registry.forget)
-        made = planes(ground, self.tokens, self._ledger)
-        self._clusters = Clusters(PROJECT, self._operations, self._quotas, made, ground.public, self._services.require)
+        planes = KubernetesPlanes(ground, self.tokens, self._ledger)
+        self._clusters = Clusters(
+            PROJECT, self._operations, self._quotas, planes, ground.public, self._services.require
+        )
         self._bearers = Bearers(PROJECT, self.tokens, self._repositories, ground.address)
         self._door = RegistryDoor(ground.registry.url, Known(self._repositories), self._bearers)
 

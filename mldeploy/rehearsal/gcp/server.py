@@ -15,8 +15,7 @@ from mldeploy.rehearsal.containers.network import Addresses as PublicAddresses
 from mldeploy.rehearsal.containers.paper import PaperHost
 from mldeploy.rehearsal.door.authority import Authority
 from mldeploy.rehearsal.door.serving import listening
-from mldeploy.rehearsal.gcp.cloud import Cloud, Ground, Made
-from mldeploy.rehearsal.gcp.gke.planes import KubernetesPlanes
+from mldeploy.rehearsal.gcp.cloud import Cloud, Ground
 from mldeploy.rehearsal.gcp.project import REGION
 from mldeploy.rehearsal.gcp.rpc.server import serve
 from mldeploy.rehearsal.place import Place, Process
@@ -29,11 +28,11 @@ GRPC, GRPC_SERVER = 4567, 4568
 
 def main(arguments: Sequence[str]) -> int:
     """Play until it is told to end."""
-    return play(Options.parse(arguments), opened)
+    return play(Options.parse(arguments), _open)
 
 
-def opened(options: Options, stack: ExitStack, planes: Made = KubernetesPlanes) -> Place:
-    """Start everything; the stack ends it again. planes: makes what stands behind the clusters."""
+def _open(options: Options, stack: ExitStack) -> Place:
+    """Start everything; the stack ends it again."""
     name, token = uuid.uuid4().hex, secrets.token_urlsafe(32)
     authority = Authority(options.folder)
     addresses, server = claimed(authority.context)
@@ -43,9 +42,7 @@ def opened(options: Options, stack: ExitStack, planes: Made = KubernetesPlanes) 
     url, address = f"https://{addresses.own}:{FRONT_DOOR}", f"{addresses.own}:{REGISTRY_DOOR}"
     public = PublicAddresses(addresses.prefix)
     host: Host = EngineHost(Engine.connect()) if options.containers else PaperHost(public)
-    cloud = Cloud(
-        Ground(name, options.pace, host, options.containers, public, authority, registry, url, address), planes
-    )
+    cloud = Cloud(Ground(name, options.pace, host, options.containers, public, authority, registry, url, address))
     stack.callback(cloud.close)
     serve(cloud.grpc, authority, (addresses.own, GRPC), (addresses.own, GRPC_SERVER), stack)
     server.app = cloud.control(token)
