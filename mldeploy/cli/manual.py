@@ -78,8 +78,9 @@ _COMMANDS = f"""{_GENERATED}
 
 Every command works on the app in the current folder, or in the one that `-C DIR` names, and on the target that
 `--target` names (`local` if none is named). Instead of a folder, `-C` takes a git repository's address, as
-`docker build` writes it (`https://host/repository.git#ref:folder`): it is fetched anew for each command. What a command found or did goes to standard output, progress, warnings and
-errors go to standard error. On a terminal the steps that run are drawn live; elsewhere each is a line.
+`docker build` writes it (`https://host/repository.git#ref:folder`): it is fetched anew for each command. What a
+command found or did goes to standard output, progress, warnings and errors go to standard error. On a terminal the
+steps that run are drawn live; elsewhere each is a line.
 
 With `--json` standard output is exactly one JSON document, also after an error; its keys are listed with each command.
 With `--rehearse` it says so: its last key is `rehearsal`, and that is true.
