@@ -1,14 +1,17 @@
-"""What holds for every test: those that need a Docker engine say so where there is none."""
+"""What holds for every test: those that need a Docker engine say so where there is none, the others share it."""
 
 from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
+from tests.tiny import build, tiny_app
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -25,3 +28,27 @@ def _missing() -> str:
     except EngineError as error:
         return f"no Docker engine for this test: {error}"
     return ""
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The one of this machine."""
+    engine = Engine.connect()
+    yield engine
+    engine.client.close()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Path]:
+    """A folder with an app whose image is built already."""
+    place = tmp_path_factory.mktemp("tiny")
+    with tiny_app(place / "app", engine) as folder:
+        build(folder, engine, place / "state")
+        yield folder
+
+
+@pytest.fixture
+def own(tmp_path: Path, engine: Engine) -> Iterator[Path]:
+    """The same for one test alone, which may change it; its image is not built yet."""
+    with tiny_app(tmp_path / "own", engine) as folder:
+        yield folder

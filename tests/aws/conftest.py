@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
 from tests.aws.shop import Shop
-from tests.aws.tiny import build, tiny_app
 from tests.cli.command import Command
 from tests.rehearsal.available import require_registry
+from tests.tiny import nobodys
 
 ELSEWHERE = "http://127.0.0.1:9"
 """Nothing listens there (discard)."""
@@ -33,12 +32,7 @@ def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder that can be pushed as far as its files can tell."""
-    folder = tmp_path / "app"
-    folder.mkdir()
-    (folder / "app.py").write_text("app = None\n")
-    (folder / "requirements.txt").write_text("")
-    (folder / "mldeploy.toml").write_text('[app]\nname = "nobody"\nentry = "app:app"\nmodels = []\n')
-    return folder
+    return nobodys(tmp_path / "app")
 
 
 @pytest.fixture
@@ -59,27 +53,6 @@ def rehearsal(running: Rehearsal) -> Iterator[Rehearsal]:
     """Shared by all tests, which have names of their own in it: a reset takes longer than most of them."""
     yield running
     running.faults.clear()
-
-
-@pytest.fixture(scope="session")
-def engine() -> Engine:
-    return Engine.connect()
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Path]:
-    """A folder with an app whose image is built already."""
-    place = tmp_path_factory.mktemp("tiny")
-    with tiny_app(place / "app", engine) as folder:
-        build(folder, engine, place / "state")
-        yield folder
-
-
-@pytest.fixture
-def own(tmp_path: Path, engine: Engine) -> Iterator[Path]:
-    """The same for one test alone, which may change it; its image is not built yet."""
-    with tiny_app(tmp_path / "own", engine) as folder:
-        yield folder
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from mldeploy.providers.aws.ecr import EcrProvider
 from mldeploy.providers.aws.settings import EcrSettings
 from mldeploy.rehearsal.aws import Rehearsal
 from tests.aws.stage import session
-from tests.aws.tiny import project_of
 from tests.cli.command import Command
+from tests.tiny import project_of
 
 if TYPE_CHECKING:
     from types_boto3_ecr import ECRClient

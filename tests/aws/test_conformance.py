@@ -16,7 +16,7 @@ from mldeploy.providers.aws.settings import EcrSettings
 from mldeploy.rehearsal.aws import Rehearsal
 from mldeploy.testing.suite import Conformance
 from tests.aws.stage import AwsStage
-from tests.aws.tiny import project_of
+from tests.tiny import project_of
 
 
 def strangers(rehearsal: Rehearsal, session: boto3.Session) -> None:

@@ -21,10 +21,10 @@ from mldeploy.image.registry.errors import RegistryError
 from mldeploy.image.registry.push import Parcel, names, push
 from mldeploy.rehearsal.aws import Fault, Kind
 from tests.aws.shop import Shop
-from tests.aws.tiny import build, edit
 from tests.cli.command import Command, Result
 from tests.image.pushing.shelf import PASSWORD, opened
 from tests.local.engine_proxy import Call, EngineProxy
+from tests.tiny import build, edit
 
 pytestmark = pytest.mark.engine
 

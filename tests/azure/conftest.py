@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.azure import AzureRehearsal, rehearsing
-from tests.aws.tiny import build, tiny_app
 from tests.cli.command import Command
 from tests.rehearsal.available import require_registry
 from tests.rehearsal.azure.clients import Clients
+from tests.tiny import nobodys
 
 ELSEWHERE = "http://127.0.0.1:9"
 """Nothing listens there (discard)."""
@@ -34,12 +33,7 @@ def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder that can be pushed as far as its files can tell."""
-    folder = tmp_path / "app"
-    folder.mkdir()
-    (folder / "app.py").write_text("app = None\n")
-    (folder / "requirements.txt").write_text("")
-    (folder / "mldeploy.toml").write_text('[app]\nname = "nobody"\nentry = "app:app"\nmodels = []\n')
-    return folder
+    return nobodys(tmp_path / "app")
 
 
 @pytest.fixture
@@ -97,24 +91,3 @@ def alive(alive_for_all: AzureRehearsal) -> AzureRehearsal:
 def others(rehearsal: AzureRehearsal) -> Clients:
     """The SDK's clients of somebody else in the same subscription."""
     return Clients(rehearsal)
-
-
-@pytest.fixture(scope="session")
-def engine() -> Engine:
-    return Engine.connect()
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Path]:
-    """A folder with an app whose image is built already."""
-    place = tmp_path_factory.mktemp("tiny")
-    with tiny_app(place / "app", engine) as folder:
-        build(folder, engine, place / "state")
-        yield folder
-
-
-@pytest.fixture
-def own(tmp_path: Path, engine: Engine) -> Iterator[Path]:
-    """The same for one test alone, which may change it; its image is not built yet."""
-    with tiny_app(tmp_path / "own", engine) as folder:
-        yield folder

@@ -19,9 +19,9 @@ from mldeploy.providers.azure.webapp.provider import provider as webapp
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
 from mldeploy.testing.suite import Conformance
-from tests.aws.tiny import project_of
 from tests.azure.stage import AzureStage
 from tests.rehearsal.azure.clients import Clients
+from tests.tiny import project_of
 
 NAMESPACES = ("Microsoft.ContainerRegistry", "Microsoft.ManagedIdentity", "Microsoft.Web", "Microsoft.Insights")
 ANOTHER = {"mldeploy.app": "another", "mldeploy.target": "webapp"}

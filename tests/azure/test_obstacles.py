@@ -20,9 +20,9 @@ from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.providers.base import Address
 from mldeploy.providers.checks import Level
 from mldeploy.rehearsal.azure import AzureRehearsal, Fault, Kind
-from tests.aws.tiny import project_of
 from tests.azure.shop import on_acr, on_webapp
 from tests.rehearsal.azure.clients import Clients
+from tests.tiny import project_of
 
 pytestmark = pytest.mark.engine
 

@@ -10,8 +10,8 @@ from mldeploy.config.settings import Project
 from mldeploy.providers.azure.webapp.provider import provider
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
-from tests.aws.tiny import edit, project_of
 from tests.azure.shop import Shop, on_webapp
+from tests.tiny import edit, project_of
 
 pytestmark = pytest.mark.engine
 

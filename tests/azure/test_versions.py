@@ -16,8 +16,8 @@ from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.base import Address
 from mldeploy.providers.errors import AbsentError
 from mldeploy.rehearsal.azure import AzureRehearsal, Fault, Kind
-from tests.aws.tiny import edit, project_of
 from tests.azure.shop import Shop, on_webapp
+from tests.tiny import edit, project_of
 
 pytestmark = pytest.mark.engine
 

@@ -12,13 +12,6 @@ from mldeploy.image.engine import Engine
 from tests.check.specimen import Specimen
 
 
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    engine = Engine.connect()
-    yield engine
-    engine.client.close()
-
-
 @pytest.fixture
 def specimen(engine: Engine, tmp_path: Path) -> Iterator[Specimen]:
     made = Specimen(engine, tmp_path)

@@ -21,8 +21,8 @@ from mldeploy.providers.gcp.gar import GarProvider
 from mldeploy.providers.gcp.gcr import GcrProvider
 from mldeploy.providers.gcp.settings import GarSettings, GcrSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal
-from tests.aws.tiny import project_of
 from tests.gcp.others import Others
+from tests.tiny import project_of
 
 
 @dataclass

@@ -15,9 +15,9 @@ from mldeploy.providers.gcp.gcr import provider as gcr
 from mldeploy.providers.gcp.settings import GarSettings, GcrSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal
 from mldeploy.testing.suite import Conformance
-from tests.aws.tiny import project_of
 from tests.gcp.others import ANOTHER, Others
 from tests.gcp.stage import GcpStage
+from tests.tiny import project_of
 
 
 def strangers(rehearsal: GcpRehearsal) -> None:

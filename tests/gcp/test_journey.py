@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.aws.tiny import project_of
 from tests.cli.command import Command
 from tests.rehearsal.available import require_registry
+from tests.tiny import project_of
 
 pytestmark = pytest.mark.engine
 

@@ -17,10 +17,10 @@ from mldeploy.providers.gcp.gcr import GcrProvider
 from mldeploy.providers.gcp.settings import GarSettings, GcrSettings
 from mldeploy.providers.policies import HasPolicy
 from mldeploy.rehearsal.gcp import GcpRehearsal
-from tests.aws.tiny import edit
 from tests.gcp.granting import granting
 from tests.gcp.others import ANOTHER, Others
 from tests.gcp.shop import GarShop, GcrShop
+from tests.tiny import edit
 
 pytestmark = pytest.mark.engine
 

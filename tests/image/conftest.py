@@ -26,11 +26,6 @@ def _opened(folder: Path, engine: Engine, name: str | None = None) -> Iterator[S
         shop.remove()
 
 
-@pytest.fixture(scope="session")
-def engine() -> Engine:
-    return Engine.connect()
-
-
 @dataclass(frozen=True)
 class Built:
     """An app that has been built once, for all tests that only look at its image."""

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.registry.program import RegistryProgram
-from tests.aws.tiny import build, tiny_app
 from tests.kubernetes.paper.server import Paper
 from tests.rehearsal.available import require_registry
 
@@ -52,19 +50,3 @@ def paper(running: Paper) -> Iterator[Paper]:
     running.reset()
     yield running
     running.reset()
-
-
-@pytest.fixture(scope="session")
-def engine() -> Engine:
-    return Engine.connect()
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Path]:
-    """A folder with an app whose image is built already, and does not run as root: no cluster would let it."""
-    place = tmp_path_factory.mktemp("tiny")
-    with tiny_app(place / "app", engine) as folder:
-        recipe = folder / "Dockerfile"
-        recipe.write_text(f"{recipe.read_text()}USER 10001\n")
-        build(folder, engine, place / "state")
-        yield folder

@@ -6,46 +6,28 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.secret import Secret
-from mldeploy.providers.base import Provider
 from mldeploy.providers.kubernetes.api import Kube
 from mldeploy.providers.kubernetes.cloud import KubernetesCloud
 from mldeploy.providers.kubernetes.kubeconfig import enter
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.environment import Environment, config_map, secret
 from mldeploy.providers.kubernetes.manifests.space import namespace
-from mldeploy.providers.kubernetes.provider import provider as kubernetes
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
-from mldeploy.rehearsal.kubernetes import Fault, KubernetesRehearsal
-from mldeploy.testing.stage import Call, Strike
-from tests.aws.stage import KINDS
+from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
+from tests.rehearsal.stage import RehearsalStage
 
 BY_CLUSTER = re.compile(r"(?i)\b(replicasets?|pods?|endpoints\w*|events?)\b")
 """What the cluster makes by itself, under names of its own."""
 
 
 @dataclass(frozen=True)
-class StandIn:
-    """`mldeploy.testing.stage.Stage`."""
-
-    settings: KubernetesSettings
-    rehearsal: KubernetesRehearsal
-
-    @property
-    def provider(self) -> Provider[KubernetesCloud, KubernetesSettings]:
-        return kubernetes
-
-    @property
-    def endpoints(self) -> Endpoints:
-        return self.rehearsal.endpoints
+class StandIn(RehearsalStage[KubernetesCloud, KubernetesSettings, KubernetesRehearsal]):
+    """Beside another app of ours."""
 
     @property
     def kube(self) -> Kube:
         return enter("", self.endpoints).kube
-
-    def reset(self) -> None:
-        self.rehearsal.reset()
 
     def add_foreign(self) -> None:
         """Another app of ours, with what it has in its environment."""
@@ -61,17 +43,3 @@ class StandIn:
     def contents(self) -> Sequence[str]:
         found = (f"{thing.kind} {thing.name}" for thing in self.rehearsal.contents())
         return [each for each in found if not BY_CLUSTER.search(each.split(" ")[0])]
-
-    def calls(self) -> Sequence[Call]:
-        return [Call(call.action, call.writing) for call in self.rehearsal.calls()]
-
-    def order(self, strike: Strike) -> None:
-        times = 0 if strike.always else 1
-        fault = Fault(KINDS[strike.blow], strike.action, strike.skip, times, strike.seconds)
-        self.rehearsal.faults.order(fault)
-
-    def struck(self, within: float) -> bool:
-        return self.rehearsal.faults.struck(within=within) > 0
-
-    def relent(self) -> None:
-        self.rehearsal.faults.clear()

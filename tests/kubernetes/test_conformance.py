@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from mldeploy.config.settings import Project
+from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
 from mldeploy.testing.suite import Conformance
-from tests.aws.tiny import project_of
 from tests.kubernetes.stand_in import StandIn
 from tests.rehearsal.available import require_registry
+from tests.tiny import project_of
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +34,7 @@ class TestKubernetes(Conformance):
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, quick: KubernetesRehearsal) -> StandIn:
-        return StandIn(KubernetesSettings.model_validate({"max": 2}), quick)
+        return StandIn(provider, KubernetesSettings.model_validate({"max": 2}), quick)
 
     @pytest.fixture(scope="class")
     @classmethod

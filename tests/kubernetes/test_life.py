@@ -18,10 +18,10 @@ from mldeploy.providers.kubernetes.permissions import policy
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.clock import now
 from mldeploy.rehearsal.kubernetes.objects.types import Key
-from tests.aws.tiny import project_of
 from tests.kubernetes.paper.fate import WELL, Fate
 from tests.kubernetes.paper.server import Paper
 from tests.kubernetes.play import Play
+from tests.tiny import project_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(90)]
 

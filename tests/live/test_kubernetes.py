@@ -36,13 +36,12 @@ from mldeploy.providers.kubernetes.types import (
     SERVICE,
 )
 from mldeploy.providers.kubernetes.waiting import until_gone
-from mldeploy.rehearsal.door.faults import Fault
 from mldeploy.testing.stage import Call, Strike
 from mldeploy.testing.suite import Conformance
-from tests.aws.stage import KINDS
-from tests.aws.tiny import build, project_of
 from tests.kubernetes.conftest import address
 from tests.live.proxy import Proxy
+from tests.rehearsal.stage import fault
+from tests.tiny import build, project_of
 
 CONTEXT, REGISTRY = "LIVE_CONTEXT", "LIVE_REGISTRY"
 MADE = (CONFIG_MAP, SECRET, SERVICE, DEPLOYMENT, DISRUPTION_BUDGET, AUTOSCALER)
@@ -86,8 +85,7 @@ class LiveStage:
         return [Call(call.action, call.writing) for call in self.proxy.ledger.calls]
 
     def order(self, strike: Strike) -> None:
-        times = 0 if strike.always else 1
-        self.proxy.ledger.orders.add(Fault(KINDS[strike.blow], strike.action, strike.skip, times, strike.seconds))
+        self.proxy.ledger.orders.add(fault(strike))
 
     def struck(self, within: float) -> bool:
         return self.proxy.ledger.orders.struck(1, within) > 0

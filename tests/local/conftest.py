@@ -17,13 +17,6 @@ from mldeploy.image.labels import APP
 from tests.local.world import World
 
 
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    engine = Engine.connect()
-    yield engine
-    engine.client.close()
-
-
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Ports that are free, below those that the system and the engine hand out by themselves."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
 from tests.rehearsal.available import require_registry
 from tests.rehearsal.clients import Clients
@@ -28,10 +27,3 @@ def rehearsal(_running: Rehearsal) -> Rehearsal:
 @pytest.fixture
 def aws(rehearsal: Rehearsal) -> Clients:
     return Clients(rehearsal)
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    engine = Engine.connect()
-    yield engine
-    engine.client.close()

@@ -16,7 +16,7 @@ from mldeploy.providers.aws.fargate.operate import FargateService
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.rehearsal.aws import Rehearsal
-from tests.aws.tiny import project_of
+from tests.tiny import project_of
 
 pytestmark = pytest.mark.engine
 

@@ -16,7 +16,7 @@ from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.rehearsal.aws import Rehearsal
 from mldeploy.testing.suite import Conformance
 from tests.aws.stage import AwsStage
-from tests.aws.tiny import project_of
+from tests.tiny import project_of
 
 BY_ID = ("ecs:task", "ec2:network-interface", "elasticloadbalancing:listener")
 """What AWS calls by an id of its own."""

@@ -16,9 +16,9 @@ from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal
 from mldeploy.testing.suite import Conformance
-from tests.aws.tiny import project_of
 from tests.gcp.others import ANOTHER, Others
 from tests.gcp.stage import GcpStage
+from tests.tiny import project_of
 
 BY_UID = re.compile(r"^(compute:\w+ )a[0-9a-f]{31}$")
 """What GKE names after the id of a Service."""

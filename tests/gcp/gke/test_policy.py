@@ -12,7 +12,7 @@ from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.providers.policies import HasPolicy
 from mldeploy.rehearsal.gcp import GcpRehearsal
 from mldeploy.testing.scene import Scene
-from tests.aws.tiny import project_of
+from tests.tiny import project_of
 
 pytestmark = pytest.mark.engine
 

@@ -18,8 +18,8 @@ from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.providers.kubernetes.api import Kube
 from mldeploy.rehearsal.gcp import GcpRehearsal
 from mldeploy.testing.scene import Scene
-from tests.aws.tiny import project_of
 from tests.gcp.others import Others
+from tests.tiny import project_of
 
 pytestmark = pytest.mark.engine
 

@@ -6,17 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
 from tests.rehearsal.available import require_registry
 from tests.rehearsal.kubernetes.cluster import Cluster
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    engine = Engine.connect()
-    yield engine
-    engine.client.close()
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,15 @@ def tiny_app(folder: Path, engine: Engine) -> Iterator[Path]:
         engine.client.remove_image(f"{base}:1", force=True)
 
 
+def nobodys(folder: Path) -> Path:
+    """A folder that can be pushed as far as its files can tell."""
+    folder.mkdir()
+    (folder / "app.py").write_text("app = None\n")
+    (folder / "requirements.txt").write_text("")
+    (folder / "mldeploy.toml").write_text('[app]\nname = "nobody"\nentry = "app:app"\nmodels = []\n')
+    return folder
+
+
 def project_of(folder: Path) -> Project:
     return inspect(folder).project
 
