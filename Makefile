@@ -6,8 +6,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 BIN := .venv/bin
-# Two workers keep two cores busy; more only pays where there are more.
-WORKERS ?= auto
+# A test waits for containers, registries and processes of its own half of its time: two workers a core keep it busy.
+WORKERS ?= $(shell python3 -c 'import os; print(2 * (os.cpu_count() or 1))')
 PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
 help: ## list these targets

@@ -95,7 +95,6 @@ class LiveStage:
 
 
 @pytest.mark.engine
-@pytest.mark.skipif(CONTEXT not in os.environ, reason="no cluster was named: make test-live CONTEXT=name")
 class TestLive(Conformance):
     """A case is a whole deployment and its removal."""
 
