@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import select
 import socket
 import ssl
 import subprocess
@@ -15,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from mldeploy.core.sockets import readable
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _pump(client: socket.socket, port: int) -> None:
     """Carry bytes both ways until one side has ended."""
     with socket.create_connection(("127.0.0.1", port)) as server:
         while True:
-            for each in select.select([client, server], [], [])[0]:
+            for each in readable([client, server]):
                 data = each.recv(65536)
                 if not data:
                     return

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 import re
-import select
 import socket
 import threading
 import zipfile
@@ -21,6 +20,7 @@ import requests
 
 from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Index
+from mldeploy.core.sockets import readable
 from mldeploy.image.engine import Engine
 
 
@@ -120,7 +120,7 @@ def proxy(engine: Engine, password: str) -> Iterator[Guarded]:
 
 def _join(one: socket.socket, other: socket.socket) -> None:
     while True:
-        for source in select.select([one, other], [], [], 60)[0]:
+        for source in readable([one, other], 60):
             block = source.recv(1 << 16)
             if not block:
                 return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 import threading
@@ -11,6 +10,7 @@ from contextlib import contextmanager, suppress
 
 from websocket import ABNF, WebSocket, WebSocketException
 
+from mldeploy.core.sockets import readable
 from mldeploy.providers.kubernetes.api import Kube
 from mldeploy.providers.kubernetes.errors import Refusal
 
@@ -66,7 +66,7 @@ def _pump(client: socket.socket, there: WebSocket, ended: threading.Event) -> No
     """Pass on what comes from either side, until one of them has said all."""
     opened: set[int] = set()
     while not ended.is_set() and there.sock is not None:
-        ready, _, _ = select.select([client, there.sock], [], [], 0 if _has_more(there) else LOOK_SECONDS)
+        ready = readable([client, there.sock], 0 if _has_more(there) else LOOK_SECONDS)
         if client in ready:
             data = client.recv(CHUNK)
             if not data:

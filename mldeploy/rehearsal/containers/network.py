@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+
+from mldeploy.core.sockets import readable
 
 _CHUNK = 1 << 16
 
@@ -64,8 +65,7 @@ def pump(one: socket.socket, other: socket.socket) -> None:
     """Copy both ways until both have said all."""
     partner, talking = {one: other, other: one}, {one, other}
     while talking:
-        readable, _, _ = select.select(talking, (), ())
-        for each in readable:
+        for each in readable(talking):
             if content := each.recv(_CHUNK):
                 partner[each].sendall(content)
             else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import select
 import socket
 import ssl
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from werkzeug.wrappers import Response
 
+from mldeploy.core.sockets import readable
 from mldeploy.rehearsal.door.faults import Kind, Orders, Strike
 from mldeploy.rehearsal.door.ledger import Ledger
 from mldeploy.rehearsal.door.serving import cut
@@ -108,7 +108,7 @@ def _body(environ: WSGIEnvironment) -> bytes:
 
 def has_left(connection: socket.socket) -> bool:
     """Whether the client of a request that has been read is there no more."""
-    readable, _, _ = select.select([connection], [], [], 0)
+    is_readable = bool(readable([connection], 0))
     if isinstance(connection, ssl.SSLSocket):  # nothing but its farewell can come from a client that waits
-        return bool(readable)
-    return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
+        return is_readable
+    return is_readable and connection.recv(1, socket.MSG_PEEK) == b""

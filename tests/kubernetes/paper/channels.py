@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
+from mldeploy.core.sockets import readable
 from mldeploy.rehearsal.door.serving import cut
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def forward(environ: WSGIEnvironment, port: int) -> ConnectionResetError:
         channels.send(channel, int(number).to_bytes(2, "little"))
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as app:
         while True:
-            ready, _, _ = select.select([channels.connection, app], [], [])
+            ready = readable([channels.connection, app])
             if app in ready:
                 data = app.recv(65536)
                 if not data:

@@ -8,7 +8,10 @@ from types import MappingProxyType
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.reading import Document
 
-_UNITS = (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10))
+_UNITS = (
+    *(("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)),
+    *(("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)),
+)
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 

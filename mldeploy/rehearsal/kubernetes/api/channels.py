@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import select
 import socket
 import ssl
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode
 
+from mldeploy.core.sockets import readable
 from mldeploy.rehearsal.door.serving import cut
 from mldeploy.rehearsal.kubernetes.objects.refusals import bad_request
 
@@ -76,7 +76,7 @@ class Channels:
     def lead(self, other: socket.socket, channel: int) -> None:
         """Copy both ways between a channel and a connection, until either side has said all."""
         while True:
-            ready = select.select([self.connection, other], [], [], 0 if self.waits() else None)[0]
+            ready = readable([self.connection, other], 0 if self.waits() else None)
             if other in ready:
                 data = other.recv(_CHUNK)
                 if not data:
