@@ -175,6 +175,8 @@ def _told(look: Look) -> Progress:
     if look.version is None:
         return Progress("", "waiting for the cluster to take note", 0, wanted)
     if ready >= wanted:
-        return Progress("", "the new version is ready; the old one finishes its requests", ready, wanted)
+        old = number(look.deployment, "status", "replicas") > number(look.deployment, "status", "updatedReplicas")
+        next_ = "the old one finishes its requests" if old else "it has to stay so for some seconds"
+        return Progress("", f"the new version is ready; {next_}", ready, wanted)
     states = [each.waiting or each.phase.lower() for each in look.pods if not each.ready]
     return Progress("", f"a pod is {states[0]}" if states else "waiting for a pod", ready, wanted)
