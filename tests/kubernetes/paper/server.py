@@ -169,7 +169,8 @@ class Paper:
             return {**json.loads(asked.body), "status": {"allowed": True}}
         if asked.part == "log":
             lines = self.controllers.fates[asked.key.name].log
-            stamped = [f"{now()} {each}" for each in lines] if asked.query.get("timestamps") else lines
+            written = self._get(asked, asked.key)["metadata"]["creationTimestamp"]
+            stamped = [f"{written} {each}" for each in lines] if asked.query.get("timestamps") else lines
             return Response("".join(f"{each}\n" for each in stamped[-int(asked.query.get("tailLines", 1000)) :]))
         if asked.verb == "watch":
             return self._watch(asked, asked.key)
