@@ -20,7 +20,8 @@ from mldeploy.rehearsal.aws import contents, ec2, ecr, elb, iam
 from mldeploy.rehearsal.aws.ecs import backend as ecs
 from mldeploy.rehearsal.aws.ecs.stage import Stage
 from mldeploy.rehearsal.aws.wire import AwsLanguage
-from mldeploy.rehearsal.containers.host import EngineHost, Host
+from mldeploy.rehearsal.containers.engine import EngineHost
+from mldeploy.rehearsal.containers.host import Host
 from mldeploy.rehearsal.containers.network import Addresses as PublicAddresses
 from mldeploy.rehearsal.containers.paper import PaperHost
 from mldeploy.rehearsal.door.control import Control

@@ -29,7 +29,8 @@ from mldeploy.rehearsal.azure.sites.sites import Sites
 from mldeploy.rehearsal.azure.sites.stage import Stage
 from mldeploy.rehearsal.azure.tokens import Tokens
 from mldeploy.rehearsal.azure.wire import Azure, AzureLanguage
-from mldeploy.rehearsal.containers.host import EngineHost, Host
+from mldeploy.rehearsal.containers.engine import EngineHost
+from mldeploy.rehearsal.containers.host import Host
 from mldeploy.rehearsal.containers.network import Addresses
 from mldeploy.rehearsal.containers.paper import PaperHost
 from mldeploy.rehearsal.door.authority import Authority

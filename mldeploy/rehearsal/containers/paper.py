@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,11 +14,13 @@ import requests
 
 from mldeploy.rehearsal.containers.host import Container, Exit, HostError, Launch, Pulled, Ran
 from mldeploy.rehearsal.containers.network import Addresses
+from mldeploy.rehearsal.containers.talk import OUT, Talk, framed
 
 MANIFESTS = ", ".join(
     f"application/{kind}" for kind in ("vnd.docker.distribution.manifest.v2+json", "vnd.oci.image.manifest.v1+json")
 )
 """The types of a manifest, for the header Accept."""
+_CHUNK = 1 << 16
 _STOPPED = 143
 """The exit code of what SIGTERM ends."""
 
@@ -93,6 +97,24 @@ class PaperContainer:
     def execute(self, command: Sequence[str]) -> Ran:
         """It says what it was told."""
         return Ran(0, " ".join(command).encode() + b"\n")
+
+    def talk(self, command: Sequence[str], *, tty: bool) -> Talk:
+        """It says what it was told, and then whatever it is told until it is told no more."""
+        here, there = socket.socketpair()
+
+        def speak() -> None:
+            with there, suppress(OSError):
+                data = " ".join(command).encode() + b"\n"
+                while data:
+                    there.sendall(data if tty else framed(OUT, data))
+                    data = there.recv(_CHUNK)
+
+        threading.Thread(target=speak, daemon=True).start()
+        return Talk(here, tty=tty, code=lambda: 0, resize=lambda *_: None)
+
+    def attach(self) -> Talk:
+        """As if it was told nothing yet."""
+        return self.talk((), tty=False)
 
     def stop(self, seconds: int) -> None:
         """It needs no persuasion."""

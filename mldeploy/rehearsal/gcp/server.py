@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from mldeploy.image.engine import Engine
-from mldeploy.rehearsal.containers.host import EngineHost, Host
+from mldeploy.rehearsal.containers.engine import EngineHost
+from mldeploy.rehearsal.containers.host import Host
 from mldeploy.rehearsal.containers.network import Addresses as PublicAddresses
 from mldeploy.rehearsal.containers.paper import PaperHost
 from mldeploy.rehearsal.door.authority import Authority

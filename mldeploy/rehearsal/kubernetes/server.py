@@ -13,7 +13,8 @@ from contextlib import ExitStack
 from werkzeug.wrappers import Request
 
 from mldeploy.image.engine import Engine
-from mldeploy.rehearsal.containers.host import EngineHost, Host
+from mldeploy.rehearsal.containers.engine import EngineHost
+from mldeploy.rehearsal.containers.host import Host
 from mldeploy.rehearsal.containers.network import Addresses as PublicAddresses
 from mldeploy.rehearsal.containers.paper import PaperHost
 from mldeploy.rehearsal.door.authority import Authority
@@ -78,6 +79,7 @@ def _orders(cluster: Cluster) -> Mapping[str, Callable[[Request], object]]:
     """What can be ordered of a cluster besides faults."""
     return {
         "POST expire": lambda _: cluster.expire(),
+        "POST lack": lambda request: cluster.lack(request.args["group"]),
         "POST restart": lambda request: cluster.restart(float(request.args["seconds"])),
     }
 
