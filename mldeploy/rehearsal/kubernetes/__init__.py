@@ -27,6 +27,10 @@ class KubernetesRehearsal(Rehearsal):
         """Let the API server go away: its connections break, and for so long it answers nobody."""
         self.door.ask("POST restart", query={"seconds": str(seconds)})
 
+    def lack(self, group: str) -> None:
+        """Let the cluster not know an API group, `gateway.networking.k8s.io`, until it is reset."""
+        self.door.ask("POST lack", query={"group": group})
+
 
 @contextmanager
 def rehearsing(folder: Path, *, containers: bool = True, pace: float = 0.0) -> Iterator[KubernetesRehearsal]:

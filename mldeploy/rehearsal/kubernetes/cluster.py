@@ -15,6 +15,7 @@ from mldeploy.rehearsal.door.frontdoor import FrontDoor
 from mldeploy.rehearsal.door.interface import Thing
 from mldeploy.rehearsal.door.ledger import Ledger
 from mldeploy.rehearsal.door.serving import cut, listening, serve
+from mldeploy.rehearsal.kubernetes.api.access import MASTER, Access, User
 from mldeploy.rehearsal.kubernetes.api.application import ApiServer
 from mldeploy.rehearsal.kubernetes.api.asked import KubernetesLanguage
 from mldeploy.rehearsal.kubernetes.api.pods import PodParts
@@ -23,15 +24,19 @@ from mldeploy.rehearsal.kubernetes.control.events import Recorder
 from mldeploy.rehearsal.kubernetes.control.garbage import GarbageCollector
 from mldeploy.rehearsal.kubernetes.control.loop import Loop
 from mldeploy.rehearsal.kubernetes.control.namespaces import ROOT_CA, NamespaceController
-from mldeploy.rehearsal.kubernetes.control.policies import Autoscaling, Budgets, Ingresses, Quotas
+from mldeploy.rehearsal.kubernetes.control.policies import Autoscaling, Budgets, Quotas
 from mldeploy.rehearsal.kubernetes.control.reading import owners
 from mldeploy.rehearsal.kubernetes.control.replica_sets import ReplicaSetController
 from mldeploy.rehearsal.kubernetes.control.services import Balancer, ServiceController
+from mldeploy.rehearsal.kubernetes.edge import gateways, ingresses
+from mldeploy.rehearsal.kubernetes.edge.gateways import GatewayController
+from mldeploy.rehearsal.kubernetes.edge.ingresses import IngressController
 from mldeploy.rehearsal.kubernetes.kubelet.containers import Ground as PodGround
 from mldeploy.rehearsal.kubernetes.kubelet.images import Login
 from mldeploy.rehearsal.kubernetes.kubelet.nodes import Node, register
 from mldeploy.rehearsal.kubernetes.kubelet.pods import Pods
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.assigned import DEFAULT_CLASS
 from mldeploy.rehearsal.kubernetes.objects.defaults import fill
 from mldeploy.rehearsal.kubernetes.objects.selectors import labels_of
 from mldeploy.rehearsal.kubernetes.objects.store import Store, born
@@ -84,8 +89,17 @@ class Cluster:
         self._nodes = nodes
         writing = Writing(self.store)
         recorder = Recorder(self.store, "kubelet")
-        self._pods = Pods(PodGround(self.store, ground.host, recorder, login, ground.name, ground.pace, ground.real))
+        folder = ground.authority.bundle.parent / "pods"
+        self._pods = Pods(
+            PodGround(self.store, ground.host, recorder, login, ground.name, ground.pace, ground.real, folder)
+        )
         self._services = ServiceController(self.store, ground.addresses, ground.pace)
+        self._edges = (
+            IngressController(self.store, ground.addresses, ground.pace),
+            GatewayController(self.store, ground.addresses, ground.pace),
+        )
+        self._access = Access(self.store)
+        self._knows = knows
         self._loop = Loop(
             self.store,
             (
@@ -96,13 +110,14 @@ class Cluster:
                 ReplicaSetController(self.store, writing),
                 self._pods,
                 self._services,
-                Ingresses(self.store, ground.addresses, ground.pace),
+                *self._edges,
                 Budgets(self.store),
                 Quotas(self.store),
             ),
         )
-        api = ApiServer(self.store, writing, PodParts(self.store, self._pods))
-        self._door = FrontDoor(api, KubernetesLanguage(knows), ground.ledger)
+        self._api = ApiServer(self.store, writing, PodParts(self.store, self._pods), self._access, self._who)
+        language = KubernetesLanguage(lambda token: self._who(token) is not None)
+        self._door = FrontDoor(self._api, language, ground.ledger)
         self._connections = Connections()
         self._server: BaseWSGIServer | None = None
 
@@ -129,15 +144,14 @@ class Cluster:
             self._server.server_close()
         self._loop.stop()
         self._connections.cut_all()
-        self._services.close()
-        self._pods.close()
+        self._close()
 
     def reset(self) -> None:
         """As new: nobody has made anything."""
         with self._loop.turn:
             self.store.clear()
-            self._services.close()
-            self._pods.close()
+            self._close()
+            self._api.lacking = frozenset()
             self._furnish()
 
     def expire(self) -> None:
@@ -147,6 +161,10 @@ class Cluster:
     def restart(self, seconds: float) -> None:
         """The API server goes away: its connections break, and for a while it answers nobody."""
         self._connections.refuse(seconds)
+
+    def lack(self, group: str) -> None:
+        """Know nothing of an API group, until it is reset."""
+        self._api.lacking |= {group}
 
     def balancers(self) -> Sequence[Balancer]:
         """The load balancers that there are."""
@@ -159,6 +177,14 @@ class Cluster:
                 name = f"{key.namespace}/{key.name}" if key.namespace else key.name
                 yield Thing(key.resource.name, name, dict(labels_of(document)))
 
+    def _who(self, token: str) -> User | None:
+        return MASTER if self._knows(token) else self._access.owner(token)
+
+    def _close(self) -> None:
+        """Nothing in it runs or answers any more."""
+        for each in (*self._edges, self._services, self._pods):
+            each.close()
+
     def _furnish(self) -> None:
         for name in NAMESPACES:
             self._put(kinds.NAMESPACES, "", name, {})
@@ -166,6 +192,9 @@ class Cluster:
         ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]
         spec = {"clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.1"], "ports": ports, "type": "ClusterIP"}
         self._put(kinds.SERVICES, "default", "kubernetes", {"spec": spec})
+        self._put(kinds.INGRESS_CLASSES, "", ingresses.CLASS, {"spec": {"controller": ingresses.CONTROLLER}})
+        self.store.edit(Key(kinds.INGRESS_CLASSES, "", ingresses.CLASS), _by_default)
+        self._put(kinds.GATEWAY_CLASSES, "", gateways.CLASS, {"spec": {"controllerName": gateways.CONTROLLER}})
 
     def _put(self, resource: Resource, namespace: str, name: str, content: Object) -> None:
         metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
@@ -177,10 +206,19 @@ class Cluster:
 def _is_furniture(key: Key, document: Object) -> bool:
     if key.resource is kinds.NAMESPACES:
         return key.name in NAMESPACES
-    given = {(kinds.ACCOUNTS, "default"), (kinds.CONFIG_MAPS, ROOT_CA)}
+    given = {
+        (kinds.ACCOUNTS, "default"),
+        (kinds.CONFIG_MAPS, ROOT_CA),
+        (kinds.INGRESS_CLASSES, ingresses.CLASS),
+        (kinds.GATEWAY_CLASSES, gateways.CLASS),
+    }
     service = (key.resource, key.namespace, key.name) == (kinds.SERVICES, "default", "kubernetes")
     follows = key.resource in _DERIVED or (key.resource is kinds.PODS and bool(owners(document)))
     return (key.resource, key.name) in given or service or follows
+
+
+def _by_default(document: Object) -> None:
+    document["metadata"]["annotations"] = {DEFAULT_CLASS: "true"}
 
 
 class Connections:

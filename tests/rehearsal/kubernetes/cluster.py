@@ -23,6 +23,7 @@ SPACE, APP, PORT = "space", "app", 8080
 SERVE = f"exec python3 -u -m http.server {PORT} --directory /etc"
 SECONDS = 60.0
 APPLY = "application/apply-patch+yaml"
+GATEWAYS, RBAC = "/apis/gateway.networking.k8s.io/v1", "/apis/rbac.authorization.k8s.io/v1"
 
 
 def eventually(found: Callable[[], T | None], what: str) -> T:
@@ -135,7 +136,15 @@ class Cluster:
             raise
 
     def path(self, kind: str, name: str = "") -> str:
-        groups = {"deployments": "/apis/apps/v1", "replicasets": "/apis/apps/v1"}
+        groups = {
+            "deployments": "/apis/apps/v1",
+            "replicasets": "/apis/apps/v1",
+            "ingresses": "/apis/networking.k8s.io/v1",
+            "gateways": GATEWAYS,
+            "httproutes": GATEWAYS,
+            "roles": RBAC,
+            "rolebindings": RBAC,
+        }
         return f"{groups.get(kind, '/api/v1')}/namespaces/{SPACE}/{kind}{'/' if name else ''}{name}"
 
     def create(self, kind: str, document: object) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -11,17 +12,19 @@ from werkzeug.wrappers import Request, Response
 
 from mldeploy.rehearsal.door.frontdoor import has_left
 from mldeploy.rehearsal.kubernetes.api import discovery, reviews
-from mldeploy.rehearsal.kubernetes.api.asked import Asked, answered, understood
+from mldeploy.rehearsal.kubernetes.api.access import MASTER, Access, User
+from mldeploy.rehearsal.kubernetes.api.asked import Asked, answered, denied, understood
 from mldeploy.rehearsal.kubernetes.api.pods import PodParts
 from mldeploy.rehearsal.kubernetes.api.tables import table, wants_table
 from mldeploy.rehearsal.kubernetes.api.watching import Watch, events
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.clock import now
 from mldeploy.rehearsal.kubernetes.objects.refusals import Refused, bad_request, no_such_path, not_allowed, not_found
 from mldeploy.rehearsal.kubernetes.objects.removal import Removal, remove
 from mldeploy.rehearsal.kubernetes.objects.selectors import Fits, by_fields, by_labels
 from mldeploy.rehearsal.kubernetes.objects.store import Store
 from mldeploy.rehearsal.kubernetes.objects.types import Key, Object, Resource
-from mldeploy.rehearsal.kubernetes.objects.writing import Writer, Writing
+from mldeploy.rehearsal.kubernetes.objects.writing import APPLIED, Writer, Writing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -30,26 +33,45 @@ _FOR_ALL = frozenset(("get", "list", "watch", "create", "update", "patch", "dele
 
 
 class ApiServer:
-    """pods: what of a Pod is no document: its log, a command in it."""
+    """pods: what of a Pod is no document: its log, a command in it. who: whose a token is.
 
-    def __init__(self, store: Store, writing: Writing, pods: PodParts) -> None:
+    lacking: API groups that this cluster does not know.
+    """
+
+    def __init__(
+        self, store: Store, writing: Writing, pods: PodParts, access: Access, who: Callable[[str], User | None]
+    ) -> None:
+        self.lacking: frozenset[str] = frozenset()
         self._store = store
         self._writing = writing
         self._pods = pods
+        self._access = access
+        self._who = who
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
         query, authorization = request.query_string.decode(), request.headers.get("Authorization", "")
         asked = understood(request.method, request.path, query, authorization)
         try:
+            self._let_in(asked)
             response = self._answer(asked, request)
         except Refused as refused:
             response = answered(refused)
         return response(environ, start)
 
+    def _let_in(self, asked: Asked, verb: str = "") -> None:
+        """Raises Refused. verb: another than the request's own, which it needs, too."""
+        user, attempt = self._who(asked.token), asked.attempt
+        if user is None:
+            raise Refused(401, "Unauthorized", "Unauthorized")
+        if not self._access.allows(user, replace(attempt, verb=verb or attempt.verb)):
+            raise denied(asked, user, verb)
+
     def _answer(self, asked: Asked, request: Request) -> Response:
         if asked.resource is None:
-            return discovery.answer(asked.path)
+            return discovery.answer(asked.path, self.lacking)
+        if asked.resource.group in self.lacking:
+            raise no_such_path()
         if asked.part:
             return self._of_part(asked, request)
         if asked.verb not in asked.resource.verbs or asked.verb not in _FOR_ALL:
@@ -107,7 +129,7 @@ class ApiServer:
     def _create(self, asked: Asked, resource: Resource, request: Request) -> Response:
         sent = _body(request)
         if resource in kinds.REVIEWS:
-            return _json(reviews.answered(resource, sent), 201)
+            return _json(reviews.answered(self._access, self._who(asked.token) or MASTER, resource, sent), 201)
         return _json(self._writing.create(resource, asked.namespace, sent, _writer(asked, request)), 201)
 
     def _update(self, asked: Asked, resource: Resource, request: Request) -> Response:
@@ -116,6 +138,8 @@ class ApiServer:
 
     def _patch(self, asked: Asked, resource: Resource, request: Request) -> Response:
         key, kind = Key(resource, asked.namespace, asked.name), request.mimetype
+        if kind == APPLIED and self._store.get(key) is None:
+            self._let_in(asked, "create")
         made, is_new = self._writing.patch(key, kind, _body(request), _writer(asked, request), asked.part)
         return _json(made, 201 if is_new else 200)
 
@@ -154,6 +178,8 @@ class ApiServer:
             return self._status(asked, resource, request)
         if asked.part == "scale":
             return self._scale(asked, resource, request)
+        if asked.part == "token":
+            return self._token(asked, resource, request)
         return self._pods.answer(asked, self._found(asked, resource), request)
 
     def _status(self, asked: Asked, resource: Resource, request: Request) -> Response:
@@ -177,6 +203,15 @@ class ApiServer:
             key, writer = Key(resource, asked.namespace, asked.name), _writer(asked, request)
             found, _ = self._writing.patch(key, "application/merge-patch+json", changed, writer, "scale")
         return _json(_scale(found))
+
+    def _token(self, asked: Asked, resource: Resource, request: Request) -> Response:
+        """https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/"""
+        if asked.verb != "create":
+            raise not_allowed("")
+        account, spec = self._found(asked, resource), _body(request).get("spec") or {}
+        seconds = int(spec.get("expirationSeconds") or 3600)
+        status = {"token": self._access.issued(account), "expirationTimestamp": now(seconds)}
+        return _json({"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "status": status}, 201)
 
 
 def _scale(document: Object) -> Object:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 from werkzeug.wrappers import Response
 
 from mldeploy.rehearsal.door.faults import Kind
+from mldeploy.rehearsal.kubernetes.api.access import MASTER, Attempt, User
 from mldeploy.rehearsal.kubernetes.objects.refusals import Refused
 from mldeploy.rehearsal.kubernetes.objects.types import NAMESPACES, Key, Resource, found
 
@@ -29,7 +30,6 @@ _PATH = re.compile(
 )
 _READING = ("get", "list", "watch")
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
-USER = "rehearsal"
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,14 @@ class Asked:
     def key(self) -> Key | None:
         """The object that it is about; None if it is about none, or several."""
         return Key(self.resource, self.namespace, self.name) if self.resource and self.name else None
+
+    @property
+    def attempt(self) -> Attempt:
+        """What it takes a permission for."""
+        if self.resource is None:
+            return Attempt(self.verb, path=self.path)
+        resource = self.resource
+        return Attempt(self.verb, resource.group, resource.plural, self.part, self.namespace, self.name)
 
     def said(self, name: str, default: str = "") -> str:
         """A parameter of the query."""
@@ -115,13 +123,13 @@ class KubernetesLanguage:
             )
             return answered(refused, {"Retry-After": "1"})
         if kind is Kind.DENIED:
-            return answered(denied(asked))
+            return answered(denied(asked, MASTER))
         return answered(Refused(500, "InternalError", "Internal error occurred: rehearsed", {}))
 
 
-def denied(asked: Asked) -> Refused:
+def denied(asked: Asked, user: User, verb: str = "") -> Refused:
     """No role allows it. https://kubernetes.io/docs/reference/access-authn-authz/rbac/"""
-    who = f'User "{USER}" cannot {asked.verb}'
+    who = f'User "{user.name}" cannot {verb or asked.verb}'
     if asked.resource is None:
         return Refused(403, "Forbidden", f'forbidden: {who} path "{asked.path}"', {})
     resource, about = asked.resource, f"{asked.resource.plural}{'/' if asked.part else ''}{asked.part}"

@@ -26,28 +26,31 @@ _ANSWERING = {
 }
 
 
-def answer(path: str) -> Response:
-    """The answer to a path that is about no object. Raises Refused (404) where nothing answers."""
+def answer(path: str, lacking: frozenset[str] = frozenset()) -> Response:
+    """The answer to a path that is about no object. Raises Refused (404) where nothing answers.
+
+    lacking: API groups that are not known here.
+    """
     place = path.rstrip("/")
     if place in _READY:
         return Response("ok", content_type="text/plain")
-    told = _documents().get(place)
+    told = _documents(lacking).get(place)
     if told is None and place.startswith(_V3):
-        told = _openapi(place)
+        told = _openapi(place, lacking)
     if told is None:
         raise no_such_path()
     return Response(json.dumps(told), content_type="application/json")
 
 
 @cache
-def _documents() -> dict[str, Object]:
-    groups = sorted({(each.group, each.version) for each in ALL if each.group})
+def _documents(lacking: frozenset[str]) -> dict[str, Object]:
+    groups = sorted({(each.group, each.version) for each in ALL if each.group and each.group not in lacking})
     made: dict[str, Object] = {
         "/version": _version(),
         "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
         "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(*each) for each in groups]},
         "/api/v1": _resources("v1"),
-        _V3: {"paths": {place: {"serverRelativeURL": f"{_V3}/{place}"} for place in _places()}},
+        _V3: {"paths": {place: {"serverRelativeURL": f"{_V3}/{place}"} for place in _places(lacking)}},
     }
     for group, version in groups:
         made[f"/apis/{group}"] = {"kind": "APIGroup", "apiVersion": "v1", **_group(group, version)}
@@ -109,14 +112,15 @@ def _part(each: Resource, part: str) -> Object:
     return {**made, "group": "autoscaling", "version": "v1"} if part == "scale" else made
 
 
-def _places() -> dict[str, str]:
+def _places(lacking: frozenset[str]) -> dict[str, str]:
     """Where a group's document is, with its version."""
-    return {f"apis/{each.api_version}" if each.group else "api/v1": each.api_version for each in ALL}
+    known = [each for each in ALL if each.group not in lacking]
+    return {f"apis/{each.api_version}" if each.group else "api/v1": each.api_version for each in known}
 
 
-def _openapi(place: str) -> Object | None:
+def _openapi(place: str, lacking: frozenset[str]) -> Object | None:
     """As much of a group's document as kubectl reads: what can be patched, and every type."""
-    version = _places().get(place.removeprefix(f"{_V3}/"))
+    version = _places(lacking).get(place.removeprefix(f"{_V3}/"))
     if version is None:
         return None
     paths = {}

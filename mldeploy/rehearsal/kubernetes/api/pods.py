@@ -9,10 +9,13 @@ from contextlib import suppress
 
 from werkzeug.wrappers import Request, Response
 
-from mldeploy.rehearsal.containers.host import Container, HostError
+from mldeploy.rehearsal.containers.host import Container
 from mldeploy.rehearsal.door.frontdoor import has_left
+from mldeploy.rehearsal.kubernetes.api import talking
 from mldeploy.rehearsal.kubernetes.api.asked import Asked
-from mldeploy.rehearsal.kubernetes.api.channels import ERROR, STDERR, STDOUT, Channels
+from mldeploy.rehearsal.kubernetes.api.channels import Channels
+from mldeploy.rehearsal.kubernetes.api.tunnel import PROTOCOL, Tunnel
+from mldeploy.rehearsal.kubernetes.api.websocket import offered
 from mldeploy.rehearsal.kubernetes.kubelet.logs import LogBuffer
 from mldeploy.rehearsal.kubernetes.kubelet.pods import Pods
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
@@ -36,6 +39,7 @@ class PodParts:
         ways: Mapping[str, Callable[[Asked, Object, Request], Response]] = {
             "log": self._log,
             "exec": self._execute,
+            "attach": self._attach,
             "portforward": self._forward,
             "eviction": self._evict,
         }
@@ -63,23 +67,18 @@ class PodParts:
         return found
 
     def _execute(self, asked: Asked, pod: Object, request: Request) -> Response:
-        """What is given to the command's standard input is not handed on."""
-        container, command = self._running(asked, pod), list(asked.query.get("command", ()))
-        if not command:
+        container = self._running(asked, pod)
+        if not asked.query.get("command"):
             raise bad_request("you must specify at least one command for the container")
         channels = Channels(request.environ)
         with suppress(OSError):
-            try:
-                ran = container.execute(command)
-            except HostError as error:
-                channels.send(ERROR, json.dumps(_failed(str(error), None)).encode())
-            else:
-                for channel, data in ((STDOUT, ran.out), (STDERR, ran.err)):
-                    if data and asked.flag("stdout" if channel == STDOUT else "stderr"):
-                        channels.send(channel, data)
-                text = f"command terminated with non-zero exit code: exit code {ran.code}"
-                success = {"metadata": {}, "status": "Success"}
-                channels.send(ERROR, json.dumps(_failed(text, ran.code) if ran.code else success).encode())
+            talking.run(asked, container, channels)
+        raise channels.end()
+
+    def _attach(self, asked: Asked, pod: Object, request: Request) -> Response:
+        container, channels = self._running(asked, pod), Channels(request.environ)
+        with suppress(OSError):
+            talking.attach(asked, container, channels)
         raise channels.end()
 
     def _forward(self, asked: Asked, pod: Object, request: Request) -> Response:
@@ -88,6 +87,11 @@ class PodParts:
         found = next(filter(None, (running.container(name) for name in names)), None) if running else None
         if found is None:
             raise bad_request(f"unable to forward port because pod is not running. Current status={_phase(pod)}")
+        if PROTOCOL in offered(request.environ):
+            tunnel = Tunnel(request.environ, found.address)
+            with suppress(OSError):
+                tunnel.lead()
+            raise tunnel.websocket.end()
         port = int(asked.said("ports") or asked.said("port") or 0)
         channels = Channels(request.environ)
         with suppress(OSError):
@@ -118,7 +122,8 @@ class PodParts:
 def _container(asked: Asked, pod: Object) -> str:
     """Which of its containers is meant. Raises Refused."""
     names, name = [each["name"] for each in pod["spec"]["containers"]], asked.said("container")
-    if name and name not in names:
+    first = [each["name"] for each in pod["spec"].get("initContainers", ())]
+    if name and name not in (*names, *first):
         raise bad_request(f"container {name} is not valid for pod {pod['metadata']['name']}")
     if not name and len(names) > 1:
         choice = f"choose one of: [{' '.join(names)}]"
@@ -134,7 +139,9 @@ def _why_silent(pod: Object, name: str, *, previous: bool) -> str:
     about = f'container "{name}" in pod "{pod["metadata"]["name"]}"'
     if previous:
         return f"previous terminated {about} not found"
-    states = {each["name"]: each["state"] for each in pod.get("status", {}).get("containerStatuses") or ()}
+    status = pod.get("status", {})
+    every = (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
+    states = {each["name"]: each["state"] for each in every}
     reason = (states.get(name, {}).get("waiting") or {}).get("reason", "ContainerCreating")
     return f"{about} is waiting to start: {reason}"
 
@@ -160,11 +167,3 @@ def _lines(asked: Asked, log: LogBuffer, left: Callable[[], bool]) -> Iterator[b
 def _line(line: tuple[str, bytes], stamped: bool) -> bytes:
     time, text = line
     return (time.encode() + b" " if stamped else b"") + text + b"\n"
-
-
-def _failed(message: str, code: int | None) -> Object:
-    status: Object = {"metadata": {}, "status": "Failure", "message": message}
-    if code is None:
-        return {**status, "reason": "InternalError", "code": 500}
-    causes = [{"reason": "ExitCode", "message": str(code)}]
-    return {**status, "reason": "NonZeroExitCode", "details": {"causes": causes}}

@@ -73,6 +73,14 @@ def _pod(pod: Object) -> Sequence[Any]:
 def _state(pod: Object) -> str:
     if "deletionTimestamp" in pod["metadata"]:
         return "Terminating"
+    first = pod["status"].get("initContainerStatuses", ())
+    done = [each for each in first if each["state"].get("terminated", {}).get("exitCode") == 0]
+    if len(done) < len(first):
+        now = first[len(done)]["state"]
+        reason = (now.get("waiting") or now.get("terminated") or {}).get("reason", "")
+        return f"Init:{reason or f'{len(done)}/{len(first)}'}"
+    if pod["status"].get("reason"):
+        return str(pod["status"]["reason"])
     for each in pod["status"].get("containerStatuses", ()):
         for how in ("waiting", "terminated"):
             if reason := each["state"].get(how, {}).get("reason"):
@@ -102,6 +110,24 @@ def _service(service: Object) -> Sequence[Any]:
     return spec["type"], spec.get("clusterIP", "<none>"), outside, ports
 
 
+def _ingress(ingress: Object) -> Sequence[Any]:
+    spec = ingress["spec"]
+    hosts = ",".join(each.get("host", "*") for each in spec.get("rules", ())) or "*"
+    given = ingress.get("status", {}).get("loadBalancer", {}).get("ingress", ())
+    ports = "80, 443" if spec.get("tls") else "80"
+    return spec.get("ingressClassName", "<none>"), hosts, ",".join(each["ip"] for each in given), ports
+
+
+def _gateway(gateway: Object) -> Sequence[Any]:
+    status = gateway.get("status", {})
+    programmed = next((each["status"] for each in status.get("conditions", ()) if each["type"] == "Programmed"), "")
+    return (
+        gateway["spec"]["gatewayClassName"],
+        ",".join(each["value"] for each in status.get("addresses", ())),
+        programmed,
+    )
+
+
 def _event(event: Object) -> Sequence[Any]:
     about = event.get("involvedObject", {})
     return event.get("type"), event.get("reason"), f"{about.get('kind')}/{about.get('name')}", event.get("message")
@@ -113,6 +139,9 @@ _COLUMNS: Mapping[Resource, tuple[Sequence[str], Cells]] = MappingProxyType(
         kinds.DEPLOYMENTS: (("Ready", "Up-to-date", "Available"), _deployment),
         kinds.REPLICA_SETS: (("Desired", "Current", "Ready"), _replica_set),
         kinds.SERVICES: (("Type", "Cluster-IP", "External-IP", "Port(s)"), _service),
+        kinds.INGRESSES: (("Class", "Hosts", "Address", "Ports"), _ingress),
+        kinds.GATEWAYS: (("Class", "Address", "Programmed"), _gateway),
+        kinds.ROUTES: (("Hostnames",), lambda it: (",".join(it["spec"].get("hostnames", ())),)),
         kinds.EVENTS: (("Type", "Reason", "Object", "Message"), _event),
         kinds.NAMESPACES: (("Status",), lambda it: (it.get("status", {}).get("phase", "Active"),)),
         kinds.NODES: (("Status", "Version"), lambda it: ("Ready", it["status"]["nodeInfo"]["kubeletVersion"])),

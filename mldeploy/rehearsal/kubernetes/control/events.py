@@ -31,6 +31,14 @@ class Recorder:
                     return
             self._make(about, kind, reason, message)
 
+    def tell_once(self, about: Object, kind: str, reason: str, message: str) -> None:
+        """The same again is not told of."""
+        uid, namespace = about["metadata"]["uid"], about["metadata"].get("namespace", "default")
+        with self._store.changed:
+            told = self._store.list(kinds.EVENTS, namespace)
+            if not any((each["involvedObject"].get("uid"), each["message"]) == (uid, message) for each in told):
+                self._make(about, kind, reason, message)
+
     def _make(self, about: Object, kind: str, reason: str, message: str) -> None:
         metadata = about["metadata"]
         namespace = metadata.get("namespace", "default")

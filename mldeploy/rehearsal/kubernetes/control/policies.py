@@ -1,12 +1,9 @@
-"""What watches over others: autoscalers, disruption budgets, quotas, and Ingresses' addresses."""
+"""What watches over others: autoscalers, disruption budgets, quotas."""
 
 from __future__ import annotations
 
-import math
-import time
 from functools import partial
 
-from mldeploy.rehearsal.containers.network import Addresses
 from mldeploy.rehearsal.kubernetes.control.reading import is_ready, set_condition, share
 from mldeploy.rehearsal.kubernetes.control.replica_sets import MANAGER
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
@@ -109,32 +106,6 @@ class Quotas:
             hard, used = each["spec"].get("hard", {}), usage(self._store, each["metadata"]["namespace"])
             status = {"hard": hard, "used": {name: canonical(f"{used[name]:f}") for name in hard}}
             self._store.edit(key_of(kinds.QUOTAS, each), partial(_state, status))
-
-
-class Ingresses:
-    """Each gets an address, at which nobody answers: HTTPS needs a certificate that nobody here can vouch for."""
-
-    def __init__(self, store: Store, addresses: Addresses, pace: float) -> None:
-        self._store = store
-        self._addresses = addresses
-        self._pace = pace
-        self._taken: dict[str, str] = {}
-        self._seen: dict[str, float] = {}
-
-    def sync(self) -> None:
-        there = set()
-        for each in self._store.list(kinds.INGRESSES):
-            uid = each["metadata"]["uid"]
-            there.add(uid)
-            waited = time.monotonic() - self._seen.setdefault(uid, time.monotonic())
-            if waited < math.ceil(2 * self._pace):
-                continue
-            if uid not in self._taken:
-                self._taken[uid] = self._addresses.take()
-            status = {"loadBalancer": {"ingress": [{"ip": self._taken[uid]}]}}
-            self._store.edit(key_of(kinds.INGRESSES, each), partial(_state, status))
-        for uid in self._taken.keys() - there:
-            self._addresses.give_back(self._taken.pop(uid))
 
 
 def _state(status: Object, document: Object) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mldeploy.rehearsal.containers.network import Addresses, Forwarder, close_all
+from mldeploy.rehearsal.kubernetes.control.endpoints import Place, pods_of, port_on, serving
 from mldeploy.rehearsal.kubernetes.control.events import NORMAL, WARNING, Recorder
 from mldeploy.rehearsal.kubernetes.control.garbage import release
 from mldeploy.rehearsal.kubernetes.control.reading import is_leaving, is_ready, owner_reference
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.selectors import labels_of, selects
 from mldeploy.rehearsal.kubernetes.objects.store import Store, born
 from mldeploy.rehearsal.kubernetes.objects.types import Key, Object, key_of
 
@@ -71,17 +71,12 @@ class ServiceController:
         for uid in list(self._balancers):
             self._close(uid)
 
-    def _pods(self, service: Object) -> list[Object]:
-        selector, namespace = {"matchLabels": service["spec"]["selector"]}, service["metadata"]["namespace"]
-        found = self._store.list(kinds.PODS, namespace)
-        return [each for each in found if selects(selector, labels_of(each)) and each["status"].get("podIP")]
-
     def _endpoints(self, service: Object) -> None:
-        metadata, pods = service["metadata"], self._pods(service)
+        metadata, pods = service["metadata"], pods_of(self._store, service)
         ready = [each for each in pods if is_ready(each)]
         one = next(iter(ready or pods), None)
         key = Key(kinds.ENDPOINTS, metadata["namespace"], metadata["name"])
-        ports = [_port(each, one) for each in service["spec"].get("ports", ())]
+        ports = [port_on(each, one) for each in service["spec"].get("ports", ())]
         subset = {"addresses": [_address(each) for each in ready], "ports": ports}
         self._write(key, service, {"subsets": [subset] if ready else []})
         labels = {"kubernetes.io/service-name": metadata["name"]}
@@ -93,7 +88,8 @@ class ServiceController:
             }
             for each in pods
         ]
-        content = {"addressType": "IPv4", "endpoints": endpoints, "ports": ports}
+        named = [{"name": "", **each} for each in ports]  # in a slice every port has a name, or kubectl stumbles
+        content = {"addressType": "IPv4", "endpoints": endpoints, "ports": named}
         self._write(Key(kinds.SLICES, key.namespace, f"{key.name}-slice"), service, content, labels)
 
     def _write(self, key: Key, service: Object, content: Object, labels: dict[str, str] | None = None) -> None:
@@ -146,18 +142,13 @@ class ServiceController:
             ingress = {"loadBalancer": {"ingress": [{"ip": balancer.address, "ipMode": "VIP"}]}}
             self._store.edit(key, lambda made: made.update(status=ingress))
 
-    def _route(self, key: Key, port: int) -> Callable[[], tuple[str, int] | None]:
+    def _route(self, key: Key, port: int) -> Callable[[], Place | None]:
         """The next of the Pods that serve at this moment."""
         turn = itertools.count()
 
-        def choose() -> tuple[str, int] | None:
-            service = self._store.get(key)
-            ready = [each for each in self._pods(service) if is_ready(each)] if service else []
-            if service is None or not ready:
-                return None
-            pod = ready[next(turn) % len(ready)]
-            spec = next(each for each in service["spec"]["ports"] if each["port"] == port)
-            return pod["status"]["podIP"], _port(spec, pod)["port"]
+        def choose() -> Place | None:
+            places = serving(self._store, key.namespace, key.name, port)
+            return places[next(turn) % len(places)] if places else None
 
         return choose
 
@@ -171,16 +162,6 @@ class ServiceController:
 
 def _without_address(service: Object) -> None:
     service["status"] = {"loadBalancer": {}}
-
-
-def _port(spec: Object, pod: Object | None) -> Object:
-    """The port on the Pods, which may be named."""
-    target = spec["targetPort"]
-    if isinstance(target, str):
-        named = [port for each in (pod or {}).get("spec", {}).get("containers", ()) for port in each.get("ports", ())]
-        target = next((each["containerPort"] for each in named if each.get("name") == target), spec["port"])
-    made: Object = {"port": target, "protocol": spec["protocol"]}
-    return {**made, "name": spec["name"]} if spec.get("name") else made
 
 
 def _reference(pod: Object) -> Object:

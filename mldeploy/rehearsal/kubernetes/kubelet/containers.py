@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mldeploy.rehearsal.containers.host import Container, Exit, HealthCheck, Host, HostError, Launch
 from mldeploy.rehearsal.kubernetes.control.events import NORMAL, WARNING, Recorder
@@ -16,6 +17,8 @@ from mldeploy.rehearsal.kubernetes.kubelet.environment import ConfigError, varia
 from mldeploy.rehearsal.kubernetes.kubelet.images import Login, PullError, pull
 from mldeploy.rehearsal.kubernetes.kubelet.logs import LogBuffer
 from mldeploy.rehearsal.kubernetes.kubelet.probes import Course, ask
+from mldeploy.rehearsal.kubernetes.kubelet.users import see_to_user, user_of
+from mldeploy.rehearsal.kubernetes.kubelet.volumes import MountError, Volumes
 from mldeploy.rehearsal.kubernetes.objects.clock import now
 from mldeploy.rehearsal.kubernetes.objects.quantities import amount
 from mldeploy.rehearsal.kubernetes.objects.store import Store
@@ -30,7 +33,10 @@ _UNITS, _MEGABYTE = 1024, 2**20
 
 @dataclass(frozen=True)
 class Ground:
-    """What all Pods of a cluster stand on. rehearsal: whose its containers are. real: they are containers indeed."""
+    """What all Pods of a cluster stand on. rehearsal: whose its containers are. real: they are containers indeed.
+
+    folder: where their volumes are on this machine.
+    """
 
     store: Store
     host: Host
@@ -39,6 +45,7 @@ class Ground:
     rehearsal: str
     pace: float
     real: bool
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -68,17 +75,30 @@ class Status:
 
 
 class ContainerRun:
-    """Lives in the thread that calls `run`. pod: the Pod as it is now. changed: told of every new status."""
+    """Lives in the thread that calls `run`. pod: the Pod as it is now. changed: told of every new status.
+
+    once: it is to come to its end, before others begin.
+    """
 
     def __init__(
-        self, ground: Ground, specification: Object, pod: Callable[[], Object], changed: Callable[[], None]
+        self,
+        ground: Ground,
+        specification: Object,
+        volumes: Volumes,
+        pod: Callable[[], Object],
+        changed: Callable[[], None],
+        *,
+        once: bool = False,
     ) -> None:
         self.specification = specification
-        self.status = Status({"waiting": {"reason": "ContainerCreating"}}, {})
+        reason = "ContainerCreating" if once or not pod()["spec"].get("initContainers") else "PodInitializing"
+        self.status = Status({"waiting": {"reason": reason}}, {})
         self.running: Container | None = None
         self.log: LogBuffer | None = None
         self.previous: LogBuffer | None = None
         self._ground = ground
+        self._volumes = volumes
+        self._once_only = once
         self._pod = pod
         self._changed = changed
         self._wanted = threading.Event()
@@ -99,6 +119,12 @@ class ContainerRun:
             self._back_off(tries)
         if "terminated" not in self.status.state:
             self._say(state={"terminated": _terminated(Exit(137), "", "")}, ready=False)
+
+    @property
+    def is_complete(self) -> bool:
+        """It has come to its end, and a good one."""
+        ended = self.status.state.get("terminated")
+        return ended is not None and ended["exitCode"] == 0
 
     def stop(self, grace: int) -> None:
         """Ask it to end, and return once it has."""
@@ -149,6 +175,9 @@ class ContainerRun:
                 self._tell(NORMAL, "BackOff", f'Back-off pulling image "{image}"')
                 self._tell(WARNING, "Failed", "Error: ImagePullBackOff")
                 self._say(state={"waiting": {"reason": "ImagePullBackOff", "message": back}})
+            except MountError as error:
+                self._tell(WARNING, "FailedMount", str(error))
+                tries += 1
             except ConfigError as error:
                 self._tell(WARNING, "Failed", f"Error: {error}")
                 self._say(state={"waiting": {"reason": "CreateContainerConfigError", "message": str(error)}})
@@ -162,8 +191,8 @@ class ContainerRun:
         self._tell(NORMAL, "Pulled", f'Successfully pulled image "{image}"')
         self.status = replace(self.status, image_id=f"{image.partition('@')[0].partition(':')[0]}@{pulled.digest}")
         context = {**(pod["spec"].get("securityContext") or {}), **(spec.get("securityContext") or {})}
-        _see_to_user(context, pulled.user, pod, spec)
-        memory = {each.get("name") for each in pod["spec"].get("volumes") or () if "emptyDir" in each}
+        see_to_user(context, pulled.user, pod, spec)
+        mounted = self._volumes.mounted(pod, spec)
         limits = spec["resources"].get("limits") or {}
         return Launch(
             image=image,
@@ -175,11 +204,14 @@ class ContainerRun:
             command=spec.get("args"),
             entrypoint=spec.get("command"),
             folder=spec.get("workingDir"),
-            user=_user(context),
+            user=user_of(context),
             read_only=bool(context.get("readOnlyRootFilesystem")),
             health=HealthCheck(("NONE",)),
-            writable=tuple(each["mountPath"] for each in spec.get("volumeMounts") or () if each["name"] in memory),
+            writable=mounted.memory,
             confined="ALL" in ((context.get("capabilities") or {}).get("drop") or ()),
+            mounts=mounted.places,
+            stdin=bool(spec.get("stdin")),
+            tty=bool(spec.get("tty")),
         )
 
     def _live(self, running: Container) -> Exit:
@@ -237,7 +269,8 @@ class ContainerRun:
 
     def _is_tried_again(self, ended: Exit) -> bool:
         policy = self._pod()["spec"].get("restartPolicy", "Always")
-        return policy == "Always" or (policy == "OnFailure" and ended.code != 0)
+        always = policy == "Always" and not self._once_only
+        return always or (policy != "Never" and ended.code != 0)
 
     def _back_off(self, tries: int) -> None:
         pod, name = self._pod(), self.specification["name"]
@@ -274,27 +307,3 @@ def _terminated(ended: Exit, identity: str, began: str) -> Object:
     reason = "OOMKilled" if ended.out_of_memory else "Completed" if ended.code == 0 else "Error"
     made: Object = {"exitCode": ended.code, "reason": reason, "finishedAt": now()}
     return {**made, "startedAt": began, "containerID": f"docker://{identity}"} if identity else made
-
-
-def _user(context: Object) -> str | None:
-    if "runAsUser" not in context:
-        return None
-    group = context.get("runAsGroup")
-    return f"{context['runAsUser']}" if group is None else f"{context['runAsUser']}:{group}"
-
-
-def _see_to_user(context: Object, image_user: str, pod: Object, container: Object) -> None:
-    """Raises ConfigError for one that must not be root, and would be, or could be."""
-    if not context.get("runAsNonRoot"):
-        return
-    metadata = pod["metadata"]
-    place = f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
-    about = f'(pod: "{place}", container: {container["name"]})'
-    user = str(context.get("runAsUser", image_user.partition(":")[0]))
-    if user in ("", "0", "root"):
-        said = "container's runAsUser breaks non-root policy" if "runAsUser" in context else "image will run as root"
-        text = said if "runAsUser" in context else f"container has runAsNonRoot and {said}"
-        raise ConfigError(f"{text} {about}")
-    if not user.isdigit():
-        said = f"image has non-numeric user ({user}), cannot verify user is non-root"
-        raise ConfigError(f"container has runAsNonRoot and {said} {about}")

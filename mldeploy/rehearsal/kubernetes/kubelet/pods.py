@@ -14,10 +14,12 @@ from mldeploy.rehearsal.kubernetes.control.reading import is_leaving, set_condit
 from mldeploy.rehearsal.kubernetes.kubelet.containers import ContainerRun, Ground
 from mldeploy.rehearsal.kubernetes.kubelet.logs import LogBuffer
 from mldeploy.rehearsal.kubernetes.kubelet.nodes import place
+from mldeploy.rehearsal.kubernetes.kubelet.volumes import Volumes
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.clock import now
 from mldeploy.rehearsal.kubernetes.objects.types import Object, key_of
 
+_TOO_LONG = "Pod was active on the node longer than the specified deadline"
 _PATIENCE = 30.0
 """Seconds to wait for containers whose cluster goes."""
 
@@ -32,16 +34,20 @@ class RunningPod:
         self._uid = pod["metadata"]["uid"]
         self._asked = threading.Event()
         self._mutex = threading.Lock()
-        self._runs = [ContainerRun(ground, each, self._now, self._say) for each in pod["spec"]["containers"]]
+        self._volumes = Volumes(ground.store, ground.folder / self._uid)
+        self._late = False
+        """It has run longer than it may."""
+        self._first_runs = [self._run(each, once=True) for each in pod["spec"].get("initContainers") or ()]
+        self._runs = [self._run(each) for each in pod["spec"]["containers"]]
         self.thread = threading.Thread(target=self._live, daemon=True)
 
     def container(self, name: str) -> Container | None:
         """The container of that name, while it runs."""
-        return next((each.running for each in self._runs if each.specification["name"] == name), None)
+        return next((each.running for each in self._every if each.specification["name"] == name), None)
 
     def log(self, name: str, *, previous: bool = False) -> LogBuffer | None:
         """What it writes, or what the one before it wrote; None if there was none."""
-        found = next((each for each in self._runs if each.specification["name"] == name), None)
+        found = next((each for each in self._every if each.specification["name"] == name), None)
         if found is None:
             return None
         if previous:
@@ -51,16 +57,27 @@ class RunningPod:
     def stop(self, grace: int) -> None:
         """Begin its end. May be repeated: a shorter grace counts."""
         self._asked.set()
-        for each in self._runs:
-            threading.Thread(target=each.stop, args=(grace,), daemon=True).start()
+        self._end(grace)
 
     def vanish(self) -> None:
         """End at once, whatever runs in it."""
         self._asked.set()
-        for each in self._runs:
+        for each in self._every:
             each.stop(0)
             if each.running is not None:
                 each.running.remove()
+        self._volumes.remove()
+
+    @property
+    def _every(self) -> list[ContainerRun]:
+        return [*self._first_runs, *self._runs]
+
+    def _run(self, specification: Object, *, once: bool = False) -> ContainerRun:
+        return ContainerRun(self._ground, specification, self._volumes, self._now, self._say, once=once)
+
+    def _end(self, grace: int) -> None:
+        for each in self._every:
+            threading.Thread(target=each.stop, args=(grace,), daemon=True).start()
 
     def _now(self) -> Object:
         found = self._ground.store.get(self._key)
@@ -68,16 +85,47 @@ class RunningPod:
 
     def _live(self) -> None:
         if self._placed():
-            threads = [threading.Thread(target=each.run, daemon=True) for each in self._runs]
+            limit = self._limited()
             self._say()
             self._asked.wait(self._ground.pace)
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            if self._initialized():
+                self._run_all()
             self._say()
+            limit.cancel()
         self._asked.wait()
         self._leave()
+
+    def _initialized(self) -> bool:
+        """One after the other has come to a good end. https://kubernetes.io/docs/concepts/workloads/pods/init-containers/"""
+        for each in self._first_runs:
+            each.run()
+            if not each.is_complete:
+                return False
+        return True
+
+    def _run_all(self) -> None:
+        threads = [threading.Thread(target=each.run, daemon=True) for each in self._runs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _limited(self) -> threading.Timer:
+        """Ends what runs longer than it may. Pod's API: `activeDeadlineSeconds`."""
+        seconds = self._first["spec"].get("activeDeadlineSeconds")
+        timer = threading.Timer(seconds or 0, self._exceed)
+        timer.daemon = True
+        if seconds:
+            timer.start()
+        return timer
+
+    def _exceed(self) -> None:
+        if self._asked.is_set():
+            return
+        self._late = True
+        self._ground.recorder.tell(self._now(), NORMAL, "DeadlineExceeded", _TOO_LONG)
+        self._say()
+        self._end(int(self._first["spec"].get("terminationGracePeriodSeconds", 30)))
 
     def _placed(self) -> bool:
         """It has a node; False if it was asked to end before."""
@@ -99,6 +147,7 @@ class RunningPod:
 
     def _leave(self) -> None:
         """The last of it, once nothing of it runs."""
+        self._volumes.remove()
         if is_leaving(self._now()):
             self._asked.wait(self._ground.pace)
             with self._ground.store.changed:
@@ -115,15 +164,25 @@ class RunningPod:
         if made["metadata"]["uid"] != self._uid:
             return
         status, every = made["status"], [each.status for each in self._runs]
+        waiting = [each.specification["name"] for each in self._first_runs if not each.is_complete]
+        if self._first_runs:
+            first = [each.status.document(each.specification) for each in self._first_runs]
+            status["initContainerStatuses"] = [{**each, "ready": "terminated" in each["state"]} for each in first]
         status["containerStatuses"] = [each.status.document(each.specification) for each in self._runs]
         address = next((each.running.address for each in self._runs if each.running is not None), "")
         if address:
             status.update(podIP=address, podIPs=[{"ip": address}], hostIP="127.0.0.1", hostIPs=[{"ip": "127.0.0.1"}])
-        status["phase"] = _phase(made, status.get("phase", "Pending"))
+        status["phase"] = "Failed" if self._late else _phase(made, status.get("phase", "Pending"))
+        if self._late:
+            status.update(reason="DeadlineExceeded", message=_TOO_LONG)
         ready = all(each.ready for each in every) and not self._over(status)
         names = ", ".join(each.specification["name"] for each in self._runs if not each.status.ready)
         reason, text = ("", "") if ready else ("ContainersNotReady", f"containers with unready status: [{names}]")
-        set_condition(status, "Initialized", "True", "", "")
+        if waiting:
+            text = f"containers with incomplete status: [{' '.join(waiting)}]"
+            set_condition(status, "Initialized", "False", "ContainersNotInitialized", text)
+        else:
+            set_condition(status, "Initialized", "True", "", "")
         for kind in ("ContainersReady", "Ready"):
             set_condition(status, kind, "True" if ready else "False", reason, text)
 
@@ -133,6 +192,9 @@ class RunningPod:
 
 def _phase(pod: Object, before: str) -> str:
     states = [each["state"] for each in pod["status"]["containerStatuses"]]
+    first = [each["state"].get("terminated", {}) for each in pod["status"].get("initContainerStatuses", ())]
+    if pod["spec"].get("restartPolicy") == "Never" and any(each.get("exitCode") for each in first):
+        return "Failed"
     if all("terminated" in each for each in states) and (
         is_leaving(pod) or pod["spec"].get("restartPolicy") != "Always"
     ):

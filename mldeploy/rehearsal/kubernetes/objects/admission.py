@@ -111,11 +111,15 @@ def needs(resource: Resource, document: Object) -> dict[str, Decimal]:
 
 
 def requested(pod: Object, name: str, part: str = "requests") -> Decimal:
-    """What all containers of a Pod ask for together."""
-    total = Decimal()
-    for container in pod["spec"].get("containers", ()):
-        try:
-            total += amount((container.get("resources") or {}).get(part, {}).get(name, 0))
-        except QuantityError:
-            continue
-    return total
+    """What all containers of a Pod ask for together, or one alone that runs before them, if that is more."""
+    first, then = (
+        [_asked(each, name, part) for each in pod["spec"].get(which, ())] for which in ("initContainers", "containers")
+    )
+    return max([sum(then, Decimal()), *first])
+
+
+def _asked(container: Object, name: str, part: str) -> Decimal:
+    try:
+        return amount((container.get("resources") or {}).get(part, {}).get(name, 0))
+    except QuantityError:
+        return Decimal()

@@ -1,4 +1,4 @@
-"""What the API server gives to a new object out of what is left: addresses and ports of Services."""
+"""What the API server gives to a new object: addresses and ports to Services, the default class to an Ingress."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from mldeploy.rehearsal.kubernetes.objects.refusals import invalid, wrong
 from mldeploy.rehearsal.kubernetes.objects.store import Store
 from mldeploy.rehearsal.kubernetes.objects.types import Object, Resource
 
+DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 _NODE_PORTS = range(30000, 32768)
 
 
 def assign(store: Store, resource: Resource, document: Object, before: Object | None) -> None:
     """Complete a document in place with what no other has; what it had it keeps. Raises Refused (422)."""
+    if resource is kinds.INGRESSES and before is None:
+        _class(store, document)
     if resource is not kinds.SERVICES or document["spec"]["type"] == "ExternalName":
         return
     spec, old = document["spec"], (before or {}).get("spec", {})
@@ -24,6 +27,13 @@ def assign(store: Store, resource: Resource, document: Object, before: Object | 
     spec["clusterIPs"] = [spec["clusterIP"]]
     if spec["type"] in ("LoadBalancer", "NodePort"):
         _ports(document, old, {port.get("nodePort") for each in others for port in each.get("ports", ())})
+
+
+def _class(store: Store, document: Object) -> None:
+    """https://kubernetes.io/docs/concepts/services-networking/ingress/#default-ingress-class"""
+    for each in store.list(kinds.INGRESS_CLASSES):
+        if (each["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true":
+            document["spec"].setdefault("ingressClassName", each["metadata"]["name"])
 
 
 def _same(one: Object, other: Object) -> bool:

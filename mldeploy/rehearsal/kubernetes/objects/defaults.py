@@ -177,6 +177,39 @@ def _autoscaler(document: Object) -> None:
             _set(rules, selectPolicy="Max", stabilizationWindowSeconds=stabilization)
 
 
+def _gateway_class(document: Object) -> None:
+    document.setdefault("status", {}).setdefault("conditions", [_waiting("Accepted")])
+
+
+def _gateway(document: Object) -> None:
+    """https://gateway-api.sigs.k8s.io/reference/spec/#gatewayspec"""
+    for each in (document.get("spec") or {}).get("listeners", ()):
+        _set(each.setdefault("allowedRoutes", {}).setdefault("namespaces", {}), **{"from": "Same"})
+        if "tls" in each:
+            each["tls"].setdefault("mode", "Terminate")
+            for reference in each["tls"].get("certificateRefs", ()):
+                _set(reference, group="", kind="Secret")
+    conditions = [_waiting("Accepted"), _waiting("Programmed")]
+    document.setdefault("status", {}).setdefault("conditions", conditions)
+
+
+def _waiting(kind: str) -> Object:
+    said = {"type": kind, "status": "Unknown", "reason": "Pending", "message": "Waiting for controller"}
+    return {**said, "lastTransitionTime": "1970-01-01T00:00:00Z"}
+
+
+def _route(document: Object) -> None:
+    """https://gateway-api.sigs.k8s.io/reference/spec/#httproutespec"""
+    spec = document.setdefault("spec", {})
+    for reference in spec.get("parentRefs", ()):
+        _set(reference, group=kinds.GATEWAYS.group, kind="Gateway")
+    for rule in spec.setdefault("rules", [{}]):
+        for match in rule.setdefault("matches", [{}]):
+            _set(match.setdefault("path", {}), type="PathPrefix", value="/")
+        for reference in rule.get("backendRefs", ()):
+            _set(reference, group="", kind="Service", weight=1)
+
+
 def _claim(document: Object) -> None:
     _set(document.get("spec", {}), volumeMode="Filesystem", storageClassName="standard")
     _amounts(((document.get("spec") or {}).get("resources") or {}).get("requests"))
@@ -197,6 +230,9 @@ _FILLERS: Mapping[Resource, Callable[[Object], None]] = MappingProxyType(
         kinds.SERVICES: _service,
         kinds.AUTOSCALERS: _autoscaler,
         kinds.CLAIMS: _claim,
+        kinds.GATEWAY_CLASSES: _gateway_class,
+        kinds.GATEWAYS: _gateway,
+        kinds.ROUTES: _route,
         kinds.QUOTAS: _quota,
     }
 )

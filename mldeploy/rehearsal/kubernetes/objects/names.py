@@ -62,7 +62,7 @@ def _why_not(resource: Resource, name: str) -> str:
         return "" if _SERVICE.fullmatch(name) and len(name) <= 63 else _SAYS_SERVICE
     if resource is kinds.NAMESPACES:
         return "" if is_label(name) else _SAYS_LABEL
-    if resource in (kinds.ROLES, kinds.BINDINGS):
+    if resource in (kinds.ROLES, kinds.BINDINGS, kinds.CLUSTER_ROLES, kinds.CLUSTER_BINDINGS):
         return ""
     if len(name) > 253:
         return "must be no more than 253 characters"

@@ -32,12 +32,16 @@ def spec_causes(spec: Object, place: str) -> Iterator[Cause]:
     if not containers:
         yield required(f"{place}.containers")
     yield from _twice(volumes, f"{place}.volumes")
-    yield from _twice([each.get("name", "") for each in containers], f"{place}.containers")
+    first = [each.get("name", "") for each in spec.get("initContainers") or ()]
+    yield from _twice([*first, *(each.get("name", "") for each in containers)], f"{place}.containers")
     for part in ("initContainers", "containers"):
         for number, each in enumerate(spec.get(part) or ()):
             yield from _container(each, f"{place}.{part}[{number}]", volumes)
     if spec.get("restartPolicy") not in _POLICIES:
         yield unsupported(f"{place}.restartPolicy", str(spec.get("restartPolicy")), _POLICIES)
+    if spec.get("activeDeadlineSeconds", 1) < 1:
+        why = "must be between 1 and 2147483647, inclusive"
+        yield wrong(f"{place}.activeDeadlineSeconds", spec["activeDeadlineSeconds"], why)
     if int(spec.get("terminationGracePeriodSeconds", 0)) < 0:
         value = spec["terminationGracePeriodSeconds"]
         yield wrong(f"{place}.terminationGracePeriodSeconds", value, "must be greater than or equal to 0")

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
+from mldeploy.rehearsal.kubernetes.objects import exposure_rules
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.names import (
     is_data_key,
@@ -65,6 +66,9 @@ def _workload(document: Object) -> Causes:
     yield from _counts(spec, "spec", "replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
     yield from spec_causes(template.get("spec") or {}, "spec.template.spec")
     policy = (template.get("spec") or {}).get("restartPolicy")
+    if "activeDeadlineSeconds" in (template.get("spec") or {}):
+        why = "Forbidden: activeDeadlineSeconds in ReplicaSet is not Supported"
+        yield Cause("spec.template.spec.activeDeadlineSeconds", "FieldValueForbidden", why)
     if policy in ("OnFailure", "Never"):
         yield unsupported("spec.template.spec.restartPolicy", policy, ["Always"])
 
@@ -180,19 +184,6 @@ def _budget(document: Object) -> Causes:
         yield from _counts(spec, "spec", name)
 
 
-def _ingress(document: Object) -> Causes:
-    spec = document.get("spec") or {}
-    if not spec.get("rules") and not spec.get("defaultBackend"):
-        yield wrong("spec", "", "either `defaultBackend` or `rules` must be specified")
-    for number, rule in enumerate(spec.get("rules") or ()):
-        for place, path in enumerate((rule.get("http") or {}).get("paths") or ()):
-            here = f"spec.rules[{number}].http.paths[{place}]"
-            if not path.get("pathType"):
-                yield required(f"{here}.pathType", "pathType must be specified")
-            if not path.get("backend"):
-                yield required(f"{here}.backend")
-
-
 def _quota(document: Object) -> Causes:
     for name, value in ((document.get("spec") or {}).get("hard") or {}).items():
         try:
@@ -247,7 +238,10 @@ _RULES: Mapping[Resource, Callable[[Object], Causes]] = MappingProxyType(
         kinds.CONFIG_MAPS: _data,
         kinds.AUTOSCALERS: _autoscaler,
         kinds.BUDGETS: _budget,
-        kinds.INGRESSES: _ingress,
+        kinds.INGRESSES: exposure_rules.ingress,
+        kinds.GATEWAY_CLASSES: exposure_rules.gateway_class,
+        kinds.GATEWAYS: exposure_rules.gateway,
+        kinds.ROUTES: exposure_rules.route,
         kinds.QUOTAS: _quota,
     }
 )

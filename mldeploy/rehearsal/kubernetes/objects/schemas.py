@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeAlias
 
+from mldeploy.rehearsal.kubernetes.objects import gateway_schemas
 from mldeploy.rehearsal.kubernetes.objects.types import Resource
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -21,7 +22,6 @@ RELEASE = "1.33"
 FREE: Schema = {}
 """Says nothing of what it describes."""
 _REFERENCE = "#/$defs/"
-_FOREIGN: Schema = {"properties": {"metadata": {"$ref": "#/$defs/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}}}
 _IN_KEYS = {"protocol": "TCP"}
 """What a key of a keyed list is where it is left out."""
 
@@ -45,8 +45,9 @@ def _by_kind() -> Mapping[tuple[str, str, str], Schema]:
 
 
 def schema_of(resource: Resource) -> Schema:
-    """A type that is none of Kubernetes' own has metadata, and whatever else its controller wants."""
-    return _by_kind().get((resource.group, resource.version, resource.kind), _FOREIGN)
+    """Of Kubernetes' own types, and of those of the Gateway API."""
+    own = _by_kind().get((resource.group, resource.version, resource.kind))
+    return gateway_schemas.SCHEMAS[resource.kind] if own is None else own
 
 
 def resolved(schema: Schema) -> Schema:

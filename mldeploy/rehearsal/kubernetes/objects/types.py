@@ -82,7 +82,7 @@ SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 EVENTS = Resource("", "v1", "events", "Event", short=("ev",))
 SECRETS = Resource("", "v1", "secrets", "Secret")
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", short=("cm",))
-ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", short=("sa",))
+ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", parts=("token",), short=("sa",))
 CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", parts=("status",), short=("pvc",))
 QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota", parts=("status",), short=("quota",))
 DEPLOYMENTS = Resource(
@@ -115,9 +115,23 @@ INGRESS_CLASSES = Resource("networking.k8s.io", "v1", "ingressclasses", "Ingress
 GATEWAYS = Resource(
     "gateway.networking.k8s.io", "v1", "gateways", "Gateway", parts=("status",), short=("gtw",), counted=True
 )
+GATEWAY_CLASSES = Resource(
+    "gateway.networking.k8s.io",
+    "v1",
+    "gatewayclasses",
+    "GatewayClass",
+    namespaced=False,
+    parts=("status",),
+    short=("gc",),
+    counted=True,
+)
 ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute", parts=("status",), counted=True)
 ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role")
 BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
+CLUSTER_ROLES = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False)
+CLUSTER_BINDINGS = Resource(
+    "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
+)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 ACCESS_REVIEWS = Resource(
     "authorization.k8s.io",
@@ -155,10 +169,13 @@ KEPT = (
     BUDGETS,
     INGRESSES,
     INGRESS_CLASSES,
+    GATEWAY_CLASSES,
     GATEWAYS,
     ROUTES,
     ROLES,
     BINDINGS,
+    CLUSTER_ROLES,
+    CLUSTER_BINDINGS,
     LEASES,
 )
 """Those whose objects are kept."""
