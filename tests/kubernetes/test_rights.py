@@ -1,0 +1,130 @@
+"""Somebody who may not do everything: what `mldeploy policy` prints is enough, and the doctor says what is missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mldeploy.config.endpoints import Endpoints
+from mldeploy.config.secret import Secret
+from mldeploy.config.settings import Project
+from mldeploy.core.errors import ExitCode
+from mldeploy.core.findings import Level
+from mldeploy.core.verbs import DeploymentFailedError
+from mldeploy.providers.kubernetes.checks import in_cluster_look
+from mldeploy.providers.kubernetes.kubeconfig import enter
+from mldeploy.providers.kubernetes.labels import Owner
+from mldeploy.providers.kubernetes.permissions import policy
+from mldeploy.providers.kubernetes.provider import provider
+from mldeploy.providers.kubernetes.settings import KubernetesSettings
+from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
+from mldeploy.testing.scene import Scene
+from tests.rehearsal.available import require_registry
+from tests.rehearsal.kubernetes.cluster import RBAC, Cluster
+from tests.tiny import project_of
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
+SETTINGS = KubernetesSettings.model_validate({"max": 2, "ingress": "ingress", "domain": "insurance.example.com"})
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
+    """One whose pods answer without a container behind them."""
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place", containers=False) as made:
+        yield made
+
+
+@pytest.fixture
+def cluster(rehearsal: KubernetesRehearsal) -> Iterator[Cluster]:
+    """As somebody sees it who may do everything."""
+    rehearsal.reset()
+    with Cluster.of(rehearsal) as made:
+        made.ask("POST", ACCOUNTS, {"metadata": {"name": "deployer"}})
+        yield made
+
+
+@pytest.fixture
+def project(tiny: Path) -> Project:
+    return project_of(tiny)
+
+
+@pytest.fixture
+def endpoints(cluster: Cluster) -> Endpoints:
+    """The same cluster for somebody to whom nothing is allowed yet."""
+    token = cluster.ask("POST", f"{ACCOUNTS}/deployer/token", {"spec": {}})["status"]["token"]
+    given = cluster.rehearsal.endpoints
+    return replace(
+        given, credentials=(*(each for each in given.credentials if each[0] != "token"), ("token", Secret(token)))
+    )
+
+
+def grant(cluster: Cluster, project: Project, without: frozenset[tuple[str, str]] = frozenset()) -> None:
+    """What the policy of the app allows, except for some verbs on some resources."""
+    space = project.app.name
+    cluster.create_space(space)
+    for role in json.loads(json.dumps(policy(Owner(space, "kubernetes"), space)))["items"]:
+        for rule in role["rules"]:
+            rule["verbs"] = [each for each in rule["verbs"] if (each, rule["resources"][0]) not in without]
+        kind, name = role["kind"], role["metadata"]["name"]
+        inside = f"/namespaces/{space}" if kind == "Role" else ""
+        cluster.ask("POST", f"{RBAC}{inside}/{kind.lower()}s", role)
+        subject = {"kind": "ServiceAccount", "name": "deployer", "namespace": "default"}
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+        binding = {"metadata": {"name": name}, "subjects": [subject], "roleRef": reference}
+        cluster.ask("POST", f"{RBAC}{inside}/{kind.lower()}bindings", binding)
+
+
+def found(endpoints: Endpoints, project: Project) -> dict[str, tuple[Level, str]]:
+    owner = Owner(project.app.name, "kubernetes")
+    looked = in_cluster_look(enter("", endpoints).kube, project, SETTINGS, owner)
+    return {each.subject: (each.level, each.what) for each in looked}
+
+
+def scene(endpoints: Endpoints, project: Project, state: Path) -> Any:
+    return Scene(provider, SETTINGS, endpoints, project, state)
+
+
+def test_what_the_policy_allows_is_enough_for_a_whole_life(
+    cluster: Cluster, endpoints: Endpoints, project: Project, tmp_path: Path
+) -> None:
+    grant(cluster, project)
+    assert found(endpoints, project)["permissions"][0] is Level.OK
+    play = scene(endpoints, project, tmp_path / "state")
+    play.deploy()
+    assert len(play.service.instances()) == 1
+    assert list(play.service.logs(follow=False, tail=1))
+    play.service.releases()
+    play.destroy()
+    assert cluster.find(f"/apis/apps/v1/namespaces/{project.app.name}/deployments/{project.app.name}") is None
+
+
+def test_the_doctor_names_what_is_missing(cluster: Cluster, endpoints: Endpoints, project: Project) -> None:
+    grant(cluster, project, frozenset((("patch", "deployments"), ("get", "pods/log"))))
+    level, what = found(endpoints, project)["permissions"]
+    assert level is Level.ERROR
+    assert what.endswith("there is no permission to patch deployments.apps, get pods/log")
+
+
+def test_the_doctor_sees_that_nothing_is_allowed(endpoints: Endpoints, project: Project) -> None:
+    seen = found(endpoints, project)
+    level, what = seen["permissions"]
+    assert level is Level.ERROR
+    assert "create services" in what
+
+
+def test_a_deployment_stops_at_what_it_may_not_do_and_says_it(
+    cluster: Cluster, endpoints: Endpoints, project: Project, tmp_path: Path
+) -> None:
+    grant(cluster, project, frozenset((("create", "deployments"),)))
+    with pytest.raises(DeploymentFailedError) as failed:
+        scene(endpoints, project, tmp_path / "state").deploy()
+    assert failed.value.exit_code is ExitCode.ACCESS
+    assert "create" in str(failed.value.failures[0][1])
+    assert "deployments.apps" in str(failed.value.failures[0][1])

@@ -1,0 +1,238 @@
+"""The ways to an app in a cluster, from the deployment to the answer: a load balancer, an Ingress, a Gateway, none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from mldeploy.core.errors import RefusedError
+from mldeploy.core.events import Action
+from mldeploy.core.verbs import DeploymentFailedError
+from mldeploy.image.client import AppClient
+from mldeploy.providers.base import Address
+from mldeploy.providers.kubernetes.operate import InClusterService
+from mldeploy.providers.kubernetes.provider import provider
+from mldeploy.providers.kubernetes.settings import KubernetesSettings
+from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
+from mldeploy.testing.sample import ROUTE, SampleApp, Version, sample_app
+from mldeploy.testing.scene import Scene
+from tests.rehearsal.available import require_registry
+from tests.rehearsal.kubernetes.cluster import GATEWAYS, Cluster, eventually
+from tests.rehearsal.kubernetes.web import Issuer, asked, asked_safely
+from tests.tiny import project_of
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+HOST, SPACE = "insurance.example.com", "models"
+INGRESSES = f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/ingresses"
+ROUTES = f"{GATEWAYS}/namespaces/{SPACE}/httproutes"
+BASE = "mldeploy/python:3.11-slim"
+WAYS: dict[str, dict[str, object]] = {
+    "ingress": {"ingress": "ingress"},
+    "ingress with TLS": {"ingress": "ingress", "ingress_class": "nginx", "tls_secret": "tls"},
+    "gateway": {"ingress": "gateway", "gateway": "public"},
+    "gateway with TLS": {
+        "ingress": "gateway",
+        "gateway": f"{SPACE}/public",
+        "gateway_listener": "https",
+        "gateway_https": True,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
+    """One whose pods answer without a container behind them."""
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place", containers=False) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture(scope="module")
+def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
+    """One whose pods are containers."""
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place") as rehearsal:
+        yield rehearsal
+
+
+@dataclass
+class Reached:
+    """An app in a namespace of the user's own, in which a certificate and a Gateway wait for it."""
+
+    cluster: Cluster
+    issuer: Issuer
+    scene: Scene
+
+    def use(self, **values: object) -> None:
+        """Another way from now on."""
+        routed = {"domain": HOST} if values.get("ingress") in ("ingress", "gateway") else {}
+        settings = KubernetesSettings.model_validate({"namespace": SPACE, **routed, **values})
+        self.scene = replace(self.scene, settings=settings)
+
+    def deploy(self) -> tuple[Address, set[Action]]:
+        """The address, and what was done to the steps."""
+        deployed = self.scene.deploy()
+        assert isinstance(deployed.out, Address)
+        return deployed.out, {each.action for each in deployed.steps}
+
+    def deploy_on_balancer(self) -> Address:
+        """At an address of its own."""
+        self.use(ingress="load-balancer")
+        return self.deploy()[0]
+
+    def find(self, kind: str) -> Any:
+        """One of the app's objects, None if it has none of this kind."""
+        roots = {"ingresses": INGRESSES, "httproutes": ROUTES}
+        root = roots.get(kind, f"/api/v1/namespaces/{SPACE}/{kind}")
+        return self.cluster.find(f"{root}/{self.scene.project.app.name}")
+
+    @property
+    def address(self) -> str:
+        """Where the controller answers that leads to it."""
+
+        def look() -> str | None:
+            if found := self.find("ingresses"):
+                given = found.get("status", {}).get("loadBalancer", {}).get("ingress")
+                return str(given[0]["ip"]) if given else None
+            given = self.cluster.ask("GET", f"{GATEWAYS}/namespaces/{SPACE}/gateways/public")["status"]["addresses"]
+            return str(given[0]["value"]) if given else None
+
+        return eventually(look, "an address")
+
+    def answers(self, path: str = "/health") -> bool:
+        said = self.scene.settings.model_dump()
+        if said["tls_secret"] or said["gateway_https"]:
+            return asked_safely(self.address, HOST, self.issuer, path) == 200
+        return asked(self.address, HOST, path).status_code == 200
+
+    def furnish(self) -> None:
+        """The user's own part of it."""
+        self.cluster.create_space(SPACE)
+        self.cluster.ask("POST", f"/api/v1/namespaces/{SPACE}/secrets", self.issuer.secret("tls", HOST))
+        tls = {"certificateRefs": [{"name": "tls"}]}
+        listeners = [
+            {"name": "http", "port": 80, "protocol": "HTTP"},
+            {"name": "https", "port": 443, "protocol": "HTTPS", "tls": tls},
+        ]
+        public = {"metadata": {"name": "public"}, "spec": {"gatewayClassName": "nginx", "listeners": listeners}}
+        self.cluster.ask("POST", f"{GATEWAYS}/namespaces/{SPACE}/gateways", public)
+
+
+def reached(rehearsal: KubernetesRehearsal, folder: Path, project: Any) -> Iterator[Reached]:
+    rehearsal.reset()
+    scene = Scene(provider, KubernetesSettings.model_validate({}), rehearsal.endpoints, project, folder / "state")
+    with Cluster.of(rehearsal) as cluster:
+        made = Reached(cluster, Issuer.of(folder), scene)
+        made.furnish()
+        yield made
+    rehearsal.reset()
+
+
+@pytest.fixture
+def app(quick: KubernetesRehearsal, tiny: Path, tmp_path: Path) -> Iterator[Reached]:
+    yield from reached(quick, tmp_path, project_of(tiny))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_app_answers_under_its_name_at_the_controllers_address(app: Reached, way: str) -> None:
+    before = app.cluster.rehearsal.contents()
+    app.use(**WAYS[way])
+    address, _ = app.deploy()
+    safe = "TLS" in way
+    assert address.url == f"{'https' if safe else 'http'}://{HOST}"
+    assert f"{HOST} does not lead there yet" in address.remarks[0]
+    assert app.find("services")["spec"]["type"] == "ClusterIP"
+    eventually(app.answers, "the app")
+    assert app.deploy()[1] == {Action.UNCHANGED}
+    at = app.address
+    app.scene.destroy()
+    assert app.cluster.rehearsal.contents() == before
+    assert asked(at, HOST).status_code == 404
+
+
+def test_over_http_an_ingress_with_tls_sends_to_https(app: Reached) -> None:
+    app.use(**WAYS["ingress with TLS"])
+    address, _ = app.deploy()
+    eventually(app.answers, "the app")
+    sent = asked(app.address, HOST, "/health")
+    assert (sent.status_code, sent.headers["Location"]) == (308, f"{address.url}/health")
+
+
+def test_inside_the_cluster_alone_it_is_reached_through_the_api_server(app: Reached) -> None:
+    app.use(ingress="cluster-ip")
+    address, _ = app.deploy()
+    assert address.url == f"http://{app.scene.project.app.name}.{SPACE}.svc"
+    assert "inside the cluster alone" in address.remarks[0]
+    service = app.scene.service
+    assert isinstance(service, InClusterService)
+    with service.reach() as url, AppClient(url) as client:
+        client.health("/health")
+    assert app.deploy()[1] == {Action.UNCHANGED}
+    app.scene.destroy()
+    assert app.find("services") is None
+
+
+def test_the_way_may_change_and_change_back(app: Reached) -> None:
+    first = app.deploy_on_balancer()
+    app.use(**WAYS["ingress"])
+    app.deploy()
+    eventually(app.answers, "the app")
+    assert app.find("services")["spec"]["type"] == "ClusterIP"
+    eventually(lambda: not app.find("services")["status"]["loadBalancer"], "a load balancer that is gone")
+    with pytest.raises(requests.ConnectionError):
+        requests.get(first.url, timeout=5)
+    app.use(**WAYS["gateway"])
+    app.deploy()
+    assert app.find("ingresses") is None
+    eventually(app.answers, "the app")
+    again = app.deploy_on_balancer()
+    assert app.find("httproutes") is None
+    assert requests.get(again.url, timeout=5).status_code == 200
+    app.scene.destroy()
+    assert app.find("services") is None
+
+
+def test_a_cluster_without_the_gateway_api_is_said_to_have_none(app: Reached) -> None:
+    app.cluster.rehearsal.lack("gateway.networking.k8s.io")
+    app.use(**WAYS["gateway"])
+    with pytest.raises(DeploymentFailedError) as failed:
+        app.deploy()
+    error = failed.value.failures[0][1]
+    assert isinstance(error, RefusedError)
+    assert "no Gateway API" in str(error)
+    app.scene.destroy()
+    assert app.find("services") is None
+
+
+@pytest.mark.exhaustive
+class TestInContainers:
+    """The same with an app that really predicts."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
+        with sample_app(tmp_path_factory.mktemp("sample") / "app", BASE) as made:
+            yield made
+
+    @pytest.fixture
+    def real(self, lively: KubernetesRehearsal, sample: SampleApp, tmp_path: Path) -> Iterator[Reached]:
+        yield from reached(lively, tmp_path, sample.project)
+
+    @pytest.mark.parametrize("way", ["ingress", "gateway"])
+    def test_it_predicts_and_no_version_is_missed(self, real: Reached, sample: SampleApp, way: str) -> None:
+        real.use(**WAYS[way])
+        for version in (Version(), Version(code="two")):
+            sample.write(version)
+            real.scene = replace(real.scene, project=sample.project)
+            real.deploy()
+            url = f"http://{real.address}{ROUTE}"
+            eventually(real.answers, "the app")
+            answer = requests.post(url, json={}, headers={"Host": HOST}, timeout=5)
+            assert answer.json() == version.answer
+        real.scene.destroy()
+        assert real.find("services") is None
