@@ -22,14 +22,16 @@ from tests.tiny import project_of
 
 BY_UID = re.compile(r"^(compute:\w+ )a[0-9a-f]{31}$")
 """What GKE names after the id of a Service."""
+BY_CLUSTER = re.compile(r"^(compute:disk gke-.+-)[0-9a-f]{8}(-\d+[a-f])$")
+"""What it names after the id of a cluster, which another of the same name does not have."""
 
 
 @dataclass(frozen=True)
 class GkeStage(GcpStage[GkeCloud, GkeSettings]):
-    """What is named at random is told by its kind alone."""
+    """What is named at random is told without that part of its name."""
 
     def contents(self) -> Sequence[str]:
-        return [BY_UID.sub(r"\1", each) for each in super().contents()]
+        return [BY_CLUSTER.sub(r"\1\2", BY_UID.sub(r"\1", each)) for each in super().contents()]
 
 
 def strangers(rehearsal: GcpRehearsal) -> None:
