@@ -155,6 +155,18 @@ def test_the_app_answers_under_its_name_at_the_controllers_address(app: Reached,
     assert asked(at, HOST).status_code == 404
 
 
+def test_once_its_name_leads_there_nothing_is_left_to_say(app: Reached, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.use(**WAYS["ingress"])
+    app.deploy()
+    eventually(app.answers, "the app")
+    monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+    monkeypatch.setenv("http_proxy", f"http://{app.address}:80")  # which finds every name where the controller is
+    address, actions = app.deploy()
+    assert (address.remarks, actions) == ((), {Action.UNCHANGED})
+    with AppClient(address.url) as client:
+        client.health("/health")
+
+
 def test_over_http_an_ingress_with_tls_sends_to_https(app: Reached) -> None:
     app.use(**WAYS["ingress with TLS"])
     address, _ = app.deploy()
