@@ -110,6 +110,13 @@ class Reached:
             return asked_safely(self.address, HOST, self.issuer, path) == 200
         return asked(self.address, HOST, path).status_code == 200
 
+    def furnish_elsewhere(self, space: str) -> None:
+        """Another team's Gateway, which nobody from another namespace may use."""
+        self.cluster.create_space(space)
+        listeners = [{"name": "http", "port": 80, "protocol": "HTTP"}]
+        public = {"metadata": {"name": "public"}, "spec": {"gatewayClassName": "nginx", "listeners": listeners}}
+        self.cluster.ask("POST", f"{GATEWAYS}/namespaces/{space}/gateways", public)
+
     def furnish(self) -> None:
         """The user's own part of it."""
         self.cluster.create_space(SPACE)
@@ -148,8 +155,10 @@ def test_the_app_answers_under_its_name_at_the_controllers_address(app: Reached,
     assert f"{HOST} does not lead there yet" in address.remarks[0]
     assert app.find("services")["spec"]["type"] == "ClusterIP"
     eventually(app.answers, "the app")
-    assert app.deploy()[1] == {Action.UNCHANGED}
     at = app.address
+    again, actions = app.deploy()
+    assert actions == {Action.UNCHANGED}
+    assert again.remarks[0].endswith(f"; point it at {at}") is ("ingress" in way)
     app.scene.destroy()
     assert app.cluster.rehearsal.contents() == before
     assert asked(at, HOST).status_code == 404
@@ -207,6 +216,29 @@ def test_the_way_may_change_and_change_back(app: Reached) -> None:
     assert requests.get(again.url, timeout=5).status_code == 200
     app.scene.destroy()
     assert app.find("services") is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"gateway_listener": "nothing"}, "NoMatchingParent"),
+        ({"gateway": "infra/public"}, "NotAllowedByListeners"),
+    ],
+)
+def test_a_gateway_that_does_not_let_the_app_in_ends_the_deployment(
+    app: Reached, changed: dict[str, object], said: str
+) -> None:
+    app.furnish_elsewhere("infra")
+    app.use(**{**WAYS["gateway"], **changed})
+    for _ in range(2):
+        with pytest.raises(DeploymentFailedError) as failed:
+            app.deploy()
+        assert said in str(failed.value)
+        assert "allowedRoutes" in failed.value.todo
+    app.use(**WAYS["gateway"])
+    app.deploy()
+    eventually(app.answers, "the app")
+    app.scene.destroy()
 
 
 def test_a_cluster_without_the_gateway_api_is_said_to_have_none(app: Reached) -> None:

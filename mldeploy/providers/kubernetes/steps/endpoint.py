@@ -25,7 +25,7 @@ from mldeploy.providers.kubernetes.settings import InClusterSettings, Way
 from mldeploy.providers.kubernetes.steps.deployment import Deployment, Running
 from mldeploy.providers.kubernetes.steps.exposure import HttpRoute, Ingress, Service
 from mldeploy.providers.kubernetes.steps.scaling import Autoscaler, DisruptionBudget
-from mldeploy.providers.kubernetes.types import EVENT, SERVICE
+from mldeploy.providers.kubernetes.types import EVENT, INGRESS, SERVICE
 from mldeploy.providers.kubernetes.watching import Selection, Watch
 
 ASK_EVERY = 0.5
@@ -68,7 +68,8 @@ class KubernetesEndpoint(Step[HasCluster, Address]):
             return Seen(_address("", running), ("has no address → has one",))
         failure = self._failure(url)
         drift = () if failure is None or self._is_routed else ("does not answer → answers",)
-        return Seen(_address(url, running, self._remark(failure)), drift)
+        with kubernetes_errors(str(self.resource)):
+            return Seen(_address(url, running, self._remark(kube, failure)), drift)
 
     def apply(self, cloud: HasCluster, outs: Outputs, seen: Seen[Address] | None, monitor: Monitor) -> Address:
         """Raises VerdictError if there is no address, or nothing answers there although the pods are ready."""
@@ -79,7 +80,7 @@ class KubernetesEndpoint(Step[HasCluster, Address]):
             url = url_of(kube, self.owner, self.space, self.settings)
             failure = self._await_answer(url, monitor)
             if failure is None or self._is_routed:
-                return _address(url, running, self._remark(failure))
+                return _address(url, running, self._remark(kube, failure))
         todo = (
             "Its pods are ready, so something on the way holds it up: a firewall of the cluster's network or on this "
             "side, or the load balancer, which `kubectl describe service` tells of."
@@ -136,12 +137,15 @@ class KubernetesEndpoint(Step[HasCluster, Address]):
                 return error
         return None
 
-    def _remark(self, failure: AnswerError | None) -> str:
+    def _remark(self, kube: Kube, failure: AnswerError | None) -> str:
         if self.settings.way is Way.CLUSTER_IP:
             return "answers inside the cluster alone; `mldeploy predict` asks through the API server"
         if failure is None:
             return ""
-        return f"{self.settings.domain} does not lead there yet ({failure.what})"
+        found = kube.get(INGRESS, self.owner.app, self.space) if self.settings.way is Way.INGRESS else None
+        entrance = external(found) if found else ""
+        where = f"; point it at {entrance}" if entrance else ""
+        return f"{self.settings.domain} does not lead there yet ({failure.what}){where}"
 
 
 def _address(url: str, running: Running, remark: str = "") -> Address:
