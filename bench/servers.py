@@ -36,14 +36,16 @@ SECONDS = 3
 SLOW = 0.5
 IDLE = 64
 
-CONFIGURATION = Path(mldeploy.image.__file__).with_name("gunicorn_conf.py")
+OURS = tuple(Path(mldeploy.image.__file__).with_name(name) for name in ("gunicorn_conf.py", "mldeploy_wsgi.py"))
+GUNICORN = "gunicorn --config=gunicorn_conf.py slow:app"
 GRANIAN = "granian --interface=wsgi --host=0.0.0.0 --port=5000 slow:app"
 CANDIDATES = {
     "gunicorn sync 2": "gunicorn --preload --workers=2 slow:app",
-    "gunicorn gthread 1x4": "gunicorn --config=gunicorn_conf.py --workers=1 --threads=4 slow:app",
-    "gunicorn gthread 2x2": "gunicorn --config=gunicorn_conf.py --workers=2 --threads=2 slow:app",
-    "gunicorn gthread 2x4": "gunicorn --config=gunicorn_conf.py --workers=2 --threads=4 slow:app",
-    "gunicorn gthread 2x16": "gunicorn --config=gunicorn_conf.py --workers=2 --threads=16 slow:app",
+    "gunicorn gthread 2x4": f"{GUNICORN} --worker-class=gthread --workers=2 --threads=4",
+    "gunicorn, ours 1x4": f"{GUNICORN} --workers=1 --threads=4",
+    "gunicorn, ours 2x2": f"{GUNICORN} --workers=2 --threads=2",
+    "gunicorn, ours 2x4": f"{GUNICORN} --workers=2 --threads=4",
+    "gunicorn, ours 2x16": f"{GUNICORN} --workers=2 --threads=16",
     "granian 1x4": f"{GRANIAN} --workers=1 --blocking-threads=4",
     "granian 2x1": f"{GRANIAN} --workers=2 --blocking-threads=1",
     "granian 2x4": f"{GRANIAN} --workers=2 --blocking-threads=4",
@@ -57,9 +59,10 @@ RUN python3 -m pip install --quiet --target=/uv uv \\
  && /uv/bin/uv venv --quiet /venv \\
  && VIRTUAL_ENV=/venv /uv/bin/uv pip install --quiet --compile-bytecode --requirements=/requirements.txt \\
     dumb-init granian gunicorn waitress
-ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1 PORT=5000 THREADS=1 HEALTH=/health
+ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1 PORT=5000 THREADS=1 HEALTH=/health \\
+    PYTHONPATH=/app
 WORKDIR /app
-COPY app.py slow.py model.joblib gunicorn_conf.py ./
+COPY app.py slow.py model.joblib gunicorn_conf.py mldeploy_wsgi.py ./
 ENTRYPOINT ["dumb-init", "--single-child", "--"]
 """
 SLOW_APP = f"""\
@@ -130,7 +133,7 @@ def _build(client: APIClient, base: str, model: Path) -> None:
         "Dockerfile": RECIPE.format(base=base).encode(),
         "slow.py": SLOW_APP.encode(),
         "model.joblib": model.read_bytes(),
-        "gunicorn_conf.py": CONFIGURATION.read_bytes(),
+        **{each.name: each.read_bytes() for each in OURS},
         **{name: (STOCK / name).read_bytes() for name in ("app.py", "requirements.txt")},
     }
     image(client, NAME, files)

@@ -31,7 +31,8 @@ FORMAT = 1
 
 CERTIFICATES = "builder/certificates.pem"
 
-_SERVERS = {"wsgi": ("gunicorn_conf.py",), "asgi": ("gunicorn_conf.py", "mldeploy_asgi.py"), "": ()}
+_GUNICORN = ("gunicorn_conf.py", "mldeploy_wsgi.py")
+_SERVERS = {"wsgi": _GUNICORN, "asgi": (*_GUNICORN, "mldeploy_asgi.py"), "": ()}
 """What our server needs beside its packages, by what it speaks."""
 OWN_CERTIFICATES = "certificates.pem"
 """Where a Dockerfile of the user's own may have them: no builder has another way to hand a file to `docker build .`."""

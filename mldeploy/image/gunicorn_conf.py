@@ -20,7 +20,7 @@ from gunicorn.workers import gthread  # type: ignore[import-untyped]  # it is th
 # idle client would make every stop take longer than that.
 gthread.STOP_KEEPALIVE_LINGER = 0.5
 
-worker_class = "gthread"
+worker_class = "mldeploy_wsgi.Worker"
 threads = int(os.environ["THREADS"])
 preload_app = True  # the model is loaded once, and its memory shared
 keepalive = 75  # longer than a cloud's load balancer keeps an idle connection, so that it is never we who hang up first
@@ -53,6 +53,12 @@ def when_ready(server: Any) -> None:
     for name in ("gunicorn.access", "uvicorn.access"):
         logging.getLogger(name).addFilter(_is_news)
     logging.getLogger("gunicorn.error").addFilter(_in_a_word)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Called once a worker has ended, however it did: the others must not wait for it."""
+    if hasattr(worker, "leave"):
+        worker.leave()
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:

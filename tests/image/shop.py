@@ -44,6 +44,12 @@ def slow():
     return {"model": model}
 
 
+@app.get("/worker")
+def worker():
+    time.sleep(0.05)
+    return {"worker": os.getpid()}
+
+
 @app.get("/environment")
 def environment():
     return dict(os.environ)

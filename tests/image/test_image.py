@@ -8,6 +8,8 @@ import socket
 import tarfile
 import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -179,6 +181,41 @@ def test_clients_that_fall_silent_do_not_block_the_others(built: Built) -> None:
         assert requests.get(f"{url}/health", timeout=60).ok
         for each in silent:
             each.close()
+
+
+def test_clients_that_come_together_are_shared_out_among_the_workers(built: Built) -> None:
+    """They keep their connections: were most of them one worker's, the other cores would have nothing to do."""
+    with built.shop.container(built.image, environment={"WEB_CONCURRENCY": "2"}) as container:
+        url = wait(built.shop, container)
+        busiest = sum(max(Counter(workers_of(url, clients=16)).values()) for _ in range(5))
+    assert busiest <= 5 * 11  # 8 of 16 is fair; whoever takes what he can get has 13, on average
+
+
+def test_a_worker_that_hangs_holds_nobody_up(built: Built) -> None:
+    with built.shop.container(built.image, environment={"WEB_CONCURRENCY": "2"}) as container:
+        url = wait(built.shop, container)
+        (hung,) = workers_of(url, clients=1)
+        client = built.shop.engine.client
+        client.exec_start(client.exec_create(container, ["sh", "-c", f"kill -STOP {hung}"])["Id"])
+        begun = time.monotonic()
+        answered = set(workers_of(url, clients=16))
+        assert time.monotonic() - begun < 5
+    assert hung not in answered
+
+
+def workers_of(url: str, clients: int) -> list[int]:
+    """Which worker each of so many clients gets, who all come at once and keep their connections."""
+    start, end = threading.Barrier(clients), threading.Barrier(clients)
+
+    def ask(_: int) -> int:
+        with requests.Session() as session:
+            start.wait()
+            worker: int = session.get(f"{url}/worker", timeout=20).json()["worker"]
+            end.wait()
+            return worker
+
+    with ThreadPoolExecutor(clients) as pool:
+        return list(pool.map(ask, range(clients)))
 
 
 def test_nothing_of_the_builder_is_left_in_it(built: Built) -> None:

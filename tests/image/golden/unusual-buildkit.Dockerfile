@@ -14,9 +14,8 @@ COPY builder/*.py builder/requirements/ ./
 RUN --mount=type=cache,id=mldeploy,target=/cache --mount=type=secret,id=mldeploy,target=/run/secrets/mldeploy export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem PIP_INDEX_URL='https://packages.example/simple?a=b&c' UV_DEFAULT_INDEX='https://packages.example/simple?a=b&c' PIP_EXTRA_INDEX_URL='http://one.example/simple https://two.example/simple' UV_INDEX='http://one.example/simple https://two.example/simple' PIP_TRUSTED_HOST=one.example UV_TORCH_BACKEND=cpu && . /run/secrets/mldeploy && uv venv --quiet --python=python3 /venv \
  && uv pip install --requirements='deploy/what is needed.txt' \
  && uv pip install --no-deps uvicorn-worker==5.1 \
- && mv mldeploy_asgi.py /venv/lib/python3*/site-packages/ \
  && uv pip install dumb-init==3.1 $([ -e /venv/bin/gunicorn ] || echo gunicorn==2.1) $([ -e /venv/bin/uvicorn ] || echo uvicorn==4.1 httptools==0.9.0 websockets==17.4) \
- && mv gunicorn_conf.py /venv/ \
+ && mv gunicorn_conf.py /venv/ && mv mldeploy_*.py /venv/lib/python3*/site-packages/ \
  && python3 trim.py /venv \
  && { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash /venv/lib || true; } \
  && mkdir -p /out/app && mv /venv /out/ \

@@ -11,7 +11,7 @@ COPY builder/*.py builder/requirements/ ./
 RUN uv venv --quiet --python=python3 /venv \
  && uv pip install --requirements=requirements.txt \
  && uv pip install dumb-init==3.0 $([ -e /venv/bin/gunicorn ] || echo gunicorn==2.0) \
- && mv gunicorn_conf.py /venv/ \
+ && mv gunicorn_conf.py /venv/ && mv mldeploy_*.py /venv/lib/python3*/site-packages/ \
  && python3 trim.py /venv \
  && { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash /venv/lib || true; } \
  && mkdir -p /out/app && mv /venv /out/ \
