@@ -158,6 +158,10 @@ def test_the_app_answers_under_its_name_at_the_controllers_address(app: Reached,
     at = app.address
     again, actions = app.deploy()
     assert actions == {Action.UNCHANGED}
+    service = app.scene.service
+    assert isinstance(service, InClusterService)
+    with service.reach() as url, AppClient(url) as client:  # through the API server, until the name leads there
+        client.health("/health")
     assert again.remarks[0].endswith(f"; point it at {at}") is ("ingress" in way)
     app.scene.destroy()
     assert app.cluster.rehearsal.contents() == before

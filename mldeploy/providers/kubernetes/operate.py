@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from mldeploy.config.settings import Project
@@ -66,9 +67,9 @@ class InClusterService:
     def reach(self) -> Iterator[str]:
         """`mldeploy.providers.reaching.Reachable`. Without an address from outside: a door here to one of the pods.
 
-        Raises AbsentError if no pod is ready.
+        A host name that leads nowhere yet is none. Raises AbsentError if no pod is ready.
         """
-        if self.settings.way is not Way.CLUSTER_IP:
+        if self.settings.way is not Way.CLUSTER_IP and _leads_somewhere(self.settings.domain):
             url = self.url()
             if url is None:
                 raise self._absent()
@@ -184,6 +185,13 @@ class InClusterService:
     def _absent(self) -> AbsentError:
         what = f"nothing runs in the namespace {self.space}"
         return AbsentError(self.owner.app, what, f"`mldeploy deploy --target {self.owner.target}` brings it there.")
+
+
+def _leads_somewhere(domain: str) -> bool:
+    """Whether a host name is known here; where there is none, an address is."""
+    with suppress(socket.gaierror):
+        return not domain or bool(socket.getaddrinfo(domain, None))
+    return False
 
 
 def _unwatched(app: str) -> Monitor:
