@@ -59,8 +59,8 @@ RUN python3 -m pip install --quiet --target=/uv uv \\
  && /uv/bin/uv venv --quiet /venv \\
  && VIRTUAL_ENV=/venv /uv/bin/uv pip install --quiet --compile-bytecode --requirements=/requirements.txt \\
     dumb-init granian gunicorn waitress
-ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1 PORT=5000 THREADS=1 HEALTH=/health \\
-    PYTHONPATH=/app
+ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1 \\
+    PORT=5000 THREADS=1 HEALTH=/health PYTHONPATH=/app
 WORKDIR /app
 COPY app.py slow.py model.joblib gunicorn_conf.py mldeploy_wsgi.py ./
 ENTRYPOINT ["dumb-init", "--single-child", "--"]
