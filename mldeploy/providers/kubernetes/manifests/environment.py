@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mldeploy.config.secret import Secret
 from mldeploy.config.settings import App
@@ -76,5 +77,10 @@ def _metadata(owner: Owner, namespace: str, name: str) -> Document:
 
 
 def _digest(owner: Owner, values: Mapping[str, str]) -> str:
-    content = json.dumps(values, sort_keys=True).encode()
-    return hashlib.pbkdf2_hmac("sha256", content, f"mldeploy {owner.app}".encode(), ROUNDS).hex()[:10]
+    return _derived(owner.app, json.dumps(values, sort_keys=True))
+
+
+@lru_cache(maxsize=16)
+def _derived(app: str, content: str) -> str:
+    """Slow by intent, and asked for by every step that needs a name."""
+    return hashlib.pbkdf2_hmac("sha256", content.encode(), f"mldeploy {app}".encode(), ROUNDS).hex()[:10]
