@@ -15,7 +15,7 @@ from mldeploy.image.steps import BaseImage, BuiltImage, EngineImage
 from mldeploy.providers.base import Login, Provider
 from mldeploy.providers.checks import Check, Finding, error
 from mldeploy.providers.costs import Estimate
-from mldeploy.providers.gcp import checks, gar
+from mldeploy.providers.gcp import checks, gar, pushing
 from mldeploy.providers.gcp.account import enter
 from mldeploy.providers.gcp.apis import CLUSTER_APIS
 from mldeploy.providers.gcp.gke import checks as cluster_checks
@@ -61,7 +61,7 @@ class GkeProvider:
 
     def login(self, cloud: GkeCloud) -> Login:
         """To the registry that the image is kept in."""
-        return gar.login(cloud)
+        return pushing.login(cloud)
 
     def push(self, project: Project, settings: GkeSettings) -> GarImage:
         app = project.app.name
