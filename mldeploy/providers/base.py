@@ -36,7 +36,8 @@ class Address:
 class Instance:
     """One running (or stopped) copy of the app: a container, a task, a pod.
 
-    state: the platform's own word ("running", "exited"). health: "healthy", "unhealthy", "starting" or "".
+    state: the platform's own word ("running", "exited"). health: "healthy", "unhealthy", "starting"; "" where nothing
+    is known of it, and for one on its way out.
     started: ISO 8601, UTC. memory: bytes in use, 0 if unknown.
     """
 

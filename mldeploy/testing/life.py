@@ -137,7 +137,8 @@ class Living(Lived):
 
         second = replace(FIRST, code="two")
         assert self.ask(life.deploy(second).url) == second.answer
-        assert "serving two" in list(life.service.logs(follow=False, tail=0))
+        # a platform may say before each line whose it is
+        assert any(each.endswith("serving two") for each in life.service.logs(follow=False, tail=0))
         assert [each.state for each in life.service.releases()].count("serving") == 1
         self._go_back(life)
         self._grow(life)
@@ -166,4 +167,4 @@ class Living(Lived):
         except WrongTargetError:
             return  # it runs a single copy
         found = life.service.instances()
-        assert [each.health for each in found] == ["healthy"] * 2
+        assert [each.health for each in found if each.health] == ["healthy"] * 2

@@ -200,7 +200,9 @@ def _unwatched(app: str) -> Monitor:
 
 
 def _instance(pod: Pod, url: str) -> Instance:
-    if pod.ready:
+    if pod.leaving:
+        health = ""
+    elif pod.ready:
         health = "healthy"
     else:
         health = "starting" if pod.phase in ("Pending", "Running") and not pod.restarts else "unhealthy"
