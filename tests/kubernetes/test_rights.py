@@ -22,8 +22,9 @@ from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.permissions import policy
 from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
-from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
+from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, kubeconfig, rehearsing
 from mldeploy.testing.scene import Scene
+from tests.cli.command import Command
 from tests.rehearsal.available import require_registry
 from tests.rehearsal.kubernetes.cluster import RBAC, Cluster
 from tests.tiny import project_of
@@ -128,3 +129,27 @@ def test_a_deployment_stops_at_what_it_may_not_do_and_says_it(
     assert failed.value.exit_code is ExitCode.ACCESS
     assert "create" in str(failed.value.failures[0][1])
     assert "deployments.apps" in str(failed.value.failures[0][1])
+
+
+def test_the_command_says_it_of_whom_the_kubeconfig_names(
+    cluster: Cluster, endpoints: Endpoints, project: Project, tmp_path: Path
+) -> None:
+    grant(cluster, project, frozenset((("delete", "services"),)))
+    token, bundle = endpoints.credential("token"), endpoints.ca_bundle
+    assert token is not None
+    assert bundle is not None
+    config = kubeconfig.write(tmp_path, endpoints.url, bundle.read_bytes(), token.reveal())
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "app.py").write_text("app = None\n")
+    (folder / "requirements.txt").write_text("")
+    (folder / "mldeploy.toml").write_text(f'[app]\nname = "{project.app.name}"\nentry = "app:app"\nmodels = []\n')
+    mldeploy = Command(tmp_path / "home", folder).with_env(KUBECONFIG=str(config))
+    told = mldeploy("doctor", "--target", "kubernetes", "--json")
+    assert told.code == 1, told.err
+    findings = told.document["findings"]
+    assert isinstance(findings, list)
+    of_target = {each["subject"]: each for each in findings if each["group"] == "target"}
+    assert of_target["cluster"]["level"] == "ok"
+    assert of_target["permissions"]["what"].endswith("there is no permission to delete services")
+    assert "mldeploy policy" in of_target["permissions"]["todo"]
