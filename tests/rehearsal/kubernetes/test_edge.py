@@ -167,6 +167,16 @@ def test_a_pod_that_has_just_gone_is_passed_over(client: http.client.HTTPConnect
     assert [ask(client) for _ in range(4)] == [b"GET / app.example.com http"] * 4
 
 
+def test_who_cannot_have_all_its_ports_has_none(store: Store) -> None:
+    with socket.create_server((HERE, 0)) as taken, socket.create_server((HERE, 0)) as free:
+        port = free.getsockname()[1]
+        free.close()
+        with pytest.raises(OSError, match="in use"):
+            Front(HERE, {port: None, taken.getsockname()[1]: None}, Table(store))
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((HERE, port))
+
+
 def test_an_absolute_target_names_the_host(client: http.client.HTTPConnection) -> None:
     client.request("GET", "http://app.example.com/x", headers={"Host": "elsewhere"})
     assert client.getresponse().read() == b"GET /x app.example.com http"

@@ -99,7 +99,21 @@ def test_it_shows_what_leads_to_an_app(busy: Cluster) -> None:
     assert "Scheduled for sync" in kubectl(busy, "describe", "ingress", APP)
     (line,) = kubectl(busy, "get", "ingress", "--no-headers").splitlines()
     assert line.split()[1:3] == ["nginx", "app.example.com"]
-    assert "gateway.nginx.org" in kubectl(busy, "get", "gatewayclass", "nginx", "-o", "yaml")
+    spec = {"gatewayClassName": "nginx", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}
+    gateway = document("gateway.networking.k8s.io/v1", "Gateway", "public", spec=spec)
+    for _ in range(2):
+        kubectl(busy, "apply", "-f", "-", given=gateway)
+    assert busy.get("gateways", "public")["metadata"]["generation"] == 1
+    kubectl(busy, "wait", "gateway/public", "--for=condition=Programmed", "--timeout=30s")
+    (line,) = kubectl(busy, "get", "gtw", "--no-headers").splitlines()
+    assert (line.split()[1], line.split()[3]) == ("nginx", "True")
+
+
+def test_it_shows_how_far_a_pod_has_come(busy: Cluster) -> None:
+    template = busy.get("deployments")["spec"]["template"]["spec"]
+    first = {**template["containers"][0], "name": "first", "readinessProbe": None}
+    busy.create("pods", {"metadata": {"name": "slow"}, "spec": {**template, "initContainers": [first]}})
+    eventually(lambda: "Init:0/1" in kubectl(busy, "get", "pod", "slow"), "a pod that begins")
 
 
 def test_somebody_else_sees_what_a_role_lets_him_see(busy: Cluster) -> None:
