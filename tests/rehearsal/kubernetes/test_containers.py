@@ -47,7 +47,7 @@ def test_a_container_is_what_its_specification_says(real: Cluster, image: str, e
     real.completed()
     (pod,) = real.list("pods")
     core = client.CoreV1Api(real.api)
-    said = stream(
+    made = stream(
         core.connect_get_namespaced_pod_exec,
         pod["metadata"]["name"],
         SPACE,
@@ -56,7 +56,11 @@ def test_a_container_is_what_its_specification_says(real: Cluster, image: str, e
         stderr=False,
         stdin=False,
         tty=False,
+        _preload_content=False,
     )
+    made.run_forever(timeout=10)
+    made.sock.shutdown()  # which the SDK forgets once the other side has said farewell
+    said = made.read_all()
     assert said.split() == ["10001", "1", "read-only"]
     (found,) = engine.client.containers(filters={"label": f"{LABEL}={real.rehearsal.place.name}"})
     assert found["Id"] in pod["status"]["containerStatuses"][0]["containerID"]
