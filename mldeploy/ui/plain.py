@@ -5,30 +5,44 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from mldeploy.core.events import Action, Event, Events, Failed, Finished, Noted, Progress, Progressed, Started
 from mldeploy.core.step import Resource
 from mldeploy.ui.terminal import Terminal
-from mldeploy.ui.text import printable, seconds, size
+from mldeploy.ui.text import elapsed, printable, seconds, size
 
 MILESTONE_SECONDS = 3.0
+STILL_SECONDS = 30.0
+
+
+@dataclass
+class _Told:
+    """What has been said of a step that runs. began, last: on the monotonic clock. line: its last milestone."""
+
+    title: str
+    began: float
+    last: float
+    line: str = ""
 
 
 class PlainLines:
     """Listens to a walk. May be called from several threads; never raises.
 
-    terse: only warnings are worth a line. every: seconds between two milestones of a step, at least.
+    terse: only warnings are worth a line. every: seconds between two milestones of a step, at least. still: seconds
+    after which one that is still the same is said again, with the time that the step has taken.
     """
 
-    def __init__(self, terminal: Terminal, *, terse: bool, every: float = MILESTONE_SECONDS) -> None:
+    def __init__(
+        self, terminal: Terminal, *, terse: bool, every: float = MILESTONE_SECONDS, still: float = STILL_SECONDS
+    ) -> None:
         self._terminal = terminal
         self._terse = terse
         self._every = every
+        self._still = still
         self._mutex = threading.Lock()
-        self._titles: dict[Resource, str] = {}
-        self._spoken: dict[Resource, float] = {}
+        self._told: dict[Resource, _Told] = {}
 
     def __call__(self, event: Event) -> None:
         with self._mutex:
@@ -41,20 +55,27 @@ class PlainLines:
     def _tell(self, event: Started | Progressed | Finished | Failed) -> None:
         match event:
             case Started(resource, title):
-                self._titles[resource] = title
-                self._spoken[resource] = time.monotonic()
+                now = time.monotonic()
+                self._told[resource] = _Told(title, now, now)
                 self._write(f"{title} …")
             case Progressed(resource, progress):
-                now = time.monotonic()
-                if not progress.item and now - self._spoken.get(resource, 0.0) >= self._every:
-                    self._spoken[resource] = now
-                    self._write(f"{self._titles.get(resource, resource.kind)}: {milestone(progress)}")
+                if not progress.item:
+                    self._pass(resource, milestone(progress))
             case Finished():
                 self._write(finished(event))
             case Failed(_, title, _, passed):
                 self._write(f"{title}: failed after {seconds(passed)}")
             case _:
                 assert_never(event)
+
+    def _pass(self, resource: Resource, line: str) -> None:
+        """A milestone: at once if it is a new one and the last is some seconds old, seldom if it is the same."""
+        now = time.monotonic()
+        told = self._told.setdefault(resource, _Told(resource.kind, now, 0.0))
+        same = line == told.line
+        if now - told.last >= (self._still if same else self._every):
+            told.last, told.line = now, line
+            self._write(f"{told.title}: {line}" + (f" ({elapsed(now - told.began)})" if same else ""))
 
     def _write(self, line: str) -> None:
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -61,6 +63,19 @@ def test_a_busy_step_does_not_flood_the_log() -> None:
     for done in range(1000):
         listener(Progressed(IMAGE, Progress("", "RUN uv", done, 1000)))
     assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_what_goes_on_for_long_is_said_again_only_with_the_time_that_it_has_taken() -> None:
+    stream = io.StringIO()
+    terminal = Terminal(stream, animated=False, color=False, unicode=True)
+    listener = PlainLines(terminal, terse=False, every=0, still=0.05)
+    listener(Started(IMAGE, "Check the image"))
+    deadline = time.monotonic() + 10
+    while len(stream.getvalue().splitlines()) < 3 and time.monotonic() < deadline:
+        listener(Progressed(IMAGE, Progress("", "waiting for /health")))
+    _, first, second = stream.getvalue().splitlines()
+    assert first == "Check the image: waiting for /health"
+    assert re.fullmatch(r"Check the image: waiting for /health \(\d s\)", second)
 
 
 def test_lines_of_threads_never_mix() -> None:
