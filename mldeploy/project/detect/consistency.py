@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from packaging.version import Version
 
-from mldeploy.project.detect.dependency import LOCKS, Dependency, Listing, Origin
+from mldeploy.project.detect.dependency import LOCKS, Dependency, Listing, Origin, applies, target_environment
 from mldeploy.project.detect.distributions import MISNAMED, NOT_ON_LINUX, closed
 from mldeploy.project.detect.findings import Found, Remark, Severity, Source
 from mldeploy.project.detect.models import Model
@@ -18,17 +18,19 @@ _BACKPORTS = frozenset({
     "importlib-metadata", "enum34", "secrets", "unittest", "ssl", "test", "token", "code", "profile", "parser",
 })  # fmt: skip
 _IMPORTANT = 3
+_SYSTEM = "If the app needs it, name the Debian package of the same library: `system_packages` in [build]."
+_GPU = "Where there is a GPU, set `gpu = true` in [build]: PyTorch's own packages then bring it."
 
 
 def of_listing(listed: Listing, python: str) -> Iterator[Remark]:
     """What is wrong with the list that counts, by itself."""
     yield from listed.remarks
-    yield from _unpinned(listed)
+    yield from _unpinned(listed, python)
     yield from _twice(listed)
     yield from _wrong_names(listed, python)
     for name, source in listed.left_out:
         what = f"{name} is a package of conda alone: pip cannot install it, so it is left out"
-        todo = "If the app needs it, install the Debian package of the same library in a Dockerfile of your own."
+        todo = _GPU if name.startswith(("cuda", "cudnn", "nccl", "pytorch-cuda")) else _SYSTEM
         yield Remark("conda-only", Severity.WARNING, source, what, todo)
 
 
@@ -51,10 +53,15 @@ def _contradiction(mine: Dependency, other: Dependency) -> Remark:
     return Remark("dependency-differs", Severity.WARNING, mine.source, what, todo)
 
 
-def _unpinned(listed: Listing) -> Iterator[Remark]:
+def _unpinned(listed: Listing, python: str) -> Iterator[Remark]:
     if listed.origin in LOCKS or listed.origin is Origin.IMPORTS:
         return
-    loose = [each for each in listed.dependencies if not each.url and each.name not in listed.versions]
+    image = target_environment(python)
+    loose = [
+        each
+        for each in listed.dependencies
+        if not each.url and each.name not in listed.versions and applies(each.marker, image)
+    ]
     if loose:
         names = ", ".join(f"{each.name}{each.specifier}" for each in loose[:_IMPORTANT])
         more = f" and {len(loose) - _IMPORTANT} more" if len(loose) > _IMPORTANT else ""

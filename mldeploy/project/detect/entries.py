@@ -13,6 +13,7 @@ from mldeploy.project.detect.findings import Certainty, Found, Remark, Severity,
 from mldeploy.project.detect.frameworks import PLAIN_ASGI, PLAIN_WSGI, Kind
 from mldeploy.project.detect.served import GunicornConfig
 from mldeploy.project.detect.source import Module, Sources
+from mldeploy.project.detect.tree import Tree
 from mldeploy.project.entry import may_bind
 from mldeploy.project.errors import ProjectError
 
@@ -109,19 +110,28 @@ class _Target:
         module = self._module(name)
         if module is None:
             if self.command.server is not Server.PYTHON:
-                remarks.append(self._missing(f"{name.replace('.', '/')}.py, which is not there"))
+                remarks.append(self._without_module(name))
             return None
         if not attribute and self.command.server is Server.FLASK:
             return self._of_module(module)
         return self._named(module, attribute or "application", remarks)
 
     def _module(self, name: str) -> Module | None:
-        path = "/".join(part for part in (self.command.chdir, name.replace(".", "/")) if part)
-        for chance in (f"{path}.py", f"{path}/__init__.py", f"{name.replace('.', '/')}.py"):
-            module = self.sources.module(chance)
-            if module:
-                return module
-        return None
+        return next((module for path in self._chances(name) if (module := self.sources.module(path))), None)
+
+    def _chances(self, name: str) -> tuple[str, ...]:
+        below = name.replace(".", "/")
+        path = "/".join(part for part in (self.command.chdir, below) if part)
+        return f"{path}.py", f"{path}/__init__.py", f"{below}.py"
+
+    def _without_module(self, name: str) -> Remark:
+        file = self.sources.tree.first(*self._chances(name))
+        if file is None:
+            return self._missing(f"{name.replace('.', '/')}.py, which is not there")
+        broken = next(
+            (each.source for each in self.sources.remarks if each.source.path == file.path), Source(file.path)
+        )
+        return self._missing(f"{broken}, which is not Python 3 that can be read")
 
     def _named(self, module: Module, attribute: str, remarks: list[Remark]) -> Found[Entry] | None:
         name, brackets, rest = attribute.partition("(")
@@ -202,12 +212,23 @@ def _nothing(sources: Sources, every: tuple[Candidate, ...]) -> Remark:
     """Why there is no entry, as precisely as the source allows."""
     for each in every:
         return _not_servable(each)
-    if sources.tree.ending(".ipynb") and not sources.tree.ending(".py"):
-        what = "holds notebooks, but no app that answers requests"
-        todo = "Write an app.py that loads the model and answers requests; a notebook cannot be served."
-        return Remark("no-entry", Severity.ERROR, Source("."), what, todo)
+    for broken in sources.remarks:
+        what = f"{broken.what}; no other file makes a web app"
+        return Remark("no-entry", Severity.ERROR, broken.source, what, "Correct the file.")
+    if not sources.tree.ending(".py"):
+        return _no_source(sources.tree)
     what = "holds no web app that could be recognized (Flask, Dash, Django, Bottle, FastAPI, … or a WSGI callable)"
     return Remark("no-entry", Severity.ERROR, Source("."), what, "Name it: `entry` in mldeploy.toml.")
+
+
+def _no_source(tree: Tree) -> Remark:
+    if tree.ending(".ipynb"):
+        what = "holds notebooks, but no app that answers requests"
+        todo = "Write an app.py that loads the model and answers requests; a notebook cannot be served."
+    else:
+        what = "holds no Python source" if tree.files else "is empty"
+        todo = "Name the app's folder: `mldeploy -C DIR …`."
+    return Remark("no-entry", Severity.ERROR, Source("."), what, todo)
 
 
 def _not_servable(each: Candidate) -> Remark:

@@ -153,10 +153,14 @@ def _factory(reading: _Reading, node: ast.FunctionDef | ast.AsyncFunctionDef) ->
 
 
 def _read_statement(reading: _Reading, node: ast.stmt) -> None:
+    made: list[ast.expr] = []
     for name, value in assigned(node):
         kind = _kind_of(reading, name, value)
         if kind:
             reading.apps[name] = App(name, kind, node.lineno)
+        if kind and value in made:  # app = application = Flask(__name__): one app, served under its first name
+            reading.inner.add(name)
+        made.append(value)
     if isinstance(node, ast.With):  # with gr.Blocks() as demo:
         for item in node.items:
             kind = reading.makers.get(reading.module.called(item.context_expr))

@@ -67,10 +67,17 @@ def claims(
     dockerfile: Dockerfile | None,
     runs: Iterable[Run],
 ) -> tuple[Claim, ...]:
-    """Every place that names a port, the deciding one first: commands, then what Docker is told, then the code."""
+    """Every place that names a port, the deciding one first: commands, then what Docker is told, then the code.
+
+    Where the code itself is the command (`python app.py`), what it says is where it listens, whatever Docker is told.
+    """
     environment = _environment(dockerfile)
-    found = [*_of_commands(commands, environment), *_of_config(config, environment), *_of_docker(dockerfile)]
-    found += [*_of_streamlit(tree), *_of_code(runs, environment)]
+    commands = tuple(commands)
+    found = [*_of_commands(commands, environment), *_of_config(config, environment)]
+    others = [[*_of_docker(dockerfile), *_of_streamlit(tree)], [*_of_code(runs, environment)]]
+    if commands and commands[0].value.server is Server.PYTHON:
+        others.reverse()
+    found += [claim for each in others for claim in each]
     return tuple({(claim.port, claim.source): claim for claim in found}.values())
 
 

@@ -17,8 +17,8 @@ class Run:
     """One call. server: PYTHON stands for a framework's own, made for development.
 
     host and port: "" and None where the call does not say. variable: the environment variable that decides the port.
-    on_import: it stands outside `if __name__ == "__main__":`, so that importing the module starts it. shared: it
-    asks for Gradio's tunnel.
+    reload: it restarts whenever a file changes. on_import: it stands outside `if __name__ == "__main__":`, so that
+    importing the module starts it. shared: it asks for Gradio's tunnel.
     """
 
     server: Server
@@ -26,6 +26,7 @@ class Run:
     port: int | None
     variable: str
     debug: bool
+    reload: bool
     source: Source
     on_import: bool
     shared: bool = False
@@ -83,13 +84,13 @@ def _run(module: Module, call: ast.Call, server: Server, *, on_import: bool) -> 
     port = constant(given, module)
     if isinstance(port, str) and port.isdecimal() and len(port) < 6:
         port = int(port)
-    debug = constant(keyword(call, "debug"), module) is True or constant(keyword(call, "reload"), module) is True
     return Run(
         server=server,
         host=host if isinstance(host, str) else "",
         port=port if isinstance(port, int) and 0 < port < 65536 else None,
         variable=variable(given, module),
-        debug=debug or constant(argument(call, positional + 2, "debug"), module) is True,
+        debug=constant(argument(call, positional + 2, "debug"), module) is True,
+        reload=constant(keyword(call, "reload"), module) is True,
         source=module.at(call),
         on_import=on_import,
         shared=constant(keyword(call, "share"), module) is True,

@@ -35,9 +35,13 @@ def of_runs(runs: Iterable[Run], *, own: bool) -> Iterator[Remark]:
             what = "`debug=True` lets whoever reaches the app run code on the machine"
             todo = f"Remove it; {_OWN}." if own else f"Remove it; {_SERVED}, so it has no effect there."
             yield Remark("debug", Severity.WARNING, run.source, what, todo)
+        if run.reload:
+            what = "`reload=True` starts the server anew when a file changes, which is for developers"
+            todo = f"Remove it; {_OWN}." if own else f"It may stay: {_SERVED}, so it has no effect there."
+            yield Remark("debug", Severity.WARNING, run.source, what, todo)
         if is_loopback(run.host):
             what = f"listens on {run.host}, which nothing outside the container can reach"
-            todo = f'Use host="0.0.0.0"; {_OWN}.' if own else f"Nothing, if you like: {_SERVED}, on every address."
+            todo = f'Use host="0.0.0.0"; {_OWN}.' if own else f"It may stay: {_SERVED}, on every address."
             yield Remark("loopback", Severity.WARNING, run.source, what, todo)
 
 

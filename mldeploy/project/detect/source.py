@@ -148,6 +148,8 @@ def module_name(path: str) -> str:
 def _broken(file: File, error: Exception) -> Remark:
     line = getattr(error, "lineno", None) or 0
     reason = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
+    if "'utf-8' codec can't decode" in reason:
+        reason = "it is not in UTF-8, and names no other encoding"
     what = f"is not Python 3 that can be read: {reason}"
     todo = "Correct it, or leave the file out; nothing in it was looked at."
     return Remark("unreadable-source", Severity.WARNING, Source(file.path, line), what, todo)
