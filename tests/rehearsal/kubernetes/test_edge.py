@@ -36,6 +36,9 @@ class _Answer(BaseHTTPRequestHandler):
     server: Upstream
 
     def do_GET(self) -> None:
+        if self.headers.get("Upgrade") == "echo":
+            self._echo()
+            return
         if self.path == "/stream":
             self._stream()
             return
@@ -53,6 +56,15 @@ class _Answer(BaseHTTPRequestHandler):
         while size := int(self.rfile.readline(), 16):
             yield self.rfile.read(size)
             self.rfile.readline()
+
+    def _echo(self) -> None:
+        self.close_connection = True
+        self.send_response(101)
+        self.send_header("Connection", "Upgrade")
+        self.end_headers()
+        self.wfile.write(b"first;")
+        while data := self.connection.recv(100):
+            self.connection.sendall(data)
 
     def _stream(self) -> None:
         self.send_response(200)
@@ -160,6 +172,21 @@ def test_a_stream_that_breaks_off_is_not_taken_for_whole(
     upstream.pieces.put(ConnectionError())
     with pytest.raises(http.client.IncompleteRead):
         client.getresponse().read()
+
+
+def test_another_protocol_may_be_spoken_from_then_on(client: http.client.HTTPConnection) -> None:
+    client.connect()
+    head = ("GET / HTTP/1.1", "Host: app.example.com", "Connection: keep-alive, Upgrade", "Upgrade: echo", "", "")
+    client.sock.sendall("\r\n".join(head).encode())
+    said = b""
+    while not said.endswith(b"first;"):
+        said += client.sock.recv(100)
+    assert said.startswith(b"HTTP/1.1 101 ")
+    for word in (b"one", b"two"):
+        client.sock.sendall(word)
+        assert client.sock.recv(100) == word
+    client.sock.shutdown(socket.SHUT_WR)
+    assert client.sock.recv(100) == b""
 
 
 def test_a_pod_that_has_just_gone_is_passed_over(client: http.client.HTTPConnection, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import ssl
 import sys
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 from werkzeug.serving import DechunkedInput
 
+from mldeploy.core.sockets import readable
 from mldeploy.rehearsal.kubernetes.control.endpoints import Place
 from mldeploy.rehearsal.kubernetes.edge.routing import Table, Way
 
@@ -97,6 +99,9 @@ class _Request(BaseHTTPRequestHandler):
         with closing(connection):
             try:
                 self._ask(connection, authority, target)
+                if self._upgrade:
+                    self._lead(connection.sock)
+                    return
                 answer = connection.getresponse()
             except TimeoutError:
                 self._answer(HTTPStatus.GATEWAY_TIMEOUT)
@@ -117,11 +122,34 @@ class _Request(BaseHTTPRequestHandler):
         connection.putheader("X-Forwarded-Host", authority)
         connection.putheader("X-Forwarded-Port", str(self.server.server_address[1]))
         connection.putheader("X-Forwarded-Proto", "https" if self.server.is_safe else "http")
-        connection.putheader("Connection", "close")
+        if self._upgrade:
+            connection.putheader("Upgrade", self._upgrade)
+        connection.putheader("Connection", "Upgrade" if self._upgrade else "close")
         chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
         if chunked:
             connection.putheader("Transfer-Encoding", "chunked")
         connection.endheaders(self._body(chunked=chunked), encode_chunked=chunked)
+
+    @property
+    def _upgrade(self) -> str:
+        """The protocol, such as websocket, that the client wants to speak from now on; "": HTTP. RFC 9110, 7.8."""
+        asked = "upgrade" in self.headers.get("Connection", "").lower()
+        return self.headers.get("Upgrade", "") if asked else ""
+
+    def _lead(self, other: socket.socket) -> None:
+        """Hand everything on as it is, until either side has said all. The client speaks after the answer alone."""
+        self.close_connection = True
+        other.settimeout(None)
+        self.connection.settimeout(None)
+        partner = {self.connection: other, other: self.connection}
+        while True:
+            hidden = isinstance(self.connection, ssl.SSLSocket) and self.connection.pending() > 0
+            ready = readable(partner, 0 if hidden else None)
+            for each in {*ready, *([self.connection] if hidden else ())}:
+                data = each.recv(_CHUNK)
+                if not data:
+                    return
+                partner[each].sendall(data)
 
     def _body(self, *, chunked: bool) -> Iterator[bytes] | None:
         if chunked:
