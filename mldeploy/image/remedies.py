@@ -11,6 +11,7 @@ _NETWORK = (
     "dns error|failed to lookup|name resolution|Network is unreachable|error sending request|Could not connect"
     "|Connection refused|No route to host|timed out|failed to create endpoint"
 )
+_CONTRADICTION = r"(?s)No solution found.*depends on.*unsatisfiable"
 _REQUIREMENT = "No solution found|No matching distribution|not found in the package registry|no versions? of"
 _COMPILER = r"Failed to build|Failed to download and build|command .?(gcc|cc|g\+\+)"
 _PYTHON = "python3: (command )?not found|No module named (pip|venv)|no such file or directory.*python"
@@ -31,6 +32,7 @@ _REMEDIES = {
     _CERTIFICATE: "Something between the build and the package index inspects TLS: name its certificates in "
     "build.ca_bundle.",
     _NETWORK: "The build could not reach the network: check it, or the proxies in Docker's config.json.",
+    _CONTRADICTION: "Correct the requirements: no versions meet all of them, for the reasons above.",
     _REQUIREMENT: "Correct the requirements: what they ask for does not exist, or not for this Python and platform.",
     _COMPILER: "A package has no wheel for this Python and platform, and the base image cannot compile it: choose a "
     "version that has one, or another base image (build.base_image).",

@@ -18,6 +18,10 @@ from mldeploy.image.remedies import remedy
         ("error: Request failed after 3 retries\n  Caused by: dns error: failed to lookup address", "network"),
         ("Because nosuch was not found in the package registry and you require nosuch, we can", "requirements"),
         ("Because there is no version of flask==99 and you require flask==99", "requirements"),
+        (
+            "No solution found:\n  Because a==1 depends on b>=3 and you require b==2, your requirements are unsatisfiable",
+            "no versions meet all of them",
+        ),
         ("  Failed to build `pystan==2`\n  error: command 'gcc' failed: No such file or directory", "has no wheel"),
         ("exec /bin/sh: exec format error", "binfmt"),
         ("/bin/sh: 1: python3: not found", "must hold python3"),

@@ -56,7 +56,7 @@ def _judged(left: Left, folder: Path) -> Iterator[Finding]:
     begun = listed(str(each) for each in left.begun) if left.begun else ""
     if left.holder is None:
         if begun:
-            yield ok(SUBJECT, f"ended as it should; what is deployed: {begun}")
+            yield ok(SUBJECT, f"ended as it should; made until now: {begun}")
     elif left.runs:
         yield warning(SUBJECT, f"{left.holder} is still at work", "Wait for it to end before you start another one.")
     elif begun:

@@ -41,7 +41,7 @@ def requirements(project: Project, inspection: Inspection) -> Iterator[Finding]:
         yield (warning if project.build.dockerfile else error)("requirements", "\n".join(unmet[:SHOWN]) + more, todo)
     else:
         count = len(inspection.distributions)
-        yield ok("requirements", f"all {len(wanted)} of {path} are met; {count} distributions are installed")
+        yield ok("requirements", f"{_met(len(wanted), path)}; distributions installed: {count}")
 
 
 def models(
@@ -63,6 +63,16 @@ def models(
             yield warning("model", what, todo)
         else:
             yield ok("model", _fine(path, contents, load))
+
+
+def _met(count: int, path: str) -> str:
+    match count:
+        case 0:
+            return f"{path} asks for nothing"
+        case 1:
+            return f"what {path} asks for is installed"
+        case _:
+            return f"all {count} of {path} are met"
 
 
 def _tree(project: Project) -> Tree:
