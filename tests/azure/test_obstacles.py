@@ -201,6 +201,17 @@ def test_a_registry_of_somebody_elses_is_used_as_it_is(
     assert admin.fail().exit_code is ExitCode.REFUSED
 
 
+def test_a_group_whose_removal_is_not_confirmed_is_gone(
+    rehearsal: AzureRehearsal, project: Project, state: Path
+) -> None:
+    """The removal is asked for again, and nothing is there any more to be removed."""
+    shop = on_acr(rehearsal, project, state)
+    shop.deploy()
+    rehearsal.faults.order(Fault(Kind.CUT_AFTER, "Microsoft.Resources/subscriptions/resourceGroups/delete"))
+    assert shop.scene.destroy().removed
+    assert rehearsal.contents() == ()
+
+
 def test_a_region_cannot_change_under_an_app(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
     shop = on_webapp(rehearsal, project, state)
     shop.deploy()

@@ -71,7 +71,8 @@ class ResourceGroup(Step[AzureCloud, Group]):
             return False
         if not _is_going(cloud, key.name):
             _empty(cloud, key.name, monitor)
-            finish(monitor, key.name, partial(groups.begin_delete, key.name))
+            # Sent again after a lost answer, it may find that the first one has already removed the group.
+            found(partial(finish, monitor, key.name, partial(groups.begin_delete, key.name)))
         until_gone(monitor, key.name, lambda: found(partial(groups.get, key.name)) is None)
         return True
 
