@@ -22,25 +22,20 @@ from mldeploy.rehearsal.kubernetes.api.pods import PodParts
 from mldeploy.rehearsal.kubernetes.control.deployments import DeploymentController
 from mldeploy.rehearsal.kubernetes.control.events import Recorder
 from mldeploy.rehearsal.kubernetes.control.garbage import GarbageCollector
-from mldeploy.rehearsal.kubernetes.control.loop import Loop
-from mldeploy.rehearsal.kubernetes.control.namespaces import ROOT_CA, NamespaceController
+from mldeploy.rehearsal.kubernetes.control.loop import Controller, Loop
+from mldeploy.rehearsal.kubernetes.control.namespaces import NamespaceController
 from mldeploy.rehearsal.kubernetes.control.policies import Autoscaling, Budgets, Quotas
-from mldeploy.rehearsal.kubernetes.control.reading import owners
 from mldeploy.rehearsal.kubernetes.control.replica_sets import ReplicaSetController
 from mldeploy.rehearsal.kubernetes.control.services import Balancer, ServiceController
-from mldeploy.rehearsal.kubernetes.edge import gateways, ingresses
 from mldeploy.rehearsal.kubernetes.edge.gateways import GatewayController
 from mldeploy.rehearsal.kubernetes.edge.ingresses import IngressController
+from mldeploy.rehearsal.kubernetes.furniture import furnish, is_furniture
 from mldeploy.rehearsal.kubernetes.kubelet.containers import Ground as PodGround
 from mldeploy.rehearsal.kubernetes.kubelet.images import Login
 from mldeploy.rehearsal.kubernetes.kubelet.nodes import Node, register
 from mldeploy.rehearsal.kubernetes.kubelet.pods import Pods
-from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.assigned import DEFAULT_CLASS
-from mldeploy.rehearsal.kubernetes.objects.defaults import fill
 from mldeploy.rehearsal.kubernetes.objects.selectors import labels_of
-from mldeploy.rehearsal.kubernetes.objects.store import Store, born
-from mldeploy.rehearsal.kubernetes.objects.types import Key, Object, Resource
+from mldeploy.rehearsal.kubernetes.objects.store import Store
 from mldeploy.rehearsal.kubernetes.objects.writing import Writing
 
 if TYPE_CHECKING:
@@ -49,10 +44,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from werkzeug.serving import BaseWSGIServer
 
-NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
-"""Those that every cluster has."""
 NODES = (Node("rehearsal-1"), Node("rehearsal-2"))
-_DERIVED = (kinds.NODES, kinds.EVENTS, kinds.ENDPOINTS, kinds.SLICES, kinds.REPLICA_SETS, kinds.LEASES)
 
 
 @dataclass(frozen=True)
@@ -87,34 +79,16 @@ class Cluster:
         self.store = Store()
         self._ground = ground
         self._nodes = nodes
-        writing = Writing(self.store)
-        recorder = Recorder(self.store, "kubelet")
-        folder = ground.authority.bundle.parent / "pods"
-        self._pods = Pods(
-            PodGround(self.store, ground.host, recorder, login, ground.name, ground.pace, ground.real, folder)
-        )
+        self._access, self._knows = Access(self.store), knows
+        self._pods = Pods(_pod_ground(ground, self.store, login))
         self._services = ServiceController(self.store, ground.addresses, ground.pace)
         self._edges = (
             IngressController(self.store, ground.addresses, ground.pace),
             GatewayController(self.store, ground.addresses, ground.pace),
         )
-        self._access = Access(self.store)
-        self._knows = knows
-        self._loop = Loop(
-            self.store,
-            (
-                NamespaceController(self.store, ground.authority.pem.decode(), ground.pace),
-                GarbageCollector(self.store),
-                Autoscaling(self.store, writing),
-                DeploymentController(self.store, writing),
-                ReplicaSetController(self.store, writing),
-                self._pods,
-                self._services,
-                *self._edges,
-                Budgets(self.store),
-                Quotas(self.store),
-            ),
-        )
+        writing = Writing(self.store)
+        before, after = _controllers(ground, self.store, writing)
+        self._loop = Loop(self.store, (*before, self._pods, self._services, *self._edges, *after))
         self._api = ApiServer(self.store, writing, PodParts(self.store, self._pods), self._access, self._who)
         language = KubernetesLanguage(lambda token: self._who(token) is not None)
         self._door = FrontDoor(self._api, language, ground.ledger)
@@ -173,7 +147,7 @@ class Cluster:
     def contents(self) -> Iterator[Thing]:
         """What somebody has made, and what is left of it; what every cluster has, and what follows, is left out."""
         for key, document in self.store.every():
-            if not _is_furniture(key, document):
+            if not is_furniture(key, document):
                 name = f"{key.namespace}/{key.name}" if key.namespace else key.name
                 yield Thing(key.resource.name, name, dict(labels_of(document)))
 
@@ -186,39 +160,25 @@ class Cluster:
             each.close()
 
     def _furnish(self) -> None:
-        for name in NAMESPACES:
-            self._put(kinds.NAMESPACES, "", name, {})
+        furnish(self.store)
         register(self.store, self._nodes)
-        ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]
-        spec = {"clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.1"], "ports": ports, "type": "ClusterIP"}
-        self._put(kinds.SERVICES, "default", "kubernetes", {"spec": spec})
-        self._put(kinds.INGRESS_CLASSES, "", ingresses.CLASS, {"spec": {"controller": ingresses.CONTROLLER}})
-        self.store.edit(Key(kinds.INGRESS_CLASSES, "", ingresses.CLASS), _by_default)
-        self._put(kinds.GATEWAY_CLASSES, "", gateways.CLASS, {"spec": {"controllerName": gateways.CONTROLLER}})
-
-    def _put(self, resource: Resource, namespace: str, name: str, content: Object) -> None:
-        metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-        document = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata, **content}
-        fill(resource, document)
-        self.store.put(Key(resource, namespace, name), born(document))
 
 
-def _is_furniture(key: Key, document: Object) -> bool:
-    if key.resource is kinds.NAMESPACES:
-        return key.name in NAMESPACES
-    given = {
-        (kinds.ACCOUNTS, "default"),
-        (kinds.CONFIG_MAPS, ROOT_CA),
-        (kinds.INGRESS_CLASSES, ingresses.CLASS),
-        (kinds.GATEWAY_CLASSES, gateways.CLASS),
-    }
-    service = (key.resource, key.namespace, key.name) == (kinds.SERVICES, "default", "kubernetes")
-    follows = key.resource in _DERIVED or (key.resource is kinds.PODS and bool(owners(document)))
-    return (key.resource, key.name) in given or service or follows
+def _pod_ground(ground: Ground, store: Store, login: Login) -> PodGround:
+    recorder, folder = Recorder(store, "kubelet"), ground.authority.bundle.parent / "pods"
+    return PodGround(store, ground.host, recorder, login, ground.name, ground.pace, ground.real, folder)
 
 
-def _by_default(document: Object) -> None:
-    document["metadata"]["annotations"] = {DEFAULT_CLASS: "true"}
+def _controllers(ground: Ground, store: Store, writing: Writing) -> tuple[Sequence[Controller], Sequence[Controller]]:
+    """Those that have nothing of their own to end, before and after those that have."""
+    before = (
+        NamespaceController(store, ground.authority.pem.decode(), ground.pace),
+        GarbageCollector(store),
+        Autoscaling(store, writing),
+        DeploymentController(store, writing),
+        ReplicaSetController(store, writing),
+    )
+    return before, (Budgets(store), Quotas(store))
 
 
 class Connections:
