@@ -19,7 +19,7 @@ from mldeploy.image.remedies import remedy
         ("Because nosuch was not found in the package registry and you require nosuch, we can", "requirements"),
         ("Because there is no version of flask==99 and you require flask==99", "requirements"),
         (
-            "No solution found:\n  Because a==1 depends on b>=3 and you require b==2, your requirements are unsatisfiable",
+            "No solution found:\n  Because a==1 depends on b>=3 and you require b==2, it is unsatisfiable",
             "no versions meet all of them",
         ),
         ("  Failed to build `pystan==2`\n  error: command 'gcc' failed: No such file or directory", "has no wheel"),
