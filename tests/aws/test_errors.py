@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from mldeploy.core.errors import ExitCode, MldeployError
 from mldeploy.providers.aws.errors import CredentialsError, DeniedError, aws_errors
@@ -91,6 +92,7 @@ def test_a_clock_that_is_wrong_is_not_called_a_wrong_key() -> None:
         (boto.CredentialRetrievalError(provider="custom-process", error_msg="it failed"), ExitCode.ACCESS, "--profile"),
         (boto.EndpointConnectionError(endpoint_url="https://ecr.example"), ExitCode.REMOTE, "HTTPS_PROXY"),
         (boto.ReadTimeoutError(endpoint_url="https://ecr.example"), ExitCode.REMOTE, "network"),
+        (ResponseParserError("invalid XML received: <!doctype html>"), ExitCode.REMOTE, "HTTPS_PROXY"),
         (
             boto.SSLError(endpoint_url="https://ecr.example", error=OSError("self signed")),
             ExitCode.REMOTE,

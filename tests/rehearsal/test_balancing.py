@@ -64,6 +64,20 @@ def balancer(account: Account, elb: ElasticLoadBalancingv2Client) -> tuple[str, 
     return f"http://{made['DNSName']}:{PORT}/", behind
 
 
+def test_a_port_has_one_listener(account: Account, elb: ElasticLoadBalancingv2Client) -> None:
+    """What is asked for again since its answer was lost is refused as AWS refuses it."""
+    _, behind = balancer(account, elb)
+    (made,) = elb.describe_load_balancers()["LoadBalancers"]
+    with pytest.raises(ClientError, match="DuplicateListener"):
+        elb.create_listener(
+            LoadBalancerArn=made["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=PORT,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": behind[0]["targetGroupArn"]}],
+        )
+    assert len(elb.describe_listeners(LoadBalancerArn=made["LoadBalancerArn"])["Listeners"]) == 1
+
+
 class Caller(threading.Thread):
     """Asks again and again, each time on a new connection, until it is told to end."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from mldeploy.core.errors import ExitCode, MldeployError
 
@@ -44,7 +45,7 @@ def aws_errors(where: str, service: str) -> Iterator[None]:
     """
     try:
         yield
-    except (boto.BotoCoreError, boto.ClientError, boto.HTTPClientError) as error:
+    except (boto.BotoCoreError, boto.ClientError, boto.HTTPClientError, ResponseParserError) as error:
         raise translated(where, service, error) from error
 
 
@@ -62,12 +63,20 @@ def translated(where: str, service: str, error: Exception) -> MldeployError:
     if isinstance(error, _UNUSABLE):
         todo = "Correct the profile in ~/.aws/config, or name another one: --profile."
         return CredentialsError(where, f"the credentials cannot be used: {_line(error)}", todo)
+    return _not_reached(where, error)
+
+
+def _not_reached(where: str, error: Exception) -> AwsError:
+    """What is between us and AWS, or failing that what the SDK says."""
     if isinstance(error, boto.SSLError):
         todo = "Where something inspects TLS on the way, name its certificates in AWS_CA_BUNDLE."
         return AwsError(where, f"the connection to AWS is not trusted: {_line(error)}", todo)
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
         todo = "Check the network, the proxy (HTTPS_PROXY) and the region; then run the command again: it resumes."
         return AwsError(where, f"AWS does not answer: {_line(error)}", todo)
+    if isinstance(error, ResponseParserError):
+        todo = "Check the proxy (HTTPS_PROXY): somebody else may have answered; then run the command again: it resumes."
+        return AwsError(where, f"the answer is not one of AWS's: {_line(error)}", todo)
     return AwsError(where, _line(error))
 
 

@@ -18,7 +18,7 @@ import requests
 from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.ec2.models import ec2_backends
 from moto.elbv2 import urls
-from moto.elbv2.exceptions import DuplicateLoadBalancerName
+from moto.elbv2.exceptions import DuplicateListenerError, DuplicateLoadBalancerName
 from moto.elbv2.models import (
     ELBv2Backend,
     FakeHealthStatus,
@@ -158,6 +158,9 @@ class RehearsedELB(ELBv2Backend):
     def create_listener(
         self, load_balancer_arn: str, protocol: str, port: str, *args: Any, **others: Any
     ) -> FakeListener:
+        known = self.load_balancers.get(load_balancer_arn)
+        if known and any(str(each.port) == str(port) for each in known.listeners.values()):
+            raise DuplicateListenerError  # moto looks for the port among ARNs
         made = super().create_listener(load_balancer_arn, protocol, port, *args, **others)
         balancer = self.load_balancers[load_balancer_arn]
         if made.protocol == "HTTP":
