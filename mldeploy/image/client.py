@@ -138,8 +138,13 @@ class AppClient:
         what = f"answers {response.status_code} {response.reason}".rstrip()
         if location := response.headers.get("Location", ""):
             what += f", to {urljoin(response.url, location)}"
-        todo = "Correct what is sent." if 400 <= response.status_code < 500 else "See `mldeploy logs`."
-        raise _answer_error(response, f"{what}: {line}" if line else what, todo)
+        raise _answer_error(response, f"{what}: {line}" if line else what, _todo(response))
+
+
+def _todo(response: requests.Response) -> str:
+    if response.status_code in {404, 405} and response.request.method == "POST":
+        return "Name the route that takes it: `predict`, or for tables `predict_table`, in [app] of mldeploy.toml."
+    return "Correct what is sent." if 400 <= response.status_code < 500 else "See `mldeploy logs`."
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def toml(folder: Folder) -> str:
 
 _OPEN: dict[str, tuple[str, ...]] = {
     "app": ("entry", "port", "health", "predict", "predict_table", "memory", "workers", "threads", "env_file"),
-    "build": ("base_image", "requirements"),
+    "build": ("base_image", "requirements", "system_packages"),
     "check": ("golden", "start_timeout"),
 }
 """The keys that are shown with their defaults where nothing was found for them."""

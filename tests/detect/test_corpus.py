@@ -94,6 +94,7 @@ SEEN: dict[str, Callable[[Folder], Any]] = {
         [each.requirement for each in folder.dependencies.dependencies] if folder.dependencies else []
     ),
     "origin": lambda folder: folder.dependencies.origin.value if folder.dependencies else "",
+    "system_packages": lambda folder: tables(folder)["build"].get("system_packages", []),
     "port": lambda folder: _value(folder.port),
     "port_source": lambda folder: str(folder.port.source if folder.port else ""),
     "port_certainty": lambda folder: folder.port.certainty.name.lower() if folder.port else "",

@@ -96,6 +96,13 @@ def test_error_of_the_app_is_quoted_shortened(server: Server, app: AppClient) ->
     assert server.seen == [("POST", "/predict_api", b'{"age": "old"}')]
 
 
+def test_a_path_that_is_no_route_is_a_matter_of_the_configuration(server: Server, app: AppClient) -> None:
+    server.status = 404
+    with pytest.raises(AnswerError) as caught:
+        app.predict("/predict_api", {"age": 42})
+    assert "`predict`" in caught.value.todo
+
+
 def test_prediction_is_the_json_that_is_answered(server: Server, app: AppClient) -> None:
     server.body = b'{"prediction": 9235.01}'
     assert app.predict("/predict_api", {"age": 42}) == {"prediction": 9235.01}

@@ -204,7 +204,7 @@ def test_everything_that_is_missing_is_told_at_once(folder: Path) -> None:
     for name in ("app.py", "requirements.txt"):
         (folder / name).unlink()
     said = str(error_of(folder)).splitlines()
-    assert said[0].startswith(f"{folder}: holds no web app that could be recognized")
+    assert said[0].startswith(f"{folder}: holds no Python source")
     assert said[1:5] == [
         f"mldeploy.toml: build.requirements: there is no file {folder}/needs.txt",
         f"mldeploy.toml: app.models: there is no file {folder}/a.pkl",

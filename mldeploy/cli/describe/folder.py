@@ -35,6 +35,8 @@ def _findings(folder: Folder) -> Iterator[FindingDocument]:
         yield _finding("python", _python(folder.python.value), folder.python)
     if folder.dependencies:
         yield _dependencies(folder.dependencies)
+    if folder.system_packages and not folder.dockerfile:
+        yield _finding("system_packages", ", ".join(folder.system_packages.value), folder.system_packages)
     if folder.port:
         yield _finding("port", str(folder.port.value), folder.port)
     for kind in ("health", "predict", "predict_table", "env_file", "golden"):

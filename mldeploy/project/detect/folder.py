@@ -20,6 +20,7 @@ from mldeploy.project.detect import (
     secrets,
     served,
     smells,
+    system,
 )
 from mldeploy.project.detect.command import Command
 from mldeploy.project.detect.dependencies import listings
@@ -48,9 +49,10 @@ class Folder:
 
     entries: every app, the best first. entry: the one to serve; None if there is none, or no telling which.
     commands: how it is served today, the deciding one first. dependencies: the list that counts, None if the app needs
-    nothing. models: sorted by path. health, predict, predict_table: the routes for these purposes, as far as they show.
-    env_file: a file of environment variables that the app reads itself. dockerfile: the folder's own, which is built
-    instead of mldeploy's recipe. environments: virtual ones, as paths. remarks: the worst first.
+    nothing. system_packages: what they want of Debian. models: sorted by path. health, predict, predict_table: the
+    routes for these purposes, as far as they show. env_file: a file of environment variables that the app reads itself.
+    dockerfile: the folder's own, which is built instead of mldeploy's recipe. environments: virtual ones, as paths.
+    remarks: the worst first.
     """
 
     root: Path
@@ -59,6 +61,7 @@ class Folder:
     commands: tuple[Found[Command], ...]
     python: Found[Python] | None
     dependencies: Listing | None
+    system_packages: Found[tuple[str, ...]] | None
     port: Found[int] | None
     models: tuple[Found[Model], ...]
     model_files: tuple[str, ...]
@@ -151,6 +154,7 @@ class Detection:
             commands=self.commands,
             python=python,
             dependencies=listing,
+            system_packages=system.packages(listing, _feature(python)),
             port=found_port,
             models=found_models,
             model_files=(),
@@ -198,7 +202,7 @@ class Detection:
         python: Found[Python] | None,
     ) -> tuple[Listing | None, list[Remark]]:
         """The list that counts, and what is wrong with it."""
-        version = str(python.value) if python else python_version.text_of(python_version.DEFAULT)
+        version = _feature(python)
         lists = [
             each
             for each in listings(self.tree, target_environment(version), entry.value.start_in if entry else "")
@@ -261,6 +265,11 @@ class Detection:
         mentioned = "\n".join(self.tree.text(module.file) for module in self.app)
         yield from secrets.secrets(self.tree, self.dockerfile, ships)
         yield from bulk.bulk(self.tree, ships, lambda path: path.rpartition("/")[2] in mentioned)
+
+
+def _feature(python: Found[Python] | None) -> str:
+    """The image's feature release: "3.11"."""
+    return str(python.value) if python else python_version.text_of(python_version.DEFAULT)
 
 
 def _sorted(remarks: Iterable[Remark]) -> tuple[Remark, ...]:

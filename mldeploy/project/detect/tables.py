@@ -94,6 +94,8 @@ def _build(folder: Folder) -> Iterator[Setting]:
     listed = folder.dependencies
     if listed and listed.origin is Origin.REQUIREMENTS and listed.path != "requirements.txt":
         yield Setting("build", "requirements", listed.path, "there is one")
+    if packages := folder.system_packages:
+        yield Setting("build", "system_packages", list(packages.value), f"wanted by {_where(packages)}")
 
 
 def _where(found: Found[object]) -> str:

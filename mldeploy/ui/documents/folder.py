@@ -14,8 +14,8 @@ class FindingDocument:
 
     kind: Annotated[
         str,
-        "`app`, `candidate`, `served`, `python`, `dependencies`, `port`, `health`, `predict`, `predict_table`, "
-        "`env_file`, `golden`, `model` or `dockerfile`",
+        "`app`, `candidate`, `served`, `python`, `dependencies`, `system_packages`, `port`, `health`, `predict`, "
+        "`predict_table`, `env_file`, `golden`, `model` or `dockerfile`",
     ]
     value: Annotated[str, "what it is"]
     source: Annotated[str, "where it stands: a path below the folder, and the line where there is one"]

@@ -8,7 +8,12 @@ from mldeploy.ui.text import counted
 from mldeploy.ui.views import Command
 
 _STYLES = {"error": Style.BAD, "warning": Style.WARN, "note": Style.DIM}
-_NAMES = {"predict_table": "predict, tables", "env_file": "env file", "golden": "golden row"}
+_NAMES = {
+    "predict_table": "predict, tables",
+    "env_file": "env file",
+    "golden": "golden row",
+    "system_packages": "system",
+}
 
 
 def initialized(document: InitDocument, page: Page, command: Command, *, terse: bool) -> None:
@@ -39,6 +44,6 @@ def _row(finding: FindingDocument) -> tuple[str, str, str]:
 
 def _remark(remark: RemarkDocument, page: Page) -> None:
     page.line()
-    page.line((f"{remark.severity}: ", _STYLES[remark.severity]), f"{remark.source}: {remark.what}")
+    page.item(((f"{remark.severity}: ", _STYLES[remark.severity]),), f"{remark.source}: {remark.what}")
     if remark.todo:
-        page.line(f"  {remark.todo}")
+        page.item(("  ",), remark.todo)
