@@ -8,6 +8,7 @@ from typing import Any
 from azure.core.exceptions import ResourceExistsError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import RetryPolicy
+from azure.core.pipeline.transport import HttpTransport
 from azure.mgmt.core.exceptions import ARMErrorFormat
 
 from mldeploy.providers.azure.errors import is_absent
@@ -29,6 +30,17 @@ class Patient(RetryPolicy[Any, Any]):
     def configure_retries(self, options: dict[str, Any]) -> dict[str, Any]:
         options.setdefault("retry_on_methods", EVERY_METHOD)
         return super().configure_retries(options)
+
+    def sleep(
+        self,
+        settings: dict[str, Any],
+        transport: HttpTransport[Any, Any],
+        response: PipelineResponse[Any, Any] | None = None,
+    ) -> None:
+        """The SDK forgets the answer after which it tries again, and leaves its connection to the garbage collector."""
+        super().sleep(settings, transport, response)
+        if response is not None:
+            response.http_response.close()
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """The SDK would register a resource provider where one is missing: even for a look, and without a word."""
