@@ -55,6 +55,10 @@ class Monitor:
     def note(self, text: str, *, warning: bool = False) -> None:
         self._events(Noted(text, warning))
 
+    def unstopped(self) -> Monitor:
+        """The same, for what must come to its end although the user wants to stop: to put away what was begun."""
+        return Monitor(self._resource, self._events, Cancel())
+
     def check(self) -> None:
         """Raise CancelledError if the user wants to stop. To be called where stopping half-way is safe."""
         if self._cancel.requested:

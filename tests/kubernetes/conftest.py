@@ -1,4 +1,4 @@
-"""A cluster on paper, a real registry, and nobody's kubeconfig."""
+"""Clusters on paper and rehearsed ones, a real registry, and nobody's kubeconfig."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
 from mldeploy.rehearsal.registry.program import RegistryProgram
 from tests.kubernetes.paper.server import Paper
+from tests.kubernetes.play import Play
 from tests.rehearsal.available import require_registry
+from tests.tiny import project_of
 
 
 def address(part: int) -> str:
@@ -50,3 +53,25 @@ def paper(running: Paper) -> Iterator[Paper]:
     running.reset()
     yield running
     running.reset()
+
+
+@pytest.fixture
+def play(paper: Paper, tiny: Path, tmp_path: Path) -> Play:
+    """An app, and that cluster for it."""
+    return Play(paper, project_of(tiny), tmp_path / "state")
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
+    """A rehearsed cluster whose pods answer without a container behind them; one for each process of the test run."""
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place", containers=False) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture(scope="session")
+def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
+    """One whose pods are containers."""
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place") as rehearsal:
+        yield rehearsal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,12 +55,18 @@ class Play:
         env = tuple(sorted((name, Secret(value)) for name, value in values.items()))
         self.project = replace(self.project, app=replace(self.project.app, env=env))
 
-    def deploy(self, events: Events | None = None) -> Address:
+    def expect(self, answer: object) -> None:
+        """A golden row from now on."""
+        golden = self.state.with_name("golden.json")
+        golden.write_text(json.dumps({"path": "/predict", "request": {"age": 19}, "expect": answer}))
+        self.project = replace(self.project, check=replace(self.project.check, golden=golden))
+
+    def deploy(self, events: Events | None = None, cancel: Cancel | None = None) -> Address:
         cloud = PROVIDER.connect(self.project, self.settings, self.paper.endpoints)
         scope = Scope(self.app, PROVIDER.name, PROVIDER.place(cloud))
         goal = PROVIDER.goal(self.project, self.settings)
         with Journal(self.state, scope, "test") as journal:
-            session = Session(cloud, journal, Cancel(), events or self._hear)
+            session = Session(cloud, journal, cancel or Cancel(), events or self._hear)
             return verbs.deploy(goal, session, sweep=PROVIDER.kinds).out
 
     def fail(self) -> VerdictError:
@@ -68,13 +75,26 @@ class Play:
         assert isinstance(error, VerdictError), error
         return error
 
-    def refused(self) -> Exception:
+    def refused(self, events: Events | None = None) -> Exception:
         """Deploy what does not come to its end; why not."""
         try:
-            self.deploy()
+            self.deploy(events)
         except DeploymentFailedError as failed:
             return failed.failures[0][1]
         raise AssertionError("it was deployed")
+
+    def plan(self) -> verbs.Plan:
+        cloud = PROVIDER.connect(self.project, self.settings, self.paper.endpoints)
+        return verbs.plan(PROVIDER.goal(self.project, self.settings), cloud, Cancel(), sweep=PROVIDER.kinds)
+
+    def destroy(self) -> verbs.Destroyed:
+        """From another machine: nobody knows but the cluster."""
+        cloud = PROVIDER.connect(self.project, self.settings, self.paper.endpoints)
+        scope = Scope(self.app, PROVIDER.name, PROVIDER.place(cloud))
+        with Journal(self.state.with_name("elsewhere"), scope, "test") as journal:
+            session = Session(cloud, journal, Cancel(), self._hear)
+            inventory = lambda: PROVIDER.inventory(cloud, self.project)  # noqa: E731 - it is asked twice
+            return verbs.destroy(PROVIDER.kinds, session, named=(), inventory=inventory)
 
     @property
     def service(self) -> InClusterService:

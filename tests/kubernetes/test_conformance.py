@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,19 +9,10 @@ import pytest
 from mldeploy.config.settings import Project
 from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
-from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
+from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
 from mldeploy.testing.suite import Conformance
 from tests.kubernetes.stand_in import StandIn
-from tests.rehearsal.available import require_registry
 from tests.tiny import project_of
-
-
-@pytest.fixture(scope="session")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
-    """One for each process of the test run."""
-    require_registry()
-    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place", containers=False) as rehearsal:
-        yield rehearsal
 
 
 @pytest.mark.engine

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,109 +17,11 @@ from mldeploy.providers.kubernetes.permissions import policy
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.clock import now
 from mldeploy.rehearsal.kubernetes.objects.types import Key
+from tests.kubernetes.fates import FATES
 from tests.kubernetes.paper.fate import WELL, Fate
-from tests.kubernetes.paper.server import Paper
 from tests.kubernetes.play import Play
-from tests.tiny import project_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(90)]
-
-BACK_OFF = "Back-off pulling image"
-FATES = {
-    "not in the registry": (
-        Fate(
-            serves=False,
-            waiting=("ImagePullBackOff", BACK_OFF),
-            events=(("Failed", 'Failed to pull image "r/app": manifest unknown: not found'),),
-        ),
-        ["the registry does not have it", "manifest unknown"],
-    ),
-    "not let in": (
-        Fate(
-            serves=False,
-            waiting=("ImagePullBackOff", f"{BACK_OFF}: failed to authorize: 401 Unauthorized"),
-        ),
-        ["the registry does not let the cluster in", "docker login"],
-    ),
-    "crashes": (
-        Fate(
-            serves=False,
-            waiting=("CrashLoopBackOff", "back-off 10s restarting failed container"),
-            ended=(1, "Error"),
-            restarts=1,
-            log=("Traceback (most recent call last):", "ModuleNotFoundError: No module named 'sklearn'"),
-        ),
-        ["the module sklearn is not in the image", "exit code 1", "scikit-learn"],
-    ),
-    "another processor": (
-        Fate(
-            serves=False,
-            waiting=("CrashLoopBackOff", ""),
-            ended=(1, "Error"),
-            restarts=1,
-            log=("exec /usr/bin/dumb-init: exec format error",),
-        ),
-        ["another processor", "`platform`"],
-    ),
-    "out of memory": (
-        Fate(serves=False, waiting=("CrashLoopBackOff", ""), ended=(137, "OOMKilled"), restarts=1),
-        ["out of memory", "`memory` in [app]"],
-    ),
-    "as root": (
-        Fate(
-            serves=False,
-            waiting=("CreateContainerConfigError", "container has runAsNonRoot and image will run as root"),
-        ),
-        ["the image runs as root", "USER 10001"],
-    ),
-    "no program": (
-        Fate(
-            serves=False,
-            waiting=("RunContainerError", 'exec: "gunicorn": executable file not found in $PATH'),
-        ),
-        ["the program gunicorn"],
-    ),
-    "no node": (
-        Fate(
-            serves=False,
-            unscheduled="0/3 nodes are available: 3 Insufficient memory.",
-            events=(("NotTriggerScaleUp", "pod didn't trigger scale-up"),),
-        ),
-        ["no node has room", "Insufficient memory", "cpu_request"],
-    ),
-    "over quota": (
-        Fate(serves=False, refused='pods "x" is forbidden: exceeded quota: small, requested: cpu=1, used: cpu=4'),
-        ["the quota small of the namespace is used up", "exceeded quota"],
-    ),
-    "wrong port": (
-        Fate(
-            serves=False,
-            events=(
-                ("Unhealthy", "Startup probe failed: dial tcp 10.0.0.7:5000: connect: connection refused"),
-                ("Killing", "Container app failed startup probe, will be restarted"),
-            ),
-            log=(" * Running on http://127.0.0.1:8000",),
-        ),
-        ["nothing listens on port", "but something listens on 127.0.0.1:8000", "PORT"],
-    ),
-    "unhealthy": (
-        Fate(
-            serves=False,
-            ended=(137, "Error"),
-            restarts=1,
-            events=(
-                ("Unhealthy", "Startup probe failed: HTTP probe failed with statuscode: 503"),
-                ("Killing", "Container app failed startup probe, will be restarted"),
-            ),
-        ),
-        ["/health answers 503"],
-    ),
-}
-
-
-@pytest.fixture
-def play(paper: Paper, tiny: Path, tmp_path: Path) -> Play:
-    return Play(paper, project_of(tiny), tmp_path / "state")
 
 
 @pytest.mark.parametrize("name", FATES)
@@ -165,20 +66,6 @@ def test_no_secret_reaches_a_verdict(play: Play) -> None:
     verdict = play.fail()
     assert "a-very-secret-key" not in str(verdict)
     assert "[REDACTED]" in str(verdict)
-
-
-def test_a_version_that_misses_the_golden_row_is_taken_back(play: Play, tmp_path: Path) -> None:
-    golden = tmp_path / "golden.json"
-    golden.write_text(json.dumps({"path": "/predict", "request": {"age": 19}, "expect": [1]}))
-    play.deploy()
-    play.project = replace(play.project, check=replace(play.project.check, golden=golden))
-    play.paper.app.prediction = [2]
-    play.tell(VERSION="2")
-    assert "golden row" in str(play.fail())
-    assert [each.state for each in play.service.releases()] == ["serving", "failed"]
-    play.paper.app.prediction = [1]
-    play.deploy()
-    assert next(each.state for each in play.service.releases()) == "serving"
 
 
 def test_releases_are_listed_and_gone_back_to_with_their_own_variables(play: Play) -> None:
@@ -341,6 +228,9 @@ def test_followed_logs_go_on_with_a_new_pod(play: Play) -> None:
 
 def test_no_call_of_a_whole_life_is_missing_from_the_policy(play: Play) -> None:
     play.set(max=2)
+    play.expect([1])
+    play.deploy()
+    play.tell(VERSION="2")
     play.deploy()
     play.service.logs(follow=False, tail=1)
     list(play.service.logs(follow=False, tail=1))

@@ -8,22 +8,13 @@ import pytest
 
 from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
-from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
+from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
 from mldeploy.testing.life import Living
 from mldeploy.testing.load import Gapless
 from mldeploy.testing.sample import SampleApp, sample_app
 from tests.kubernetes.stand_in import StandIn
-from tests.rehearsal.available import require_registry
 
 BASE = "mldeploy/python:3.11-slim"
-
-
-@pytest.fixture(scope="module")
-def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
-    """One whose pods are containers."""
-    require_registry()
-    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place") as rehearsal:
-        yield rehearsal
 
 
 @pytest.mark.engine

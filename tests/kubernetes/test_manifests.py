@@ -24,9 +24,10 @@ from mldeploy.providers.kubernetes.drift import differences
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.environment import Environment, config_map_name, secret_name
 from mldeploy.providers.kubernetes.manifests.parts import cpus, size
+from mldeploy.providers.kubernetes.manifests.trial import trial
 from mldeploy.providers.kubernetes.permissions import policy
 from mldeploy.providers.kubernetes.provider import ALL_KINDS, KubernetesProvider
-from mldeploy.providers.kubernetes.reading import rows, table, text
+from mldeploy.providers.kubernetes.reading import rows, table, text, texts
 from mldeploy.providers.kubernetes.rendering import manifests
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes.objects.quantities import canonical
@@ -88,6 +89,43 @@ def test_everything_bears_the_labels_of_its_owner(way: str) -> None:
 def test_the_policy_is_valid_in_the_strict_form() -> None:
     for each in rows(policy(OWNER, "insurance"), "items"):
         kubernetes_validate.validate(dict(each), "1.33", strict=True)
+
+
+def tried(**values: str) -> tuple[dict[str, object], dict[str, object]]:
+    """The Deployment of a version, and the pod in which it is tried."""
+    made = manifests(OWNER, told(**values), settings(), IMAGE, access=ACCESS).documents
+    wanted = next(dict(each) for each in made if each["kind"] == "Deployment")
+    serving = {**wanted, "metadata": {"name": "insurance", "uid": "some-uid"}}
+    return wanted, dict(trial(OWNER, wanted, serving, 600))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_pod_of_a_trial_is_valid_in_the_strict_form(release: str) -> None:
+    kubernetes_validate.validate(tried(KEY="value")[1], release, strict=True)
+
+
+def test_the_pod_of_a_trial_is_the_templates_and_goes_with_the_deployment() -> None:
+    wanted, pod = tried(KEY="value")
+    assert table(pod, "spec") == {
+        **table(wanted, "spec", "template", "spec"),
+        "restartPolicy": "Always",
+        "activeDeadlineSeconds": 600,
+    }
+    (owner,) = rows(pod, "metadata", "ownerReferences")
+    assert (owner["kind"], owner["uid"]) == ("Deployment", "some-uid")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_that_selects_the_apps_pods_selects_that_of_a_trial(way: str) -> None:
+    labels = table(tried()[1], "metadata", "labels").items()
+    assert OWNER.owns({"metadata": {"labels": dict(labels)}})
+    assert not OWNER.selector.items() <= labels
+    selectors = [OWNER.selector]
+    for each in documents(way):
+        selectors += [texts(each, "spec", "selector")] if each["kind"] == "Service" else []
+        selectors += [found] if (found := texts(each, "spec", "selector", "matchLabels")) else []
+    assert len(selectors) == 4
+    assert not any(each.items() <= labels for each in selectors)
 
 
 def test_the_pod_has_no_privileges_and_the_limits_of_the_app() -> None:

@@ -124,10 +124,13 @@ class Kube:
         query = (("fieldManager", MANAGER),)
         self._call(f"patch {kind.resource}", "PATCH", kind.path(namespace, name), query, body, MERGE)
 
-    def delete(self, kind: ObjectType, name: str, namespace: str = "", *, uid: str = "") -> bool:
+    def delete(
+        self, kind: ObjectType, name: str, namespace: str = "", *, uid: str = "", grace: int | None = None
+    ) -> bool:
         """Begin to remove an object, and what it owns before it goes. True if it was there.
 
-        uid: if it is another one meanwhile, nothing is removed.
+        uid: if it is another one meanwhile, nothing is removed. grace: seconds that a pod has to end; None: those that
+        it asks for.
         """
         order: dict[str, object] = {
             "apiVersion": "v1",
@@ -136,6 +139,8 @@ class Kube:
         }
         if uid:
             order["preconditions"] = {"uid": uid}
+        if grace is not None:
+            order["gracePeriodSeconds"] = grace
         try:
             self._call(f"delete {kind.resource}", "DELETE", kind.path(namespace, name), (), order)
         except Refusal as refusal:

@@ -7,6 +7,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
 from websocket import ABNF, WebSocket, WebSocketException
 
@@ -19,7 +20,7 @@ CHUNK = 65536
 DATA = 0
 """The channel of a port's data; the next one is that of its errors."""
 LOOK_SECONDS = 0.2
-_BROKEN = (OSError, ValueError, WebSocketException, Refusal)
+_BROKEN = (OSError, ValueError, WebSocketException)
 """What either end raises once it is closed; the client sees that its connection ends."""
 
 
@@ -28,38 +29,59 @@ def forwarded(kube: Kube, pod: str, namespace: str, port: int) -> Iterator[str]:
     """The base URL at which the pod's port answers on this machine while the context is open.
 
     Each connection is one of its own through the API server. A pod that does not listen closes it without an answer.
+    Where the block fails since the server let no connection through, Refusal says why.
     """
+    way = _Way(kube, pod, namespace, port)
     with socket.create_server((HERE, 0)) as door:
         door.settimeout(LOOK_SECONDS)
-        ended = threading.Event()
-        keeper = threading.Thread(target=_keep, args=(door, ended, kube, pod, namespace, port), daemon=True)
+        keeper = threading.Thread(target=way.keep, args=(door,), daemon=True)
         keeper.start()
         try:
             yield f"http://{HERE}:{door.getsockname()[1]}"
+        except Exception as error:
+            if way.refusal is not None:
+                raise way.refusal from error
+            raise
         finally:
-            ended.set()
+            way.ended.set()
             keeper.join()
 
 
-def _keep(door: socket.socket, ended: threading.Event, kube: Kube, pod: str, namespace: str, port: int) -> None:
-    while not ended.is_set():
-        try:
-            client, _ = door.accept()
-        except TimeoutError:
-            continue
-        except OSError:
-            return
-        client.settimeout(None)
-        threading.Thread(target=_serve, args=(client, ended, kube, pod, namespace, port), daemon=True).start()
+@dataclass
+class _Way:
+    """To one pod. refusal: why the last connection was not let through, None if it was."""
 
+    kube: Kube
+    pod: str
+    namespace: str
+    port: int
+    ended: threading.Event = field(default_factory=threading.Event)
+    refusal: Refusal | None = None
 
-def _serve(client: socket.socket, ended: threading.Event, kube: Kube, pod: str, namespace: str, port: int) -> None:
-    with client, suppress(*_BROKEN):
-        there = kube.forward(pod, namespace, port)
-        try:
-            _pump(client, there, ended)
-        finally:
-            there.shutdown()
+    def keep(self, door: socket.socket) -> None:
+        """Let in whoever comes, until it is over."""
+        while not self.ended.is_set():
+            try:
+                client, _ = door.accept()
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            client.settimeout(None)
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, suppress(*_BROKEN):
+            try:
+                there = self.kube.forward(self.pod, self.namespace, self.port)
+            except Refusal as refusal:
+                self.refusal = refusal
+                return
+            self.refusal = None
+            try:
+                _pump(client, there, self.ended)
+            finally:
+                there.shutdown()
 
 
 def _pump(client: socket.socket, there: WebSocket, ended: threading.Event) -> None:

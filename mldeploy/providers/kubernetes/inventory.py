@@ -23,6 +23,7 @@ from mldeploy.providers.kubernetes.types import (
     DISRUPTION_BUDGET,
     HTTP_ROUTE,
     INGRESS,
+    POD,
     SECRET,
     SERVICE,
     ObjectType,
@@ -53,6 +54,8 @@ def _found(kube: Kube, owner: Owner, scope: tuple[str, ...]) -> Iterator[Resourc
     for kind, step in _KINDS:
         for each in _listed(kube, owner, kind, space):
             yield Resource(step, Key(name_of(each), scope))
+    if kube.select(POD, space, owner.trial):
+        yield Resource(Deployment.kind, Key(owner.app, scope))
     for kind, step in _GENERATIONS:
         held = _listed(kube, owner, kind, space)
         if any(_is_environment(each) for each in held):

@@ -56,6 +56,7 @@ RULES = (
             SECRET,
             DEPLOYMENT,
             SERVICE,
+            POD,
             DISRUPTION_BUDGET,
             AUTOSCALER,
             INGRESS,
@@ -63,7 +64,6 @@ RULES = (
         )
     ),
     Rule(REPLICA_SET, (*FOLLOWED, "patch")),
-    Rule(POD, FOLLOWED),
     Rule(POD, ("get",), "log"),
     Rule(POD, ("get", "create"), "exec"),
     Rule(POD, ("get", "create"), "portforward"),

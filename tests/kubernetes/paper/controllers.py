@@ -12,6 +12,7 @@ from typing import Any
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.clock import now
+from mldeploy.rehearsal.kubernetes.objects.refusals import Refused
 from mldeploy.rehearsal.kubernetes.objects.store import Store, born
 from mldeploy.rehearsal.kubernetes.objects.types import Object, Resource, key_of
 from tests.kubernetes.paper.fate import WELL, Fate, status
@@ -44,6 +45,12 @@ class Controllers:
             for pod in self._store.list(kinds.PODS):
                 self.fates[pod["metadata"]["name"]] = fate
                 self._meet(pod, fate)
+
+    def admit(self, pod: str) -> None:
+        """Somebody makes a pod by hand: its fate is that of all. Raises Refused."""
+        if self.fate.refused:
+            raise Refused(403, "Forbidden", self.fate.refused)
+        self.fates[pod] = self.fate
 
     def reset(self) -> None:
         self.fate, self.address = WELL, ""

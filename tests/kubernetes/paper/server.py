@@ -119,6 +119,7 @@ class Paper:
     def reset(self) -> None:
         """Nothing is there, nothing has been called, nothing is ordered."""
         self.ledger.orders.clear()
+        self.app.prediction = [1]
         with self.store.changed:
             self.store.clear()
             self.controllers.reset()
@@ -230,6 +231,8 @@ class Paper:
                 self._admit(key)
             fill(key.resource, made)
             check(key.resource, made, before)
+            if key.resource is kinds.PODS and before is None:
+                self.controllers.admit(key.name)
             if by is not None:
                 made = updated(key.resource, before, made, by)
             if before is None:

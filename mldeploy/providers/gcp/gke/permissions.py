@@ -18,12 +18,13 @@ OBJECTS = (
     "ingresses",
     "namespaces",
     "podDisruptionBudgets",
+    "pods",
     "secrets",
     "services",
     "thirdPartyObjects",
 )
 """What is made in the cluster. Of what IAM calls third-party objects, routes of the Gateway API."""
-LOOKED_AT = ("events", "persistentVolumeClaims", "pods", "replicaSets")
+LOOKED_AT = ("events", "persistentVolumeClaims", "replicaSets")
 
 
 def _objects() -> Iterable[str]:

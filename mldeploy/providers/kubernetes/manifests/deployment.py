@@ -22,7 +22,7 @@ CONTAINER = "app"
 PORT = "http"
 """The port's name: a Service that leads to a name leads to old and new pods alike when the number changes."""
 CONFIGURATION = "mldeploy.configuration"
-"""An annotation: a digest of all that we say of the Deployment. Each of its ReplicaSets keeps that of its time."""
+"""An annotation: a digest of all that we say of the pods. Each of the ReplicaSets keeps that of its time."""
 STARTUP_EVERY = 1
 READY_EVERY = 2
 ALIVE_EVERY = 10
@@ -30,11 +30,8 @@ DRAIN_SECONDS = 5
 """So long a pod that is told to stop still serves: load balancers take a moment to hear of it."""
 STOP_SECONDS = 40
 """DRAIN_SECONDS, and what our server takes to finish its requests."""
-PROVING_SECONDS = 10
-"""So long the old pods stay beside a new one that is ready, while it is asked the golden row."""
 HISTORY = 10
 """ReplicaSets of old versions that are kept: as far back a deployment can be rolled back."""
-GOLDEN_MARGIN = 60
 
 
 @dataclass(frozen=True)
@@ -52,20 +49,20 @@ def deployment(
     owner: Owner, namespace: str, project: Project, settings: InClusterSettings, workload: Workload
 ) -> Document:
     """The Deployment. Its name is the app's."""
-    spec = {
-        "selector": {"matchLabels": owner.selector},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
-        "minReadySeconds": PROVING_SECONDS if project.check.golden else 0,
-        "progressDeadlineSeconds": settings.rollout_timeout + GOLDEN_MARGIN,
-        "revisionHistoryLimit": HISTORY,
-        "template": {"metadata": {"labels": owner.labels}, "spec": _pod(project, settings, workload)},
-    }
-    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
+    template = {"metadata": {"labels": owner.labels}, "spec": _pod(project, settings, workload)}
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
     return {
         "apiVersion": DEPLOYMENT.version,
         "kind": DEPLOYMENT.kind,
         "metadata": metadata(owner, owner.app, namespace, annotations={CONFIGURATION: digest}),
-        "spec": {"replicas": workload.replicas, **spec},
+        "spec": {
+            "replicas": workload.replicas,
+            "selector": {"matchLabels": owner.selector},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
+            "progressDeadlineSeconds": settings.rollout_timeout,
+            "revisionHistoryLimit": HISTORY,
+            "template": template,
+        },
     }
 
 

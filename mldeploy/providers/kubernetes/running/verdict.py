@@ -55,6 +55,7 @@ _PULL_SIGNS = (
         "See `registry`: the nodes must be able to reach that host, and trust its certificate.",
     ),
 )
+_FORBIDDEN = re.compile(r"exceeded quota|violates PodSecurity")
 _CREATE_SIGNS = (
     Sign(
         r"exceeded quota: (?P<quota>[^,]+).*",
@@ -66,7 +67,11 @@ _CREATE_SIGNS = (
         "no pod can be made: the namespace does not admit it ({said})",
         "See the namespace's Pod Security Standard; an image of mldeploy's own recipe meets the strictest.",
     ),
-    Sign(r"(?P<all>.+)", "no pod can be made: {said}", "See `kubectl describe replicaset`: something forbids it."),
+    Sign(
+        r"(?P<all>.+)",
+        "no pod can be made: {said}",
+        "A rule of the cluster, or of the namespace, forbids it: have it changed by whoever has set it.",
+    ),
 )
 
 
@@ -132,6 +137,11 @@ def without_pod(where: str, said: str) -> VerdictError:
     """The verdict where not even a pod could be made; `said` is what the cluster says."""
     found = _signed(_CREATE_SIGNS, said) or Diagnosis("no pod can be made", "See `kubectl describe replicaset`.")
     return VerdictError(where, found)
+
+
+def is_final(said: str) -> bool:
+    """Whether what the cluster says of a pod that it does not make will not be otherwise in a moment."""
+    return bool(_FORBIDDEN.search(said))
 
 
 def _has_no_room(reasons: list[str], *, patient: bool) -> bool:

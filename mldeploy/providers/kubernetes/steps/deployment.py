@@ -25,9 +25,10 @@ from mldeploy.providers.kubernetes.running import history
 from mldeploy.providers.kubernetes.running.history import Version, is_settled, mark, restated
 from mldeploy.providers.kubernetes.running.rollout import Place, Rollout
 from mldeploy.providers.kubernetes.settings import InClusterSettings
+from mldeploy.providers.kubernetes.steps import trial
 from mldeploy.providers.kubernetes.steps.environment import ConfigMap, EnvironmentSecret, prune
 from mldeploy.providers.kubernetes.steps.namespace import Namespace
-from mldeploy.providers.kubernetes.steps.objects import checked, living, removed
+from mldeploy.providers.kubernetes.steps.objects import checked, living, named_removed
 from mldeploy.providers.kubernetes.steps.pulling import PullSecret
 from mldeploy.providers.kubernetes.types import DEPLOYMENT
 
@@ -72,23 +73,31 @@ class Deployment(Step[HasCluster, Running]):
             return None
         with kubernetes_errors(str(self.resource)):
             found = living(kube.get(DEPLOYMENT, self.owner.app, self.space))
+            left = found is not None and trial.is_left(kube, self.owner, self.space)
         if found is None:
             return None
         image, wanted = outs.get(self.image), self._manifest(outs, found)
         drift = ("image → the one to be built",) if wanted is None else differences(wanted, found)
         if not drift and not is_settled(found):
             drift = ("rollout → finished",)
+        if left:
+            drift = (*drift, "pod of a trial → gone")
         return Seen(Running(found, image), drift, ours=self.owner.owns(found))
 
     def apply(self, cloud: HasCluster, outs: Outputs, seen: Seen[Running] | None, monitor: Monitor) -> Running:
-        """Raises VerdictError if the new version cannot serve: the old one goes on, and is gone back to."""
+        """Raises VerdictError if the new version cannot serve: the old one goes on, and is gone back to.
+
+        Where there is a golden row, and an old version serves, a new one is tried first, and nothing of it is rolled
+        out unless the row holds.
+        """
         self._check_platform(outs[self.image])
         golden = GoldenRow.load(self.project.check.golden) if self.project.check.golden else None
         with kubernetes_errors(str(self.resource)):
             kube = outs[self.cluster]
+            tried = self._try(kube, outs, golden, monitor)
             sent = self._sent(kube, outs, monitor)
             try:
-                version = self._rollout(kube, sent, monitor, golden).watch()
+                version = self._rollout(kube, sent, monitor, None if tried else golden).watch()
             except VerdictError:
                 self._fail(kube, monitor)
                 raise
@@ -99,23 +108,47 @@ class Deployment(Step[HasCluster, Running]):
 
     @staticmethod
     def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
-        """Stops every pod, and returns once they are gone."""
+        """Stops every pod, that of a trial among them, and returns once they are gone."""
+        kube, space = cloud.kube(key.scope[:-1]), key.scope[-1]
+        if kube is None:
+            return False
         monitor.progress(Progress("", "waiting until its pods have stopped"))
-        return removed(cloud, DEPLOYMENT, key, monitor)
+        with kubernetes_errors(f"{DEPLOYMENT.kind} {key}"):
+            was_tried = trial.put_away(kube, cloud.owner, space, monitor)
+            return named_removed(cloud.owner, kube, DEPLOYMENT, key.name, space, monitor) or was_tried
+
+    def _try(self, kube: Kube, outs: Outputs, golden: GoldenRow | None, monitor: Monitor) -> bool:
+        """Whether the version has answered the golden row before it gets any traffic. Raises VerdictError if it cannot.
+
+        False: there is no row, or nothing gets traffic yet, or nothing else would. The first pod is asked then.
+        """
+        found = checked(kube, self.owner, DEPLOYMENT, self.owner.app, self.space, monitor)
+        if found is None:
+            return False
+        trial.put_away(kube, self.owner, self.space, monitor)
+        wanted = self._wanted(outs, found)
+        if golden is None or not trial.is_needed(wanted, found):
+            return False
+        held = trial.Trial(kube, self.owner, self.space, self.project, self.settings, golden, monitor)
+        held.hold(wanted, found)
+        return True
 
     def _sent(self, kube: Kube, outs: Outputs, monitor: Monitor) -> Document:
         """An autoscaler may change the number of pods between our look and our order: then it is looked at again."""
         for attempt in range(ATTEMPTS):
             found = checked(kube, self.owner, DEPLOYMENT, self.owner.app, self.space, monitor)
-            wanted = self._manifest(outs, found)
-            if wanted is None:
-                raise RefusedError(str(self.resource), "its image is gone", "Deploy again.")
             try:
-                return kube.apply(wanted)
+                return kube.apply(self._wanted(outs, found))
             except Refusal as refusal:
                 if not _is_about_scale(refusal) or self.settings.max is None or attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
+
+    def _wanted(self, outs: Outputs, found: Document | None) -> Document:
+        wanted = self._manifest(outs, found)
+        if wanted is None:
+            raise RefusedError(str(self.resource), "its image is gone", "Deploy again.")
+        return wanted
 
     def _manifest(self, outs: Outputs, found: Document | None) -> Document | None:
         """None while the image, or who may pull it, is not known yet."""

@@ -89,7 +89,7 @@ def checked(kube: Kube, owner: Owner, kind: ObjectType, name: str, namespace: st
         until_gone(kube, monitor, kind, name, namespace, uid_of(found))
         found = None
     if found is not None and not owner.owns(found):
-        what = "has just been made by somebody else"
+        what = "was made by somebody else"
         raise RefusedError(f"{kind.kind} {name} in {namespace}", what, "Choose another `namespace`, or another name.")
     return found
 
@@ -100,15 +100,31 @@ def removed(cloud: HasCluster, kind: ObjectType, key: Key, monitor: Monitor) -> 
     if kube is None:
         return False
     with kubernetes_errors(f"{kind.kind} {key}"):
-        found = kube.get(kind, key.name, key.scope[-1])
-        return found is not None and discarded(cloud.owner, kube, kind, found, monitor)
+        return named_removed(cloud.owner, kube, kind, key.name, key.scope[-1], monitor)
 
 
-def discarded(owner: Owner, kube: Kube, kind: ObjectType, found: Document, monitor: Monitor) -> bool:
-    """Remove this very object if it is ours, and return once it is gone."""
+def named_removed(
+    owner: Owner,
+    kube: Kube,
+    kind: ObjectType,
+    name: str,
+    namespace: str,
+    monitor: Monitor,
+    *,
+    grace: int | None = None,
+) -> bool:
+    """Remove the object of that name if it is ours, and return once it is gone. grace: see `Kube.delete`."""
+    found = kube.get(kind, name, namespace)
+    return found is not None and discarded(owner, kube, kind, found, monitor, grace=grace)
+
+
+def discarded(
+    owner: Owner, kube: Kube, kind: ObjectType, found: Document, monitor: Monitor, *, grace: int | None = None
+) -> bool:
+    """Remove this very object if it is ours, and return once it is gone. grace: see `Kube.delete`."""
     if not owner.owns(found):
         return False
     namespace = text(found, "metadata", "namespace")
-    kube.delete(kind, name_of(found), namespace, uid=uid_of(found))
+    kube.delete(kind, name_of(found), namespace, uid=uid_of(found), grace=grace)
     until_gone(kube, monitor, kind, name_of(found), namespace, uid_of(found))
     return True
