@@ -99,3 +99,12 @@ def test_a_service_whose_role_does_not_exist_yet_says_so_and_goes_on_trying(acco
     eventually(told, "an event")
     account.aws.iam.update_assume_role_policy(RoleName="execution", PolicyDocument=TRUST)
     account.completed(definition)
+
+
+def test_what_is_no_longer_scaled_is_not_found(account: Account) -> None:
+    """A removal that is asked for again since its answer was lost is answered as AWS answers it."""
+    scaling = account.aws.session.client("application-autoscaling", endpoint_url=account.rehearsal.endpoints.url)
+    with pytest.raises(ClientError, match="ObjectNotFoundException"):
+        scaling.deregister_scalable_target(
+            ServiceNamespace="ecs", ResourceId="service/c/s", ScalableDimension="ecs:service:DesiredCount"
+        )

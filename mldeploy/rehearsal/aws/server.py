@@ -16,7 +16,7 @@ from moto import backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from mldeploy.image.engine import Engine
-from mldeploy.rehearsal.aws import contents, ec2, ecr, elb, iam
+from mldeploy.rehearsal.aws import autoscaling, contents, ec2, ecr, elb, iam
 from mldeploy.rehearsal.aws.ecs import backend as ecs
 from mldeploy.rehearsal.aws.ecs.stage import Stage
 from mldeploy.rehearsal.aws.wire import AwsLanguage
@@ -60,6 +60,7 @@ def _open(options: Options, stack: ExitStack) -> Place:
         ec2.install()
         iam.install()
         elb.install(stage)
+        autoscaling.install()
         ecs.install(stage)
     ledger = Ledger()
     front = FrontDoor(DomainDispatcherApplication(create_backend_app), AwsLanguage(key), ledger)
