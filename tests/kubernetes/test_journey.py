@@ -77,6 +77,8 @@ def _walk(mldeploy: Command) -> None:
     }
     ran = mldeploy("exec", *ON, "--", "python3", "-c", "print(6 * 7)")
     assert (ran.code, ran.out) == (0, "42\n"), ran.err
+    typed = mldeploy("exec", "-i", *ON, "--", "python3", "-c", "print(input().upper(), end='')", stdin="said\n")
+    assert (typed.code, typed.out) == (0, "SAID"), typed.err
     assert mldeploy("exec", *ON, "--", "python3", "-c", "raise SystemExit(3)").code == 3
     assert "  serving on port 8080" in mldeploy("logs", *ON).out
     assert mldeploy("history", *ON).code == 0
