@@ -152,6 +152,16 @@ def test_a_poller_that_is_cut_off_is_taken_up_again(slow: AzureRehearsal, projec
     assert slow.faults.struck(within=0) >= 6
 
 
+def test_whoever_asks_too_often_is_answered_a_little_later(
+    rehearsal: AzureRehearsal, project: Project, state: Path
+) -> None:
+    """By the SDK's older clients and by its newer ones."""
+    for action in ("Microsoft.Authorization/roleAssignments/read", "Microsoft.Web/sites/write"):
+        rehearsal.faults.order(Fault(Kind.THROTTLE, action))
+    assert on_webapp(rehearsal, project, state).deploy().out is not None
+    assert rehearsal.faults.struck(within=0) == 2
+
+
 def test_an_operation_that_fails_is_told(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
     rehearsal.faults.order(Fault(Kind.ERROR, f"{REGISTRIES}/write", times=0))
     failed = on_acr(rehearsal, project, state).fail()

@@ -40,7 +40,8 @@ class Patient(RetryPolicy[Any, Any]):
         """The SDK forgets the answer after which it tries again, and leaves its connection to the garbage collector."""
         super().sleep(settings, transport, response)
         if response is not None:
-            response.http_response.close()
+            with suppress(AttributeError):  # the SDK's older kind of answer has been read already
+                response.http_response.close()
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """The SDK would register a resource provider where one is missing: even for a look, and without a word."""
