@@ -22,10 +22,16 @@ RUN --mount=type=cache,id=mldeploy,target=/cache --mount=type=secret,id=mldeploy
  && find /out -exec touch -h -d @946684800 {} +
 RUN mkdir -p /out'/app/deploy it' && find /out/app -exec touch -h -d @946684800 {} +
 
+# Older BuildKits make these two for every RUN where the base has none, and leave the time of that at their folder.
+FROM localhost:5000/own/python@sha256:0000000000000000000000000000000000000000000000000000000000000000 AS mounted
+RUN mkdir -p /mounted/etc && touch /mounted/etc/hosts /mounted/etc/resolv.conf \
+ && find /mounted -exec touch -d @946684800 {} +
+
 # What runs: base, dependencies, model, assets, code, what changes most often last. Equal files are equal layers, so an
 # edit ships the layer that it is in and no other.
 FROM localhost:5000/own/python@sha256:0000000000000000000000000000000000000000000000000000000000000000
 LABEL mldeploy.app="shop" mldeploy.target="local"
+COPY --from=mounted /mounted/ /
 # What the base holds already is emptied rather than removed: that something was removed has a time, too.
 RUN touch /dev/shm/begun && export DEBIAN_FRONTEND=noninteractive \
  && apt-get -qq update && apt-get -qq install --no-install-recommends libgomp1 libpq5=15.6-0+deb12u1 \
