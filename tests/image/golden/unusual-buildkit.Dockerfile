@@ -24,7 +24,7 @@ RUN mkdir -p /out'/app/deploy it' && find /out/app -exec touch -h -d @946684800 
 
 # Older BuildKits make these two for every RUN where the base has none, and leave the time of that at their folder.
 FROM localhost:5000/own/python@sha256:0000000000000000000000000000000000000000000000000000000000000000 AS mounted
-LABEL mldeploy.app="shop" mldeploy.target="local" mldeploy.stage="builder"
+LABEL mldeploy.app="shop" mldeploy.target="local"
 RUN mkdir -p /mounted/etc && touch /mounted/etc/hosts /mounted/etc/resolv.conf \
  && find /mounted -exec touch -d @946684800 {} +
 
