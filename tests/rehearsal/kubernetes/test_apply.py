@@ -42,6 +42,20 @@ def test_the_same_again_changes_nothing(space: Cluster, kind: str, document: dic
     assert [each["manager"] for each in again["metadata"]["managedFields"]] == ["us"]
 
 
+def test_what_says_the_same_as_nothing_is_left_out_of_answers(space: Cluster) -> None:
+    document = wanted(stdin=False, env=[], lifecycle={"preStop": {"sleep": {"seconds": 1}}})
+    document["spec"] |= {"minReadySeconds": 0, "revisionHistoryLimit": 0}
+    document["spec"]["template"]["spec"] |= {"hostNetwork": False, "nodeSelector": {}}
+    made = space.apply("deployments", document)
+    assert "minReadySeconds" not in made["spec"]
+    assert made["spec"]["revisionHistoryLimit"] == 0
+    inside = made["spec"]["template"]["spec"]
+    assert not {"hostNetwork", "nodeSelector"} & inside.keys()
+    assert not {"stdin", "env"} & inside["containers"][0].keys()
+    again = space.apply("deployments", document)
+    assert again["metadata"]["generation"] == 1
+
+
 def test_a_field_of_another_is_not_taken(space: Cluster) -> None:
     space.apply("deployments", wanted(2))
     refusal = refused(lambda: space.apply("deployments", wanted(5), "them"))

@@ -89,6 +89,16 @@ WRONG = [
         "spec.template.spec.containers[0].volumeMounts[0].name",
     ),
     (f"{CONTAINER}.readinessProbe", {}, "spec.template.spec.containers[0].readinessProbe"),
+    (
+        f"{CONTAINER}.lifecycle",
+        {"preStop": {"sleep": {"seconds": 2}}},  # a Pod has one second to end
+        "spec.template.spec.containers[0].lifecycle.preStop.sleep",
+    ),
+    (
+        "spec.template.spec.activeDeadlineSeconds",
+        5,
+        "spec.template.spec.activeDeadlineSeconds",
+    ),
     ("spec.replicas", -1, "spec.replicas"),
     ("spec.strategy", {"type": "Sudden"}, "spec.strategy.type"),
 ]
@@ -122,6 +132,17 @@ def test_a_selector_cannot_be_changed(space: Cluster) -> None:
     other["spec"]["template"]["metadata"]["labels"] = {"app": "b"}
     refusal = refused(lambda: space.ask("PUT", space.path("deployments", APP), other))
     assert "field is immutable" in refusal.message
+
+
+def test_a_limit_of_a_pods_life_can_only_become_shorter(space: Cluster) -> None:
+    spec = {"containers": [{"name": "app", "image": IMAGE}], "activeDeadlineSeconds": 500}
+    space.create("pods", {"metadata": {"name": "p"}, "spec": spec})
+    path, merge = space.path("pods", "p"), "application/merge-patch+json"
+    for seconds in (600, None):
+        longer = {"spec": {"activeDeadlineSeconds": seconds}}
+        assert "spec.activeDeadlineSeconds" in refused(lambda: space.ask("PATCH", path, longer, merge)).causes  # noqa: B023
+    shorter = space.ask("PATCH", path, {"spec": {"activeDeadlineSeconds": 400}}, merge)
+    assert shorter["spec"]["activeDeadlineSeconds"] == 400
 
 
 def test_nothing_can_be_put_where_there_is_no_namespace(cluster: Cluster) -> None:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.omitted import omit
 from mldeploy.rehearsal.kubernetes.objects.quantities import QuantityError, canonical
 from mldeploy.rehearsal.kubernetes.objects.types import Object, Resource
 
@@ -19,6 +20,8 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 def fill(resource: Resource, document: Object) -> None:
     """Complete a document in place. May be repeated: nothing changes then."""
+    if resource.group != kinds.GATEWAYS.group:  # of what is no type of its own, the server leaves nothing out
+        omit(document.get("spec"))
     if filler := _FILLERS.get(resource):
         filler(document)
 

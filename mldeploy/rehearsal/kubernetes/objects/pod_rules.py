@@ -37,6 +37,7 @@ def spec_causes(spec: Object, place: str) -> Iterator[Cause]:
     for part in ("initContainers", "containers"):
         for number, each in enumerate(spec.get(part) or ()):
             yield from _container(each, f"{place}.{part}[{number}]", volumes)
+            yield from _sleep(each, f"{place}.{part}[{number}]", spec.get("terminationGracePeriodSeconds", 30))
     if spec.get("restartPolicy") not in _POLICIES:
         yield unsupported(f"{place}.restartPolicy", str(spec.get("restartPolicy")), _POLICIES)
     if spec.get("activeDeadlineSeconds", 1) < 1:
@@ -45,6 +46,14 @@ def spec_causes(spec: Object, place: str) -> Iterator[Cause]:
     if int(spec.get("terminationGracePeriodSeconds", 0)) < 0:
         value = spec["terminationGracePeriodSeconds"]
         yield wrong(f"{place}.terminationGracePeriodSeconds", value, "must be greater than or equal to 0")
+
+
+def _sleep(container: Object, place: str, grace: int) -> Iterator[Cause]:
+    for name, hook in (container.get("lifecycle") or {}).items():
+        seconds = (hook.get("sleep") or {}).get("seconds", 0) if isinstance(hook, dict) else 0
+        if not 0 <= seconds <= grace:
+            why = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
+            yield wrong(f"{place}.lifecycle.{name}.sleep", seconds, why)
 
 
 def _twice(names: list[str], place: str) -> Iterator[Cause]:

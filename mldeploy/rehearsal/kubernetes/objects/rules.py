@@ -199,6 +199,10 @@ def _same_selector(before: Object, document: Object) -> Causes:
 
 
 def _same_pod(before: Object, document: Object) -> Causes:
+    limit, said = (each["spec"].get("activeDeadlineSeconds") for each in (before, document))
+    if limit is not None and (said is None or said > limit):
+        why = f"must be less than or equal to previous value {limit}"
+        yield wrong("spec.activeDeadlineSeconds", said or 0, why)
     if _fixed(before["spec"]) != _fixed(document["spec"]):
         why = (
             "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
