@@ -38,6 +38,8 @@ FINAL = (400, 401, 403, 404, 405, 406, 415, 422)
 """Answers that will not be other ones the next time."""
 _BROKEN = (http.HTTPError, OSError, ValueError, AttributeError)
 """What reading raises when the connection ends in the middle, or when we end it."""
+ENDED = (*_BROKEN, RuntimeError)
+"""What ending it raises where it has just come to its end by itself: its connection is in the pool again."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class _Follower(threading.Thread):
         with self._mutex:
             self._ended.set()
             if self._answer is not None:
-                with suppress(*_BROKEN):
+                with suppress(*ENDED):
                     self._answer.shutdown()
 
     def run(self) -> None:

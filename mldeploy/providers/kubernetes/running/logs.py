@@ -22,7 +22,7 @@ from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.deployment import CONTAINER
 from mldeploy.providers.kubernetes.running.pods import Pod, pod, pods
 from mldeploy.providers.kubernetes.types import POD
-from mldeploy.providers.kubernetes.watching import Selection, Watch, lines
+from mldeploy.providers.kubernetes.watching import ENDED, Selection, Watch, lines
 
 SILENCE_SECONDS = 3600.0
 STAMPED = (("container", CONTAINER), ("timestamps", "true"))
@@ -101,7 +101,7 @@ class Readers:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         for each in self._answers:
-            with suppress(*_BROKEN):
+            with suppress(*ENDED):
                 each.shutdown()
 
     def lines(self, selection: Selection) -> Iterator[Line]:
