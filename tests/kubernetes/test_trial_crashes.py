@@ -15,7 +15,7 @@ from mldeploy.providers.kubernetes.reading import name_of, number
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.providers.kubernetes.types import DEPLOYMENT, POD
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
-from mldeploy.testing.matrix import CRASHES, LOOK_SECONDS, assert_same
+from mldeploy.testing.matrix import CRASHES, HELD_SECONDS, LOOK_SECONDS, PASSING, assert_same
 from mldeploy.testing.scene import Scene
 from mldeploy.testing.stage import Blow, Strike
 from tests.kubernetes.stand_in import StandIn
@@ -108,6 +108,15 @@ def test_a_crash_in_a_trial(second: Second, action: str, blow: Blow, then: str) 
 def test_a_crash_at_every_call_of_a_trial(second: Second, action: str, blow: Blow, then: str) -> None:
     second.kill(action, blow)
     THEN[then](second)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("blow", PASSING)
+@pytest.mark.parametrize("action", [*ACTIONS, "get pods", "list pods", "watch pods"])
+def test_a_fault_in_a_trial_passes_unnoticed(second: Second, action: str, blow: Blow) -> None:
+    second.stage.order(Strike(action, blow, seconds=HELD_SECONDS))
+    second.deploy()
+    assert second.stage.struck(within=0)
 
 
 def test_without_the_journal_too(second: Second) -> None:
