@@ -74,8 +74,9 @@ there; blank lines and lines that begin with `#` are skipped. Values appear in n
 ```
 
 The request is sent by POST, as JSON. Every key of `expect` must be in the answer, which may hold more. Numbers may
-differ by the tolerance, the larger of the two (0 unless written): `relative` times the expected number, or `absolute`.
-All else must be equal.
+differ by the tolerance, the larger of the two: `relative` times the expected number, or `absolute`. Without `tolerance`
+it is a millionth of the number, for what another processor rounds otherwise; what is not written in it is 0. All else
+must be equal.
 """
 
 

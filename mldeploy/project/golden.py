@@ -15,6 +15,9 @@ from mldeploy.project.errors import ProjectError
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
+ROUNDING: dict[str, Json] = {"relative": 1e-6}
+"""The tolerance of a row that names none: another processor, or another build of a library, rounds otherwise."""
+
 _KEYS = ("path", "request", "expect", "tolerance")
 _REMEDY = (
     'A golden row is {"path": "/predict_api", "request": {…}, "expect": {…}, '
@@ -129,7 +132,7 @@ def _golden(document: Json, where: str) -> Golden:
     path = document["path"]
     if not isinstance(path, str) or not path.startswith("/") or not path.isprintable() or " " in path:
         raise ProjectError(f"{where}: path", 'must be the path of a URL, such as "/predict_api"', _REMEDY)
-    tolerance = document.get("tolerance", {})
+    tolerance = document.get("tolerance", ROUNDING)
     if not isinstance(tolerance, dict) or not tolerance.keys() <= {"relative", "absolute"}:
         raise ProjectError(f"{where}: tolerance", 'must be {"relative": …, "absolute": …}', _REMEDY)
     relative, absolute = (_tolerance(tolerance, name, where) for name in ("relative", "absolute"))

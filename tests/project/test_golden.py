@@ -115,10 +115,12 @@ def test_a_row_is_read(tmp_path: Path) -> None:
     assert load_golden(write(tmp_path, ROW)) == expected
 
 
-def test_the_tolerance_may_be_left_out(tmp_path: Path) -> None:
+def test_without_a_tolerance_what_is_rounded_otherwise_is_no_difference(tmp_path: Path) -> None:
     row = {key: value for key, value in ROW.items() if key != "tolerance"}
     golden = load_golden(write(tmp_path, row))
-    assert (golden.relative, golden.absolute) == (0, 0)
+    assert compare(golden, {"prediction": math.nextafter(12345.67, 0)}) is None
+    assert compare(golden, {"prediction": 12345.7}) == "prediction: 12345.7, expected 12345.67 ± 0.0001 %"
+    assert load_golden(write(tmp_path, {**row, "tolerance": {}})).relative == 0
 
 
 @pytest.mark.parametrize(
