@@ -25,7 +25,8 @@ def doctor(
 
     Looks at the Docker Engine, the folder, the configuration, the network, the clocks and the target, all at once, and
     changes nothing. `--fix` removes what a command that was killed left behind: its lock, and a container that was
-    being tried. It never starts an engine, never deletes an image and never edits a file of yours.
+    being tried. It never starts an engine, never deletes an image and never edits a file of yours. It looks at what
+    is real, and refuses `--rehearse`.
     Exit code 1 if there is an error; with warnings alone 0.
     """
     from mldeploy.cli.work import examining

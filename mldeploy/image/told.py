@@ -16,7 +16,7 @@ from mldeploy.image.remedies import remedy
 
 LAST_LINES = 15
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
-_PREPARATION = re.compile(r"(?<=\bRUN )(--\S+ +)*((export|until|\.) [^&]* && )*")
+_PREPARATION = re.compile(r"(?<=\bRUN )(--\S+ +)*((export|if|until|\.) [^&]* && )*")
 _EXIT_CODE = re.compile(r"returned a non-zero code: (\d+)|exit code: (\d+)")
 
 

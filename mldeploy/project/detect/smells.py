@@ -65,8 +65,8 @@ def of_commands(commands: Iterable[Found[Command]], runs: Iterable[Run], *, own:
         command = found.value
         if command.server in DEVELOPMENT and not (command.server is Server.PYTHON and real):
             what = f"starts the framework's development server ({_shown(command)}), made for one developer"
-            todo = f"Start gunicorn instead; {because}."
-            todo += " `mldeploy init --dockerfile --force` writes one that does." if own else ""
+            instead = f"Start gunicorn instead; {_OWN}. `mldeploy init --dockerfile --force` writes one that does."
+            todo = instead if own else f"It may stay: {_SERVED}."
             yield Remark("development-server", Severity.WARNING, found.source, what, todo)
         if {"--debug", "--reload"} & command.options.keys():
             what = "starts the server in its debug or reload mode"
