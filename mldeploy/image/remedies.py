@@ -32,6 +32,9 @@ _REMEDIES = {
     _CERTIFICATE: "Something between the build and the package index inspects TLS: name its certificates in "
     "build.ca_bundle.",
     _NETWORK: "The build could not reach the network: check it, or the proxies in Docker's config.json.",
+    "Git executable not found": "Take the package from an archive, which needs no git "
+    "(`NAME @ https://…/archive/REF.zip`), or choose a base image that has git (build.base_image).",
+    "Hash mismatch": "The index has another file than the requirements' hash says: correct the hash, or find out why.",
     _CONTRADICTION: "Correct the requirements: no versions meet all of them, for the reasons above.",
     _REQUIREMENT: "Correct the requirements: what they ask for does not exist, or not for this Python and platform.",
     _COMPILER: "A package has no wheel for this Python and platform, and the base image cannot compile it: choose a "

@@ -17,12 +17,14 @@ from mldeploy.project.ignore import Ignore
 class _Kind(Enum):
     INCLUDE = auto()
     EDITABLE = auto()
+    ITSELF = auto()
     LOCAL = auto()
 
 
 _FORMS = (
     (_Kind.INCLUDE, re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S.*)")),
     (_Kind.EDITABLE, re.compile(r"(?:-e|--editable)[\s=]*(\S.*)")),
+    (_Kind.ITSELF, re.compile(r"(\./?)(?=$|[\s;\[])")),
     (_Kind.LOCAL, re.compile(r"(?:-f|--find-links)[\s=]*(\S.*)")),
     (
         _Kind.LOCAL,
@@ -78,6 +80,9 @@ def _file(folder: Path, named: _Named) -> File:
     if named.kind is _Kind.EDITABLE:
         todo = "Drop the line: the project's own modules can be imported in the image as they are."
         raise ProjectError(named.where, "an editable requirement points at a folder that the image does not have", todo)
+    if named.kind is _Kind.ITSELF:
+        todo = "Drop the line, and list what it depends on: its own modules can be imported in the image as they are."
+        raise ProjectError(named.where, "installs the project itself, which is not there yet", todo)
     if named.path.startswith(("../", "/")):
         raise ProjectError(
             named.where, f"{named.path} lies outside of the project's folder", "Move it into the folder."

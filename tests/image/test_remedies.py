@@ -22,6 +22,8 @@ from mldeploy.image.remedies import remedy
             "No solution found:\n  Because a==1 depends on b>=3 and you require b==2, it is unsatisfiable",
             "no versions meet all of them",
         ),
+        ("error: Git operation failed\n  cause: Git executable not found. Ensure that Git is installed", "archive"),
+        ("error: Failed to download `a==1`\n  cause: Hash mismatch for `a==1`", "correct the hash"),
         ("  Failed to build `pystan==2`\n  error: command 'gcc' failed: No such file or directory", "has no wheel"),
         ("exec /bin/sh: exec format error", "binfmt"),
         ("/bin/sh: 1: python3: not found", "must hold python3"),

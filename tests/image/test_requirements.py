@@ -89,6 +89,8 @@ def test_what_names_no_file(tmp_path: Path, line: str) -> None:
         ("-r ../outside.txt", "lies outside of the project's folder"),
         ("./missing.whl", "missing.whl does not exist"),
         ("-e .", "editable"),
+        (".", "project itself"),
+        (".[serve]", "project itself"),
         ("--editable=./own", "editable"),
     ],
 )

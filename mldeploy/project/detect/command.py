@@ -170,6 +170,8 @@ def _python(arguments: list[str]) -> tuple[Server | None, list[str]]:
     """`python -m uvicorn …` is uvicorn, `python manage.py runserver` is Django's, `python app.py` runs a script."""
     rest = list(arguments)
     while rest and rest[0].startswith("-") and rest[0] != "-m":
+        if rest[0] == "-c":  # a line of Python, which serves nobody
+            return None, []
         rest = rest[2 if rest[0] in {"-W", "-X"} else 1 :]
     if rest[:1] == ["-m"] and len(rest) > 1:
         known = _server(rest[1], rest[2:])

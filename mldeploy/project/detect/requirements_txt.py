@@ -28,6 +28,7 @@ MAX_INCLUDES = 50
 
 _INCLUDE = re.compile(r"(-r|--requirement|-c|--constraint)[\s=]*(\S.*)")
 _EDITABLE = re.compile(r"(-e|--editable)[\s=]*(\S.*)")
+_ITSELF = re.compile(r"\./?(?=$|[\s;\[])")
 _CREDENTIALS = re.compile(r"https?://[^/\s@$]+:[^/\s@$]+@")
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
 
@@ -85,7 +86,7 @@ class _Reader:
         if include := _INCLUDE.fullmatch(line):
             self.include(include[2].strip(), source, constraint=constraint or include[1] in {"-c", "--constraint"})
         elif editable := _EDITABLE.fullmatch(line):
-            self.place(editable[2].strip(), source)
+            self.editable(editable[2].strip(), source)
         elif line.startswith("-"):
             self.credentials(line, source)
         else:
@@ -117,8 +118,21 @@ class _Reader:
             self.add("requirement-local", Severity.ERROR, source, what, todo)
         (self.constraints if constraint else self.dependencies).append(found)
 
+    def editable(self, text: str, source: Source) -> None:
+        if "://" in text:
+            self.place(text, source)
+            return
+        what = "an editable requirement points at a folder that the image does not have"
+        todo = "Drop the line: the project's own modules can be imported in the image as they are."
+        self.add("requirement-editable", Severity.ERROR, source, what, todo)
+
     def place(self, text: str, source: Source) -> None:
         """A requirement by its place: a URL, a folder, an archive. Its name is known only where the line says it."""
+        if _ITSELF.match(text):
+            what = "installs the project itself, which is not there yet when the image installs the list"
+            todo = "Drop the line, and list what the project depends on: its own modules can be imported as they are."
+            self.add("requirement-itself", Severity.ERROR, source, what, todo)
+            return
         egg = _EGG.search(text)
         wheel = re.search(r"(?:^|/)([A-Za-z0-9._]+)-(\d[^-/]*)-[^/]+\.whl", text)
         name = egg[1] if egg else wheel[1] if wheel else ""

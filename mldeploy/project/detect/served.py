@@ -85,11 +85,15 @@ def _scripts(tree: Tree) -> Iterator[Found[Command]]:
 
 
 def _script(tree: Tree, path: str) -> Iterator[Found[Command]]:
+    """The commands of a script; `python migrate.py` before a server is a preparation."""
     file = tree.get(path)
+    found: list[Found[Command]] = []
     for number, line in enumerate(tree.lines(file) if file else [], start=1):
         command = parse(line) if not line.lstrip().startswith("#") else None
         if command and command.server:
-            yield Found(command, Source(path, number), Certainty.LIKELY)
+            found.append(Found(command, Source(path, number), Certainty.LIKELY))
+    servers = [each for each in found if each.value.server is not Server.PYTHON]
+    yield from servers or found
 
 
 def gunicorn_config(sources: Sources, found: tuple[Found[Command], ...]) -> GunicornConfig | None:
