@@ -20,7 +20,7 @@ CASES = {case.name: case for case in cases()}
 REFUSED = [name for name, case in CASES.items() if "refused" in case.content]
 STUCK = [name for name, case in CASES.items() if "stuck" in case.content]
 BASE = BaseDigest((("python", "sha256:1"),))
-UNREADABLE = {"requirements_frozen_by_conda", "model_formats"}
+UNREADABLE = {"requirements_frozen_by_conda", "model_formats", "project_that_installs_itself"}
 """Folders of which no image can be assembled: what is wrong with them is an error already."""
 
 

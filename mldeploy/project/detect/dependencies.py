@@ -34,7 +34,7 @@ def listings(tree: Tree, environment: locks.Environment, folder: str = "") -> tu
             found.append(Listing(origin, file.path, unique(each(tree, file))))
     if file := tree.first(*conda.FILES):
         found.append(conda.listing(tree, file))
-    return tuple(sorted(found, key=lambda listed: not listed.dependencies))
+    return tuple(sorted(found, key=lambda listed: not listed.says_something))
 
 
 def _below(folder: str) -> Iterator[str]:

@@ -84,6 +84,11 @@ class Listing:
         object.__setattr__(self, "versions", pins)
 
     @property
+    def says_something(self) -> bool:
+        """It is more than an empty file: it names dependencies, or what is wrong with it."""
+        return bool(self.dependencies or self.remarks)
+
+    @property
     def names(self) -> set[str]:
         return {each.name for each in self.dependencies}
 

@@ -206,7 +206,7 @@ class Detection:
         lists = [
             each
             for each in listings(self.tree, target_environment(version), entry.value.start_in if entry else "")
-            if each.dependencies
+            if each.says_something
         ]
         environment = self.environment()
         imported = imports.imported(self.sources, modules)
@@ -214,7 +214,7 @@ class Detection:
             libraries = {name: each.source for each in found_models for name in each.value.libraries}
             lists = [imports.listing(imported, libraries, environment)]
         chosen, *others = lists
-        if not chosen.dependencies:
+        if not chosen.says_something:
             return None, []
         remarks = [*consistency.of_listing(chosen, version), *consistency.between(chosen, others)]
         if chosen.origin is not Origin.IMPORTS:
