@@ -67,11 +67,6 @@ class ObjectStep(Step[HasCluster, Document]):
             raise RefusedError(str(self.resource), "is made of something that is gone", "Deploy again.")
         return kube.apply(wanted)
 
-    @staticmethod
-    def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
-        """A subclass says of which type the object is: `removed`."""
-        raise NotImplementedError
-
 
 def living(found: Document | None) -> Document | None:
     """The object, unless it is on its way out."""
