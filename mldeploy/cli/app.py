@@ -8,37 +8,38 @@ from typing import Annotated, Any
 
 import typer
 
-from mldeploy.cli import commands, run
+from mldeploy.cli import run
+from mldeploy.cli.commands import aside, deploying, running
 from mldeploy.cli.errors import UsageError
 
 PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     "From a folder to a URL": {
-        "doctor": commands.doctor,
-        "init": commands.init,
-        "plan": commands.plan,
-        "manifests": commands.manifests,
-        "policy": commands.policy,
-        "build": commands.build,
-        "check": commands.check,
-        "run-local": commands.run_local,
-        "login": commands.login,
-        "push": commands.push,
-        "deploy": commands.deploy,
+        "doctor": deploying.doctor,
+        "init": deploying.init,
+        "plan": deploying.plan,
+        "manifests": deploying.manifests,
+        "policy": deploying.policy,
+        "build": deploying.build,
+        "check": deploying.check,
+        "run-local": deploying.run_local,
+        "login": deploying.login,
+        "push": deploying.push,
+        "deploy": deploying.deploy,
     },
     "What runs": {
-        "predict": commands.predict,
-        "open": commands.open_url,
-        "status": commands.status,
-        "ps": commands.ps,
-        "logs": commands.logs,
-        "images": commands.images,
-        "history": commands.history,
-        "exec": commands.execute,
+        "predict": running.predict,
+        "open": running.open_url,
+        "status": running.status,
+        "ps": running.ps,
+        "logs": running.logs,
+        "images": running.images,
+        "history": running.history,
+        "exec": running.execute,
     },
-    "Change what runs": {"rollback": commands.rollback, "scale": commands.scale},
-    "Stop and remove": {"stop": commands.stop, "destroy": commands.destroy},
-    "Without an account": {"rehearse": commands.rehearse},
-    "About": {"version": commands.version},
+    "Change what runs": {"rollback": running.rollback, "scale": running.scale},
+    "Stop and remove": {"stop": running.stop, "destroy": running.destroy},
+    "Without an account": {"rehearse": aside.rehearse},
+    "About": {"version": aside.version},
 }
 
 
@@ -96,7 +97,7 @@ def root(
     """
     front = run.shared(context, folder, json, verbose, quiet, no_color)
     if version:
-        commands.version(run.Run("version", front.given.folder, front.output))
+        aside.version(run.Run("version", front.given.folder, front.output))
         raise typer.Exit
     if context.invoked_subcommand is not None:
         return
