@@ -21,6 +21,8 @@ NOBODY = 2**63 - 1
 """What is told at a place that no worker has, or one that takes nothing new."""
 PAUSE = 0.02
 """Seconds that the others get to take a connection: before they can, they may have to wait for their own threads."""
+LOOK = 0.002
+"""Seconds after which one that waits looks whether it still has more to do than another."""
 
 # The class is loaded before the workers are forked, and so they share these numbers.
 told = memoryview(mmap.mmap(-1, 8 * PLACES)).cast("q")
@@ -41,7 +43,7 @@ class FairWorker(ThreadWorker):  # type: ignore[misc]  # as gunicorn has no type
 
     def accept(self, listener: Any) -> None:
         """Called for each connection that waits."""
-        if self.has_waited or self.place is None or self.tell() <= min(told):
+        if self.has_waited or not self.is_ahead():
             self.has_waited = False
             super().accept(listener)
         else:
@@ -51,13 +53,18 @@ class FairWorker(ThreadWorker):  # type: ignore[misc]  # as gunicorn has no type
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Called before each look at what there is to do."""
-        super().set_accept_enabled(enabled and time.monotonic() >= self.resumes)
+        waits = time.monotonic() < self.resumes and self.is_ahead()
+        super().set_accept_enabled(enabled and not waits)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """One look, no longer than until connections may be taken again."""
+        """One look; a short one as long as connections are left to others."""
         self.tell()
-        left = self.resumes - time.monotonic()
-        super().wait_for_and_dispatch_events(min(timeout, left) if left > 0 else timeout)
+        super().wait_for_and_dispatch_events(min(timeout, LOOK) if time.monotonic() < self.resumes else timeout)
+
+    def is_ahead(self) -> bool:
+        """Whether another has clearly less to do: of many requests a few more are nothing that is worth a pause."""
+        least = min(told)
+        return self.place is not None and self.tell() > least + least // FIRST // 4 * FIRST
 
     def tell(self) -> int:
         """Tell the others: first how many requests it has to answer, and if these are as many, how many clients."""
