@@ -24,6 +24,20 @@ scikit-learn's one-hot encoding and scaling before gradient boosting, trained on
 same classic builder, both cores. Whoever predicts anything else than the others is not compared.
 
 """
+WHY = """
+## Where a target is missed, and why
+
+- **Requests/s.** `pipeline.predict` alone takes most of the processor time of a request of one row: two cores divided
+  by its calls a second, against "CPU ms a request" of everybody. The rest is the DataFrame, Flask, gunicorn, the log,
+  and what wrk itself takes. MLflow pays for the same call, so the more it takes, the less a better server gains. With
+  1,000 rows in a request, reading and writing JSON comes to that. granian, which is written in Rust, answers a little
+  more, but loads the model once a worker; [decisions/0009-the-server.md](decisions/0009-the-server.md) has the table.
+- **Cold start.** Both import pandas, scikit-learn and Flask, both from bytecode, which is most of the time; the
+  tutorials' image serves from the process that has imported them.
+- **`build` with nothing to do.** A hello-world Typer program takes half of that, and importing the Docker SDK and
+  Pydantic most of the rest (`python -X importtime -m mldeploy build`).
+- **Cold build** is downloading and unpacking the same packages: within its spread it is as fast as the tutorials'.
+"""
 CHANGED = """
 ## What had to be changed for the others
 
@@ -77,7 +91,7 @@ def page(parts: Mapping[str, Measured | None], versions: Mapping[str, str]) -> s
         ("Image, beside MLflow's and BentoML's", "peers", _peers),
     )
     text = "\n".join(_section(title, name, parts.get(name), body) for title, name, body in sections)
-    return HEAD + text + CHANGED.format(mlflow=versions["mlflow"], bentoml=versions["bentoml"])
+    return HEAD + text + WHY + CHANGED.format(mlflow=versions["mlflow"], bentoml=versions["bentoml"])
 
 
 def _section(title: str, part: str, measured: Measured | None, body: Callable[[Figures], str]) -> str:
