@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from axe_core_python.selenium import Axe
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -47,7 +48,8 @@ def submit(driver: Chrome) -> None:
     """Press the button and wait for the page that answers."""
     form = element(driver, "form")
     element(driver, "button").click()
-    WebDriverWait(driver, 30).until(until.staleness_of(form))
+    # While the page changes, the browser may not even know that the form is none of its own: it is asked again.
+    WebDriverWait(driver, 30, ignored_exceptions=[WebDriverException]).until(until.staleness_of(form))
 
 
 def element(driver: Chrome, selector: str) -> WebElement:

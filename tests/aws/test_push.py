@@ -110,7 +110,7 @@ def test_a_registry_that_refuses_fails_the_push(engine: Engine, own: Path, tmp_p
     image = build(own, engine, tmp_path / "state")
     with opened() as shelf:
         repository = Repository(f"{shelf.address}/app", shelf.access)
-        with pytest.raises(RegistryError, match="cannot be pushed") as caught:
+        with pytest.raises(RegistryError, match="refuses the push") as caught:
             push(engine, Parcel(image.reference, repository, "1"), monitor())
     assert PASSWORD not in str(caught.value)
     assert names(engine, "app") == ()

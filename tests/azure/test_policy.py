@@ -37,7 +37,12 @@ def lived(shop: Shop, folder: Path) -> None:
     shop.scene.destroy()
 
 
-@pytest.mark.parametrize("values", [{}, {"sku": "S1", "max": 2, "registry_auth": "admin"}], ids=["small", "large"])
+LARGE = {"sku": "S1", "max": 2, "registry_auth": "admin"}
+
+
+@pytest.mark.parametrize(
+    "values", [pytest.param({}, id="small"), pytest.param(LARGE, id="large", marks=pytest.mark.exhaustive)]
+)
 def test_all_that_is_called_is_in_the_policy(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path, values: dict[str, object]
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_newer_python_under_its_own_name_is_found(clone: Path, tmp_path: Path)
     assert (ended.returncode, ended.stdout) == (0, "called with -m scripts.venv\n")
 
 
+@pytest.mark.exhaustive
 def test_packages_out_of_reach_are_reported_and_tried_again_the_next_time(clone: Path) -> None:
     for _ in range(2):
         ended = make_venv(clone, **NOWHERE)
@@ -84,6 +85,7 @@ def test_a_fresh_clone_gets_everything_once_even_when_two_ask_for_it_and_then_ta
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.exhaustive
 def test_a_clone_that_has_moved_makes_its_environment_anew(clone: Path) -> None:
     make_venv(clone, **NOWHERE)
     assert "Making .venv" not in make_venv(clone, **NOWHERE).stderr

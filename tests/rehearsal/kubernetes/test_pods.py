@@ -39,7 +39,8 @@ def ended(cluster: Cluster, name: str = APP) -> Any:
 
 
 def log(cluster: Cluster, **query: str) -> str:
-    return str(cluster.ask("GET", f"{cluster.path('pods', APP)}/log", query=query))
+    """What the Pod has said: an engine that is busy may have it a moment after the container's end."""
+    return eventually(lambda: str(cluster.ask("GET", f"{cluster.path('pods', APP)}/log", query=query)), "a log")
 
 
 def test_secrets_and_config_maps_are_files_that_are_read_only(real: Cluster, image: str) -> None:
