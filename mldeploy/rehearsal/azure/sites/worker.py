@@ -16,6 +16,8 @@ from mldeploy.rehearsal.containers.host import Container, Exit
 _PING = "/robots933456.txt"
 """What App Service asks a container for in order to see whether anybody answers; any answer will do."""
 _PATIENCE = 5.0
+_LAST_WORDS = 5.0
+"""Seconds that an engine which is busy may take to hand over what a container has said before its end."""
 
 
 class Worker:
@@ -29,9 +31,9 @@ class Worker:
         self._port = wanted.port
         self._ended = threading.Event()
         self._exit: Exit | None = None
+        self._reader = threading.Thread(target=self._read if wanted.keeps_output else lambda: None, daemon=True)
+        self._reader.start()
         threading.Thread(target=self._live, daemon=True).start()
-        if wanted.keeps_output:
-            threading.Thread(target=self._read, daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -74,7 +76,10 @@ class Worker:
         self._container.remove()
 
     def _live(self) -> None:
-        self._exit = self._container.wait()
+        """What it said last is in the log before anybody hears of its end, and removes it."""
+        exit_ = self._container.wait()
+        self._reader.join(_LAST_WORDS)
+        self._exit = exit_
         self._ended.set()
 
     def _read(self) -> None:
