@@ -31,12 +31,11 @@ WHY = """
   by its calls a second, against "CPU ms a request" of everybody. The rest is the DataFrame, Flask, gunicorn, the log,
   and what wrk itself takes. MLflow pays for the same call, so the more it takes, the less a better server gains. With
   1,000 rows in a request, reading and writing JSON comes to that. granian, which is written in Rust, answers a little
-  more, but loads the model once a worker; [decisions/0009-the-server.md](decisions/0009-the-server.md) has the table.
+  more, but loads the model once a worker (`python -m bench.servers` compares servers).
 - **Cold start.** Both import pandas, scikit-learn and Flask, both from bytecode, which is most of the time; the
   tutorials' image serves from the process that has imported them.
 - **`build` with nothing to do.** A hello-world Typer program takes half of that, and importing the Docker SDK and
   Pydantic most of the rest (`python -X importtime -m mldeploy build`).
-- **Cold build** is downloading and unpacking the same packages: within its spread it is as fast as the tutorials'.
 """
 CHANGED = """
 ## What had to be changed for the others
