@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from mldeploy.core.errors import MldeployError
 from mldeploy.core.events import ignore
@@ -16,8 +17,25 @@ from mldeploy.providers.gcp.granted import missing
 from mldeploy.providers.gcp.labels import foreign
 from mldeploy.providers.gcp.repositories import describe
 
+C = TypeVar("C", bound=GcpCloud)
+
 SECONDS = 30.0
 """A region may be far away, and a call is tried again by itself."""
+
+
+def target(
+    connect: Callable[[], C], services: Sequence[str], needed: Sequence[str], more: Callable[[C], Iterator[Finding]]
+) -> Iterator[Finding]:
+    """What the doctor is told of a target. Reads only. services, needed: its APIs and permissions. more: its own."""
+    try:
+        cloud = connect()
+    except MldeployError as problem:
+        yield error("credentials", problem.what, problem.todo)
+        return
+    yield from account(cloud.account, services)
+    yield from permissions(cloud.account, needed)
+    yield from repository(cloud)
+    yield from more(cloud)
 
 
 def account(entered: Account, services: Sequence[str]) -> Iterator[Finding]:

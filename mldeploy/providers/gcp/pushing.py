@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
-from mldeploy.core.errors import MldeployError
 from mldeploy.core.step import Resource, Step
 from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BuiltImage
 from mldeploy.providers.base import Login
-from mldeploy.providers.checks import Check, Finding, error
+from mldeploy.providers.checks import Check, Finding
 from mldeploy.providers.gcp import checks
 from mldeploy.providers.gcp.account import Account
 from mldeploy.providers.gcp.apis import REGISTRY_APIS
@@ -74,14 +74,8 @@ class ArtifactRegistry(ABC, Generic[S]):
 
     def look(self, project: Project, settings: S, endpoints: Endpoints) -> Iterator[Finding]:
         """What the doctor is told. Reads only."""
-        try:
-            cloud = self.connect(project, settings, endpoints)
-        except MldeployError as problem:
-            yield error("credentials", problem.what, problem.todo)
-            return
-        yield from checks.account(cloud.account, REGISTRY_APIS)
-        yield from checks.permissions(cloud.account, named(PUSHING.values()))
-        yield from checks.repository(cloud)
+        connect = partial(self.connect, project, settings, endpoints)
+        return checks.target(connect, REGISTRY_APIS, named(PUSHING.values()), lambda _: iter(()))
 
     def service(self, cloud: GcpCloud, project: Project, settings: S) -> NoService:
         return NoService(self.name)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
-from mldeploy.core.errors import MldeployError
 from mldeploy.core.step import Key, Resource, Step
 from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BaseImage, BuiltImage, EngineImage
 from mldeploy.providers.base import Login, Provider
-from mldeploy.providers.checks import Check, Finding, error
+from mldeploy.providers.checks import Check, Finding
 from mldeploy.providers.costs import Estimate
 from mldeploy.providers.gcp import checks, gar, pushing
 from mldeploy.providers.gcp.account import enter
@@ -99,15 +99,9 @@ class GkeProvider:
 
     def look(self, project: Project, settings: GkeSettings, endpoints: Endpoints) -> Iterator[Finding]:
         """What the doctor is told. Reads only."""
-        try:
-            cloud = self.connect(project, settings, endpoints)
-        except MldeployError as problem:
-            yield error("credentials", problem.what, problem.todo)
-            return
-        yield from checks.account(cloud.account, CLUSTER_APIS)
-        yield from checks.permissions(cloud.account, named(DEPLOYING.values()))
-        yield from checks.repository(cloud)
-        yield from cluster_checks.cluster(cloud, settings)
+        connect = partial(self.connect, project, settings, endpoints)
+        own = partial(cluster_checks.cluster, settings=settings)
+        return checks.target(connect, CLUSTER_APIS, named(DEPLOYING.values()), own)
 
     def service(self, cloud: GkeCloud, project: Project, settings: GkeSettings) -> GkeService:
         return service(cloud, project, settings)
