@@ -12,6 +12,7 @@ from pathlib import Path
 from mldeploy.image.files import File, Sort, listing
 from mldeploy.project.errors import ProjectError, unreadable
 from mldeploy.project.ignore import Ignore
+from mldeploy.project.unshippable import EDITABLE, ITSELF, OF_EDITABLE, OF_ITSELF
 
 
 class _Kind(Enum):
@@ -23,8 +24,8 @@ class _Kind(Enum):
 
 _FORMS = (
     (_Kind.INCLUDE, re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S.*)")),
-    (_Kind.EDITABLE, re.compile(r"(?:-e|--editable)[\s=]*(\S.*)")),
-    (_Kind.ITSELF, re.compile(r"(\./?)(?=$|[\s;\[])")),
+    (_Kind.EDITABLE, EDITABLE),
+    (_Kind.ITSELF, ITSELF),
     (_Kind.LOCAL, re.compile(r"(?:-f|--find-links)[\s=]*(\S.*)")),
     (
         _Kind.LOCAL,
@@ -78,11 +79,9 @@ def _named_in(file: File) -> Iterator[_Named]:
 
 def _file(folder: Path, named: _Named) -> File:
     if named.kind is _Kind.EDITABLE:
-        todo = "Drop the line: the project's own modules can be imported in the image as they are."
-        raise ProjectError(named.where, "an editable requirement points at a folder that the image does not have", todo)
+        raise ProjectError(named.where, *OF_EDITABLE)
     if named.kind is _Kind.ITSELF:
-        todo = "Drop the line, and list what it depends on: its own modules can be imported in the image as they are."
-        raise ProjectError(named.where, "installs the project itself, which is not there yet", todo)
+        raise ProjectError(named.where, *OF_ITSELF)
     if named.path.startswith(("../", "/")):
         raise ProjectError(
             named.where, f"{named.path} lies outside of the project's folder", "Move it into the folder."

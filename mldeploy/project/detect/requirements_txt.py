@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from mldeploy.project.detect.dependency import Dependency, Listing, Origin
 from mldeploy.project.detect.findings import Remark, Severity, Source
 from mldeploy.project.detect.tree import Tree
+from mldeploy.project.unshippable import EDITABLE, ITSELF, OF_EDITABLE, OF_ITSELF
 
 USUAL = (
     "requirements.txt", "requirements/prod.txt", "requirements/production.txt", "requirements/base.txt",
@@ -27,8 +28,6 @@ USUAL = (
 MAX_INCLUDES = 50
 
 _INCLUDE = re.compile(r"(-r|--requirement|-c|--constraint)[\s=]*(\S.*)")
-_EDITABLE = re.compile(r"(-e|--editable)[\s=]*(\S.*)")
-_ITSELF = re.compile(r"\./?(?=$|[\s;\[])")
 _CREDENTIALS = re.compile(r"https?://[^/\s@$]+:[^/\s@$]+@")
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
 
@@ -85,8 +84,8 @@ class _Reader:
     def line(self, line: str, source: Source, *, constraint: bool) -> None:
         if include := _INCLUDE.fullmatch(line):
             self.include(include[2].strip(), source, constraint=constraint or include[1] in {"-c", "--constraint"})
-        elif editable := _EDITABLE.fullmatch(line):
-            self.editable(editable[2].strip(), source)
+        elif editable := EDITABLE.fullmatch(line):
+            self.editable(editable[1].strip(), source)
         elif line.startswith("-"):
             self.credentials(line, source)
         else:
@@ -122,16 +121,12 @@ class _Reader:
         if "://" in text:
             self.place(text, source)
             return
-        what = "an editable requirement points at a folder that the image does not have"
-        todo = "Drop the line: the project's own modules can be imported in the image as they are."
-        self.add("requirement-editable", Severity.ERROR, source, what, todo)
+        self.add("requirement-editable", Severity.ERROR, source, *OF_EDITABLE)
 
     def place(self, text: str, source: Source) -> None:
         """A requirement by its place: a URL, a folder, an archive. Its name is known only where the line says it."""
-        if _ITSELF.match(text):
-            what = "installs the project itself, which is not there yet when the image installs the list"
-            todo = "Drop the line, and list what the project depends on: its own modules can be imported as they are."
-            self.add("requirement-itself", Severity.ERROR, source, what, todo)
+        if ITSELF.match(text):
+            self.add("requirement-itself", Severity.ERROR, source, *OF_ITSELF)
             return
         egg = _EGG.search(text)
         wheel = re.search(r"(?:^|/)([A-Za-z0-9._]+)-(\d[^-/]*)-[^/]+\.whl", text)
