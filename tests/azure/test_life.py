@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from mldeploy.image.client import AppClient
@@ -14,25 +12,18 @@ from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
 from mldeploy.testing.life import Lived, Living
 from mldeploy.testing.load import Gapless
-from mldeploy.testing.sample import ROUTE, SampleApp, sample_app
+from mldeploy.testing.sample import ROUTE
 from tests.azure.stage import AzureStage
 from tests.azure.test_conformance import strangers
-
-BASE = "mldeploy/python:3.11-slim"
+from tests.sampled import Sampled
 
 
 def staged(rehearsal: AzureRehearsal, **settings: object) -> AzureStage[WebappCloud, WebappSettings]:
     return AzureStage(provider, WebappSettings.model_validate(settings), rehearsal, strangers)
 
 
-class OnAppService(Lived):
+class OnAppService(Sampled, Lived):
     """Sites answer HTTPS, certified by the rehearsal's authority. A container has no memory limit of its own."""
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
-        with sample_app(tmp_path_factory.mktemp("sample") / "app", BASE) as app:
-            yield app
 
     @pytest.fixture(autouse=True)
     def _trust(self, alive_for_all: AzureRehearsal) -> None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pytest
+
 from mldeploy.config.secret import Secret
 from mldeploy.providers.kubernetes.api import Kube
 from mldeploy.providers.kubernetes.cloud import KubernetesCloud
@@ -13,9 +15,11 @@ from mldeploy.providers.kubernetes.kubeconfig import enter
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.environment import Environment, config_map, secret
 from mldeploy.providers.kubernetes.manifests.space import namespace
+from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
 from tests.rehearsal.stage import RehearsalStage
+from tests.sampled import Sampled
 
 BY_CLUSTER = re.compile(r"(?i)\b(replicasets?|pods?|endpoints\w*|events?)\b")
 """What the cluster makes by itself, under names of its own."""
@@ -43,3 +47,12 @@ class StandIn(RehearsalStage[KubernetesCloud, KubernetesSettings, KubernetesRehe
     def contents(self) -> Sequence[str]:
         found = (f"{thing.kind} {thing.name}" for thing in self.rehearsal.contents())
         return [each for each in found if not BY_CLUSTER.search(each.split(" ")[0])]
+
+
+class InContainers(Sampled):
+    """An app in the rehearsed cluster whose pods are containers. To stand before `Living` and the like."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, lively: KubernetesRehearsal) -> StandIn:
+        return StandIn(provider, KubernetesSettings.model_validate({}), lively)

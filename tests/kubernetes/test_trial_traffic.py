@@ -14,15 +14,11 @@ import pytest
 from mldeploy.core.errors import MldeployError
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.image.client import AppClient
-from mldeploy.providers.kubernetes.provider import provider
-from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.providers.kubernetes.types import DEPLOYMENT
-from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
 from mldeploy.testing.life import FIRST, Life, Lived
-from mldeploy.testing.sample import ROUTE, SampleApp, Version, sample_app
-from tests.kubernetes.stand_in import StandIn
+from mldeploy.testing.sample import ROUTE, Version
+from tests.kubernetes.stand_in import InContainers, StandIn
 
-BASE = "mldeploy/python:3.11-slim"
 PAUSE = 0.02
 SECOND = replace(FIRST, code="two")
 
@@ -57,19 +53,8 @@ class Crowd:
 
 @pytest.mark.engine
 @pytest.mark.timeout(200)
-class TestTraffic(Lived):
+class TestTraffic(InContainers, Lived):
     """In the rehearsed cluster."""
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def stage(cls, lively: KubernetesRehearsal) -> StandIn:
-        return StandIn(provider, KubernetesSettings.model_validate({}), lively)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
-        with sample_app(tmp_path_factory.mktemp("sample") / "app", BASE) as app:
-            yield app
 
     def test_a_version_gets_no_request_before_its_golden_row_held(self, life: Life, stage: StandIn) -> None:
         app = life.app.name

@@ -18,19 +18,18 @@ from mldeploy.providers.base import Address
 from mldeploy.providers.kubernetes.operate import InClusterService
 from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
-from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
-from mldeploy.testing.sample import ROUTE, SampleApp, Version, sample_app
+from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
+from mldeploy.testing.sample import ROUTE, SampleApp, Version
 from mldeploy.testing.scene import Scene
-from tests.rehearsal.available import require_registry
 from tests.rehearsal.kubernetes.cluster import GATEWAYS, Cluster, eventually
 from tests.rehearsal.kubernetes.web import Issuer, asked, asked_safely
+from tests.sampled import Sampled
 from tests.tiny import project_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 HOST, SPACE = "insurance.example.com", "models"
 INGRESSES = f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/ingresses"
 ROUTES = f"{GATEWAYS}/namespaces/{SPACE}/httproutes"
-BASE = "mldeploy/python:3.11-slim"
 WAYS: dict[str, dict[str, object]] = {
     "ingress": {"ingress": "ingress"},
     "ingress with TLS": {"ingress": "ingress", "ingress_class": "nginx", "tls_secret": "tls"},
@@ -42,22 +41,6 @@ WAYS: dict[str, dict[str, object]] = {
         "gateway_https": True,
     },
 }
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
-    """One whose pods answer without a container behind them."""
-    require_registry()
-    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place", containers=False) as rehearsal:
-        yield rehearsal
-
-
-@pytest.fixture(scope="module")
-def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
-    """One whose pods are containers."""
-    require_registry()
-    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place") as rehearsal:
-        yield rehearsal
 
 
 @dataclass
@@ -258,14 +241,8 @@ def test_a_cluster_without_the_gateway_api_is_said_to_have_none(app: Reached) ->
 
 
 @pytest.mark.exhaustive
-class TestInContainers:
+class TestInContainers(Sampled):
     """The same with an app that really predicts."""
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
-        with sample_app(tmp_path_factory.mktemp("sample") / "app", BASE) as made:
-            yield made
 
     @pytest.fixture
     def real(self, lively: KubernetesRehearsal, sample: SampleApp, tmp_path: Path) -> Iterator[Reached]:

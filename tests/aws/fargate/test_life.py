@@ -15,11 +15,11 @@ from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.rehearsal.aws import Rehearsal
 from mldeploy.testing.life import FIRST, Life, Lived, Living
 from mldeploy.testing.load import Gapless
-from mldeploy.testing.sample import SampleApp, Version, sample_app
+from mldeploy.testing.sample import Version
 from tests.aws.fargate.test_conformance import FargateStage, strangers
 from tests.aws.stage import session
+from tests.sampled import Sampled
 
-BASE = "mldeploy/python:3.11-slim"
 GREETING = "s3cr3t-greeting"
 BY_HAND = {
     "ecr:BatchDeleteImage",
@@ -34,19 +34,13 @@ def staged(rehearsal: Rehearsal, **settings: object) -> FargateStage:
     return FargateStage(provider, FargateSettings.model_validate(settings), rehearsal, strangers)
 
 
-class OnFargate(Lived):
+class OnFargate(Sampled, Lived):
     """Tasks with public addresses."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, running: Rehearsal) -> FargateStage:
         return staged(running)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
-        with sample_app(tmp_path_factory.mktemp("sample") / "app", BASE) as app:
-            yield app
 
     @pytest.fixture(autouse=True)
     def _is_all_in_the_policy(self, life: Life, running: Rehearsal) -> Iterator[None]:

@@ -11,11 +11,9 @@ from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
 from mldeploy.testing.life import FIRST, Life, Living
-from mldeploy.testing.sample import SampleApp, sample_app
 from tests.gcp.gke.test_conformance import GkeStage, strangers
 from tests.rehearsal.available import require_registry
-
-BASE = "mldeploy/python:3.11-slim"
+from tests.sampled import Sampled
 
 
 @pytest.fixture(scope="session")
@@ -28,19 +26,13 @@ def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
 
 @pytest.mark.engine
 @pytest.mark.exhaustive
-class TestGke(Living):
+class TestGke(Sampled, Living):
     """What every provider must pass, and what is GKE's own. What runs on every change stands in tests/targets."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, lively: GcpRehearsal) -> GkeStage:
         return GkeStage(provider, GkeSettings.model_validate({}), lively, strangers)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
-        with sample_app(tmp_path_factory.mktemp("sample") / "app", BASE) as app:
-            yield app
 
     def test_a_token_that_is_refused_before_its_time_is_renewed(self, life: Life, lively: GcpRehearsal) -> None:
         """In the cluster's API, too."""
