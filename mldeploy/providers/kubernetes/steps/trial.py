@@ -47,7 +47,7 @@ def is_needed(wanted: Document, found: Document) -> bool:
 
 
 def is_left(kube: Kube, owner: Owner, namespace: str) -> bool:
-    """Whether there is a pod of a trial that is over, or of somebody else's that is not."""
+    """Whether the pod of a trial is there: of one that was killed, or that was to be looked at."""
     found = kube.get(POD, trial_name(owner), namespace)
     return found is not None and owner.owns(found)
 
