@@ -21,6 +21,7 @@ from mldeploy.rehearsal.aws.ecs.network import is_open
 from mldeploy.rehearsal.aws.ecs.stage import Stage
 from mldeploy.rehearsal.aws.ecs.start import Starter, StartError
 from mldeploy.rehearsal.containers.host import Container, Exit
+from mldeploy.rehearsal.containers.listening import Listener
 from mldeploy.rehearsal.containers.network import Forwarder, close_all
 
 USER_INITIATED = "UserInitiated"
@@ -161,8 +162,11 @@ class RehearsedTask(Task):
             self._show(running, starter)
             if self._wanted.is_set():  # asked between the two: nobody has stopped the container yet
                 self._stop_container()
-            threading.Thread(target=self._write_log, args=(running, starter), daemon=True).start()
-            return running.wait()
+            listener = Listener(running, self._log(starter)) if starter.stream else None
+            ended = running.wait()
+            if listener is not None:
+                listener.wait()
+            return ended
         finally:
             close_all(self._forwarders)
 
@@ -186,14 +190,15 @@ class RehearsedTask(Task):
     def _route(self, address: str, port: int) -> Callable[[], tuple[str, int] | None]:
         return lambda: (address, port) if is_open(self._interface, port) else None
 
-    def _write_log(self, running: Container, starter: Starter) -> None:
-        if not starter.stream:
-            return
+    def _log(self, starter: Starter) -> Callable[[bytes], None]:
         backend = logs_backends[ACCOUNT][self.region_name]
-        for line in running.logs():
-            event = {"timestamp": int(time.time() * 1000), "message": line.decode(errors="replace").rstrip("\r")}
+
+        def write(line: bytes) -> None:
+            event = {"timestamp": int(time.time() * 1000), "message": line.decode(errors="replace")}
             with suppress(ServiceException):  # the group may be gone: then nobody reads it
                 backend.put_log_events(starter.log_group, starter.stream, [event])
+
+        return write
 
     def _exited(self, ended: Exit | None) -> None:
         container = self.containers[0]

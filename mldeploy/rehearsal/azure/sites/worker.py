@@ -12,12 +12,11 @@ import requests
 from mldeploy.rehearsal.azure.sites.log import Log
 from mldeploy.rehearsal.azure.sites.wanted import Wanted
 from mldeploy.rehearsal.containers.host import Container, Exit
+from mldeploy.rehearsal.containers.listening import Listener
 
 _PING = "/robots933456.txt"
 """What App Service asks a container for in order to see whether anybody answers; any answer will do."""
 _PATIENCE = 5.0
-_LAST_WORDS = 5.0
-"""Seconds that an engine which is busy may take to hand over what a container has said before its end."""
 
 
 class Worker:
@@ -31,8 +30,7 @@ class Worker:
         self._port = wanted.port
         self._ended = threading.Event()
         self._exit: Exit | None = None
-        self._reader = threading.Thread(target=self._read if wanted.keeps_output else lambda: None, daemon=True)
-        self._reader.start()
+        self._listener = Listener(container, self._hear) if wanted.keeps_output else None
         threading.Thread(target=self._live, daemon=True).start()
 
     @property
@@ -78,13 +76,13 @@ class Worker:
     def _live(self) -> None:
         """What it said last is in the log before anybody hears of its end, and removes it."""
         exit_ = self._container.wait()
-        self._reader.join(_LAST_WORDS)
+        if self._listener is not None:
+            self._listener.wait()
         self._exit = exit_
         self._ended.set()
 
-    def _read(self) -> None:
-        for line in self._container.logs():
-            self.log.write(line.decode(errors="replace").rstrip("\r"))
+    def _hear(self, line: bytes) -> None:
+        self.log.write(line.decode(errors="replace"))
 
 
 def name_for(site: str, number: int) -> str:

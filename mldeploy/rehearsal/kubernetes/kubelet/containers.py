@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mldeploy.rehearsal.containers.host import Container, Exit, HealthCheck, Host, HostError, Launch
+from mldeploy.rehearsal.containers.listening import Listener
 from mldeploy.rehearsal.kubernetes.control.events import NORMAL, WARNING, Recorder
 from mldeploy.rehearsal.kubernetes.kubelet.environment import ConfigError, variables
 from mldeploy.rehearsal.kubernetes.kubelet.images import Login, PullError, pull
@@ -217,7 +218,7 @@ class ContainerRun:
     def _live(self, running: Container) -> Exit:
         log, ended = LogBuffer(), threading.Event()
         self.log, began = log, now()
-        threading.Thread(target=_collect, args=(running, log), daemon=True).start()
+        listener = Listener(running, log.write)
         self._tell(NORMAL, "Created", f"Created container: {self.specification['name']}")
         self._tell(NORMAL, "Started", f"Started container {self.specification['name']}")
         probes = self.specification
@@ -232,7 +233,8 @@ class ContainerRun:
             running.stop(self._grace)
         found = running.wait()
         ended.set()
-        log.wait_closed(2)
+        listener.wait()
+        log.close()
         self.running, self.previous = None, log
         self._say(state={"terminated": _terminated(found, running.id, began)}, ready=False, started=False)
         running.remove()
@@ -295,12 +297,6 @@ class ContainerRun:
 
     def _tell(self, kind: str, reason: str, message: str) -> None:
         self._ground.recorder.tell(self._pod(), kind, reason, message)
-
-
-def _collect(running: Container, log: LogBuffer) -> None:
-    for line in running.logs():
-        log.write(line.rstrip(b"\r"))
-    log.close()
 
 
 def _terminated(ended: Exit, identity: str, began: str) -> Object:

@@ -33,11 +33,6 @@ class LogBuffer:
         with self._changed:
             return list(self._lines)
 
-    def wait_closed(self, seconds: float) -> None:
-        """Return once all has been written, or after so long."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed, seconds)
-
     def follow(self, begin: int = 0, pause: float = 0.5) -> Iterator[tuple[str, bytes] | None]:
         """Every line from a place on, until the last; None whenever none has come for a while."""
         while True:
