@@ -76,6 +76,11 @@ class AppTable(Table):
         description="Where the server listens inside the container. Whatever is published anywhere leads to this port.",
     )
     health: UrlPath = Field(default="/health", description="Answers 200 as soon as the app can serve.")
+    health_by: Literal["app", "server"] = Field(
+        default="app",
+        description="Who answers `health`. `server`: mldeploy's own does, once it has loaded the app: for one that has "
+        "no page for it. It takes an app that is served through `entry`.",
+    )
     predict: UrlPath = Field(
         default="/predict_api", description="Takes one JSON object by POST and answers one prediction."
     )

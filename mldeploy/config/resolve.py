@@ -83,6 +83,7 @@ def _app(raw: Raw, table: AppTable, found: Found) -> App:
         interface=table.interface or found.interface,
         command=tuple(table.command or ()),
         chdir=table.chdir or "",
+        health_by=table.health_by,
     )
 
 

@@ -46,6 +46,8 @@ class App:
     """The words that start an app with a server of its own; `config.words` says what `$` means in them."""
     chdir: str = ""
     """Where the server is started: a folder below `folder`, "" for that itself."""
+    health_by: str = "app"
+    """Who answers `health`: "app", or "server" for one that has no page for it."""
 
 
 @dataclass(frozen=True)

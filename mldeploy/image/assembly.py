@@ -31,7 +31,7 @@ FORMAT = 1
 
 CERTIFICATES = "builder/certificates.pem"
 
-_GUNICORN = ("gunicorn_conf.py", "mldeploy_wsgi.py")
+_GUNICORN = ("gunicorn_conf.py", "mldeploy_wsgi.py", "mldeploy_health.py")
 _SERVERS = {"wsgi": _GUNICORN, "asgi": (*_GUNICORN, "mldeploy_asgi.py"), "": ()}
 """What our server needs beside its packages, by what it speaks."""
 OWN_CERTIFICATES = "certificates.pem"

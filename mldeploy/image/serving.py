@@ -46,7 +46,12 @@ def command(app: App, own: GunicornFile | None) -> tuple[str, ...]:
         return ("sh", "-c", " ".join(("exec", *map(_quoted, app.command))))
     worker = f"--worker-class={ASGI_WORKER}"
     asgi = [worker] if app.interface == "asgi" and not (own and own.has_worker) else []
-    return ("gunicorn", *_configuration(app, own), *asgi, app.entry)
+    return ("gunicorn", *_configuration(app, own), *asgi, _served(app))
+
+
+def _served(app: App) -> str:
+    """What gunicorn is told to load: the entry, or `mldeploy_health.py` with the entry in its hands."""
+    return f"mldeploy_health:{app.interface}({app.entry!r})" if app.health_by == "server" else app.entry
 
 
 def folder(app: App, own: GunicornFile | None) -> str:

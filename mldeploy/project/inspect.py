@@ -65,6 +65,9 @@ def surmise(folder: Path) -> Project:
 def _problems(completion: Completion, project: Project) -> Iterator[ProjectError]:
     app, build = project.app, project.build
     where = completion.raw.written.place
+    if app.health_by == "server" and (build.dockerfile is not None or app.command):
+        what = "is for an app that mldeploy's own server serves, and this one brings another"
+        yield ProjectError(where("app.health_by"), what, 'Name a path of the app: health = "/…".')
     if build.dockerfile is not None:
         yield from _missing(app.folder, build.dockerfile, where("build.dockerfile"))
     else:

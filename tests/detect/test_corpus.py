@@ -103,6 +103,7 @@ SEEN: dict[str, Callable[[Folder], Any]] = {
     "formats": lambda folder: {each.value.path: each.value.format for each in folder.models},
     "sklearn": lambda folder: dict(folder.models[0].value.versions).get("scikit-learn", ""),
     "health": lambda folder: _value(folder.health),
+    "health_by": lambda folder: tables(folder)["app"].get("health_by", "app"),
     "predict": lambda folder: _value(folder.predict),
     "predict_table": lambda folder: _value(folder.predict_table),
     "env_file": lambda folder: _value(folder.env_file),

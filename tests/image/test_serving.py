@@ -70,6 +70,28 @@ async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": scope["path"].encode()})
 """
+POSTS = """\
+loaded = []
+
+
+def wsgi(environ, start_response):
+    taken = environ["REQUEST_METHOD"] == "POST"
+    start_response("200 OK" if taken else "405 Method Not Allowed", [("Content-Length", "0")])
+    return []
+
+
+async def asgi(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        loaded.append("model")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+    else:
+        status = 200 if scope["method"] == "POST" and loaded else 405
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body"})
+"""
 SETTINGS = """\
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 SECRET_KEY = "for the test"
@@ -98,6 +120,7 @@ FILES = {
     "requirements.txt": "fastapi==0.139.0\ndjango==5.2.8\n",
     "main.py": API,
     "plain.py": PLAIN,
+    "posts.py": POSTS,
     "deploy/app.py": NEIGHBOUR,
     "deploy/neighbour.py": "NAME = 'neighbour'\n",
     "deploy/beside.txt": "beside",
@@ -199,6 +222,18 @@ def test_a_plain_asgi_callable_needs_no_framework(apps: Shop) -> None:
     with served(apps, image_of(apps, entry="plain:app")) as running:
         assert requests.get(f"{running.url}/any/path", timeout=5).text == "/any/path"
     assert (running.exit_code, running.is_prompt) == (0, True)
+
+
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+def test_the_server_answers_for_an_app_that_has_no_page_for_its_health(apps: Shop, interface: str) -> None:
+    image = image_of(apps, entry=f"posts:{interface}", interface=interface, health_by="server")
+    with served(apps, image) as running:
+        assert requests.get(f"{running.url}/health?of=it", timeout=5).text == "loaded\n"
+        assert requests.head(f"{running.url}/health", timeout=5).ok
+        for method, path, status in (("GET", "/predict", 405), ("POST", "/predict", 200), ("POST", "/health", 200)):
+            assert requests.request(method, running.url + path, timeout=5).status_code == status
+    assert (running.exit_code, running.is_prompt) == (0, True)
+    assert "Traceback" not in running.log
 
 
 def test_django_speaks_both(apps: Shop) -> None:

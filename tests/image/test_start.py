@@ -35,6 +35,11 @@ def command(folder: Path, files: dict[str, str], **app: Any) -> list[str]:
         ({"interface": "asgi"}, ["gunicorn", OURS, WORKER, "app:app"]),
         ({"entry": "a.b:create_app('x')"}, ["gunicorn", OURS, "a.b:create_app('x')"]),
         ({"chdir": "deploy"}, ["gunicorn", OURS, "app:app"]),
+        ({"health_by": "server"}, ["gunicorn", OURS, "mldeploy_health:wsgi('app:app')"]),
+        (
+            {"health_by": "server", "interface": "asgi", "entry": "a:b('x')"},
+            ["gunicorn", OURS, WORKER, "mldeploy_health:asgi(\"a:b('x')\")"],
+        ),
         ({"command": ("serve", "--port=$PORT")}, ["sh", "-c", 'exec serve --port="${PORT}"']),
     ],
 )

@@ -333,3 +333,12 @@ def test_any_folder_is_a_project_or_an_error(tmp_path: Path, things: dict[str, s
         else:
             error = None
     assert error is None or (error.where and error.what)
+
+
+@pytest.mark.parametrize("other", ['[app]\ncommand = ["serve"]', '[app]\n[build]\ndockerfile = "Dockerfile"'])
+def test_only_our_server_answers_for_the_app(folder: Path, other: str) -> None:
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    configure(folder, other.replace("[app]", '[app]\nhealth_by = "server"', 1))
+    error = error_of(folder)
+    assert error.where == "mldeploy.toml: app.health_by"
+    assert error.todo

@@ -24,7 +24,7 @@ class Slow:
 
 def test_whoever_waits_has_heard_all() -> None:
     slow, heard = Slow(), list[bytes]()
-    listener = Listener(cast(Container, slow), heard.append)
+    listener = Listener(cast("Container", slow), heard.append)
     waiting = threading.Thread(target=listener.wait)
     waiting.start()
     assert waiting.is_alive()

@@ -218,6 +218,15 @@ def from_log(lines: Iterable[str], requirements: str) -> Diagnosis | None:
     return None
 
 
+def unhealthy(path: str, said: str) -> Diagnosis:
+    """The app answers when it is asked for its health, and does not answer 200. said: what was seen of that."""
+    todo = (
+        f"Let {path} answer 200, or set `health` in [app] of mldeploy.toml to a path that does; "
+        'for an app without such a page, `health_by = "server"`.'
+    )
+    return Diagnosis(said, todo, About.HEALTH)
+
+
 def from_exit(status: int) -> Diagnosis:
     """The cause that an exit code tells (128 + n: ended by signal n, as POSIX shells count)."""
     return _ENDS.get(status, Diagnosis(f"it ended (exit code {status})"))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from mldeploy.config.settings import Project
 from mldeploy.config.text import size
 from mldeploy.image.client import AnswerError, GoldenError, Silence, SilentError
-from mldeploy.image.running.causes import About, Diagnosis, from_exit, from_log
+from mldeploy.image.running.causes import About, Diagnosis, from_exit, from_log, unhealthy
 from mldeploy.image.running.container import Container
 from mldeploy.image.running.errors import VerdictError
 from mldeploy.image.running.listeners import Listener, Sockets
@@ -87,8 +87,7 @@ def _answered(project: Project, evidence: Evidence, told: Diagnosis | None) -> D
         return _as_told(said, told, about)
     if path != health:
         return Diagnosis(said, "The golden row is asked there: correct its path or its request, or the app.", about)
-    todo = f"Let {health} answer 200, or set `health` in [app] of mldeploy.toml to a path that does."
-    return Diagnosis(said, todo, about)
+    return unhealthy(health, said)
 
 
 def _as_told(said: str, told: Diagnosis, about: About) -> Diagnosis:

@@ -47,12 +47,12 @@ Ships = Callable[[str], bool]
 class Folder:
     """What a folder is. Nothing in it is a secret.
 
-    entries: every app, the best first. entry: the one to serve; None if there is none, or no telling which.
-    commands: how it is served today, the deciding one first. dependencies: the list that counts, None if the app needs
-    nothing. system_packages: what they want of Debian. models: sorted by path. health, predict, predict_table: the
-    routes for these purposes, as far as they show. env_file: a file of environment variables that the app reads itself.
-    dockerfile: the folder's own, which is built instead of mldeploy's recipe. environments: virtual ones, as paths.
-    remarks: the worst first.
+    entries: every app, the best first. entry: the one to serve; None if there is none, or no telling which. commands:
+    how it is served today, the deciding one first. dependencies: the list that counts, None if the app needs nothing.
+    system_packages: what they want of Debian. models: sorted by path. health, predict, predict_table: the routes for
+    these purposes, as far as they show. lacks_health: all routes show, and none is for that. env_file: a file of
+    environment variables that the app reads itself. dockerfile: the folder's own, which is built instead of mldeploy's
+    recipe. environments: virtual ones, as paths. remarks: the worst first.
     """
 
     root: Path
@@ -66,6 +66,7 @@ class Folder:
     models: tuple[Found[Model], ...]
     model_files: tuple[str, ...]
     health: Found[str] | None
+    lacks_health: bool
     predict: Found[str] | None
     predict_table: Found[str] | None
     env_file: Found[str] | None
@@ -142,10 +143,12 @@ class Detection:
         found_port, port_remarks = port(found_claims, entry.value.framework if entry else "")
         found_routes = routes(modules)
         own = self.dockerfile is not None and self.dockerfile.is_used and not self.options.recipe
+        found_health = health_of(entry, found_routes, modules)
+        lacks_health = bool(found_routes) and found_health is None
         remarks = [
             *self.of_tree(), *apps.remarks, *unserved(entry, self.module(entry), own=own), *python_remarks,
             *listing_remarks, *port_remarks, *model_remarks, *self.of_source(entry, modules, starts, own=own),
-            *no_health(entry, found_routes, own=own),
+            *([no_health(entry, own=own)] if entry and lacks_health else ()),
         ]  # fmt: skip
         return Folder(
             root=self.tree.root,
@@ -158,7 +161,8 @@ class Detection:
             port=found_port,
             models=found_models,
             model_files=(),
-            health=health_of(entry, found_routes),
+            health=found_health,
+            lacks_health=lacks_health,
             predict=path_of(predict(found_routes, Body.JSON)),
             predict_table=path_of(predict(found_routes, Body.TABLE)),
             env_file=self.env_file(modules),

@@ -186,4 +186,13 @@ def _listed(module: Module) -> Iterator[Route]:
             if len(call.args) > 1 and not module.called(call.args[1]).endswith("include"):
                 yield Route(f"/{first}", frozenset({"GET", "POST"}), Body.NONE, module.at(call))
         elif name.endswith((".add_url_rule", "starlette.routing.Route")) and first.startswith("/"):
-            yield Route(first, _methods(call, module), Body.NONE, module.at(call))
+            handler = _handed(call, module)
+            body = _body(handler, module) if handler else Body.NONE
+            yield Route(first, _methods(call, module), body, module.at(call))
+
+
+def _handed(call: ast.Call, module: Module) -> Handler | None:
+    """The function of the same module that is handed over in a call."""
+    given = (*call.args, *(each.value for each in call.keywords))
+    names = {each.id for each in given if isinstance(each, ast.Name)}
+    return next((node for node in module.nodes if isinstance(node, Handler) and node.name in names), None)

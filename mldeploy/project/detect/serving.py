@@ -14,6 +14,7 @@ from mldeploy.project.detect.findings import Found, Remark, Severity
 from mldeploy.project.detect.frameworks import Interface
 from mldeploy.project.detect.routes import Route, health
 from mldeploy.project.detect.source import Module
+from mldeploy.project.detect.static import constant, keyword
 
 
 @dataclass(frozen=True)
@@ -90,22 +91,43 @@ def is_served(entry: Entry) -> bool:
     return is_entry(str(entry))
 
 
-def health_of(entry: Found[Entry] | None, found: tuple[Route, ...]) -> Found[str] | None:
-    """The path that tells whether the app can serve: a route of its own, or a page that its framework always has."""
+def health_of(
+    entry: Found[Entry] | None, found: tuple[Route, ...], modules: Iterable[Module] = ()
+) -> Found[str] | None:
+    """The path that tells whether the app can serve: a route of its own, or a page that its framework has.
+
+    modules: those that the app consists of.
+    """
     route = health(found)
     if route or not entry:
         return path_of(route)
-    usual = {"Dash": "/", "Gradio": "/", "Streamlit": "/_stcore/health", "FastAPI": "/docs"}
+    usual = {"Dash": "/", "Gradio": "/", "Streamlit": "/_stcore/health", "FastAPI": _docs(modules)}
     known = usual.get(entry.value.framework)
     return Found(known, entry.source) if known else None
 
 
-def no_health(entry: Found[Entry] | None, found: tuple[Route, ...], *, own: bool) -> Iterator[Remark]:
-    """That nothing tells when the app can serve."""
-    if entry and found and health_of(entry, found) is None:
-        what = "has no page at / and no route such as /health, so nothing tells when it can serve"
+def _docs(modules: Iterable[Module]) -> str:
+    """Where a FastAPI has its manual, "" if it was told to have none. Standard: FastAPI, "Metadata and Docs URLs"."""
+    made = [(call, module) for module in modules for call in module.calls if module.called(call) == "fastapi.FastAPI"]
+    for call, module in made:
+        for name in ("docs_url", "openapi_url"):
+            given = keyword(call, name)
+            said = constant(given, module) if given else "/docs"
+            if not isinstance(said, str) or not said:
+                return ""
+            if name == "docs_url" and given:
+                return said
+    return "/docs"
+
+
+def no_health(entry: Found[Entry], *, own: bool) -> Remark:
+    """That nothing tells when the app can serve; in mldeploy's recipe the server does."""
+    what = "has no page at / and no route such as /health"
+    if own:
         todo = "Add a route `/health` that answers 200, or name one: `health` in mldeploy.toml."
-        yield Remark("no-health", Severity.WARNING if own else Severity.ERROR, entry.source, what, todo)
+        return Remark("no-health", Severity.WARNING, entry.source, f"{what}, so nothing tells when it can serve", todo)
+    what = f"{what}: mldeploy's server answers /health once the app is loaded"
+    return Remark("no-health", Severity.NOTE, entry.source, what)
 
 
 def path_of(route: Route | None) -> Found[str] | None:

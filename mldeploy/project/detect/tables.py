@@ -56,6 +56,8 @@ def _settings(folder: Folder) -> Iterator[Setting]:
         yield from _start(entry, start(entry.value, folder.commands))
     if folder.port:
         yield Setting("app", "port", folder.port.value, _where(folder.port))
+    if folder.lacks_health and not folder.dockerfile:
+        yield Setting("app", "health_by", "server", "the app has no page for it")
     for key, route in (("health", folder.health), ("predict", folder.predict), ("predict_table", folder.predict_table)):
         if route:
             yield Setting("app", key, route.value, _where(route))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from mldeploy.config.settings import Project
 from mldeploy.image.client import AnswerError, Silence, SilentError
-from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log, listens_on
+from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log, listens_on, unhealthy
 from mldeploy.image.running.diagnose import redacted
 from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.aws.fargate.tasks import Task
@@ -168,14 +168,12 @@ def _unhealthy(project: Project, evidence: Evidence, told: Diagnosis | None) -> 
         does = "listens" if answer.silence is Silence.REFUSED else "answers"
         return Diagnosis(f"nothing {does} on port {port}{but}", todo, About.PORT)
     if answer is None and evidence.complaint:
-        todo = f"Let {path} answer 200 on port {port}, or set `health` in [app] to a path that does."
-        return Diagnosis(f"the load balancer finds {path} unhealthy: {evidence.complaint}", todo, About.HEALTH)
+        return unhealthy(path, f"the load balancer finds {path} on port {port} unhealthy: {evidence.complaint}")
     if isinstance(answer, SilentError) or answer is None:
         how = answer.what if answer else f"no healthy answer within {evidence.waited:.0f} s"
         todo = "Let it answer 200 sooner, or give it longer with `start_timeout` in [check] of mldeploy.toml."
         return Diagnosis(f"{path} on port {port}: {how}", todo, About.HEALTH)
-    todo = f"Let {path} answer 200, or set `health` in [app] to a path that does."
-    return Diagnosis(f"{path} {answer.what}", todo, About.HEALTH)
+    return unhealthy(path, f"{path} {answer.what}")
 
 
 def _from_reason(said: str) -> Diagnosis | None:

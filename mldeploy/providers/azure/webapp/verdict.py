@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from mldeploy.config.settings import Project
 from mldeploy.image.client import AnswerError, GoldenError, SilentError
-from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log, listens_on
+from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log, listens_on, unhealthy
 from mldeploy.image.running.diagnose import redacted
 from mldeploy.image.running.errors import VerdictError
 
@@ -130,8 +130,7 @@ def _silent(project: Project, evidence: Evidence, told: Diagnosis | None) -> Dia
         how = "" if answer is None else f": {answer.what}"
         todo = "Give it longer with `start_timeout` in [check], or `rollout_timeout` in [target.webapp]."
         return Diagnosis(f"it does not serve after {evidence.waited:.0f} s{how}", todo, About.HEALTH)
-    todo = f"Let {path} answer 200, or set `health` in [app] to a path that does."
-    return Diagnosis(f"{path} {answer.what}", todo, About.HEALTH)
+    return unhealthy(path, f"{path} {answer.what}")
 
 
 def _is_elsewhere(address: str, port: int) -> bool:

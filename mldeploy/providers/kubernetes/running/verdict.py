@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from mldeploy.config.settings import Project
 from mldeploy.config.text import size
 from mldeploy.image.client import AnswerError, GoldenError
-from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log, listens_on
+from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log, listens_on, unhealthy
 from mldeploy.image.running.diagnose import redacted
 from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.kubernetes.reading import Document, text
@@ -257,8 +257,7 @@ def _unready(project: Project, evidence: Evidence, told: Diagnosis | None) -> Di
         but = f", but something listens on {elsewhere}" if elsewhere else ""
         return Diagnosis(f"nothing listens on port {port}{but}", todo, About.PORT)
     if status := re.search(r"statuscode: (\d+)", probed):
-        todo = f"Let {path} answer 200, or set `health` in [app] of mldeploy.toml to a path that does."
-        return Diagnosis(f"{path} answers {status[1]}", todo, About.HEALTH)
+        return unhealthy(path, f"{path} answers {status[1]}")
     todo = "Let it answer 200 sooner, or give it longer with `start_timeout` in [check] of mldeploy.toml."
     how = probed or f"no healthy answer within {evidence.waited:.0f} s"
     return Diagnosis(f"{path} on port {port}: {how}", todo, About.HEALTH)
