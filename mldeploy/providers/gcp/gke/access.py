@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
+import hashlib
 import os
 import tempfile
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mldeploy.config.paths import cache_folder
 from mldeploy.config.secret import Secret
 from mldeploy.providers.gcp.identity import Identity
 from mldeploy.providers.kubernetes.api import Kube, prepare
@@ -49,7 +49,7 @@ def kube_of(identity: Identity, cluster: Found) -> Kube:
     """Makes no call, unless the token has to be renewed. It is renewed whenever it is about to end."""
     configuration = Configuration(host=f"https://{cluster.address}")
     if cluster.ca:
-        configuration.ssl_ca_cert = _file(cluster.ca)
+        configuration.ssl_ca_cert = kept(cluster.ca)
 
     def refresh(asked: Configuration) -> None:
         asked.api_key[HEADER] = _bearer(identity)
@@ -59,14 +59,20 @@ def kube_of(identity: Identity, cluster: Found) -> Kube:
     return Kube(TokenClient(prepare(configuration), identity))
 
 
-@cache
-def _file(ca: str) -> str:
-    """Where a CA stands as long as this process lives: the SDK's websockets take it from a file alone."""
-    handle, path = tempfile.mkstemp(prefix="mldeploy-", suffix=".pem")
-    with os.fdopen(handle, "w") as file:
-        file.write(ca)
-    atexit.register(Path(path).unlink, missing_ok=True)
-    return path
+def kept(ca: str) -> str:
+    """Where a CA stands: the SDK's websockets take it from a file alone.
+
+    Its name is its digest, so that a cluster has one however many commands were killed. Raises ConfigError if the user
+    has no home.
+    """
+    path = cache_folder() / "clusters" / f"{hashlib.sha256(ca.encode()).hexdigest()}.pem"
+    if not path.is_file() or path.read_text() != ca:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, draft = tempfile.mkstemp(prefix=".", dir=path.parent)  # nobody else writes to it, or reads half of it
+        with os.fdopen(handle, "w") as file:
+            file.write(ca)
+        Path(draft).replace(path)
+    return str(path)
 
 
 def _bearer(identity: Identity) -> str:
