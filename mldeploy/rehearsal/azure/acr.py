@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Request, Response
 
 from mldeploy.rehearsal.azure.arm.account import TENANT
-from mldeploy.rehearsal.azure.tokens import MANAGEMENT, REGISTRIES, SECONDS, Tokens
+from mldeploy.rehearsal.azure.tokens import MANAGEMENT, REGISTRIES
 from mldeploy.rehearsal.registry.door import Manifest, basic, challenge, refused
+from mldeploy.rehearsal.tokens import SECONDS, Tokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 
 from mldeploy.rehearsal.azure.arm.account import TENANT
 from mldeploy.rehearsal.azure.arm.authorization import CALLER
-from mldeploy.rehearsal.azure.tokens import SECONDS, Tokens
+from mldeploy.rehearsal.tokens import SECONDS, Tokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

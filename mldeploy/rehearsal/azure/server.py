@@ -27,7 +27,6 @@ from mldeploy.rehearsal.azure.shelf import Shelf
 from mldeploy.rehearsal.azure.sites.front import Fronts
 from mldeploy.rehearsal.azure.sites.sites import Sites
 from mldeploy.rehearsal.azure.sites.stage import Stage
-from mldeploy.rehearsal.azure.tokens import Tokens
 from mldeploy.rehearsal.azure.wire import Azure, AzureLanguage
 from mldeploy.rehearsal.containers.engine import EngineHost
 from mldeploy.rehearsal.containers.host import Host
@@ -40,6 +39,7 @@ from mldeploy.rehearsal.door.ledger import Ledger
 from mldeploy.rehearsal.place import Place, Process
 from mldeploy.rehearsal.process import FRONT_DOOR, REGISTRY, REGISTRY_DOOR, Options, answer, claimed, play
 from mldeploy.rehearsal.registry.program import RegistryProgram
+from mldeploy.rehearsal.tokens import Tokens
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -14,7 +14,6 @@ from werkzeug.wrappers import Response
 from mldeploy.rehearsal.azure.acr import Admission, Desk, Registry
 from mldeploy.rehearsal.azure.arm.account import Account, Resource
 from mldeploy.rehearsal.azure.arm.authorization import PULL, PUSH, may
-from mldeploy.rehearsal.azure.tokens import Tokens
 from mldeploy.rehearsal.containers.network import Addresses
 from mldeploy.rehearsal.door.faults import Kind
 from mldeploy.rehearsal.door.frontdoor import FrontDoor
@@ -24,6 +23,7 @@ from mldeploy.rehearsal.door.serving import cut, listening, serve
 from mldeploy.rehearsal.process import REGISTRY_DOOR
 from mldeploy.rehearsal.registry.door import RegistryDoor, refused
 from mldeploy.rehearsal.registry.program import RegistryProgram
+from mldeploy.rehearsal.tokens import Tokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

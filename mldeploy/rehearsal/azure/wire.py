@@ -11,8 +11,9 @@ from mldeploy.rehearsal.azure.arm.account import SUBSCRIPTION, TENANT
 from mldeploy.rehearsal.azure.arm.authorization import CALLER
 from mldeploy.rehearsal.azure.arm.errors import ArmError
 from mldeploy.rehearsal.azure.arm.routes import Router, permission
-from mldeploy.rehearsal.azure.tokens import MANAGEMENT, Tokens
+from mldeploy.rehearsal.azure.tokens import MANAGEMENT
 from mldeploy.rehearsal.door.faults import Kind
+from mldeploy.rehearsal.tokens import Tokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from mldeploy.rehearsal.azure.arm.account import Account
 from mldeploy.rehearsal.azure.shelf import Shelf
 from mldeploy.rehearsal.azure.sites.front import Fronts
-from mldeploy.rehearsal.azure.tokens import Tokens
 from mldeploy.rehearsal.containers.host import Host
+from mldeploy.rehearsal.tokens import Tokens
 
 
 @dataclass(frozen=True)
