@@ -24,6 +24,7 @@ BUILT_IN = MappingProxyType(
         "gke": "mldeploy.providers.gcp.gke.provider",
         "acr": "mldeploy.providers.azure.acr",
         "webapp": "mldeploy.providers.azure.webapp.provider",
+        "dockerhub": "mldeploy.providers.dockerhub.provider",
     }
 )
 EXTRAS = MappingProxyType(

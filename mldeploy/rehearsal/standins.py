@@ -66,6 +66,7 @@ class Player:
 PLAYERS: Sequence[Player] = (
     Player("aws", "AWS", ("ecr", "fargate"), "moto"),
     Player("azure", "Azure", ("acr", "webapp"), "trustme"),
+    Player("dockerhub", "Docker Hub", ("dockerhub",), "trustme"),
     Player("gcp", "Google Cloud", ("gar", "gcr", "gke"), "trustme"),
     Player("kubernetes", "Kubernetes", ("kubernetes",), "kubernetes_validate"),
 )

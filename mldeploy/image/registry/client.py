@@ -68,6 +68,11 @@ class Registry:
         with self._asked("GET", f"{repository}/manifests/{tag}") as answer:
             return None if answer is None else _digest(answer)
 
+    def told(self, repository: str, tag: str) -> Mapping[str, str]:
+        """The headers of the answer to whoever asks for a tag; none if there is no such tag. Raises RegistryError."""
+        with self._asked("HEAD", f"{repository}/manifests/{tag}") as answer:
+            return answer.headers if answer is not None else {}
+
     def image(self, repository: str, tag: str, platform: str) -> Held | None:
         """What a tag names, or None. Of an index, the image for the platform. Raises RegistryError on any doubt."""
         with self._asked("GET", f"{repository}/manifests/{tag}") as answer:

@@ -61,15 +61,18 @@ def untag(engine: Engine, reference: str) -> bool:
     return False
 
 
-def names(engine: Engine, path: str) -> tuple[str, ...]:
-    """What a push that was killed has left: names of our images in the repository `path` of any registry."""
+def names(engine: Engine, path: str, *, shortened: bool = False) -> tuple[str, ...]:
+    """What a push that was killed has left: names of our images in the repository `path` of any registry.
+
+    shortened: in that of Docker Hub, whose own address an engine leaves out.
+    """
     found = []
     with engine_errors(engine.endpoint):
         for image in engine.client.images(filters={"label": [HASH]}):
             tag = image["Labels"][HASH]
             for reference in image["RepoTags"] or ():
                 name, _, its_tag = reference.rpartition(":")
-                if name.partition("/")[2] == path and tag.startswith(its_tag):
+                if (name if shortened else name.partition("/")[2]) == path and tag.startswith(its_tag):
                     found.append(reference)
     return tuple(found)
 

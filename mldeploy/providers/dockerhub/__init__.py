@@ -1,0 +1,1 @@
+"""The target `dockerhub`. Docker Hub's API: https://docs.docker.com/reference/api/hub/latest/"""

@@ -1,0 +1,48 @@
+"""Somebody else with the same account, who uses the API without us."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from mldeploy.rehearsal.dockerhub import HubRehearsal
+from mldeploy.rehearsal.dockerhub.accounts import USER
+
+ANOTHER = "By mldeploy: mldeploy.app=another mldeploy.target=dockerhub"
+"""The description of another app's repository."""
+
+
+class Others:
+    """Asks as anybody would who has read the API's pages. token: the account's own, if no other one is named."""
+
+    def __init__(self, rehearsal: HubRehearsal, token: str = "") -> None:
+        endpoints = rehearsal.endpoints
+        self._url, self._bundle = endpoints.url, str(endpoints.ca_bundle)
+        given = endpoints.credential("token")
+        assert given is not None
+        self.secret = token or given.reveal()
+
+    def bearer(self, user: str = USER) -> str:
+        answer = self.send("POST", "/v2/auth/token", {"identifier": user, "secret": self.secret}, bearer="")
+        return str(answer.json()["access_token"])
+
+    def send(self, method: str, path: str, body: object = None, *, bearer: str | None = None) -> requests.Response:
+        shown = self.bearer() if bearer is None else bearer
+        headers = {"Authorization": f"Bearer {shown}"} if shown else {}
+        with requests.Session() as session:
+            session.trust_env = False
+            session.verify = self._bundle
+            return session.request(method, self._url + path, json=body, headers=headers, timeout=10)
+
+    def make(self, name: str, description: str = "", *, private: bool = False, namespace: str = USER) -> None:
+        body = {"name": name, "description": description, "is_private": private}
+        assert self.send("POST", f"/v2/namespaces/{namespace}/repositories", body).status_code == 201
+
+    def repository(self, name: str, namespace: str = USER) -> dict[str, Any] | None:
+        answer = self.send("GET", f"/v2/namespaces/{namespace}/repositories/{name}")
+        return dict(answer.json()) if answer.ok else None
+
+    def tags(self, name: str, namespace: str = USER) -> list[str]:
+        answer = self.send("GET", f"/v2/namespaces/{namespace}/repositories/{name}/tags?page_size=100")
+        return [each["name"] for each in answer.json()["results"]]
