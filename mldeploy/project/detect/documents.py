@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from functools import lru_cache
 
 YAML_LIMIT = 1 << 16
 """Characters of a YAML document that are looked at: its parser is slow, and what is read here is a page long."""
@@ -15,10 +16,20 @@ _MOST_BRACKETS = 2000
 
 def toml(text: str) -> dict[str, object]:
     """The tables of a TOML document."""
+    return _toml(text)[0]
+
+
+def toml_problem(text: str) -> str:
+    """What is wrong with a TOML document, "" if nothing is. Standard: TOML 1.0."""
+    return _toml(text)[1]
+
+
+@lru_cache(maxsize=8)  # a lock file takes a while, and several ask for it
+def _toml(text: str) -> tuple[dict[str, object], str]:
     try:
-        return tomllib.loads(text.replace("\r\n", "\n"))
-    except (ValueError, RecursionError):
-        return {}
+        return tomllib.loads(text.replace("\r\n", "\n")), ""
+    except (ValueError, RecursionError) as error:
+        return {}, str(error)
 
 
 def load_yaml(text: str) -> dict[str, object]:

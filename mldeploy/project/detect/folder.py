@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from mldeploy.project.detect import (
+    absent,
+    broken,
     bulk,
     candidates,
     consistency,
@@ -240,6 +242,7 @@ class Detection:
         return Found(path, Source(path), Certainty.CERTAIN) if self.tree.get(path) else None
 
     def of_tree(self) -> Iterator[Remark]:
+        yield from broken.of_tree(self.tree)
         for path in self.tree.outside:
             what = (
                 "is a link that leads out of the folder; it was not followed, and the image would not have its content"
@@ -264,6 +267,7 @@ class Detection:
         for module in modules:
             yield from smells.of_module(module)
             yield from handlers.of_module(module)
+            yield from absent.of_module(self.tree, module)
 
     def of_files(self, ships: Ships) -> Iterator[Remark]:
         mentioned = "\n".join(self.tree.text(module.file) for module in self.app)

@@ -31,6 +31,12 @@ def of_module(module: Module) -> Iterator[Remark]:
             yield Remark("model-in-handler", Severity.WARNING, module.at(call), what, todo)
 
 
+def is_loader(call: ast.Call, module: Module) -> bool:
+    """Whether a call loads a model from a file."""
+    name = module.called(call)
+    return name in _LOADERS or name.endswith(_LOADER_ENDINGS)
+
+
 def _handles(function: Handler, module: Module) -> bool:
     if any(is_route(decorator, module) for decorator in function.decorator_list):
         return True
@@ -46,10 +52,9 @@ def _loads(handler: Handler, module: Module, functions: dict[str, Handler]) -> I
         for node in ast.walk(function):
             if not isinstance(node, ast.Call) or id(node) in once:
                 continue
-            name = module.called(node)
-            if name in _LOADERS or name.endswith(_LOADER_ENDINGS):
+            if is_loader(node, module):
                 yield node, function.name
-            below = functions.get(name)
+            below = functions.get(module.called(node))
             if below and below.name not in seen and not _is_cached(below, module) and not _handles(below, module):
                 seen.add(below.name)
                 queue.append(below)
