@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -198,7 +199,10 @@ def test_a_dockerfile_that_is_there_is_replaced_only_by_force(new: Command) -> N
     refused = new("init", "--dockerfile")
     assert (refused.code, files(new)) == (9, before)
     assert "Dockerfile" in refused.err
-    assert new("init", "--dockerfile", "--force").code == 0
+    replaced = new("init", "--dockerfile", "--force", "--json")
+    assert replaced.code == 0
+    remarks = cast("list[dict[str, object]]", replaced.document["remarks"])
+    assert not [each for each in remarks if str(each["source"]).startswith("Dockerfile")]
     assert "3.7" not in files(new)["Dockerfile"].replace("3.7.", "")
 
 

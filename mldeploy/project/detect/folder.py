@@ -125,7 +125,13 @@ class Detection:
         """What the folder is if this is what would get into the image. Asked again, it does not look again."""
         found = self.found
         remarks = (*found.remarks, *self.of_files(ships), *kept_out(self.tree, found.models, ships))
-        return replace(found, model_files=shipped(self.tree, found.models, ships), remarks=_sorted(remarks))
+        told = [each for each in remarks if each.source.path != self.replaced]
+        return replace(found, model_files=shipped(self.tree, found.models, ships), remarks=_sorted(told))
+
+    @property
+    def replaced(self) -> str:
+        """The path of the Dockerfile that is to be replaced, "" for none: what is wrong with it will be gone."""
+        return self.dockerfile.path if self.dockerfile and self.options.recipe else ""
 
     @cached_property
     def found(self) -> Folder:
