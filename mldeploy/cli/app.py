@@ -25,6 +25,7 @@ PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "login": deploying.login,
         "push": deploying.push,
         "deploy": deploying.deploy,
+        "ci": deploying.ci,
     },
     "What runs": {
         "predict": running.predict,

@@ -18,6 +18,7 @@ import typer
 from mldeploy.cli.app import PANELS, build_app
 from mldeploy.cli.run import PANEL
 from mldeploy.core.errors import ExitCode
+from mldeploy.ui.documents.automation import WorkflowDocument
 from mldeploy.ui.documents.check import CheckDocument
 from mldeploy.ui.documents.deployment import (
     DeployDocument,
@@ -54,6 +55,7 @@ DOCUMENTS = {
     "login": LoginDocument,
     "push": PushDocument,
     "deploy": DeployDocument,
+    "ci": WorkflowDocument,
     "predict": PredictDocument,
     "open": OpenDocument,
     "status": StatusDocument,

@@ -91,6 +91,12 @@ Setting = tuple[str, str | int | tuple[str, ...] | None, str]
 """A key, what the command line says of it (None: nothing), and the flag that says it."""
 
 
+class System(StrEnum):
+    """What a workflow can be written for."""
+
+    GITHUB = "github"
+
+
 class Rehearsed(StrEnum):
     """What can be done with a stand-in."""
 

@@ -34,6 +34,9 @@ class DrawnPage:
     def line(self, *pieces: Piece) -> None:
         self._console.print(self._text(pieces))
 
+    def verbatim(self, line: str) -> None:
+        self._console.print(self._text([line]), soft_wrap=True)
+
     def item(self, head: Sequence[Piece], *pieces: Piece) -> None:
         line = Table.grid()
         line.add_column(no_wrap=True)

@@ -30,6 +30,9 @@ class Page(Protocol):
     def line(self, *pieces: Piece) -> None:
         """One line of text; a long one is wrapped between words on a terminal only."""
 
+    def verbatim(self, line: str) -> None:
+        """One line to be copied and used elsewhere: never wrapped."""
+
     def item(self, head: Sequence[Piece], *pieces: Piece) -> None:
         """One line that begins with `head`; what of a long one is wrapped stands below its text, not below its head."""
 
@@ -56,6 +59,9 @@ class PlainPage:
     def line(self, *pieces: Piece) -> None:
         text = "".join(piece if isinstance(piece, str) else piece[0] for piece in pieces)
         self._write(text)
+
+    def verbatim(self, line: str) -> None:
+        self.line(line)
 
     def item(self, head: Sequence[Piece], *pieces: Piece) -> None:
         self.line(*head, *pieces)

@@ -77,7 +77,7 @@ def test_a_wrong_command_line_says_what_is_meant(mldeploy: Command, arguments: t
     assert said.lower() in f"{result.error['what']} {result.error['todo']}".lower()
 
 
-WANTED = {"rehearse": ("status",), "scale": ("1",), "exec": ("true",)}
+WANTED = {"ci": ("github", "--target", "ecr"), "rehearse": ("status",), "scale": ("1",), "exec": ("true",)}
 """What a command cannot do without."""
 FOLDERLESS = ("rehearse", "version")
 """Commands that are not about an app."""

@@ -229,3 +229,29 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter a flag
     overrides = options.overrides(target, port, host, platform, base_image)
     kept = options.given((f"target.{target}.rollback", False if no_rollback else None, "--no-rollback"))
     deploying.deploy(run, target, (*overrides, *kept, *options.registry_auth(target, registry_auth)), replace=replace)
+
+
+def ci(
+    run: Run,
+    system: Annotated[options.System, typer.Argument(metavar="github", help="Whose workflow it is.")],
+    # Not called `target`: a workflow signs in by itself, so a profile or a context of this machine's means nothing.
+    onto: options.Target = options.DEFAULT_TARGET,
+    branch: Annotated[
+        str, typer.Option("--branch", metavar="NAME", help="The branch whose pushes are deployed.")
+    ] = "main",
+    force: Annotated[bool, typer.Option("--force", help="Write the file anew if there is another.")] = False,
+    stdout: Annotated[bool, typer.Option("--stdout", help="Print the file, and write nothing.")] = False,
+) -> None:
+    """Write a workflow that lints, tests, builds and deploys the app: `.github/workflows/mldeploy.yml`.
+
+    It stands at the root of the git repository that the folder is in. A pull request is linted, tested and built; a
+    push to the branch is deployed as well (for a registry: pushed), one after another. The linters and the tests are
+    those that the folder is set up for, and what is installed for them is what `init` finds. On AWS, Google Cloud and
+    Azure the workflow signs in with a token that GitHub issues to that one job: no key of the cloud's is kept anywhere.
+
+    What remains to be done once is printed, line by line as bash takes it: the environment, the trust, the variables.
+    The same folder gives the same file; another one that is there is never replaced without `--force`.
+    """
+    from mldeploy.cli.work import automating
+
+    automating.ci(run, system, onto, branch, force=force, alone=stdout)

@@ -1,0 +1,101 @@
+"""What every way to sign in consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mldeploy.ci.steps import Pairs, Step
+
+ISSUER = "https://token.actions.githubusercontent.com"
+"""Who signs the tokens of GitHub's jobs: https://docs.github.com/en/actions/reference/security/oidc"""
+
+UNKNOWN_REPOSITORY = "OWNER/NAME"
+"""Stands for a repository that git does not name."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """For which app, target, repository and branch somebody signs in.
+
+    table: what stands in the target's own table of the configuration; it is not checked. environment: GitHub's, in
+    which the deploying job runs, and for which alone it is trusted.
+    """
+
+    app: str
+    target: str
+    repository: str
+    branch: str
+    environment: str
+    command: str
+    """How `mldeploy policy` is called for it."""
+    table: Mapping[str, object]
+
+    def said(self, key: str) -> str:
+        """The text that a key of the target's table holds, "" if there is none."""
+        value = self.table.get(key, "")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def subject(self) -> str:
+        """What GitHub calls a job of this repository in this environment, by names."""
+        return f"repo:{self.repository}:environment:{self.environment}"
+
+    @property
+    def role(self) -> str:
+        """What is made for the workflow bears this name."""
+        return f"mldeploy-ci-{self.app}"
+
+    def variable(self, name: str, value: str) -> str:
+        """The command that sets a variable of the environment. value: as bash reads it between double quotes."""
+        return f'gh variable set {name} --repo {self.repository} --env {self.environment} --body "{value}"'
+
+    def secret(self, name: str, source: str = "") -> str:
+        """The command that asks for a secret, or reads it from a file, so that it stands in no shell's history."""
+        return f"gh secret set {name} --repo {self.repository} --env {self.environment}{source and f' < {source}'}"
+
+
+@dataclass(frozen=True)
+class Once:
+    """Something that somebody has to do once, before the first deployment. commands: lines of bash, in order."""
+
+    what: str
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """How the deploying job gets its credentials.
+
+    federated: by a token that GitHub issues to that very job. aside: an action leaves a file where it stands, so the
+    repository is checked out beside it. variables, secrets: names of what the workflow reads. remarks: what one should
+    know of it.
+    """
+
+    steps: tuple[Step, ...]
+    once: tuple[Once, ...]
+    variables: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    env: Pairs = ()
+    federated: bool = False
+    aside: bool = False
+    remarks: tuple[str, ...] = ()
+
+
+def var(name: str) -> str:
+    """A variable of the repository or the environment, as an expression."""
+    return f"${{{{ vars.{name} }}}}"
+
+
+def secret(name: str) -> str:
+    """A secret, as an expression: for `env` alone."""
+    return f"${{{{ secrets.{name} }}}}"
+
+
+def identity_of(repository: str) -> str:
+    """A line of bash that sets IDENTITY to the repository's name with the numbers by which newer subjects name it.
+
+    https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
+    """
+    query = r'"\(.owner.login)@\(.owner.id)/\(.name)@\(.id)"'
+    return f"IDENTITY=$(gh api repos/{repository} --jq '{query}')"

@@ -1,0 +1,101 @@
+"""Google Cloud: workload identity federation, through a service account of the workflow's own.
+
+https://docs.cloud.google.com/iam/docs/workload-identity-federation-with-deployment-pipelines
+"""
+
+from __future__ import annotations
+
+from mldeploy.ci.signing.base import ISSUER, Once, Place, SignIn, var
+from mldeploy.ci.steps import Pairs, Step
+
+PROVIDER = "github"
+_CONTINENTS = frozenset({"gcr"})
+"""Targets that are in no region."""
+
+
+def sign_in(place: Place) -> SignIn:
+    """By google-github-actions/auth, which leaves GOOGLE_APPLICATION_CREDENTIALS and the project's name."""
+    project = place.said("project") or var("GCP_PROJECT")
+    given = (
+        ("workload_identity_provider", var("GCP_WORKLOAD_IDENTITY_PROVIDER")),
+        ("service_account", var("GCP_SERVICE_ACCOUNT")),
+        ("project_id", project),
+    )
+    why = "It writes its credentials where it stands: the app is checked out beside that, or its image would hold them."
+    step = Step("Sign in to Google Cloud", uses="google-github-actions/auth@v3", given=given, why=why)
+    env = _region(place)
+    named = ("GCP_WORKLOAD_IDENTITY_PROVIDER", "GCP_SERVICE_ACCOUNT")
+    missing = (*(() if place.said("project") else ("GCP_PROJECT",)), *(("GCP_REGION",) if env else ()))
+    return SignIn((step,), tuple(_once(place, missing)), (*named, *missing), env=env, federated=True, aside=True)
+
+
+def _region(place: Place) -> Pairs:
+    """Where nothing in the configuration says it."""
+    if place.target in _CONTINENTS or place.said("region") or place.said("zone"):
+        return ()
+    return (("GOOGLE_CLOUD_REGION", var("GCP_REGION")),)
+
+
+def _once(place: Place, missing: tuple[str, ...]) -> list[Once]:
+    names = {"GCP_PROJECT": "$PROJECT", "GCP_REGION": "$(gcloud config get-value compute/region)"}
+    pool = f"gcloud iam workload-identity-pools create {_short(place)} --project=$PROJECT --location=global"
+    return [
+        Once("say which project it is, and let it take such tokens", tuple(_project(place))),
+        Once(
+            "let the project trust GitHub's tokens: of this repository, this branch and this environment alone",
+            (pool, _provider(place)),
+        ),
+        Once("make an account for the workflow, with what mldeploy needs", tuple(_account(place))),
+        Once(
+            "tell the workflow",
+            (
+                place.variable("GCP_WORKLOAD_IDENTITY_PROVIDER", f"$POOL/providers/{PROVIDER}"),
+                place.variable("GCP_SERVICE_ACCOUNT", "$ACCOUNT"),
+                *(place.variable(name, names[name]) for name in missing),
+            ),
+        ),
+    ]
+
+
+def _project(place: Place) -> list[str]:
+    services = "iamcredentials.googleapis.com sts.googleapis.com cloudresourcemanager.googleapis.com"
+    return [
+        f"PROJECT={place.said('project') or '$(gcloud config get-value project)'}",
+        "NUMBER=$(gcloud projects describe $PROJECT --format='value(projectNumber)')",
+        f"POOL=projects/$NUMBER/locations/global/workloadIdentityPools/{_short(place)}",
+        f"ACCOUNT={_short(place)}@$PROJECT.iam.gserviceaccount.com",
+        f"gcloud services enable {services} --project=$PROJECT",
+    ]
+
+
+def _provider(place: Place) -> str:
+    ref, environment = f"refs/heads/{place.branch}", place.environment
+    claims = {"repository": place.repository, "ref": ref, "environment": environment}
+    condition = " && ".join(f"assertion.{claim}=='{value}'" for claim, value in claims.items())
+    mapping = "google.subject=assertion.sub,attribute.repository=assertion.repository"
+    return " ".join(
+        (
+            f"gcloud iam workload-identity-pools providers create-oidc {PROVIDER} --project=$PROJECT",
+            f"--location=global --workload-identity-pool={_short(place)} --issuer-uri={ISSUER}",
+            f'--attribute-mapping="{mapping}" --attribute-condition="{condition}"',
+        )
+    )
+
+
+def _account(place: Place) -> list[str]:
+    role = _short(place).replace("-", "_")
+    named = f"{place.command} | jq --raw-output '.includedPermissions | join(\",\")'"
+    grant = f"--member=serviceAccount:$ACCOUNT --role=projects/$PROJECT/roles/{role}"
+    trusted = f"principalSet://iam.googleapis.com/$POOL/attribute.repository/{place.repository}"
+    user = f'--role=roles/iam.workloadIdentityUser --member="{trusted}"'
+    return [
+        f"gcloud iam service-accounts create {_short(place)} --project=$PROJECT",
+        f'gcloud iam roles create {role} --project=$PROJECT --permissions="$({named})"',
+        f"gcloud projects add-iam-policy-binding $PROJECT --condition=None {grant}",
+        f"gcloud iam service-accounts add-iam-policy-binding $ACCOUNT --project=$PROJECT {user}",
+    ]
+
+
+def _short(place: Place) -> str:
+    """The name of an account and of a pool of its own: of 6 to 30 characters, the last of them no hyphen."""
+    return f"ci-{place.app}"[:30].rstrip("-").ljust(6, "0")

@@ -1,0 +1,82 @@
+"""Any Kubernetes cluster: a kubeconfig, kept as a secret, and the password of a registry."""
+
+from __future__ import annotations
+
+import shlex
+
+from mldeploy.ci.signing.base import Once, Place, SignIn, secret, var
+from mldeploy.ci.steps import Step
+from mldeploy.config.errors import ConfigError
+
+DAYS = 90
+"""So long a token for the cluster is asked to live."""
+
+
+def sign_in(place: Place) -> SignIn:
+    """By files, which are where `kubectl` and `docker` have theirs. Raises ConfigError if no registry is named."""
+    registry = place.said("registry")
+    if not registry:
+        what = "is missing: the cluster has to pull the image from somewhere"
+        todo = 'Name a registry and a path in mldeploy.toml: registry = "ghcr.io/my-team".'
+        raise ConfigError("target.kubernetes.registry", what, todo)
+    steps = (_cluster(), _registry(registry.partition("/")[0]))
+    remarks = (
+        f"a cluster need not take GitHub's tokens, so KUBECONFIG_FILE is a long-lived secret: renew it in {DAYS} days",
+        "REGISTRY_PASSWORD is long-lived, too: the cluster pulls with it, long after the job has ended",
+    )
+    names = ("KUBECONFIG_FILE", "REGISTRY_PASSWORD")
+    return SignIn(steps, tuple(_once(place)), ("REGISTRY_USERNAME",), names, remarks=remarks)
+
+
+def _cluster() -> Step:
+    return Step(
+        "Sign in to the cluster",
+        (
+            "umask 077",
+            'printf "%s" "$KUBECONFIG_FILE" > "$RUNNER_TEMP/kubeconfig"',
+            'echo "KUBECONFIG=$RUNNER_TEMP/kubeconfig" >> "$GITHUB_ENV"',
+        ),
+        env=(("KUBECONFIG_FILE", secret("KUBECONFIG_FILE")),),
+    )
+
+
+def _registry(host: str) -> Step:
+    login = 'docker login "$REGISTRY" --username "$REGISTRY_USERNAME" --password-stdin'
+    env = (
+        ("REGISTRY", host),
+        ("REGISTRY_USERNAME", var("REGISTRY_USERNAME")),
+        ("REGISTRY_PASSWORD", secret("REGISTRY_PASSWORD")),
+    )
+    return Step("Sign in to the registry", (f'printf "%s" "$REGISTRY_PASSWORD" | {login}',), env=env)
+
+
+def _once(place: Place) -> list[Once]:
+    space, account = place.said("namespace") or place.app, place.role
+    chosen = f" --context={shlex.quote(place.said('context'))}" if place.said("context") else ""
+    kubectl = f"kubectl{chosen}"
+    whose = f"--serviceaccount={space}:{account}"
+    token = f"{kubectl} --namespace={space} create token {account} --duration={DAYS * 24}h"
+    kubeconfig = f"{kubectl} config view --minify --flatten --raw --output=json"
+    return [
+        Once(
+            "make an account for the workflow, with what mldeploy needs and no more",
+            (
+                f"{kubectl} create namespace {space}",
+                f"{place.command} | {kubectl} apply --filename -",
+                f"{kubectl} --namespace={space} create serviceaccount {account}",
+                f"{kubectl} --namespace={space} create rolebinding {account} --role=mldeploy-{place.app} {whose}",
+                f"{kubectl} create clusterrolebinding {account} --clusterrole=mldeploy-{place.app} {whose}",
+            ),
+        ),
+        Once(
+            "keep a kubeconfig with a token of that account's as a secret; the cluster may shorten its life",
+            (
+                f"export TOKEN=$({token})",
+                f"{kubeconfig} | jq '.users[0].user = {{token: env.TOKEN}}' | {place.secret('KUBECONFIG_FILE')}",
+            ),
+        ),
+        Once(
+            "say who the workflow is to the registry; the password is asked for",
+            (place.variable("REGISTRY_USERNAME", "$USER"), place.secret("REGISTRY_PASSWORD")),
+        ),
+    ]
