@@ -17,13 +17,11 @@ from typing import Self
 import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
-from urllib3.util import Retry
 
 from mldeploy.image.registry.access import RegistryAccess
 from mldeploy.image.registry.errors import RegistryError
-from mldeploy.image.registry.login import SECONDS, Login
+from mldeploy.image.registry.login import RETRIES, SECONDS, Login
 
-RETRIES = Retry(total=4, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
 _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",

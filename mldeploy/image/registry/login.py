@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
+from urllib3.util import Retry
 
 from mldeploy.image.registry.access import RegistryAccess
 
+RETRIES = Retry(total=4, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
 SECONDS = (5.0, 30.0)
 """To connect, and between two packets of an answer."""
 
@@ -30,13 +33,25 @@ class Login(AuthBase):
         return self._basic(request) if self._basic else request
 
     def accepts(self, answer: requests.Response) -> bool:
-        """If the answer asks for a token, fetch it, once. True: what was asked is to be asked again."""
+        """If the answer asks for a token, fetch it, once. True: what was asked is to be asked again.
+
+        Who gives out no token for these credentials leaves it at the answer, which says no.
+        """
         realm = _REALM.fullmatch(answer.headers.get("Www-Authenticate", ""))
         if answer.status_code != 401 or realm is None or self._token:
             return False
         wanted = {name: value for name, value in _PARAMETER.findall(realm["rest"]) if name in ("service", "scope")}
-        with requests.get(realm["url"], wanted, auth=self._basic, timeout=SECONDS) as told:
+        with _session() as session, session.get(realm["url"], params=wanted, auth=self._basic, timeout=SECONDS) as told:
+            if told.status_code in (401, 403):
+                return False
             told.raise_for_status()
             found = told.json()
         self._token = str(found.get("token") or found.get("access_token") or "")
         return bool(self._token)
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
+    return session
