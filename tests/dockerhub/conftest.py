@@ -57,6 +57,12 @@ def others(rehearsal: HubRehearsal) -> Others:
 
 
 @pytest.fixture
-def shop(own: Path, rehearsal: HubRehearsal, tmp_path: Path) -> HubShop:
-    """An app of one test's own."""
+def shop(tiny: Path, rehearsal: HubRehearsal, tmp_path: Path) -> HubShop:
+    """An app whose image is built already."""
+    return HubShop(tiny, rehearsal, tmp_path / "state")
+
+
+@pytest.fixture
+def changing(own: Path, rehearsal: HubRehearsal, tmp_path: Path) -> HubShop:
+    """An app of one test's own, which may change it."""
     return HubShop(own, rehearsal, tmp_path / "state")

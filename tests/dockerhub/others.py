@@ -19,6 +19,7 @@ class Others:
     def __init__(self, rehearsal: HubRehearsal, token: str = "") -> None:
         endpoints = rehearsal.endpoints
         self._url, self._bundle = endpoints.url, str(endpoints.ca_bundle)
+        self._registry = rehearsal.place.registry
         given = endpoints.credential("token")
         assert given is not None
         self.secret = token or given.reveal()
@@ -46,3 +47,16 @@ class Others:
     def tags(self, name: str, namespace: str = USER) -> list[str]:
         answer = self.send("GET", f"/v2/namespaces/{namespace}/repositories/{name}/tags?page_size=100")
         return [each["name"] for each in answer.json()["results"]]
+
+    def retag(self, path: str, old: str, new: str) -> None:
+        """Another tag for an image that is there, as `docker push` sets it."""
+        query = {"service": "registry.docker.io", "scope": f"repository:{path}:pull,push"}
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(f"http://{self._registry}/token", params=query, auth=(USER, self.secret), timeout=10)
+            session.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+            base = f"http://{self._registry}/v2/{path}/manifests"
+            kind = "application/vnd.docker.distribution.manifest.v2+json"
+            found = session.get(f"{base}/{old}", headers={"Accept": kind}, timeout=10)
+            put = session.put(f"{base}/{new}", data=found.content, headers={"Content-Type": kind}, timeout=10)
+            assert put.status_code == 201

@@ -14,14 +14,15 @@ from mldeploy.core import verbs
 from mldeploy.core.events import Event, Noted
 from mldeploy.core.graph import steps_of
 from mldeploy.core.journal import Journal, Scope
-from mldeploy.core.monitor import Cancel
+from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.session import Session
-from mldeploy.core.step import Resource
+from mldeploy.core.step import Outputs, Resource
 from mldeploy.image.types import Image
 from mldeploy.providers.checks import Finding
 from mldeploy.providers.dockerhub.checks import look
 from mldeploy.providers.dockerhub.cloud import HubCloud
 from mldeploy.providers.dockerhub.provider import DockerHubProvider
+from mldeploy.providers.dockerhub.repository import HubImage
 from mldeploy.providers.dockerhub.settings import DockerHubSettings
 from mldeploy.rehearsal.dockerhub import HubRehearsal
 from tests.dockerhub.others import Others
@@ -62,6 +63,20 @@ class HubShop:
             return found
         user, token = self.credentials
         return replace(found, credentials=(("username", Secret(user)), ("token", Secret(token))))
+
+    @property
+    def step(self) -> HubImage:
+        """The last one."""
+        return DockerHubProvider().push(self.project, self.settings)
+
+    @property
+    def nothing(self) -> Outputs:
+        """What the repository's step needs."""
+        return Outputs(self.step.repository, {})
+
+    @property
+    def monitor(self) -> Monitor:
+        return Monitor(self.step.resource, self.heard.append, Cancel())
 
     def set(self, **values: object) -> None:
         """The table, anew."""

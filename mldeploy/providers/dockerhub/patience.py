@@ -45,7 +45,7 @@ class Patience(Retry):
 
 
 PATIENCE = Patience(
-    total=5, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
+    total=4, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
 )
 
 

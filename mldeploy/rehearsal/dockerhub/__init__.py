@@ -35,6 +35,10 @@ class HubRehearsal(Rehearsal):
         """Let whoever asks too often (`Kind.THROTTLE`) be told to wait so long."""
         self.door.ask("POST wait", body={"seconds": seconds})
 
+    def linger(self, seconds: float) -> None:
+        """Let the removal of a repository take so long."""
+        self.door.ask("POST linger", body={"seconds": seconds})
+
     def expire_tokens(self) -> None:
         """Let no short-lived token that has been given out be good any more."""
         self.door.ask("POST expire")

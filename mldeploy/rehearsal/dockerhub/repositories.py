@@ -43,7 +43,7 @@ class Repository:
 
 
 class Repositories:
-    """May be used from several threads, by whoever holds `lock`. pace: how many seconds a removal takes.
+    """May be used from several threads, by whoever holds `lock`. pace: how many seconds a removal takes; it may be set.
 
     For the registry's door it is its `Repositories`: a push makes a repository, which everybody sees.
     """
@@ -52,14 +52,14 @@ class Repositories:
         self.lock = threading.RLock()
         self.limit = PRIVATE_LIMIT
         self._program = program
-        self._pace = pace
+        self._usual_pace = self.pace = pace
         self._all: dict[str, Repository] = {}
 
     def reset(self) -> None:
         """Nothing is there."""
         with self.lock:
             self._all.clear()
-            self.limit = PRIVATE_LIMIT
+            self.limit, self.pace = PRIVATE_LIMIT, self._usual_pace
             self._program.forget()
 
     def at(self, path: str) -> Repository | None:
@@ -91,7 +91,7 @@ class Repositories:
         with self.lock:
             self._program.forget(repository.path)
             repository.tags.clear()
-            repository.gone_at = repository.gone_at or time.monotonic() + self._pace
+            repository.gone_at = repository.gone_at or time.monotonic() + self.pace
 
     def remove_tag(self, repository: Repository, tag: str) -> None:
         with self.lock:

@@ -93,7 +93,11 @@ class Stage:
         def wait(request: Request) -> None:
             self.language.wait = float(request.get_json()["seconds"])
 
+        def linger(request: Request) -> None:
+            self.repositories.pace = float(request.get_json()["seconds"])
+
         return {
+            "POST linger": linger,
             "POST token": give,
             "POST limit": limit,
             "POST pulls": pulls,
