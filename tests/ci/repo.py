@@ -1,0 +1,100 @@
+"""A small git repository with an app, and the workflow that would be written for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mldeploy.ci.render import render
+from mldeploy.ci.survey import Asked, Survey, survey
+
+APP = """\
+from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.get("/health")
+def health():
+    return "ok"
+"""
+ORIGIN = "git@github.com:octo/insurance.git"
+NAME = "octo/insurance"
+REGISTRY = '[target.kubernetes]\nregistry = "ghcr.io/octo"\n'
+"""What the target `kubernetes` cannot do without."""
+
+Workflow = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Repo:
+    """root: of the repository. folder: the app's, in it."""
+
+    root: Path
+    folder: Path
+
+    def write(self, **files: str) -> None:
+        """Files below the app's folder. `__` in a name is a dot, `___` a slash."""
+        for name, text in files.items():
+            self.put(name.replace("___", "/").replace("__", "."), text)
+
+    def put(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def git(self, *words: str) -> None:
+        identity = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        who = ("-c", "user.name=A", "-c", "user.email=a@example.com")
+        subprocess.run(
+            ("git", "-C", str(self.root), *who, *words), env={**os.environ, **identity}, check=True, capture_output=True
+        )
+
+    def commit(self) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "All")
+
+    def survey(self, target: str = "fargate", extra: str = "aws", branch: str = "main") -> Survey:
+        return survey(self.folder, Asked(target, branch, extra))
+
+    def text(self, target: str = "fargate") -> str:
+        return render(self.survey(target).wanted)
+
+    def workflow(self, target: str = "fargate") -> Workflow:
+        return parsed(self.text(target))
+
+
+def repo(root: Path, below: str = "") -> Repo:
+    """A new one, on the branch main; nothing is committed."""
+    folder = root / below
+    folder.mkdir(parents=True)
+    made = Repo(root, folder)
+    made.git("init", "--quiet", "--initial-branch=main")
+    made.git("remote", "add", "origin", ORIGIN)
+    return made
+
+
+def app(root: Path, below: str = "") -> Repo:
+    """The same with an app in it, which is configured."""
+    made = repo(root, below)
+    made.put("app.py", APP)
+    made.put("requirements.txt", "flask==3.1.3\n")
+    made.put("mldeploy.toml", f'[app]\nname = "insurance"\nmodels = []\n\n{REGISTRY}')
+    return made
+
+
+def parsed(text: str) -> Workflow:
+    """As GitHub reads it: `on` is a key, and no truth."""
+    found = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the base loader makes nothing but texts
+    assert isinstance(found, dict)
+    return found
+
+
+def lines(workflow: Workflow, job: str = "check") -> list[str]:
+    """All that a job runs, line by line."""
+    return [line for step in workflow["jobs"][job]["steps"] for line in step.get("run", "").splitlines()]
