@@ -60,6 +60,7 @@ def rootfs() -> Iterator[tuple[Path, int]]:
         _bootstrap(root, sources, environment)
         released = _release_time(root)
         _trim(root)
+        root.chmod(0o755)  # it was a temporary folder, and is to be a root: some engines take its mode, too
         yield root, released
 
 

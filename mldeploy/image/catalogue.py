@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from docker.errors import ImageNotFound
+from docker.errors import NotFound
 
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors
+from mldeploy.image.found import short
 from mldeploy.image.labels import HASH, SPEC, STAGE, belonging, matching
 
 
@@ -62,7 +63,7 @@ def images(engine: Engine, app: str) -> tuple[BuiltInfo, ...]:
     """The app's images, newest first. Raises EngineError."""
     return tuple(
         BuiltInfo(
-            reference=stored.tags[0],
+            reference=short(stored.tags[0]),
             id=stored.id,
             created=stored.created.isoformat(),
             size=stored.size,
@@ -85,7 +86,7 @@ def prune(engine: Engine, app: str, keep: int) -> tuple[str, ...]:
     rest = [each for each in stored if not each.tags]
     newest_builder = [each for each in rest if each.stage][:1]
     wanted = versions[keep:] + [each for each in rest if each not in newest_builder]
-    return tuple(tag for each in _remove(engine, wanted) for tag in each.tags)
+    return tuple(short(tag) for each in _remove(engine, wanted) for tag in each.tags)
 
 
 def remove(engine: Engine, app: str) -> bool:
@@ -122,7 +123,7 @@ def _is_removed(engine: Engine, reference: str) -> bool:
     with engine_errors(reference):
         try:
             engine.client.remove_image(reference)
-        except ImageNotFound:  # it has gone with its last name, or with its last child
+        except NotFound:  # it has gone with its last name, or with its last child
             return False
     return True
 
@@ -134,9 +135,11 @@ def _stored(engine: Engine, app: str) -> list[_Stored]:
     with engine_errors(engine.endpoint):
         for container in engine.client.containers(all=True):
             uses.setdefault(container["ImageID"], []).append(_use(app, container))
-        for listed in engine.client.images(filters=matching(app)):
-            with suppress(ImageNotFound):  # another command removes it at this moment
-                found.append(_one(app, engine.client.inspect_image(listed["Id"]), uses))
+        # By one label: of two, an older Podman finds nothing at all.
+        for listed in engine.client.images(filters={"label": matching(app)["label"][:1]}):
+            if belonging(app).items() <= listed["Labels"].items():
+                with suppress(NotFound):  # another command removes it at this moment
+                    found.append(_one(app, engine.client.inspect_image(listed["Id"]), uses))
     return sorted(found, key=lambda each: each.created, reverse=True)
 
 
@@ -148,13 +151,14 @@ def _use(app: str, container: dict[str, Any]) -> Use:
 
 
 def _one(app: str, image: dict[str, Any], uses: Mapping[str, list[Use]]) -> _Stored:
-    ours = tuple(tag for tag in image["RepoTags"] if tag.startswith(f"{app}:"))
+    names = {tag: short(tag) for tag in image["RepoTags"] or ()}
+    ours = tuple(tag for tag, name in names.items() if name.startswith(f"{app}:"))
     labels = image["Config"]["Labels"]
     return _Stored(
         id=image["Id"],
         tags=ours,
         digests=tuple(image["RepoDigests"] or ()),
-        foreign=len(ours) < len(image["RepoTags"]),
+        foreign=len(ours) < len(names),
         # The list would tell whole seconds, in which two versions may well be built.
         created=datetime.fromisoformat(image["Created"]),
         size=image["Size"],

@@ -48,6 +48,11 @@ def find(engine: Engine, reference: str) -> Found | None:
     )
 
 
+def short(tag: str) -> str:
+    """A name of an image as it is given, and as Docker shows it: Podman puts a registry before every one."""
+    return tag.removeprefix("docker.io/library/").removeprefix("localhost/")
+
+
 def fits(platform: str, wanted: str) -> bool:
     """Whether an image's platform is the one wanted; a variant counts where both name one."""
     return all(ours == theirs for ours, theirs in zip(platform.split("/"), wanted.split("/"), strict=False))

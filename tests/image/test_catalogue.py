@@ -53,6 +53,16 @@ def test_they_are_listed_with_what_uses_them(quick: Shop) -> None:
     assert found[one].created.endswith("+00:00")
 
 
+def test_names_that_podman_has_written_out_are_the_same(quick: Shop) -> None:
+    (one,) = build(quick, "one")
+    client = quick.engine.client
+    client.tag(one, f"localhost/{quick.name}", one.partition(":")[2])
+    client.remove_image(one)
+    assert listed(quick) == [one]
+    assert quick.remove()
+    assert listed(quick) == []
+
+
 def test_all_but_the_last_ones_are_pruned_and_what_is_used_stays(quick: Shop) -> None:
     one, two, three, four = build(quick, "one", "two", "three", "four")
     newest = listed(quick)

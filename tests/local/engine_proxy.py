@@ -29,7 +29,7 @@ class Fault(StrEnum):
     LOST = "lost"
     """The connection ends instead of the answer."""
     REFUSED = "refused"
-    """500 with the proxy's `illness` as the reason, and nothing was done."""
+    """The proxy's `status`, with its `illness` as the reason, and nothing was done."""
     BROKEN = "broken"
     """500, and yet it was done."""
     HANG = "hang"
@@ -70,7 +70,7 @@ class EngineProxy:
         self.calls: list[Call] = []
         self.rule: Rule = no_fault
         self.strike: Callable[[], object] = no_strike
-        self.illness = "the engine is ill"
+        self.illness, self.status = "the engine is ill", 500
         self.closed = threading.Event()
         self._mutex = threading.Lock()
         self._server = _Server(str(self.path), self)
@@ -184,7 +184,7 @@ class _Door(BaseHTTPRequestHandler):
             self.server.proxy.closed.wait()
         elif fault in (Fault.REFUSED, Fault.BROKEN):
             body = json.dumps({"message": self.server.proxy.illness}).encode()
-            self.send_response(500)
+            self.send_response(self.server.proxy.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -123,6 +123,18 @@ def test_redeployment_with_a_fault(world: World, proxy: EngineProxy, point: Poin
     redeploys_through(world, proxy, point)
 
 
+def test_an_engine_that_cannot_change_how_a_container_is_restarted(world: World, proxy: EngineProxy) -> None:
+    """Older Podmans have no such call."""
+    proxy.illness, proxy.status = "Not Found", 404
+    proxy.reset(lambda call: Fault.REFUSED if call.verb == UPDATE else None)
+    with seen_through(proxy, world, Fault.REFUSED) as old:
+        with pytest.raises(DeploymentFailedError, match='set restart = "no"'):
+            old.deploy()
+        replace(old, settings=old.settings.model_copy(update={"restart": "no"})).deploy()
+    assert world.version == "1"
+    assert world.serving.spec.restart == "no"
+
+
 def destroys_through(world: World, proxy: EngineProxy, point: Point) -> None:
     world.deploy()
     with seen_through(proxy, world, point.fault) as ill:

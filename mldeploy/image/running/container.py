@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from mldeploy.config.secret import Secret
+from mldeploy.image.found import short
 from mldeploy.image.labels import APP, LOCAL, TARGET
 from mldeploy.image.running.spec import ENV, ContainerSpec, Variables, sorted_by_name
 
@@ -80,7 +81,7 @@ def _spec(found: Inspected, labels: Mapping[str, str]) -> ContainerSpec:
     port, address, host_port = _binding(host.get("PortBindings") or {})
     return ContainerSpec(
         app=labels.get(APP, ""),
-        image=config["Image"],
+        image=short(config["Image"]),
         image_id=found["Image"],
         port=port,
         host=address,

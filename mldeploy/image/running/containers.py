@@ -156,9 +156,16 @@ class Containers:
             self.engine.client.rename(container, name)
 
     def set_restart(self, container: str, policy: str) -> None:
-        """Change the restart policy in place."""
-        with engine_errors(container[:12]):
-            self.engine.client.update_container(container, restart_policy={"Name": policy})  # type: ignore[arg-type]  # the stub lacks two of them
+        """Change the restart policy in place. Raises EngineError, also on an engine that cannot do that."""
+        try:
+            with engine_errors(container[:12]):
+                self.engine.client.update_container(container, restart_policy={"Name": policy})  # type: ignore[arg-type]  # the stub lacks two of them
+        except EngineError as error:
+            if isinstance(error.__cause__, NotFound) and self.get(container):
+                what = "cannot change how a container is restarted, as older Podmans cannot"
+                todo = 'Update it, or set restart = "no" in [target.local] of mldeploy.toml.'
+                raise EngineError(self.engine.endpoint, what, todo) from error
+            raise
 
     def limits(self) -> Limits:
         """Which limits this engine can set."""

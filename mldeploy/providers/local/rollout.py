@@ -135,7 +135,8 @@ class Rollout:
 
     def _promote(self, following: Container, current: Container | None, restart: str) -> Container:
         """Let a container that has answered on the port take the place of the old one."""
-        self.containers.set_restart(following.id, restart)
+        if following.spec.restart != restart:
+            self.containers.set_restart(following.id, restart)
         if current:
             self.containers.stop(current)
             self.containers.remove(current.id)
