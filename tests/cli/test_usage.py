@@ -196,3 +196,9 @@ def test_nothing_is_written_into_the_users_folder(paper: Command) -> None:
     for arguments in (("plan",), ("deploy",), ("status",), ("ps",), ("stop",), ("destroy", "--yes")):
         assert paper(*arguments, "-t", "paper").code == 0
     assert sorted(paper.folder.iterdir()) == before
+
+
+def test_no_workflow_can_be_written_for_a_target_of_another_package_s(paper: Command) -> None:
+    done = paper("ci", "github", "--target", "paper")
+    assert done.code == 2
+    assert "nothing is known of how a workflow signs in to paper" in done.err
