@@ -58,6 +58,16 @@ def test_a_token_that_may_only_read_sends_nothing(shop: HubShop) -> None:
     assert shop.sent() == 0
 
 
+def test_a_token_that_may_not_make_a_repository_is_told_the_ways_out(shop: HubShop) -> None:
+    shop.credentials = USER, shop.rehearsal.give_token("repo:write")
+    error = failure(shop)
+    assert isinstance(error, DeniedError)
+    assert "not allowed CreateRepository: access denied: insufficient scope" in error.what
+    assert "made by hand" in error.todo
+    shop.others.make(shop.name, private=True)
+    assert shop.push().out.digest
+
+
 def test_a_repository_of_somebody_else(shop: HubShop) -> None:
     shop.set(namespace=STRANGER, repository="public", private=False)
     error = failure(shop)

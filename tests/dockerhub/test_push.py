@@ -113,9 +113,9 @@ def test_older_images_go_and_what_others_have_tagged_stays(changing: HubShop) ->
 
 
 def test_a_token_that_may_not_delete_pushes_all_the_same(changing: HubShop) -> None:
-    changing.credentials = USER, changing.rehearsal.give_token("repo:write")
     changing.set(keep_images=1)
     changing.push()
+    changing.credentials = USER, changing.rehearsal.give_token("repo:write")
     edit(changing.folder)
     assert changing.push().out.digest
     (note,) = changing.notes

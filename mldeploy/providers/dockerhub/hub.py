@@ -92,15 +92,19 @@ class Hub:
     def granted(self, path: str) -> frozenset[str]:
         """What the registry would let us do with a repository, there or not: of `pull` and `push`.
 
-        Standard: distribution, "Token authentication implementation". Raises CredentialsError, DeniedError, HubError.
+        A token with fewer permissions than are asked for is refused, rather than given fewer rights: it is asked again.
+        Standard: distribution, "Token authentication". Raises CredentialsError, DeniedError, HubError.
         """
-        query = {"service": SERVICE, "scope": f"repository:{path}:pull,push"}
-        request = Request("RegistryToken", "GET", "/token", f"registry, {path}", query)
-        reply = self._sent(self._auth, request, HTTPBasicAuth(self.user, self.token.reveal()))
-        if reply.status >= 300:
-            raise self._refusal(request, reply)
-        token = reply.document.get("token") or reply.document.get("access_token")
-        return frozenset(_actions(str(token or ""), path, request.where))
+        for actions in ("pull,push", "pull"):
+            query = {"service": SERVICE, "scope": f"repository:{path}:{actions}"}
+            request = Request("RegistryToken", "GET", "/token", f"registry, {path}", query)
+            reply = self._sent(self._auth, request, HTTPBasicAuth(self.user, self.token.reveal()))
+            if reply.status < 300:
+                token = reply.document.get("token") or reply.document.get("access_token")
+                return frozenset(_actions(str(token or ""), path, request.where))
+            if reply.status not in (401, 403) or "insufficient scope" not in reply.said.lower():
+                raise self._refusal(request, reply)
+        return frozenset()
 
     def _renewed(self, old: _Bearer) -> _Bearer:
         """One that is newer than `old`: several threads may find the same one refused."""

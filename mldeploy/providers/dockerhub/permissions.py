@@ -1,6 +1,6 @@
 """Which permissions an access token needs, and for what.
 
-https://docs.docker.com/security/access-tokens/
+https://docs.docker.com/security/access-tokens/reference/
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "Read": ("GetRepository", "listNamespaceRepositories", "ListRepositoryTags", "RegistryToken with pull"),
-    "Write": ("CreateRepository", "RegistryToken with push"),
-    "Delete": ("DeleteRepository", "DeleteTag", "SetRepositoryPrivacy"),
+    "Write": ("RegistryToken with push",),
+    "Delete": ("CreateRepository", "SetRepositoryPrivacy", "DeleteRepository", "DeleteTag"),
 }
 """By permission. A repository that is there and stays needs no more than the first two."""
 

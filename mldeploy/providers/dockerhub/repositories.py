@@ -84,7 +84,11 @@ def create(account: Account, name: str, app: str, *, private: bool) -> Described
     if reply.status == 402 or "private repo" in reply.said.lower():
         raise _used_up(about, reply)
     if reply.status == 403:
-        raise DeniedError(about, account.hub.user, "CreateRepository", reply.said)
+        todo = (
+            "It needs a token with Read, Write, Delete, of a user who may make repositories in that namespace. Into "
+            "one that is there, made by hand, a token with Write pushes as well."
+        )
+        raise DeniedError(about, account.hub.user, "CreateRepository", reply.said, todo)
     if describe(account, name) is None:
         raise HubError(about, f"CreateRepository: {reply.said or 'no reason was given'} ({reply.status})")
     return None

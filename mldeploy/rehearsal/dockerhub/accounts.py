@@ -1,6 +1,6 @@
 """Who a caller is, and what he may do: a user, an organization in which he works, and access tokens of four scopes.
 
-https://docs.docker.com/security/access-tokens/
+https://docs.docker.com/security/access-tokens/reference/
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 USER, ORGANIZATION, STRANGER = "rehearsal", "rehearsal-team", "stranger"
@@ -35,6 +35,10 @@ class Identity:
             yield PUSH
         if rank >= 3:
             yield DELETE
+
+    def covers(self, actions: Iterable[str]) -> bool:
+        """Whether the token itself allows so much anywhere. Nobody has one."""
+        return not self.name or PUSH not in actions or SCOPES.index(self.scope) >= 2
 
 
 NOBODY = Identity()

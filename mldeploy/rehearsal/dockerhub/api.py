@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
-from mldeploy.rehearsal.dockerhub.accounts import DELETE, NOBODY, PULL, PUSH, SCOPES, STRANGER, Accounts, Identity
+from mldeploy.rehearsal.dockerhub.accounts import DELETE, NOBODY, PULL, SCOPES, STRANGER, Accounts, Identity
 from mldeploy.rehearsal.dockerhub.answers import SCOPE, Refusal, refused, said
 from mldeploy.rehearsal.dockerhub.repositories import Repositories, Repository
 from mldeploy.rehearsal.dockerhub.wire import Asked, understood
@@ -88,7 +88,7 @@ class Api:
         name, private = str(content.get("name", "")), bool(content.get("is_private", False))
         description = str(content.get("description", ""))
         _require_valid(name, description, str(content.get("namespace", asked.namespace)), asked.namespace)
-        self._require(self._who(request), asked.namespace, PUSH)
+        self._require(self._who(request), asked.namespace, DELETE)
         with self._repositories.lock:
             if self._repositories.at(f"{asked.namespace}/{name}"):
                 raise Refusal(400, "Repository with this Name and Namespace already exists.")

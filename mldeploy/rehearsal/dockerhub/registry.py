@@ -34,7 +34,10 @@ _PULLED = re.compile(r"/v2/(?P<name>.+)/manifests/[^/]+")
 
 
 class Desk:
-    """A WSGI application: an access token becomes a short-lived one for the registry, with as much as is allowed."""
+    """A WSGI application: an access token becomes a short-lived one for the registry, with as much as is allowed.
+
+    What the token itself never allows is refused: https://github.com/docker/cli/pull/4511
+    """
 
     def __init__(self, accounts: Accounts, repositories: Repositories, tokens: Tokens) -> None:
         self._accounts = accounts
@@ -52,6 +55,9 @@ class Desk:
         if who is None:
             return said(401, {"details": "incorrect username or password"})
         scopes = [part for each in values.getlist("scope") for part in each.split()]
+        wanted = [action for each in scopes for action in each.rpartition(":")[2].split(",")]
+        if not who.covers(wanted):
+            return said(401, {"details": "access token has insufficient scopes"})
         access = list(self._access(who, scopes))
         token = self._tokens.issue(SERVICE, sub=who.name, access=access)
         return said(200, {"token": token, "access_token": token, "expires_in": TOKEN_SECONDS})
