@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mldeploy.ci.configured import pyproject
 from mldeploy.ci.linting import Tool
@@ -36,13 +36,15 @@ _LISTS = (("dependency-groups",), ("project", "optional-dependencies"))
 class Installation:
     """what: the list that it is made from, for the step's name. lines: bash. within: what stands before `python`.
 
-    listed: the distributions that are there then. cached: a file by whose content what pip downloads is kept.
+    listed: distributions that are there then. chosen: those that somebody has listed for developers.
+    cached: a file by whose content what pip downloads is kept.
     """
 
     what: str
     lines: tuple[str, ...]
     within: str = ""
     listed: frozenset[str] = frozenset()
+    chosen: frozenset[str] = frozenset()
     cached: str = ""
 
     def with_tools(self, tools: tuple[Tool, ...]) -> tuple[str, ...]:
@@ -57,16 +59,29 @@ class Installation:
 
 def installation(tree: Tree, listing: Listing | None) -> Installation:
     """For the list of dependencies that counts; None: the app needs nothing."""
+    files, named = _of_developers(tree)
+    chosen = named | _of_groups(tree)
     if listing is None:
-        return Installation("", (), listed=_of_groups(tree))
-    return _BY_ORIGIN[listing.origin](tree, listing)
+        lines = (f"{PIP} {_options(files)}",) if files else ()
+        return Installation(files[0] if files else "", lines, listed=named, chosen=chosen)
+    match listing.origin:
+        case Origin.REQUIREMENTS:
+            made = _requirements(tree, listing)
+        case Origin.PYPROJECT:
+            made = _pyproject(tree, listing)
+        case origin:
+            made = _BY_ORIGIN[origin](listing)
+    installed = named if listing.origin is Origin.REQUIREMENTS else frozenset[str]()
+    return replace(made, listed=frozenset(listing.names) | installed, chosen=chosen)
 
 
 def _requirements(tree: Tree, listing: Listing) -> Installation:
-    files, further = _of_developers(tree)
-    chosen = " ".join(f"--requirement {shlex.quote(name)}" for name in (listing.path, *files))
-    names = _names(tree, listing) | further
-    return Installation(listing.path, (f"{PIP} {chosen}",), listed=names, cached=listing.path)
+    files, _ = _of_developers(tree)
+    return Installation(listing.path, (f"{PIP} {_options((listing.path, *files))}",), cached=listing.path)
+
+
+def _options(files: tuple[str, ...]) -> str:
+    return " ".join(f"--requirement {shlex.quote(name)}" for name in files)
 
 
 def _of_developers(tree: Tree) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -75,69 +90,63 @@ def _of_developers(tree: Tree) -> tuple[tuple[str, ...], frozenset[str]]:
     return files, frozenset().union(*(requirements_txt.listing(tree, name).names for name in files))
 
 
-def _uv_lock(tree: Tree, listing: Listing) -> Installation:
+def _uv_lock(listing: Listing) -> Installation:
     export = f"uv export --frozen --no-emit-project --quiet --output-file {_KEPT}"
     lines = (f"{PIP} uv", export, f"{PIP} --requirement {_KEPT}")
-    return Installation(listing.path, lines, listed=_names(tree, listing), cached=listing.path)
+    return Installation(listing.path, lines, cached=listing.path)
 
 
-def _pylock(tree: Tree, listing: Listing) -> Installation:
+def _pylock(listing: Listing) -> Installation:
     lines = (f"{PIP} uv", f"{_UV_PIP} --requirement {listing.path}")
-    return Installation(listing.path, lines, listed=_names(tree, listing))
+    return Installation(listing.path, lines)
 
 
-def _poetry(tree: Tree, listing: Listing) -> Installation:
+def _poetry(listing: Listing) -> Installation:
     lines = ("pipx install poetry", "poetry install --no-interaction --no-root")
-    return Installation(listing.path, lines, "poetry run ", _names(tree, listing))
+    return Installation(listing.path, lines, "poetry run ")
 
 
 def _pyproject(tree: Tree, listing: Listing) -> Installation:
     """The project itself is not installed: not every one that names its dependencies can be."""
     tables = pyproject(tree)
     if not table(tables, "project"):
-        return _poetry(tree, listing)
+        return _poetry(listing)
     groups = "".join(f" --group {name}" for name in _GROUPS if at(tables, "dependency-groups", name) is not None)
     extras = "".join(f" --extra {each}" for each in _GROUPS if at(tables, "project", "optional-dependencies", each))
     lines = (f"{PIP} uv", f"{_UV_PIP} --requirement {listing.path}{extras}{groups}")
-    return Installation(listing.path, lines, listed=_names(tree, listing), cached=listing.path)
+    return Installation(listing.path, lines, cached=listing.path)
 
 
-def _pipenv(tree: Tree, listing: Listing) -> Installation:
+def _pipenv(listing: Listing) -> Installation:
     locked = listing.origin is Origin.PIPFILE_LOCK
     install = "pipenv sync --dev" if locked else "pipenv install --dev --skip-lock"
-    return Installation(listing.path, ("pipx install pipenv", install), "pipenv run ", _names(tree, listing))
+    return Installation(listing.path, ("pipx install pipenv", install), "pipenv run ")
 
 
-def _conda(tree: Tree, listing: Listing) -> Installation:
+def _conda(listing: Listing) -> Installation:
     """conda is on GitHub's runners, in the folder that CONDA names."""
     line = f"{_CONDA} env create --quiet --file {shlex.quote(listing.path)} {_PLACE}"
-    return Installation(listing.path, (line,), f"{_CONDA} run --no-capture-output {_PLACE} ", _names(tree, listing))
+    return Installation(listing.path, (line,), f"{_CONDA} run --no-capture-output {_PLACE} ")
 
 
-def _imports(tree: Tree, listing: Listing) -> Installation:
+def _imports(listing: Listing) -> Installation:
     needed = " ".join(shlex.quote(each.requirement) for each in listing.dependencies)
-    return Installation(OF_IMPORTS, (f"{PIP} {needed}",), listed=_names(tree, listing))
+    return Installation(OF_IMPORTS, (f"{PIP} {needed}",))
 
 
-_BY_ORIGIN: Mapping[Origin, Callable[[Tree, Listing], Installation]] = {
-    Origin.REQUIREMENTS: _requirements,
+_BY_ORIGIN: Mapping[Origin, Callable[[Listing], Installation]] = {
     Origin.UV_LOCK: _uv_lock,
     Origin.POETRY_LOCK: _poetry,
     Origin.PYLOCK: _pylock,
     Origin.PIPFILE_LOCK: _pipenv,
     Origin.PIPFILE: _pipenv,
-    Origin.PYPROJECT: _pyproject,
     Origin.CONDA: _conda,
     Origin.IMPORTS: _imports,
 }
 
 
-def _names(tree: Tree, listing: Listing) -> frozenset[str]:
-    return frozenset(listing.names) | _of_groups(tree)
-
-
 def _of_groups(tree: Tree) -> frozenset[str]:
-    """The distributions of the groups for developers, which are installed along with the app's own."""
+    """The distributions of the groups for developers, in whatever file they stand."""
     tables = pyproject(tree)
     listed = [items(tables, *where, name) for name in _GROUPS for where in _LISTS]
     listed.append(items(tables, "tool", "uv", "dev-dependencies"))

@@ -26,17 +26,19 @@ PROPOSAL = Tool("ruff", "ruff", "check --select E9,F63,F7,F82 .", "a proposal: w
 _SETUP, _TOX = "setup.cfg", "tox.ini"
 
 
-def linters(tree: Tree, listed: Collection[str]) -> tuple[Tool, ...]:
-    """The tools, in the order in which they are quickest to fail. listed: the folder's own distributions."""
-    return tuple(_linters(tree, listed)) or (PROPOSAL,)
+def linters(tree: Tree, chosen: Collection[str]) -> tuple[Tool, ...]:
+    """The tools, in the order in which they are quickest to fail. chosen: what is listed for developers.
+
+    A list of what is installed, which names everything, says nothing of what is used."""
+    return tuple(_linters(tree, chosen)) or (PROPOSAL,)
 
 
-def _linters(tree: Tree, listed: Collection[str]) -> Iterator[Tool]:
+def _linters(tree: Tree, chosen: Collection[str]) -> Iterator[Tool]:
     for package, arguments, configured in _KNOWN:
         if configured(tree):
             yield Tool(package, package, arguments(tree), "the folder has settings for it")
-        elif package in listed:
-            yield Tool(package, package, arguments(tree), "the folder's dependencies name it")
+        elif package in chosen:
+            yield Tool(package, package, arguments(tree), "it is listed for developers")
 
 
 def _ruff(tree: Tree) -> bool:

@@ -67,7 +67,8 @@ def survey(folder: Path, asked: Asked) -> Survey:
     wanted = Wanted(
         __version__, project.app.name, asked.target, TARGETS[asked.target].verb, asked.branch, below,
         place.environment, _python(root, found), _requirement(asked.extra), repository.has_large_files(), installed,
-        linters(tree, installed.listed), tests(tree, installed.listed), sign_in, env_file,
+        linters(tree, installed.chosen), tests(tree, installed.listed), sign_in, env_file,
+        unnamed=not _named(root),
     )  # fmt: skip
     secrets = (*sign_in.secrets, *((OF_VARIABLES,) if env_file else ()))
     once = (_environment(place), *sign_in.once, *_of_variables(place, env_file))
@@ -95,6 +96,12 @@ def _table(root: Path, target: str) -> Mapping[str, object]:
     tables = read_files(root).values.get("target", {})
     found = tables.get(target, {}) if isinstance(tables, dict) else {}
     return found if isinstance(found, dict) else {}
+
+
+def _named(root: Path) -> bool:
+    """The project's own file says what the app is called."""
+    app = read_files(root).values.get("app", {})
+    return isinstance(app, dict) and "name" in app
 
 
 def _env_file(project: Project, repository: Repository) -> str:
@@ -153,6 +160,8 @@ def _remarks(
         yield f"what is checked out is {repository.branch}, and what deploys is {asked.branch}: see --branch"
     for name in repository.left_out(project.app.folder, project.app.models):
         yield f"git leaves {name} out of the repository: no runner could build the image without it"
+    if any(each and each.credentials for each in (project.build.index, *project.build.extra_indexes)):
+        yield "the build takes packages from an index with a password: give the build steps its variables, from secrets"
     if wanted.linters == (PROPOSAL,):
         yield "the folder is set up for no linter; ruff is proposed, for what can only be a mistake"
     if wanted.tests.runner is None:

@@ -27,7 +27,8 @@ class Wanted:
 
     folder: the app's path in the repository, "" for its root. python: a feature release, "3.11". requirement: what
     brings mldeploy and the target's SDK, with its version. env_file: a file of variables, below the app's folder, that
-    the repository does not have; "" if there is none.
+    the repository does not have; "" if there is none. unnamed: the app has the name of its folder, which a runner calls
+    something else.
     """
 
     version: str
@@ -45,6 +46,7 @@ class Wanted:
     tests: Tests
     sign_in: SignIn
     env_file: str = ""
+    unnamed: bool = False
 
     @property
     def deploys(self) -> bool:

@@ -15,6 +15,7 @@ from tests.ci.repo import Repo, Workflow
 from tests.cli.command import ROOT
 
 STATE = ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")
+UV = str(Path(sys.executable).with_name("uv"))
 CANCELLED = "${{ !cancelled() }}"
 
 
@@ -62,7 +63,9 @@ class _Job:
         """What is installed on it."""
         words = f'exec env PYTHONPATH={ROOT} {sys.executable} -m mldeploy "$@"'
         self.programs.add("mldeploy", f"case $1 in deploy|push) {words} --rehearse;; *) {words};; esac")
-        self.programs.add("pipx", "[[ $1 = install ]]")
+        tools = f"export UV_TOOL_DIR={self.temp}/tools UV_TOOL_BIN_DIR={self.programs.folder}"
+        install = f'{tools}; exec {UV} tool install --quiet --python {sys.executable} "$2"'
+        self.programs.add("pipx", f"[[ $1 = install ]] || exit 2; case $2 in mldeploy*) ;; *) {install};; esac")
         self.programs.add("az")
 
     def run(self) -> Ran:
@@ -84,8 +87,7 @@ class _Job:
             subprocess.run(("git", "clone", "--quiet", str(self.runner.repo.root), str(into)), check=True)
         elif action == "actions/setup-python":
             venv = self.temp / "python"
-            uv = str(Path(sys.executable).with_name("uv"))
-            subprocess.run((uv, "venv", "--quiet", "--seed", "--python", sys.executable, str(venv)), check=True)
+            subprocess.run((UV, "venv", "--quiet", "--seed", "--python", sys.executable, str(venv)), check=True)
             self.path = f"{self.programs.folder}:{venv / 'bin'}:{os.environ['PATH']}"
 
     def _run(self, step: Workflow) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.ci.repo import Repo, lines
@@ -48,6 +50,7 @@ def test_a_folder_without_anything_is_linted_for_mistakes_and_tested_by_nothing(
         ("setup.cfg", "[mypy-requests.*]\nignore_missing_imports = true\n", "python -m mypy ."),
         ("pyproject.toml", '[tool.mypy]\nfiles = ["app.py"]\n', "python -m mypy"),
         ("requirements-dev.txt", "flake8==7.0.0\n", "python -m flake8"),
+        ("requirements.txt", "flask==3.1.3\nflake8==7.0.0\nmypy==1.19.0\n", PROPOSED),
         ("setup.cfg", "no ini file at all\n", PROPOSED),
     ],
 )
@@ -169,7 +172,12 @@ def test_groups_of_developers_are_installed_along(empty: Repo) -> None:
     empty.put("test_app.py", TEST)
     assert any("--requirement pyproject.toml --group dev" in line for line in run(empty))
     assert lint(empty) == ["python -m mypy ."]
-    assert not any(line.startswith("python -m pip install pytest") for line in run(empty))
+
+
+def test_a_tool_of_a_group_that_the_list_does_not_bring_is_installed(repo: Repo) -> None:
+    repo.put("pyproject.toml", '[dependency-groups]\ndev = ["pytest", "flake8"]\n')
+    repo.put("test_app.py", TEST)
+    assert "python -m pip install flake8 pytest" in run(repo)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +229,25 @@ def test_variables_that_git_leaves_out_are_a_secret_of_the_deployment(repo: Repo
     workflow = repo.workflow()
     assert "mldeploy build --no-check" in lines(workflow)
     assert 'printf "%s\\n" "$ENV_FILE" > .env' in lines(workflow, "deploy")
+
+
+def test_an_app_that_nobody_has_named_keeps_its_name_where_its_folder_has_another(empty: Repo) -> None:
+    assert empty.workflow("gke")["env"] == {"MLDEPLOY_APP_NAME": "insurance"}
+    empty.put("mldeploy.toml", '[app]\nname = "insurance"\n')
+    assert "env" not in empty.workflow("gke")
+
+
+def test_an_index_with_a_password_is_told(repo: Repo) -> None:
+    repo.put("mldeploy.toml", '[app]\nname = "x"\nmodels = []\n[build]\nindex_url = "https://${PATH}@example.com/"\n')
+    assert any("an index with a password" in each for each in repo.survey().remarks)
+    assert os.environ["PATH"] not in repo.text() + str(repo.survey())
+
+
+def test_tools_of_developers_are_installed_where_the_app_needs_nothing(empty: Repo) -> None:
+    empty.put("app.py", "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'']\n")
+    empty.put("mldeploy.toml", '[app]\nname = "x"\nentry = "app:app"\nmodels = []\n')
+    empty.put("requirements-dev.txt", "flake8\n")
+    assert run(empty)[:2] == ["python -m pip install --requirement requirements-dev.txt", "python -m flake8"]
 
 
 def test_the_same_folder_gives_the_same_file(repo: Repo) -> None:
