@@ -19,7 +19,8 @@ from tests.sampled import BASE
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 TEST = "from pathlib import Path\n\n\ndef test_the_model():\n    assert Path('model.txt').read_text()\n"
-KNOWN = {f"vars.{name}": "x" for name in ("AWS_REGION", "GCP_REGION", "AZURE_LOCATION")}
+KNOWN = {f"vars.{name}": "x" for name in ("AWS_REGION", "GCP_REGION", "AZURE_LOCATION", "DOCKERHUB_USERNAME")}
+SECRETS = {"secrets.DOCKERHUB_TOKEN": "y"}
 
 
 class World:
@@ -36,7 +37,7 @@ class World:
 
     def runner(self, name: str) -> Runner:
         home = {key: value for key, value in self.mldeploy.env.items() if key.startswith("XDG_")}
-        return Runner(self.place / name, self.repo, KNOWN, home)
+        return Runner(self.place / name, self.repo, KNOWN | SECRETS, home)
 
 
 @pytest.fixture
@@ -99,8 +100,8 @@ def test_a_push_that_fails_says_why_where_one_looks(world: World) -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("target", [name for name in TARGETS if name not in {"fargate", "kubernetes", "dockerhub"}])
-def test_every_target_with_a_cloud_of_its_own(world: World, target: str) -> None:
+@pytest.mark.parametrize("target", [name for name in TARGETS if name not in {"fargate", "kubernetes"}])
+def test_every_target_that_brings_its_own_registry(world: World, target: str) -> None:
     world.repo.commit()
     deployed = world.runner(target).job(world.repo.workflow(target), "deploy")
     assert deployed.failed == ""
