@@ -166,14 +166,20 @@ def _text(document: Mapping[str, object], name: str) -> str:
 
 def _refused(address: str, path: str, answer: requests.Response) -> RegistryError:
     """The registry's own words, where it has some (OCI distribution spec, "Error codes")."""
-    said = ""
-    if "json" in answer.headers.get("Content-Type", ""):
-        errors = _object(answer, address).get("errors")
-        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-        said = f": {first.get('message') or first.get('code') or ''}".rstrip(": ")
-    what = f"answers {answer.status_code} {answer.reason} to {path}{said}"
+    what = f"answers {answer.status_code} {answer.reason} to {path}"
+    if said := _said(answer):
+        what = f"{what}: {said}"
     todo = "The credentials may not read there." if answer.status_code in (401, 403) else "Try again later."
     return RegistryError(address, what, todo)
+
+
+def _said(answer: requests.Response) -> str:
+    """Empty where there is nothing, as after HEAD."""
+    try:
+        first = answer.json()["errors"][0]
+        return str(first.get("message") or first.get("code") or "")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
 
 
 def _reason(error: RequestException) -> str:

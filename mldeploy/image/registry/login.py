@@ -7,11 +7,11 @@ import re
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
-from urllib3.util import Retry
 
 from mldeploy.image.registry.access import RegistryAccess
+from mldeploy.image.registry.patience import PASSING, Patience
 
-RETRIES = Retry(total=4, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
+RETRIES = Patience(total=4, backoff_factor=0.2, status_forcelist=PASSING, raise_on_status=False)
 SECONDS = (5.0, 30.0)
 """To connect, and between two packets of an answer."""
 

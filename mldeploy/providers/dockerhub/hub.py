@@ -15,14 +15,16 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.secret import Secret
 from mldeploy.core.errors import MldeployError
+from mldeploy.image.registry.patience import PASSING, Patience, asked
 from mldeploy.providers.dockerhub.credentials import WHERE, Credentials
 from mldeploy.providers.dockerhub.errors import AGAIN, TOKEN, CredentialsError, DeniedError, HubError
-from mldeploy.providers.dockerhub.patience import PATIENCE, asked
 
 API, AUTH = "https://hub.docker.com", "https://auth.docker.io"
 SERVICE = "registry.docker.io"
 SECONDS = (5.0, 20.0)
 """To connect, and between two packets of an answer."""
+RETRIES = Patience(total=4, backoff_factor=0.3, status_forcelist=PASSING, allowed_methods=None, raise_on_status=False)
+"""Everything may be repeated: whatever is made has a name of its own, and what is removed twice is gone."""
 
 Document = Mapping[str, object]
 
@@ -68,7 +70,7 @@ class Hub:
         if endpoints.ca_bundle is not None:
             self._session.verify = str(endpoints.ca_bundle)
             self._session.trust_env = False  # REQUESTS_CA_BUNDLE would count before it
-        self._session.mount("https://", HTTPAdapter(max_retries=PATIENCE))
+        self._session.mount("https://", HTTPAdapter(max_retries=RETRIES))
         self._mutex = threading.Lock()
         self._bearer = _Bearer("")
 

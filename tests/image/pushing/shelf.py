@@ -28,7 +28,7 @@ def digest(content: bytes) -> str:
 class Shelf:
     """holds: path below /v2/ → body. wants: `basic`, `bearer`, or nothing. statuses: what is answered first, once each.
 
-    trusts: whether a token that was handed out is good.
+    trusts: whether a token that was handed out is good. token_statuses: what whoever wants one is answered first.
     asked: method, path and kind of credentials of every request; token_queries: what the token was asked for.
     """
 
@@ -37,6 +37,7 @@ class Shelf:
     wants: str = ""
     statuses: list[int] = field(default_factory=list)
     trusts: bool = True
+    token_statuses: list[int] = field(default_factory=list)
     headers: Mapping[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     token_queries: list[dict[str, list[str]]] = field(default_factory=list)
@@ -64,6 +65,8 @@ class Shelf:
         path = urlsplit(target)
         self.asked.append((method, path.path, authorization.partition(" ")[0]))
         if path.path == "/token":
+            if self.token_statuses:
+                return self.token_statuses.pop(0), b"{}"
             self.token_queries.append(parse_qs(path.query))
             return 200, json.dumps({"token": TOKEN}).encode()
         if self.statuses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -88,6 +89,32 @@ def test_what_passes_is_not_noticed(shelf: Shelf, status: int) -> None:
     shelf.statuses = [status, status]
     with Registry(shelf.access()) as registry:
         assert registry.digest("app", "1") == manifest
+
+
+@pytest.mark.parametrize("name", ["Retry-After", "X-Retry-After"])
+def test_a_wait_is_kept_to_if_it_is_short_and_told_if_it_is_long(shelf: Shelf, name: str) -> None:
+    manifest, _ = shelf.put("app", "1", {})
+    moment = 0.0 if name == "Retry-After" else time.time()
+    shelf.statuses, shelf.headers = [429], {name: str(int(moment + 2))}
+    begun = time.monotonic()
+    with Registry(shelf.access()) as registry:
+        assert registry.digest("app", "1") == manifest
+    assert time.monotonic() - begun > 0.9, "a time of day is told in whole seconds"
+    shelf.statuses, shelf.headers = [429], {name: str(int(moment + 3600))}
+    with Registry(shelf.access()) as registry, pytest.raises(RegistryError, match="429"):
+        registry.digest("app", "1")
+    assert time.monotonic() - begun < 30
+
+
+def test_who_gives_out_tokens_is_asked_again_and_may_say_no(shelf: Shelf) -> None:
+    manifest, _ = shelf.put("app", "1", {})
+    shelf.wants, shelf.token_statuses = "bearer", [503, 429]
+    with Registry(shelf.access()) as registry:
+        assert registry.digest("app", "1") == manifest
+    shelf.token_statuses = [401]
+    with Registry(shelf.access()) as registry, pytest.raises(RegistryError, match="401 Unauthorized to app") as caught:
+        registry.image("app", "1", "linux/amd64")
+    assert "who are you?" in caught.value.what
 
 
 @pytest.mark.parametrize("wants", ["basic", "bearer"])

@@ -1,13 +1,14 @@
-"""When what was asked of Docker Hub is asked again, and for how long that is waited.
+"""When a registry, or whoever gives out its tokens, is asked again, and for how long that is waited.
 
-https://docs.docker.com/reference/api/hub/latest/#tag/rate-limiting: the API says with a time of day when it may be
-asked again, in `X-Retry-After`; everybody else says it in `Retry-After`.
+Standard: RFC 9110, "Retry-After". Docker Hub's API says the same with a time of day of its own, in `X-Retry-After`:
+https://docs.docker.com/reference/api/hub/latest/#tag/rate-limiting
 """
 
 from __future__ import annotations
 
 import time
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Self
 
 from urllib3.exceptions import MaxRetryError
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 MOST_SECONDS = 60.0
-"""Who asks for a longer wait is not waited for: the user is told how long it is."""
+"""Who asks for a longer wait is not waited for: the answer is handed out as it is."""
+PASSING = (429, 500, 502, 503, 504)
 
 
 class Patience(Retry):
-    """Tries everything again: whatever is made has a name of its own, and what is removed twice is gone."""
+    """Waits as it is told to, within bounds; urllib3 would wait for hours, and knows one of the two headers."""
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         return asked(response.headers) or None
@@ -40,19 +42,16 @@ class Patience(Retry):
         _stacktrace: TracebackType | None = None,
     ) -> Self:
         if response is not None and _pool is not None and asked(response.headers) > MOST_SECONDS:
-            raise MaxRetryError(_pool, url or "")  # which hands out the answer as it is
+            raise MaxRetryError(_pool, url or "")
         return super().increment(method, url, response, error, _pool, _stacktrace)
-
-
-PATIENCE = Patience(
-    total=4, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
-)
 
 
 def asked(headers: Mapping[str, str]) -> float:
     """How many seconds an answer asks to wait; 0 if it does not."""
     with suppress(ValueError):
-        if text := headers.get("X-Retry-After"):
-            return max(0.0, float(text) - time.time())
-        return max(0.0, float(headers.get("Retry-After") or 0))
+        if moment := headers.get("X-Retry-After"):
+            return max(0.0, float(moment) - time.time())
+        text = headers.get("Retry-After") or "0"
+        seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - time.time()
+        return max(0.0, seconds)
     return 0.0
