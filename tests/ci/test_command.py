@@ -125,12 +125,17 @@ def test_a_repository_that_is_nowhere_yet(repo: Repo, typed: Typed) -> None:
     ("words", "code", "said"),
     [
         (("ci", "github"), 2, "local is this machine"),
-        (("ci", "github", "--target", "fargat"), 2, "did you mean 'fargate'"),
-        (("ci", "gitlab", "--target", "fargate"), 2, "github"),
-        (("ci", "github", "--target", "ecr", "--branch", "a b"), 2, "not the name of a branch"),
         (("ci", "github", "--target", "ecr", "--branch", "x' || true || '"), 2, "not the name of a branch"),
-        (("ci", "github", "--target", "ecr", "--branch", "${{ github.token }}"), 2, "not the name of a branch"),
         (("-C", "/nowhere", "ci", "github", "--target", "ecr"), 4, "there is no such folder"),
+        *(
+            pytest.param(*case, marks=pytest.mark.exhaustive)
+            for case in (
+                (("ci", "github", "--target", "fargat"), 2, "did you mean 'fargate'"),
+                (("ci", "gitlab", "--target", "fargate"), 2, "github"),
+                (("ci", "github", "--target", "ecr", "--branch", "a b"), 2, "not the name of a branch"),
+                (("ci", "github", "--target", "ecr", "--branch", "${{ github.token }}"), 2, "not the name of a branch"),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_is_said(repo: Repo, typed: Typed, words: tuple[str, ...], code: int, said: str) -> None:

@@ -50,8 +50,8 @@ def test_it_is_what_github_takes(text: str) -> None:
     jsonschema.validate(yaml.safe_load(text.replace("\non:", '\n"on":')), schema())
 
 
-def test_the_schema_finds_what_is_wrong(text: str) -> None:
-    wrong = yaml.safe_load(text.replace("\non:", '\n"on":').replace("runs-on:", "runs-at:"))
+def test_the_schema_finds_what_is_wrong(repo: Repo) -> None:
+    wrong = yaml.safe_load(repo.text().replace("\non:", '\n"on":').replace("runs-on:", "runs-at:"))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(wrong, schema())
 
