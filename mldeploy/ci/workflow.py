@@ -25,10 +25,10 @@ OF_VARIABLES = "MLDEPLOY_ENV_FILE"
 class Wanted:
     """All that decides the file. Equal values give the same file.
 
-    folder: the app's path in the repository, "" for its root. python: a feature release, "3.11". requirement: what
-    brings mldeploy and the target's SDK, with its version. env_file: a file of variables, below the app's folder, that
-    the repository does not have; "" if there is none. unnamed: the app has the name of its folder, which a runner calls
-    something else.
+    folder: the app's path in the repository, "" for its root. python: a feature release, "3.11". unnamed: the app has
+    the name of its folder, which a runner calls something else. runner: the label of the machines that the jobs run
+    on. extra: of mldeploy's package, for the target's SDK; "" for none. env_file: a file of variables, below the app's
+    folder, that the repository does not have; "" if there is none.
     """
 
     version: str
@@ -39,14 +39,20 @@ class Wanted:
     folder: str
     environment: str
     python: str
-    requirement: str
     large_files: bool
     installation: Installation
     linters: tuple[Tool, ...]
     tests: Tests
     sign_in: SignIn
+    unnamed: bool
+    runner: str
+    extra: str = ""
     env_file: str = ""
-    unnamed: bool = False
+
+    @property
+    def requirement(self) -> str:
+        """What brings mldeploy and the target's SDK."""
+        return f"mldeploy{self.extra and f'[{self.extra}]'}=={self.version}"
 
     @property
     def deploys(self) -> bool:

@@ -237,6 +237,12 @@ def test_an_app_that_nobody_has_named_keeps_its_name_where_its_folder_has_anothe
     assert "env" not in empty.workflow("gke")
 
 
+def test_an_image_for_arm_is_built_on_such_a_machine(repo: Repo) -> None:
+    assert {job["runs-on"] for job in repo.workflow()["jobs"].values()} == {"ubuntu-24.04"}
+    repo.put("mldeploy.toml", '[app]\nname = "x"\nmodels = []\n[build]\nplatform = "linux/arm64"\n')
+    assert {job["runs-on"] for job in repo.workflow()["jobs"].values()} == {"ubuntu-24.04-arm"}
+
+
 def test_an_index_with_a_password_is_told(repo: Repo) -> None:
     repo.put("mldeploy.toml", '[app]\nname = "x"\nmodels = []\n[build]\nindex_url = "https://${PATH}@example.com/"\n')
     assert any("an index with a password" in each for each in repo.survey().remarks)
