@@ -46,7 +46,7 @@ def programs(tmp_path: Path) -> Programs:
 def done(repo: Repo, target: str, programs: Programs) -> Programs:
     """Everything that remains to be done, in one shell that stops at the first failure."""
     script = "\n".join(line for each in repo.survey(target).once for line in each.commands)
-    env = {**os.environ, "PATH": f"{programs.folder}:{os.environ['PATH']}", "USER": "me"}
+    env = {**os.environ, "PATH": f"{programs.folder}:{os.environ['PATH']}"}
     command = ["bash", "-euo", "pipefail", "-c", script]
     ran = subprocess.run(command, cwd=repo.folder, env=env, input="", capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, ""), script

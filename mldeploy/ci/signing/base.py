@@ -46,9 +46,13 @@ class Place:
         """What is made for the workflow bears this name."""
         return f"mldeploy-ci-{self.app}"
 
-    def variable(self, name: str, value: str) -> str:
-        """The command that sets a variable of the environment. value: as bash reads it between double quotes."""
-        return f'gh variable set {name} --repo {self.repository} --env {self.environment} --body "{value}"'
+    def variable(self, name: str, value: str = "") -> str:
+        """The command that sets a variable of the environment; it asks for the value where none is given.
+
+        value: as bash reads it between double quotes.
+        """
+        body = f' --body "{value}"' if value else ""
+        return f"gh variable set {name} --repo {self.repository} --env {self.environment}{body}"
 
     def secret(self, name: str, source: str = "") -> str:
         """The command that asks for a secret, or reads it from a file, so that it stands in no shell's history."""

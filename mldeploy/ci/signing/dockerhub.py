@@ -13,7 +13,7 @@ def sign_in(place: Place) -> SignIn:
         "alone (Read, Write, Delete), with an end, and renew it"
     )
     once = Once(
-        "say who the workflow is; the token, from the account's settings on Docker Hub, is asked for",
-        (place.variable("DOCKERHUB_USERNAME", place.said("namespace") or "$USER"), place.secret("DOCKERHUB_TOKEN")),
+        "say who the workflow is: a name, and a token from that account's settings on Docker Hub, which are asked for (so a line at a time)",
+        (place.variable("DOCKERHUB_USERNAME"), place.secret("DOCKERHUB_TOKEN")),
     )
     return SignIn((), (once,), ("DOCKERHUB_USERNAME",), ("DOCKERHUB_TOKEN",), env, remarks=(remark,))

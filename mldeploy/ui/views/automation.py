@@ -14,7 +14,7 @@ def written(document: WorkflowDocument, page: Page, *, terse: bool) -> None:
     page.line(f"{document.state} ", (document.file, Style.STRONG))
     page.line("lints: ", "; ".join(document.lint))
     page.line("tests: ", document.test or "nothing")
-    page.line(f"deploys: {document.app} to {document.target}, what is pushed to {document.branch}")
+    page.line(f"brings to {document.target}: what is pushed to the branch {document.branch}")
     for remark in document.remarks:
         page.item((("note: ", Style.WARN),), remark)
     page.line()
