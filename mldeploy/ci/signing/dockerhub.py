@@ -13,7 +13,7 @@ def sign_in(place: Place) -> SignIn:
         "alone (Read, Write, Delete), with an end, and renew it"
     )
     once = Once(
-        "say who the workflow is: a name, and a token from that account's settings on Docker Hub, which are asked for (so a line at a time)",
+        "say who the workflow is, a line at a time: a name, and a token from the settings on Docker Hub, are asked for",
         (place.variable("DOCKERHUB_USERNAME"), place.secret("DOCKERHUB_TOKEN")),
     )
     return SignIn((), (once,), ("DOCKERHUB_USERNAME",), ("DOCKERHUB_TOKEN",), env, remarks=(remark,))

@@ -76,7 +76,7 @@ def _once(place: Place) -> list[Once]:
             ),
         ),
         Once(
-            "say who the workflow is to the registry: a name and a password, which are asked for (so a line at a time)",
+            "say who the workflow is to the registry: a name and a password, each asked for (a line at a time)",
             (place.variable("REGISTRY_USERNAME"), place.secret("REGISTRY_PASSWORD")),
         ),
     ]
