@@ -127,7 +127,16 @@ def test_that_tool_would_find_an_event_in_a_line_that_is_run(repo: Repo, tmp_pat
 def _zizmor(folder: Path) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("zizmor")
     files = sorted(path for path in folder.glob("*.yml") if path.name != "zizmor.yml")
-    command = [str(program), "--offline", "--no-progress", "--pedantic", "--config", str(folder / "zizmor.yml")]
+    command = [
+        str(program),
+        "--offline",
+        "--no-progress",
+        "--color",
+        "never",
+        "--pedantic",
+        "--config",
+        str(folder / "zizmor.yml"),
+    ]
     return subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)
 
 
