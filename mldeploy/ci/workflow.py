@@ -13,7 +13,7 @@ from mldeploy.ci.signing.base import SignIn, secret
 from mldeploy.ci.steps import Step
 from mldeploy.ci.testing import Tests
 
-FILE = ".github/workflows/mldeploy.yml"
+FOLDER = ".github/workflows"
 BESIDE = "source"
 """Where the repository is checked out if nothing may be written beside the app."""
 RESULT = '"$RUNNER_TEMP/mldeploy.json"'
@@ -59,9 +59,14 @@ class Wanted:
         return self.verb == "deploy"
 
     @property
+    def file(self) -> str:
+        """Where GitHub looks for it. A repository that holds more than one app has one for each."""
+        return f"{FOLDER}/mldeploy-{self.app}.yml" if self.folder else f"{FOLDER}/mldeploy.yml"
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """Which changes concern the app, where the repository holds more than that; a filter's own signs escaped."""
-        return (re.sub(r"([\\*?+\[\]!])", r"\\\1", self.folder) + "/**", FILE) if self.folder else ()
+        return (re.sub(r"([\\*?+\[\]!])", r"\\\1", self.folder) + "/**", self.file) if self.folder else ()
 
     @property
     def place(self) -> str:

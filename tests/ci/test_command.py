@@ -97,11 +97,13 @@ def test_an_app_in_a_folder_of_the_repository(tmp_path: Path, typed: Typed) -> N
     repo = app(tmp_path / "mono", "models/insurance [v2]")
     done = typed(repo)(*CI)
     assert done.code == 0, done.err
-    workflow = parsed((repo.root / FILE).read_text())
+    (path,) = (repo.root / FILE).parent.iterdir()
+    assert path.name.startswith("mldeploy-insurance")
+    workflow = parsed(path.read_text())
     assert not (repo.folder / ".github").exists()
     for job in workflow["jobs"].values():
         assert job["defaults"]["run"] == {"shell": "bash", "working-directory": "models/insurance [v2]"}
-    paths = ["models/insurance \\[v2\\]/**", FILE]
+    paths = ["models/insurance \\[v2\\]/**", path.relative_to(repo.root).as_posix()]
     assert (workflow["on"]["push"]["paths"], workflow["on"]["pull_request"]["paths"]) == (paths, paths)
 
 

@@ -244,10 +244,11 @@ def ci(
 ) -> None:
     """Write a workflow that lints, tests, builds and deploys the app: `.github/workflows/mldeploy.yml`.
 
-    It stands at the root of the git repository that the folder is in. A pull request is linted, tested and built; a
-    push to the branch is deployed as well (for a registry: pushed), one after another. The linters and the tests are
-    those that the folder is set up for, and what is installed for them is what `init` finds. On AWS, Google Cloud and
-    Azure the workflow signs in with a token that GitHub issues to that one job: no key of the cloud's is kept anywhere.
+    It stands at the root of the git repository that the folder is in; for an app in a sub-folder it is called
+    `mldeploy-APP.yml`, so that every app can have one. A pull request is linted, tested and built; a push to the branch
+    is deployed as well (for a registry: pushed), one after another. The linters and the tests are those that the folder
+    is set up for, and what is installed for them is what `init` finds. On AWS, Google Cloud and Azure the workflow
+    signs in with a token that GitHub issues to that one job: no key of the cloud's is kept anywhere.
 
     What remains to be done once is printed, line by line as bash takes it: the environment, the trust, the variables.
     The same folder gives the same file; another one that is there is never replaced without `--force`.

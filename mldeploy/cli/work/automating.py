@@ -7,7 +7,6 @@ import re
 from mldeploy.ci.render import render
 from mldeploy.ci.survey import Asked, Survey, survey
 from mldeploy.ci.targets import TARGETS
-from mldeploy.ci.workflow import FILE
 from mldeploy.ci.writing import State, put
 from mldeploy.cli.errors import UsageError
 from mldeploy.cli.options import DEFAULT_TARGET, System
@@ -25,7 +24,7 @@ def ci(run: Run, system: System, target: str, branch: str, *, force: bool, alone
     _refuse(run, target, branch)
     found = survey(run.folder, Asked(target, branch, registry.EXTRAS.get(target, "")))
     text = render(found.wanted)
-    state = State.PRINTED if alone else put(found.repository.root, FILE, text, force=force)
+    state = State.PRINTED if alone else put(found.repository.root, found.wanted.file, text, force=force)
     document = _described(found, system, state, text, branch)
     terse = run.output.manner.quiet
     if alone and not run.output.manner.json:
@@ -58,7 +57,7 @@ def _described(found: Survey, system: System, state: State, text: str, branch: s
         wanted.app,
         wanted.target,
         system.value,
-        str(found.repository.root / FILE),
+        str(found.repository.root / wanted.file),
         state.value,
         text,
         found.repository.name,
