@@ -13,7 +13,7 @@ from tests.rehearsal.available import require_registry
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(280)]
 ON = ("--target", "kubernetes", "--rehearse")
 APP = """
-import http.server, json, os
+import http.server, json, os, signal
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self, what):
@@ -30,6 +30,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.answer({"prediction": 42, "key": os.environ["KEY"]})
 
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nobody else ends a container's first process
 print("serving on port", os.environ["PORT"], flush=True)
 http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
 """
