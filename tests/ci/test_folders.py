@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from mldeploy.config.errors import ConfigError
 from tests.ci.repo import Repo, lines
 
 TEST = "def test_it():\n    assert True\n"
@@ -258,3 +259,22 @@ def test_tools_of_developers_are_installed_where_the_app_needs_nothing(empty: Re
 
 def test_the_same_folder_gives_the_same_file(repo: Repo) -> None:
     assert repo.text() == repo.text()
+
+
+def test_a_file_of_variables_may_be_called_anything(repo: Repo) -> None:
+    repo.put("mldeploy.toml", '[app]\nname = "x"\nmodels = []\nenv_file = "my app;.env"\n')
+    repo.put("my app;.env", "KEY=value\n")
+    (repo.root / ".gitignore").write_text("*.env\n")
+    assert any(line.endswith(" < 'my app;.env'") for each in repo.survey().once for line in each.commands)
+
+
+@pytest.mark.parametrize(
+    ("target", "key"),
+    [("gke", "project"), ("fargate", "region"), ("webapp", "subscription"), ("kubernetes", "context")],
+)
+@pytest.mark.parametrize("value", ["$(touch x)", "a; b", "a b", "${{ secrets.OTHER }}"])
+def test_what_would_be_more_than_a_word_in_a_shell_is_refused(repo: Repo, target: str, key: str, value: str) -> None:
+    registry = 'registry = "ghcr.io/team"\n' if target == "kubernetes" else ""
+    repo.put("mldeploy.toml", f'[app]\nname = "x"\nmodels = []\n[target.{target}]\n{registry}{key} = "{value}"\n')
+    with pytest.raises(ConfigError, match=rf"target\.{target}\.{key}: holds what a shell"):
+        repo.survey(target)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mldeploy.ci.steps import Pairs, Step
+from mldeploy.config.errors import ConfigError
 
 ISSUER = "https://token.actions.githubusercontent.com"
 """Who signs the tokens of GitHub's jobs: https://docs.github.com/en/actions/reference/security/oidc"""
 
 UNKNOWN_REPOSITORY = "OWNER/NAME"
 """Stands for a repository that git does not name."""
+
+_WORD = re.compile(r"[A-Za-z0-9._:/@+-]*")
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,16 @@ class Place:
     table: Mapping[str, object]
 
     def said(self, key: str) -> str:
-        """The text that a key of the target's table holds, "" if there is none."""
+        """The text that a key of the target's table holds, "" if there is none.
+
+        Somebody will paste it into a shell. Raises ConfigError if it is more than a word there.
+        """
         value = self.table.get(key, "")
-        return value if isinstance(value, str) else ""
+        text = value if isinstance(value, str) else ""
+        if not _WORD.fullmatch(text):
+            what = "holds what a shell or GitHub would not read as a plain word"
+            raise ConfigError(f"target.{self.target}.{key}", what, "Letters, digits and . _ - + : / @ alone.")
+        return text
 
     @property
     def subject(self) -> str:
@@ -56,7 +68,8 @@ class Place:
 
     def secret(self, name: str, source: str = "") -> str:
         """The command that asks for a secret, or reads it from a file, so that it stands in no shell's history."""
-        return f"gh secret set {name} --repo {self.repository} --env {self.environment}{source and f' < {source}'}"
+        read = f" < {shlex.quote(source)}" if source else ""
+        return f"gh secret set {name} --repo {self.repository} --env {self.environment}{read}"
 
 
 @dataclass(frozen=True)

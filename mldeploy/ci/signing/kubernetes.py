@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from mldeploy.ci.signing.base import Once, Place, SignIn, secret, var
 from mldeploy.ci.steps import Step
 from mldeploy.config.errors import ConfigError
@@ -52,7 +50,7 @@ def _registry(host: str) -> Step:
 
 def _once(place: Place) -> list[Once]:
     space, account = place.said("namespace") or place.app, place.role
-    chosen = f" --context={shlex.quote(place.said('context'))}" if place.said("context") else ""
+    chosen = f" --context={place.said('context')}" if place.said("context") else ""
     kubectl = f"kubectl{chosen}"
     whose = f"--serviceaccount={space}:{account}"
     token = f"{kubectl} --namespace={space} create token {account} --duration={DAYS * 24}h"
