@@ -12,6 +12,8 @@ from mldeploy.project.detect.model_names import SUFFIXES
 from mldeploy.project.detect.source import Module
 from mldeploy.project.detect.tree import Tree
 
+_PATTERN = frozenset("{}%*")
+"""Stand for something else in a name."""
 _TODO = "Train the model so that the file is there, or correct the name."
 
 
@@ -31,9 +33,23 @@ def of_module(tree: Tree, module: Module) -> Iterator[Remark]:
 
 def _texts(call: ast.Call, module: Module) -> Iterator[str]:
     """The strings that are handed over in a call, also in one inside of it, and through the module's constants."""
-    for argument in (*call.args, *(each.value for each in call.keywords)):
-        for node in ast.walk(argument):
-            known = module.constants.get(node.id) if isinstance(node, ast.Name) else node
-            for part in ast.walk(known) if known else ():
-                if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                    yield part.value
+    given = [*call.args, *(each.value for each in call.keywords)]
+    names = [node.id for argument in given for node in ast.walk(argument) if isinstance(node, ast.Name)]
+    known = [module.constants[name] for name in names if name in module.constants]
+    nodes = [node for each in (*given, *known) for node in ast.walk(each)]
+    parts = {id(part) for node in nodes for part in _parts(node)}
+    for node in nodes:
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and (id(node) not in parts or "/" in text) and not _PATTERN.intersection(text):
+            yield text
+
+
+def _parts(node: ast.AST) -> tuple[ast.expr, ...]:
+    """What a text is put together from, of which no piece says the whole name."""
+    match node:
+        case ast.JoinedStr(values=values):
+            return tuple(values)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Mod(), right=right):
+            return (left, right)
+        case _:
+            return ()

@@ -91,9 +91,7 @@ def is_served(entry: Entry) -> bool:
     return is_entry(str(entry))
 
 
-def health_of(
-    entry: Found[Entry] | None, found: tuple[Route, ...], modules: Iterable[Module] = ()
-) -> Found[str] | None:
+def health_of(entry: Found[Entry] | None, found: tuple[Route, ...], modules: Iterable[Module]) -> Found[str] | None:
     """The path that tells whether the app can serve: a route of its own, or a page that its framework has.
 
     modules: those that the app consists of.
