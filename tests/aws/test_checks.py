@@ -11,7 +11,7 @@ from mldeploy.providers.aws.checks import look
 from mldeploy.providers.aws.settings import EcrSettings
 from mldeploy.providers.checks import Diagnosable, Finding, Level
 from mldeploy.rehearsal.aws import Fault, Kind, Rehearsal
-from tests.aws.shop import PROVIDER
+from tests.aws.shop import Shop
 from tests.aws.stage import session
 from tests.cli.command import Command
 
@@ -27,7 +27,7 @@ def _look(rehearsal: Rehearsal) -> Iterator[Finding]:
 
 
 def test_it_is_asked_by_the_doctor() -> None:
-    assert isinstance(PROVIDER, Diagnosable)
+    assert isinstance(Shop.provider, Diagnosable)
 
 
 def test_the_account_and_the_registry_are_named(rehearsal: Rehearsal) -> None:

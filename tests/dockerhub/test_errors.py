@@ -44,7 +44,7 @@ def test_what_a_token_may_not_see_is_not_absent(shop: HubShop, scope: str) -> No
     """Docker Hub says 404 in either case."""
     shop.credentials = USER, shop.rehearsal.give_token(scope)
     with pytest.raises(DeniedError) as caught:
-        shop.plan()
+        shop.changes()
     assert "is not there, or must not be seen" in caught.value.what
     assert "Write" in caught.value.todo
 
@@ -111,7 +111,7 @@ def test_who_asks_too_often_waits_as_long_as_he_is_told(shop: HubShop) -> None:
     shop.rehearsal.ask_to_wait(2.0)
     shop.rehearsal.faults.order(Fault(Kind.THROTTLE, "GetRepository"))
     begun = time.monotonic()
-    assert shop.plan()
+    assert shop.changes()
     assert time.monotonic() - begun > 0.9, "the time of day is told in whole seconds"
 
 
@@ -120,7 +120,7 @@ def test_a_long_wait_is_not_waited_for_but_told(shop: HubShop) -> None:
     shop.rehearsal.faults.order(Fault(Kind.THROTTLE, "GetRepository", times=0))
     begun = time.monotonic()
     with pytest.raises(HubError, match=r"asked too often \(GetRepository\), and wants to be left alone for \d+ s"):
-        shop.plan()
+        shop.changes()
     assert time.monotonic() - begun < 20
 
 

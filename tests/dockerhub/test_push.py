@@ -37,7 +37,7 @@ def test_the_image_is_there_by_the_digest_that_is_said(shop: HubShop) -> None:
 
 
 def test_the_repository_is_private_and_says_whose_it_is(shop: HubShop) -> None:
-    assert shop.plan()["dockerhub-repository"].title == "Create the private Docker Hub repository"
+    assert shop.changes()["dockerhub-repository"].title == "Create the private Docker Hub repository"
     shop.push()
     found = shop.others.repository(shop.name)
     assert found is not None
@@ -55,10 +55,10 @@ def test_an_unchanged_image_is_not_pushed_and_nothing_is_written(shop: HubShop) 
 
 def test_who_may_see_it_is_said_and_mended(shop: HubShop) -> None:
     shop.set(private=False)
-    assert "public" in shop.plan()["dockerhub-repository"].title
+    assert "public" in shop.changes()["dockerhub-repository"].title
     shop.push()
     shop.set()
-    assert shop.plan()["dockerhub-repository"].reasons == ("public → private",)
+    assert shop.changes()["dockerhub-repository"].reasons == ("public → private",)
     shop.push()
     found = shop.others.repository(shop.name)
     assert found is not None
@@ -80,7 +80,7 @@ def test_a_repository_that_nobody_has_marked_is_used_as_it_is_and_stays(changing
 
 def test_an_image_that_is_to_be_private_does_not_go_where_everybody_sees_it(shop: HubShop) -> None:
     shop.others.make(shop.name)
-    assert shop.plan()["dockerhub-repository"].intent is Intent.REFUSE
+    assert shop.changes()["dockerhub-repository"].intent is Intent.REFUSE
     error = refused(shop)
     assert isinstance(error.failures[0][1], RefusedError)
     assert "public → private" in error.what
