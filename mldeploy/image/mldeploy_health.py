@@ -7,11 +7,11 @@ that a configuration of the user's own for gunicorn still holds. Standards: PEP 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from gunicorn.util import import_app  # type: ignore[import-untyped]  # it is the container's, not ours
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from typing import Any

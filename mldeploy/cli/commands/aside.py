@@ -20,7 +20,9 @@ def rehearse(
     cloud: Annotated[
         str | None,
         typer.Argument(
-            metavar="[CLOUD]", help="Which: `aws`, `azure`, `gcp`, `kubernetes`; all if none.", show_default=False
+            metavar="[CLOUD]",
+            help="Which: `aws`, `azure`, `dockerhub`, `gcp`, `kubernetes`; all if none.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
