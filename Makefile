@@ -2,13 +2,14 @@
 .DEFAULT_GOAL := help
 # Hundreds of programs are started here, and each would be compiled anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup python engine base-image registry wrk browser demo test test-all test-live lint format bench lock clean
+.PHONY: help setup python engine base-image registry wrk browser shells demo test test-fast test-all test-live \
+	lint format bench lock clean
 
 PYTHON := .venv/bin/python
 BIN := .venv/bin
 # A test waits for containers, registries and processes of its own half of its time: two workers a core keep it busy.
 WORKERS ?= $(shell python3 -c 'import os; print(2 * (os.cpu_count() or 1))')
-PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
+PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --durations=20
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ wrk: python
 browser: python
 	@$(PYTHON) -m scripts.browser
 
+shells: python
+	@$(PYTHON) -m scripts.shells
+
 demo: setup example_app/model.joblib ## train the example, deploy it on this machine, ask it, print its URL
 	@$(PYTHON) -m scripts.demo
 
@@ -40,10 +44,13 @@ MODEL_SOURCES := train.py generate.py model.py schema.py requirements.txt
 example_app/model.joblib: $(addprefix example_app/,$(MODEL_SOURCES)) | python
 	cd example_app && ../$(PYTHON) train.py
 
-test: setup registry browser ## run the tests (under 15 minutes)
+test-fast: python ## run the tests that need no Docker engine: while you work
+	$(PYTEST) -m "not exhaustive and not engine"
+
+test: setup registry browser shells ## run the tests (under 15 minutes)
 	$(PYTEST) -m "not exhaustive"
 
-test-all: setup registry browser ## run every test, the long ones too
+test-all: setup registry browser shells ## run every test, the long ones too
 	$(PYTEST)
 
 test-live: setup ## hold the target kubernetes against a real cluster: CONTEXT=name REGISTRY=host/path
@@ -54,11 +61,13 @@ lint: python ## check style, types, layers, the generated documents and the pins
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	cd example_app && MYPYPATH=tests ../$(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache/example_app .
+	cd examples/provider && MYPYPATH=../.. ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/examples .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/shellcheck scripts/*.sh .ci/run
 	$(PYTHON) -m mldeploy.config.reference --check docs/configuration.md
 	$(PYTHON) -m mldeploy.cli.manual --check docs
 	$(PYTHON) -m scripts.hygiene
+	$(PYTHON) -m scripts.vocabulary
 	$(PYTHON) -m scripts.lock --check
 
 format: python ## bring all Python into its form

@@ -31,8 +31,8 @@ class Served:
 
     def cpu(self) -> float:
         """Milliseconds of processor time that it has used so far."""
-        told = self.client.stats(self.container, stream=False, one_shot=True)
-        return float(told["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e6
+        messages = self.client.stats(self.container, stream=False, one_shot=True)
+        return float(messages["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e6
 
     def pss(self) -> float:
         """MiB that its processes take, what they share divided among them (proportional set size)."""
@@ -65,8 +65,8 @@ def predictions(url: str, question: Question, patience: float) -> list[float]:
     headers = {"Content-Type": "application/json"}
     answer = requests.post(f"{url}{question.path}", data=question.body, headers=headers, timeout=patience)
     answer.raise_for_status()
-    found: list[float] = answer.json()["predictions"]
-    return found
+    result: list[float] = answer.json()["predictions"]
+    return result
 
 
 def _answers(url: str, first: Question) -> bool:

@@ -12,5 +12,5 @@ def require(*programs: str) -> None:
     """SystemExit that names each program that is missing, and the package to install; before minutes are spent."""
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        told = ", ".join(f"{program} (Debian's package: {PACKAGES[program]})" for program in missing)
-        sys.exit(f"This needs programs that are not installed: {told}.")
+        messages = ", ".join(f"{program} (Debian's package: {PACKAGES[program]})" for program in missing)
+        sys.exit(f"This needs programs that are not installed: {messages}.")

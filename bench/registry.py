@@ -60,6 +60,6 @@ def registry(client: APIClient, scratch: Path) -> Iterator[Registry]:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     program = RegistryProgram(scratch / "registry", address)
     try:
-        yield Registry(client, program.url)
+        yield Registry(client, program.upstream.url)
     finally:
         program.close()

@@ -72,13 +72,13 @@ class Target:
         """A line of the targets' table."""
         sign = "≥" if self.at_least else "≤"
         limit = f"{sign} {self.limit:,.0f}" if self.whole else f"{sign} {self.limit:g}"
-        wanted = f"{limit} {self.unit}".rstrip()
+        expected = f"{limit} {self.unit}".rstrip()
         if self.reached is None:
-            return self.what, wanted, "not measured", NONE
+            return self.what, expected, "not measured", NONE
         median = self.reached.median
         met = median >= self.limit if self.at_least else median <= self.limit
-        told = f"{median:,.0f}" if self.whole else spread(self.reached)
-        return self.what, wanted, told, "met" if met else "**missed**"
+        messages = f"{median:,.0f}" if self.whole else spread(self.reached)
+        return self.what, expected, messages, "met" if met else "**missed**"
 
 
 def page(parts: Mapping[str, Measured | None], versions: Mapping[str, str]) -> str:

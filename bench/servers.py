@@ -1,13 +1,18 @@
-"""Which WSGI server the image uses: `python -m bench.servers [ROUNDS]` prints the table of docs/decisions/0009.
+"""Which WSGI server the image uses: `python -m bench.servers [ROUNDS] [--earlier REVISION]` prints a table.
 
+The table is in docs/decisions.
 Every candidate serves the stock app from the same image, one after the other, so many rounds (3), medians; under ten
 minutes on two quiet cores. Needs `wrk` (`apt-get install wrk`).
 """
 
 from __future__ import annotations
 
+import argparse
+import resource
+import shlex
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -34,23 +39,27 @@ from mldeploy.image.engine import Engine
 NAME = "mldeploy-bench/servers"
 SECONDS = 3
 SLOW = 0.5
-IDLE = 64
 
-OURS = tuple(Path(mldeploy.image.__file__).with_name(name) for name in ("gunicorn_conf.py", "mldeploy_wsgi.py"))
+IMAGE = Path(mldeploy.image.__file__).parent
+OURS = (*IMAGE.glob("mldeploy_*.py"), IMAGE / "gunicorn_conf.py")
 GUNICORN = "gunicorn --config=gunicorn_conf.py slow:app"
+BRIDGED = "gunicorn --config=gunicorn_conf.py bridged:app --worker-class=uvicorn_worker.UvicornWorker"
 GRANIAN = "granian --interface=wsgi --host=0.0.0.0 --port=5000 slow:app"
 CANDIDATES = {
-    "gunicorn sync 2": "gunicorn --preload --workers=2 slow:app",
     "gunicorn gthread 2x4": f"{GUNICORN} --worker-class=gthread --workers=2 --threads=4",
     "gunicorn, ours 1x4": f"{GUNICORN} --workers=1 --threads=4",
-    "gunicorn, ours 2x2": f"{GUNICORN} --workers=2 --threads=2",
     "gunicorn, ours 2x4": f"{GUNICORN} --workers=2 --threads=4",
     "gunicorn, ours 2x16": f"{GUNICORN} --workers=2 --threads=16",
-    "granian 1x4": f"{GRANIAN} --workers=1 --blocking-threads=4",
-    "granian 2x1": f"{GRANIAN} --workers=2 --blocking-threads=1",
+    "uvicorn, a2wsgi 2x4": f"{BRIDGED} --workers=2",
     "granian 2x4": f"{GRANIAN} --workers=2 --blocking-threads=4",
     "waitress 1x4": "waitress-serve --listen=0.0.0.0:5000 --threads=4 slow:app",
+    "cheroot 1x4": "cheroot --bind 0.0.0.0:5000 --threads 4 slow:app",
 }
+EARLIER = "gunicorn, earlier 2x4"
+"""Our server as it was at another revision."""
+EARLIER_COMMAND = (
+    "env PYTHONPATH=/earlier:/app gunicorn --config=/earlier/gunicorn_conf.py slow:app --workers=2 --threads=4"
+)
 
 RECIPE = """\
 FROM {base}
@@ -58,12 +67,18 @@ COPY requirements.txt /
 RUN python3 -m pip install --quiet --target=/uv uv \\
  && /uv/bin/uv venv --quiet /venv \\
  && VIRTUAL_ENV=/venv /uv/bin/uv pip install --quiet --compile-bytecode --requirements=/requirements.txt \\
-    dumb-init granian gunicorn waitress
+    dumb-init granian gunicorn waitress cheroot a2wsgi uvicorn uvicorn-worker httptools
 ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1 \\
     PORT=5000 THREADS=1 HEALTH=/health PYTHONPATH=/app
 WORKDIR /app
-COPY app.py slow.py model.joblib gunicorn_conf.py mldeploy_wsgi.py ./
-ENTRYPOINT ["dumb-init", "--single-child", "--"]
+COPY app.py slow.py bridged.py model.joblib {ours} ./
+{earlier}ENTRYPOINT ["dumb-init", "--single-child", "--"]
+"""
+BRIDGE = """\
+from a2wsgi import WSGIMiddleware
+from slow import app as wsgi
+
+app = WSGIMiddleware(wsgi, workers=4)
 """
 SLOW_APP = f"""\
 import time
@@ -84,38 +99,63 @@ class Column:
     meaning: str
 
 
+@dataclass(frozen=True)
+class Attack:
+    """Clients that hold their connections while others want a response. drop: what each sends every two seconds."""
+
+    heading: str
+    clients: int
+    sent: bytes
+    drop: bytes
+
+    @property
+    def rate(self) -> Column:
+        return Column(f"{self.heading}/s", f"others' requests a second beside {self.heading} connections")
+
+    @property
+    def worst(self) -> Column:
+        return Column(f"{self.heading} ms", "the longest that one of them has taken; 10,000: no response")
+
+
 RATE = Column("1 row/s", "requests of one row a second, on 16 connections that stay open")
 P99 = Column("p99 ms", "within which 99 of 100 of them were answered")
 CPU = Column("CPU ms", "the container's processor time for one of them")
 CLOSING = Column("closing/s", "the same where every request is a connection of its own")
 MANY = Column("1,000 rows/s", "requests of 1,000 rows a second")
-PAST_IDLE = Column("past idle ms", f"a fresh request's time beside {IDLE} kept-alive connections that are silent")
-PAST_SLOW = Column("past slow ms", f"the same beside {IDLE} that have sent half a request line; 10,000: no answer")
+DRIPPING = Attack("4 dripping", 4, b"GET /health HTTP/1.1\r\nHost: localhost\r\n", b"X-Header: 1\r\n")
+HALF = Attack("500 half", 500, b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{", b"")
+CROWD = Attack("2,000 idle", 2000, b"", b"")
+ATTACKS = (DRIPPING, HALF, CROWD)
 STOP = Column("stop ms", "from SIGTERM to the end, with 16 requests of 500 ms running or waiting")
 LOST = Column("lost", "how many of those 16 got no answer")
 START = Column("start ms", "from the container's start to the first prediction")
 PSS = Column("PSS MiB", "idle")
-COLUMNS = (RATE, P99, CPU, CLOSING, MANY, PAST_IDLE, PAST_SLOW, STOP, LOST, START, PSS)
+COLUMNS = (RATE, P99, CPU, CLOSING, MANY, *(c for a in ATTACKS for c in (a.rate, a.worst)), STOP, LOST, START, PSS)
 
 
-def main(rounds: int) -> None:
+def main(rounds: int, earlier: str, only: list[str]) -> None:
     """Print the table, what its columns mean, and when and where it was measured."""
     require("wrk")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    commands = {**CANDIDATES, **({EARLIER: EARLIER_COMMAND} if earlier else {})}
+    candidates = {name: command for name, command in commands.items() if not only or name in only}
     client = Engine.connect().client
     begun = time.monotonic()
     figures = Figures()
     with tempfile.TemporaryDirectory() as scratch, fresh(client, Base.chosen(STOCK)) as base:
-        _build(client, base, trained(Path(scratch)))
+        _build(client, base, trained(Path(scratch)), earlier)
         try:
             for number in range(rounds):
-                for name, command in CANDIDATES.items():
+                for name, command in candidates.items():
                     sys.stderr.write(f"round {number + 1} of {rounds}: {name}\n")
                     _measure(client, name, command, figures)
         finally:
             remove(client, NAME)
     when = measured(client, time.monotonic() - begun, figures)
-    rows = [(name, *(_cell(figures, column, name) for column in COLUMNS)) for name in CANDIDATES]
-    print(f"`python -m bench.servers {rounds}` on {when.day}, {when.minutes:g} minutes ({when.machine}), medians:\n")
+    rows = [(name, *(_cell(figures, column, name) for column in COLUMNS)) for name in candidates]
+    command = f"python -m bench.servers {shlex.join(sys.argv[1:])}"
+    print(f"`{command}` on {when.day}, {when.minutes:g} minutes ({when.machine}), medians:\n")
     print(markdown(("server, workers x threads", *(column.heading for column in COLUMNS)), rows))
     print("\n".join(f"- {column.heading}: {column.meaning}" for column in COLUMNS))
 
@@ -128,15 +168,30 @@ def _cell(figures: Figures, column: Column, name: str) -> str:
     return f"{median:.3g}" if median < 100 else f"{median:,.0f}"
 
 
-def _build(client: APIClient, base: str, model: Path) -> None:
+def _build(client: APIClient, base: str, model: Path, earlier: str) -> None:
+    before = _revision(earlier) if earlier else {}
+    copy = f"COPY {' '.join(before)} /earlier/\n" if before else ""
     files = {
-        "Dockerfile": RECIPE.format(base=base).encode(),
+        "Dockerfile": RECIPE.format(base=base, ours=" ".join(each.name for each in OURS), earlier=copy).encode(),
         "slow.py": SLOW_APP.encode(),
+        "bridged.py": BRIDGE.encode(),
         "model.joblib": model.read_bytes(),
         **{each.name: each.read_bytes() for each in OURS},
+        **before,
         **{name: (STOCK / name).read_bytes() for name in ("app.py", "requirements.txt")},
     }
     image(client, NAME, files)
+
+
+def _revision(revision: str) -> dict[str, bytes]:
+    """The server's files in another revision of this repository."""
+    git = ["git", "-C", str(IMAGE)]
+    names = subprocess.run([*git, "ls-tree", "--name-only", revision, "./"], check=True, capture_output=True, text=True)
+    ours = [each for each in names.stdout.split() if Path(each).name.startswith(("mldeploy_", "gunicorn_conf"))]
+    show = (
+        (each, subprocess.run([*git, "show", f"{revision}:./{each}"], check=True, capture_output=True)) for each in ours
+    )
+    return {f"earlier/{Path(each).name}": shown.stdout for each, shown in show}
 
 
 def _measure(client: APIClient, name: str, command: str, figures: Figures) -> None:
@@ -152,53 +207,68 @@ def _measure(client: APIClient, name: str, command: str, figures: Figures) -> No
         add(START, running.started * 1000)
         add(PSS, running.pss())
         before = running.cpu()
-        asked = load(running.url, one, SECONDS)
-        add(CPU, (running.cpu() - before) / asked.requests)
-        add(RATE, asked.rate)
-        add(P99, asked.p99)
+        requests = load(running.url, one, SECONDS)
+        add(CPU, (running.cpu() - before) / requests.requests)
+        add(RATE, requests.rate)
+        add(P99, requests.p99)
         add(MANY, load(running.url, many, SECONDS).rate)
         add(CLOSING, load(running.url, one, SECONDS, closing=True).rate)
-        with _idle(running.url):
-            add(PAST_IDLE, _fresh_request(running.url))
-        with _half_sent(running.url):
-            add(PAST_SLOW, _fresh_request(running.url))
+        for attack in ATTACKS:
+            with _under_attack(running.url, attack):
+                rate, worst = _others(running.url)
+            add(attack.rate, rate)
+            add(attack.worst, worst)
         stop, lost = _stop_under_load(running)
     add(STOP, stop)
     add(LOST, lost)
 
 
 @contextmanager
-def _idle(url: str) -> Iterator[None]:
-    with ExitStack() as stack:
-        for _ in range(IDLE):
-            connection = stack.enter_context(_connection(url))
-            connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            with suppress(TimeoutError):  # a worker that listens to another silent client: the next request will tell
-                connection.recv(65536)
-        yield
-
-
-@contextmanager
-def _half_sent(url: str) -> Iterator[None]:
-    with ExitStack() as stack:
-        for _ in range(IDLE):
-            stack.enter_context(_connection(url)).sendall(b"GET /hea")
-        yield
-
-
-def _connection(url: str) -> socket.socket:
+def _under_attack(url: str, attack: Attack) -> Iterator[None]:
+    """Every client has sent what it sends at first, or could not."""
     host, port = url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), 0.1)
+    ended = threading.Event()
+    with ExitStack() as stack:
+        opened = []
+        for _ in range(attack.clients):
+            with suppress(OSError):
+                opened.append(stack.enter_context(socket.create_connection((host, int(port)), 1)))
+                opened[-1].sendall(attack.sent)
+
+        def drip() -> None:
+            while not ended.wait(2):
+                for each in opened:
+                    with suppress(OSError):
+                        each.sendall(attack.drop)
+
+        dripper = threading.Thread(target=drip)
+        dripper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            dripper.join()
 
 
-def _fresh_request(url: str) -> float:
-    """Milliseconds; ten seconds where it got no answer."""
+def _others(url: str) -> tuple[float, float]:
+    """Requests a second of four clients, each on a new connection, and the longest one's milliseconds."""
+    taken: list[float] = []
+    answered: list[bool] = []
     begun = time.monotonic()
-    try:
-        requests.get(f"{url}/health", timeout=10)
-    except requests.RequestException:
-        return 10_000
-    return (time.monotonic() - begun) * 1000
+
+    def call() -> None:
+        while time.monotonic() < begun + SECONDS:
+            since = time.monotonic()
+            with suppress(requests.RequestException):
+                answered.append(requests.get(f"{url}/health", timeout=10).ok)
+            taken.append(time.monotonic() - since)
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    return sum(answered) / (time.monotonic() - begun), max(taken) * 1000
 
 
 def _stop_under_load(running: Served) -> tuple[float, int]:
@@ -225,4 +295,9 @@ def _stop_under_load(running: Served) -> tuple[float, int]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 3)
+    parser = argparse.ArgumentParser(prog="python -m bench.servers")
+    parser.add_argument("rounds", nargs="?", type=int, default=3)
+    parser.add_argument("--earlier", default="", metavar="REVISION", help="measure our server of that revision, too")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a candidate; can be repeated")
+    given = parser.parse_args()
+    main(given.rounds, given.earlier, given.only)

@@ -95,21 +95,21 @@ def _serve(client: APIClient, contestant: Contestant, image: str, figures: Figur
             (many, MANY_ROWS, MANY_ROWS_P99, MANY_ROWS_CPU),
         ):
             before = running.cpu()
-            asked = load(running.url, question, SECONDS)
-            if not asked.requests:
+            requests = load(running.url, question, SECONDS)
+            if not requests.requests:
                 raise RuntimeError(f"{contestant.name} answered nothing within {SECONDS} s")
-            bad += asked.bad
-            figures.add(rate, contestant.name, asked.rate)
-            figures.add(p99, contestant.name, asked.p99)
-            figures.add(cpu, contestant.name, (running.cpu() - before) / asked.requests)
+            bad += requests.bad
+            figures.add(rate, contestant.name, requests.rate)
+            figures.add(p99, contestant.name, requests.p99)
+            figures.add(cpu, contestant.name, (running.cpu() - before) / requests.requests)
         figures.add(BAD, contestant.name, bad)
 
 
 def _compare(figures: Figures, names: Sequence[str]) -> None:
     """RuntimeError unless all predict the same: then it would be no comparison."""
-    found = {name: values.median for name in names if (values := figures.spread(PREDICTION, name))}
-    if not all(math.isclose(value, found[names[0]]) for value in found.values()):
-        raise RuntimeError(f"the contestants do not predict the same: {found}")
+    result = {name: values.median for name in names if (values := figures.spread(PREDICTION, name))}
+    if not all(math.isclose(value, result[names[0]]) for value in result.values()):
+        raise RuntimeError(f"the contestants do not predict the same: {result}")
 
 
 def _idle_pss(running: Served) -> float:

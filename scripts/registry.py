@@ -1,7 +1,7 @@
 """See to it that there is a registry to rehearse with: root on Debian and Ubuntu gets the distribution's."""
 
-from mldeploy.rehearsal.errors import RehearsalError
-from mldeploy.rehearsal.registry.program import program
+from mldeploy.rehearsal.record import RehearsalError
+from mldeploy.rehearsal.registry.program import find_program
 from scripts.machine import Machine, apt_install, machine_lock, run, say
 
 PACKAGE = "docker-registry"
@@ -29,7 +29,7 @@ def main() -> None:
 def missing() -> RehearsalError | None:
     """What to do where there is none; None where there is one."""
     try:
-        program()
+        find_program()
     except RehearsalError as error:
         return error
     return None

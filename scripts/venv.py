@@ -3,8 +3,11 @@
 import fcntl
 import hashlib
 import importlib.util
+import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from scripts.machine import Machine, apt_install, machine_lock, say
@@ -13,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "requirements" / "dev.txt"
+PIP = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
 
 
 def main() -> None:
@@ -22,7 +26,9 @@ def main() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not sound():
             create()
-        install("the pinned packages", REQUIREMENTS, ["--require-hashes", "-r", str(REQUIREMENTS)])
+        install(
+            "the pinned packages", REQUIREMENTS, ["--require-hashes", "-r", str(REQUIREMENTS)], quick=install_with_uv
+        )
         install("mldeploy", ROOT / "pyproject.toml", ["--no-build-isolation", "--no-deps", "-e", str(ROOT)])
 
 
@@ -48,15 +54,31 @@ def create() -> None:
         sys.exit(f"{VENV} could not be made; the reason stands above.")
 
 
-def install(what: str, source: Path, arguments: list[str]) -> None:
-    """Have pip install what `source` says, unless a stamp says that this was done; the stamp is written last."""
+def install_with_uv() -> bool:
+    """Have the pinned uv install the pinned packages, which takes a fifth of pip's time; False if it cannot."""
+    pinned = re.search(r"^uv==(?:.*\\\n)*.*$", REQUIREMENTS.read_text(), re.MULTILINE)
+    if pinned is None:
+        return False
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as alone:
+        alone.write(f"{pinned[0]}\n")
+        alone.flush()
+        if subprocess.run([*PIP, "--require-hashes", "-r", alone.name], check=False).returncode:
+            return False
+    uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON), "--require-hashes"]
+    return subprocess.run([*uv, "-r", str(REQUIREMENTS)], check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def install(what: str, source: Path, arguments: list[str], quick: Callable[[], bool] = lambda: False) -> None:
+    """Install what `source` says, unless a stamp says that this was done; the stamp is written last.
+
+    quick: is tried before pip.
+    """
     stamp = VENV / f"{source.name}.stamp"
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
     say(f"Installing {what}")
-    pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    if subprocess.run([*pip, *arguments], check=False).returncode:
+    if not quick() and subprocess.run([*PIP, *arguments], check=False).returncode:
         sys.exit(f"pip could not install {what} from {source.relative_to(ROOT)}; the reason stands above.")
     stamp.write_text(digest)
 

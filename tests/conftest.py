@@ -9,9 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.core.redaction import forget_all
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
+from tests.names import forget, remove_leftovers
 from tests.tiny import build, tiny_app
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The process that starts the others removes what killed runs have left."""
+    if not hasattr(session.config, "workerinput"):
+        remove_leftovers()
+
+
+def pytest_unconfigure() -> None:
+    """Every process has removed its own by now, also what its session's fixtures had."""
+    forget()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -28,6 +41,12 @@ def _missing() -> str:
     except EngineError as error:
         return f"no Docker engine for this test: {error}"
     return ""
+
+
+@pytest.fixture(autouse=True)
+def _no_known_secrets() -> None:
+    """Forget the secrets of earlier tests in this process: they would be removed from the texts of this one."""
+    forget_all()
 
 
 @pytest.fixture(scope="session")

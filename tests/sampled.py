@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mldeploy.testing.sample import SampleApp, sample_app
+from tests.names import record
 
 BASE = "mldeploy/python:3.11-slim"
 
@@ -19,4 +20,5 @@ class Sampled:
     def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
         """One for all tests of the class."""
         with sample_app(tmp_path_factory.mktemp("sample") / "app", BASE) as app:
+            record(app.name)
             yield app

@@ -6,28 +6,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.core import verbs
 from mldeploy.core.events import Event, Noted
 from mldeploy.core.graph import steps_of
-from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.journal import Journal, Scope, Session
 from mldeploy.core.monitor import Cancel
-from mldeploy.core.session import Session
 from mldeploy.core.step import Resource, Step
 from mldeploy.image.types import Image
-from mldeploy.providers.registry import AnyProvider
-from mldeploy.rehearsal.rehearsal import Rehearsal
+from mldeploy.providers.base import Provider
+from mldeploy.providers.capabilities import Registry
+from mldeploy.rehearsal.client import Rehearsal
 from tests.tiny import project_of
+
+
+class RegistryProvider(Provider[Any, Any], Registry[Any, Any], Protocol):
+    """A provider that can push."""
 
 
 @dataclass
 class RegistryShop:
     """heard: every event. state: where journals go. settings: the target's own defaults, if none are given."""
 
-    provider: ClassVar[AnyProvider]
+    provider: ClassVar[RegistryProvider]
     folder: Path
     rehearsal: Rehearsal
     state: Path
@@ -65,9 +69,7 @@ class RegistryShop:
     @property
     def last(self) -> Step[Any, Image]:
         """The last step of a push."""
-        step = self.provider.push(self.project, self.settings)
-        assert step is not None
-        return step
+        return self.provider.push(self.project, self.settings)
 
     def push(self, cancel: Cancel | None = None) -> verbs.Deployed[Image]:
         with self._session(cancel or Cancel()) as session:
@@ -86,10 +88,10 @@ class RegistryShop:
         named = [step.resource for step in steps_of(self.last)]
         with self._session(Cancel()) as session:
             cloud = session.cloud
-            found = verbs.destroy(
+            result = verbs.destroy(
                 provider.kinds, session, named=named, inventory=lambda: provider.inventory(cloud, project)
             )
-        return found.removed
+        return result.removed
 
     def sent(self) -> int:
         """How many requests have brought something to the app's repository."""

@@ -12,21 +12,21 @@ from pathlib import Path
 from mldeploy.config.settings import Project
 from mldeploy.core import verbs
 from mldeploy.core.events import ignore
-from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.journal import Journal, Scope, Session
 from mldeploy.core.monitor import Cancel
-from mldeploy.core.session import Session
 from mldeploy.image import catalogue
 from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BuiltImage
 from mldeploy.image.types import Image
-from mldeploy.project.inspect import inspect
+from mldeploy.project.load import load_project
+from tests.names import app_name
 
 
 @contextmanager
 def tiny_app(folder: Path, engine: Engine) -> Iterator[Path]:
     """A folder with an app that has an image of next to nothing; its images and its base go at the end."""
-    name = f"t{uuid.uuid4().hex[:10]}"
+    name = app_name()
     base = f"{name}-base"
     engine.client.import_image_from_data(_file("base", name.encode()), repository=base, tag="1")
     folder.mkdir()
@@ -39,7 +39,7 @@ def tiny_app(folder: Path, engine: Engine) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        catalogue.remove(engine, name)
+        catalogue.remove_images(engine, name)
         engine.client.remove_image(f"{base}:1", force=True)
 
 
@@ -53,7 +53,7 @@ def nobodys(folder: Path) -> Path:
 
 
 def project_of(folder: Path) -> Project:
-    return inspect(folder).project
+    return load_project(folder).project
 
 
 def edit(folder: Path) -> None:

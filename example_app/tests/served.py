@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -56,9 +57,9 @@ class Server:
 
 @contextmanager
 def running(model: Path, folder: Path, environment: Mapping[str, str]) -> Iterator[Server]:
-    """Start a server with `folder` as its temporary folder.
+    """Start a server with `folder` as its temporary folder, and wait until it has forked a worker.
 
-    It can be asked at once: its socket listens already, and holds requests back until the workers accept them.
+    Its socket listens before that, so a request would not fail, but its timeout would include the import of the app.
     """
     output = folder / "output"
     own = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
@@ -73,7 +74,11 @@ def running(model: Path, folder: Path, environment: Mapping[str, str]) -> Iterat
             pass_fds=[handle],
         )
         try:
-            yield Server(listener.getsockname()[1], output, process)
+            server = Server(listener.getsockname()[1], output, process)
+            while "Booting worker" not in output.read_text("utf-8"):
+                assert process.poll() is None, output.read_text("utf-8")
+                time.sleep(0.05)
+            yield server
         finally:
             process.terminate()
             process.wait(timeout=30)

@@ -1,4 +1,4 @@
-"""The workflow as values: two jobs, one that everybody's change goes through, and one that deploys."""
+"""The workflow as values: a job that checks every change, and a job that deploys."""
 
 from __future__ import annotations
 
@@ -8,27 +8,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mldeploy.ci.installing import Installation
-from mldeploy.ci.linting import Tool
-from mldeploy.ci.signing.base import SignIn, secret
-from mldeploy.ci.steps import Step
-from mldeploy.ci.testing import Tests
+from mldeploy.ci.signing.base import SignIn, WorkflowStep, secret
+from mldeploy.ci.tools import TestSuite, Tool
 
 FOLDER = ".github/workflows"
-BESIDE = "source"
+CHECKOUT_FOLDER = "source"
 """Where the repository is checked out if nothing may be written beside the app."""
 RESULT = '"$RUNNER_TEMP/mldeploy.json"'
-OF_VARIABLES = "MLDEPLOY_ENV_FILE"
+ENV_FILE_NAME = "MLDEPLOY_ENV_FILE"
 """The secret that holds the app's file of variables."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WorkflowSpec:
     """All that decides the file. Equal values give the same file.
 
     folder: the app's path in the repository, "" for its root. python: a feature release, "3.11". unnamed: the app has
     the name of its folder, which a runner calls something else. runner: the label of the machines that the jobs run
-    on. extra: of mldeploy's package, for the target's SDK; "" for none. env_file: a file of variables, below the app's
-    folder, that the repository does not have; "" if there is none.
+    on. requirements: what installs mldeploy with the target's SDK, and the package of the target's provider ("" if that
+    is mldeploy). env_file: a file of variables, below the app's folder, that the repository does not have; "" if there
+    is none.
     """
 
     version: str
@@ -42,17 +41,18 @@ class Wanted:
     large_files: bool
     installation: Installation
     linters: tuple[Tool, ...]
-    tests: Tests
+    tests: TestSuite
     sign_in: SignIn
     unnamed: bool
     runner: str
-    extra: str = ""
+    requirements: tuple[str, str]
     env_file: str = ""
 
     @property
-    def requirement(self) -> str:
-        """What brings mldeploy and the target's SDK."""
-        return f"mldeploy{self.extra and f'[{self.extra}]'}=={self.version}"
+    def install_commands(self) -> tuple[str, ...]:
+        """Install mldeploy, the target's provider and its SDK."""
+        mldeploy, plugin = self.requirements
+        return (f"pipx install '{mldeploy}'", *((f"pipx inject mldeploy '{plugin}'",) if plugin else ()))
 
     @property
     def deploys(self) -> bool:
@@ -69,99 +69,101 @@ class Wanted:
         return (re.sub(r"([\\*?+\[\]!])", r"\\\1", self.folder) + "/**", self.file) if self.folder else ()
 
     @property
-    def place(self) -> str:
-        """Where the deploying job's lines run."""
-        return "/".join(filter(None, (BESIDE if self.sign_in.aside else "", self.folder)))
+    def working_folder(self) -> str:
+        """The working directory of the deploying job."""
+        return "/".join(filter(None, (CHECKOUT_FOLDER if self.sign_in.aside else "", self.folder)))
 
 
-def checks(wanted: Wanted) -> tuple[Step, ...]:
+def list_checks(spec: WorkflowSpec) -> tuple[WorkflowStep, ...]:
     """What every change goes through. Nobody is signed in."""
     return (
-        _checkout(wanted),
-        _python(wanted),
-        *_dependencies(wanted),
-        *(_lint(wanted, tool) for tool in wanted.linters),
-        *_tests(wanted),
-        Step("Install mldeploy", (f"pipx install 'mldeploy=={wanted.version}'",)),
-        _build(wanted),
+        _checkout(spec),
+        _python(spec),
+        *_dependencies(spec),
+        *(_lint(spec, tool) for tool in spec.linters),
+        *_tests(spec),
+        WorkflowStep("Install mldeploy", (f"pipx install 'mldeploy=={spec.version}'",)),
+        _build(spec),
     )
 
 
-def deployment(wanted: Wanted) -> tuple[Step, ...]:
+def list_deployment(spec: WorkflowSpec) -> tuple[WorkflowStep, ...]:
     """What follows where everything was good. Nobody is signed in while the image is built."""
     return (
-        _checkout(wanted, BESIDE if wanted.sign_in.aside else ""),
-        Step("Install mldeploy", (f"pipx install '{wanted.requirement}'",)),
-        *_variables(wanted),
-        Step("Build the image", ("mldeploy build",), why="Before anybody is signed in; what follows finds it built."),
-        *wanted.sign_in.steps,
-        _bring(wanted),
-        _summary(wanted),
+        _checkout(spec, CHECKOUT_FOLDER if spec.sign_in.aside else ""),
+        WorkflowStep("Install mldeploy", spec.install_commands),
+        *_variables(spec),
+        WorkflowStep(
+            "Build the image", ("mldeploy build",), why="Before the sign-in. Later steps use the built image."
+        ),
+        *spec.sign_in.steps,
+        _deploy(spec),
+        _summary(spec),
     )
 
 
-def _checkout(wanted: Wanted, path: str = "") -> Step:
+def _checkout(spec: WorkflowSpec, path: str = "") -> WorkflowStep:
     given = [("persist-credentials", "false")]
-    given += [("lfs", "true")] if wanted.large_files else []
+    given += [("lfs", "true")] if spec.large_files else []
     given += [("path", path)] if path else []
-    return Step("Check out the repository", uses="actions/checkout@v6", given=tuple(given))
+    return WorkflowStep("Check out the repository", uses="actions/checkout@v6", given=tuple(given))
 
 
-def _python(wanted: Wanted) -> Step:
-    cached = wanted.installation.cached
-    path = "/".join(filter(None, (wanted.folder, cached)))
+def _python(spec: WorkflowSpec) -> WorkflowStep:
+    cached = spec.installation.cached
+    path = "/".join(filter(None, (spec.folder, cached)))
     kept = (("cache", "pip"), ("cache-dependency-path", path)) if cached else ()
-    given = (("python-version", wanted.python), *kept)
-    return Step(f"Set up Python {wanted.python}", uses="actions/setup-python@v6", given=given)
+    given = (("python-version", spec.python), *kept)
+    return WorkflowStep(f"Set up Python {spec.python}", uses="actions/setup-python@v6", given=given)
 
 
-def _dependencies(wanted: Wanted) -> Iterator[Step]:
-    runner = (wanted.tests.runner,) if wanted.tests.runner else ()
-    lines = wanted.installation.with_tools((*wanted.linters, *runner))
+def _dependencies(spec: WorkflowSpec) -> Iterator[WorkflowStep]:
+    runner = (spec.tests.runner,) if spec.tests.runner else ()
+    lines = spec.installation.with_tools((*spec.linters, *runner))
     if lines:
-        what = wanted.installation.what
-        yield Step(f"Install the dependencies of {what}" if what else "Install the tools", lines)
+        what = spec.installation.what
+        yield WorkflowStep(f"Install the dependencies of {what}" if what else "Install the tools", lines)
 
 
-def _lint(wanted: Wanted, tool: Tool) -> Step:
-    return Step(f"Lint with {tool.package}", (wanted.installation.run(tool),), why=tool.why.capitalize() + ".")
+def _lint(spec: WorkflowSpec, tool: Tool) -> WorkflowStep:
+    return WorkflowStep(f"Lint with {tool.package}", (spec.installation.run(tool),), why=tool.why.capitalize() + ".")
 
 
-def _tests(wanted: Wanted) -> Iterator[Step]:
-    if runner := wanted.tests.runner:
-        yield Step(f"Test with {runner.module}", (wanted.installation.run(runner),))
+def _tests(spec: WorkflowSpec) -> Iterator[WorkflowStep]:
+    if runner := spec.tests.runner:
+        yield WorkflowStep(f"Test with {runner.module}", (spec.installation.run(runner),))
 
 
-def _build(wanted: Wanted) -> Step:
-    if wanted.env_file:
-        why = "The app's variables are known to the deployment alone, which starts the image and looks at it."
-        lines = (f"touch {shlex.quote(wanted.env_file)}", "mldeploy build --no-check")
-        return Step("Build the image", lines, why=why)
-    return Step("Build the image and check it", ("mldeploy build",))
+def _build(spec: WorkflowSpec) -> WorkflowStep:
+    if spec.env_file:
+        why = "The app's variables are available only to the deployment, which checks the image."
+        lines = (f"touch {shlex.quote(spec.env_file)}", "mldeploy build --no-check")
+        return WorkflowStep("Build the image", lines, why=why)
+    return WorkflowStep("Build the image and check it", ("mldeploy build",))
 
 
-def _variables(wanted: Wanted) -> Iterator[Step]:
-    if wanted.env_file:
-        lines = ("umask 077", f'printf "%s\\n" "$ENV_FILE" > {shlex.quote(wanted.env_file)}')
-        yield Step("Write the app's variables", lines, env=(("ENV_FILE", secret(OF_VARIABLES)),))
+def _variables(spec: WorkflowSpec) -> Iterator[WorkflowStep]:
+    if spec.env_file:
+        lines = ("umask 077", f'printf "%s\\n" "$ENV_FILE" > {shlex.quote(spec.env_file)}')
+        yield WorkflowStep("Write the app's variables", lines, env=(("ENV_FILE", secret(ENV_FILE_NAME)),))
 
 
-def _bring(wanted: Wanted) -> Step:
+def _deploy(spec: WorkflowSpec) -> WorkflowStep:
     """The address goes to the environment that GitHub shows."""
-    lines = [f"mldeploy {wanted.verb} --target {wanted.target} --json > {RESULT}"]
-    if wanted.deploys:
+    lines = [f"mldeploy {spec.verb} --target {spec.target} --json > {RESULT}"]
+    if spec.deploys:
         lines.append(f"""jq --raw-output '"url=\\(.url)"' {RESULT} >> "$GITHUB_OUTPUT\"""")
-    name = "Deploy" if wanted.deploys else "Push the image"
-    return Step(name, tuple(lines), env=wanted.sign_in.env, id="mldeploy")
+    name = "Deploy" if spec.deploys else "Push the image"
+    return WorkflowStep(name, tuple(lines), env=spec.sign_in.env, id="mldeploy")
 
 
-def _summary(wanted: Wanted) -> Step:
+def _summary(spec: WorkflowSpec) -> WorkflowStep:
     image = "`\\(.image.reference)`"
-    good = f'"\\(.app) on \\(.target): [\\(.url)](\\(.url))\\n\\n{image}"' if wanted.deploys else f'"{image}"'
+    good = f'"\\(.app) on \\(.target): [\\(.url)](\\(.url))\\n\\n{image}"' if spec.deploys else f'"{image}"'
     bad = '"\\(.error.where): \\(.error.what)\\n\\n\\(.error.todo)"'
     lines = (
         f"if test -s {RESULT}; then",
         f"""  jq --raw-output 'if .error then {bad} else {good} end' {RESULT} >> "$GITHUB_STEP_SUMMARY\"""",
         "fi",
     )
-    return Step("Say what became of it", lines, when="${{ !cancelled() }}")
+    return WorkflowStep("Write the summary", lines, when="${{ !cancelled() }}")

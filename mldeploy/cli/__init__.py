@@ -1,10 +1,10 @@
-"""The command line: parse, wire, render. Heavy imports stand inside the commands' bodies: `--help` waits for none."""
+"""The command line. Heavy imports are inside functions, so that `--help` is fast."""
 
 import gc
 import os
 
-# Importing makes much and drops little: collecting as often as usual costs a tenth of the time of `--help`.
+# Imports create many objects and free few: the default threshold would add a tenth to the time of `--help`.
 gc.set_threshold(1_000_000)
 
-# Pydantic would look through every installed distribution for plugins, of which our settings have no need.
+# Pydantic would search every installed distribution for plugins; our settings need none.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

@@ -1,107 +1,266 @@
-"""The Typer application: every command, in the order and under the headings of `mldeploy --help`."""
+"""The table of all commands, and the Typer application made of it."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from mldeploy.cli import run
-from mldeploy.cli.commands import aside, deploying, running
 from mldeploy.cli.errors import UsageError
 
-PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
-    "From a folder to a URL": {
-        "doctor": deploying.doctor,
-        "init": deploying.init,
-        "plan": deploying.plan,
-        "manifests": deploying.manifests,
-        "policy": deploying.policy,
-        "build": deploying.build,
-        "check": deploying.check,
-        "run-local": deploying.run_local,
-        "login": deploying.login,
-        "push": deploying.push,
-        "deploy": deploying.deploy,
-        "ci": deploying.ci,
+
+class CommandEntry(NamedTuple):
+    """A command in the table. path: `module:function` in `mldeploy.cli.commands`. summary: its line in `--help`.
+
+    The summary is also the first line of the function's docstring. It is repeated here so that `mldeploy --help` need
+    not import the modules of all commands.
+    """
+
+    path: str
+    summary: str
+
+    def load(self) -> Callable[..., None]:
+        """Import the function."""
+        module, _, name = self.path.partition(":")
+        function: Callable[..., None] = getattr(import_module(f"mldeploy.cli.commands.{module}"), name)
+        return function
+
+
+PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
+    "Deploy": {
+        "doctor": CommandEntry(
+            "doctor:doctor", "Check this machine, the folder and the target, and report how to fix problems."
+        ),
+        "init": CommandEntry(
+            "init:init", "Detect the app in the folder and write `mldeploy.toml` and `.dockerignore`."
+        ),
+        "plan": CommandEntry("plan:plan", "Show what `deploy` would change, and why, without changing anything."),
+        "build": CommandEntry("build:build", "Build and check the app's image."),
+        "check": CommandEntry(
+            "check:check",
+            "Start the image once with production restrictions and report what works and what does not.",
+        ),
+        "run-local": CommandEntry("deploy:run_local", "Run the app on this machine. Same as `deploy --target local`."),
+        "login": CommandEntry("push:login", "Check registry credentials and show the account."),
+        "push": CommandEntry("push:push", "Build the image and push it to the target's registry."),
+        "deploy": CommandEntry("deploy:deploy", "Build the image, deploy it to the target and print the URL."),
+        "manifests": CommandEntry(
+            "manifests:manifests",
+            "Print the Kubernetes manifests of a deployment as YAML for `kubectl apply -f -`.",
+        ),
+        "policy": CommandEntry(
+            "manifests:policy",
+            "Print the least-privilege policy that mldeploy needs for this app on the target.",
+        ),
+        "ci": CommandEntry("ci:ci", "Write a GitHub Actions workflow that lints, tests, builds and deploys the app."),
     },
-    "What runs": {
-        "predict": running.predict,
-        "open": running.open_url,
-        "status": running.status,
-        "ps": running.ps,
-        "logs": running.logs,
-        "images": running.images,
-        "history": running.history,
-        "exec": running.execute,
+    "Use and inspect": {
+        "predict": CommandEntry(
+            "predict:predict", "Send a prediction request to the deployed app and print the answer."
+        ),
+        "open": CommandEntry(
+            "status:open_url", "Print the URL of the app and open it in the browser, if there is one."
+        ),
+        "status": CommandEntry("status:status", "Show what is deployed and its URL."),
+        "ps": CommandEntry("status:ps", "List the instances of the app, running and stopped."),
+        "logs": CommandEntry("logs:logs", "Print the app's log."),
+        "images": CommandEntry("images:images", "List the app's images on this machine."),
+        "history": CommandEntry("releases:history", "List releases."),
+        "exec": CommandEntry("exec:execute", "Run a command in an instance of the app and exit with its exit status."),
     },
-    "Change what runs": {"rollback": running.rollback, "scale": running.scale},
-    "Stop and remove": {"stop": running.stop, "destroy": running.destroy},
-    "Without an account": {"rehearse": aside.rehearse},
-    "About": {"version": aside.version},
+    "Change": {
+        "rollback": CommandEntry(
+            "releases:rollback", "Return to an earlier release without building. The next `deploy` replaces it."
+        ),
+        "scale": CommandEntry(
+            "releases:scale",
+            "Set the number of replicas. Later deploys keep it unless the configuration overrides it.",
+        ),
+    },
+    "Stop and remove": {
+        "stop": CommandEntry("destroy:stop", "Stop the app without removing anything. `deploy` starts it again."),
+        "destroy": CommandEntry(
+            "destroy:destroy",
+            "Remove everything that mldeploy created for the app on the target, and verify that it is gone.",
+        ),
+    },
+    "Try without an account": {
+        "rehearse": CommandEntry("rehearse:rehearse", "Manage local cloud simulators, used by `--rehearse`."),
+    },
+    "About": {
+        "version": CommandEntry("about:version", "Print the version."),
+        "help": CommandEntry("about:show_help", "Show the help of a command."),
+    },
 }
+COMPLETED_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+"""The shells for which Typer has a completion."""
+ENTRIES: Mapping[str, CommandEntry] = {name: entry for panel in PANELS.values() for name, entry in panel.items()}
+
+INTRODUCTION = """\
+Deploy a trained model from a folder to a public URL.
+
+Start with:
+  mldeploy init     Detect the app in the current folder.
+  mldeploy deploy   Build the image, run it on this machine and print the URL.
+  mldeploy predict  Send a prediction request to the deployed app.
+
+`mldeploy --help` lists all commands, `mldeploy help COMMAND` explains one."""
 
 
-class Commands(Mapping[str, typer.core.TyperCommand]):
-    """Every command by its name, made when it is asked for: a command line needs one, and only `--help` all of them."""
+class HelpDoc(NamedTuple):
+    """The docstring of a command. paragraphs: without line breaks. examples: command lines."""
+
+    paragraphs: tuple[str, ...]
+    examples: tuple[str, ...]
+
+    @classmethod
+    def of(cls, function: Callable[..., None]) -> HelpDoc:
+        """Parse a docstring whose last paragraph is `Examples:` and a command line in each further line."""
+        *paragraphs, examples = (inspect.getdoc(function) or "").split("\n\n")
+        assert examples.startswith("Examples:"), function  # noqa: S101 - every command has an example
+        lines = examples.splitlines()[1:]
+        return cls(tuple(" ".join(each.split("\n")) for each in paragraphs), tuple(line.strip() for line in lines))
+
+
+class MldeployCommand(typer.core.TyperCommand):
+    """A command whose flags are shown without a type."""
+
+    def get_help_option(self, ctx: typer.Context) -> typer.core.TyperOption | None:  # type: ignore[override]
+        return _hide_type(super().get_help_option(ctx))
+
+
+class MldeployGroup(typer.core.TyperGroup):
+    """`mldeploy` itself. Only the command that is called is loaded."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": CommandSummaries()})
+
+    def resolve_command(  # type: ignore[override]  # Typer exports only a subclass of the Context that it declares
+        self, ctx: typer.Context, args: list[str]
+    ) -> tuple[str | None, typer.core.TyperCommand | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name and command else None, rest
+
+    def get_help_option(self, ctx: typer.Context) -> typer.core.TyperOption | None:  # type: ignore[override]
+        return _hide_type(super().get_help_option(ctx))
+
+
+class CommandSummaries(Mapping[str, typer.core.TyperCommand]):
+    """The commands as `mldeploy --help` and the shell completion list them: name, panel and summary."""
 
     def __getitem__(self, name: str) -> typer.core.TyperCommand:
-        return _made(name)
+        for panel, entries in PANELS.items():
+            if name in entries:
+                return typer.core.TyperCommand(name, help=entries[name].summary, rich_help_panel=panel)
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        return (name for faces in PANELS.values() for name in faces)
+        return iter(ENTRIES)
 
     def __len__(self) -> int:
-        return sum(map(len, PANELS.values()))
+        return len(ENTRIES)
 
 
 @cache
-def _made(name: str) -> typer.core.TyperCommand:
-    for panel, faces in PANELS.items():
-        if name in faces:
-            alone = typer.Typer(rich_markup_mode="rich", add_completion=False)
-            alone.command(name, rich_help_panel=panel)(run.command(faces[name]))
-            command = typer.main.get_command(alone)
-            assert isinstance(command, typer.core.TyperCommand)  # noqa: S101 - an application of one command is one
-            return command
-    raise KeyError(name)
+def load_command(name: str) -> typer.core.TyperCommand:
+    """Import a command and make it a Typer command."""
+    function = ENTRIES[name].load()
+    doc = HelpDoc.of(function)
+    single = typer.Typer(rich_markup_mode="rich", add_completion=False)
+    single.command(
+        name,
+        cls=MldeployCommand,
+        help=_escape_markup("\n\n".join(doc.paragraphs)),
+        # An empty first line keeps the indentation of the others.
+        epilog=_escape_markup("\n".join(("", "Examples:", *(f"  {line}" for line in doc.examples)))),
+    )(run.command(function))
+    command = typer.main.get_command(single)
+    assert isinstance(command, typer.core.TyperCommand)  # noqa: S101 - a Typer application with a single command
+    _hide_flag_types(command)
+    return command
 
 
-class Group(typer.core.TyperGroup):
-    """`mldeploy` itself."""
-
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**{**attributes, "commands": Commands()})
-
-
-def build_app() -> typer.Typer:
-    """Put the commands together."""
-    app = typer.Typer(cls=Group, rich_markup_mode="rich", pretty_exceptions_enable=False)
+def build_group() -> typer.core.TyperGroup:
+    """Make the Typer group of all commands."""
+    app = typer.Typer(
+        cls=MldeployGroup,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
     app.callback(invoke_without_command=True)(root)
-    return app
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)  # noqa: S101 - a Typer application with a callback
+    _hide_flag_types(group)
+    for parameter in group.params:
+        if parameter.name in {"show_completion", "install_completion"}:
+            parameter.callback = _in_a_known_shell(parameter.callback)
+    return group
 
 
-def root(
+def _in_a_known_shell(callback: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Refuse the completion of a shell for which Typer has none: it prints a line and exits with 1."""
+
+    def checked(context: typer.Context, parameter: typer.CallbackParam, value: bool) -> Any:
+        if value and not context.resilient_parsing:
+            import shellingham  # noqa: PLC0415 - only for these two options
+
+            try:
+                shell = shellingham.detect_shell()[0]
+            except shellingham.ShellDetectionFailure:
+                shell = "unknown shell"
+            if shell not in COMPLETED_SHELLS:
+                raise UsageError(shell, "has no completion", f"Run this command in {', '.join(COMPLETED_SHELLS)}.")
+        return callback(context, parameter, value) if callback else value
+
+    return checked
+
+
+def root(  # noqa: PLR0913, PLR0917 - all options that commands share may stand before a command, too
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False,
     folder: run.Folder = None,
     json: run.Json = False,
     verbose: run.Verbose = False,
     quiet: run.Quiet = False,
     no_color: run.NoColor = False,
+    trust: run.TrustOption = None,
 ) -> None:
-    """From a trained model in a folder to a public URL that answers predictions.
+    """Deploy a trained model from a folder to a public URL.
 
-    `mldeploy deploy` in the app's folder builds its image, runs it on this machine and prints where it answers.
+    `mldeploy deploy` in the app's folder builds the image, runs it on this machine and prints the URL.
     """
-    front = run.shared(context, folder, json, verbose, quiet, no_color)
+    state = run.shared(context, folder, json, verbose, quiet, no_color, trust)
     if version:
-        aside.version(run.Run("version", front.given.folder, front.output))
+        from mldeploy.cli.commands import about  # noqa: PLC0415 - not needed for `--help`
+
+        about.version(run.CommandRun("version", state.given.folder, state.output))
         raise typer.Exit
     if context.invoked_subcommand is not None:
         return
-    if front.given != run.Shared():
-        raise UsageError("mldeploy", "no command was given", "`mldeploy --help` lists the commands.")
-    typer.echo(context.get_help())
+    if state.given != run.SharedOptions():
+        raise UsageError("mldeploy", "no command was given", "Run `mldeploy --help` for a list of commands.")
+    typer.echo(INTRODUCTION)
+
+
+def _hide_flag_types(command: typer.core.TyperCommand | typer.core.TyperGroup) -> None:
+    for parameter in command.params:
+        if isinstance(parameter, typer.core.TyperOption) and parameter.is_flag:
+            _hide_type(parameter)
+
+
+def _hide_type(option: typer.core.TyperOption | None) -> typer.core.TyperOption | None:
+    """A flag takes no value, so `<bool>` in its help would mislead."""
+    if option is not None:
+        option.metavar = ""
+    return option
+
+
+def _escape_markup(text: str) -> str:
+    """Rich reads `[check]` as a style."""
+    return text.replace("[", r"\[")

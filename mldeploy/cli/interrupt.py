@@ -1,4 +1,4 @@
-"""Ctrl-C: the first asks everything to stop, the second leaves at once."""
+"""Signals: the first requests a stop, the second ends the process."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from mldeploy.core.monitor import Cancel
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESTORED = b"\x1b[?25h\n"
-"""Shows the cursor again, which a live display hides (DECTCEM)."""
+"""Shows the cursor, which a live display hides (DECTCEM)."""
 
 
 @contextmanager
 def stoppable(events: Events) -> Iterator[Cancel]:
-    """While a walk runs, a signal requests a stop, and a second one ends the process, with exit code 130.
+    """While a walk runs, the first signal requests a stop; the second ends the process with exit code 130.
 
-    A signal that was ignored from the start (`nohup`, a script's background job) stays ignored.
+    A signal that is ignored (`nohup`, a background job of a script) stays ignored.
     """
     cancel = Cancel()
-    asked = threading.Lock()
+    requested = threading.Lock()
 
-    def ask() -> None:
+    def request_stop() -> None:
         cancel.request()
-        events(Noted("Stopping: what runs may finish. Press Ctrl-C again to leave at once.", warning=True))
+        events(Noted("Finishing the current step. Press Ctrl-C again to quit now.", warning=True))
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        if asked.locked():
-            leave()
-        asked.acquire()
-        # A handler runs in the middle of anything, so it must wait for no lock that the main thread may hold.
-        threading.Thread(target=ask, daemon=True).start()
+        if requested.locked():
+            quit_now()
+        requested.acquire()
+        # A handler must not wait for a lock that the main thread may hold.
+        threading.Thread(target=request_stop, daemon=True).start()
 
-    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = [signal.signal(number, handle) for number in heeded]
+    handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [signal.signal(number, handle) for number in handled]
     try:
         yield cancel
     finally:
-        for number, handler in zip(heeded, before, strict=True):
+        for number, handler in zip(handled, before, strict=True):
             signal.signal(number, handler)
 
 
-def leave() -> Never:
-    """End at once. The kernel releases the lock, and the journal is on disk: nothing else needs an end."""
+def quit_now() -> Never:
+    """End the process. The kernel releases the lock, and the journal is on disk."""
     if os.isatty(2):
         os.write(2, RESTORED)
     os._exit(ExitCode.INTERRUPTED)

@@ -1,116 +1,171 @@
-"""The entry point: runs a command, and turns whatever it raises into words, an exit code, and a line in the log."""
+"""Runs a command line, and turns any exception into a message, an exit code and a traceback in the log file."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
-import select
-import signal
 import sys
-from collections.abc import Sequence
-from types import FrameType
-from typing import Never
+import threading
+from collections.abc import Iterator, Sequence
 
 import typer
 
-from mldeploy.cli.app import build_app
-from mldeploy.cli.run import Front
+from mldeploy.cli.app import build_group
+from mldeploy.cli.run import CommandState
 from mldeploy.core.errors import ExitCode
-from mldeploy.ui.output import Manner, Output, UnheardError
+from mldeploy.core.redaction import forget_all
+from mldeploy.core.threads import join_threads
+from mldeploy.ui.output import Output, OutputMode, StdoutError
 
 PROGRAM = "mldeploy"
 COMPLETION = "_MLDEPLOY_COMPLETE"
 
 
+class CheckedStdout(io.TextIOWrapper):
+    """Standard output whose errors are StdoutError, whoever writes: the help is printed by Typer and Rich."""
+
+    def write(self, text: str, /) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            raise StdoutError(error) from error
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            raise StdoutError(error) from error
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line (without the program's name) in the main thread and return its exit code. Raises nothing."""
+    """Run one command line (without the program's name) in the main thread and return its exit code. Raises nothing.
+
+    May be repeated in one process: the streams and the hook for threads are as before afterwards. The command's threads
+    have ended, unless one is stuck (`join_threads`).
+    """
+    threads = threading.enumerate()
     words = sys.argv[1:] if arguments is None else list(arguments)
-    _mend_streams()
-    guess = _guessed_manner(words)
-    front = Front(Output.standard(guess), guess)
+    forget_all()
+    _prepare_streams()
+    hook, threading.excepthook = threading.excepthook, _log_thread_error
     try:
-        signal.signal(signal.SIGTERM, _interrupt)
-        return _run(words, front)
-    except UnheardError as error:
-        return _unheard(error)
-    except (BrokenPipeError, SystemExit) as error:
-        return _unheard(UnheardError(BrokenPipeError())) if _is_unheard(error) else _failed(error, front)
+        with _checked_stdout():
+            return _run_reported(words)
+    finally:
+        join_threads(threads)
+        threading.excepthook = hook
+
+
+def _run_reported(words: list[str]) -> int:
+    guess = _guess_mode(words)
+    state = CommandState(Output.standard(guess), guess)
+    try:
+        code = _run(words, state)
+        sys.stdout.flush()
+        return code
+    except StdoutError as error:
+        return _report_stdout_error(error)
+    except SystemExit as error:  # shell completion, which Typer ends itself
+        return _exit_code(error)
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the one handler
-        return _failed(error, front)
+        return _report(error, state)
 
 
-def _mend_streams() -> None:
-    """A stream that was closed before we began is a null device; what a locale cannot write must not end a command."""
+def _prepare_streams() -> None:
+    """Replace closed streams by the null device, and escape what the locale cannot encode."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+            stream = os.fdopen(os.open(os.devnull, os.O_RDWR), mode)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)  # a reference: without one it would be closed when it is replaced
         elif mode == "w" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _run(words: list[str], front: Front) -> int:
-    app = build_app()
-    if COMPLETION in os.environ:
-        app(prog_name=PROGRAM)
-    command = typer.main.get_command(app)
-    stray = io.StringIO()
+@contextlib.contextmanager
+def _checked_stdout() -> Iterator[None]:
+    """Let sys.stdout be a CheckedStdout meanwhile."""
+    stream = sys.stdout
+    if not isinstance(stream, io.TextIOWrapper):
+        yield
+        return
+    stream.flush()
+    checked = CheckedStdout(
+        stream.buffer, encoding=stream.encoding, errors="backslashreplace", line_buffering=stream.line_buffering
+    )
+    sys.stdout = checked
     try:
-        # What a library prints must not stand before or after the one document.
-        diverted = contextlib.redirect_stdout(stray) if front.output.manner.json else contextlib.nullcontext()
-        with diverted, command.make_context(PROGRAM, words, obj=front) as context:
-            command.invoke(context)
+        yield
+    finally:
+        sys.stdout = stream
+        with contextlib.suppress(StdoutError, ValueError):
+            checked.detach()  # it shares the buffer, and would close it at its own end
+
+
+def _run(words: list[str], state: CommandState) -> int:
+    group = build_group()
+    if os.environ.get(COMPLETION):
+        group.main(prog_name=PROGRAM)
+    text = io.StringIO()
+    try:
+        # With `--json`, text that a library prints must not be added to the document.
+        diverted = contextlib.redirect_stdout(text) if state.output.mode.json else contextlib.nullcontext()
+        with diverted, group.make_context(PROGRAM, words, obj=state) as context:
+            group.invoke(context)
     except typer.Exit as leave:
         code = leave.exit_code
     else:
         code = ExitCode.OK
-    if text := stray.getvalue():
-        from mldeploy.ui.documents.general import TextDocument  # noqa: PLC0415 - 5 ms that only this needs
+    if printed := text.getvalue():
+        from mldeploy.ui.documents import TextDocument  # noqa: PLC0415 - only with `--json`
 
-        front.output.result(TextDocument(text), lambda page: page.line(text))
+        state.output.result(TextDocument(printed), lambda page: page.line(printed))
     return code
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> Never:
-    """SIGTERM outside of a walk: the same as Ctrl-C."""
-    raise KeyboardInterrupt
-
-
-def _guessed_manner(words: Sequence[str]) -> Manner:
-    """How to speak before the command line has been understood, and if it never is."""
+def _guess_mode(words: Sequence[str]) -> OutputMode:
+    """Return the output mode of a command line that is not parsed yet, and may never be."""
     flags = words[: words.index("--")] if "--" in words else words
-    return Manner(
+    return OutputMode(
         json="--json" in flags, verbose="--verbose" in flags or "-v" in flags, color="--no-color" not in flags
     )
 
 
-def _failed(error: BaseException, front: Front) -> int:
-    from mldeploy.cli.log import record  # noqa: PLC0415 - only what fails waits for it
-    from mldeploy.cli.problem import problem_of  # noqa: PLC0415
+def _exit_code(error: SystemExit) -> int:
+    """Return the code of a SystemExit; a text is an error message, as Python itself treats it."""
+    if error.code is None or isinstance(error.code, int):
+        return error.code or ExitCode.OK
+    sys.stderr.write(f"{error.code}\n")
+    return ExitCode.FAILED
 
-    problem = problem_of(error)
-    log = record(error, front.command)
-    tells = front.output.manner.verbose or problem.code is ExitCode.INTERNAL
+
+def _report(error: BaseException, state: CommandState) -> int:
+    from mldeploy.cli.errors import report_of  # noqa: PLC0415 - only for an error
+    from mldeploy.cli.log import record  # noqa: PLC0415
+
+    report = report_of(error)
+    log = record(error, state.command)
+    shows_log = state.output.mode.verbose or report.code is ExitCode.INTERNAL
     try:
-        front.output.problem(problem.document(str(log) if log and tells else None))
-    except UnheardError as unheard:
-        return _unheard(unheard) or problem.code
-    return problem.code
+        state.output.error(report.details(str(log) if log and shows_log else None))
+    except StdoutError as unwritable:
+        return _report_stdout_error(unwritable) or report.code
+    return report.code
 
 
-def _is_unheard(error: BaseException) -> bool:
-    """The help, which others print, met a stdout that nobody reads: click lets that be known, and rich leaves."""
-    if isinstance(error, SystemExit):
-        return isinstance(error.__context__, BrokenPipeError)
-    watch = select.poll()
-    watch.register(sys.stdout, 0)
-    return any(event & select.POLLERR for _, event in watch.poll(0))
+def _log_thread_error(caught: threading.ExceptHookArgs) -> None:
+    """Write the error that ended a thread to the log file: Python would print it to the terminal unfiltered."""
+    from mldeploy.cli.log import record  # noqa: PLC0415 - only for an error
+
+    if caught.exc_value is not None:
+        record(caught.exc_value, f"thread {caught.thread.name if caught.thread else ''}")
 
 
-def _unheard(error: UnheardError) -> int:
-    """Nobody reads stdout any more, which is their right; or it could not be written, which is a failure."""
-    with contextlib.suppress(OSError, ValueError):  # or Python would try again at its end, and complain
+def _report_stdout_error(error: StdoutError) -> int:
+    """A reader that closed the pipe is no error; any other reason is."""
+    with contextlib.suppress(OSError, ValueError):  # or Python would write again at exit, and complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error.reason, BrokenPipeError):
         return ExitCode.OK

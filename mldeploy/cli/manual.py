@@ -6,7 +6,6 @@ With `--check` nothing is written; the exit code is 1 if a file is not what it w
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import sys
 import types
 import typing
@@ -15,33 +14,31 @@ from pathlib import Path
 
 import typer
 
-from mldeploy.cli.app import PANELS, build_app
+from mldeploy.cli.app import ENTRIES, PANELS, HelpDoc, build_group, load_command
+from mldeploy.cli.commands.about import VersionDocument
+from mldeploy.cli.commands.build import BuildDocument
+from mldeploy.cli.commands.check import CheckDocument
+from mldeploy.cli.commands.ci import WorkflowDocument
+from mldeploy.cli.commands.deploy import DeployDocument
+from mldeploy.cli.commands.destroy import DestroyDocument, StopDocument
+from mldeploy.cli.commands.doctor import DoctorDocument
+from mldeploy.cli.commands.exec import ExecDocument
+from mldeploy.cli.commands.images import ImagesDocument
+from mldeploy.cli.commands.init_report import InitDocument
+from mldeploy.cli.commands.logs import LogsDocument
+from mldeploy.cli.commands.manifests import ManifestsDocument, PolicyDocument
+from mldeploy.cli.commands.plan import PlanDocument
+from mldeploy.cli.commands.predict import PredictDocument
+from mldeploy.cli.commands.push import LoginDocument, PushDocument
+from mldeploy.cli.commands.rehearse import RehearseDocument
+from mldeploy.cli.commands.releases import HistoryDocument, RollbackDocument, ScaleDocument
+from mldeploy.cli.commands.status import InstancesDocument, OpenDocument, StatusDocument
 from mldeploy.cli.run import PANEL
 from mldeploy.core.errors import ExitCode
-from mldeploy.ui.documents.automation import WorkflowDocument
-from mldeploy.ui.documents.check import CheckDocument
-from mldeploy.ui.documents.deployment import (
-    DeployDocument,
-    DestroyDocument,
-    ManifestsDocument,
-    PlanDocument,
-    PolicyDocument,
-)
-from mldeploy.ui.documents.doctor import DoctorDocument
-from mldeploy.ui.documents.folder import InitDocument
-from mldeploy.ui.documents.general import ErrorDocument, VersionDocument
-from mldeploy.ui.documents.image import BuildDocument, ImagesDocument, LoginDocument, PushDocument
-from mldeploy.ui.documents.rehearsal import RehearseDocument
-from mldeploy.ui.documents.releases import HistoryDocument, RollbackDocument, ScaleDocument
-from mldeploy.ui.documents.service import (
-    ExecDocument,
-    InstancesDocument,
-    LogsDocument,
-    OpenDocument,
-    PredictDocument,
-    StatusDocument,
-    StopDocument,
-)
+from mldeploy.image.types import Image
+from mldeploy.providers.base import Instance, Release
+from mldeploy.providers.capabilities import CostItem
+from mldeploy.ui.documents import ErrorDocument, TextDocument
 
 DOCUMENTS = {
     "doctor": DoctorDocument,
@@ -70,29 +67,33 @@ DOCUMENTS = {
     "destroy": DestroyDocument,
     "rehearse": RehearseDocument,
     "version": VersionDocument,
+    "help": TextDocument,
 }
-"""What each command prints under `--json`."""
+"""The `--json` document of each command."""
+
+DOMAIN_TYPES = {each.__name__: each for each in (Image, Instance, Release, CostItem)}
+"""Types of fields that the commands' modules import only for type checking."""
 
 _GENERATED = "<!-- Generated from the code by `python -m mldeploy.cli.manual`: change it there. -->\n"
 
 _COMMANDS = f"""{_GENERATED}
 # Commands
 
-Every command works on the app in the current folder, or in the one that `-C DIR` names, and on the target that
-`--target` names (`local` if none is named). Instead of a folder, `-C` takes a git repository's address, as
-`docker build` writes it (`https://host/repository.git#ref:folder`): it is fetched anew for each command. What a
-command found or did goes to standard output, progress, warnings and errors go to standard error. On a terminal the
-steps that run are drawn live; elsewhere each is a line.
+Every command works on the app in the current folder or in the folder given with `-C`, and on the target given with
+`--target` (default: `local`). `-C` also takes the address of a git repository as `docker build` does
+(`https://host/repository.git#ref:folder`); it is fetched for each command.
 
-With `--json` standard output is exactly one JSON document, also after an error; its keys are listed with each command.
-With `--rehearse` it says so: its last key is `rehearsal`, and that is true.
-[Exit codes](exit-codes.md) are stable.
+Results go to standard output; progress, warnings and errors go to standard error. A terminal shows running steps live;
+elsewhere each step is a line.
+
+With `--json` standard output is exactly one JSON document, also after an error. The keys are listed with each command.
+With `--rehearse` the document also has the key `rehearsal`, which is true. [Exit codes](exit-codes.md) are stable.
 """
 
 _EXIT_CODES = f"""{_GENERATED}
 # Exit codes
 
-A number never changes its meaning. With `--json` the error's document says the number and the name.
+The meaning of a code never changes. With `--json` an error contains the code and its name.
 
 | code | name | meaning |
 |---|---|---|
@@ -110,26 +111,32 @@ def exit_codes() -> str:
 
 
 def _shared() -> Iterator[str]:
-    yield "## Options of every command\n\nThey may stand before the command's name or after it.\n"
-    yield from _options(_group().params, PANEL)
+    yield f"## {PANEL}\n\nThey can be given before or after the name of a command.\n"
+    yield from _options(build_group().params, PANEL)
 
 
 def _each() -> Iterator[str]:
-    group = _group()
-    for panel, faces in PANELS.items():
+    for panel, entries in PANELS.items():
         yield f"## {panel}\n"
-        for name in faces:
+        for name in entries:
+            doc = HelpDoc.of(ENTRIES[name].load())
             yield f"### `mldeploy {name}`\n"
-            yield inspect.cleandoc(group.commands[name].help or "") + "\n"
-            yield from _options(group.commands[name].params, None)
+            yield from (f"{paragraph}\n" for paragraph in doc.paragraphs)
+            yield "\n".join(("```console", *(f"$ {example}" for example in doc.examples), "```\n"))
+            parameters = load_command(name).params
+            yield from _arguments(parameters)
+            yield from _options(parameters, None)
             yield "With `--json`:\n"
             yield from _fields(DOCUMENTS[name])
 
 
-def _group() -> typer.core.TyperGroup:
-    group = typer.main.get_command(build_app())
-    assert isinstance(group, typer.core.TyperGroup)  # noqa: S101 - an application with several commands is one
-    return group
+def _arguments(parameters: Iterable[object]) -> Iterator[str]:
+    arguments = [each for each in parameters if isinstance(each, typer.core.TyperArgument)]
+    if arguments:
+        yield "| argument | |\n|---|---|"
+        for argument in arguments:
+            yield f"| `{(argument.metavar or argument.name).replace('|', chr(92) + '|')}` | {argument.help} |"
+        yield ""
 
 
 def _options(parameters: Iterable[object], panel: str | None) -> Iterator[str]:
@@ -155,9 +162,9 @@ def _errors() -> Iterator[str]:
 
 
 def _fields(document: type[object], indent: str = "") -> Iterator[str]:
-    """The document's keys as a list, those of a nested one beneath it."""
-    hints = typing.get_type_hints(document, include_extras=True)
-    for field in dataclasses.fields(document):  # type: ignore[arg-type]  # every document is a dataclass
+    """List the keys of a document, with those of nested documents below them."""
+    hints = typing.get_type_hints(document, localns=DOMAIN_TYPES, include_extras=True)
+    for field in dataclasses.fields(document):  # type: ignore[arg-type]  # a dataclass, like every document
         kind, text = typing.get_args(hints[field.name])
         inner = [each for each in (kind, *typing.get_args(kind)) if isinstance(each, type)]
         yield f"{indent}- `{field.name}` ({_kind(kind)}): {text}"

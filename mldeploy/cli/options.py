@@ -1,8 +1,7 @@
-"""The options that several commands have, each declared once; what they set in the configuration."""
+"""Options that several commands share, and the settings that they override."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,19 +11,19 @@ if TYPE_CHECKING:
 
 
 def _targets() -> list[str]:
-    from mldeploy.providers.registry import names  # noqa: PLC0415 - only a shell that completes waits for it
+    from mldeploy.providers.registry import names  # noqa: PLC0415 - only for shell completion
 
     return list(names())
 
 
 Target = Annotated[
     str,
-    typer.Option("--target", "-t", metavar="NAME", help="Where the app is deployed to.", autocompletion=_targets),
+    typer.Option("--target", "-t", metavar="NAME", help="Deployment target.", autocompletion=_targets),
 ]
 Port = Annotated[
     int | None,
     typer.Option(
-        "--port", metavar="N", help="Where it answers; app.port if not given. 0: any free one.", show_default=False
+        "--port", metavar="N", help="Port to publish. Default: app.port; 0 = any free port.", show_default=False
     ),
 ]
 Host = Annotated[
@@ -32,46 +31,42 @@ Host = Annotated[
     typer.Option(
         "--host",
         metavar="IP",
-        help="The address that it answers on; this machine alone if not given.",
+        help="Address to listen on. Default: this machine only.",
         show_default=False,
     ),
 ]
 Platform = Annotated[
     str | None,
-    typer.Option("--platform", metavar="OS/ARCH", help="What the image is built for: linux/amd64.", show_default=False),
+    typer.Option("--platform", metavar="OS/ARCH", help="Image platform, for example linux/amd64.", show_default=False),
 ]
 BaseImage = Annotated[
     str | None,
-    typer.Option("--base-image", metavar="IMAGE", help="What the image is built on.", show_default=False),
+    typer.Option("--base-image", metavar="IMAGE", help="Base image.", show_default=False),
 ]
 Builder = Annotated[
     str | None,
-    typer.Option("--builder", metavar="NAME", help="What builds: auto, buildkit or classic.", show_default=False),
+    typer.Option("--builder", metavar="NAME", help="Image builder: auto, buildkit or classic.", show_default=False),
 ]
 CaBundle = Annotated[
     str | None,
-    typer.Option(
-        "--ca-bundle", metavar="FILE", help="Certificates that the build trusts in addition.", show_default=False
-    ),
+    typer.Option("--ca-bundle", metavar="FILE", help="Additional CA certificates for the build.", show_default=False),
 ]
 CacheFrom = Annotated[
     list[str] | None,
     typer.Option(
-        "--cache-from", metavar="IMAGE", help="A registry's image whose build cache is used.", show_default=False
+        "--cache-from", metavar="IMAGE", help="Import the build cache from this image. Repeatable.", show_default=False
     ),
 ]
 CacheTo = Annotated[
     str | None,
-    typer.Option("--cache-to", metavar="IMAGE", help="Where the build cache is left.", show_default=False),
+    typer.Option("--cache-to", metavar="IMAGE", help="Export the build cache to this image.", show_default=False),
 ]
-Replace = Annotated[
-    bool, typer.Option("--replace", help="Allow what cannot be changed in place to be removed and made anew.")
-]
+Replace = Annotated[bool, typer.Option("--replace", help="Allow delete and recreate (downtime).")]
 NoRollback = Annotated[
     bool,
     typer.Option(
         "--no-rollback",
-        help="Leave a version that fails as it is, to be looked at; in a cluster, where it is taken back.",
+        help="Keep a failed version for debugging (clusters only).",
     ),
 ]
 RegistryAuth = Annotated[
@@ -79,49 +74,35 @@ RegistryAuth = Annotated[
     typer.Option(
         "--registry-auth",
         metavar="HOW",
-        help="On Azure: how the registry is entered, identity or admin.",
+        help="Registry credentials on Azure: identity or admin.",
         show_default=False,
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 DEFAULT_TARGET = "local"
 
 Setting = tuple[str, str | int | tuple[str, ...] | None, str]
-"""A key, what the command line says of it (None: nothing), and the flag that says it."""
-
-
-class System(StrEnum):
-    """What a workflow can be written for."""
-
-    GITHUB = "github"
-
-
-class Rehearsed(StrEnum):
-    """What can be done with a stand-in."""
-
-    UP = "up"
-    DOWN = "down"
-    STATUS = "status"
+"""Configuration key, value (None: not given) and flag."""
 
 
 def overrides(
     target: str, port: int | None, host: str | None, platform: str | None, base_image: str | None
 ) -> Overrides:
-    """What the flags of a deployment say over the configuration."""
+    """Return the settings that the flags of a deployment override."""
     address = given((f"target.{target}.port", port, "--port"), (f"target.{target}.host", host, "--host"))
     return (*address, *build_overrides(platform, base_image))
 
 
 def registry_auth(target: str, how: str | None) -> Overrides:
-    """What the flag says over the target's settings."""
+    """Return the target setting that `--registry-auth` overrides."""
     return given((f"target.{target}.registry_auth", how, "--registry-auth"))
 
 
 def build_overrides(
     platform: str | None, base_image: str | None, builder: str | None = None, *others: Setting
 ) -> Overrides:
-    """What the flags of a build say over the configuration."""
+    """Return the settings that the flags of a build override."""
     return given(
         ("build.platform", platform, "--platform"),
         ("build.base_image", base_image, "--base-image"),
@@ -131,7 +112,7 @@ def build_overrides(
 
 
 def given(*settings: Setting) -> Overrides:
-    """Of some keys' values and flags, those that stand on the command line."""
+    """Return an override for each setting that was given."""
     from mldeploy.config.override import Override  # noqa: PLC0415 - `--help` needs no configuration
 
     return tuple(Override(key, value, flag) for key, value, flag in settings if value is not None)

@@ -1,4 +1,4 @@
-"""What every command is given, and the options that every command has."""
+"""The options of every command, and the object that a command gets from them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mldeploy.cli.options import DEFAULT_TARGET, given
-from mldeploy.ui.output import Manner, Output
+from mldeploy.core.errors import RefusedError
+from mldeploy.ui.output import Output, OutputMode
 
 if TYPE_CHECKING:
     from mldeploy.config.override import Overrides
 
-PANEL = "Every command"
+PANEL = "Global options"
 
 Folder = Annotated[
     str | None,
@@ -25,25 +26,35 @@ Folder = Annotated[
         "--project",
         "-C",
         metavar="DIR",
-        help="The app's folder, or a git repository (URL#REF:FOLDER); the current folder if not given.",
+        help="App folder or git repository (URL#REF:FOLDER). Default: the current folder.",
         rich_help_panel=PANEL,
         show_default=False,
     ),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout; talk goes to stderr.", rich_help_panel=PANEL)
-]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.", rich_help_panel=PANEL)]
 Verbose = Annotated[
     bool,
     typer.Option(
-        "--verbose", "-v", help="Write more to the log file, and name it after an error.", rich_help_panel=PANEL
+        "--verbose", "-v", help="Write more to the log file and show its path on errors.", rich_help_panel=PANEL
     ),
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print the result alone, no progress.", rich_help_panel=PANEL)
+    bool, typer.Option("--quiet", "-q", help="Print the result only, without progress.", rich_help_panel=PANEL)
 ]
 NoColor = Annotated[
-    bool, typer.Option("--no-color", help="No colours; setting NO_COLOR does the same.", rich_help_panel=PANEL)
+    bool, typer.Option("--no-color", help="Disable colors, like the variable NO_COLOR.", rich_help_panel=PANEL)
+]
+
+
+TrustOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--trust/--no-trust",
+        help="Trust the repository that -C names by URL: its configuration may read files and variables of this "
+        "machine. Remembered for the URL.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
 ]
 
 
@@ -52,14 +63,14 @@ Profile = Annotated[
     typer.Option(
         "--profile",
         metavar="NAME",
-        help="The account's profile, of those that the cloud's own tools have; the usual one if not given.",
+        help="Cloud CLI profile. Default: the active one.",
         show_default=False,
     ),
 ]
 Region = Annotated[
     str | None,
     typer.Option(
-        "--region", metavar="NAME", help="The cloud's region; the profile's if not given.", show_default=False
+        "--region", metavar="NAME", help="Cloud region. Default: the region of the profile.", show_default=False
     ),
 ]
 
@@ -69,7 +80,7 @@ Context = Annotated[
     typer.Option(
         "--context",
         metavar="NAME",
-        help="The kubeconfig's context, for a target in a cluster; the current one if not given.",
+        help="kubeconfig context. Default: the current one.",
         show_default=False,
     ),
 ]
@@ -77,12 +88,12 @@ Context = Annotated[
 
 Rehearse = Annotated[
     bool,
-    typer.Option("--rehearse", help="Do it on this machine, against a stand-in for the cloud: no account, no bill."),
+    typer.Option("--rehearse", help="Use a local cloud simulator: no account, no costs."),
 ]
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedOptions:
     """The options that may stand before a command's name, after it, or both."""
 
     folder: str | None = None
@@ -90,37 +101,40 @@ class Shared:
     verbose: bool = False
     quiet: bool = False
     no_color: bool = False
+    trust: bool | None = None
 
-    def after(self, before: Shared) -> Shared:
-        """Both together; of two folders the later one holds."""
-        return Shared(
+    def after(self, before: SharedOptions) -> SharedOptions:
+        """Merge two sets of options; of two folders the later one wins."""
+        return SharedOptions(
             self.folder or before.folder,
             self.json or before.json,
             self.verbose or before.verbose,
             self.quiet or before.quiet,
             self.no_color or before.no_color,
+            before.trust if self.trust is None else self.trust,
         )
 
 
 @dataclass
-class Front:
-    """What the one error handler knows of a command: how to speak, and what was called.
+class CommandState:
+    """The state of a command line, for the error handler.
 
-    guess: how to speak as far as it can be told from a command line that has not been parsed.
+    guess: the output mode according to a command line that has not been parsed. command: the name of the command.
+    given: the shared options that were given.
     """
 
     output: Output
-    guess: Manner
+    guess: OutputMode
     command: str = ""
-    given: Shared = field(default_factory=Shared)
+    given: SharedOptions = field(default_factory=SharedOptions)
 
 
 @dataclass(frozen=True)
-class Run:
-    """One command: its name, where the app is, how to speak, and in whose account it works.
+class CommandRun:
+    """A command with its shared options.
 
-    given: the folder, or the address of a repository; then `clone` is where that has been brought to. profile, region,
-    cluster_context: what the flags say over the target's settings. rehearse: a stand-in on this machine is the account.
+    given: the value of `-C`. clone: the local clone, if that is the address of a repository. profile, region,
+    cluster_context: override settings of the target. rehearse: use a local cloud simulator.
     """
 
     name: str
@@ -137,15 +151,15 @@ class Run:
         return self.clone or Path(self.given or "")
 
     def commands(self, target: str) -> Callable[[str], str]:
-        """Makes words into a line to type for this project and target: `mldeploy -C example_app predict -t fargate`."""
-        place = f" -C {shlex.quote(self.given)}" if self.given else ""
+        """Return a function that completes a command for this app: `mldeploy -C example_app predict -t fargate`."""
+        folder = f" -C {shlex.quote(self.given)}" if self.given else ""
         on = "" if target == DEFAULT_TARGET else f" -t {target}"
         account = "".join(f" {flag} {shlex.quote(value)}" for _, value, flag in self._account if value is not None)
         rehearsed = " --rehearse" if self.rehearse else ""
-        return lambda words: f"mldeploy{place} {words}{on}{account}{rehearsed}"
+        return lambda words: f"mldeploy{folder} {words}{on}{account}{rehearsed}"
 
     def account(self, target: str) -> Overrides:
-        """What the flags say of the account to work in."""
+        """Return the target settings that the account options override."""
         return given(*((f"target.{target}.{key}", value, flag) for key, value, flag in self._account))
 
     @property
@@ -164,62 +178,79 @@ def shared(
     verbose: Verbose = False,
     quiet: Quiet = False,
     no_color: NoColor = False,
-) -> Front:
-    """Take the shared options from where they stand, and speak as they say from now on."""
-    front = context.ensure_object(Front)
-    front.given = given = Shared(folder, json, verbose, quiet, no_color).after(front.given)
-    # A flag after the command's name counts before it has been parsed: what is wrong before it is said as it asks.
-    early = front.guess
-    front.output = front.output.speaking(
-        Manner(
+    trust: TrustOption = None,
+) -> CommandState:
+    """Merge the shared options of both positions, and apply the output mode."""
+    state = context.ensure_object(CommandState)
+    state.given = given = SharedOptions(folder, json, verbose, quiet, no_color, trust).after(state.given)
+    # An error before a flag after the command's name is parsed is printed in the mode of that flag.
+    early = state.guess
+    state.output = state.output.with_mode(
+        OutputMode(
             given.json or early.json, given.quiet, given.verbose or early.verbose, early.color and not given.no_color
         )
     )
-    front.command = context.info_name or ""
-    return front
+    state.command = context.info_name or ""
+    return state
 
 
 def command(body: Callable[..., None]) -> Callable[..., None]:
-    """Make a function that takes a Run into one that Typer reads: its own options, then those that all share.
+    """Turn a function that takes a CommandRun into one for Typer, with its own options and those of every command.
 
-    One that takes a target takes an account, too, without having to say so.
+    A function with the parameter `target` also gets the account options. One with the parameter `context` gets the
+    Typer context.
     """
     own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
     account = _ACCOUNT if any(each.name == "target" for each in own) else ()
+    needs_context = any(each.name == "context" for each in own)
+    own = [each for each in own if each.name != "context"]
 
     def entry(**values: object) -> None:
-        front = shared(**{each.name: values.pop(each.name) for each in _COMMON})  # type: ignore[arg-type]
-        place = {each.name: values.pop(each.name) for each in account}
-        if place.get("rehearse"):
-            front.output = front.output.speaking(replace(front.output.manner, rehearsal=True))
-        run = Run(front.command, front.given.folder, front.output, **place)  # type: ignore[arg-type]
-        body(replace(run, clone=_clone(run)), **values)
+        context = {"context": values["context"]} if needs_context else {}
+        state = shared(**{each.name: values.pop(each.name) for each in _COMMON})  # type: ignore[arg-type]
+        account_values = {each.name: values.pop(each.name) for each in account}
+        if account_values.get("rehearse"):
+            state.output = state.output.with_mode(replace(state.output.mode, rehearsal=True))
+        run = CommandRun(state.command, state.given.folder, state.output, **account_values)  # type: ignore[arg-type]
+        body(replace(run, clone=_clone(run, state.given.trust)), **values, **context)
 
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *account, *_COMMON)]
     entry.__name__, entry.__doc__ = body.__name__, body.__doc__
-    entry.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect.signature looks there
+    entry.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect.signature reads it
     entry.__annotations__ = {each.name: each.annotation for each in parameters}
     return entry
 
 
-def _clone(run: Run) -> Path | None:
-    """Where a repository has been brought to, if one is named instead of a folder."""
-    if not run.given or ":" not in run.given:
-        return None
-    from mldeploy.config.paths import cache_folder  # noqa: PLC0415 - most projects are in a folder
-    from mldeploy.project.repository import Address, checked_out  # noqa: PLC0415
+def _clone(run: CommandRun, trust: bool | None) -> Path | None:
+    """Clone the repository that `-C` names, and return the folder; None if `-C` is a folder. trust: the flag's value.
 
-    address = Address.of(run.given)
-    if address is None:
+    Raises ProjectError, StateError; RefusedError if there is no repository to trust.
+    """
+    if trust is None and (not run.given or ":" not in run.given):
         return None
-    run.output.say(f"Fetching {address.url} …")
-    return checked_out(address, cache_folder() / "repositories")
+    from mldeploy.config.trusted import clones_folder, is_trusted, set_trust  # noqa: PLC0415 - only for a repository
+    from mldeploy.project.repository import ProjectUrl, check_out  # noqa: PLC0415
+
+    address = ProjectUrl.of(run.given or "")
+    if address is None:
+        _refuse_trust(trust)
+        return None
+    run.output.info(f"Fetching {address.url} …")
+    if trust is not None:
+        set_trust(address.url, trusted=trust)
+    return check_out(address, clones_folder(), trusted=is_trusted(address.url))
+
+
+def _refuse_trust(trust: bool | None) -> None:
+    if trust is not None:
+        flag = "--trust" if trust else "--no-trust"
+        raise RefusedError(flag, "needs a repository URL in -C", "Leave it out: your own folder needs no trust.")
 
 
 def _account(
     profile: Profile = None, region: Region = None, cluster_context: Context = None, rehearse: Rehearse = False
 ) -> None:
-    """The options that come with a target."""
+    """Declare the options of commands with a target."""
 
 
 _ACCOUNT = tuple(inspect.signature(_account, eval_str=True).parameters.values())

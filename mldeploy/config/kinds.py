@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from mldeploy.config.words import VARIABLES, pieces
-
 
 @dataclass(frozen=True)
-class Shown:
+class FieldText:
     """How a field appears to users, where pydantic's own metadata does not say it. For `Annotated`.
 
     kind: completes "must be …". unset: what holds when the key is absent and no plain value can say it.
@@ -148,43 +147,49 @@ def is_variable(name: str) -> bool:
 Name = Annotated[
     str,
     AfterValidator(_name),
-    Shown(f"a DNS label: a letter, then letters, digits and hyphens, {NAME_LENGTH} at most, all in lower case"),
+    FieldText(f"a DNS label: a letter, then letters, digits and hyphens, {NAME_LENGTH} at most, all in lower case"),
 ]
 Entry = Annotated[
     str,
     AfterValidator(_entry),
-    Shown('a module and an object in it, such as "app:app", or a function that returns it, "app:create_app()"'),
+    FieldText('a module and an object in it, such as "app:app", or a function that returns it, "app:create_app()"'),
 ]
 Command = Annotated[
-    list[Annotated[str, AfterValidator(_word), Shown("a text in quotes, one word of the command")]],
+    list[Annotated[str, AfterValidator(_word), FieldText("a text in quotes, one word of the command")]],
     Field(min_length=1),
-    Shown('a list of words, such as ["streamlit", "run", "app.py", "--server.port=$PORT"]'),
+    FieldText('a list of words, such as ["streamlit", "run", "app.py", "--server.port=$PORT"]'),
 ]
 FolderInside = Annotated[
-    str, AfterValidator(_folder_inside), Shown("the path of a folder below the project folder, with /")
+    str, AfterValidator(_folder_inside), FieldText("the path of a folder below the project folder, with /")
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 WebAddress = Annotated[
     str,
     Field(pattern=r"^https?://[A-Za-z0-9._~:\[\]-]+(/[A-Za-z0-9._~%/-]*)?$"),
-    Shown('the address of a service, such as "https://example.com", without a password'),
+    FieldText('the address of a service, such as "https://example.com", without a password'),
 ]
 UrlPath = Annotated[
-    str, Field(pattern=r"^/[A-Za-z0-9._~%/:@+,=-]*$"), Shown('the path of a URL, such as "/health", without a query')
+    str,
+    Field(pattern=r"^/[A-Za-z0-9._~%/:@+,=-]*$"),
+    FieldText('the path of a URL, such as "/health", without a query'),
 ]
-FileInside = Annotated[str, AfterValidator(_inside), Shown("the path of a file below the project folder, with /")]
+FileInside = Annotated[str, AfterValidator(_inside), FieldText("the path of a file below the project folder, with /")]
+PathInside = Annotated[
+    str, AfterValidator(_inside), FieldText("the path of a file or folder below the project folder, with /")
+]
+ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
 FileInsideOrNone = Annotated[
-    str, AfterValidator(_inside_or_none), Shown('the path of a file below the project folder, with /, or ""')
+    str, AfterValidator(_inside_or_none), FieldText('the path of a file below the project folder, with /, or ""')
 ]
-FileAnywhere = Annotated[str, AfterValidator(_anywhere), Shown("the path of a file")]
-Size = Annotated[str, AfterValidator(_size), Shown('a size of at least "6m", such as "512m" or "1g"')]
+FileAnywhere = Annotated[str, AfterValidator(_anywhere), FieldText("the path of a file")]
+Size = Annotated[str, AfterValidator(_size), FieldText('a size of at least "6m", such as "512m" or "1g"')]
 Variable = Annotated[str, AfterValidator(_variable)]
 Variables = Annotated[
     dict[
         Variable,
-        Annotated[str, AfterValidator(_value), Shown("a text in quotes")],
+        Annotated[str, AfterValidator(_value), FieldText("a text in quotes")],
     ],
-    Shown("a table of texts", hidden=True),
+    FieldText("a table of texts", hidden=True),
 ]
 ImageReference = Annotated[
     str,
@@ -194,19 +199,48 @@ ImageReference = Annotated[
         r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
         r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$",
     ),
-    Shown('an image reference, such as "python:3.11-slim-bookworm" or "registry.example/python@sha256:…"'),
+    FieldText('an image reference, such as "python:3.11-slim-bookworm" or "registry.example/python@sha256:…"'),
 ]
 IndexUrl = Annotated[
     str,
     Field(pattern=r"^https?://[^\s\x00-\x1f]+$"),
-    Shown('the URL of a package index, such as "https://${NAME}@packages.example/simple"', hidden=True),
+    FieldText('the URL of a package index, such as "https://${NAME}@packages.example/simple"', hidden=True),
 ]
 DebianPackage = Annotated[
     str,
     # Debian Policy 5.6.1 and 5.6.12.
     Field(pattern=r"^[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?$"),
-    Shown('the name of a Debian package, such as "libgomp1" or "libgomp1=12.2.0-14"'),
+    FieldText('the name of a Debian package, such as "libgomp1" or "libgomp1=12.2.0-14"'),
 ]
 Platform = Annotated[
-    str, Field(pattern=r"^linux/[a-z0-9]+(/v[0-9]+)?$"), Shown('an OCI platform, "linux/amd64" or "linux/arm64"')
+    str, Field(pattern=r"^linux/[a-z0-9]+(/v[0-9]+)?$"), FieldText('an OCI platform, "linux/amd64" or "linux/arm64"')
 ]
+
+
+VARIABLES = ("PORT", "WEB_CONCURRENCY")
+"""What the image's environment always has: where to listen, and how many processes are wanted."""
+
+_NAMES = "|".join(VARIABLES)
+_PIECE = re.compile(rf"(\$\$|\$(?:{_NAMES})(?!\w)|\$\{{(?:{_NAMES})\}})")
+
+
+@dataclass(frozen=True)
+class CommandPart:
+    """A part of a word. text: what it says, or the variable's name."""
+
+    text: str
+    is_variable: bool = False
+
+
+def pieces(word: str) -> Iterator[CommandPart]:
+    """A word in its parts: `$PORT` and `${PORT}` are variables, `$$` is a dollar sign.
+
+    Whatever else has a dollar sign in it is returned as it stands; `config.kinds` refuses it.
+    """
+    for part in filter(None, _PIECE.split(word)):
+        if part == "$$":
+            yield CommandPart("$")
+        elif _PIECE.fullmatch(part):
+            yield CommandPart(part.strip("${}"), is_variable=True)
+        else:
+            yield CommandPart(part)

@@ -12,7 +12,9 @@ from pydantic import BaseModel
 
 from mldeploy.config.check import checked
 from mldeploy.config.errors import ConfigError, joined
+from mldeploy.config.host_access import READABLE_VARIABLES
 from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile
+from mldeploy.config.model_table import ModelTable
 from mldeploy.config.override import (
     PREFIX,
     Override,
@@ -23,14 +25,19 @@ from mldeploy.config.override import (
     scalars,
     variable,
 )
-from mldeploy.config.resolve import Found, Raw, resolve
+from mldeploy.config.resolve import FolderDefaults, RawConfig, resolve
 from mldeploy.config.settings import Project
-from mldeploy.config.sources import Tables, Written, over_machine, read_files
+from mldeploy.config.sources import ConfigSource, Tables, over_machine, read_files
 from mldeploy.config.target import TargetSettings
 from mldeploy.config.text import nearest, printable
 
-TABLES: Mapping[str, type[BaseModel]] = {"app": AppTable, "build": BuildTable, "check": CheckTable}
-OWN_VARIABLES: frozenset[str] = frozenset()
+TABLES: Mapping[str, type[BaseModel]] = {
+    "app": AppTable,
+    "model": ModelTable,
+    "build": BuildTable,
+    "check": CheckTable,
+}
+OWN_VARIABLES: frozenset[str] = frozenset({READABLE_VARIABLES})
 """Variables of mldeploy that set no key."""
 
 SettingsT = TypeVar("SettingsT", bound=TargetSettings)
@@ -39,30 +46,30 @@ SettingsT = TypeVar("SettingsT", bound=TargetSettings)
 def load(folder: Path, overrides: Overrides = ()) -> Project:
     """The settings of the project in `folder`, without looking at the project itself.
 
-    `project.inspect.inspect` is this and more: it finds what the configuration leaves out, and checks what it names.
+    `project.load.load_project` is this and more: it finds what the configuration leaves out, and checks what it names.
     Reads files and the environment; may be repeated. Raises ConfigError.
     """
-    return resolve(read(folder, overrides), Found())
+    return resolve(read(folder, overrides), FolderDefaults())
 
 
-def read(folder: Path, overrides: Overrides = (), found: Tables = MappingProxyType({})) -> Raw:
+def read(folder: Path, overrides: Overrides = (), detected: Tables = MappingProxyType({})) -> RawConfig:
     """What is written for the project in `folder`, checked but not completed. Raises ConfigError.
 
-    found: what stands in the folder, which holds where the project's own configuration is silent.
+    detected: what stands in the folder, which holds where the project's own configuration is silent.
     """
     folder = absolute(folder)
-    files = read_files(folder, found)
+    files = read_files(folder, detected)
     keys = {name: key for table, model in TABLES.items() for name, key in scalars(model, table).items()}
     _refuse_unknown_variables(keys)
     mine = [override for override in overrides if not override.key.startswith("target.")]
     written = files.under([*from_environment(keys), *mine], _read_text)
-    return Raw(folder, checked(ConfigFile, written), written)
+    return RawConfig(folder, checked(ConfigFile, written), written)
 
 
-def proposed(folder: Path, found: Tables) -> Raw:
+def proposed(folder: Path, detected: Mapping[str, object]) -> RawConfig:
     """What a project's file would mean that says what was found, whatever the one says that is there now."""
-    written = over_machine(Written({name: dict(table) for name, table in found.items()}, "", {}))
-    return Raw(absolute(folder), checked(ConfigFile, written), written)
+    written = over_machine(ConfigSource(dict(detected), "", {}))
+    return RawConfig(absolute(folder), checked(ConfigFile, written), written)
 
 
 def named(name: str, flag: str) -> Project:
@@ -70,8 +77,8 @@ def named(name: str, flag: str) -> Project:
 
     flag: what the user wrote the name after. Raises ConfigError if no app can have that name.
     """
-    written = Written({}, "", {}).under([Override("app.name", name, flag)], _read_text)
-    return resolve(Raw(Path("/"), checked(ConfigFile, written), written), Found())
+    written = ConfigSource({}, "", {}).under([Override("app.name", name, flag)], _read_text)
+    return resolve(RawConfig(Path("/"), checked(ConfigFile, written), written), FolderDefaults())
 
 
 def target_settings(folder: Path, name: str, model: type[SettingsT], overrides: Overrides = ()) -> SettingsT:

@@ -1,18 +1,19 @@
-"""What a user may write: the tables of `mldeploy.toml`, raw. Each field's description is its text in the manual.
+"""The tables of `mldeploy.toml` as users write them. The description of each field is its text in the manual.
 
-None stands for "not written". What is not written is filled in by `config.resolve`, never here.
+None means "not set". `config.resolve` fills in the missing values.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from mldeploy.config.kinds import (
     Command,
     DebianPackage,
     Entry,
+    FieldText,
     FileAnywhere,
     FileInside,
     FileInsideOrNone,
@@ -22,206 +23,212 @@ from mldeploy.config.kinds import (
     Name,
     Platform,
     Port,
-    Shown,
     Size,
     UrlPath,
     Variables,
     WebAddress,
 )
+from mldeploy.config.model_table import Models
+from mldeploy.config.table import ConfigTable
 
 
-class Table(BaseModel):
-    """A table whose unknown keys are refused."""
+class AppTable(ConfigTable):
+    """The app and its runtime settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AppTable(Table):
-    """What is deployed, and what it needs to run."""
-
-    name: Annotated[Name | None, Shown(unset="the folder's name, made a valid one")] = Field(
+    name: Annotated[Name | None, FieldText(unset="the folder's name, made a valid one")] = Field(
         default=None,
-        description="The app's name. Images, containers and cloud resources are named after it and found again by it: "
-        "a new name is a new app.",
+        description="Name of the app. Images, containers and cloud resources are named after it and identified by it: "
+        "a new name creates a new app.",
         examples=["insurance"],
     )
     entry: Entry = Field(
         default="app:app",
-        description="What the server serves: a module below the folder, a colon, and the object in it, or a call of "
-        'the function that returns it: `"shop:create_app()"`.',
+        description="The app to serve: a module, a colon, and the app object in it, or a call of the function that "
+        'returns it: `"shop:create_app()"`.',
     )
     interface: Annotated[
-        Literal["wsgi", "asgi"] | None, Shown(unset="what the source of `entry` shows, else `wsgi`")
+        Literal["wsgi", "asgi"] | None, FieldText(unset="detected in the source of `entry`, else `wsgi`")
     ] = Field(
         default=None,
-        description="What the object speaks. `wsgi`: Flask, Django, Bottle, Dash; gunicorn serves it with threads. "
-        "`asgi`: FastAPI, Starlette, Django's asgi.py; gunicorn serves it with uvicorn's worker.",
+        description="Server interface of the app. `wsgi`: Flask, Django, Bottle, Dash; served by gunicorn with "
+        "threads. `asgi`: FastAPI, Starlette, Django's asgi.py; served by gunicorn with uvicorn workers.",
         examples=["asgi"],
     )
-    command: Annotated[Command | None, Shown(unset="the server that `interface` calls for")] = Field(
+    command: Annotated[Command | None, FieldText(unset="the server for `interface`")] = Field(
         default=None,
-        description="The words that start an app with a server of its own (Streamlit, Gradio); `entry` and "
-        "`interface` count for nothing then. It must listen on 0.0.0.0 and on `$PORT`. `$PORT` and `$WEB_CONCURRENCY` "
-        "are filled in when the container starts, `$$` is a dollar sign, and no shell reads the rest.",
+        description="Start command of an app with its own server (Streamlit, Gradio). `entry` and `interface` are "
+        "ignored. The server must listen on 0.0.0.0 and port `$PORT`. `$PORT` and `$WEB_CONCURRENCY` are replaced when "
+        "the container starts; `$$` is a dollar sign. The command does not run in a shell.",
         examples=[["streamlit", "run", "app.py", "--server.address=0.0.0.0", "--server.port=$PORT"]],
     )
-    chdir: Annotated[FolderInside | None, Shown(unset="the project folder")] = Field(
+    chdir: Annotated[FolderInside | None, FieldText(unset="the project folder")] = Field(
         default=None,
-        description="The folder in which the server is started: modules are imported from there, and the paths that "
-        "the code opens begin there. `entry` and `command` are seen from it, every other path from the project folder.",
+        description="Working directory of the server. Imports and relative paths in the code start there. `entry` and "
+        "`command` are relative to it; all other paths are relative to the project folder.",
         examples=["deploy"],
     )
     port: Port = Field(
         default=5000,
-        description="Where the server listens inside the container. Whatever is published anywhere leads to this port.",
+        description="Port on which the server listens inside the container. Every published port maps to it.",
     )
-    health: UrlPath = Field(default="/health", description="Answers 200 as soon as the app can serve.")
+    health: UrlPath = Field(
+        default="/health", description="Path of the health check: responds with 200 when the app is ready."
+    )
     health_by: Literal["app", "server"] = Field(
         default="app",
-        description="Who answers `health`. `server`: mldeploy's own does, once it has loaded the app: for one that has "
-        "no page for it. It takes an app that is served through `entry`.",
+        description="What responds to `health`. `server`: the server of mldeploy, once the app is loaded; for apps "
+        "without a health route. Requires `entry`.",
     )
     predict: UrlPath = Field(
-        default="/predict_api", description="Takes one JSON object by POST and answers one prediction."
+        default="/predict_api", description="Path that accepts one JSON object by POST and returns one prediction."
     )
-    predict_table: Annotated[UrlPath | None, Shown(unset="nothing does")] = Field(
+    predict_table: Annotated[UrlPath | None, FieldText(unset="none")] = Field(
         default=None,
-        description='Takes `{"columns": […], "data": [[…]]}` by POST and answers one prediction a row. Without it, the '
-        "rows of a CSV file go to `predict`, one after the other.",
+        description='Path that accepts `{"columns": […], "data": [[…]]}` by POST and returns one prediction per row. '
+        "Without it, `mldeploy predict` sends the rows of a CSV file to `predict` one by one.",
         examples=["/predict"],
     )
     models: Annotated[
         list[FileInside] | None,
-        Shown("a list of paths of files below the project folder", unset="the model files that are found"),
+        FieldText("a list of paths of files below the project folder", unset="the detected model files"),
     ] = Field(
         default=None,
-        description="The model files. They get a layer of the image of their own, so that an edit of the code does not "
-        "ship them again. Without this key they are found by their extension.",
+        description="The model files. They are in a separate image layer, so a code change does not upload them again. "
+        "Without this key, they are detected by their extension.",
         examples=[["model.joblib"]],
     )
     memory: Size = Field(
         default="1g",
-        description="What the app may use at most; beyond it, it is killed. Units as in `docker run --memory`: "
-        "b, k, m, g, t, powers of 1024.",
+        description="Memory limit. The app is killed when it exceeds the limit. Units as in `docker run --memory`: "
+        "b, k, m, g, t (powers of 1024).",
     )
     cpus: float = Field(
         default=1,
         ge=0.1,
         le=256,
         allow_inf_nan=False,
-        description="CPUs that the app may use, fractions allowed. One is what every machine has and every cloud "
-        "sells; more serve more requests at once.",
+        description="CPU limit; fractions are allowed. More CPUs serve more requests in parallel.",
     )
-    workers: int = Field(default=0, ge=0, le=256, description="Server processes. 0: as many as `cpus` calls for.")
+    workers: int = Field(default=0, ge=0, le=256, description="Number of server processes. 0: derived from `cpus`.")
     threads: int = Field(
         default=0,
         ge=0,
         le=256,
-        description="Threads in each of them. 0: the number that measured best. `asgi` has no use for "
-        "it: an event loop serves all connections.",
+        description="Threads per server process. 0: the number with the best measured throughput. Not used with "
+        "`asgi`, where an event loop serves all connections.",
     )
     read_only: bool = Field(
         default=True,
-        description="The container's file system cannot be written to, except for /tmp. Turn it off for an app that "
-        "must write beside its code.",
+        description="Make the file system of the container read-only, except for /tmp. Set it to false for an app that "
+        "writes next to its code.",
     )
     env: Variables = Field(
         default={},
-        description="Environment variables of the container. They are not part of the image. A secret is better kept "
-        "in `env_file`, outside of version control.",
+        description="Environment variables of the container. They are not part of the image. Keep secrets in "
+        "`env_file`, outside of version control.",
         examples=[{"LOG_LEVEL": "info"}],
     )
-    env_file: Annotated[FileAnywhere | None, Shown(unset="none")] = Field(
+    env_file: Annotated[FileAnywhere | None, FieldText(unset="none")] = Field(
         default=None,
-        description="A file of environment variables, in the format of `docker run --env-file`; `env` wins over it. "
-        "It stays out of the image. Relative to the project folder; `~` is your home.",
+        description="A file of environment variables in the format of `docker run --env-file`, or of python-dotenv if "
+        "the app uses it. `env` takes precedence. The file is not copied into the image. Relative to the project "
+        "folder; `~` is your home.",
         examples=["app.env"],
     )
 
 
-class BuildTable(Table):
-    """How the image is made."""
+class BuildTable(ConfigTable):
+    """The image build."""
 
     base_image: ImageReference = Field(
         default="python:3.11-slim-bookworm",
-        description="The image that the app's image builds on; it must hold Python.",
+        description="Base image. It must contain Python.",
     )
-    platform: Annotated[Platform | None, Shown(unset="this machine's processor")] = Field(
+    platform: Annotated[Platform | None, FieldText(unset="the platform of this machine")] = Field(
         default=None,
-        description="What the image is built for. A target in a cloud may ask for another one.",
+        description="Target platform of the image. A cloud target can require another one.",
         examples=["linux/amd64"],
     )
-    requirements: FileInside = Field(default="requirements.txt", description="The app's dependencies, in pip's format.")
+    requirements: FileInside = Field(
+        default="requirements.txt",
+        description="List of the app's dependencies: a requirements file, `uv.lock`, `poetry.lock`, `Pipfile.lock`, "
+        "`pylock.toml`, `pyproject.toml`, `Pipfile`, `environment.yml`, `setup.cfg`, or a script with inline metadata. "
+        "Every build reads it. Unset: the list that `mldeploy init` would choose.",
+        examples=["uv.lock"],
+    )
     dockerfile: Annotated[
-        FileInsideOrNone | None, Shown(unset="`Dockerfile` if there is one, else mldeploy's recipe")
+        FileInsideOrNone | None, FieldText(unset="`Dockerfile` if it exists, else the Dockerfile of mldeploy")
     ] = Field(
         default=None,
-        description="Your own Dockerfile, used instead of mldeploy's recipe; empty: the recipe even if there is one.",
+        description="Your own Dockerfile, used instead of the one of mldeploy. Empty: ignore `Dockerfile`.",
         examples=["Dockerfile"],
     )
     args: Variables = Field(
         default={},
-        description="Build arguments. They can be read in the image's history: never a secret.",
+        description="Build arguments. They are visible in the image history: do not use them for secrets.",
         examples=[{"REVISION": "1"}],
     )
-    ca_bundle: Annotated[FileAnywhere | None, Shown(unset="none")] = Field(
+    ca_bundle: Annotated[FileAnywhere | None, FieldText(unset="none")] = Field(
         default=None,
-        description="PEM file of certificates that the build trusts in addition, for machines behind a proxy that "
-        "inspects TLS. None of it stays in the image. A Dockerfile of your own gets it if it names `certificates.pem`. "
+        description="PEM file of additional certificates that the build trusts, for machines behind a proxy that "
+        "inspects TLS. They do not stay in the image. Your own Dockerfile gets the file if it uses `certificates.pem`. "
         "Relative to the project folder; `~` is your home.",
         examples=["~/company-ca.pem"],
     )
     builder: Literal["auto", "buildkit", "classic"] = Field(
         default="auto",
-        description="What builds. BuildKit, through `docker buildx` or a docker command that holds it, keeps what was "
-        "downloaded; the classic builder is part of every engine. auto: BuildKit where it can be had. The image's "
-        "layers are the same.",
+        description="The builder. BuildKit (`docker buildx`) caches downloads; the classic builder is part of every "
+        "Docker Engine. auto: BuildKit if available. The layers of the image are the same.",
     )
-    cache_from: Annotated[list[ImageReference], Shown("a list of image references", unset="none")] = Field(
+    cache_from: Annotated[list[ImageReference], FieldText("a list of image references", unset="none")] = Field(
         default=[],
-        description="Images in a registry whose build cache is used, where BuildKit builds: on a machine that begins "
-        "with none, such as CI's.",
+        description="Registry images used as build cache. Requires BuildKit. Useful on machines without a local "
+        "cache, such as CI runners.",
         examples=[["registry.example/insurance:cache"]],
     )
-    cache_to: Annotated[ImageReference | None, Shown("an image reference", unset="none")] = Field(
+    cache_to: Annotated[ImageReference | None, FieldText("an image reference", unset="none")] = Field(
         default=None,
-        description="Where BuildKit leaves its cache for that: the image is pushed under this name, with what is known "
-        "of its layers. Docker's own credentials are used (`docker login`).",
+        description="Image reference to which BuildKit pushes the build cache for `cache_from`. Uses the "
+        "credentials of Docker (`docker login`).",
         examples=["registry.example/insurance:cache"],
     )
-    index_url: Annotated[IndexUrl | None, Shown(unset="the usual one", hidden=True)] = Field(
+    index_url: Annotated[IndexUrl | None, FieldText(unset="the index of pip", hidden=True)] = Field(
         default=None,
-        description="The package index to install from. `${NAME}` in its credentials stands for a variable; without "
-        "credentials those of a netrc file count. They reach the build, and neither the image nor its history.",
+        description="URL of the package index. `${NAME}` in its credentials is replaced by an environment variable; "
+        "without credentials, a netrc file is used. Credentials are available to the build only; they are not in the "
+        "image or its history. List variables that are credentials of another tool in `MLDEPLOY_READABLE_VARIABLES` "
+        "(security.md).",
         examples=["https://packages.example/simple"],
     )
     extra_index_urls: Annotated[
-        list[IndexUrl], Shown("a list of URLs of package indexes", unset="none", hidden=True)
+        list[IndexUrl], FieldText("a list of URLs of package indexes", unset="none", hidden=True)
     ] = Field(
         default=[],
-        description="Package indexes that are asked before that one. A package is taken from the first index that has "
-        "it, whatever versions others have.",
+        description="Package indexes that are searched before `index_url`. A package is installed from the first index "
+        "that has it, regardless of the versions in others.",
         examples=[["https://packages.example/own/simple"]],
     )
     gpu: bool = Field(
         default=False,
-        description="The app runs where there is a GPU. Without it, PyTorch comes in its builds for the processor "
-        "alone, which are gigabytes smaller, unless the requirements or `index_url` say where it comes from.",
+        description="The app uses a GPU. If false, the CPU builds of PyTorch are installed, which are gigabytes "
+        "smaller, unless the requirements or `index_url` set the source of PyTorch.",
     )
-    system_packages: Annotated[list[DebianPackage], Shown("a list of names of Debian packages", unset="none")] = Field(
-        default=[],
-        description="Debian packages that the app needs beside Python's, such as system libraries.",
-        examples=[["libgomp1"]],
+    system_packages: Annotated[list[DebianPackage], FieldText("a list of names of Debian packages", unset="none")] = (
+        Field(
+            default=[],
+            description="Debian packages that the app needs, such as system libraries.",
+            examples=[["libgomp1"]],
+        )
     )
 
 
-class CheckTable(Table):
-    """What a new version must show before it gets any traffic."""
+class CheckTable(ConfigTable):
+    """The checks that a new version must pass before it receives traffic."""
 
-    golden: Annotated[FileAnywhere | None, Shown(unset="none")] = Field(
+    golden: Annotated[FileAnywhere | None, FieldText(unset="none")] = Field(
         default=None,
-        description="The golden row, a JSON file: a request whose answer is known, and that answer. "
-        "A new version that answers otherwise is not let in.",
+        description="The golden row: a JSON file with a request and its expected answer. A new version with a "
+        "different answer receives no traffic.",
         examples=["golden.json"],
     )
     start_timeout: float = Field(
@@ -229,23 +236,26 @@ class CheckTable(Table):
         gt=0,
         le=3600,
         allow_inf_nan=False,
-        description="Seconds in which the app must become healthy.",
+        description="Time in seconds within which the app must become healthy.",
     )
     vulnerability_database: WebAddress = Field(
         default="https://api.osv.dev",
-        description="Where `check --vulnerabilities` asks: a service that speaks OSV's API (version 1), or a mirror.",
+        description="Vulnerability database of `check --vulnerabilities`: a service with the OSV API (version 1).",
         examples=["https://osv.example.com"],
     )
 
 
-class ConfigFile(Table):
-    """The whole file. What stands in `[target.NAME]` is the business of the provider NAME."""
+class ConfigFile(ConfigTable):
+    """The whole file. The provider NAME validates `[target.NAME]`."""
 
     app: AppTable = AppTable()
+    model: Models = Field(default=[])
     build: BuildTable = BuildTable()
     check: CheckTable = CheckTable()
-    target: Annotated[dict[str, dict[str, object]], Shown("tables, one a target: [target.local]")] = {}
+    target: Annotated[dict[str, dict[str, object]], FieldText("tables, one a target: [target.local]")] = Field(
+        default={}
+    )
 
 
 MACHINE_KEYS = frozenset({"build.base_image", "build.ca_bundle", "build.builder", "build.index_url"})
-"""What belongs to a machine rather than to a project, and so may stand in the user's own file."""
+"""Keys of the machine rather than of a project; allowed in the user's own file."""

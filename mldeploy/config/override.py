@@ -1,4 +1,4 @@
-"""What is said of single keys outside of files: by flags and by `MLDEPLOY_…` variables."""
+"""Overrides of single keys: flags and `MLDEPLOY_…` variables."""
 
 from __future__ import annotations
 

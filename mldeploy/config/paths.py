@@ -1,4 +1,4 @@
-"""Where mldeploy keeps what is its own on this machine."""
+"""Folders of mldeploy on this machine: state, configuration, cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mldeploy.config.errors import ConfigError
 
 
 def state_folder() -> Path:
-    """Journals, locks and the log: `$XDG_STATE_HOME/mldeploy`, else the platform's own place. It may not exist yet.
+    """Journals, locks and the log: `$XDG_STATE_HOME/mldeploy`, else the platform's default. It may not exist yet.
 
     Raises ConfigError if the user has no home. Standard: XDG Base Directory Specification 0.8.
     """
@@ -46,5 +46,5 @@ def _absolute(find: Callable[..., Path], variable: str) -> Path:
         path = Path("~")
     # Without a home, older versions of the library answer with a literal "~": a folder of that name in any folder.
     if not path.is_absolute():
-        raise ConfigError(variable, "no place for mldeploy's own files: you have no home", f"Set HOME or {variable}.")
+        raise ConfigError(variable, "there is no home folder for the files of mldeploy", f"Set HOME or {variable}.")
     return path

@@ -6,14 +6,17 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from mldeploy.config.envfile import read_env_file
+from mldeploy.config.env_file import read_env_file, uses_dotenv
 from mldeploy.config.errors import ConfigError
+from mldeploy.config.host_access import HostAccess
 from mldeploy.config.indexes import index
-from mldeploy.config.kinds import dns_label, parse_size
+from mldeploy.config.kinds import parse_size
 from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile
+from mldeploy.config.naming import guess_name
 from mldeploy.config.secret import Secret
-from mldeploy.config.settings import App, Build, Check, Project
-from mldeploy.config.sources import Written
+from mldeploy.config.served import list_served_models, serve_models
+from mldeploy.config.settings import App, Build, Check, Index, LockExport, Project
+from mldeploy.config.sources import ConfigSource
 
 _PLATFORMS = {
     "x86_64": "linux/amd64",
@@ -27,45 +30,52 @@ _PLATFORMS = {
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawConfig:
     """A configuration as written: every value is of the right kind, but some are still missing."""
 
     folder: Path
     """Absolute."""
     tables: ConfigFile
-    written: Written
+    written: ConfigSource
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderDefaults:
     """What stands in the folder and is no key of the configuration, or one whose default depends on the folder.
 
     dockerfile: its own. requirements: the text of a requirements file, where the folder lists its dependencies in
     another way. ignored: what stays out of the image, as lines of a `.dockerignore`, where the folder has none.
-    interface: what the source shows that the entry speaks.
+    interface: what the source shows that the entry speaks. lock: the lock that `requirements` was read from, if the
+    build can export it.
     """
 
     dockerfile: str | None = None
     requirements: str | None = None
     ignored: tuple[str, ...] = ()
     interface: str = "wsgi"
+    lock: LockExport | None = None
 
 
-def resolve(raw: Raw, found: Found) -> Project:
-    """The complete settings. Reads the env file, nothing else. Raises ConfigError."""
+def resolve(raw: RawConfig, defaults: FolderDefaults) -> Project:
+    """The complete settings. Reads the env file and what the user trusts. Raises ConfigError."""
+    served = list_served_models(raw.tables.model)
+    app = _app(raw, raw.tables.app, defaults)
     return Project(
-        _app(raw, raw.tables.app, found),
-        _build(raw, raw.tables.build, found),
+        serve_models(app, served) if served else app,
+        _build(raw, raw.tables.build, defaults),
         _check(raw, raw.tables.check),
+        served,
     )
 
 
-def _app(raw: Raw, table: AppTable, found: Found) -> App:
+def _app(raw: RawConfig, table: AppTable, defaults: FolderDefaults) -> App:
     env_file = _path(raw, "app.env_file", table.env_file)
-    from_file = {} if env_file is None else read_env_file(env_file, raw.written.place("app.env_file"))
-    written = {name: Secret(value) for name, value in table.env.items()}
+    name = table.name or guess_name(raw.folder).name
+    public = {name, table.entry, table.health, table.predict, *(table.models or ())}
+    from_file = {} if env_file is None else _from_file(raw, env_file)
+    written = {key: Secret(value, is_public=value in public) for key, value in table.env.items()}
     return App(
-        name=table.name or dns_label(raw.folder.name),
+        name=name,
         folder=raw.folder,
         entry=table.entry,
         port=table.port,
@@ -80,34 +90,35 @@ def _app(raw: Raw, table: AppTable, found: Found) -> App:
         read_only=table.read_only,
         env=tuple(sorted((from_file | written).items(), key=lambda entry: entry[0])),
         env_file=env_file,
-        interface=table.interface or found.interface,
+        interface=table.interface or defaults.interface,
         command=tuple(table.command or ()),
         chdir=table.chdir or "",
         health_by=table.health_by,
     )
 
 
-def _build(raw: Raw, table: BuildTable, found: Found) -> Build:
+def _build(raw: RawConfig, table: BuildTable, defaults: FolderDefaults) -> Build:
     return Build(
         base_image=table.base_image,
         platform=table.platform or _host_platform(),
         requirements=table.requirements,
-        dockerfile=(found.dockerfile if table.dockerfile is None else table.dockerfile) or None,
+        dockerfile=(defaults.dockerfile if table.dockerfile is None else table.dockerfile) or None,
         args=tuple(sorted(table.args.items())),
         ca_bundle=_path(raw, "build.ca_bundle", table.ca_bundle),
         builder=table.builder,
         cache_from=tuple(dict.fromkeys(table.cache_from)),
-        cache_to=table.cache_to,
-        requirements_text=found.requirements,
-        ignored=found.ignored,
-        index=index(table.index_url, raw.written.place("build.index_url")) if table.index_url else None,
-        extra_indexes=tuple(index(url, raw.written.place("build.extra_index_urls")) for url in table.extra_index_urls),
+        cache_to=_cache_to(raw, table),
+        requirements_text=defaults.requirements,
+        lock=defaults.lock,
+        ignored=defaults.ignored,
+        index=_index(raw, "build.index_url", table.index_url) if table.index_url else None,
+        extra_indexes=tuple(_index(raw, "build.extra_index_urls", url) for url in table.extra_index_urls),
         gpu=table.gpu,
         system_packages=tuple(sorted(set(table.system_packages))),
     )
 
 
-def _check(raw: Raw, table: CheckTable) -> Check:
+def _check(raw: RawConfig, table: CheckTable) -> Check:
     return Check(
         golden=_path(raw, "check.golden", table.golden),
         start_timeout=float(table.start_timeout),
@@ -115,13 +126,39 @@ def _check(raw: Raw, table: CheckTable) -> Check:
     )
 
 
-def _path(raw: Raw, key: str, text: str | None) -> Path | None:
+def _path(raw: RawConfig, key: str, text: str | None) -> Path | None:
+    """The file that a key names. Raises ConfigError if the project may not name it."""
     if text is None:
         return None
     try:
-        return raw.folder / Path(text).expanduser()
+        path = raw.folder / Path(text).expanduser()
     except RuntimeError as error:
-        raise ConfigError(raw.written.place(key), "begins with ~, but that user has no home") from error
+        raise ConfigError(raw.written.location(key), "begins with ~, but that user has no home") from error
+    if not raw.written.written_by_user(key):
+        HostAccess.of(raw.folder).require_file(path, raw.written.location(key))
+    return path
+
+
+def _from_file(raw: RawConfig, path: Path) -> dict[str, Secret]:
+    """The variables of an env file. One of a restricted project is the project's, whoever names it."""
+    access = HostAccess.of(raw.folder)
+    is_users = raw.written.written_by_user("app.env_file") and not access.contains(path)
+    where = raw.written.location("app.env_file")
+    return read_env_file(path, where, None if is_users else access, dotenv=uses_dotenv(raw.folder))
+
+
+def _index(raw: RawConfig, key: str, url: str) -> Index:
+    access = None if raw.written.written_by_user(key) else HostAccess.of(raw.folder)
+    return index(url, raw.written.location(key), access=access)
+
+
+def _cache_to(raw: RawConfig, table: BuildTable) -> str | None:
+    """It is pushed with the user's own Docker credentials, over what has that name."""
+    key = "build.cache_to"
+    if table.cache_to and not raw.written.written_by_user(key) and HostAccess.of(raw.folder).is_restricted:
+        what = "would push to a registry with your credentials, and the project came by URL"
+        raise ConfigError(raw.written.location(key), what, "Use --cache-to yourself, or --trust if you trust it.")
+    return table.cache_to
 
 
 def _host_platform() -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mldeploy.config.secret import Secret
+from mldeploy.core.parsing import parse_json
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,18 @@ class App:
     """Where the server is started: a folder below `folder`, "" for that itself."""
     health_by: str = "app"
     """Who answers `health`: "app", or "server" for one that has no page for it."""
+    image_health: str = ""
+    """The health path that the image is built with, if the app's own routes corrected `health`; "" for the same."""
+
+    @property
+    def keeps_sessions(self) -> bool:
+        """Whether a visitor must reach the same instance each time, as with Streamlit, Gradio, Chainlit and Panel."""
+        programs = {word.rpartition("/")[2] for word in self.command}
+        is_gradio = any(word.startswith("GRADIO_SERVER") for word in self.command)
+        return bool(programs & _SESSION_SERVERS) or is_gradio or self.health.endswith("/_stcore/health")
+
+
+_SESSION_SERVERS = frozenset({"streamlit", "chainlit", "panel", "gradio"})
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,19 @@ class Index:
 
 
 @dataclass(frozen=True)
+class LockExport:
+    """A lock that uv itself exports in the build. Paths are below the app's folder.
+
+    files: what uv reads of the project: the lock, and each `pyproject.toml`. arguments: what `uv export` is to export,
+    beside its options: nothing for the project at the lock's folder, `--package NAME` for a member of its workspace.
+    """
+
+    lock: str
+    files: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Build:
     """How the image is made."""
 
@@ -71,7 +97,7 @@ class Build:
     platform: str
     """OCI platform, `linux/amd64`."""
     requirements: str
-    """Path of the requirements file below the app's folder."""
+    """Path of the list of dependencies below the app's folder."""
     dockerfile: str | None
     """The user's own Dockerfile, or None for mldeploy's recipe."""
     args: tuple[tuple[str, str], ...]
@@ -81,7 +107,9 @@ class Build:
     builder: str = "auto"
     """`auto`, `buildkit` or `classic`: how it is built, not what."""
     requirements_text: str | None = None
-    """What the requirements file would say, where there is none and the dependencies are listed elsewhere."""
+    """What `requirements` lists, in pip's format, where it is in another one or generated; None: it is read itself."""
+    lock: LockExport | None = None
+    """The lock among the requirements that uv exports in the build; None: `requirements_text` is installed."""
     ignored: tuple[str, ...] = ()
     """What stays out of the image, as lines of a `.dockerignore`, where there is none; empty: what usually does."""
     cache_from: tuple[str, ...] = ()
@@ -91,11 +119,18 @@ class Build:
     index: Index | None = None
     """Where packages come from; None for the usual index."""
     extra_indexes: tuple[Index, ...] = ()
-    """What is asked before that one. A package is taken from the first index that has it."""
+    """Indexes that are searched before `index`. A package comes from the first index that has it."""
     gpu: bool = False
     """The image runs where there is a GPU."""
     system_packages: tuple[str, ...] = ()
     """Debian packages of the final stage, sorted: `libgomp1`, or `libgomp1=12.2.0-14`."""
+
+    @property
+    def requirements_file(self) -> str:
+        """Where the list in pip's format is in the build, relative to the folder of the requirements."""
+        if self.requirements_text is None or self.requirements.endswith(".txt"):
+            return self.requirements
+        return f"{self.requirements.rpartition('/')[2]}.txt"  # the paths in it are from the project's folder
 
 
 @dataclass(frozen=True)
@@ -110,6 +145,59 @@ class Check:
     """The base URL of a service that speaks OSV's API."""
 
 
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class ServedColumn:
+    """A column of a model's input, as far as it is known. None and () mean "not set"."""
+
+    name: str
+    type: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: tuple[Scalar, ...] = ()
+    unit: str | None = None
+    optional: bool | None = None
+    example: Scalar | None = None
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model that mldeploy serves itself, as far as it is known. None and () mean "not set"."""
+
+    name: str
+    path: str
+    """Of a file or folder below the app's folder."""
+    sample: str | None = None
+    """A CSV file below the app's folder."""
+    task: str | None = None
+    target: str | None = None
+    columns: tuple[ServedColumn, ...] = ()
+    classes: tuple[Scalar, ...] = ()
+    probabilities: bool | None = None
+    version: str | None = None
+    max_rows: int = 10_000
+    log_rate: float = 0.0
+    format: str = ""
+    """As the server names it; "" if it is not known."""
+    rows: tuple[tuple[tuple[str, Scalar | None], ...], ...] = ()
+    """Some rows of the sample, by column."""
+    proof: str = ""
+    """JSON: how the compiled path compares with the model's own; "" if that was not tried."""
+
+    @property
+    def is_described(self) -> bool:
+        """All that the server needs is known: the model need not be inspected."""
+        return bool(self.task and self.columns and all(each.type for each in self.columns))
+
+    @property
+    def proof_summary(self) -> str:
+        """Which path serves the model and why, in a sentence; "" if that was not tried."""
+        document = parse_json(self.proof) if self.proof else None
+        return str(document.get("summary") or "") if isinstance(document, dict) else ""
+
+
 @dataclass(frozen=True)
 class Project:
     """Everything of `mldeploy.toml` but the targets' own tables."""
@@ -117,3 +205,5 @@ class Project:
     app: App
     build: Build
     check: Check
+    served: tuple[ServedModel, ...] = ()
+    """The models of an app that has no code of its own."""

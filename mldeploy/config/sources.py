@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeGuard
 
 from mldeploy.config.errors import ConfigError, joined
-from mldeploy.config.files import UnreadableError, read_text
 from mldeploy.config.model import MACHINE_KEYS
 from mldeploy.config.override import Overrides
 from mldeploy.config.paths import config_file
 from mldeploy.config.text import dotted, is_unicode, listed, printable
+from mldeploy.core.files import UnreadableError, read_text
+from mldeploy.core.parsing import NestingError, parse_toml
 
 OWN_FILE = "mldeploy.toml"
 PYPROJECT = "pyproject.toml"
 
 
 @dataclass(frozen=True)
-class Written:
+class ConfigSource:
     """What is written, merged but not checked, and who wrote it.
 
     prefix: place of the project's keys ("mldeploy.toml: "). origins: place of each key, by its parts, that is not from
@@ -32,7 +33,13 @@ class Written:
     values: Mapping[str, object]
     prefix: str
     origins: Mapping[tuple[str, ...], str]
-    configured: bool = False
+    users: frozenset[tuple[str, ...]] = frozenset()
+    """The keys whose values the user wrote for this machine or this command, and the project did not."""
+    configured: bool = field(default=False, kw_only=True)
+
+    def written_by_user(self, key: str) -> bool:
+        """Whether a dotted key has its value from the user's own file, a variable or a flag."""
+        return tuple(key.split(".")) in self.users
 
     def where(self, path: Sequence[str | int]) -> str:
         """The place of a key, for an error: "mldeploy.toml: app.models[0]", "--port"."""
@@ -42,7 +49,7 @@ class Written:
                 return origin
         return f"{self.prefix}{dotted(path)}"
 
-    def place(self, key: str) -> str:
+    def location(self, key: str) -> str:
         """The place of a dotted key that may hold its default, which nobody wrote: then the key alone."""
         value: object = self.values
         for part in key.split("."):
@@ -51,7 +58,7 @@ class Written:
             value = value[part]
         return self.where(key.split("."))
 
-    def under(self, overrides: Overrides, read: Callable[[str, str], object]) -> Written:
+    def under(self, overrides: Overrides, read: Callable[[str, str], object]) -> ConfigSource:
         """This with `overrides` on top. `read(key, text)` gives a text the type that the key has."""
         values: dict[str, object] = dict(self.values)
         for override in overrides:
@@ -61,14 +68,15 @@ class Written:
             typed = read(override.key, value) if isinstance(value, str) else value
             values = _set(values, override.path, typed)
         origins = {**self.origins, **{override.path: override.flag for override in overrides}}
-        return replace(self, values=values, origins=origins)
+        users = self.users | {override.path for override in overrides}
+        return replace(self, values=values, origins=origins, users=users)
 
 
 Tables = Mapping[str, Mapping[str, object]]
 
 
-def read_files(folder: Path, found: Tables = MappingProxyType({})) -> Written:
-    """The project's file over the user's. found: what stands in the folder, which holds where the project's file is
+def read_files(folder: Path, detected: Tables = MappingProxyType({})) -> ConfigSource:
+    """The project's file over the user's. detected: what stands in the folder, which holds where the project's file is
     silent.
 
     Raises ConfigError; no file at all is no error.
@@ -76,15 +84,15 @@ def read_files(folder: Path, found: Tables = MappingProxyType({})) -> Written:
     file = _project_file(folder)
     prefix, project = file or ("", {})
     origins: dict[tuple[str, ...], str] = {}
-    for name, table in found.items():
+    for name, table in detected.items():
         own = project.get(name, {})
         if _is_table(own):
             origins |= {(name, key): f"{name}.{key}" for key in table.keys() - own.keys()}
             project = {**project, name: {**table, **own}}
-    return over_machine(Written(project, prefix, origins, file is not None))
+    return over_machine(ConfigSource(project, prefix, origins, configured=file is not None))
 
 
-def over_machine(written: Written) -> Written:
+def over_machine(written: ConfigSource) -> ConfigSource:
     """What is written, over the user's own file. Raises ConfigError."""
     path = config_file()
     name = printable(str(path))
@@ -96,7 +104,7 @@ def over_machine(written: Written) -> Written:
         ("build", key): f"{name}: build.{key}" for key in machine.keys() - build.keys()
     }
     values = {**written.values, "build": {**machine, **build}}
-    return replace(written, values=values, origins={**written.origins, **origins})
+    return replace(written, values=values, origins={**written.origins, **origins}, users=written.users | origins.keys())
 
 
 def _project_file(folder: Path) -> tuple[str, dict[str, object]] | None:
@@ -127,9 +135,9 @@ def _parse(name: str, path: Path, only_with: str = "") -> dict[str, object]:
     except UnreadableError as error:
         raise ConfigError(name, error.what, "Make it a readable text file, or remove it.") from error
     try:
-        return tomllib.loads(text) if only_with in text else {}
-    except RecursionError as error:
-        raise ConfigError(name, "is nested too deeply") from error
+        return parse_toml(text) if only_with in text else {}
+    except NestingError as error:
+        raise ConfigError(name, "is nested too deeply", "Use fewer levels of tables and lists.") from error
     except ValueError as error:  # tomllib's own error, or a number of thousands of digits
         what = f"is not valid TOML: {_said(error, text)}"
         raise ConfigError(name, what, "See https://toml.io for the syntax.") from error
@@ -139,9 +147,9 @@ def _said(error: ValueError, text: str) -> str:
     """tomllib's words, with line and column also where it says that the end of the document was wrong."""
     if not isinstance(error, tomllib.TOMLDecodeError):
         return "a number is too long"
-    said = str(error)
+    message = str(error)
     end = f"at line {text.count(chr(10)) + 1}, column {len(text) - text.rfind(chr(10))}"
-    return said[:1].lower() + said[1:].replace("at end of document", end)
+    return message[:1].lower() + message[1:].replace("at end of document", end)
 
 
 def _machine_build(name: str, values: Mapping[str, object]) -> dict[str, object]:
@@ -154,8 +162,8 @@ def _machine_build(name: str, values: Mapping[str, object]) -> dict[str, object]
     known = listed(sorted(MACHINE_KEYS))
     remedy = f"Move it to the project's {OWN_FILE}. This file holds {known}, which belong to the machine."
     if strange:
-        places = [f"{name}: {dotted(key.split('.', 1))}" for key in strange]
-        raise joined([ConfigError(place, "does not belong to a machine", remedy) for place in places])
+        locations = [f"{name}: {dotted(key.split('.', 1))}" for key in strange]
+        raise joined([ConfigError(location, "does not belong to a machine", remedy) for location in locations])
     bundle = build.get("ca_bundle")
     if isinstance(bundle, str) and not bundle.startswith(("/", "~")):
         raise ConfigError(f"{name}: build.ca_bundle", "must be absolute or begin with ~: it holds for every folder")

@@ -1,9 +1,11 @@
-"""What can go wrong, said so that a user can act on it: where, what, what to do, and a stable exit code."""
+"""Errors for users: where, what, what to do, and a stable exit code."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 
 class ExitCode(IntEnum):
@@ -33,28 +35,28 @@ class ExitCode(IntEnum):
 
 _MEANINGS = {
     ExitCode.OK: "Done.",
-    ExitCode.FAILED: "The deployment failed (the verdict says why; the old version, if any, answers unless it says "
-    "otherwise), or the doctor or the check of an image found an error.",
+    ExitCode.FAILED: "The deployment failed, or `doctor` or `check` reported an error. After a failed deployment the "
+    "verdict gives the reason. A previous version is kept or restored; a message says so if it does not serve.",
     ExitCode.USAGE: "The command line is wrong: an unknown command, flag or target, or a confirmation was missing.",
     ExitCode.CONFIG: "A configuration file is wrong: TOML syntax, an unknown key, a value of the wrong type.",
     ExitCode.PROJECT: "The project folder is wrong: a file is missing or cannot be read.",
-    ExitCode.ENGINE: "No Docker Engine answers, its socket is not permitted, or its disk is full.",
-    ExitCode.BUILD: "The image does not build.",
-    ExitCode.REMOTE: "A cloud, a registry or the deployed app did not answer as it should.",
-    ExitCode.LOCKED: "Another command works on the same app and target.",
-    ExitCode.REFUSED: "It would have changed something that mldeploy did not make, or replaced what must not be.",
-    ExitCode.LEFTOVERS: "Something could not be removed and is still there: the message lists it.",
+    ExitCode.ENGINE: "The Docker Engine is not reachable, its socket is not accessible, or its disk is full.",
+    ExitCode.BUILD: "The image build failed.",
+    ExitCode.REMOTE: "A cloud, a registry or the deployed app returned an error or an unexpected response.",
+    ExitCode.LOCKED: "Another command is running for the same app and target.",
+    ExitCode.REFUSED: "Refused: it would change a resource that mldeploy did not create, or replace a protected one.",
+    ExitCode.LEFTOVERS: "Some resources could not be removed. The message lists them.",
     ExitCode.STATE: "The journal or the lock cannot be read or written.",
-    ExitCode.ACCESS: "A cloud's credentials are missing, wrong or expired, or they lack the permission that is named.",
-    ExitCode.INTERNAL: "A defect in mldeploy: the traceback is in the log file that the message names.",
-    ExitCode.INTERRUPTED: "Interrupted with Ctrl-C. `deploy` resumes, `destroy` removes what was made.",
+    ExitCode.ACCESS: "Cloud credentials are missing, invalid or expired, or lack a permission: the message names it.",
+    ExitCode.INTERNAL: "A bug in mldeploy. The message names the log file with the traceback.",
+    ExitCode.INTERRUPTED: "Interrupted with Ctrl-C. `deploy` resumes; `destroy` removes the created resources.",
 }
 
 
 class MldeployError(Exception):
     """An error that a user can understand and act on.
 
-    `where` is a place (a file and key, a step, a resource), `what` the fact, `todo` the remedy.
+    `where` is a location (a file and key, a step, a resource), `what` the fact, `todo` the remedy.
     None of them may carry a secret.
     """
 
@@ -74,6 +76,24 @@ class MldeployError(Exception):
         return f"{self.where}: {self.what}" + (f"\n{self.todo}" if self.todo else "")
 
 
+ErrorT = TypeVar("ErrorT", bound=Exception)
+
+
+@contextmanager
+def translate_exceptions(
+    caught: type[ErrorT] | tuple[type[ErrorT], ...], translate: Callable[[ErrorT], MldeployError]
+) -> Iterator[None]:
+    """Translate exceptions of an SDK that are raised in the block; each is the cause of what is raised instead.
+
+    Every provider has a context manager of its own that calls this with its SDK's classes: `aws_errors`,
+    `azure_errors`, `gcp_errors`, `kubernetes_errors`, `hub_errors`, and `engine_errors` for the Docker Engine.
+    """
+    try:
+        yield
+    except caught as error:
+        raise translate(error) from error
+
+
 class StateError(MldeployError):
     """The journal or the lock cannot be read or written."""
 
@@ -87,18 +107,42 @@ class LockedError(MldeployError):
 
 
 class RefusedError(MldeployError):
-    """What was asked for would touch something that must not be touched."""
+    """The requested operation would change a protected resource or file."""
 
     code = ExitCode.REFUSED
 
 
 class LeftoversError(MldeployError):
-    """A removal ended with something still there."""
+    """A removal ended, and some resources still exist."""
 
     code = ExitCode.LEFTOVERS
 
 
+class CredentialsError(MldeployError):
+    """The credentials for a platform are missing, wrong or expired. Base of each provider's own error."""
+
+    code = ExitCode.ACCESS
+
+
+class DeniedError(MldeployError):
+    """The credentials lack a permission, which the error names. Base of each provider's own error."""
+
+    code = ExitCode.ACCESS
+
+
+class QuotaError(MldeployError):
+    """A quota of the account does not suffice. Base of each provider's own error."""
+
+    code = ExitCode.REMOTE
+
+
+class NotFoundError(MldeployError):
+    """A resource does not exist on the platform. Base of each provider's own error."""
+
+    code = ExitCode.REMOTE
+
+
 class InterruptedByUser(MldeployError):  # noqa: N818 - it is what the user did, not a fault
-    """The user asked to stop; what had been started is in the journal."""
+    """The user requested a stop; the journal lists the started resources."""
 
     code = ExitCode.INTERRUPTED

@@ -1,4 +1,4 @@
-"""What a walk tells while it runs. Events go up to whoever shows them; nothing comes back down."""
+"""Events of a running walk, for the display. Events flow in one direction; nothing is returned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mldeploy.core.step import Resource
 
 
 class Action(StrEnum):
-    """What was done to one thing."""
+    """The action on one resource."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -21,7 +21,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Started:
-    """A step is being looked at, created or removed."""
+    """A step starts: its resource is probed, created or removed."""
 
     resource: Resource
     title: str
@@ -31,7 +31,7 @@ class Started:
 class Progress:
     """How far one part of a running step is.
 
-    item: which bar (a layer's short id); empty for the step itself. text: what happens there now.
+    item: the progress bar (a layer's short id); empty for the step itself. text: the current activity.
     done and total: bytes if `in_bytes`, otherwise a count; total 0 means unknown.
     """
 
@@ -50,7 +50,7 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Finished:
-    """A step is done. `seconds` is its own wall time; `drift` is what was mended."""
+    """A step is done. `seconds` is its own wall time; `drift` lists the corrected differences."""
 
     resource: Resource
     title: str
@@ -69,7 +69,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Noted:
-    """A sentence for the user that belongs to no step's outcome. `warning`: it asks for attention."""
+    """A message to the user that is not the result of a step. `warning`: it needs attention."""
 
     text: str
     warning: bool = False
@@ -77,8 +77,8 @@ class Noted:
 
 Event = Started | Progressed | Finished | Failed | Noted
 Events = Callable[[Event], None]
-"""Where events go. It may be called from several threads at once and must not raise."""
+"""The receiver of events. It may be called from several threads at once and must not raise."""
 
 
 def ignore(event: Event) -> None:
-    """Events that nobody wants."""
+    """Discard an event."""

@@ -1,4 +1,4 @@
-"""The words in which something that was looked at is spoken of: a finding, how bad it is, and what would mend it."""
+"""Findings of a check: the subject, the severity, and the fix."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad a finding is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
-    """It works, but not as it should, or not for long."""
+    """It works, but not correctly, or not for long."""
     ERROR = "error"
     """A build or a deployment would fail."""
 
 
 @dataclass(frozen=True)
 class Fix:
-    """Something that mends a finding and is safe: nothing that works stops working, nothing of the user's is lost.
+    """A safe fix for a finding: it breaks nothing that works and deletes no user data.
 
-    title: what it does, as an order ("remove the container …"). run: does it; may be repeated; raises if it cannot.
+    title: the action, in the imperative ("remove the container …"). run: performs it; may be repeated; raises on error.
     """
 
     title: str
@@ -30,7 +30,7 @@ class Fix:
 
 @dataclass(frozen=True)
 class Finding:
-    """One line. subject: what it is about, a word or a key. what: the fact. todo: what the user can do about it.
+    """One line. subject: a word or a configuration key. what: the fact. todo: what the user can do.
 
     None of them may hold a secret.
     """

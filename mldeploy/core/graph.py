@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from types import MappingProxyType
+from typing import Generic, Never, TypeVar, get_args, get_origin, get_type_hints
 
 from mldeploy.core.monitor import Cancel
-from mldeploy.core.step import AnyCloudT, Resource, Step, T, needs
+from mldeploy.core.step import AnyCloudT, Kinds, Resource, Step, T, needs
 
 NodeT = TypeVar("NodeT", bound=Hashable)
 
@@ -19,25 +21,64 @@ WORKERS = 16
 
 
 def steps_of(goal: Step[AnyCloudT, T]) -> dict[Step[AnyCloudT, object], tuple[Step[AnyCloudT, object], ...]]:
-    """Every step that the goal needs, itself included, each with its own needs; needs come before those who need them.
+    """Return every step that the goal needs, including the goal, with its needs. Needs come before their dependents.
 
     Raises ValueError if two different steps claim the same resource: one of them would undo the other's work.
     """
-    found: dict[Step[AnyCloudT, object], tuple[Step[AnyCloudT, object], ...]] = {}
+    graph: dict[Step[AnyCloudT, object], tuple[Step[AnyCloudT, object], ...]] = {}
     claimed: dict[Resource, Step[AnyCloudT, object]] = {}
 
     def visit(step: Step[AnyCloudT, object]) -> None:
-        if step in found:
+        if step in graph:
             return
         if claimed.setdefault(step.resource, step) is not step:
             raise ValueError(f"two steps claim {step.resource}")
-        wanted = tuple(needs(step))
-        for need in wanted:
+        needed = tuple(needs(step))
+        for need in needed:
             visit(need)
-        found[step] = wanted
+        graph[step] = needed
 
     visit(goal)
-    return found
+    return graph
+
+
+def derive_kinds(
+    *steps: type[Step[AnyCloudT, object]], retired: Collection[type[Step[AnyCloudT, object]]] = ()
+) -> Kinds[AnyCloudT]:
+    """Return the step classes of every graph that ends in one of `steps`, by kind.
+
+    These are `steps` and, from the annotations of their fields, whatever they need. A field whose class has subclasses
+    among `steps` stands for those, so the classes that implement an abstract need are named there. retired: classes of
+    kinds that no graph has any more, but journals of earlier versions do.
+
+    Raises TypeError if nothing implements an abstract need, ValueError if two classes claim one kind.
+    """
+    kinds: dict[str, type[Step[AnyCloudT, object]]] = {}
+    waiting: deque[type[Step[AnyCloudT, object]]] = deque((*steps, *retired))
+    while waiting:
+        step = waiting.popleft()
+        if inspect.isabstract(step) or not hasattr(step, "kind"):
+            raise TypeError(f"{step.__name__} is abstract: name the step classes that implement it")
+        if kinds.setdefault(step.kind, step) is not step:
+            raise ValueError(f"{step.__name__} and {kinds[step.kind].__name__} claim the kind {step.kind}")
+        for held in held_classes(step):
+            named = [each for each in steps if issubclass(each, held)]
+            # A step's cloud offers whatever the clouds of its needs offer.
+            waiting.extend(each for each in named or (held,) if each not in kinds.values())  # type: ignore[misc]
+    return MappingProxyType(kinds)
+
+
+def held_classes(step: type[Step[Never, object]]) -> Iterator[type[Step[Never, object]]]:
+    """Return the step classes that a step class's fields can hold, from their annotations."""
+    return _steps_in(tuple(get_type_hints(step).values()))
+
+
+def _steps_in(hints: tuple[object, ...]) -> Iterator[type[Step[Never, object]]]:
+    for hint in hints:
+        cls = get_origin(hint) or hint
+        if isinstance(cls, type) and issubclass(cls, Step):
+            yield cls
+        yield from _steps_in(get_args(hint))
 
 
 @dataclass(frozen=True)

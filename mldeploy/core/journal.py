@@ -1,8 +1,8 @@
-"""What has been begun and not yet been undone, on disk before it is begun.
+"""The journal: resources whose creation has started and that are not removed, written to disk before the creation.
 
 A text file of JSON lines: a header, then one line a change. A line counts once it ends with a newline, so a line torn
-by a crash or a full disk was never written. The truth about a deployment lives in its cloud; the journal only closes
-the window between making a thing and knowing that it was made.
+by a crash or a full disk was never written. The cloud is the source of truth for a deployment; the journal only
+covers the time between the creation of a resource and the confirmation.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self
 from urllib.parse import quote
 
 from mldeploy.core.errors import StateError
+from mldeploy.core.events import Events
+from mldeploy.core.files import SAFE_FLAGS, STATE_LIMIT, UnreadableError, check_regular, read_bytes, read_descriptor
 from mldeploy.core.lock import Holder, Lock
-from mldeploy.core.step import Key, Resource
+from mldeploy.core.monitor import Cancel, Monitor
+from mldeploy.core.parsing import parse_json
+from mldeploy.core.step import AnyCloudT, Key, Resource
 
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What one journal is about. `place` separates two deployments of one app to one target: account, region."""
+    """The scope of one journal. `place` separates two deployments of one app to one target: account, region."""
 
     app: str
     target: str
@@ -78,11 +82,16 @@ class Journal:
                 self._append("begin", resource)
                 self._open = (*self._open, resource)
 
-    def forget(self, resource: Resource) -> None:
-        """Write down that a thing is surely gone."""
+    def forget(self, resource: Resource, *, on_disk: bool = True) -> None:
+        """Write down that a thing is surely gone.
+
+        on_disk: False if a disk that cannot be written is no error. The file may then still list it, which harms
+        nothing: to remove what is gone is a success.
+        """
         with self._mutex:
             if resource in self._open:
-                self._append("gone", resource)
+                with contextlib.nullcontext() if on_disk else contextlib.suppress(StateError):
+                    self._append("gone", resource)
                 self._open = tuple(known for known in self._open if known != resource)
 
     def close(self) -> None:
@@ -120,23 +129,31 @@ def read(folder: Path, scope: Scope) -> tuple[Resource, ...]:
     """What a scope's journal lists, without locking it; empty if there is none. A torn last line is passed over."""
     path = scope.file(folder)
     try:
-        lines = path.read_bytes().split(b"\n")[:-1]
+        lines = read_bytes(path, limit=STATE_LIMIT, follow=False).split(b"\n")[:-1]
     except FileNotFoundError:
         return ()
-    except OSError as error:
-        raise StateError(str(path), f"cannot be read ({error.strerror})", "Correct its permissions.") from error
-    found: dict[Resource, None] = {}
+    except UnreadableError as error:
+        todo = "Correct its permissions." if error.what.startswith("cannot") else f"It is damaged. {_WITHOUT_IT}"
+        raise StateError(str(path), f"cannot be read ({error.strerror})", todo) from error
+    entries: dict[Resource, None] = {}
     for number, line in enumerate(lines, start=1):
         where = f"{path}:{number}"
         try:
-            entry = json.loads(line)
+            entry = _parse_entry(line)
             if number == 1:
                 _check_header(where, entry, scope)
             else:
-                _replay(found, entry)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+                _replay(entries, entry)
+        except (ValueError, KeyError, TypeError) as error:
             raise StateError(where, f"is no line of a journal ({error})", f"It is damaged. {_WITHOUT_IT}") from error
-    return tuple(found)
+    return tuple(entries)
+
+
+def _parse_entry(line: bytes) -> dict[str, object]:
+    entry = parse_json(line)
+    if not isinstance(entry, dict):
+        raise TypeError("it is no object")
+    return entry
 
 
 _WITHOUT_IT = "Move it away: `mldeploy deploy` and `mldeploy destroy` then go by name and by tag."
@@ -154,15 +171,15 @@ def _check_header(where: str, header: dict[str, object], scope: Scope) -> None:
         raise StateError(where, f"belongs to another deployment ({whose})", f"It was moved here. {_WITHOUT_IT}")
 
 
-def _replay(found: dict[Resource, None], entry: dict[str, object]) -> None:
+def _replay(entries: dict[Resource, None], entry: dict[str, object]) -> None:
     scope = entry["scope"]
     if not isinstance(scope, list):
         raise TypeError("scope is not a list")
     resource = Resource(str(entry["kind"]), Key(str(entry["name"]), tuple(map(str, scope))))
     if entry["change"] == "begin":
-        found[resource] = None
+        entries[resource] = None
     elif entry["change"] == "gone":
-        found.pop(resource, None)
+        entries.pop(resource, None)
     else:
         raise ValueError(f"change {entry['change']!r}")
 
@@ -180,9 +197,10 @@ def _append(path: Path, line: bytes, header: bytes) -> None:
 
     Raises OSError, and then the file holds what it held before.
     """
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | SAFE_FLAGS, 0o600)
     try:
-        whole = path.read_bytes().rfind(b"\n") + 1
+        check_regular(path, os.fstat(file))
+        whole = read_descriptor(file, limit=STATE_LIMIT).rfind(b"\n") + 1
         os.ftruncate(file, whole)
         data = line if whole else header + line
         try:
@@ -211,3 +229,16 @@ def _sync_folders(*folders: Path) -> None:
             os.fsync(file)
         finally:
             os.close(file)
+
+
+@dataclass(frozen=True)
+class Session(Generic[AnyCloudT]):
+    """One command's work on one app and target: the clients, what survives a crash, the user's wish, who listens."""
+
+    cloud: AnyCloudT
+    journal: Journal
+    cancel: Cancel
+    events: Events
+
+    def monitor(self, resource: Resource) -> Monitor:
+        return Monitor(resource, self.events, self.cancel)

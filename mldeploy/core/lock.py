@@ -7,6 +7,7 @@ tells others who holds it, and the next holder that its predecessor did not fini
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import getpass
 import json
@@ -19,8 +20,12 @@ from types import TracebackType
 from typing import Self
 
 from mldeploy.core.errors import LockedError, StateError
+from mldeploy.core.files import SAFE_FLAGS, UnreadableError, check_regular
+from mldeploy.core.parsing import parse_json
 
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | SAFE_FLAGS
+_NOTE_LIMIT = 65536
+_UNWRITABLE = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 _RIVALS = 100
 """So many holders in a row may take the folder away from us before we call it an error."""
 
@@ -40,6 +45,15 @@ class Holder:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(_user(), socket.gethostname(), os.getpid(), command, now)
 
+    @classmethod
+    def parse(cls, note: bytes) -> Holder | None:
+        """Who a lock's note names; None if nobody, or if the writer died while writing."""
+        try:
+            document = parse_json(note)
+            return cls(**document) if isinstance(document, dict) else None
+        except (ValueError, TypeError):
+            return None
+
     def __str__(self) -> str:
         return f"`{self.command}` of {self.user}@{self.host} (process {self.pid}, since {self.since})"
 
@@ -55,7 +69,7 @@ class Lock:
     """An exclusive lock on a path, held from construction to `release`. Blocks never.
 
     `predecessor` is the holder that died without releasing it, if there was one. Raises LockedError while another
-    process holds it, StateError if the file cannot be written.
+    process holds it, StateError if the file cannot be made or opened.
     """
 
     def __init__(self, path: Path, command: str) -> None:
@@ -64,11 +78,14 @@ class Lock:
         try:
             self._file = _acquire(path)
             self.predecessor = _read(self._file)
-            self._write(Holder.me(command))
+            with contextlib.suppress(OSError):  # a full disk: the note only informs, and the lock is the kernel's
+                self._write(Holder.me(command))
         except OSError as error:
             self._close()
             what = f"cannot be locked ({error.strerror})"
-            raise StateError(str(path), what, "Check the disk and its permissions.") from error
+            damaged = isinstance(error, UnreadableError)
+            todo = "It is not a lock of mldeploy's: move it away." if damaged else "Check the disk and its permissions."
+            raise StateError(str(path), what, todo) from error
 
     @property
     def is_held(self) -> bool:
@@ -130,8 +147,26 @@ def _open(path: Path) -> int:
     for _ in range(_RIVALS):
         with contextlib.suppress(FileNotFoundError, FileExistsError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, _FLAGS, 0o600)
-    return os.open(path, _FLAGS, 0o600)
+            return _open_regular(path)
+    return _open_regular(path)
+
+
+def _open_regular(path: Path) -> int:
+    """Raises OSError, also if it is a link or no regular file: to write there could harm what is not ours."""
+    with contextlib.suppress(FileNotFoundError):
+        check_regular(path, path.lstat())
+    try:
+        file = os.open(path, _FLAGS, 0o600)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or not path.exists():
+            raise
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | SAFE_FLAGS)  # the kernel locks what is only read, too
+    try:
+        check_regular(path, os.fstat(file))
+    except OSError:
+        os.close(file)
+        raise
+    return file
 
 
 def _is_still(file: int, path: Path) -> bool:
@@ -143,7 +178,4 @@ def _is_still(file: int, path: Path) -> bool:
 
 def _read(file: int) -> Holder | None:
     """Who is written in the file; None if nobody, or if the writer died while writing."""
-    try:
-        return Holder(**json.loads(os.pread(file, 65536, 0)))
-    except (ValueError, TypeError):
-        return None
+    return Holder.parse(os.pread(file, _NOTE_LIMIT, 0))

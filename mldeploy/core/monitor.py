@@ -1,21 +1,23 @@
-"""What a running step may use of the walk: say how far it is, and hear that the user wants to stop."""
+"""The interface of a running step to the walk: report progress, and check whether the user requested a stop."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 
-from mldeploy.core.events import Events, Noted, Progress, Progressed
-from mldeploy.core.step import Resource
+from mldeploy.core.events import Events, Noted, Progress, Progressed, ignore
+from mldeploy.core.step import Key, Resource
 
 
 class CancelledError(Exception):
-    """Raised inside a step that was told to stop. The thing that it was making may or may not exist."""
+    """Raised inside a step after a stop request. The resource that it was creating may or may not exist."""
 
 
 class Cancel:
-    """The user's wish to stop. Set once, also from a signal handler; seen by everything that runs.
+    """The stop request of the user. Set once, also from a signal handler; seen by everything that runs.
 
     A handler interrupts its own thread anywhere, so the lock is one that this thread may take again: with
     threading.Event, a Ctrl-C in the middle of the main thread's `wait` would hang for ever.
@@ -24,16 +26,34 @@ class Cancel:
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.RLock())
         self._requested = False
+        self._callbacks: dict[object, Callable[[], None]] = {}
 
     def request(self) -> None:
-        """Ask everything to stop. May be repeated."""
+        """Request a stop of everything that runs. May be repeated."""
         self._requested = True
+        for callback in list(self._callbacks.values()):
+            callback()
         with self._changed:
             self._changed.notify_all()
 
     @property
     def requested(self) -> bool:
         return self._requested
+
+    @contextmanager
+    def on_request(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Call it at a request for a stop, from the thread or signal handler that makes it; at once after one.
+
+        For what waits outside of `wait`, such as a read from a socket. It must not block or raise.
+        """
+        key = object()
+        self._callbacks[key] = callback
+        try:
+            if self._requested:
+                callback()
+            yield
+        finally:
+            del self._callbacks[key]
 
     def wait(self, seconds: float) -> bool:
         """Block for at most so long; True as soon as a stop has been requested."""
@@ -56,16 +76,20 @@ class Monitor:
         self._events(Noted(text, warning))
 
     def unstopped(self) -> Monitor:
-        """The same, for what must come to its end although the user wants to stop: to put away what was begun."""
+        """Return a monitor that ignores stop requests, for cleanup that must complete."""
         return Monitor(self._resource, self._events, Cancel())
 
+    def on_stop(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `callback` on a stop request while the context is active. It must not block or raise."""
+        return self._cancel.on_request(callback)
+
     def check(self) -> None:
-        """Raise CancelledError if the user wants to stop. To be called where stopping half-way is safe."""
+        """Raise CancelledError after a stop request. Call it where an interruption is safe."""
         if self._cancel.requested:
             raise CancelledError
 
     def wait(self, seconds: float) -> None:
-        """Wait, but not longer than the user is willing to: raises CancelledError at once on a stop."""
+        """Wait; raises CancelledError immediately on a stop request."""
         if self._cancel.wait(seconds):
             raise CancelledError
 
@@ -76,3 +100,21 @@ class Monitor:
             self.check()
             yield elapsed
             self.wait(min(every, max(0.0, within - (time.monotonic() - start))))
+
+
+_probe_monitor: ContextVar[Monitor | None] = ContextVar("probe_monitor", default=None)
+
+
+@contextmanager
+def monitored_probe(monitor: Monitor) -> Iterator[None]:
+    """Let `current_monitor` return this monitor in this thread: a probe is not handed one, since most take no time."""
+    token = _probe_monitor.set(monitor)
+    try:
+        yield
+    finally:
+        _probe_monitor.reset(token)
+
+
+def current_monitor() -> Monitor:
+    """Return the monitor of the running probe; outside of a walk, one that reports to nobody."""
+    return _probe_monitor.get() or Monitor(Resource("none", Key("none")), ignore, Cancel())

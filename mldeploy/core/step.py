@@ -1,4 +1,4 @@
-"""A step: one thing that must exist, and what is seen of it before anything is done."""
+"""A step: one resource that must exist, and its observed state before a change."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Key:
 
 @dataclass(frozen=True, order=True)
 class Resource:
-    """A thing that a step makes or has made, named so that it can be found again without its step."""
+    """A resource that a step creates or has created; its name identifies it without the step."""
 
     kind: str
     key: Key
@@ -43,10 +43,10 @@ class Resource:
 
 @dataclass(frozen=True)
 class Seen(Generic[OutT_co]):
-    """What a probe found.
+    """The result of a probe.
 
-    drift: what differs and can be changed in place, one readable line each ("cpu 256 → 512"). `apply` mends it.
-    replace: what differs and cannot be changed in place. The thing is replaced only when the user allows it.
+    drift: differences that an update can correct, one readable line each ("cpu 256 → 512"). `apply` corrects them.
+    replace: differences that no update can correct. The resource is replaced only if the user allows it.
     ours: it bears this deployment's tag. What does not is never changed and never removed.
     """
 
@@ -57,7 +57,7 @@ class Seen(Generic[OutT_co]):
 
 
 class NotYetError(LookupError):
-    """A step asked for the output of a need that does not exist yet. Only a look (plan, status) can meet it."""
+    """A step read the output of a need that does not exist yet. Only read-only walks (plan, status) raise it."""
 
 
 class Step(ABC, Generic[CloudT_contra, OutT_co]):

@@ -1,1 +1,1 @@
-"""`mldeploy doctor`: is everything there that a build and a deployment need, and what to do about what is not."""
+"""`mldeploy doctor`: check the requirements of builds and deployments, and suggest fixes."""

@@ -1,39 +1,57 @@
-"""Everything that the doctor looks at, in the order of the report."""
+"""All checks of the doctor, in the order of the report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mldeploy.config.errors import ConfigError
+from mldeploy.config.load import target_settings
 from mldeploy.config.override import Overrides
-from mldeploy.doctor import clock, configuration, target
-from mldeploy.doctor.circumstances import Circumstances
-from mldeploy.doctor.engine import checks as engine
-from mldeploy.doctor.examination import Diagnosis, Group, examine
-from mldeploy.doctor.folder import checks as folder
+from mldeploy.doctor import clock, configuration
+from mldeploy.doctor.context import DoctorContext
+from mldeploy.doctor.engine import findings as engine
+from mldeploy.doctor.folder import content as folder
 from mldeploy.doctor.network import checks as network
-from mldeploy.doctor.network.answers import Answers
-from mldeploy.providers.checks import Check
+from mldeploy.doctor.network.probes import NetworkProbes
+from mldeploy.doctor.runner import FindingGroup, GroupedFinding, run_checks
+from mldeploy.providers import registry
+from mldeploy.providers.capabilities import Diagnosable, DoctorCheck
 
 
-def examined(place: Path, target_name: str, account: Overrides = ()) -> tuple[Diagnosis, ...]:
-    """Look at everything that an app in the folder `place` needs for the target. Changes nothing; takes seconds.
+def diagnose(folder_path: Path, target_name: str, account: Overrides = ()) -> tuple[GroupedFinding, ...]:
+    """Run all checks of an app for a target. Changes nothing; takes seconds.
 
-    account: what overrides the target's settings. Raises UnknownTargetError, PluginError.
+    account: overrides of the target's settings. Raises UnknownTargetError, PluginError.
     """
-    return examine(_all(Circumstances.of(place, target_name, account)))
+    return run_checks(_list_checks(DoctorContext.of(folder_path, target_name, account)))
 
 
-def _all(about: Circumstances) -> Iterator[tuple[Group, Check]]:
-    answers = Answers(about)
+def _list_checks(context: DoctorContext) -> Iterator[tuple[FindingGroup, DoctorCheck]]:
+    answers = NetworkProbes(context)
     groups = {
-        Group.ENGINE: engine.checks(about),
-        Group.FOLDER: folder.checks(about),
-        Group.CONFIGURATION: configuration.checks(about),
-        Group.NETWORK: network.checks(about, answers),
-        Group.CLOCK: clock.checks(about, answers),
-        Group.TARGET: target.checks(about),
+        FindingGroup.ENGINE: engine.engine_checks(context),
+        FindingGroup.FOLDER: folder.folder_checks(context),
+        FindingGroup.CONFIGURATION: configuration.checks(context),
+        FindingGroup.NETWORK: network.network_checks(context, answers),
+        FindingGroup.CLOCK: clock.checks(context, answers),
+        FindingGroup.TARGET: target_checks(context),
     }
     for group, checks in groups.items():
         for check in checks:
             yield group, check
+
+
+def target_checks(context: DoctorContext) -> Sequence[DoctorCheck]:
+    """Return the target's own checks. Empty if its settings are invalid, which another check reports.
+
+    Raises UnknownTargetError, PluginError.
+    """
+    provider, project = registry.find(context.target), context.reading.project
+    if project is None or not isinstance(provider, Diagnosable):
+        return ()
+    try:
+        settings = target_settings(context.folder, context.target, provider.settings, context.account)
+    except ConfigError:
+        return ()
+    return provider.checks(project, settings)

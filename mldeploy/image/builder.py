@@ -1,4 +1,4 @@
-"""Which builder there is, and which one to use."""
+"""The choice of the builder: BuildKit or the classic one."""
 
 from __future__ import annotations
 
@@ -16,21 +16,18 @@ from docker.utils.config import home_dir
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors
 
-_HOLDS_BUILDKIT = range(18, 23)
+_BUILDKIT_VERSIONS = range(18, 23)
 """Major versions of the docker command that hold BuildKit's client themselves; later ones leave it to buildx."""
 
 _PLUGINS = tuple(
     Path(folder, "docker/cli-plugins")
     for folder in ("/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec", "/opt/homebrew/lib")
 )
-"""Where the docker command usually looks for its plugins, apart from its configuration's own folder.
-
-It takes longer to ask it.
-"""
+"""The docker command's usual plugin folders. Running the command would take longer."""
 
 
 class Builder(StrEnum):
-    """What built an image; its label says so."""
+    """A builder, as in the image's label."""
 
     BUILDKIT = "buildkit"
     CLASSIC = "classic"
@@ -44,67 +41,67 @@ class Client:
     buildx: bool
 
 
-def choose(engine: Engine, wanted: str) -> Client | None:
-    """The client of BuildKit; None for the classic builder. wanted: `auto`, `buildkit` or `classic`.
+def choose_client(engine: Engine, setting: str) -> Client | None:
+    """Return the client of BuildKit, or None for the classic builder. setting: `auto`, `buildkit` or `classic`.
 
-    Raises EngineError if BuildKit is demanded and cannot be had.
+    Raises EngineError if BuildKit is required and not available.
     """
-    if wanted == "classic":
+    if setting == "classic":
         return None
-    found = None if _is_podman(engine) else client()
-    if found is None and wanted == "buildkit":
-        what = "BuildKit is demanded (build.builder), and "
-        what += "this is Podman, which has a builder of its own" if _is_podman(engine) else missing()
-        raise EngineError(engine.endpoint, what, f'{REMEDY}, or set build.builder to "auto".')
-    return found
+    client = None if _is_podman(engine) else find_client()
+    if client is None and setting == "buildkit":
+        what = "BuildKit is required (build.builder), and "
+        what += "this is Podman, which has its own builder" if _is_podman(engine) else explain_missing_client()
+        raise EngineError(engine.endpoint, what, f'{INSTALL_BUILDX}, or set build.builder to "auto".')
+    return client
 
 
-REMEDY = "Install Docker's buildx plugin (the package docker-buildx-plugin or docker-buildx)"
+INSTALL_BUILDX = "Install Docker's buildx plugin (the package docker-buildx-plugin or docker-buildx)"
 
 
-def missing() -> str:
-    """Why there is no client of BuildKit."""
+def explain_missing_client() -> str:
+    """Return why there is no client of BuildKit."""
     return "the docker command has no buildx plugin" if shutil.which("docker") else "there is no docker command"
 
 
-def client() -> Client | None:
-    """The first docker command on the PATH that can drive BuildKit. Starts some of them."""
-    plugin = any((folder / "docker-buildx").is_file() for folder in (_own_plugins(), *_PLUGINS))
-    for program in _programs():
+def find_client() -> Client | None:
+    """Return the first docker command on the PATH that supports BuildKit, or None. May run them."""
+    plugin = any((folder / "docker-buildx").is_file() for folder in (_plugin_folder(), *_PLUGINS))
+    for program in _list_programs():
         if plugin:
             return Client(program, buildx=True)
-        if _major(program) in _HOLDS_BUILDKIT:
+        if _read_major_version(program) in _BUILDKIT_VERSIONS:
             return Client(program, buildx=False)
-        if buildx(program):
+        if read_buildx_version(program):
             return Client(program, buildx=True)
     return None
 
 
-def buildx(program: str) -> str:
-    """The version of a docker command's buildx plugin; "" if it has none."""
-    found = re.search(r"v?\d+\.\d+\S*", _said(program, "buildx", "version"))
-    return found[0] if found else ""
+def read_buildx_version(program: str) -> str:
+    """Return the version of a docker command's buildx plugin, or ""."""
+    match = re.search(r"v?\d+\.\d+\S*", _command_output(program, "buildx", "version"))
+    return match[0] if match else ""
 
 
-def _programs() -> Iterator[str]:
+def _list_programs() -> Iterator[str]:
     seen = set()
     for folder in os.get_exec_path():
-        if (found := shutil.which("docker", path=folder)) and (real := os.path.realpath(found)) not in seen:
+        if (program := shutil.which("docker", path=folder)) and (real := os.path.realpath(program)) not in seen:
             seen.add(real)
-            yield found
+            yield program
 
 
-def _own_plugins() -> Path:
+def _plugin_folder() -> Path:
     return Path(os.environ.get("DOCKER_CONFIG") or Path(home_dir(), ".docker"), "cli-plugins")
 
 
-def _major(program: str) -> int:
-    found = re.search(r"version (\d+)\.", _said(program, "--version"))
-    return int(found[1]) if found else 0
+def _read_major_version(program: str) -> int:
+    match = re.search(r"version (\d+)\.", _command_output(program, "--version"))
+    return int(match[1]) if match else 0
 
 
-def _said(*command: str) -> str:
-    """What a command prints; "" if it fails."""
+def _command_output(*command: str) -> str:
+    """Return a command's output; "" if it fails."""
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", timeout=10)
     except (OSError, subprocess.TimeoutExpired):
@@ -114,5 +111,5 @@ def _said(*command: str) -> str:
 
 def _is_podman(engine: Engine) -> bool:
     with engine_errors(engine.endpoint):
-        told = engine.client.version(api_version=False)
-    return any("podman" in str(each.get("Name", "")).lower() for each in told.get("Components") or ())
+        version = engine.client.version(api_version=False)
+    return any("podman" in str(each.get("Name", "")).lower() for each in version.get("Components") or ())

@@ -1,4 +1,4 @@
-"""The images of an app that are on the engine, and their removal."""
+"""The app's images on the engine, and their removal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from docker.errors import NotFound
 
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors
-from mldeploy.image.found import short
-from mldeploy.image.labels import HASH, SPEC, STAGE, belonging, matching
+from mldeploy.image.image_info import short_name
+from mldeploy.image.labels import HASH, SPEC, STAGE, owner_filter, owner_labels
 
 
 @dataclass(frozen=True)
-class Use:
-    """A container that was made from an image. ours: it belongs to the app's own deployment on this engine."""
+class ImageUse:
+    """A container of an image. ours: it belongs to the app's deployment on this engine."""
 
     container: str
     running: bool
@@ -34,7 +34,7 @@ class BuiltInfo:
     created: str
     size: int
     hash: str
-    uses: tuple[Use, ...]
+    uses: tuple[ImageUse, ...]
 
     @property
     def current(self) -> bool:
@@ -44,75 +44,75 @@ class BuiltInfo:
 
 @dataclass(frozen=True)
 class _Stored:
-    """An image with the app's labels: a version of the app, or what a build has left (untagged)."""
+    """An image with the app's labels: a version, or an untagged leftover of a build."""
 
     id: str
     tags: tuple[str, ...]
     digests: tuple[str, ...]
-    """`name@sha256:…` of every registry that it has been brought to, or come from."""
+    """`name@sha256:…` of every registry that it was pushed to or pulled from."""
     foreign: bool
-    """Somebody else has given it a name, too."""
+    """It also has a tag that is not ours."""
     created: datetime
     size: int
     hash: str
     stage: str
-    uses: tuple[Use, ...]
+    uses: tuple[ImageUse, ...]
 
 
-def images(engine: Engine, app: str) -> tuple[BuiltInfo, ...]:
+def list_images(engine: Engine, app: str) -> tuple[BuiltInfo, ...]:
     """The app's images, newest first. Raises EngineError."""
     return tuple(
         BuiltInfo(
-            reference=short(stored.tags[0]),
+            reference=short_name(stored.tags[0]),
             id=stored.id,
             created=stored.created.isoformat(),
             size=stored.size,
             hash=stored.hash,
             uses=stored.uses,
         )
-        for stored in _stored(engine, app)
+        for stored in _list_stored(engine, app)
         if stored.tags
     )
 
 
-def prune(engine: Engine, app: str, keep: int) -> tuple[str, ...]:
+def prune_images(engine: Engine, app: str, keep: int) -> tuple[str, ...]:
     """Remove all but the newest `keep` images and those that are in use; return the references of the removed.
 
-    What earlier builds left is removed, too, but for the newest builder stage, which keeps the next build fast.
+    Leftovers of builds are removed, too, except the newest builder stage, which speeds up the next build.
     Raises EngineError.
     """
-    stored = _stored(engine, app)
+    stored = _list_stored(engine, app)
     versions = [each for each in stored if each.tags]
     rest = [each for each in stored if not each.tags]
     newest_builder = [each for each in rest if each.stage][:1]
-    wanted = versions[keep:] + [each for each in rest if each not in newest_builder]
-    return tuple(short(tag) for each in _remove(engine, wanted) for tag in each.tags)
+    removable = versions[keep:] + [each for each in rest if each not in newest_builder]
+    return tuple(short_name(tag) for each in _remove(engine, removable) for tag in each.tags)
 
 
-def remove(engine: Engine, app: str) -> bool:
-    """Remove every image of the app, and what its builds left. True if anything was removed.
+def remove_images(engine: Engine, app: str) -> bool:
+    """Remove all images of the app and leftovers of its builds. True if any was removed.
 
-    What a foreign container uses, or what bears somebody else's tag, is not ours any more and stays. Raises EngineError
+    Images that a foreign container uses or that have a foreign tag stay. Raises EngineError
     if a container of the app's own deployment still uses one.
     """
-    stored = _stored(engine, app)
+    stored = _list_stored(engine, app)
     for each in stored:
         for use in each.uses:
             if use.ours:
                 what = f"the container {use.container} still uses it"
                 raise EngineError((each.tags or (each.id,))[0], what, "Remove the container first.")
-    versions_first = sorted(stored, key=lambda each: not each.tags)  # what builds left may be their parents
+    versions_first = sorted(stored, key=lambda each: not each.tags)  # leftovers may be their parents
     return bool(list(_remove(engine, versions_first)))
 
 
-def leftovers(engine: Engine, app: str) -> bool:
-    """Whether `remove` would find anything that it may remove. Raises EngineError."""
-    return any(not each.uses and (each.tags or not each.foreign) for each in _stored(engine, app))
+def has_leftovers(engine: Engine, app: str) -> bool:
+    """Whether `remove_images` would find anything that it may remove. Raises EngineError."""
+    return any(not each.uses and (each.tags or not each.foreign) for each in _list_stored(engine, app))
 
 
-def _remove(engine: Engine, wanted: Iterable[_Stored]) -> Iterator[_Stored]:
-    for each in wanted:
-        # By its names: one that somebody else has given the same image keeps it alive for them.
+def _remove(engine: Engine, images: Iterable[_Stored]) -> Iterator[_Stored]:
+    for each in images:
+        # By its tags, so that a foreign tag keeps the image.
         names = (*each.tags, *(() if each.foreign else (*each.digests, each.id)))
         gone = [_is_removed(engine, name) for name in names] if not each.uses else []
         if any(gone):
@@ -123,35 +123,35 @@ def _is_removed(engine: Engine, reference: str) -> bool:
     with engine_errors(reference):
         try:
             engine.client.remove_image(reference)
-        except NotFound:  # it has gone with its last name, or with its last child
+        except NotFound:  # already removed with its last tag or child
             return False
     return True
 
 
-def _stored(engine: Engine, app: str) -> list[_Stored]:
+def _list_stored(engine: Engine, app: str) -> list[_Stored]:
     """Newest first."""
-    uses: dict[str, list[Use]] = {}
-    found = []
+    uses: dict[str, list[ImageUse]] = {}
+    stored = []
     with engine_errors(engine.endpoint):
         for container in engine.client.containers(all=True):
-            uses.setdefault(container["ImageID"], []).append(_use(app, container))
-        # By one label: of two, an older Podman finds nothing at all.
-        for listed in engine.client.images(filters={"label": matching(app)["label"][:1]}):
-            if belonging(app).items() <= listed["Labels"].items():
-                with suppress(NotFound):  # another command removes it at this moment
-                    found.append(_one(app, engine.client.inspect_image(listed["Id"]), uses))
-    return sorted(found, key=lambda each: each.created, reverse=True)
+            uses.setdefault(container["ImageID"], []).append(_parse_use(app, container))
+        # By one label: older versions of Podman return nothing for two.
+        for listed in engine.client.images(filters={"label": owner_filter(app)["label"][:1]}):
+            if owner_labels(app).items() <= listed["Labels"].items():
+                with suppress(NotFound):  # removed concurrently
+                    stored.append(_parse_image(app, engine.client.inspect_image(listed["Id"]), uses))
+    return sorted(stored, key=lambda each: each.created, reverse=True)
 
 
-def _use(app: str, container: dict[str, Any]) -> Use:
+def _parse_use(app: str, container: dict[str, Any]) -> ImageUse:
     labels = container["Labels"] or {}
-    ours = SPEC in labels and belonging(app).items() <= labels.items()
+    ours = SPEC in labels and owner_labels(app).items() <= labels.items()
     name = (container["Names"] or [container["Id"][:12]])[0].removeprefix("/")
-    return Use(name, container["State"] == "running", ours)
+    return ImageUse(name, container["State"] == "running", ours)
 
 
-def _one(app: str, image: dict[str, Any], uses: Mapping[str, list[Use]]) -> _Stored:
-    names = {tag: short(tag) for tag in image["RepoTags"] or ()}
+def _parse_image(app: str, image: dict[str, Any], uses: Mapping[str, list[ImageUse]]) -> _Stored:
+    names = {tag: short_name(tag) for tag in image["RepoTags"] or ()}
     ours = tuple(tag for tag, name in names.items() if name.startswith(f"{app}:"))
     labels = image["Config"]["Labels"]
     return _Stored(
@@ -159,7 +159,7 @@ def _one(app: str, image: dict[str, Any], uses: Mapping[str, list[Use]]) -> _Sto
         tags=ours,
         digests=tuple(image["RepoDigests"] or ()),
         foreign=len(ours) < len(names),
-        # The list would tell whole seconds, in which two versions may well be built.
+        # The list has whole seconds only.
         created=datetime.fromisoformat(image["Created"]),
         size=image["Size"],
         hash=labels.get(HASH, ""),

@@ -1,4 +1,4 @@
-"""What the image steps need of a target's clients, and the clients of whoever needs no more."""
+"""The clients that the image steps need."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from mldeploy.image.engine import Engine
 
 
 class HasEngine(Protocol):
-    """Any target's cloud: all of them build on an engine."""
+    """The clients of any target: all build on an engine."""
 
     @property
     def engine(self) -> Engine:
-        """Where images are built."""
+        """The engine that builds images."""
 
 
 @dataclass(frozen=True)
 class EngineCloud:
-    """The Docker Engine alone."""
+    """The Docker Engine only."""
 
     engine: Engine
 
@@ -32,5 +32,5 @@ class EngineCloud:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """One journal for this machine; an engine elsewhere has one of its own."""
+        """Part of the journal's name; empty for this machine's engine."""
         return (self.machine,) if self.machine else ()

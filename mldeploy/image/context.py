@@ -1,4 +1,4 @@
-"""A build context: what the engine is sent for one build, always the same bytes for the same files."""
+"""The build context: the same bytes for the same files."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mldeploy.image.files import CHUNK, File, Sort
+from mldeploy.image.files import CHUNK, ContextFile, Sort
+from mldeploy.image.hash_cache import hash_cache
+from mldeploy.image.hash_progress import hash_progress
 
 
 @dataclass(frozen=True)
 class Text:
-    """A file that we write ourselves."""
+    """A generated file."""
 
     path: str
     content: bytes = field(repr=False)
 
 
-Member = File | Text
-"""What stands in a context, under the `path` that it has there."""
+Member = ContextFile | Text
+"""A file or folder of a context, at its `path`."""
 
 
 @dataclass(frozen=True)
@@ -34,52 +36,52 @@ class Context:
     @classmethod
     def of(cls, dockerfile: str, members: Iterable[Member]) -> Context:
         """A context of these members; of two with the same path the later one counts. Missing parents are added."""
-        found = {member.path: member for member in members}
-        for path in list(found):
+        by_path = {member.path: member for member in members}
+        for path in list(by_path):
             for parent in _parents(path):
-                found.setdefault(parent, File.folder(parent))
-        return cls(dockerfile, tuple(found[path] for path in sorted(found)))
+                by_path.setdefault(parent, ContextFile.folder(parent))
+        return cls(dockerfile, tuple(by_path[path] for path in sorted(by_path)))
 
     @property
     def size(self) -> int:
         """Bytes of content."""
-        return sum(len(each.content) if isinstance(each, Text) else each.size for each in self.members)
+        return sum(map(_size, self.members))
 
-    def tar(self, told: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
-        """The context as a tar stream, in blocks of about a mebibyte; `told` hears the bytes of each block.
+    def tar(self, report: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
+        """The context as a tar stream, in blocks of about a mebibyte; `report` is called with the size of each block.
 
         Owner, times and modes are the same wherever and whenever it is made, so that equal files are equal layers.
-        Raises ProjectError if a file is not any more what it was.
+        Raises ProjectError if a file has changed.
         """
         block = bytearray()
         for piece in self._pieces():
             block += piece
             if len(block) >= CHUNK:
-                told(len(block))
+                report(len(block))
                 yield bytes(block)
                 block.clear()
-        told(len(block))
+        report(len(block))
         yield bytes(block)
 
-    def unpack(self, folder: Path, told: Callable[[int], None] = lambda _: None) -> None:
-        """The context as files in a new folder; `told` hears the bytes of each. Raises as `tar` does."""
+    def unpack(self, folder: Path, report: Callable[[int], None] = lambda _: None) -> None:
+        """The context as files in a new folder; `report` is called with the size of each. Raises as `tar` does."""
         folder.mkdir()
         for member in self.members:
             path = folder / member.path
-            if isinstance(member, File) and member.sort is Sort.FOLDER:
+            if isinstance(member, ContextFile) and member.sort is Sort.FOLDER:
                 path.mkdir()
                 path.chmod(member.mode)
-            elif isinstance(member, File) and member.sort is Sort.LINK:
+            elif isinstance(member, ContextFile) and member.sort is Sort.LINK:
                 path.symlink_to(member.target)
             else:
-                told(_write(member, path))
+                report(_write(member, path))
         for member in reversed(self.members):  # writing into a folder changes its time
-            if isinstance(member, File) and member.sort is not Sort.FILE:
+            if isinstance(member, ContextFile) and member.sort is not Sort.FILE:
                 os.utime(folder / member.path, (EPOCH, EPOCH), follow_symlinks=False)
 
     def _pieces(self) -> Iterator[bytes]:
         for member in self.members:
-            if isinstance(member, File) and member.size > CHUNK:
+            if isinstance(member, ContextFile) and member.size > CHUNK:
                 yield _header(member, EPOCH)
                 yield from member.chunks()
                 yield _padding(member.size)
@@ -105,15 +107,23 @@ def _write(member: Member, path: Path) -> int:
 
 
 def digest(members: Iterable[Member]) -> str:
-    """SHA-256 of what the members put into an image."""
-    whole = hashlib.sha256()
-    for member in members:
-        one = member.digest() if isinstance(member, File) else hashlib.sha256(member.content).hexdigest()
-        whole.update(f"{member.path}\0{one}\n".encode("utf-8", "surrogateescape"))
+    """Return the SHA-256 of what the members put into an image. Raises ProjectError; CancelledError in a probe."""
+    members, whole = tuple(members), hashlib.sha256()
+    with hash_cache() as cache, hash_progress(sum(map(_size, members))) as progress:
+        for member in members:
+            one = (
+                member.digest(cache) if isinstance(member, ContextFile) else hashlib.sha256(member.content).hexdigest()
+            )
+            progress.finish_file(_size(member))
+            whole.update(f"{member.path}\0{one}\n".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()
 
 
-def below(folder: str, files: Iterable[File]) -> Iterator[File]:
+def _size(member: Member) -> int:
+    return len(member.content) if isinstance(member, Text) else member.size
+
+
+def below(folder: str, files: Iterable[ContextFile]) -> Iterator[ContextFile]:
     """The same files, moved below a folder of the context."""
     return (replace(file, path=f"{folder}/{file.path}") for file in files)
 

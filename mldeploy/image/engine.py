@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 import docker.utils
 from docker import APIClient
-from docker.constants import DEFAULT_UNIX_SOCKET
+from docker.constants import DEFAULT_TIMEOUT_SECONDS, DEFAULT_UNIX_SOCKET
 from docker.context import Context
 from docker.context.config import get_current_context_name
 from docker.errors import DockerException, InvalidConfigFile, TLSParameterError
 from docker.tls import TLSConfig
 from requests.exceptions import RequestException
 
-from mldeploy.image.errors import EngineError, error_number, explanation
+from mldeploy.image.errors import BuildError, EngineError, engine_errors, error_number, explain_error
 
 DEFAULT_ENDPOINT = DEFAULT_UNIX_SOCKET.replace("http+", "")
 DEFAULT_CONTEXT = "default"
@@ -32,44 +35,43 @@ class Engine:
     endpoint: str
 
     @classmethod
-    def connect(cls) -> Engine:
+    def connect(cls, seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Engine:
         """Connect as the docker command does: DOCKER_HOST, then DOCKER_CONTEXT, then the config's current context.
+
+        seconds: for each answer of the engine.
 
         Raises EngineError: there is no such context, nothing answers, or the socket is not permitted.
         """
         endpoint = DEFAULT_ENDPOINT
         try:
             endpoint, tls = _endpoint()
-            return cls(_client(endpoint, tls), endpoint)
+            return cls(_client(endpoint, tls, seconds), endpoint)
         except TLSParameterError as error:
             raise EngineError(endpoint, f"its TLS settings are wrong: {error.msg}") from error
         except InvalidConfigFile as error:
-            raise EngineError("Docker's config.json", f"cannot be used: {explanation(error)}") from error
+            raise EngineError("Docker's config.json", f"cannot be used: {explain_error(error)}") from error
         except (DockerException, RequestException, OSError, ValueError) as error:
             raise _unreachable(endpoint, error) from error
 
     def another_client(self) -> APIClient:
-        """A client of its own for one long call; whoever asks for it closes it. Raises as `connect` does."""
+        """Return a new client for one long call; the caller closes it. Raises as `connect` does."""
         return Engine.connect().client
 
 
 class _Client(APIClient):
-    """Learns the engine's API version from a ping, which takes it less than a tenth of the time of `/version`.
-
-    The SDK has no public way to say so; one whose constructor no longer asks here asks in its own way.
-    """
+    """Reads the API version from `/_ping`, ten times as fast as `/version`. The SDK has no public API for it."""
 
     def _retrieve_server_version(self) -> str:
         try:
             answer = self.get(f"{self.base_url}/_ping", timeout=self.timeout)
         except RequestException as error:
-            raise DockerException(f"Error while asking for the API version: {error}") from error
-        told = answer.headers.get("Api-Version") if answer.ok else None
-        return told or str(super()._retrieve_server_version())  # type: ignore[misc]  # the stubs leave it out
+            raise DockerException(f"Error while reading the API version: {error}") from error
+        version = answer.headers.get("Api-Version") if answer.ok else None
+        return version or str(super()._retrieve_server_version())  # type: ignore[misc]  # the stubs leave it out
 
 
-def _client(endpoint: str, tls: TLSConfig | None) -> APIClient:
-    return _Client(endpoint, tls=tls or False, use_ssh_client=True)
+def _client(endpoint: str, tls: TLSConfig | None, seconds: float) -> APIClient:
+    return _Client(endpoint, tls=tls or False, use_ssh_client=True, timeout=seconds)  # type: ignore[arg-type]  # requests takes parts of a second, too
 
 
 def _endpoint() -> tuple[str, TLSConfig | None]:
@@ -87,7 +89,7 @@ def _endpoint() -> tuple[str, TLSConfig | None]:
 
 
 def context_name() -> str:
-    """The Docker context that is in force. DOCKER_HOST stands above every context, and belongs to the usual one."""
+    """Return the active Docker context. DOCKER_HOST takes precedence and belongs to the default context."""
     if os.environ.get("DOCKER_HOST"):
         return DEFAULT_CONTEXT
     return os.environ.get("DOCKER_CONTEXT") or str(get_current_context_name())
@@ -97,15 +99,75 @@ def _unreachable(endpoint: str, error: Exception) -> EngineError:
     number = error_number(error)
     if number in (errno.EACCES, errno.EPERM):
         todo = (
-            "Join the group that may: `sudo usermod -aG docker $USER`, then log in again. Or use a rootless engine "
-            "and name it in DOCKER_HOST."
+            "Add your user to the docker group: `sudo usermod -aG docker $USER`, then log in again. Or use a rootless "
+            "engine and name it in DOCKER_HOST."
         )
-        return EngineError(endpoint, "you may not use the Docker Engine's socket", todo)
+        return EngineError(endpoint, "permission denied for the Docker Engine's socket", todo)
     if number in (errno.ENOENT, errno.ECONNREFUSED):
         todo = "Start it (Docker Desktop, or `sudo systemctl start docker`), or name another one in DOCKER_HOST."
         return EngineError(endpoint, "no Docker Engine answers there", todo)
     if endpoint.startswith("ssh://") and "paramiko" in str(error):
-        todo = "Install it beside mldeploy: `pip install 'docker[ssh]'`."
-        return EngineError(endpoint, "an engine behind SSH needs the package paramiko", todo)
+        todo = "Run `pip install 'docker[ssh]'`."
+        return EngineError(
+            endpoint, "the packages for a Docker Engine over SSH are not installed (paramiko is missing)", todo
+        )
     todo = "`docker version` shows whether the engine answers to the docker command."
-    return EngineError(endpoint, f"no Docker Engine answers there ({explanation(error)})", todo)
+    return EngineError(endpoint, f"no Docker Engine answers there ({explain_error(error)})", todo)
+
+
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+
+_QEMU = {"amd64": "x86_64", "arm64": "aarch64", "386": "i386"}
+"""Where QEMU's name of a processor is not Go's, which OCI uses."""
+_RELATED = {("amd64", "386"), ("arm64", "arm")}
+"""The second one's programs run on most of the first."""
+
+
+def require_emulation(engine: Engine, platform: str) -> None:
+    """Raise BuildError if it is certain that the engine cannot run programs for `platform` ("linux/arm64").
+
+    Without this, the classic builder would build for its own processor and say nothing. A remote engine
+    is not checked. Raises EngineError.
+    """
+    with engine_errors(engine.endpoint):
+        version = engine.client.version(api_version=False)
+        own = f"{version.get('Os', 'linux')}/{version.get('Arch', '')}"
+        if is_native(own, platform) or not _is_here(engine) or is_registered(platform):
+            return
+    what = f"{platform} is not the engine's own processor ({own}), and the engine does not emulate it"
+    raise BuildError("build.platform", what, f"Build for {own}, or {remedy(platform)}.")
+
+
+def remedy(platform: str) -> str:
+    """Return how to enable the emulation of a platform."""
+    return (
+        f"let the engine emulate it: `docker run --privileged --rm tonistiigi/binfmt --install {processor(platform)}`"
+    )
+
+
+def is_native(own: str, other: str) -> bool:
+    """Whether a machine of one platform runs programs of the other natively."""
+    return processor(own) == processor(other) or (processor(own), processor(other)) in _RELATED
+
+
+def processor(platform: str) -> str:
+    """ "arm64" of "linux/arm64/v8"."""
+    return platform.split("/")[1] if "/" in platform else platform
+
+
+def is_registered(platform: str) -> bool:
+    """Whether an interpreter is enabled with the flag F, which makes it available in containers.
+
+    https://docs.kernel.org/admin-guide/binfmt-misc.html
+    """
+    name = processor(platform)
+    try:
+        entry = (BINFMT / f"qemu-{_QEMU.get(name, name)}").read_text()
+    except OSError:
+        return False
+    return entry.startswith("enabled") and re.search(r"^flags:.*F", entry, re.MULTILINE) is not None
+
+
+def _is_here(engine: Engine) -> bool:
+    """Whether the engine runs on this machine's kernel, not in a virtual machine."""
+    return engine.endpoint.startswith("unix://") and engine.client.info().get("Name") == socket.gethostname()

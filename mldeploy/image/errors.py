@@ -1,4 +1,4 @@
-"""What can go wrong between us and the Docker Engine, and how the engine's own words become ours."""
+"""Errors of the Docker Engine and of builds."""
 
 from __future__ import annotations
 
@@ -10,60 +10,60 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from mldeploy.core.errors import ExitCode, MldeployError
+from mldeploy.core.errors import ExitCode, MldeployError, translate_exceptions
 
 
 class EngineError(MldeployError):
-    """No engine answers, it is not permitted, its disk is full, or it answered something that it should not."""
+    """The engine does not answer, denies access, has a full disk, or returned an error."""
 
     code = ExitCode.ENGINE
 
 
 class BuildError(MldeployError):
-    """The image does not build, or what was built is not what was asked for."""
+    """The build failed, or its image is not the requested one."""
 
     code = ExitCode.BUILD
 
 
-def explanation(error: Exception) -> str:
-    """What the engine said, in one line."""
-    said = error.explanation if isinstance(error, APIError) and error.explanation else str(error)
-    return " ".join(str(said).split())
+def explain_error(error: Exception) -> str:
+    """Return the engine's message on one line."""
+    text = error.explanation if isinstance(error, APIError) and error.explanation else str(error)
+    return " ".join(str(text).split())
 
 
 @contextmanager
 def engine_errors(where: str) -> Iterator[None]:
-    """Turn whatever a call to the engine raises into an EngineError about `where`. Our own errors pass unchanged."""
-    try:
+    """Translate errors of calls to the engine into EngineError. Our own errors pass unchanged."""
+    with translate_exceptions(
+        (DockerException, RequestException, HTTPError, OSError), lambda error: engine_error(where, error)
+    ):
         yield
-    except (DockerException, RequestException, HTTPError, OSError) as error:
-        raise engine_error(where, error) from error
 
 
 def engine_error(where: str, error: Exception) -> EngineError:
-    """The EngineError for what a call to the engine raised."""
-    said = explanation(error)
-    if is_disk_full(said) or error_number(error) == errno.ENOSPC:
-        return disk_full(where)
+    """Return the EngineError for an error of a call to the engine."""
+    reason = explain_error(error)
+    if is_disk_full(reason) or error_number(error) == errno.ENOSPC:
+        return disk_full_error(where)
     if isinstance(error, APIError):
-        return EngineError(where, f"the engine answered: {said}")
-    todo = "See whether it still runs: `docker info`."
-    return EngineError(where, f"the connection to the engine broke: {said}", todo)
+        return EngineError(where, f"the engine answered: {reason}")
+    todo = "Check that it runs: `docker info`."
+    return EngineError(where, f"the connection to the engine broke: {reason}", todo)
 
 
-def is_disk_full(said: str) -> bool:
-    """Whether what the engine, or a program in a build, said means a full disk (ENOSPC's text)."""
-    return "no space left on device" in said.lower()
+def is_disk_full(message: str) -> bool:
+    """Whether a message means a full disk (ENOSPC)."""
+    return "no space left on device" in message.lower()
 
 
-def disk_full(where: str) -> EngineError:
-    """The engine's disk (or ours) is full."""
-    todo = "Free some: `mldeploy images --prune`, `docker system df` says what takes the space."
+def disk_full_error(where: str) -> EngineError:
+    """Return the error for a full disk."""
+    todo = "Free some: `mldeploy images --prune`, `docker system df` shows what uses the space."
     return EngineError(where, "the disk is full", todo)
 
 
 def error_number(error: BaseException | None) -> int | None:
-    """The operating system's error number at the bottom of a chain of exceptions."""
+    """Return the operating system's error number in a chain of exceptions, or None."""
     while error is not None:
         if isinstance(error, OSError) and error.errno:
             return error.errno

@@ -1,35 +1,39 @@
-"""The labels by which what we made on an engine is found again."""
+"""The labels of our images and containers."""
 
 from __future__ import annotations
 
 APP = "mldeploy.app"
-"""The app that it belongs to. Everything that mldeploy makes on an engine bears this and the next one."""
+"""The app. Everything that mldeploy creates on an engine has this label and the next one."""
 TARGET = "mldeploy.target"
-"""The target that it belongs to. An image belongs to the engine that it lives on: `local`."""
+"""The target. Images belong to the engine: `local`."""
 HASH = "mldeploy.hash"
-"""The hash of everything that decides an image, 64 hex digits; its first 16 are the image's tag."""
+"""The hash of an image's inputs, 64 hex digits; its first 16 are the tag."""
 BUILDER = "mldeploy.builder"
-"""What built an image: `buildkit` or `classic`. The layers are the same."""
+"""The builder: `buildkit` or `classic`. The layers are the same."""
+PROOF = "mldeploy.proof"
+"""How the compiled path of a model compares with its own, in a sentence for each model."""
 STAGE = "mldeploy.stage"
-"""The recipe's stage that an image was left by: `builder`."""
+"""The recipe's stage of an intermediate image: `builder`."""
 
 SPEC = "mldeploy.spec"
-"""On containers of a deployment alone: the hash of all about one but its restart policy and its variables' values.
+"""On containers of a deployment: the hash of the spec without its restart policy and its variables' values.
 
-It tells our containers from those that a user starts by hand from our images, which inherit an image's labels.
+It distinguishes our containers from those that users start from our images, which inherit the image's labels.
 """
+ORIGIN = "mldeploy.origin"
+"""On the same containers: who made it, `USER@MACHINE:STATE_FOLDER`."""
 CHECK = "mldeploy.check"
-"""In its place on a container that is started to check an image, and is gone once that is done."""
+"""Instead of SPEC, on the temporary container of a check."""
 
 LOCAL = "local"
-"""The target that an engine itself is."""
+"""The target name of an engine."""
 
 
-def belonging(app: str, target: str = LOCAL) -> dict[str, str]:
-    """The labels that say whose a thing is."""
+def owner_labels(app: str, target: str = LOCAL) -> dict[str, str]:
+    """Return the labels of an owner."""
     return {APP: app, TARGET: target}
 
 
-def matching(app: str, target: str = LOCAL) -> dict[str, list[str]]:
-    """The filter by which the engine lists the things that bear `belonging(app, target)`."""
-    return {"label": [f"{name}={value}" for name, value in belonging(app, target).items()]}
+def owner_filter(app: str, target: str = LOCAL) -> dict[str, list[str]]:
+    """Return the engine's filter for the labels `owner_labels(app, target)`."""
+    return {"label": [f"{name}={value}" for name, value in owner_labels(app, target).items()]}

@@ -1,11 +1,11 @@
-"""Which Debian package brings a system library. To teach mldeploy one, add a line."""
+"""Debian packages of system libraries. To add one, add a line."""
 
 from __future__ import annotations
 
 import re
 
 MISSING = r"(?P<library>lib[\w.+-]+\.so[\w.]*): cannot open shared object file"
-"""What the dynamic linker says, whoever hands it on: Python's ImportError, or ctypes' OSError."""
+"""The dynamic linker's message, in Python's ImportError or ctypes' OSError."""
 
 _PACKAGES = {
     "libGL.so": "libgl1",
@@ -45,22 +45,22 @@ _PACKAGES = {
     "libxslt.so": "libxslt1.1",
     "libzbar.so": "libzbar0",
 }
-"""Without the number after `.so`: Debian has one of them, and wheels are built for it. Names as in Debian 12."""
+"""By name without the version after `.so`. Package names as in Debian 12."""
 
 
-def package(library: str) -> str:
-    """ "libgomp1" of "libgomp.so.1"; "" if it is not known."""
+def find_package(library: str) -> str:
+    """ "libgomp1" of "libgomp.so.1"; "" if unknown."""
     return _PACKAGES.get(library.partition(".so")[0] + ".so", "")
 
 
-def remedy(said: str) -> str:
-    """What to do about a library that `said` misses, in one sentence; "" if it misses none."""
-    found = re.search(MISSING, said)
-    if found is None:
+def suggest_package(message: str) -> str:
+    """Return the remedy for a missing library in a message, or ""."""
+    match = re.search(MISSING, message)
+    if match is None:
         return ""
-    name = package(found["library"])
+    name = find_package(match["library"])
     if not name:
-        library = found["library"]
+        library = match["library"]
         return (
             f"Name the Debian package that holds {library} in `system_packages` in [build]: `apt-file search` finds it."
         )

@@ -44,8 +44,8 @@ def asgi(entry: str) -> Asgi:
     app: Asgi = import_app(entry)
 
     async def serve(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], send: Send) -> None:
-        asked = scope["type"] == "http" and scope["method"] in METHODS
-        if not asked or scope["path"] != PATH:
+        is_health = scope["type"] == "http" and scope["method"] in METHODS
+        if not is_health or scope["path"] != PATH:
             await app(scope, receive, send)
             return
         headers = [(name.lower().encode(), value.encode()) for name, value in (KIND, LENGTH)]

@@ -1,4 +1,4 @@
-"""Getting a base image from its registry."""
+"""Pulls of base images."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from mldeploy.core.errors import MldeployError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.engine import Engine
-from mldeploy.image.errors import BuildError, disk_full, engine_errors, explanation, is_disk_full
-from mldeploy.image.stream import Event, follow
-
-SETTING = "build.base_image"
+from mldeploy.image.errors import BuildError, disk_full_error, engine_errors, explain_error, is_disk_full
+from mldeploy.image.stream import Event, follow_stream
 
 
-def pull(engine: Engine, reference: str, platform: str, monitor: Monitor) -> None:
-    """Pull an image, telling each layer's bytes.
+def pull_image(engine: Engine, reference: str, platform: str, monitor: Monitor, advice: str) -> None:
+    """Pull an image and report each layer's bytes. advice: what to change if there is no such image, as a clause.
 
-    Raises BuildError, which names the setting; EngineError; CancelledError after a stop.
+    Raises BuildError with the advice; EngineError; CancelledError after a stop.
     """
     repository, tag = parse_repository_tag(reference)
-    login = credentials(repository, monitor)
+    login = find_credentials(repository, monitor)
 
     def start(client: APIClient) -> Iterable[dict[str, object]]:
         lines: Iterable[dict[str, object]] = client.pull(
@@ -36,29 +34,29 @@ def pull(engine: Engine, reference: str, platform: str, monitor: Monitor) -> Non
     with engine_errors(reference):
         client = engine.another_client()
         try:
-            for event in follow(client, start, monitor):
+            for event in follow_stream(client, start, monitor):
                 if event.error:
-                    raise _failure(reference, event.error)
+                    raise _pull_error(reference, event.error, advice)
                 if event.layer and event.status:
-                    monitor.progress(progress(event))
+                    monitor.progress(layer_progress(event))
         except APIError as error:
-            raise _failure(reference, explanation(error)) from error
+            raise _pull_error(reference, explain_error(error), advice) from error
 
 
-def credentials(repository: str, monitor: Monitor) -> dict[str, str]:
-    """What the Docker config knows of this registry; nothing if its credential helper fails, since most are public."""
+def find_credentials(repository: str, monitor: Monitor) -> dict[str, str]:
+    """Return the Docker config's credentials for a registry; none if its credential helper fails."""
     try:
         registry, _ = auth.resolve_repository_name(repository)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a helper that is not installed is told below, and once
+            warnings.simplefilter("ignore")  # a missing helper is reported below
             return dict(auth.load_config().resolve_authconfig(registry) or {})
     except DockerException as error:
-        monitor.note(f"Asking for {repository} without credentials: {explanation(error)}", warning=True)
+        monitor.note(f"Pulling {repository} without credentials: {explain_error(error)}", warning=True)
         return {}
 
 
-def progress(event: Event) -> Progress:
-    """How far a layer is."""
+def layer_progress(event: Event) -> Progress:
+    """Return a layer's progress."""
     return Progress(event.layer, event.status, event.done, event.total, in_bytes=bool(event.total))
 
 
@@ -66,14 +64,14 @@ _ABSENT = ("not found", "manifest unknown", "does not exist", "no matching manif
 _FORBIDDEN = ("denied", "unauthorized", "authentication required", "no basic auth")
 
 
-def _failure(reference: str, said: str) -> MldeployError:
-    words = said.lower()
+def _pull_error(reference: str, reason: str, advice: str) -> MldeployError:
+    words = reason.lower()
     if is_disk_full(words):
-        return disk_full(reference)
+        return disk_full_error(reference)
     if any(word in words for word in _FORBIDDEN):
-        what = "the registry does not let you pull it, or it does not exist"
-        return BuildError(reference, what, f"Log in with `docker login`, or choose another one: {SETTING}.")
+        what = "the registry denies the pull, or the image does not exist"
+        return BuildError(reference, what, f"Log in with `docker login`, or {advice}.")
     if any(word in words for word in _ABSENT):
-        return BuildError(reference, f"there is no such image ({said})", f"Choose another one: {SETTING}.")
-    todo = f"Check the network, or choose an image that the engine has: {SETTING}."
-    return BuildError(reference, f"cannot be pulled: {said}", todo)
+        return BuildError(reference, f"there is no such image ({reason})", f"{advice[0].upper()}{advice[1:]}.")
+    todo = f"Check the network, or {advice}."
+    return BuildError(reference, f"cannot be pulled: {reason}", todo)

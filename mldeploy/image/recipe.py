@@ -1,26 +1,30 @@
-"""What decides our own recipe, apart from the files: everything in `Dockerfile.template` that is not constant."""
+"""The variables of our own recipe, `Dockerfile.template`."""
 
 from __future__ import annotations
 
 import hashlib
 import math
+import posixpath
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mldeploy.config.settings import Project
-from mldeploy.image.serving import GunicornFile, command, folder, interface
+from mldeploy.config.settings import LockExport, Project
+from mldeploy.image.serving import GunicornFile, server_command, server_interface, start_folder
 
 TEMPLATE = Path(__file__).with_name("Dockerfile.template")
-"""A link to the one at the root of the repository; a file like any other once installed."""
+"""A symlink in the repository, a file once installed."""
 
 USER = 10001
-"""User and group of the app inside the container: not root, and nobody's number on the host."""
+"""User and group of the app in the container: not root, and unused on hosts."""
 
 THREADS = 4
-"""A worker's threads where the project does not say: docs/decisions has the measurements."""
+"""Default threads per worker. docs/decisions has the measurements."""
+
+INDEXES = "indexes.txt"
+"""The file with the indexes of a lock. `uv export` would write them with the credentials of the build."""
 
 PROXY_ARGS = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"})
-"""Arguments that the builder knows by itself, in either case. Not declared, they stay out of the image's history."""
+"""Predefined build arguments, in either case. Undeclared, they are not in the image's history."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,25 @@ class Pins:
     websockets: str = "17.4"
 
 
+def _export_command(lock: LockExport) -> tuple[str, ...]:
+    """https://docs.astral.sh/uv/reference/cli/#uv-export"""
+    folder = posixpath.dirname(lock.lock)
+    options = ("--quiet", "--frozen", "--no-dev", "--no-emit-project", "--no-editable", "--no-header", "--no-annotate")
+    where = (f"--directory={folder}",) if folder else ()
+    return (
+        "uv",
+        "export",
+        *options,
+        *where,
+        *lock.arguments,
+        f"--output-file={posixpath.basename(_exported_file(lock))}",
+    )
+
+
+def _exported_file(lock: LockExport) -> str:
+    return f"{lock.lock}.exported.txt"
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The template's variables."""
@@ -45,59 +68,74 @@ class Recipe:
     requirements: str
     """Path of the requirements file below builder/requirements/."""
     args: tuple[str, ...]
-    """Names of the build arguments that installing may use."""
+    """Names of the build arguments for the installation."""
     trusted: bool
     """The context holds builder/certificates.pem."""
     writable: bool
-    """The app may write beside its code, so the files are its own."""
+    """The app may write to its folder, so it owns the files."""
     interface: str
-    """What the server speaks that is to be installed: "wsgi", "asgi", or "" for an app that brings its own."""
+    """The interface of the server to install: "wsgi", "asgi", or "" for an app with its own server."""
     command: tuple[str, ...]
-    """What the container runs."""
+    """The container's command."""
     folder: str
-    """Where it runs: an absolute path in the image."""
+    """Its working directory, an absolute path in the image."""
     port: int
     health: str
     workers: int
     threads: int
     index: str = ""
-    """Where packages come from, without credentials; empty for the usual index."""
+    """The package index, without credentials; empty for the default."""
     extra_indexes: tuple[str, ...] = ()
     secret: bool = False
-    """Installing needs credentials."""
+    """The installation requires credentials."""
+    export: tuple[str, ...] = ()
+    """The words of `uv export` that write the requirements that a lock names; empty: there is no lock to export."""
+    exported: str = ""
+    """The file that they write."""
     torch_backend: str = ""
-    """Which of PyTorch's builds uv takes; empty: what the requirements and the index say."""
+    """uv's PyTorch backend; empty: as in the requirements and the index."""
     system_packages: tuple[str, ...] = ()
     """Debian packages of the final stage."""
+    serves_models: bool = False
+    """The context holds builder/mldeploy_model/, the server for models of an app without code."""
     user: int = USER
     pins: Pins = Pins()
 
     @classmethod
-    def of(cls, project: Project, own: GunicornFile | None = None, torch_backend: str = "") -> Recipe:
-        """The recipe of a project. own: its gunicorn.conf.py."""
+    def of(
+        cls,
+        project: Project,
+        own: GunicornFile | None = None,
+        torch_backend: str = "",
+        lock: LockExport | None = None,
+    ) -> Recipe:
+        """Return the recipe of a project. own: its gunicorn.conf.py. lock: the lock that the build exports."""
         app, build = project.app, project.build
         return cls(
             app=app.name,
             base_image=build.base_image,
-            requirements=build.requirements,
+            requirements=INDEXES if lock else build.requirements_file,
             args=tuple(name for name, _ in build.args if name.upper() not in PROXY_ARGS),
             trusted=build.ca_bundle is not None,
             writable=not app.read_only,
-            interface=interface(app),
-            command=command(app, own),
-            folder=folder(app, own),
+            interface=server_interface(app),
+            command=server_command(app, own),
+            folder=start_folder(app, own),
             port=app.port,
-            health=app.health,
+            health=app.image_health or app.health,
             workers=app.workers or math.ceil(app.cpus),
             threads=app.threads or THREADS,
             index=build.index.url if build.index else "",
             extra_indexes=tuple(each.url for each in build.extra_indexes),
             secret=any(each.credentials for each in (build.index, *build.extra_indexes) if each),
+            export=_export_command(lock) if lock else (),
+            exported=_exported_file(lock) if lock else "",
             torch_backend=torch_backend,
             system_packages=build.system_packages,
+            serves_models=bool(project.served),
         )
 
     def digest(self) -> str:
-        """SHA-256 of what the recipe will say, without what decides how it is built alone: certificates, secrets."""
-        said = f"{TEMPLATE.read_text(encoding='utf-8')}\0{replace(self, trusted=False, secret=False)!r}"
-        return hashlib.sha256(said.encode()).hexdigest()
+        """Return the SHA-256 of the recipe, without certificates and secrets, which do not change the image."""
+        text = f"{TEMPLATE.read_text(encoding='utf-8')}\0{replace(self, trusted=False, secret=False)!r}"
+        return hashlib.sha256(text.encode()).hexdigest()

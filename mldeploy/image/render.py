@@ -1,4 +1,4 @@
-"""The recipe as text: a pure function of `Recipe`. Apart from it, so that a look-up does not wait for Jinja."""
+"""Renders the recipe as a Dockerfile. A separate module, so that lookups do not import Jinja."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import jinja2
 
 from mldeploy.image.builder import Builder
 from mldeploy.image.dockerfile import label
-from mldeploy.image.labels import STAGE, belonging
-from mldeploy.image.preparation import mounts, preparation, preparation_alone
+from mldeploy.image.labels import STAGE, owner_labels
 from mldeploy.image.recipe import TEMPLATE, Recipe
+from mldeploy.image.run_prelude import render_export_prelude, render_mounts, render_prelude
 
 if TYPE_CHECKING:
-    from mldeploy.image.standalone import Alone
+    from mldeploy.image.dockerfile_export import ExportContext
 
 # Runs every ten seconds: bare sockets without `site` cost a fifth of what urllib would.
 _HEALTH_CHECK = (
@@ -28,12 +28,12 @@ _HEALTH_CHECK = (
 )
 
 
-def render(recipe: Recipe, builder: Builder = Builder.CLASSIC, alone: Alone | None = None) -> str:
-    """The Dockerfile for a builder. What it makes is the same; BuildKit's keeps what it has downloaded.
+def render_dockerfile(recipe: Recipe, builder: Builder = Builder.CLASSIC, alone: ExportContext | None = None) -> str:
+    """Return the Dockerfile for a builder. The image is the same; with BuildKit, downloads are cached.
 
     alone: for a build in the project's own folder, without mldeploy.
     """
-    ours = belonging(recipe.app)
+    ours = owner_labels(recipe.app)
     template = _environment().from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
         asdict(recipe),
@@ -42,8 +42,8 @@ def render(recipe: Recipe, builder: Builder = Builder.CLASSIC, alone: Alone | No
         health_check=_HEALTH_CHECK,
         buildkit=builder is Builder.BUILDKIT,
         alone=alone,
-        mounts=mounts(builder, secret=recipe.secret and alone is None),
-        preparation=preparation_alone(recipe) if alone else preparation(recipe, builder),
+        mounts=render_mounts(builder, secret=recipe.secret and alone is None),
+        prelude=render_export_prelude(recipe) if alone else render_prelude(recipe, builder),
     )
 
 

@@ -1,73 +1,84 @@
-"""What the container runs: our server with the app, or the app's own command. Pure: words from settings."""
+"""The container's command: our server, or the app's own command."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 
+from mldeploy.config.kinds import pieces
 from mldeploy.config.settings import App
-from mldeploy.config.words import pieces
 
 APP = "/app"
-"""Where the project's folder is in the image."""
+"""The project's folder in the image."""
 
 GUNICORN_FILE = "gunicorn.conf.py"
-"""What gunicorn reads by itself in the folder where it starts."""
+"""The file that gunicorn reads in its start folder."""
 
 CONFIGURATION = "/venv/gunicorn_conf.py"
-ASGI_WORKER = "mldeploy_asgi.Worker"
-"""The class in `mldeploy_asgi.py`, which the image can import."""
+WORKERS = {"asgi": "mldeploy_asgi.AsgiWorker", "wsgi": "mldeploy_wsgi.WsgiWorker"}
+"""Our worker classes, by interface. The image can import their modules."""
 
 
 @dataclass(frozen=True)
 class GunicornFile:
-    """A gunicorn.conf.py of the user's: what it says holds. path: below the project.
+    """The user's gunicorn.conf.py, which takes precedence. path: below the project.
 
-    has_worker, has_chdir: it names a worker class, or a folder to go to.
+    has_worker, has_chdir: it sets the worker class or the folder. has_tls: it sets what only gunicorn's own worker
+    supports: TLS or the PROXY protocol.
     """
 
     path: str
     has_worker: bool
     has_chdir: bool
+    has_tls: bool = False
 
 
-def interface(app: App) -> str:
-    """What a server of ours must speak: "wsgi", "asgi", or "" where the app brings its own."""
+def server_interface(app: App) -> str:
+    """Return the interface of our server: "wsgi", "asgi", or "" if the app has its own."""
     return "" if app.command else app.interface
 
 
-def command(app: App, own: GunicornFile | None) -> tuple[str, ...]:
-    """The words of the image's CMD.
+def server_command(app: App, own: GunicornFile | None) -> tuple[str, ...]:
+    """Return the words of the image's CMD.
 
-    No shell takes part for gunicorn. For a command of the user's one does, to fill in the variables, and then makes
-    way for it: signals reach the server itself. Every other character is quoted.
+    A custom command is run by a shell, which expands the variables and then executes the command, so that signals reach
+    the server. All other characters are quoted.
     """
     if app.command:
-        return ("sh", "-c", " ".join(("exec", *map(_quoted, app.command))))
-    worker = f"--worker-class={ASGI_WORKER}"
-    asgi = [worker] if app.interface == "asgi" and not (own and own.has_worker) else []
-    return ("gunicorn", *_configuration(app, own), *asgi, _served(app))
+        return ("sh", "-c", " ".join(("exec", *map(_quote_word, app.command))))
+    return ("gunicorn", *_configuration_arguments(app, own), *_worker_arguments(app, own), _app_argument(app))
 
 
-def _served(app: App) -> str:
-    """What gunicorn is told to load: the entry, or `mldeploy_health.py` with the entry in its hands."""
+def _worker_arguments(app: App, own: GunicornFile | None) -> tuple[str, ...]:
+    """Return gunicorn's option for our worker, which slow clients cannot hold up, unless the user chooses another.
+
+    Our configuration names the one for WSGI itself.
+    """
+    is_wsgi = app.interface == "wsgi"
+    if (own is None and is_wsgi) or (own and (own.has_worker or (own.has_tls and is_wsgi))):
+        return ()
+    return (f"--worker-class={WORKERS[app.interface]}",)
+
+
+def _app_argument(app: App) -> str:
+    """Return gunicorn's application argument: the entry, or `mldeploy_health` around the entry."""
     return f"mldeploy_health:{app.interface}({app.entry!r})" if app.health_by == "server" else app.entry
 
 
-def folder(app: App, own: GunicornFile | None) -> str:
-    """Where the container starts, an absolute path in the image: its `chdir`, unless gunicorn goes there by itself."""
+def start_folder(app: App, own: GunicornFile | None) -> str:
+    """Return the container's working directory, absolute: `chdir`, unless gunicorn changes to it."""
     goes_itself = own is not None and own.has_chdir and not app.command
     return APP if goes_itself else f"{APP}/{app.chdir}".rstrip("/")
 
 
-def _configuration(app: App, own: GunicornFile | None) -> tuple[str, ...]:
-    """Where gunicorn finds its configuration: one in the folder where it starts, it finds by itself."""
+def _configuration_arguments(app: App, own: GunicornFile | None) -> tuple[str, ...]:
+    """Return gunicorn's configuration option, unless the file is in its start folder."""
     if own is None:
         return (f"--config={CONFIGURATION}",)
-    return () if f"{APP}/{own.path}" == f"{folder(app, own)}/{GUNICORN_FILE}" else (f"--config={APP}/{own.path}",)
+    return () if f"{APP}/{own.path}" == f"{start_folder(app, own)}/{GUNICORN_FILE}" else (f"--config={APP}/{own.path}",)
 
 
-def _quoted(word: str) -> str:
-    """A word as the shell reads it: variables in double quotes, where no value can become another word."""
+def _quote_word(word: str) -> str:
+    """Quote a word for the shell, with its variables in double quotes."""
     quoted = (f'"${{{piece.text}}}"' if piece.is_variable else shlex.quote(piece.text) for piece in pieces(word))
     return "".join(quoted) or "''"

@@ -1,4 +1,4 @@
-"""What the engine tells while it builds or pulls, read to its end without ever being deaf to the user."""
+"""The engine's event streams of builds, pulls and pushes, with cancellation."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mldeploy.core.monitor import Monitor
 
 T = TypeVar("T")
 
-_EAR = 0.1
-"""Seconds between two looks at whether the user wants to stop."""
+_POLL_SECONDS = 0.1
+"""Interval of the checks for cancellation."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a stream. text: what a build's step printed. error: why it failed, empty as long as it has not.
+    """One event. text: output of a build step. error: the reason of a failure, or "".
 
     layer, status, done, total: a layer's progress in a pull or push, in bytes. image: the id of what was built.
     digest: of what was pushed.
@@ -39,7 +39,7 @@ class Event:
 
     @classmethod
     def parse(cls, line: Mapping[str, object]) -> Event:
-        """From the engine's JSON (API reference, ImageBuild, ImageCreate, ImagePush)."""
+        """Parse the engine's JSON (API reference, ImageBuild, ImageCreate, ImagePush)."""
         detail, aux = _table(line, "progressDetail"), _table(line, "aux")
         return cls(
             text=str(line.get("stream", "")),
@@ -66,10 +66,10 @@ Start = Callable[[APIClient], Iterable[dict[str, object]]]
 """Makes the call that streams: `lambda client: client.pull(…, stream=True, decode=True)`."""
 
 
-def follow(client: APIClient, start: Start, monitor: Monitor) -> Iterator[Event]:
-    """The events of one streaming call, as they come. `client` serves this call alone and is closed at its end.
+def follow_stream(client: APIClient, start: Start, monitor: Monitor) -> Iterator[Event]:
+    """Yield the events of one streaming call. `client` is used for this call only and closed at its end.
 
-    A stop hangs up, upon which the engine ends the build or the pull, and raises CancelledError. Raises what the call
+    Cancellation closes the connection, which ends the build or pull, and raises CancelledError. Raises what the call
     raises.
     """
     answers: list[Response] = []
@@ -88,7 +88,7 @@ def follow(client: APIClient, start: Start, monitor: Monitor) -> Iterator[Event]
     reader = threading.Thread(target=read, name="engine-stream", daemon=True)
     reader.start()
     try:
-        while (event := heard(lines, monitor)) is not None:
+        while (event := wait_for_line(lines, monitor)) is not None:
             yield event
     except BaseException:
         for answer in answers:
@@ -99,20 +99,20 @@ def follow(client: APIClient, start: Start, monitor: Monitor) -> Iterator[Event]
 
 
 def _hang_up(answer: Response) -> None:
-    with contextlib.suppress(RuntimeError, ValueError):  # the stream is over already
-        answer.raw.shutdown()  # closing alone would not wake the reader out of its read
+    with contextlib.suppress(RuntimeError, ValueError):  # already at its end
+        answer.raw.shutdown()  # close() does not interrupt a blocking read
     answer.close()
 
 
-def heard(lines: SimpleQueue[T | BaseException | None], monitor: Monitor) -> T | None:
-    """What another thread has put there, once there is something. Raises what it is, if it is an exception.
+def wait_for_line(lines: SimpleQueue[T | BaseException | None], monitor: Monitor) -> T | None:
+    """Wait for the next line of another thread. Raises the line if it is an exception.
 
     Raises CancelledError after a stop.
     """
     while True:
         monitor.check()
         try:
-            line = lines.get(timeout=_EAR)
+            line = lines.get(timeout=_POLL_SECONDS)
         except Empty:
             continue
         if isinstance(line, BaseException):

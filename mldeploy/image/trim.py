@@ -57,10 +57,10 @@ def unneeded(site: Path) -> set[Path]:
     fresh = [file for file in site.rglob("*.py") if gone.isdisjoint(file.parents)]
     while fresh:
         named.update(imported(fresh, site))
-        wanted = {folder for path in named for folder in (path, *path.parents)} & gone
-        gone -= wanted
-        kept |= wanted
-        fresh = [file for folder in wanted for file in folder.rglob("*.py")]
+        needed = {folder for path in named for folder in (path, *path.parents)} & gone
+        gone -= needed
+        kept |= needed
+        fresh = [file for folder in needed for file in folder.rglob("*.py")]
     # Of a folder that is imported as such, any module may be meant.
     return gone | {module for folder in kept - named for module in unused(folder, named)}
 

@@ -1,33 +1,40 @@
-"""What an image is to the rest of the house."""
+"""Images and their layers. The text of each field is its entry in docs/commands.md."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from mldeploy.core.errors import RefusedError
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One instruction's part of an image. size: bytes, uncompressed."""
+    """The part of an image that one instruction made."""
 
-    instruction: str
-    size: int
+    instruction: Annotated[str, "instruction that created it"]
+    size: Annotated[int, "bytes, uncompressed"]
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image that exists.
+    """An image that exists."""
 
-    reference: `name:tag`, or `name@sha256:…` once pushed. digest: the registry's digest where it has been pushed, the
-    engine's image id (`sha256:…`) before. platform: as inspected, `linux/amd64`. size: bytes, uncompressed.
-    layers: the newest last. builder: what built it, `buildkit` or `classic`; "" if that is not known.
-    """
+    reference: Annotated[str, "`name:tag`, or `name@sha256:…` after a push"]
+    digest: Annotated[str, "digest of the registry, or the engine's image ID before a push"]
+    platform: Annotated[str, "`linux/amd64`"]
+    size: Annotated[int, "bytes, uncompressed"]
+    layers: Annotated[tuple[Layer, ...], "newest last"]
+    builder: Annotated[str, "`buildkit` or `classic`; empty if unknown"] = ""
 
-    reference: str
-    digest: str
-    platform: str
-    size: int
-    layers: tuple[Layer, ...]
-    builder: str = ""
+    def require_platform(self, platform: str, runner: str) -> None:
+        """Raise RefusedError unless the image is for `platform`. runner: what would run it, such as "the tasks".
+
+        An image for another processor can be pulled, but ends with `exec format error`.
+        """
+        if self.platform != platform:
+            what = f"is for {self.platform}, and {runner} would run on {platform}"
+            raise RefusedError(self.reference, what, "Set `platform` in [build], or correct FROM in the Dockerfile.")
 
 
 @dataclass(frozen=True)

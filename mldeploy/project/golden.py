@@ -1,4 +1,4 @@
-"""The golden row: a request whose answer is known. A new version must give that answer before it gets traffic."""
+"""The golden row: a request with its expected answer. A new version must give that answer before it gets traffic."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Never, TypeAlias, TypeGuard
+from typing import TypeAlias, TypeGuard, cast
 
-from mldeploy.config.files import UnreadableError, read_text
 from mldeploy.config.text import quoted
+from mldeploy.core.files import UnreadableError, read_text
+from mldeploy.core.parsing import NestingError, parse_json
 from mldeploy.project.errors import ProjectError
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -43,20 +44,20 @@ class Golden:
 def load_golden(path: Path) -> Golden:
     """The golden row in a JSON file. Raises ProjectError."""
     try:
-        document: Json = json.loads(read_text(path), parse_constant=_no_constant)
+        document = cast("Json", parse_json(read_text(path), constants=False))
     except FileNotFoundError as error:
         raise ProjectError(str(path), "there is no such file", "Create it, or correct check.golden.") from error
     except UnreadableError as error:
         raise ProjectError(str(path), error.what, "Make it a readable JSON file, or correct check.golden.") from error
-    except RecursionError as error:
+    except NestingError as error:
         raise ProjectError(str(path), "is nested too deeply", _REMEDY) from error
     except ValueError as error:
-        raise ProjectError(str(path), f"is not valid JSON: {_said(error)}", _REMEDY) from error
-    return _golden(document, str(path))
+        raise ProjectError(str(path), f"is not valid JSON: {_parse_reason(error)}", _REMEDY) from error
+    return _parse_golden(document, str(path))
 
 
-def compare(golden: Golden, answer: Json) -> str | None:
-    """The first difference between an answer and the golden one, with its place, or None if the answer is right.
+def compare_answer(golden: Golden, answer: Json) -> str | None:
+    """The first difference between an answer and the golden one, with its location, or None if the answer is right.
 
     Keys that only the answer has are allowed; everything else must be there, and equal but for numbers' tolerance.
     """
@@ -72,12 +73,12 @@ def compare(golden: Golden, answer: Json) -> str | None:
 
 
 class _Missing:
-    """Stands where the answer has nothing."""
+    """Marks a value that the answer does not have."""
 
 
 @dataclass(frozen=True)
 class _Pair:
-    place: str
+    location: str
     expected: Json
     got: Json | _Missing
 
@@ -86,10 +87,10 @@ def _inner_pairs(pair: _Pair) -> list[_Pair] | None:
     """What two containers of one kind hold, side by side; None if they must be compared as they are."""
     expected, got = pair.expected, pair.got
     if isinstance(expected, dict) and isinstance(got, dict):
-        prefix = f"{pair.place}." if pair.place else ""
+        prefix = f"{pair.location}." if pair.location else ""
         return [_Pair(f"{prefix}{key}", value, got.get(key, _Missing())) for key, value in expected.items()]
     if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
-        return [_Pair(f"{pair.place}[{index}]", *both) for index, both in enumerate(zip(expected, got, strict=True))]
+        return [_Pair(f"{pair.location}[{index}]", *both) for index, both in enumerate(zip(expected, got, strict=True))]
     return None
 
 
@@ -104,11 +105,11 @@ def _equal(golden: Golden, pair: _Pair) -> bool:
 
 
 def _difference(golden: Golden, pair: _Pair) -> str:
-    place = pair.place or "the answer"
+    location = pair.location or "the answer"
     margin = _margin(golden) if _is_number(pair.expected) else ""
     if isinstance(pair.got, _Missing):
-        return f"{place}: missing, expected {_short(pair.expected)}{margin}"
-    return f"{place}: {_short(pair.got)}, expected {_short(pair.expected)}{margin}"
+        return f"{location}: missing, expected {_short(pair.expected)}{margin}"
+    return f"{location}: {_short(pair.got)}, expected {_short(pair.expected)}{margin}"
 
 
 def _margin(golden: Golden) -> str:
@@ -121,7 +122,7 @@ def _short(value: Json) -> str:
     return f"{len(value)} items" if isinstance(value, list) else quoted(value)
 
 
-def _golden(document: Json, where: str) -> Golden:
+def _parse_golden(document: Json, where: str) -> Golden:
     if not isinstance(document, dict):
         raise ProjectError(where, "must be an object", _REMEDY)
     unknown = [key for key in document if key not in _KEYS]
@@ -135,11 +136,11 @@ def _golden(document: Json, where: str) -> Golden:
     tolerance = document.get("tolerance", ROUNDING)
     if not isinstance(tolerance, dict) or not tolerance.keys() <= {"relative", "absolute"}:
         raise ProjectError(f"{where}: tolerance", 'must be {"relative": …, "absolute": …}', _REMEDY)
-    relative, absolute = (_tolerance(tolerance, name, where) for name in ("relative", "absolute"))
+    relative, absolute = (_parse_tolerance(tolerance, name, where) for name in ("relative", "absolute"))
     return Golden(path, document["request"], document["expect"], relative, absolute)
 
 
-def _tolerance(entries: Mapping[str, Json], name: str, where: str) -> float:
+def _parse_tolerance(entries: Mapping[str, Json], name: str, where: str) -> float:
     value = entries.get(name, 0)
     # The bound keeps a huge integer, which JSON may hold, from overflowing a float.
     if not _is_number(value) or not 0 <= value <= 1e300:
@@ -151,11 +152,7 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _no_constant(name: str) -> Never:
-    raise ValueError(f"{name} is not a number that JSON knows")
-
-
-def _said(error: ValueError) -> str:
+def _parse_reason(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg.lower()} (line {error.lineno}, column {error.colno})"
     return str(error) if "JSON" in str(error) else "a number is too long"

@@ -12,14 +12,17 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
-from mldeploy.project.errors import ProjectError
+from mldeploy.core.files import read_text
+from mldeploy.project.errors import ProjectError, unreadable_error
 
-NAME = ".dockerignore"
+DOCKERIGNORE = ".dockerignore"
 
 
 @dataclass(frozen=True)
-class Pattern:
+class IgnorePattern:
     """One line: what it matches, and whether it takes back (`!`) what earlier lines excluded."""
 
     text: str
@@ -27,7 +30,7 @@ class Pattern:
     regex: re.Pattern[str]
 
     @classmethod
-    def parse(cls, line: str) -> Pattern:
+    def parse(cls, line: str) -> IgnorePattern:
         """Raises ValueError if the line is not a pattern."""
         takes_back = line.startswith("!")
         text = line[takes_back:]
@@ -49,10 +52,10 @@ Matches = tuple[bool, ...]
 class Ignore:
     """The patterns of one file, in its order. A path is judged after its parents, with their matches."""
 
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[IgnorePattern, ...]
 
     @classmethod
-    def parse(cls, text: str, where: str = NAME) -> Ignore:
+    def parse(cls, text: str, where: str = DOCKERIGNORE) -> Ignore:
         """Raises ProjectError at the first line that Docker would refuse."""
         patterns = []
         for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
@@ -60,7 +63,7 @@ class Ignore:
             if not cleaned:
                 continue
             try:
-                patterns.append(Pattern.parse(cleaned))
+                patterns.append(IgnorePattern.parse(cleaned))
             except ValueError as error:
                 todo = (
                     "Correct the line; https://docs.docker.com/reference/dockerfile/#dockerignore-file has the rules."
@@ -75,6 +78,9 @@ class Ignore:
 
     def judge(self, path: str, parent: Matches = ()) -> tuple[bool, Matches]:
         """Whether a path (relative, with forward slashes) is excluded, and what its children have to know."""
+        if self._any is not None:
+            excluded = any(parent) or self._any.match(path) is not None
+            return excluded, (excluded,)
         excluded = False
         matches = []
         for number, pattern in enumerate(self.patterns):
@@ -86,6 +92,13 @@ class Ignore:
             if matched:
                 excluded = not pattern.takes_back
         return excluded, tuple(matches)
+
+    @cached_property
+    def _any(self) -> re.Pattern[str] | None:
+        """All patterns in one, where none takes anything back: then it does not matter which of them matches."""
+        if any(each.takes_back for each in self.patterns):
+            return None
+        return re.compile("|".join(f"(?:{each.regex.pattern})" for each in self.patterns) or r"(?!)", re.ASCII)
 
     def may_take_back_below(self, folder: str) -> bool:
         """Whether an excluded folder must be entered, since a `!` line names something in it."""
@@ -161,3 +174,38 @@ def _translate(text: str) -> Iterator[str]:
                 yield f"\\{char}"
             case other:
                 yield other
+
+
+DEFAULT_IGNORED = (
+    *("**/.git", "**/.hg", "**/.svn", "**/.venv", "**/venv", "**/node_modules", "**/.mldeploy"),
+    *("**/__pycache__", "**/*.pyc", "**/.ipynb_checkpoints", "**/.DS_Store"),
+    *("**/.mypy_cache", "**/.pytest_cache", "**/.ruff_cache", "**/.hypothesis", "**/.tox", "**/.nox"),
+    *("**/.env", "**/.env.*", "**/*.env"),
+)
+"""Excluded from the image of a configured project without a `.dockerignore`, as are its virtual environments."""
+
+
+def load_dockerignore(folder: Path) -> Ignore | None:
+    """The folder's `.dockerignore`, None if there is none. Raises ProjectError."""
+    source = folder / DOCKERIGNORE
+    try:
+        return Ignore.parse(read_text(source, encoding="utf-8", errors="surrogateescape"), str(source))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable_error(source, error) from error
+
+
+class ImageFilter:
+    """Decides by its path whether a file is copied into the image."""
+
+    def __init__(self, ignore: Ignore) -> None:
+        self._ignore = ignore
+
+    def __call__(self, path: str) -> bool:
+        matches: tuple[bool, ...] = ()
+        excluded = False
+        parts = path.split("/")
+        for depth in range(1, len(parts) + 1):
+            excluded, matches = self._ignore.judge("/".join(parts[:depth]), matches)
+        return not excluded

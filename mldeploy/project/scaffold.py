@@ -1,38 +1,40 @@
-"""The files that `mldeploy init` writes: made as texts first, then put into the folder all together or not at all."""
+"""The files that `mldeploy init` writes: rendered first, then written all together or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from mldeploy.config.files import UnreadableError, read_text
 from mldeploy.config.model import AppTable, BuildTable, CheckTable
 from mldeploy.config.sources import OWN_FILE, PYPROJECT
 from mldeploy.core.errors import RefusedError
+from mldeploy.core.files import UnreadableError, read_text
+from mldeploy.core.scratch import scratch_folder, sweep
 from mldeploy.project.detect import documents
-from mldeploy.project.detect.documents import at
-from mldeploy.project.detect.folder import Folder
-from mldeploy.project.detect.tables import Setting, Value, settings
-from mldeploy.project.dockerignore import dockerignore
+from mldeploy.project.detect.dependency import Origin
+from mldeploy.project.detect.documents import value_at
+from mldeploy.project.detect.folder import DetectedFolder
+from mldeploy.project.detect.tables import DetectedSetting, Value, list_settings
 from mldeploy.project.errors import ProjectError
-from mldeploy.project.ignore import NAME
-from mldeploy.project.requirements import requirements
+from mldeploy.project.ignore import DOCKERIGNORE
+from mldeploy.project.proposal import render_dockerignore, render_requirements
 
 REQUIREMENTS = "requirements.txt"
 DOCKERFILE = "Dockerfile"
+STAGING = ".mldeploy-"
+"""Begins the name of the folder in which files are written before they get their names."""
 
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file to be written. name: below the folder. required: the user asked for it, so one that is there is in the
-    way; otherwise one that is there is as good.
+    """A file to write. name: below the folder. required: the user requested it, so an existing file is an error;
+    otherwise an existing file is kept.
     """
 
     name: str
@@ -41,67 +43,71 @@ class NewFile:
 
 
 @dataclass(frozen=True)
-class Written:
-    """What became of the files. kept: were there already, and were left as they are."""
+class ScaffoldResult:
+    """The result. written: new files. kept: files that existed and were not changed."""
 
     written: tuple[str, ...]
     kept: tuple[str, ...]
 
 
-def files(folder: Folder, dockerfile: str | None = None) -> tuple[NewFile, ...]:
+def scaffold_files(folder: DetectedFolder, dockerfile: str | None = None) -> tuple[NewFile, ...]:
     """What `mldeploy init` would write. dockerfile: the rendered recipe, if the user wants to have it."""
-    found = [NewFile(OWN_FILE, toml(folder), required=True), NewFile(NAME, dockerignore(folder))]
-    if (text := requirements(folder)) is not None:
-        found.append(NewFile(REQUIREMENTS, text))
-    if dockerfile is not None:
-        found.append(NewFile(DOCKERFILE, dockerfile, required=True))
-    return tuple(found)
-
-
-def toml(folder: Folder) -> str:
-    """A commented `mldeploy.toml` with what was found; the rest stands there as comments to fill in."""
-    lines = [
-        "# Written by `mldeploy init` from what it found in this folder. Every key has a default: what is not here",
-        "# need not be. docs/configuration.md has all keys.",
+    new_files = [
+        NewFile(OWN_FILE, render_toml(folder), required=True),
+        NewFile(DOCKERIGNORE, render_dockerignore(folder)),
     ]
-    found = settings(folder)
+    listed = folder.dependencies
+    is_copied = listed is None or listed.origin is Origin.IMPORTS or dockerfile is not None
+    if (text := render_requirements(folder)) is not None and is_copied:
+        new_files.append(NewFile(REQUIREMENTS, text))
+    if dockerfile is not None:
+        new_files.append(NewFile(DOCKERFILE, dockerfile, required=True))
+    return tuple(new_files)
+
+
+def render_toml(folder: DetectedFolder) -> str:
+    """Render a commented `mldeploy.toml` with the detected values; further keys are comments."""
+    lines = [
+        "# Written by `mldeploy init`. All keys are optional; docs/configuration.md lists them.",
+    ]
+    detected = list_settings(folder)
     for table in ("app", "build", "check"):
         lines += ["", f"[{table}]"]
-        lines += [_line(each) for each in found if each.table == table]
-        present = {each.key for each in found if each.table == table}
+        lines += [_line(each) for each in detected if each.table == table]
+        present = {each.key for each in detected if each.table == table}
         lines += _comments(folder, table, present)
     return "\n".join(lines) + "\n"
 
 
-_OPEN: dict[str, tuple[str, ...]] = {
+_COMMENTED_KEYS: dict[str, tuple[str, ...]] = {
     "app": ("entry", "port", "health", "predict", "predict_table", "memory", "workers", "threads", "env_file"),
     "build": ("base_image", "requirements", "system_packages"),
     "check": ("golden", "start_timeout"),
 }
-"""The keys that are shown with their defaults where nothing was found for them."""
+"""Keys that are shown as comments with their defaults if they are not detected."""
 
 _MODELS: dict[str, type[BaseModel]] = {"app": AppTable, "build": BuildTable, "check": CheckTable}
 
 
-def _comments(folder: Folder, table: str, present: set[str]) -> Iterator[str]:
+def _comments(folder: DetectedFolder, table: str, present: set[str]) -> Iterator[str]:
     """The open keys of a table, each with its default (or an example) and the first sentence of the manual's text."""
-    for key in _OPEN[table]:
+    for key in _COMMENTED_KEYS[table]:
         field = _MODELS[table].model_fields[key]
         value = field.default if field.default is not None else (field.examples or [""])[0]
         text = (field.description or "").partition(". ")[0].rstrip(".")
-        said = _said_of(folder, key)
+        current = _current_number(folder, key)
         if key not in present:
-            yield f"# {key} = {said or json.dumps(value, ensure_ascii=False)}  # {text}"
+            yield f"# {key} = {current or json.dumps(value, ensure_ascii=False)}  # {text}"
 
 
-def _said_of(folder: Folder, key: str) -> str:
-    """What today's server command says of workers and threads: a proposal, for mldeploy's own numbers are measured."""
+def _current_number(folder: DetectedFolder, key: str) -> str:
+    """The workers or threads of the current server command, shown as a proposal: mldeploy's defaults are measured."""
     names = {"workers": ("-w", "--workers"), "threads": ("--threads",)}.get(key, ())
-    numbers = (found.value.number(*names) for found in folder.commands)
+    numbers = (command.value.number(*names) for command in folder.commands)
     return next((str(number) for number in numbers if number and number <= 256), "")
 
 
-def _line(setting: Setting) -> str:
+def _line(setting: DetectedSetting) -> str:
     text = f"{setting.key} = {_value(setting.value)}"
     return f"{text}  # {setting.why}"
 
@@ -114,7 +120,7 @@ def _value(value: Value) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def write(root: Path, new: Iterable[NewFile], *, force: bool = False) -> Written:
+def write_files(root: Path, new: Iterable[NewFile], *, force: bool = False) -> ScaffoldResult:
     """Put the files into the folder: all of them or, after any error, none.
 
     A file that is there is never changed, unless `force` is given. Raises RefusedError if a required one is there (or
@@ -122,18 +128,28 @@ def write(root: Path, new: Iterable[NewFile], *, force: bool = False) -> Written
     """
     new = tuple(new)
     there = {each.name for each in new if os.path.lexists(root / each.name)}
-    _refuse(root, [each for each in new if each.name in there], force=force)
-    wanted = [each for each in new if force or each.name not in there]
+    _refuse_existing(root, [each for each in new if each.name in there], force=force)
+    pending = [each for each in new if force or each.name not in there]
     try:
-        _write_all(root, wanted, force=force)
+        _write_all(root, pending, force=force)
     except FileExistsError as error:
         raise RefusedError(
-            str(error.filename2 or root), "was made by another program just now", "Try again."
+            str(error.filename2 or root), "was created by another program just now", "Try again."
         ) from error
     except OSError as error:
         what = f"cannot be written to ({(error.strerror or str(error)).lower()}); nothing was changed"
         raise ProjectError(str(root), what, "Check its permissions and the disk.") from error
-    return Written(tuple(each.name for each in wanted), tuple(each.name for each in new if each not in wanted))
+    return ScaffoldResult(tuple(each.name for each in pending), tuple(each.name for each in new if each not in pending))
+
+
+def refuse_existing_files(root: Path, *, app: bool, force: bool) -> None:
+    """Raise RefusedError if the configuration file is there, before anything slow is done.
+
+    app: also if there is an app.py. force: overwrite them.
+    """
+    names = (OWN_FILE, "app.py") if app else (OWN_FILE,)
+    there = [NewFile(name, "", required=True) for name in names if os.path.lexists(root / name)]
+    _refuse_existing(root, there, force=force)
 
 
 def refuse_if_configured(root: Path) -> None:
@@ -142,30 +158,30 @@ def refuse_if_configured(root: Path) -> None:
         text = read_text(root / PYPROJECT)
     except (FileNotFoundError, UnreadableError):
         return
-    if at(documents.toml(text), "tool", "mldeploy") is not None:
+    if value_at(documents.parse_toml_tables(text), "tool", "mldeploy") is not None:
         what = "is this project's configuration already; nothing was written"
         raise RefusedError(f"{PYPROJECT}: tool.mldeploy", what, f"Change it there, or move it into {OWN_FILE}.")
 
 
-def _refuse(root: Path, there: list[NewFile], *, force: bool) -> None:
+def _refuse_existing(root: Path, there: list[NewFile], *, force: bool) -> None:
     """Raises RefusedError for the first file that is in the way."""
     for each in there:
         path = root / each.name
         if not path.is_file():
-            raise RefusedError(str(path), "is there already and is no file; nothing was written", "Move it away.")
+            raise RefusedError(str(path), "exists and is not a file; nothing was written", "Move it away.")
         if each.required and not force:
-            raise RefusedError(str(path), "is there already, and nothing was written", "Say --force to write it anew.")
+            raise RefusedError(str(path), "exists; nothing was written", "Use --force to overwrite it.")
 
 
-def _write_all(root: Path, wanted: list[NewFile], *, force: bool) -> None:
+def _write_all(root: Path, files: list[NewFile], *, force: bool) -> None:
     """Write everything beside its place, then give it its name; on an error, put back what was there."""
     done: list[Path] = []
-    with tempfile.TemporaryDirectory(prefix=".mldeploy-", dir=root) as name:
-        staging = Path(name)
-        for each in wanted:
+    sweep(root, STAGING)
+    with scratch_folder(root, STAGING) as staging:
+        for each in files:
             _write_durably(staging / each.name, each.text)
         try:
-            for each in wanted:
+            for each in files:
                 target = root / each.name
                 if force and target.exists():
                     os.link(target, staging / f"{each.name}.before")

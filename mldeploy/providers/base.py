@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
@@ -22,8 +22,7 @@ SettingsT_contra = TypeVar("SettingsT_contra", bound=TargetSettings, contravaria
 class Address:
     """Where a deployment answers, and with which image. `remarks`: what the user should know of how it got there.
 
-    gap_seconds: how long the URL was silent while a new version took the place of the old one, as measured by asking
-    it; None if nothing took anything's place there.
+    gap_seconds: time without an answer while a new version replaced the old one; None if none was replaced.
     """
 
     url: str
@@ -34,36 +33,27 @@ class Address:
 
 @dataclass(frozen=True)
 class Instance:
-    """One running (or stopped) copy of the app: a container, a task, a pod.
+    """One running or stopped instance of the app: a container, a task, a pod. The texts are those of the manual."""
 
-    state: the platform's own word ("running", "exited"). health: "healthy", "unhealthy", "starting"; "" where nothing
-    is known of it, and for one on its way out.
-    started: ISO 8601, UTC. memory: bytes in use, 0 if unknown.
-    """
-
-    name: str
-    image: str
-    state: str
-    health: str
-    url: str
-    started: str
-    restarts: int = 0
-    memory: int = 0
+    name: Annotated[str, "name on the platform"]
+    image: Annotated[str, "image that it runs"]
+    state: Annotated[str, "state on the platform: `running`, `exited`"]
+    health: Annotated[str, "`healthy`, `unhealthy`, `starting`, or empty if unknown"]
+    url: Annotated[str, "URL; empty if it has none"]
+    started: Annotated[str, "ISO 8601, UTC"]
+    restarts: Annotated[int, "number of restarts by the platform"] = 0
+    memory: Annotated[int, "bytes in use, 0 if unknown"] = 0
 
 
 @dataclass(frozen=True)
 class Release:
-    """One version of the app that was brought to the target. revision: the name that `rollback` takes.
+    """One deployed version of the app. The texts are those of the manual."""
 
-    image: its reference. created: ISO 8601, UTC. state: "serving", "failed" or "old". url: where it answers, "" if it
-    does not.
-    """
-
-    revision: str
-    image: str
-    created: str
-    state: str
-    url: str = ""
+    revision: Annotated[str, "name of the release, for `rollback`"]
+    image: Annotated[str, "image that it runs"]
+    created: Annotated[str, "time of the deployment; ISO 8601, UTC"]
+    state: Annotated[str, "`serving`, `failed` or `old`"]
+    url: Annotated[str, "URL; empty if it does not serve"] = ""
 
 
 @dataclass(frozen=True)
@@ -104,9 +94,10 @@ class Service(Protocol):
 
 
 class Provider(Protocol[CloudT, SettingsT_contra]):
-    """One target. Third parties add theirs through the entry point group `mldeploy.providers`.
+    """One target. Third parties add theirs through the entry point group `mldeploy.providers` (docs/providers.md).
 
-    A provider with checks of its own for `mldeploy doctor` is also a `mldeploy.providers.checks.Diagnosable`.
+    What it can do is in `mldeploy.providers.capabilities`: it is a `Registry`, a `Runtime` or both, and implements
+    those of the optional protocols that its platform has something for.
     """
 
     @property
@@ -119,7 +110,10 @@ class Provider(Protocol[CloudT, SettingsT_contra]):
 
     @property
     def kinds(self) -> Mapping[str, type[Step[CloudT, object]]]:
-        """Every step class that this target has ever recorded, by kind: for undo from a journal."""
+        """Every step class that this target has ever recorded, by kind, for undo from a journal.
+
+        `mldeploy.core.graph.derive_kinds` returns those of a graph, from its last step.
+        """
 
     def connect(self, project: Project, settings: SettingsT_contra, endpoints: Endpoints) -> CloudT:
         """All clients, made before the walk starts. Raises MldeployError if there is no way to talk to the platform.
@@ -130,20 +124,5 @@ class Provider(Protocol[CloudT, SettingsT_contra]):
     def place(self, cloud: CloudT) -> tuple[str, ...]:
         """What separates two deployments of one app to this target: account, region. Names the journal."""
 
-    def login(self, cloud: CloudT) -> Login:
-        """Prove the credentials for the target's registry. Raises MldeployError, also if it has no registry."""
-
-    def push(self, project: Project, settings: SettingsT_contra) -> Step[CloudT, Image] | None:
-        """The step at which `push` ends; None if the target has no registry. Pure, as `goal` is."""
-
-    def goal(self, project: Project, settings: SettingsT_contra) -> Step[CloudT, Address] | None:
-        """The last step; None if the target is a registry, where no app runs. Pure: building the graph reads nothing.
-
-        A target has this, or `push`, or both.
-        """
-
     def inventory(self, cloud: CloudT, project: Project) -> Collection[Resource]:
         """What the platform itself says is this app's on this target, by tag or label. Raises on any doubt."""
-
-    def service(self, cloud: CloudT, project: Project, settings: SettingsT_contra) -> Service:
-        """What runs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mldeploy.core.errors import ExitCode, MldeployError
+from mldeploy.core.errors import ExitCode, MldeployError, NotFoundError
 
 
 class UnknownTargetError(MldeployError):
@@ -19,42 +19,42 @@ class WrongTargetError(MldeployError):
 
 def without_registry(target: str) -> WrongTargetError:
     """Somebody wants to push to a target that runs what is built beside it."""
-    todo = "Name one that has: `mldeploy push --target ecr`."
-    return WrongTargetError(f"target {target}", "has no registry to push to", todo)
+    todo = "Choose a target with a registry, for example `mldeploy push --target ecr`."
+    return WrongTargetError(f"target {target}", "has no registry", todo)
 
 
 def without_service(target: str) -> WrongTargetError:
     """Somebody wants the app to run on a registry."""
-    todo = f"`mldeploy push --target {target}` brings its image there."
-    return WrongTargetError(f"target {target}", "is a registry: no app runs there", todo)
+    todo = f"Run `mldeploy push --target {target}` to push the image."
+    return WrongTargetError(f"target {target}", "is a registry and does not run apps", todo)
 
 
 def without_releases(target: str) -> WrongTargetError:
     """Somebody wants an earlier version of a target that keeps only the present one."""
-    todo = "Check the earlier version out, and deploy it: an image that is still there is not built again."
-    return WrongTargetError(f"target {target}", "keeps no earlier versions of what runs", todo)
+    todo = "Check out the earlier version and deploy it. An image that still exists is not rebuilt."
+    return WrongTargetError(f"target {target}", "does not support rollback", todo)
 
 
 def without_scale(target: str) -> WrongTargetError:
     """Somebody wants several copies of a target that runs one."""
-    todo = "Raise `workers` in [app] of mldeploy.toml instead."
-    return WrongTargetError(f"target {target}", "runs a single copy of the app", todo)
+    todo = "Increase `workers` in [app] of mldeploy.toml instead."
+    return WrongTargetError(f"target {target}", "runs a single replica", todo)
 
 
 def without_policy(target: str) -> WrongTargetError:
     """Somebody asks what must be allowed where nothing has to be."""
-    return WrongTargetError(f"target {target}", "needs no permissions of a cloud's")
+    return WrongTargetError(f"target {target}", "needs no cloud permissions")
 
 
 def without_manifests(target: str) -> WrongTargetError:
     """Somebody asks for manifests where nothing is made of any."""
-    todo = "`mldeploy plan` says what a deployment would do."
-    return WrongTargetError(f"target {target}", "is not a cluster, and has no manifests", todo)
+    todo = "Run `mldeploy plan` to see what a deployment would change."
+    return WrongTargetError(f"target {target}", "is not a Kubernetes cluster and has no manifests", todo)
 
 
 def without_exec(target: str) -> WrongTargetError:
     """Somebody wants to run a command where there is no way in."""
-    return WrongTargetError(f"target {target}", "offers no way to run a command in a copy of the app")
+    return WrongTargetError(f"target {target}", "does not support running commands in an instance")
 
 
 class PluginError(MldeployError):
@@ -63,10 +63,8 @@ class PluginError(MldeployError):
     code = ExitCode.USAGE
 
 
-class AbsentError(MldeployError):
-    """Something was asked of a deployment that is not there."""
-
-    code = ExitCode.REMOTE
+class AbsentError(NotFoundError):
+    """The command needs a deployment that does not exist."""
 
 
 class NotRestoredError(MldeployError):
@@ -75,7 +73,7 @@ class NotRestoredError(MldeployError):
     code = ExitCode.FAILED
 
 
-class HostError(MldeployError):
+class AddressError(MldeployError):
     """The app cannot answer at the address that the configuration says."""
 
     code = ExitCode.CONFIG
@@ -84,14 +82,14 @@ class HostError(MldeployError):
 class PortTakenError(MldeployError):
     """The port that the app should answer on belongs to something else. Nothing was stopped for it.
 
-    free_port: the next one that nobody uses, or None if none was found.
+    free_port: the next unused port, or None if there is none.
     """
 
     code = ExitCode.FAILED
 
     def __init__(self, port: int, owner: str, free_port: int | None) -> None:
-        todo = f"Stop that, or choose another port: `--port {free_port}`." if free_port else "Stop that."
-        super().__init__(f"port {port}", f"is taken by {owner}", todo)
+        todo = f"Stop it, or use another port: `--port {free_port}`." if free_port else "Stop it."
+        super().__init__(f"port {port}", f"is used by {owner}", todo)
         self.port = port
         self.owner = owner
         self.free_port = free_port

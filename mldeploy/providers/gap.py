@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mldeploy.image.client import HEALTH_SECONDS, AnswerError, AppClient
+from mldeploy.app.client import HEALTH_SECONDS, AnswerError, AppClient
 
 ASK_EVERY = 0.01
 PATIENCE = 0.2
@@ -41,18 +41,18 @@ class GapMeter:
         return (self._found or time.monotonic()) - self._lost
 
     def _usual_wait(self) -> float:
-        asked = time.monotonic()
+        started = time.monotonic()
         with AppClient(self._url, self._trust) as app:
             answered = self._answers(app)
-        return min(HEALTH_SECONDS, PATIENCE + 4 * (time.monotonic() - asked)) if answered else HEALTH_SECONDS
+        return min(HEALTH_SECONDS, PATIENCE + 4 * (time.monotonic() - started)) if answered else HEALTH_SECONDS
 
     def _measure(self) -> None:
         with AppClient(self._url, self._trust) as app:
             ending = False
             while not ending:
                 ending = self._done.wait(self._every)  # after the end, once more: the silence may just have ended, too
-                asked = time.monotonic()
-                self._note(asked, self._answers(app))
+                started = time.monotonic()
+                self._note(started, self._answers(app))
 
     def _answers(self, app: AppClient) -> bool:
         try:
@@ -61,9 +61,9 @@ class GapMeter:
             return False
         return True
 
-    def _note(self, asked: float, answered: bool) -> None:
+    def _note(self, started: float, answered: bool) -> None:
         if not answered:
-            self._lost = asked if self._lost is None else self._lost
+            self._lost = started if self._lost is None else self._lost
             self._found = None
         elif self._lost is not None and self._found is None:
             self._found = time.monotonic()

@@ -1,1 +1,3 @@
-"""Stand-ins for the clouds on this machine, for `--rehearse` and for the tests. They know nothing of the providers."""
+"""Stand-ins for the clouds on this machine, for `--rehearse` and for tests. Independent of the providers."""
+
+"""Stand-ins for the clouds on this machine, for `--rehearse` and for tests. Independent of the providers."""

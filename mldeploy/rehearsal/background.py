@@ -1,8 +1,9 @@
-"""A rehearsal's process: it is started, found again, replaced when it has died, and ended without a trace."""
+"""Starts, reuses, restarts and stops a rehearsal's background process."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,28 +19,29 @@ from mldeploy.core.errors import LockedError
 from mldeploy.core.lock import Lock
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
-from mldeploy.rehearsal.errors import RehearsalError
-from mldeploy.rehearsal.place import LABEL, Place, Remains
+from mldeploy.rehearsal.orphans import remove_orphans
+from mldeploy.rehearsal.record import LABEL, MissingPackageError, RehearsalError, RehearsalRecord, Remains
 
 LOG = "rehearsal.log"
 READY = "ready"
-"""The line by which the process says that its place is written and that it answers.
+"""The line that the process prints once its record is written and it answers.
 
-One that cannot play says why instead: a JSON list of what is wrong and what to do. One that is not tied has a parent
-that ends at once, so that nobody has to wait for its end.
+If it cannot start, it prints a JSON list of two strings instead: the error and the remedy. A process that is not tied
+forks, and its parent exits at once.
 """
+MISSING_PACKAGE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 _PAUSE = 0.1
-_PATIENCE = 20.0
-"""Seconds that a process has to end by itself."""
+_TERMINATE_SECONDS = 20.0
+"""Time between SIGTERM and SIGKILL."""
 
 
 def launch(
     folder: Path, program: str, options: Sequence[str] = (), *, tied: bool
-) -> tuple[Place, subprocess.Popen[str]]:
+) -> tuple[RehearsalRecord, subprocess.Popen[str]]:
     """Start the Python module `program` for this folder and wait until it answers.
 
-    tied: it ends with us, whatever becomes of us; otherwise it outlives us. Raises RehearsalError with the process's
-    own reason if it cannot start.
+    tied: the process ends with this one, also if this one is killed; otherwise it keeps running. Raises RehearsalError
+    with the process's own message if it cannot start.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / LOG).open("ab") as log:
@@ -51,43 +53,51 @@ def launch(
             text=True,
             start_new_session=True,
         )
-    assert process.stdout is not None  # noqa: S101 - it was asked for
-    with process.stdout as answer:
-        said = answer.readline()
-    place = Place.read(folder)
-    if said.strip() == READY and place is not None:
-        return place, process
+    assert process.stdout is not None  # noqa: S101 - PIPE
+    with process.stdout as output:
+        line = output.readline()
+    record = RehearsalRecord.read(folder)
+    if line.strip() == READY and record is not None:
+        return record, process
     with process:
         process.kill()
-    if not said:
-        raise RehearsalError("rehearsal", "it does not start", f"Its log may say why: {folder / LOG}")
+    if not line:
+        _refuse_missing_package(folder / LOG)
+        raise RehearsalError("rehearsal", "the simulator does not start", f"See its log: {folder / LOG}")
     shutil.rmtree(folder)
-    raise RehearsalError("rehearsal", *json.loads(said))
+    raise RehearsalError("rehearsal", *json.loads(line))
 
 
-def ensure(folder: Path, program: str, options: Sequence[str] = ()) -> Place:
-    """The rehearsal of this folder; it is started if there is none, or if the one that there was has died."""
-    place = Place.read(folder)
-    if place is not None and place.is_running:
-        return place
-    with _alone(folder):
-        place = Place.read(folder)
-        if place is None or not place.is_running:  # otherwise somebody else was faster
+def _refuse_missing_package(log: Path) -> None:
+    """Raises MissingPackageError if the process ended for want of a package: the last line of its log says so."""
+    lines = log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")
+    if match := MISSING_PACKAGE.match(lines[2]):
+        raise MissingPackageError(match[1])
+
+
+def ensure(folder: Path, program: str, options: Sequence[str] = ()) -> RehearsalRecord:
+    """Return the rehearsal of this folder. Start it if it does not run. May be repeated."""
+    record = RehearsalRecord.read(folder)
+    if record is not None and record.is_running:
+        return record
+    with _exclusive(folder):
+        record = RehearsalRecord.read(folder)
+        if record is None or not record.is_running:  # otherwise another process has started it
             end(folder)
-            place, parent = launch(folder, program, options, tied=False)
+            record, parent = launch(folder, program, options, tied=False)
             parent.wait()
-        return place
+        return record
 
 
 def stop(folder: Path) -> bool:
-    """What `end` does, while nobody else starts one."""
-    with _alone(folder):
+    """Stop the rehearsal under the lock, see `end`. May be repeated."""
+    with _exclusive(folder):
         return end(folder)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until nobody else starts or ends this rehearsal, and keep others from it."""
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Hold the lock for starting and stopping this rehearsal. Waits for it."""
     lock = _lock(folder.with_suffix(".lock"))
     try:
         yield
@@ -103,23 +113,56 @@ def _lock(path: Path) -> Lock:
 
 
 def end(folder: Path) -> bool:
-    """End the rehearsal of this folder and remove all that it has left. True if there was one. May be repeated."""
+    """Stop the rehearsal of this folder and remove its leftovers. Returns whether there was one. May be repeated."""
+    started = _end_programs(folder)
     if not folder.exists():
-        return False
+        return started
     remains = Remains.read(folder)
     if remains is not None:
         for process in remains.processes:
             _end(process.find())
-        with suppress(EngineError):  # without an engine there are no containers either
-            sweep(Engine.connect(), remains)
+    with suppress(EngineError):  # without an engine there are no containers
+        engine = Engine.connect()
+        if remains is not None:
+            remove_leftovers(engine, remains)
+        remove_orphans(engine)  # of one that was killed before it had a record
     with suppress(FileNotFoundError):
         shutil.rmtree(folder)
     return True
 
 
-def sweep(engine: Engine, remains: Remains) -> None:
-    """Remove the rehearsal's containers, and what of its registries' images is on the engine."""
-    client, network = engine.client, remains.registry.rpartition(".")[0]  # 127.A.B: nobody else has an address in it
+def _end_programs(folder: Path) -> bool:
+    """Stop the stand-ins of this folder that have no record yet; True if there were any.
+
+    A stand-in is in no record while it starts, and goes on if the command that started it is killed. But it has the
+    folder among its arguments from its first moment on.
+    """
+    any_running = False
+    while running := _find_programs(folder):  # again, since one may just have forked
+        any_running = True
+        for process in running:
+            _end(process)
+    return any_running
+
+
+def _find_programs(folder: Path) -> list[psutil.Process]:
+    return [
+        each
+        for each in psutil.process_iter(["cmdline", "status"])
+        if _is_program(each.info["cmdline"] or (), folder) and each.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+def _is_program(command: Sequence[str], folder: Path) -> bool:
+    """Whether a command line is the one of `launch` for this folder."""
+    words = list(command)
+    at = words.index("-m") if "-m" in words else len(words)
+    return words[at + 2 : at + 3] == [str(folder)]
+
+
+def remove_leftovers(engine: Engine, remains: Remains) -> None:
+    """Remove the rehearsal's containers, and the images of its registries, from the engine."""
+    client, network = engine.client, remains.registry.rpartition(".")[0]  # 127.A.B: this rehearsal's address block
     for container in client.containers(all=True, filters={"label": f"{LABEL}={remains.name}"}):
         with suppress(NotFound, APIError):
             client.remove_container(container["Id"], force=True, v=True)
@@ -137,7 +180,7 @@ def _end(process: psutil.Process | None) -> None:
     with suppress(psutil.NoSuchProcess):
         process.terminate()
         try:
-            process.wait(_PATIENCE)
+            process.wait(_TERMINATE_SECONDS)
         except psutil.TimeoutExpired:
             process.kill()
-            process.wait(_PATIENCE)
+            process.wait(_TERMINATE_SECONDS)

@@ -1,4 +1,4 @@
-"""The process in which a cloud is played: its options, its address, its readiness and its end, whatever cloud it is."""
+"""The process of a stand-in: options, address, start and stop."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,27 +18,28 @@ from typing import TYPE_CHECKING
 from werkzeug.serving import BaseWSGIServer
 
 from mldeploy.core.errors import MldeployError
+from mldeploy.image.engine import Engine
+from mldeploy.image.errors import EngineError
 from mldeploy.rehearsal import background
-from mldeploy.rehearsal.door.serving import listening, serve
-from mldeploy.rehearsal.errors import RehearsalError
-from mldeploy.rehearsal.place import Place
+from mldeploy.rehearsal.gateway.serving import create_server, serve
+from mldeploy.rehearsal.orphans import remove_orphans
+from mldeploy.rehearsal.record import RehearsalError, RehearsalRecord, Remains
 
 if TYPE_CHECKING:
     import ssl
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-FRONT_DOOR, REGISTRY_DOOR, REGISTRY = 4566, 5000, 5001
-"""The ports on a rehearsal's own address."""
+GATEWAY_PORT, REGISTRY_PORT = 4566, 5000
+"""Ports on a rehearsal's address."""
 
 
 @dataclass(frozen=True)
-class Options:
-    """What a rehearsal is like.
+class StandInOptions:
+    """Options of a stand-in.
 
-    folder: all that it writes to disk. pace: seconds that each phase of a thing's life takes at least. containers: what
-    runs in it are containers on the engine; otherwise they are said to be. tied: it ends when standard input ends.
-    flags: what a cloud has of its own.
+    folder: for all its files. pace: minimum seconds of each phase of an object's life. containers: run containers on
+    the engine; otherwise simulate them. tied: end when standard input ends. flags: options of one cloud.
     """
 
     folder: Path
@@ -48,7 +49,7 @@ class Options:
     flags: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
-    def parse(cls, arguments: Sequence[str], flags: Sequence[str] = ()) -> Options:
+    def parse(cls, arguments: Sequence[str], flags: Sequence[str] = ()) -> StandInOptions:
         parser = argparse.ArgumentParser(prog="rehearsal")
         parser.add_argument("folder", type=Path)
         parser.add_argument("--pace", type=float, default=1.0)
@@ -60,22 +61,22 @@ class Options:
         return cls(**{**values, "flags": frozenset(values.get("flags") or ())})
 
 
-class Addresses:
-    """A part of 127.0.0.0/8 that no other rehearsal has, 127.A.B.0/24: its owner listens at the front door's port."""
+class LoopbackBlock:
+    """A random block 127.A.B.0/24. Its owner listens on the gateway port of `own`."""
 
     def __init__(self) -> None:
-        self.prefix = f"127.{random.randint(16, 250)}.{random.randint(0, 255)}"  # noqa: S311 - to meet nobody
+        self.prefix = f"127.{random.randint(16, 250)}.{random.randint(0, 255)}"  # noqa: S311 - not for security
 
     @property
     def own(self) -> str:
-        """Where the front door and the registry are."""
+        """The address of the gateway and the registry."""
         return f"{self.prefix}.1"
 
 
-def play(options: Options, opened: Callable[[Options, ExitStack], Place]) -> int:
-    """Play until SIGTERM, or until standard input ends if tied. Prints the one line that `background` waits for.
+def run_stand_in(options: StandInOptions, start: Callable[[StandInOptions, ExitStack], RehearsalRecord]) -> int:
+    """Run until SIGTERM, or until standard input ends if tied. Prints the line that `background` waits for.
 
-    opened: starts everything, and leaves on the stack how it is ended.
+    start: starts everything, and registers its end on the stack.
     """
     if not options.tied and os.fork():
         return 0
@@ -83,12 +84,14 @@ def play(options: Options, opened: Callable[[Options, ExitStack], Place]) -> int
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     try:
         with ExitStack() as stack:
-            opened(options, stack).write(options.folder)
+            if options.containers:
+                stack.enter_context(_without_leftovers(options))
+            start(options, stack).write(options.folder)
             sys.stdout.write(f"{background.READY}\n")
             sys.stdout.flush()
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if options.tied:
-                threading.Thread(target=_until_alone, args=(ended,), daemon=True).start()
+                threading.Thread(target=_wait_for_eof, args=(ended,), daemon=True).start()
             ended.wait()
     except MldeployError as error:
         sys.stdout.write(json.dumps([error.what, error.todo]) + "\n")
@@ -96,31 +99,50 @@ def play(options: Options, opened: Callable[[Options, ExitStack], Place]) -> int
     return 0
 
 
-def _until_alone(ended: threading.Event) -> None:
+@contextmanager
+def _without_leftovers(options: StandInOptions) -> Iterator[None]:
+    """Remove leftovers of killed stand-ins at the start, and those of this one at the end if it is tied."""
+    with suppress(EngineError):
+        engine = Engine.connect()
+        with closing(engine.client):
+            remove_orphans(engine)
+    yield
+    remains = Remains.read(options.folder)
+    if options.tied and remains is not None:
+        with suppress(EngineError):
+            engine = Engine.connect()
+            with closing(engine.client):
+                background.remove_leftovers(engine, remains)
+
+
+def _wait_for_eof(ended: threading.Event) -> None:
     sys.stdin.read()
     ended.set()
 
 
-def claimed(tls: Callable[[str], ssl.SSLContext] | None = None) -> tuple[Addresses, BaseWSGIServer]:
-    """An address that nobody else has, and the front door's server on it, which does not answer yet.
+def claim_address(tls: Callable[[str], ssl.SSLContext] | None = None) -> tuple[LoopbackBlock, BaseWSGIServer]:
+    """Claim a free address, and create the gateway's server on it. It does not answer yet.
 
-    tls: makes the certificate for an address. Set the server's `app`, then `answer` it. Raises RehearsalError.
+    tls: creates the TLS context for an address. Set the server's `app`, then call `serve_until_exit`. Raises
+    RehearsalError.
     """
     for _ in range(100):
-        addresses = Addresses()
+        addresses = LoopbackBlock()
         try:
-            return addresses, listening(addresses.own, FRONT_DOOR, _nobody, tls(addresses.own) if tls else None)
+            return addresses, create_server(
+                addresses.own, GATEWAY_PORT, _drop_connection, tls(addresses.own) if tls else None
+            )
         except OSError:
             continue
-    todo = "On Linux every address that begins with 127. can be used; on other systems a rehearsal cannot run yet."
-    raise RehearsalError("rehearsal", "no address of this machine can be listened on", todo)
+    todo = "Use Linux, where all addresses in 127.0.0.0/8 are available. Other systems are not supported yet."
+    raise RehearsalError("rehearsal", "cannot listen on any address in 127.0.0.0/8", todo)
 
 
-def answer(server: BaseWSGIServer, stack: ExitStack) -> None:
-    """Let a server answer until the stack is left."""
+def serve_until_exit(server: BaseWSGIServer, stack: ExitStack) -> None:
+    """Run a server until the stack is closed."""
     serve(server)
     stack.callback(server.shutdown)
 
 
-def _nobody(_environ: WSGIEnvironment, _start: StartResponse) -> Iterable[bytes]:
+def _drop_connection(_environ: WSGIEnvironment, _start: StartResponse) -> Iterable[bytes]:
     raise ConnectionResetError

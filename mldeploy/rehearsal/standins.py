@@ -1,110 +1,141 @@
-"""Which stand-in plays which target's cloud, and where on this machine it keeps what is its own."""
+"""A stand-in for a cloud: how it is started, stopped and reached."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.core.errors import ExitCode, MldeployError
+from mldeploy.core.monitor import Cancel
 from mldeploy.rehearsal import background
-from mldeploy.rehearsal.errors import RehearsalError
-from mldeploy.rehearsal.place import Place
+from mldeploy.rehearsal.record import MissingPackageError, RehearsalError, RehearsalRecord
+
+_WATCH_SECONDS = 0.5
 
 
 class NoStandInError(MldeployError):
-    """Nobody can play this target's cloud, or there is no such cloud."""
+    """There is no simulator for this target, or of this name."""
+
+    code = ExitCode.USAGE
+
+
+class SimulatorNotInstalledError(MldeployError):
+    """A simulator's packages are not installed."""
 
     code = ExitCode.USAGE
 
 
 @dataclass(frozen=True)
-class Player:
-    """What plays a cloud. name: what `rehearse` calls it. cloud: its own name. targets: those that it plays for.
+class StandIn:
+    """A local simulator of a platform, which the targets' declarations name.
 
-    needed: a package that it cannot do without; not everybody has installed it.
+    name: for `mldeploy rehearse`. cloud: the platform's display name. program: the Python module of its process, which
+    calls `mldeploy.rehearsal.process.run_stand_in`. needed: an optional package that it imports, "" for none.
+    requirement: what to install for it, as for pip.
     """
 
     name: str
     cloud: str
-    targets: tuple[str, ...]
-    needed: str
-
-    @property
-    def program(self) -> str:
-        """The module that is its process."""
-        return f"mldeploy.rehearsal.{self.name}.server"
+    program: str
+    needed: str = ""
+    requirement: str = ""
 
     @property
     def is_installed(self) -> bool:
-        """It can play here."""
-        return find_spec(self.needed) is not None
+        """Whether its packages are installed."""
+        return not self.needed or find_spec(self.needed) is not None
 
     def folder(self, state: Path) -> Path:
-        """All that it writes to disk. It stands beside the apps' folders: no app's name holds a dot."""
+        """The folder for its files, next to the apps' folders. App names have no dot."""
         return state / f"rehearsal.{self.name}"
 
-    def up(self, state: Path) -> Place:
-        """Start it, unless it runs. Raises RehearsalError."""
+    def up(self, state: Path) -> RehearsalRecord:
+        """Start it if it does not run. May be repeated. Raises SimulatorNotInstalledError, or RehearsalError."""
         if not self.is_installed:
-            what = f"the package {self.needed}, which plays {self.cloud}, is not installed"
-            raise RehearsalError("rehearsal", what, "Install it: `pip install 'mldeploy[rehearsal]'`.")
-        return background.ensure(self.folder(state), self.program)
+            raise self._not_installed(self.needed)
+        try:
+            return background.ensure(self.folder(state), self.program)
+        except MissingPackageError as error:
+            raise self._not_installed(error.package) from error
+
+    def running_on(self, state: Path) -> RunningStandIn:
+        """Start it as `up` does, and return what a deployment to it needs."""
+        record = self.up(state)
+        return RunningStandIn(self.cloud, record, self.folder(state) / "journals")
+
+    def _not_installed(self, package: str) -> SimulatorNotInstalledError:
+        what = f"the packages for the {self.cloud} simulator are not installed ({package} is missing)"
+        todo = f"Run `pip install '{self.requirement}'`." if self.requirement else f"Install the package of {package}."
+        return SimulatorNotInstalledError("rehearse", what, todo)
 
     def down(self, state: Path) -> bool:
-        """End it and remove all that it and its rehearsals have left. True if there was one."""
+        """Stop it and remove all its files and containers. Returns whether there was one. May be repeated."""
         return background.stop(self.folder(state))
 
-    def running(self, state: Path) -> Place | None:
-        """Where it is, if it runs."""
-        place = Place.read(self.folder(state))
-        return place if place is not None and place.is_running else None
-
-
-PLAYERS: Sequence[Player] = (
-    Player("aws", "AWS", ("ecr", "fargate"), "moto"),
-    Player("azure", "Azure", ("acr", "webapp"), "trustme"),
-    Player("dockerhub", "Docker Hub", ("dockerhub",), "trustme"),
-    Player("gcp", "Google Cloud", ("gar", "gcr", "gke"), "trustme"),
-    Player("kubernetes", "Kubernetes", ("kubernetes",), "kubernetes_validate"),
-)
+    def running(self, state: Path) -> RehearsalRecord | None:
+        """Return its record if it runs."""
+        record = RehearsalRecord.read(self.folder(state))
+        return record if record is not None and record.is_running else None
 
 
 @dataclass(frozen=True)
-class StandIn:
-    """A cloud that is played on this machine. journals: what is rehearsed is written down there, and goes with it."""
+class RunningStandIn:
+    """A running simulator. journals: folder for the journals of rehearsed deployments, deleted with it."""
 
     cloud: str
-    url: str
-    endpoints: Endpoints
+    record: RehearsalRecord
     journals: Path
 
+    @property
+    def url(self) -> str:
+        return self.record.url
 
-def targets() -> Iterator[str]:
-    """Those that can be rehearsed."""
-    for player in PLAYERS:
-        yield from player.targets
+    @property
+    def endpoints(self) -> Endpoints:
+        return self.record.endpoints
+
+    @contextmanager
+    def watched(self, cancel: Cancel) -> Iterator[None]:
+        """Stop what runs in the block if the simulator ends: the retries of the clouds' SDKs would take minutes.
+
+        An error of the block then becomes a RehearsalError.
+        """
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_WATCH_SECONDS):
+                if not self.record.is_running:
+                    cancel.request()
+                    return
+
+        thread = threading.Thread(target=watch, name=f"watch {self.cloud}")
+        thread.start()
+        try:
+            yield
+        except Exception as error:
+            if not self.record.is_running:
+                what = f"the {self.cloud} simulator ended while the command used it"
+                todo = "Run the command again: it starts another one."
+                raise RehearsalError(self.url, what, todo) from error
+            raise
+        finally:
+            ended.set()
+            thread.join()
 
 
-def named(name: str) -> Player:
-    """The player of that name. Raises NoStandInError with the names that there are."""
-    for player in PLAYERS:
-        if player.name == name:
-            return player
-    todo = f"Those that there are: {', '.join(each.name for each in PLAYERS)}."
-    raise NoStandInError("rehearse", f"there is no stand-in called {name!r}", todo)
-
-
-def for_target(target: str, state: Path) -> StandIn:
-    """The stand-in for a target's cloud; it is started if need be.
-
-    Raises NoStandInError, or RehearsalError if it cannot be started.
-    """
-    player = next((each for each in PLAYERS if target in each.targets), None)
-    if player is None:
-        todo = f"Targets that can be rehearsed: {', '.join(targets())}."
-        raise NoStandInError("--rehearse", f"there is no stand-in for the target {target}", todo)
-    place = player.up(state)
-    return StandIn(player.cloud, place.url, place.endpoints, player.folder(state) / "journals")
+# Those of mldeploy itself. They are declared here, where nothing of the extra `rehearsal` is imported.
+AWS, AZURE, DOCKERHUB, GCP, KUBERNETES = (
+    StandIn(name, cloud, f"mldeploy.rehearsal.{name}.server", needed, "mldeploy[rehearsal]")
+    for name, cloud, needed in (
+        ("aws", "AWS", "moto"),
+        ("azure", "Azure", "trustme"),
+        ("dockerhub", "Docker Hub", "trustme"),
+        ("gcp", "Google Cloud", "trustme"),
+        ("kubernetes", "Kubernetes", "kubernetes_validate"),
+    )
+)

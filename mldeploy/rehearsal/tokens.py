@@ -1,4 +1,4 @@
-"""Tokens that only this rehearsal gives out, and that it knows again. Standard: RFC 7519, HS256."""
+"""Signed tokens, valid in one rehearsal only. Standard: RFC 7519, HS256."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import time
 from typing import Any
 
 SECONDS = 3600
-"""How long one is good, unless its giver says otherwise."""
+"""Default validity."""
 
 
-class Tokens:
-    """Signs with a key of its own."""
+class TokenSigner:
+    """Signs and verifies tokens with a random key. seconds: validity of each token."""
 
     def __init__(self, seconds: int = SECONDS) -> None:
         self._key = secrets.token_bytes(32)
         self._seconds = seconds
 
     def issue(self, audience: str, **claims: object) -> str:
-        """A token for an audience. claims: what it says besides."""
+        """Issue a token for an audience. claims: additional claims."""
         now = int(time.time())
         content = {"aud": audience, "iat": now, "nbf": now, "exp": now + self._seconds, **claims}
         text = f"{_packed({'alg': 'HS256', 'typ': 'JWT'})}.{_packed(content)}"
         return f"{text}.{self._signature(text)}"
 
     def read(self, token: str, *audiences: str) -> dict[str, Any] | None:
-        """Its claims; None if it is not one of ours, is for none of these, or is not good any more."""
+        """Return the claims of a token, or None if it is invalid, expired, or for another audience."""
         text, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(text).encode()):
             return None
@@ -37,7 +37,7 @@ class Tokens:
         return claims if claims["aud"].rstrip("/") in audiences and claims["exp"] > time.time() else None
 
     def expire(self) -> None:
-        """No token that has been given out is good any more."""
+        """Invalidate all issued tokens."""
         self._key = secrets.token_bytes(32)
 
     def _signature(self, text: str) -> str:

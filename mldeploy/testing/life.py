@@ -1,4 +1,4 @@
-"""What every provider must pass under which an app runs: it changes, it breaks, it goes back, it grows, it goes."""
+"""Conformance tests of targets that run apps: changes, broken versions, rollback, scaling, removal."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import ClassVar
 
 import pytest
 
+from mldeploy.app.client import AppClient
+from mldeploy.app.verdict import VerdictError
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.verbs import DeploymentFailedError
-from mldeploy.image.client import AppClient
-from mldeploy.image.running.errors import VerdictError
 from mldeploy.project.golden import Json
 from mldeploy.providers.base import Address, Service
 from mldeploy.providers.errors import WrongTargetError
 from mldeploy.testing.matrix import assert_same
-from mldeploy.testing.sample import ROUTE, SampleApp, Version
-from mldeploy.testing.scene import Scene
+from mldeploy.testing.sample import ROUTE, SampleApp, SampleVersion
+from mldeploy.testing.scene import DeploymentUnderTest
 from mldeploy.testing.stage import AnyStage
 
-FIRST = Version()
+FIRST = SampleVersion()
 CHANGES = {
     "code": replace(FIRST, code="two"),
     "model": replace(FIRST, model="second"),
@@ -30,13 +30,13 @@ CHANGES = {
     "port": replace(FIRST, port=9090),
     "environment": replace(FIRST, greeting="good day"),
 }
-EVERYTHING = Version("two", "second", "good day", 9090, "3g")
+EVERYTHING = SampleVersion("two", "second", "good day", 9090, "3g")
 MISSING = "nothing_of_the_kind"
 
 
 @dataclass(frozen=True)
-class Life:
-    """One app on one stage. foreign: what was there before it."""
+class AppLife:
+    """One app on one provider under test. foreign: the contents of the account before the first deployment."""
 
     stage: AnyStage
     app: SampleApp
@@ -44,28 +44,28 @@ class Life:
     foreign: Counter[str]
 
     @property
-    def scene(self) -> Scene:
-        """As the folder is now."""
+    def scene(self) -> DeploymentUnderTest:
+        """The deployment of the folder's present content."""
         stage = self.stage
-        return Scene(stage.provider, stage.settings, stage.endpoints, self.app.project, self.state)
+        return DeploymentUnderTest(stage.provider, stage.settings, stage.endpoints, self.app.project, self.state)
 
     @property
     def service(self) -> Service:
         return self.scene.service
 
-    def deploy(self, version: Version) -> Address:
+    def deploy(self, version: SampleVersion) -> Address:
         self.app.write(version)
         out = self.scene.deploy().out
         assert isinstance(out, Address)
         return out
 
-    def break_(self, version: Version) -> VerdictError:
-        """Deploy what cannot serve: the command fails, and says why."""
+    def break_(self, version: SampleVersion) -> VerdictError:
+        """Deploy a version that cannot serve; return the verdict."""
         self.app.write(version)
         return self.failure()
 
     def failure(self) -> VerdictError:
-        """Of a deployment of the folder as it is."""
+        """Deploy the folder, which must fail; return the verdict."""
         with pytest.raises(DeploymentFailedError) as failed:
             self.scene.deploy()
         assert failed.value.exit_code is ExitCode.FAILED
@@ -74,59 +74,59 @@ class Life:
         return verdict
 
     def end(self) -> None:
-        """Nothing of it is left, and all that is others'."""
+        """Destroy the deployment. Assert that only foreign resources remain."""
         assert self.scene.destroy().removed
         assert_same(self.stage.contents(), self.foreign, "after destroying")
         assert not self.scene.journals
 
 
-class Lived:
-    """A subclass has the fixtures `stage`, on which images really run, and `sample`, a `SampleApp`."""
+class LifeSuite:
+    """A subclass defines the fixtures `stage`, whose stand-in runs images, and `sample`, a `SampleApp`."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls) -> AnyStage:
-        """The provider, and the stand-in that it plays on."""
-        raise NotImplementedError("a subclass says on which stage its provider plays")
+        """The provider and its stand-in."""
+        raise NotImplementedError("a subclass returns its ProviderUnderTest")
 
     @pytest.fixture(scope="class")
     @classmethod
     def sample(cls) -> SampleApp:
-        """The app. Its versions are written into its folder."""
-        raise NotImplementedError("a subclass makes the app (`sample_app`)")
+        """The app. Each version is written to its folder."""
+        raise NotImplementedError("a subclass creates the app (`sample_app`)")
 
     @pytest.fixture
-    def life(self, stage: AnyStage, sample: SampleApp, tmp_path: Path) -> Iterator[Life]:
-        """In an account in which there are foreign things."""
+    def life(self, stage: AnyStage, sample: SampleApp, tmp_path: Path) -> Iterator[AppLife]:
+        """The app in an account that holds foreign resources."""
         stage.reset()
         stage.add_foreign()
-        yield Life(stage, sample, tmp_path / "state", Counter(stage.contents()))
+        yield AppLife(stage, sample, tmp_path / "state", Counter(stage.contents()))
         stage.reset()
 
     def ask(self, url: str) -> Json:
-        """What the app answers. A subclass whose URLs lead elsewhere goes there."""
+        """Return the app's answer. A subclass may map the URL to the stand-in's address."""
         with AppClient(url) as client:
             return client.predict(ROUTE, {})
 
 
-class Living(Lived):
-    """Every change arrives, and what is broken does no harm.
+class RolloutSuite(LifeSuite):
+    """Every change is deployed, and a broken version does not replace the one that serves.
 
-    sized: the platform knows of a container's memory, so that a change of it is a change there.
+    sized: the platform stores a container's memory, so that changing it changes the deployment.
     """
 
     sized: ClassVar[bool] = True
 
-    def test_what_is_changed_arrives(self, life: Life) -> None:
-        """All at once, and back again."""
+    def test_what_is_changed_arrives(self, life: AppLife) -> None:
+        """Change everything at once, then change it back."""
         self._arrive(life, [EVERYTHING, FIRST])
 
     @pytest.mark.exhaustive
     @pytest.mark.parametrize("change", CHANGES)
-    def test_a_change_alone_arrives(self, life: Life, change: str) -> None:
+    def test_a_change_alone_arrives(self, life: AppLife, change: str) -> None:
         self._arrive(life, [CHANGES[change]], is_seen=self.sized or change != "size")
 
-    def test_a_broken_version_leaves_the_old_one_and_what_served_before_comes_back(self, life: Life) -> None:
+    def test_a_broken_version_leaves_the_old_one_and_what_served_before_comes_back(self, life: AppLife) -> None:
         first = life.deploy(FIRST)
         verdict = life.break_(replace(FIRST, code="broken", before=f"import {MISSING}"))
         assert f"the module {MISSING} is not in the image" in verdict.cause
@@ -137,7 +137,7 @@ class Living(Lived):
 
         second = replace(FIRST, code="two")
         assert self.ask(life.deploy(second).url) == second.answer
-        # a platform may say before each line whose it is
+        # a platform may prefix each line with the instance
         assert any(each.endswith("serving two") for each in life.service.logs(follow=False, tail=0))
         assert [each.state for each in life.service.releases()].count("serving") == 1
         self._go_back(life)
@@ -145,7 +145,7 @@ class Living(Lived):
         life.end()
         assert life.service.url() is None
 
-    def _arrive(self, life: Life, versions: Sequence[Version], *, is_seen: bool = True) -> None:
+    def _arrive(self, life: AppLife, versions: Sequence[SampleVersion], *, is_seen: bool = True) -> None:
         assert self.ask(life.deploy(FIRST).url) == FIRST.answer
         for version in versions:
             life.app.write(version)
@@ -154,17 +154,17 @@ class Living(Lived):
             assert life.scene.plan().is_noop
         life.end()
 
-    def _go_back(self, life: Life) -> None:
+    def _go_back(self, life: AppLife) -> None:
         try:
             back = life.service.rollback(None, life.scene.monitor)
         except WrongTargetError:
-            return  # it keeps no earlier versions
+            return  # the target does not support rollback
         assert self.ask(back.url) == FIRST.answer
 
-    def _grow(self, life: Life) -> None:
+    def _grow(self, life: AppLife) -> None:
         try:
             life.service.scale(2, life.scene.monitor)
         except WrongTargetError:
-            return  # it runs a single copy
-        found = life.service.instances()
-        assert [each.health for each in found if each.health] == ["healthy"] * 2
+            return  # the target runs a single replica
+        instances = life.service.instances()
+        assert [each.health for each in instances if each.health] == ["healthy"] * 2

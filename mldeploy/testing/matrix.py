@@ -1,4 +1,4 @@
-"""The crash matrix and the fault matrix: every call of a deployment and of a removal, struck in every way."""
+"""The crash matrix and the fault matrix: every API call of a deployment and of a removal, with every fault."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ from pathlib import Path
 
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode, MldeployError
-from mldeploy.testing.scene import Scene
-from mldeploy.testing.stage import AnyStage, Blow, Call, Strike
+from mldeploy.testing.scene import DeploymentUnderTest
+from mldeploy.testing.stage import AnyStage, ApiCall, Fault, FaultRule
 
-VERBS: Mapping[str, Callable[[Scene], object]] = {"deploy": Scene.deploy, "destroy": Scene.destroy}
-CRASHES = (Blow.SILENT, Blow.LOST)
-"""A caller that is killed while it waits has died just before the call's effect, or just after it."""
-PASSING = (Blow.THROTTLED, Blow.FAILED, Blow.SILENT, Blow.LOST, Blow.CUT_BEFORE, Blow.CUT_AFTER)
-"""What, befalling one call once, nobody should notice: the next attempt succeeds."""
-AFTERWARDS = (Blow.LOST, Blow.CUT_AFTER)
-"""What differs from another blow by the call's effect alone: calls that only read have none."""
+VERBS: Mapping[str, Callable[[DeploymentUnderTest], object]] = {
+    "deploy": DeploymentUnderTest.deploy,
+    "destroy": DeploymentUnderTest.destroy,
+}
+CRASHES = (Fault.SILENT, Fault.LOST)
+"""A caller that is killed while it waits died just before or just after the call's effect."""
+PASSING = (Fault.THROTTLED, Fault.FAILED, Fault.SILENT, Fault.LOST, Fault.CUT_BEFORE, Fault.CUT_AFTER)
+"""Transient faults: the command must retry and succeed."""
+AFTERWARDS = (Fault.LOST, Fault.CUT_AFTER)
+"""Faults after the call's effect. Reading calls have no effect, so these are not injected there."""
 HELD_SECONDS = 0.2
 LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Case:
-    """One call of one command, and what befalls it. skip: which call of that action it is, from 0.
+class MatrixCase:
+    """One fault in one call of one command. skip: the index of the call among those of its action, from 0.
 
-    certain: whether it comes each time; how often a command looks again until something is ready is a matter of chance.
+    certain: the call occurs in every run. Polling calls do not.
     """
 
     verb: str
     action: str
     skip: int
-    blow: Blow
+    blow: Fault
     certain: bool
 
     def __str__(self) -> str:
@@ -42,15 +45,15 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Undisturbed:
-    """How it goes when nothing befalls anybody. foreign: what is there without us. whole: with the deployment."""
+class BaselineRun:
+    """A run without faults. foreign: the account's contents before it. whole: those with the deployment."""
 
     foreign: Counter[str]
     whole: Counter[str]
-    calls: Mapping[str, Sequence[Call]]
+    calls: Mapping[str, Sequence[ApiCall]]
 
-    def cases(self, blows: Iterable[Blow]) -> Iterator[Case]:
-        """Every call in the order in which they came, in every way."""
+    def cases(self, blows: Iterable[Fault]) -> Iterator[MatrixCase]:
+        """Yield every call in order, with every fault."""
         blows = tuple(blows)
         for verb, calls in self.calls.items():
             seen: Counter[str] = Counter()
@@ -58,14 +61,14 @@ class Undisturbed:
                 skip = seen[call.action]
                 for blow in blows:
                     if call.writing or blow not in AFTERWARDS:
-                        yield Case(verb, call.action, skip, blow, certain=call.writing or skip == 0)
+                        yield MatrixCase(verb, call.action, skip, blow, certain=call.writing or skip == 0)
                 seen[call.action] += 1
 
 
-class Matrix:
-    """Tries cases on one stage, one after the other. folder: where each scene's state goes.
+class FaultMatrix:
+    """Runs cases on one provider under test, one after the other. folder: of the journals.
 
-    A stage is reset only if something may be left on it: where a reset takes long, thousands of cases would not end.
+    The stand-in is reset only if something may be left on it, since a reset may be slow.
     """
 
     def __init__(self, stage: AnyStage, project: Project, folder: Path) -> None:
@@ -74,25 +77,25 @@ class Matrix:
         self._folder = folder
         self._numbers = count()
         self._clean = False
-        self.undisturbed = self._play()
+        self.undisturbed = self._run_undisturbed()
 
-    def scene(self) -> Scene:
-        """An account in which there are foreign things, and nothing of ours."""
+    def scene(self) -> DeploymentUnderTest:
+        """Return a new deployment in an account that holds only foreign resources."""
         if not self._clean:
             self.stage.reset()
             self.stage.add_foreign()
         self._clean = False
         stage, state = self.stage, self._folder / str(next(self._numbers))
-        return Scene(stage.provider, stage.settings, stage.endpoints, self._project, state)
+        return DeploymentUnderTest(stage.provider, stage.settings, stage.endpoints, self._project, state)
 
-    def ended(self, scene: Scene) -> None:
-        """After a removal: nothing of ours is left, and all that is others'. Raises AssertionError."""
+    def ended(self, scene: DeploymentUnderTest) -> None:
+        """Assert, after a removal, that only foreign resources remain."""
         self._end(scene, self.undisturbed.foreign)
 
-    def crash(self, case: Case) -> None:
-        """Kill the command while that call is on its way; whatever it leaves, a deployment must make whole."""
-        scene = self._prepared(case)
-        self.stage.order(Strike(case.action, case.blow, case.skip))
+    def crash(self, case: MatrixCase) -> None:
+        """Kill the command during the call. The next deployment must complete what is left."""
+        scene = self._prepare(case)
+        self.stage.order(FaultRule(case.action, case.blow, case.skip))
         process = scene.start(VERBS[case.verb])
         try:
             while not self.stage.struck(within=LOOK_SECONDS):
@@ -103,41 +106,41 @@ class Matrix:
         finally:
             process.kill()
             process.join()
-            self.stage.relent()
+            self.stage.clear_faults()
         self._check(scene)
 
-    def fault(self, case: Case) -> None:
-        """One call fails once: the command succeeds nevertheless, and what it leaves is as it should be."""
-        scene = self._prepared(case)
-        self.stage.order(Strike(case.action, case.blow, case.skip, seconds=HELD_SECONDS))
+    def fault(self, case: MatrixCase) -> None:
+        """Let one call fail once. The command must succeed, and its result must be complete."""
+        scene = self._prepare(case)
+        self.stage.order(FaultRule(case.action, case.blow, case.skip, seconds=HELD_SECONDS))
         VERBS[case.verb](scene)
         struck = self.stage.struck(within=0)
-        self.stage.relent()
+        self.stage.clear_faults()
         assert struck or not case.certain, "the command ended before that call came"
         self._check(scene)
 
-    def denial(self, case: Case) -> None:
+    def denial(self, case: MatrixCase) -> None:
         """A permission is missing: the command says which, and goes on from there once it has it."""
-        scene = self._prepared(case)
-        self.stage.order(Strike(case.action, Blow.DENIED, case.skip, always=True))
+        scene = self._prepare(case)
+        self.stage.order(FaultRule(case.action, Fault.DENIED, case.skip, always=True))
         error = _error_of(VERBS[case.verb], scene)
         struck = self.stage.struck(within=0)
-        self.stage.relent()
+        self.stage.clear_faults()
         assert struck or not case.certain, "the command ended before that call came"
         if struck:
             _assert_denied(error, case.action)
         self._check(scene)
 
-    def _prepared(self, case: Case) -> Scene:
+    def _prepare(self, case: MatrixCase) -> DeploymentUnderTest:
         scene = self.scene()
         if case.verb == "destroy":
             scene.deploy()
         return scene
 
-    def _play(self) -> Undisturbed:
+    def _run_undisturbed(self) -> BaselineRun:
         scene = self.scene()
         foreign = Counter(self.stage.contents())
-        calls: dict[str, Sequence[Call]] = {}
+        calls: dict[str, Sequence[ApiCall]] = {}
         whole: Counter[str] = Counter()
         for verb, act in VERBS.items():
             before = len(self.stage.calls())
@@ -145,22 +148,22 @@ class Matrix:
             calls[verb] = self.stage.calls()[before:]
             whole = whole or Counter(self.stage.contents())
         self._end(scene, foreign)
-        return Undisturbed(foreign, whole, calls)
+        return BaselineRun(foreign, whole, calls)
 
-    def _end(self, scene: Scene, foreign: Counter[str]) -> None:
+    def _end(self, scene: DeploymentUnderTest, foreign: Counter[str]) -> None:
         assert_same(self.stage.contents(), foreign, "after destroying")
         assert not scene.journals, f"a journal is left: {scene.journals}"
         self._clean = True
 
-    def _check(self, scene: Scene) -> None:
-        """Deploying makes it whole, with nothing besides; removing it leaves what is others', and no file of ours."""
+    def _check(self, scene: DeploymentUnderTest) -> None:
+        """Assert that a deployment completes it exactly, and that a removal leaves only foreign resources."""
         scene.deploy()
         assert_same(self.stage.contents(), self.undisturbed.whole, "after deploying again")
         scene.destroy()
         self.ended(scene)
 
 
-def _error_of(act: Callable[[Scene], object], scene: Scene) -> MldeployError | None:
+def _error_of(act: Callable[[DeploymentUnderTest], object], scene: DeploymentUnderTest) -> MldeployError | None:
     try:
         act(scene)
     except MldeployError as error:
@@ -174,16 +177,16 @@ def _assert_denied(error: MldeployError | None, action: str) -> None:
     assert error.exit_code is not ExitCode.INTERNAL, f"a defect, rather than a missing permission: {error}"
 
 
-def assert_same(found: Iterable[str], wanted: Counter[str], when: str) -> None:
-    """Raises AssertionError, which names what is missing and what is left over."""
-    there = Counter(found)
-    left, lacking = there - wanted, wanted - there
+def assert_same(actual: Iterable[str], expected: Counter[str], when: str) -> None:
+    """Raise AssertionError with what is missing and what is left over."""
+    counted = Counter(actual)
+    left, lacking = counted - expected, expected - counted
     assert not left, f"{when} there is something left: {', '.join(left.elements())}"
     assert not lacking, f"{when} there is something missing: {', '.join(lacking.elements())}"
 
 
-def sweep(cases: Sequence[Case], attempt: Callable[[Case], None]) -> None:
-    """Try every case, also after a failure. Raises AssertionError, which names all that failed."""
+def sweep(cases: Sequence[MatrixCase], attempt: Callable[[MatrixCase], None]) -> None:
+    """Run every case, also after a failure. Raises AssertionError with all failures."""
     failed = []
     for case in cases:
         try:

@@ -1,24 +1,24 @@
-"""A pytest plugin: knows the suite's mark, and prints how many cases were tried."""
+"""A pytest plugin: registers the suite's marker and prints how many cases were run."""
 
 from __future__ import annotations
 
 import pytest
 
 CASES = "mldeploy-cases"
-"""The property in which a test says what it tried: a sentence with its number."""
+"""The property of a test that holds the sentence about its cases."""
 
 pytest.register_assert_rewrite(*(f"mldeploy.testing.{module}" for module in ("life", "load", "matrix", "suite")))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "exhaustive: runs for long; it tries every case rather than some")
+    config.addinivalue_line("markers", "exhaustive: slow; runs every case instead of a sample")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """After all tests, also of several processes: their reports bring the properties along."""
+    """Print the sentences of all tests, also of other processes."""
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
-    told = [str(value) for each in reports for name, value in each.user_properties if name == CASES]
-    if told:
+    counts = [str(value) for each in reports for name, value in each.user_properties if name == CASES]
+    if counts:
         terminalreporter.section("mldeploy conformance")
-        for line in sorted(told):
+        for line in sorted(counts):
             terminalreporter.line(line)

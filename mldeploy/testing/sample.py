@@ -1,4 +1,4 @@
-"""An app that a platform really serves: a program of a few lines on a base image, built in a moment."""
+"""A sample app for conformance tests: a small program on a base image, built in a second."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from mldeploy.config.settings import Project
 from mldeploy.image import catalogue
 from mldeploy.image.engine import Engine
-from mldeploy.project.inspect import inspect
+from mldeploy.project.load import load_project
 
 ROUTE = "/predict_api"
-"""Answers a JSON object with what the version is, whatever it is asked: see `Version.answer`."""
+"""The route that answers with the version, as JSON: see `SampleVersion.answer`."""
 
 _PROGRAM = """\
 import http.server, json, os, pathlib, signal, threading
@@ -32,12 +32,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer({status}, b"{{}}")
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        told = {{"code": CODE, "model": MODEL, "greeting": os.environ.get("GREETING", ""), "port": PORT}}
-        self.answer(200, json.dumps(told).encode())
+        body = {{"code": CODE, "model": MODEL, "greeting": os.environ.get("GREETING", ""), "port": PORT}}
+        self.answer(200, json.dumps(body).encode())
     def log_message(self, *args):
         pass
 class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = False  # what was accepted is answered before the end
+    daemon_threads = False  # accepted requests are answered before the end
 server = Server(("0.0.0.0", PORT), Handler)
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
 print("serving", CODE, flush=True)
@@ -68,11 +68,11 @@ start_timeout = {patience}
 
 
 @dataclass(frozen=True)
-class Version:
-    """What the app is at one moment. memory: of a container, as the configuration writes it.
+class SampleVersion:
+    """One version of the app. memory: as in the configuration.
 
-    before: statements that it runs before it serves. status: what its health path answers. listens: another port than
-    the configuration says. patience: seconds that it has to start.
+    before: statements to run before it serves. status: of its health path. listens: the port if it differs from the
+    configured one. patience: the start timeout in seconds.
     """
 
     code: str = "one"
@@ -83,24 +83,24 @@ class Version:
     before: str = ""
     status: int = 200
     listens: int = 0
-    patience: float = 5.0
+    patience: float = 60.0
 
     @property
     def answer(self) -> dict[str, object]:
-        """What it says to a prediction."""
+        """The answer to a prediction."""
         return {"code": self.code, "model": self.model, "greeting": self.greeting, "port": self.port}
 
 
 @dataclass(frozen=True)
 class SampleApp:
-    """A folder with the app, and its name. base: an image with `python3`."""
+    """The app's folder and name. base: an image with `python3`."""
 
     folder: Path
     name: str
     base: str
 
-    def write(self, version: Version, *, more: str = "") -> None:
-        """Make the folder hold this version. more: further tables of the configuration."""
+    def write(self, version: SampleVersion, *, more: str = "") -> None:
+        """Write the version to the folder. more: further tables of the configuration."""
         program = _PROGRAM.format(
             code=version.code, port=version.listens or version.port, before=version.before, status=version.status
         )
@@ -119,19 +119,19 @@ class SampleApp:
 
     @property
     def project(self) -> Project:
-        """As the command line reads it."""
-        return inspect(self.folder).project
+        """The project as the command line loads it."""
+        return load_project(self.folder).project
 
 
 @contextmanager
 def sample_app(folder: Path, base: str) -> Iterator[SampleApp]:
-    """In a new folder, as `Version()`, under a name that no other app has; its images are removed at the end."""
+    """Create a `SampleVersion()` in a new folder under a unique name. Its images are removed at the end."""
     app = SampleApp(folder, f"s{uuid.uuid4().hex[:10]}", base)
     folder.mkdir()
-    app.write(Version())
+    app.write(SampleVersion())
     try:
         yield app
     finally:
         engine = Engine.connect()
-        catalogue.remove(engine, app.name)
+        catalogue.remove_images(engine, app.name)
         engine.client.close()

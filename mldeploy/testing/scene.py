@@ -16,17 +16,17 @@ from mldeploy.config.target import TargetSettings
 from mldeploy.core import verbs
 from mldeploy.core.events import ignore
 from mldeploy.core.graph import steps_of
-from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.journal import Journal, Scope, Session
 from mldeploy.core.monitor import Cancel, Monitor
-from mldeploy.core.session import Session
 from mldeploy.core.step import Key, Resource, Step
 from mldeploy.providers.base import Service
+from mldeploy.providers.capabilities import Registry, Runtime
 from mldeploy.providers.registry import AnyProvider
 
 
 @dataclass(frozen=True)
-class Scene:
-    """state: the folder where journals are. All of it can be sent to another process."""
+class DeploymentUnderTest:
+    """One deployment by the provider under test. Can be pickled. state: the folder of the journals."""
 
     provider: AnyProvider
     settings: TargetSettings
@@ -36,39 +36,40 @@ class Scene:
 
     @property
     def last(self) -> Step[Any, object]:
-        """The furthest step that the target has."""
-        last = self.provider.goal(self.project, self.settings) or self.provider.push(self.project, self.settings)
-        if last is None:
-            raise LookupError("a provider names a goal, or a step at which a push ends")
-        return last
+        """The target's last step."""
+        if isinstance(self.provider, Runtime):
+            return self.provider.goal(self.project, self.settings)
+        return self._registry.push(self.project, self.settings)
 
     @property
     def journals(self) -> list[Path]:
-        """What is left in the state folder."""
+        """The files in the state folder."""
         return [path for path in self.state.rglob("*") if path.is_file()] if self.state.exists() else []
 
     @property
     def service(self) -> Service:
-        """What runs, to be operated."""
+        """The running app. Raises TypeError for a registry."""
+        if not isinstance(self.provider, Runtime):
+            raise TypeError(f"{self.provider.name} is a registry: no app runs there")
         return self.provider.service(self._connect(), self.project, self.settings)
 
     @property
     def monitor(self) -> Monitor:
-        """For an operation that nobody watches."""
+        """A monitor without output."""
         return Monitor(Resource("service", Key(self.project.app.name)), ignore, Cancel())
 
     def deploy(self) -> verbs.Deployed[object]:
-        """`mldeploy deploy`, or `push` where nothing runs."""
+        """Run `mldeploy deploy`, or `push` for a registry."""
         cloud = self._connect()
         with self._journal(cloud) as journal:
             return verbs.deploy(self.last, Session(cloud, journal, Cancel(), ignore), sweep=self.provider.kinds)
 
     def plan(self) -> verbs.Plan:
-        """`mldeploy plan`."""
+        """Run `mldeploy plan`."""
         return verbs.plan(self.last, self._connect(), Cancel(), sweep=self.provider.kinds)
 
     def destroy(self) -> verbs.Destroyed:
-        """`mldeploy destroy`."""
+        """Run `mldeploy destroy`."""
         cloud = self._connect()
         named = [step.resource for step in steps_of(self.last)]
         with self._journal(cloud) as journal:
@@ -79,14 +80,20 @@ class Scene:
                 inventory=lambda: self.provider.inventory(cloud, self.project),
             )
 
-    def start(self, act: Callable[[Scene], object]) -> BaseProcess:
-        """Begin `act` (a function of a module) in a process of its own, which may be killed."""
-        # A fork of this process would take over half of its threads' locks; a fresh one would load the SDK each time.
+    def start(self, act: Callable[[DeploymentUnderTest], object]) -> BaseProcess:
+        """Run `act`, a module-level function, in a new process that may be killed."""
+        # A fork would copy held locks of other threads; a spawned process would import the SDK each time.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__, type(self.provider).__module__])
         process = context.Process(target=_act, args=(act, self), daemon=True)
         process.start()
         return process
+
+    @property
+    def _registry(self) -> Registry[Any, Any]:
+        if not isinstance(self.provider, Registry):
+            raise TypeError(f"{self.provider.name} is neither a Registry nor a Runtime (providers.capabilities)")
+        return self.provider
 
     def _connect(self) -> Any:
         return self.provider.connect(self.project, self.settings, self.endpoints)
@@ -96,7 +103,7 @@ class Scene:
         return Journal(self.state, Scope(self.project.app.name, self.provider.name, place), "conformance")
 
 
-def _act(act: Callable[[Scene], object], scene: Scene) -> None:
-    """What goes wrong there is somebody's intention: it is not printed into the tests' output."""
+def _act(act: Callable[[DeploymentUnderTest], object], scene: DeploymentUnderTest) -> None:
+    """Discard stderr: the failures here are intended."""
     sys.stderr = None
     act(scene)

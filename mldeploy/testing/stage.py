@@ -1,4 +1,4 @@
-"""What a provider gives in order to be tested: itself, and a stand-in of its platform that can be looked into."""
+"""The interface of a provider under test: the provider and a stand-in of its platform that can be inspected."""
 
 from __future__ import annotations
 
@@ -15,83 +15,83 @@ CloudT = TypeVar("CloudT")
 SettingsT = TypeVar("SettingsT", bound=TargetSettings)
 
 
-class Blow(StrEnum):
-    """What can befall a call to a platform."""
+class Fault(StrEnum):
+    """A fault in a call to a platform."""
 
     THROTTLED = "throttled"
     FAILED = "failed"
-    """The platform's own fault (500). Nothing was done."""
+    """Server error (500). The call had no effect."""
     SILENT = "silent"
-    """No answer comes, and nothing was done."""
+    """No response. The call had no effect."""
     LOST = "lost"
-    """It was done, and no answer comes."""
+    """No response. The call had its effect."""
     CUT_BEFORE = "cut before"
-    """The connection breaks, and nothing was done."""
+    """The connection is closed. The call had no effect."""
     CUT_AFTER = "cut after"
-    """It was done, and the connection breaks."""
+    """The connection is closed. The call had its effect."""
     DENIED = "denied"
     """The caller lacks the permission."""
 
 
 @dataclass(frozen=True)
-class Call:
-    """One API call as the platform saw it. action: by the platform's own name. writing: it may change something."""
+class ApiCall:
+    """One API call. action: the platform's name of it. writing: it may change something."""
 
     action: str
     writing: bool
 
 
 @dataclass(frozen=True)
-class Strike:
-    """An order: what befalls calls of one action.
+class FaultRule:
+    """A fault for calls of one action.
 
-    skip: so many of them pass first. always: every one after those is struck, not just the next. seconds: how long a
-    caller without an answer is kept waiting before its connection is closed.
+    skip: the number of calls that pass first. always: all later calls fail, not only the next one. seconds: how long a
+    call without a response waits before its connection is closed.
     """
 
     action: str
-    blow: Blow
+    blow: Fault
     skip: int = 0
     always: bool = False
     seconds: float = 60.0
 
 
-class Stage(Protocol[CloudT, SettingsT]):
-    """A provider, and a stand-in to play it on. Nothing else uses the stand-in meanwhile."""
+class ProviderUnderTest(Protocol[CloudT, SettingsT]):
+    """A provider and a stand-in of its platform, which nothing else uses at the same time."""
 
     @property
     def provider(self) -> Provider[CloudT, SettingsT]:
-        """What is tested. It must be possible to pickle it: some tests run it in a process of its own."""
+        """The provider. Must be picklable: some tests run it in another process."""
 
     @property
     def settings(self) -> SettingsT:
-        """Its table."""
+        """The settings of its target."""
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where the stand-in answers."""
+        """The stand-in's addresses."""
 
     def reset(self) -> None:
-        """A new account: nothing is there, nothing has been called, nothing is ordered."""
+        """Start with an empty account: no resources, no calls, no faults."""
 
     def add_foreign(self) -> None:
-        """Make things that mldeploy did not make and must not touch, as like ours as they can be."""
+        """Create resources that mldeploy must not touch, as similar to its own as possible."""
 
     def contents(self) -> Sequence[str]:
-        """Everything that somebody has made there, ours and others', by kind and name; no state, no times."""
+        """Return all resources by kind and name, without state and times."""
 
-    def calls(self) -> Sequence[Call]:
-        """Every API call since the last reset, the oldest first."""
+    def calls(self) -> Sequence[ApiCall]:
+        """Return all API calls since the last reset, oldest first."""
 
-    def order(self, strike: Strike) -> None:
-        """Counting begins now."""
+    def order(self, strike: FaultRule) -> None:
+        """Add a fault. Its `skip` counts calls from now on."""
 
     def struck(self, within: float) -> bool:
-        """Whether any call has been struck since the last `relent`; waits up to `within` seconds for it."""
+        """Whether a fault has occurred since the last `clear_faults`. Waits up to `within` seconds for it."""
 
-    def relent(self) -> None:
-        """Forget all orders, and let go of whoever is kept waiting."""
+    def clear_faults(self) -> None:
+        """Remove all faults and release calls that wait."""
 
 
-AnyStage: TypeAlias = Stage[Any, Any]
-"""A stage chosen at run time. Its provider and its settings fit each other, and nobody else looks into them."""
+AnyStage: TypeAlias = ProviderUnderTest[Any, Any]
+"""A provider under test whose types are not known statically."""

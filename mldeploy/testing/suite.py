@@ -1,4 +1,4 @@
-"""The tests that every provider must pass. A provider's test module subclasses this, and says on which stage."""
+"""The conformance tests of every provider. A provider's test module subclasses `Conformance`."""
 
 from __future__ import annotations
 
@@ -10,67 +10,73 @@ import pytest
 
 from mldeploy.config.settings import Project
 from mldeploy.core.events import Action
+from mldeploy.core.graph import steps_of
 from mldeploy.core.verbs import Intent
-from mldeploy.testing.matrix import CRASHES, PASSING, Case, Matrix, assert_same, sweep
+from mldeploy.testing.matrix import CRASHES, PASSING, FaultMatrix, MatrixCase, assert_same, sweep
 from mldeploy.testing.plugin import CASES
-from mldeploy.testing.scene import Scene
-from mldeploy.testing.stage import AnyStage, Blow, Call
+from mldeploy.testing.scene import DeploymentUnderTest
+from mldeploy.testing.stage import AnyStage, ApiCall, Fault
 
 PARTS = 4
-"""So many tests share the cases of a whole matrix, and can run at the same time."""
+"""The number of tests among which an exhaustive matrix is divided. They can run in parallel."""
 in_parts = pytest.mark.parametrize("part", range(PARTS))
 
 
 class Conformance:
-    """From nothing to the target's last step and back, undisturbed and disturbed.
+    """Deploys and destroys, with and without faults.
 
-    A subclass has the fixtures `stage` and `project`, which live at least as long as the class. few: how many cases of
-    a matrix the quick tests try, spread over all of them.
+    A subclass defines the fixtures `stage` and `project`, of class scope or wider. few: the number of cases of a matrix
+    that the quick tests run.
     """
 
     few = 5
 
     def is_tried(self, action: str) -> bool:
-        """Whether the matrices strike calls of it: a second class for a provider leaves out what the first has."""
+        """Whether the matrices include calls of an action. A second suite of a provider may skip those of the first."""
         return True
 
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls) -> AnyStage:
-        """The provider, and the stand-in that it plays on."""
-        raise NotImplementedError("a subclass says on which stage its provider plays")
+        """The provider and its stand-in."""
+        raise NotImplementedError("a subclass returns its ProviderUnderTest")
 
     @pytest.fixture(scope="class")
     @classmethod
     def project(cls) -> Project:
-        """The app. What it takes long to make for it (its image) should be there already."""
-        raise NotImplementedError("a subclass says which app its provider deploys")
+        """The app. Its image should exist already."""
+        raise NotImplementedError("a subclass returns the app's project")
 
     @pytest.fixture(scope="class")
     @classmethod
-    def matrix(cls, stage: AnyStage, project: Project, tmp_path_factory: pytest.TempPathFactory) -> Matrix:
-        """Has been through everything once, undisturbed."""
-        return Matrix(stage, project, tmp_path_factory.mktemp("conformance"))
+    def matrix(cls, stage: AnyStage, project: Project, tmp_path_factory: pytest.TempPathFactory) -> FaultMatrix:
+        """The matrix, after one run without faults."""
+        return FaultMatrix(stage, project, tmp_path_factory.mktemp("conformance"))
 
     @pytest.fixture
-    def scene(self, matrix: Matrix) -> Scene:
+    def scene(self, matrix: FaultMatrix) -> DeploymentUnderTest:
         return matrix.scene()
 
-    def test_from_nothing(self, scene: Scene, matrix: Matrix) -> None:
+    def test_from_nothing(self, scene: DeploymentUnderTest, matrix: FaultMatrix) -> None:
         deployed = scene.deploy()
         assert deployed.out is not None
         assert_same(matrix.stage.contents(), matrix.undisturbed.whole, "after deploying")
         scene.destroy()
         matrix.ended(scene)
 
-    def test_a_plan_from_nothing_changes_nothing(self, scene: Scene, matrix: Matrix) -> None:
+    def test_a_plan_from_nothing_changes_nothing(self, scene: DeploymentUnderTest, matrix: FaultMatrix) -> None:
         before = len(matrix.stage.calls())
         plan = scene.plan()
         assert any(change.intent is Intent.CREATE for change in plan.changes)
         assert not _writing(matrix.stage.calls()[before:])
         matrix.ended(scene)
 
-    def test_again_writes_nothing(self, scene: Scene, matrix: Matrix) -> None:
+    def test_every_step_can_be_removed(self, scene: DeploymentUnderTest, matrix: FaultMatrix) -> None:
+        """`destroy` knows the class of whatever a deployment writes to the journal."""
+        assert {step.kind for step in steps_of(scene.last)} <= scene.provider.kinds.keys()
+        matrix.ended(scene)
+
+    def test_again_writes_nothing(self, scene: DeploymentUnderTest, matrix: FaultMatrix) -> None:
         scene.deploy()
         before = len(matrix.stage.calls())
         again = scene.deploy()
@@ -80,71 +86,71 @@ class Conformance:
         scene.destroy()
         matrix.ended(scene)
 
-    def test_destroy_leaves_what_is_not_ours(self, scene: Scene, matrix: Matrix) -> None:
+    def test_destroy_leaves_what_is_not_ours(self, scene: DeploymentUnderTest, matrix: FaultMatrix) -> None:
         scene.deploy()
         destroyed = scene.destroy()
         assert destroyed.removed
         matrix.ended(scene)
 
-    def test_destroy_twice(self, scene: Scene, matrix: Matrix) -> None:
+    def test_destroy_twice(self, scene: DeploymentUnderTest, matrix: FaultMatrix) -> None:
         scene.deploy()
         scene.destroy()
         assert not scene.destroy().removed
         matrix.ended(scene)
 
-    def test_destroy_before_anything(self, scene: Scene, matrix: Matrix) -> None:
+    def test_destroy_before_anything(self, scene: DeploymentUnderTest, matrix: FaultMatrix) -> None:
         assert not scene.destroy().removed
         matrix.ended(scene)
 
-    def test_a_lost_journal_loses_nothing(self, scene: Scene, matrix: Matrix) -> None:
-        """A fresh machine, such as a CI runner's, knows only what the platform tells it."""
+    def test_a_lost_journal_loses_nothing(self, scene: DeploymentUnderTest, matrix: FaultMatrix) -> None:
+        """A new machine, such as a CI runner, has no journal."""
         scene.deploy()
         shutil.rmtree(scene.state)
         assert scene.plan().is_noop
         scene.destroy()
         matrix.ended(scene)
 
-    def test_a_crash_at_some_calls(self, matrix: Matrix, record_property: Callable[[str, object], None]) -> None:
+    def test_a_crash_at_some_calls(self, matrix: FaultMatrix, record_property: Callable[[str, object], None]) -> None:
         self._try("crash", matrix, CRASHES, matrix.crash, record_property, few=self.few)
 
     @pytest.mark.exhaustive
     @pytest.mark.timeout(3600)
     @in_parts
     def test_a_crash_at_every_call(
-        self, matrix: Matrix, part: int, record_property: Callable[[str, object], None]
+        self, matrix: FaultMatrix, part: int, record_property: Callable[[str, object], None]
     ) -> None:
         self._try("crash", matrix, CRASHES, matrix.crash, record_property, part=part)
 
-    def test_a_fault_at_some_calls(self, matrix: Matrix, record_property: Callable[[str, object], None]) -> None:
+    def test_a_fault_at_some_calls(self, matrix: FaultMatrix, record_property: Callable[[str, object], None]) -> None:
         self._try("fault", matrix, PASSING, matrix.fault, record_property, few=self.few)
 
     @pytest.mark.exhaustive
     @pytest.mark.timeout(3600)
     @in_parts
     def test_a_fault_at_every_call(
-        self, matrix: Matrix, part: int, record_property: Callable[[str, object], None]
+        self, matrix: FaultMatrix, part: int, record_property: Callable[[str, object], None]
     ) -> None:
         self._try("fault", matrix, PASSING, matrix.fault, record_property, part=part)
 
     def test_a_missing_permission_at_some_calls(
-        self, matrix: Matrix, record_property: Callable[[str, object], None]
+        self, matrix: FaultMatrix, record_property: Callable[[str, object], None]
     ) -> None:
-        self._try("permission", matrix, [Blow.DENIED], matrix.denial, record_property, few=self.few)
+        self._try("permission", matrix, [Fault.DENIED], matrix.denial, record_property, few=self.few)
 
     @pytest.mark.exhaustive
     @pytest.mark.timeout(3600)
     @in_parts
     def test_a_missing_permission_at_every_call(
-        self, matrix: Matrix, part: int, record_property: Callable[[str, object], None]
+        self, matrix: FaultMatrix, part: int, record_property: Callable[[str, object], None]
     ) -> None:
-        self._try("permission", matrix, [Blow.DENIED], matrix.denial, record_property, part=part)
+        self._try("permission", matrix, [Fault.DENIED], matrix.denial, record_property, part=part)
 
     def _try(
         self,
         name: str,
-        matrix: Matrix,
-        blows: Sequence[Blow],
-        attempt: Callable[[Case], None],
+        matrix: FaultMatrix,
+        blows: Sequence[Fault],
+        attempt: Callable[[MatrixCase], None],
         tell: Callable[[str, object], None],
         *,
         few: int = 0,
@@ -157,15 +163,15 @@ class Conformance:
         sweep(cases, attempt)
 
 
-def spread(cases: Sequence[Case], few: int) -> Sequence[Case]:
-    """Some of them, always the same, at even distances; a prime number of them meets calls and blows of every kind."""
-    return [cases[place * len(cases) // few] for place in range(min(few, len(cases)))]
+def spread(cases: Sequence[MatrixCase], few: int) -> Sequence[MatrixCase]:
+    """Return a deterministic sample at even distances. A prime number covers calls and faults of every kind."""
+    return [cases[index * len(cases) // few] for index in range(min(few, len(cases)))]
 
 
-def part_of(case: Case) -> int:
-    """In which part it is tried, whatever other cases there are: each process of a run has counted them for itself."""
+def part_of(case: MatrixCase) -> int:
+    """Return the part of a case. It does not depend on the other cases, which may differ between processes."""
     return crc32(str(case).encode()) % PARTS
 
 
-def _writing(calls: Sequence[Call]) -> list[str]:
+def _writing(calls: Sequence[ApiCall]) -> list[str]:
     return [call.action for call in calls if call.writing]

@@ -1,1 +1,1 @@
-"""What the user sees: events become a live display or plain lines, results become text or one JSON document."""
+"""Terminal output: events become a live display or plain lines, results become text or one JSON document."""

@@ -1,4 +1,4 @@
-"""Events as a live display: a line for each step that runs, with its bars; a step that ended stays above, for good."""
+"""Events as a live display: a line with progress bars for each running step; lines of finished steps stay above."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from rich.text import Text
 
 from mldeploy.core.events import Action, Event, Failed, Finished, Noted, Progress, Progressed, Started
 from mldeploy.core.step import Resource
-from mldeploy.ui.drawn import console
-from mldeploy.ui.plain import WORDS, milestone, noted
-from mldeploy.ui.terminal import Terminal
-from mldeploy.ui.text import elapsed, printable, seconds, size
+from mldeploy.ui.plain import ACTION_WORDS, OutputStream, describe_note, describe_progress
+from mldeploy.ui.rich_page import rich_console
+from mldeploy.ui.text import elapsed, message, seconds, size
 
 REFRESHES_A_SECOND = 8
 BARS = 5
@@ -29,8 +28,8 @@ SPINNER, ASCII_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 
 
 @dataclass
-class Row:
-    """A step that runs."""
+class LiveStep:
+    """A running step."""
 
     title: str
     since: float
@@ -39,17 +38,17 @@ class Row:
 
 
 class LiveDisplay:
-    """Listens to a walk and draws it. May be called from several threads; never raises.
+    """Draws the events of a walk. Thread-safe; never raises.
 
-    lasting: a line stays for each step that has ended; otherwise only what runs is shown, and nothing stays.
+    lasting: keep a line for each finished step. Otherwise only running steps are shown.
     """
 
-    def __init__(self, terminal: Terminal, *, lasting: bool = True) -> None:
+    def __init__(self, terminal: OutputStream, *, lasting: bool = True) -> None:
         self._terminal = terminal
         self._lasting = lasting
-        self._console = console(terminal)
+        self._console = rich_console(terminal)
         self._mutex = threading.Lock()
-        self._rows: dict[Resource, Row] = {}
+        self._rows: dict[Resource, LiveStep] = {}
         self._live = Live(
             self,
             console=self._console,
@@ -73,13 +72,13 @@ class LiveDisplay:
         try:
             for line in lines:
                 self._console.print(line, overflow="fold")
-        except (OSError, ValueError):  # the terminal has gone: the deployment goes on
+        except (OSError, ValueError):  # the terminal is gone: the deployment continues
             return
 
     def _take(self, event: Event) -> Iterator[Text]:
         match event:
             case Started(resource, title):
-                self._rows[resource] = Row(title, time.monotonic())
+                self._rows[resource] = LiveStep(title, time.monotonic())
             case Progressed(resource, progress):
                 self._progressed(resource, progress)
             case Finished():
@@ -90,7 +89,7 @@ class LiveDisplay:
                 if self._lasting:
                     yield self._ended("✗", "red", title, "failed", passed)
             case Noted():
-                yield Text(self._say(noted(event)), "yellow" if event.warning else "")
+                yield Text(self._printable(describe_note(event)), "yellow" if event.warning else "")
             case _:
                 assert_never(event)
 
@@ -110,14 +109,14 @@ class LiveDisplay:
             return
         untouched = event.action is Action.UNCHANGED
         passed = None if untouched else event.seconds
-        yield self._ended("✓", "dim" if untouched else "green", event.title, WORDS[event.action], passed)
+        yield self._ended("✓", "dim" if untouched else "green", event.title, ACTION_WORDS[event.action], passed)
         for line in event.drift:
-            yield Text(f"  {self._say(line)}", "dim")
+            yield Text(f"  {self._printable(line)}", "dim")
 
     def _ended(self, mark: str, style: str, title: str, word: str, passed: float | None) -> Text:
         text = Text()
-        text.append(self._say(mark), style)
-        text.append(f" {self._say(title).ljust(self._title_width)}  ")
+        text.append(self._printable(mark), style)
+        text.append(f" {self._printable(title).ljust(self._title_width)}  ")
         text.append(word, style)
         text.append(f"  {seconds(passed)}" if passed is not None else "", "dim")
         return text
@@ -126,8 +125,8 @@ class LiveDisplay:
     def _title_width(self) -> int:
         return TITLE_WIDTH if self._console.width >= 60 else 0
 
-    def _say(self, text: str) -> str:
-        return printable(text, unicode=self._terminal.unicode)
+    def _printable(self, text: str) -> str:
+        return message(text, unicode=self._terminal.unicode)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with self._mutex:
@@ -139,15 +138,15 @@ class LiveDisplay:
             if len(bars) > BARS:
                 yield Text(f"  and {len(bars) - BARS} more", "dim")
 
-    def _running(self, row: Row, width: int) -> Text:
+    def _running(self, row: LiveStep, width: int) -> Text:
         now = time.monotonic()
         frames = SPINNER if self._terminal.unicode else ASCII_SPINNER
-        detail = milestone(row.now) if row.now else ""
+        detail = describe_progress(row.now) if row.now else ""
         text = Text()
         text.append(frames[int(now * REFRESHES_A_SECOND) % len(frames)], "cyan")
-        text.append(f" {self._say(row.title).ljust(self._title_width)}  ")
+        text.append(f" {self._printable(row.title).ljust(self._title_width)}  ")
         text.append(elapsed(now - row.since), "dim")
-        text.append(f"  {self._say(' '.join(detail.split()))}", "dim")
+        text.append(f"  {self._printable(' '.join(detail.split()))}", "dim")
         text.truncate(width, overflow="ellipsis" if self._terminal.unicode else "crop")
         return text
 
@@ -157,7 +156,7 @@ class LiveDisplay:
         done = min(cells, cells * progress.done // progress.total)
         write = size if progress.in_bytes else str
         text = Text()
-        text.append(f"  {self._say(item)[:12].ljust(12)} ", "dim")
+        text.append(f"  {self._printable(item)[:12].ljust(12)} ", "dim")
         text.append(full * done, "cyan")
         text.append(empty * (cells - done))
         text.append(f" {write(progress.done)} / {write(progress.total)}")

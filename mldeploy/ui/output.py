@@ -1,4 +1,4 @@
-"""The one place that prints: data to stdout, talk to stderr, and under `--json` exactly one document on stdout."""
+"""All printing: results go to stdout, messages to stderr, and under `--json` exactly one document goes to stdout."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ import contextlib
 import math
 import os
 import re
+import select
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
-from mldeploy.ui.page import Page, Piece, Style, page
-from mldeploy.ui.terminal import Terminal
-from mldeploy.ui.text import printable
+from mldeploy.core.redaction import redact
+from mldeploy.ui.foreign import ForeignStream, foreign_line
+from mldeploy.ui.page import Page, Piece, Style, open_page
+from mldeploy.ui.plain import OutputStream
+from mldeploy.ui.text import message
 
 if TYPE_CHECKING:
     from mldeploy.core.events import Events
-    from mldeploy.ui.documents import Document
-    from mldeploy.ui.documents.general import Problem
+    from mldeploy.ui.documents import Document, ErrorDetails
+
+_STDIN_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How the user wants to be spoken to."""
+class OutputMode:
+    """The output options of a command line. rehearsal: the command runs with `--rehearse`."""
 
     json: bool = False
     quiet: bool = False
@@ -34,16 +39,17 @@ class Manner:
     rehearsal: bool = False
 
 
-class Shown(StrEnum):
-    """What of a walk is worth showing."""
+class ProgressDetail(StrEnum):
+    """How much of a walk is shown."""
 
     CHANGES = "changes"
-    LOOKING = "looking"
-    """That it goes on; a step that was seen is no news, the result tells."""
+    """A line for every step."""
+    PROBES = "probes"
+    """Only that the command is working: nothing changes, and the result lists what was read."""
 
 
-class UnheardError(Exception):
-    """Standard output could not be written: nobody reads it any more, or its disk is full."""
+class StdoutError(Exception):
+    """Standard output cannot be written: its reader has closed the pipe, or the disk is full."""
 
     def __init__(self, reason: OSError) -> None:
         super().__init__(str(reason))
@@ -51,117 +57,150 @@ class UnheardError(Exception):
 
 
 class Output:
-    """A command's way to its user. What writes to stdout raises UnheardError; talk that nobody hears is no error."""
+    """The streams of a command. Writing to stdout raises StdoutError; errors of stderr are ignored."""
 
-    def __init__(self, manner: Manner, stdin: TextIO, stdout: TextIO, stderr: TextIO) -> None:
-        self.manner = manner
+    def __init__(self, mode: OutputMode, stdin: TextIO, stdout: TextIO, stderr: TextIO) -> None:
+        self.mode = mode
         self._stdin = stdin
-        self._stdout = Terminal.of(stdout, color=manner.color)
-        self._stderr = Terminal.of(stderr, color=manner.color)
+        self._stdin_ended = threading.Event()
+        self._stdout = OutputStream.of(stdout, color=mode.color)
+        self._stderr = OutputStream.of(stderr, color=mode.color)
+        self._foreign = {
+            error: ForeignStream(color=each.color) for error, each in ((False, self._stdout), (True, self._stderr))
+        }
 
     @classmethod
-    def standard(cls, manner: Manner) -> Output:
-        """On the process's own streams."""
-        return cls(manner, sys.stdin, sys.stdout, sys.stderr)
+    def standard(cls, mode: OutputMode) -> Output:
+        """Return an Output on the streams of this process."""
+        return cls(mode, sys.stdin, sys.stdout, sys.stderr)
 
-    def speaking(self, manner: Manner) -> Output:
-        """The same streams, another manner."""
-        return Output(manner, self._stdin, self._stdout.stream, self._stderr.stream)
-
-    @property
-    def is_dialogue(self) -> bool:
-        """There is somebody to ask."""
-        return not self.manner.json and self._stdin.isatty() and self._stderr.stream.isatty()
+    def with_mode(self, mode: OutputMode) -> Output:
+        """Return an Output on the same streams in another mode."""
+        return Output(mode, self._stdin, self._stdout.stream, self._stderr.stream)
 
     @property
-    def is_on_terminal(self) -> bool:
-        """The result is read by a person, now."""
-        return not self.manner.json and self._stdout.stream.isatty()
+    def is_interactive(self) -> bool:
+        """Whether the user can answer a question."""
+        return not self.mode.json and self._stdin.isatty() and self._stderr.stream.isatty()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the result goes to a terminal."""
+        return not self.mode.json and self._stdout.stream.isatty()
 
     @contextmanager
-    def watching(self, shown: Shown) -> Iterator[Events]:
-        """Show a walk's events while it runs."""
-        from mldeploy.ui.plain import PlainLines  # noqa: PLC0415 - `--help` has nothing to watch
+    def show_progress(self, detail: ProgressDetail) -> Iterator[Events]:
+        """Show the events of a walk while it runs."""
+        from mldeploy.ui.plain import PlainLines  # noqa: PLC0415 - not needed for `--help`
 
-        terse = self.manner.quiet
-        if terse or self.manner.json or not self._stderr.animated:
-            yield PlainLines(self._stderr, terse=terse or shown is Shown.LOOKING)
+        terse = self.mode.quiet
+        if terse or self.mode.json or not self._stderr.animated:
+            yield PlainLines(self._stderr, terse=terse or detail is ProgressDetail.PROBES)
             return
-        from mldeploy.ui.live import LiveDisplay  # noqa: PLC0415 - 40 ms that a pipe does not need
+        from mldeploy.ui.live import LiveDisplay  # noqa: PLC0415 - 40 ms, only for a terminal
 
-        with LiveDisplay(self._stderr, lasting=shown is Shown.CHANGES) as display:
+        with LiveDisplay(self._stderr, lasting=detail is ProgressDetail.CHANGES) as display:
             yield display
 
-    def result(self, document: Document, view: Callable[[Page], None]) -> None:
-        """Print a command's result: the document under `--json`, otherwise what the view makes of it."""
-        with _heard():
-            if self.manner.json:
-                self._stdout.stream.write(encoded(document, rehearsal=self.manner.rehearsal))
+    def result(self, document: Document, render: Callable[[Page], None]) -> None:
+        """Print the result of a command: the document under `--json`, else what `render` writes."""
+        with _stdout_errors():
+            if self.mode.json:
+                self._stdout.stream.write(encode_document(document, rehearsal=self.mode.rehearsal))
             else:
-                view(page(self._stdout))
+                render(open_page(self._stdout))
             self._stdout.stream.flush()
 
-    def lines(self, lines: Iterable[str]) -> None:
-        """Print lines as they come, unchanged: they are the app's own."""
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Print lines of the app as they arrive. Of control characters only colours pass, and only to a terminal.
+
+        The filter also applies to a pipe or file, since its content may be shown on a terminal later.
+        """
         for line in lines:
-            with _heard():
-                self._stdout.stream.write(line + "\n")
+            with _stdout_errors():
+                self._stdout.stream.write(foreign_line(line, color=self._stdout.color) + "\n")
                 self._stdout.stream.flush()
 
-    def passed_on(self, data: bytes, *, error: bool = False) -> None:
-        """Print what a command of the user's has written, byte by byte as it came."""
-        stream = (self._stderr if error else self._stdout).stream
-        with _heard():
+    def write_bytes(self, data: bytes, *, error: bool = False) -> None:
+        """Print the output of a user's command: byte for byte, filtered on a terminal. error: print to stderr."""
+        terminal = self._stderr if error else self._stdout
+        stream = terminal.stream
+        with _stdout_errors():
+            if stream.isatty():
+                stream.write(self._foreign[error].feed(data))
+                stream.flush()
+                return
             stream.flush()
             stream.buffer.write(data)
             stream.buffer.flush()
 
-    def typed(self, limit: int) -> bytes:
-        """What stands on standard input, at most so many bytes; none at its end. Blocks until there is something."""
-        return os.read(self._stdin.fileno(), limit)
+    def end_bytes(self) -> None:
+        """Print what `write_bytes` has held back, and reset the colours: the command has ended."""
+        for error, terminal in ((False, self._stdout), (True, self._stderr)):
+            with _stdout_errors():
+                terminal.stream.write(self._foreign[error].end())
+                terminal.stream.flush()
 
-    def say(self, *pieces: Piece) -> None:
-        """Talk, which the user can do without."""
-        if not self.manner.quiet:
-            self._tell(pieces)
+    def read_stdin(self, limit: int) -> bytes:
+        """Read at most `limit` bytes from standard input; empty at its end, or after `end_stdin`.
+
+        Blocks until there is input.
+        """
+        number = self._stdin.fileno()
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        while not self._stdin_ended.is_set():
+            if poll.poll(_STDIN_POLL_SECONDS * 1000):
+                return os.read(number, limit)
+        return b""
+
+    def end_stdin(self) -> None:
+        """End a `read_stdin` of another thread soon."""
+        self._stdin_ended.set()
+
+    def info(self, *pieces: Piece) -> None:
+        """Print a message that `--quiet` omits."""
+        if not self.mode.quiet:
+            self._write_stderr(pieces)
 
     def warn(self, text: str) -> None:
-        """What asks for attention, however the user wants to be spoken to."""
-        self._tell([("warning: ", Style.WARN), text])
+        """Print a warning, even with `--quiet`."""
+        self._write_stderr([("warning: ", Style.WARN), text])
 
-    def remind(self, text: str) -> None:
-        """What this is a rehearsal of, however the user wants to be spoken to."""
-        self._tell([("rehearsal: ", Style.WARN), text])
+    def notice(self, text: str) -> None:
+        """Print that this is a rehearsal, even with `--quiet`."""
+        self._write_stderr([("rehearsal: ", Style.WARN), text])
 
-    def problem(self, problem: Problem) -> None:
-        """Print what went wrong: in words on stderr, and as the one document under `--json`."""
-        first, *rest = f"{problem.where}: {problem.what}".split("\n")
-        self._tell([("error: ", Style.BAD), first])
+    def error(self, details: ErrorDetails) -> None:
+        """Print an error: as text to stderr, and under `--json` as the one document to stdout."""
+        details = replace(details, where=redact(details.where), what=redact(details.what), todo=redact(details.todo))
+        first, *rest = f"{details.where}: {details.what}".split("\n")
+        self._write_stderr([("error: ", Style.BAD), first])
         for line in rest:
-            self._tell([line])
-        for line in problem.todo.split("\n") if problem.todo else ():
-            self._tell(["  ", line])
-        if problem.log:
-            self._tell([(f"  The traceback is in {problem.log}", Style.DIM)])
-        if self.manner.json:
-            from mldeploy.ui.documents.general import ErrorDocument  # noqa: PLC0415
+            self._write_stderr([line])
+        for line in details.todo.split("\n") if details.todo else ():
+            self._write_stderr(["  ", line])
+        if details.log:
+            self._write_stderr([(f"  The traceback is in {details.log}", Style.DIM)])
+        if self.mode.json:
+            from mldeploy.ui.documents import ErrorDocument  # noqa: PLC0415 - only for an error
 
-            with _heard():
-                self._stdout.stream.write(encoded(ErrorDocument(problem), rehearsal=self.manner.rehearsal))
+            with _stdout_errors():
+                self._stdout.stream.write(encode_document(ErrorDocument(details), rehearsal=self.mode.rehearsal))
                 self._stdout.stream.flush()
 
-    def _tell(self, pieces: Iterable[Piece]) -> None:
-        with contextlib.suppress(OSError, ValueError):  # talk that nobody hears changes nothing
-            page(self._stderr).line(*pieces)
+    def _write_stderr(self, pieces: Iterable[Piece]) -> None:
+        with contextlib.suppress(OSError, ValueError):  # a message that nobody reads is no failure
+            open_page(self._stderr).line(*map(_redacted, pieces))
             self._stderr.stream.flush()
 
-    def confirmed(self, question: str, *, default: bool, facts: Iterable[str] = ()) -> bool:
-        """Show the facts and ask, to be called only in a dialogue. The end of the input means no."""
+    def confirm(self, question: str, *, default: bool, facts: Iterable[str] = ()) -> bool:
+        """Print the facts and ask a yes-or-no question. Needs `is_interactive`. The end of the input means no."""
         for fact in facts:
-            self._tell([fact])
+            self._write_stderr([fact])
         choices = "[Y/n]" if default else "[y/N]"
         while True:
-            self._stderr.stream.write(f"{printable(question, unicode=self._stderr.unicode)} {choices} ")
+            self._stderr.stream.write(f"{message(question, unicode=self._stderr.unicode)} {choices} ")
             self._stderr.stream.flush()
             line = self._stdin.readline()
             answer = line.strip().lower()
@@ -172,10 +211,10 @@ class Output:
             if answer in {"y", "yes", "n", "no"}:
                 return answer.startswith("y")
 
-    def chosen(self, question: str, choices: Sequence[str]) -> int | None:
-        """Ask for one of several on the terminal; to be called only in a dialogue. None at the end of the input."""
+    def choose(self, question: str, choices: Sequence[str]) -> int | None:
+        """Ask the user to choose; return the index. Needs `is_interactive`. None at the end of the input."""
         for line in (question, *(f"  {number}  {choice}" for number, choice in enumerate(choices, start=1))):
-            self._tell([line])
+            self._write_stderr([line])
         while True:
             self._stderr.stream.write(f"1 to {len(choices)}: ")
             self._stderr.stream.flush()
@@ -187,32 +226,41 @@ class Output:
                 return int(answer) - 1
 
 
+def _redacted(piece: Piece) -> Piece:
+    return redact(piece) if isinstance(piece, str) else (redact(piece[0]), piece[1])
+
+
 @contextmanager
-def _heard() -> Iterator[None]:
+def _stdout_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnheardError(error) from error
+        raise StdoutError(error) from error
 
 
-def encoded(document: Document, *, rehearsal: bool = False) -> str:
-    """One JSON document (RFC 8259) and a newline, in ASCII: it survives every locale. Keys stand in a stable order.
+def encode_document(document: Document, *, rehearsal: bool = False) -> str:
+    """Encode a document as JSON (RFC 8259) with a final newline, in ASCII for every locale. The key order is stable.
 
-    rehearsal: it is to say that it is one.
+    rehearsal: add the key `rehearsal`.
     """
     import json  # noqa: PLC0415
 
     content = asdict(document) | ({"rehearsal": True} if rehearsal else {})
     try:
-        return json.dumps(content, indent=2, allow_nan=False) + "\n"
+        return _escaped(json.dumps(content, indent=2, allow_nan=False))
     except ValueError:
-        return json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
+        return _escaped(json.dumps(_without_non_finite(content), indent=2, allow_nan=False))
 
 
-def _finite(value: object) -> object:
-    """The same with null for what JSON has no number for: a model may well answer NaN."""
+def _escaped(text: str) -> str:
+    """The one control character that JSON does not escape (RFC 8259, 7)."""
+    return text.replace("\x7f", "\\u007f") + "\n"
+
+
+def _without_non_finite(value: object) -> object:
+    """Replace NaN and infinity by None, which JSON cannot express: a model may return them."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: _without_non_finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [_without_non_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

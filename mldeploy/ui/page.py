@@ -1,4 +1,4 @@
-"""What results are written on: styled lines and tables on a terminal, plain aligned text elsewhere."""
+"""Pages that results are printed to: styled lines and tables on a terminal, plain aligned text elsewhere."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Protocol, TextIO
 
-from mldeploy.ui.terminal import Terminal
+from mldeploy.ui.plain import OutputStream
 from mldeploy.ui.text import printable
 
 
 class Style(StrEnum):
-    """What a piece of text is; the values are the terminal's styles."""
+    """Roles of text; the values are Rich styles."""
 
     STRONG = "bold"
     GOOD = "green"
@@ -25,32 +25,32 @@ Piece = str | tuple[str, Style]
 
 
 class Page(Protocol):
-    """Lines and tables, written at once."""
+    """Prints lines and tables immediately."""
 
     def line(self, *pieces: Piece) -> None:
         """One line of text; a long one is wrapped between words on a terminal only."""
 
     def verbatim(self, line: str) -> None:
-        """One line to be copied and used elsewhere: never wrapped."""
+        """One line that the user copies: never wrapped."""
 
     def item(self, head: Sequence[Piece], *pieces: Piece) -> None:
-        """One line that begins with `head`; what of a long one is wrapped stands below its text, not below its head."""
+        """One line that begins with `head`. Wrapped text is aligned with the text, not with the head."""
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Aligned columns; nothing is cut off."""
 
 
-def page(terminal: Terminal) -> Page:
-    """The page that suits a stream. The library that draws is loaded only where there is a terminal to draw on."""
+def open_page(terminal: OutputStream) -> Page:
+    """Return the page for a stream. Rich is loaded only for a terminal."""
     if not terminal.animated:
         return PlainPage(terminal.stream, unicode=terminal.unicode)
-    from mldeploy.ui.drawn import DrawnPage  # noqa: PLC0415 - 30 ms that a pipe does not need
+    from mldeploy.ui.rich_page import RichPage  # noqa: PLC0415 - 30 ms, only for a terminal
 
-    return DrawnPage(terminal)
+    return RichPage(terminal)
 
 
 class PlainPage:
-    """Text without any escape, for pipes, files and dumb terminals."""
+    """Text without escape sequences, for pipes, files and dumb terminals."""
 
     def __init__(self, stream: TextIO, *, unicode: bool) -> None:
         self._stream = stream

@@ -1,25 +1,25 @@
-"""Events as plain lines: one when a step starts, its milestones now and then, one when it ends."""
+"""Events as plain lines: one when a step starts, one for its progress now and then, one when it ends."""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import TextIO, assert_never
 
 from mldeploy.core.events import Action, Event, Events, Failed, Finished, Noted, Progress, Progressed, Started
 from mldeploy.core.step import Resource
-from mldeploy.ui.terminal import Terminal
-from mldeploy.ui.text import elapsed, printable, seconds, size
+from mldeploy.ui.text import elapsed, message, seconds, size
 
 MILESTONE_SECONDS = 3.0
 STILL_SECONDS = 30.0
 
 
 @dataclass
-class _Told:
-    """What has been said of a step that runs. began, last: on the monotonic clock. line: its last milestone."""
+class StepStatus:
+    """The printed state of a running step. began, last: on the monotonic clock. line: its last progress."""
 
     title: str
     began: float
@@ -28,67 +28,67 @@ class _Told:
 
 
 class PlainLines:
-    """Listens to a walk. May be called from several threads; never raises.
+    """Prints the events of a walk. Thread-safe; never raises.
 
-    terse: only warnings are worth a line. every: seconds between two milestones of a step, at least. still: seconds
-    after which one that is still the same is said again, with the time that the step has taken.
+    terse: print warnings only. every: minimum seconds between two progress lines of a step. still: seconds after which
+    unchanged progress is printed again, with the duration of the step.
     """
 
     def __init__(
-        self, terminal: Terminal, *, terse: bool, every: float = MILESTONE_SECONDS, still: float = STILL_SECONDS
+        self, terminal: OutputStream, *, terse: bool, every: float = MILESTONE_SECONDS, still: float = STILL_SECONDS
     ) -> None:
         self._terminal = terminal
         self._terse = terse
         self._every = every
         self._still = still
         self._mutex = threading.Lock()
-        self._told: dict[Resource, _Told] = {}
+        self._steps: dict[Resource, StepStatus] = {}
 
     def __call__(self, event: Event) -> None:
         with self._mutex:
             if isinstance(event, Noted):
                 if event.warning or not self._terse:
-                    self._write(noted(event))
+                    self._write(describe_note(event))
             elif not self._terse:
-                self._tell(event)
+                self._print_event(event)
 
-    def _tell(self, event: Started | Progressed | Finished | Failed) -> None:
+    def _print_event(self, event: Started | Progressed | Finished | Failed) -> None:
         match event:
             case Started(resource, title):
                 now = time.monotonic()
-                self._told[resource] = _Told(title, now, now)
+                self._steps[resource] = StepStatus(title, now, now)
                 self._write(f"{title} …")
             case Progressed(resource, progress):
                 if not progress.item:
-                    self._pass(resource, milestone(progress))
+                    self._print_progress(resource, describe_progress(progress))
             case Finished():
-                self._write(finished(event))
+                self._write(describe_finished(event))
             case Failed(_, title, _, passed):
                 self._write(f"{title}: failed after {seconds(passed)}")
             case _:
                 assert_never(event)
 
-    def _pass(self, resource: Resource, line: str) -> None:
-        """A milestone: at once if it is a new one and the last is some seconds old, seldom if it is the same."""
+    def _print_progress(self, resource: Resource, line: str) -> None:
+        """Print progress: new progress after `every` seconds, unchanged progress after `still` seconds."""
         now = time.monotonic()
-        told = self._told.setdefault(resource, _Told(resource.kind, now, 0.0))
-        same = line == told.line
-        if now - told.last >= (self._still if same else self._every):
-            told.last, told.line = now, line
-            self._write(f"{told.title}: {line}" + (f" ({elapsed(now - told.began)})" if same else ""))
+        status = self._steps.setdefault(resource, StepStatus(resource.kind, now, 0.0))
+        same = line == status.line
+        if now - status.last >= (self._still if same else self._every):
+            status.last, status.line = now, line
+            self._write(f"{status.title}: {line}" + (f" ({elapsed(now - status.began)})" if same else ""))
 
     def _write(self, line: str) -> None:
         try:
-            self._terminal.stream.write(printable(line, unicode=self._terminal.unicode) + "\n")
+            self._terminal.stream.write(message(line, unicode=self._terminal.unicode) + "\n")
             self._terminal.stream.flush()
-        except (OSError, ValueError):  # whoever listened has gone: the deployment goes on
+        except (OSError, ValueError):  # the reader is gone: the deployment continues
             self._terse = True
 
 
-def of_removal(events: Events, doomed: Collection[Resource]) -> Events:
-    """The same listener for a walk backwards, where a step's title says the opposite of what is done.
+def as_removal_events(events: Events, doomed: Collection[Resource]) -> Events:
+    """Wrap a listener for a removal: the title of a step describes its creation, so it is replaced.
 
-    doomed: what is known to be there; that the rest was not there is no news.
+    doomed: resources that exist. Events of others are passed on only if one is removed.
     """
 
     def listen(event: Event) -> None:
@@ -103,23 +103,23 @@ def of_removal(events: Events, doomed: Collection[Resource]) -> Events:
     return listen
 
 
-def of_sweep(events: Events, wanted: Collection[Resource]) -> Events:
-    """The same listener for a walk that ends by removing what it no longer wants, of which only that is told."""
-    swept = of_removal(events, ())
+def as_sweep_events(events: Events, kept: Collection[Resource]) -> Events:
+    """Wrap a listener for a walk that removes obsolete resources at its end: of those, only removals are passed on."""
+    swept = as_removal_events(events, ())
 
     def listen(event: Event) -> None:
-        known = isinstance(event, Noted) or event.resource in wanted
+        known = isinstance(event, Noted) or event.resource in kept
         (events if known else swept)(event)
 
     return listen
 
 
-def noted(event: Noted) -> str:
-    """A sentence that belongs to no step."""
+def describe_note(event: Noted) -> str:
+    """Return the text of a message that belongs to no step."""
     return f"warning: {event.text}" if event.warning else event.text
 
 
-def milestone(progress: Progress) -> str:
+def describe_progress(progress: Progress) -> str:
     """`4/9 RUN …`, or `12 MB of 40 MB …`."""
     if not progress.total:
         return progress.text
@@ -128,17 +128,43 @@ def milestone(progress: Progress) -> str:
     return f"{progress.done}/{progress.total} {progress.text}"
 
 
-def finished(event: Finished) -> str:
+def describe_finished(event: Finished) -> str:
     """`Build the image: created in 12 s (cpu 256 → 512)`."""
     drift = f" ({', '.join(event.drift)})" if event.drift and event.action is Action.UPDATED else ""
     took = "" if event.action in {Action.UNCHANGED, Action.ABSENT} else f" in {seconds(event.seconds)}"
-    return f"{event.title}: {WORDS[event.action]}{took}{drift}"
+    return f"{event.title}: {ACTION_WORDS[event.action]}{took}{drift}"
 
 
-WORDS = {
+ACTION_WORDS = {
     Action.CREATED: "created",
     Action.UPDATED: "updated",
     Action.UNCHANGED: "unchanged",
     Action.REMOVED: "removed",
-    Action.ABSENT: "was not there",
+    Action.ABSENT: "not present",
 }
+
+
+@dataclass(frozen=True)
+class OutputStream:
+    """A stream and its capabilities. animated: lines can be redrawn; false for a pipe, a file or a dumb terminal."""
+
+    stream: TextIO
+    animated: bool
+    color: bool
+    unicode: bool
+
+    @classmethod
+    def of(cls, stream: TextIO, *, color: bool = True, environment: Mapping[str, str] = os.environ) -> OutputStream:
+        """Standards: no-color.org, and terminfo's `dumb`."""
+        animated = stream.isatty() and environment.get("TERM", "") not in {"", "dumb", "unknown"}
+        colored = animated and color and not environment.get("NO_COLOR")
+        return cls(stream, animated, colored, _supports_unicode(stream, environment))
+
+
+def _supports_unicode(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    if not (stream.encoding or "").lower().startswith("utf"):
+        return False
+    locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or "C"
+    # In the C locale Python itself sets LC_CTYPE=C.UTF-8 (PEP 538), so it is not the user's choice.
+    coerced = locale == environment.get("LC_CTYPE") == "C.UTF-8" and environment.get("LANG", "C") in {"", "C", "POSIX"}
+    return "utf" in locale.lower() and not coerced

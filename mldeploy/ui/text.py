@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+from mldeploy.core.redaction import redact
+
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Control characters (C0, C1), and what reorders, hides or breaks a line: Unicode 16, 23.2 and UAX #9."""
 _ASCII = str.maketrans({"…": "...", "→": "->", "\u00d7": "x", "·": "-", "\u2013": "-", "—": "-", "✓": "+", "✗": "x"})
 
 
@@ -51,8 +56,13 @@ def age(iso: str, now: datetime | None = None) -> str:
 
 def printable(text: str, *, unicode: bool = True) -> str:
     """Foreign text without what a terminal would obey; `unicode=False` also writes our own marks in ASCII."""
-    safe = _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+    safe = _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
     return safe if unicode else safe.translate(_ASCII)
+
+
+def message(text: str, *, unicode: bool = True) -> str:
+    """The same, and without any secret that is known: for what is written about a command."""
+    return printable(redact(text), unicode=unicode)
 
 
 def counted(number: int, noun: str) -> str:

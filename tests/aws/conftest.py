@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
-from tests.aws.shop import Shop
+from tests.aws.harness import EcrHarness
 from tests.cli.command import Command
 from tests.rehearsal.available import require_registry
 from tests.tiny import nobodys
@@ -56,6 +56,13 @@ def rehearsal(running: Rehearsal) -> Iterator[Rehearsal]:
 
 
 @pytest.fixture
-def shop(own: Path, rehearsal: Rehearsal, tmp_path: Path) -> Shop:
+def harness(own: Path, rehearsal: Rehearsal, tmp_path: Path) -> EcrHarness:
     """An app of one test's own."""
-    return Shop(own, rehearsal, tmp_path / "state")
+    return EcrHarness(own, rehearsal, tmp_path / "state")
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """One of its own for each process of the test run."""
+    with rehearsing(tmp_path_factory.mktemp("fargate") / "aws", containers=False) as rehearsal:
+        yield rehearsal

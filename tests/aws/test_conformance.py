@@ -9,13 +9,13 @@ import pytest
 
 from mldeploy.config.settings import Project
 from mldeploy.image.engine import Engine
-from mldeploy.image.registry.push import names
-from mldeploy.providers.aws.cloud import AwsCloud
+from mldeploy.image.registry.push import list_leftover_tags
+from mldeploy.providers.aws.account import AwsCloud
 from mldeploy.providers.aws.ecr import provider
 from mldeploy.providers.aws.settings import EcrSettings
 from mldeploy.rehearsal.aws import Rehearsal
 from mldeploy.testing.suite import Conformance
-from tests.aws.stage import AwsStage
+from tests.aws.harness import AwsStage
 from tests.tiny import project_of
 
 
@@ -44,4 +44,4 @@ class TestEcr(Conformance):
     @pytest.fixture(autouse=True)
     def _leaves_no_name_on_the_engine(self, engine: Engine, project: Project) -> object:
         yield
-        assert names(engine, project.app.name) == ()
+        assert list_leftover_tags(engine, project.app.name) == ()

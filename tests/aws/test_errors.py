@@ -7,7 +7,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from mldeploy.core.errors import ExitCode, MldeployError
-from mldeploy.providers.aws.errors import CredentialsError, DeniedError, aws_errors
+from mldeploy.providers.aws.errors import AwsCredentialsError, AwsDeniedError, aws_errors
 
 REPOSITORY = "arn:aws:ecr:eu-west-1:123456789012:repository/insurance"
 USER = "arn:aws:iam::123456789012:user/ada"
@@ -15,10 +15,10 @@ USER = "arn:aws:iam::123456789012:user/ada"
 
 def refused(code: str, message: str, operation: str = "CreateRepository", status: int = 400) -> MldeployError:
     answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return told(boto.ClientError(answer, operation))  # type: ignore[arg-type]  # an answer has more than that
+    return translate(boto.ClientError(answer, operation))  # type: ignore[arg-type]  # an answer has more than that
 
 
-def told(error: Exception) -> MldeployError:
+def translate(error: Exception) -> MldeployError:
     with pytest.raises(MldeployError) as caught, aws_errors("ECR repository insurance", "ecr"):
         raise error
     assert caught.value.__cause__ is error
@@ -53,7 +53,7 @@ def test_a_missing_permission_names_the_action_and_the_resource(
     code: str, message: str, action: str, resource: str
 ) -> None:
     error = refused(code, message)
-    assert isinstance(error, DeniedError)
+    assert isinstance(error, AwsDeniedError)
     assert (error.action, error.resource) == (action, resource)
     assert error.exit_code is ExitCode.ACCESS
     assert action in error.what
@@ -62,7 +62,7 @@ def test_a_missing_permission_names_the_action_and_the_resource(
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "text"),
     [
         ("ExpiredToken", "aws sso login"),
         ("ExpiredTokenException", "aws sso login"),
@@ -72,10 +72,10 @@ def test_a_missing_permission_names_the_action_and_the_resource(
         ("RequestExpired", "mldeploy doctor"),
     ],
 )
-def test_credentials_that_aws_does_not_accept_say_what_to_do(code: str, said: str) -> None:
+def test_credentials_that_aws_does_not_accept_say_what_to_do(code: str, text: str) -> None:
     error = refused(code, "whatever")
-    assert isinstance(error, CredentialsError)
-    assert said in error.todo
+    assert isinstance(error, AwsCredentialsError)
+    assert text in error.todo
 
 
 def test_a_clock_that_is_wrong_is_not_called_a_wrong_key() -> None:
@@ -84,7 +84,7 @@ def test_a_clock_that_is_wrong_is_not_called_a_wrong_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "text"),
     [
         (boto.NoCredentialsError(), ExitCode.ACCESS, "--profile"),
         (boto.UnauthorizedSSOTokenError(), ExitCode.ACCESS, "aws sso login"),
@@ -100,10 +100,10 @@ def test_a_clock_that_is_wrong_is_not_called_a_wrong_key() -> None:
         ),
     ],
 )
-def test_what_the_sdk_itself_cannot_do_is_said(error: Exception, code: ExitCode, said: str) -> None:
-    problem = told(error)
+def test_what_the_sdk_itself_cannot_do_is_reported(error: Exception, code: ExitCode, text: str) -> None:
+    problem = translate(error)
     assert problem.exit_code is code
-    assert said in problem.todo
+    assert text in problem.todo
 
 
 @pytest.mark.parametrize(("code", "status"), [("ThrottlingException", 400), ("ServerException", 500)])

@@ -17,15 +17,13 @@ from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Outputs, Resource, Seen
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.image.engine import Engine
-from mldeploy.image.registry.access import Repository
-from mldeploy.providers.aws.account import enter
-from mldeploy.providers.aws.cloud import AwsCloud
-from mldeploy.providers.aws.ecr import repositories
-from mldeploy.providers.aws.repositories import lifecycle
-from mldeploy.providers.aws.repository import EcrRepository
+from mldeploy.image.registry.access import ImageRepository
+from mldeploy.providers.aws.account import AwsCloud, authenticate
+from mldeploy.providers.aws.ecr import list_repositories
+from mldeploy.providers.aws.repository import EcrRepository, lifecycle_policy
 from mldeploy.providers.aws.settings import EcrSettings
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
-from tests.aws.shop import Shop
+from tests.aws.harness import EcrHarness
 
 if TYPE_CHECKING:
     from types_boto3_ecr import ECRClient
@@ -37,7 +35,7 @@ MONITOR = Monitor(Resource("ecr-repository", Key("any")), ignore, Cancel())
 
 def cloud_of(rehearsal: Rehearsal, engine: Engine) -> AwsCloud:
     """For an app that nobody else has."""
-    account = enter("target.ecr", EcrSettings.model_validate({}), rehearsal.endpoints)
+    account = authenticate("target.ecr", EcrSettings.model_validate({}), rehearsal.endpoints)
     name = f"t{uuid.uuid4().hex[:10]}"
     return AwsCloud.of(engine, account, name, name)
 
@@ -47,12 +45,12 @@ def cloud(rehearsal: Rehearsal, engine: Engine) -> AwsCloud:
     return cloud_of(rehearsal, engine)
 
 
-def probe(cloud: AwsCloud) -> Seen[Repository] | None:
+def probe(cloud: AwsCloud) -> Seen[ImageRepository] | None:
     step = EcrRepository(cloud.app, 10)
     return step.probe(cloud, Outputs(step, {}))
 
 
-def make(cloud: AwsCloud, seen: Seen[Repository] | None = None) -> Repository:
+def make(cloud: AwsCloud, seen: Seen[ImageRepository] | None = None) -> ImageRepository:
     step = EcrRepository(cloud.app, 10)
     return step.apply(cloud, Outputs(step, {}), seen, MONITOR)
 
@@ -63,10 +61,10 @@ def undo(cloud: AwsCloud) -> bool:
 
 def test_it_is_made_with_everything_that_it_should_have(cloud: AwsCloud) -> None:
     make(cloud)
-    found = cloud.ecr.describe_repositories(repositoryNames=[cloud.app])["repositories"][0]
-    assert found["imageTagMutability"] == "IMMUTABLE"
-    assert found["imageScanningConfiguration"]["scanOnPush"] is True
-    tags = cloud.ecr.list_tags_for_resource(resourceArn=found["repositoryArn"])["tags"]
+    repository = cloud.ecr.describe_repositories(repositoryNames=[cloud.app])["repositories"][0]
+    assert repository["imageTagMutability"] == "IMMUTABLE"
+    assert repository["imageScanningConfiguration"]["scanOnPush"] is True
+    tags = cloud.ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {"mldeploy:app": cloud.app, "mldeploy:target": "ecr"}
     policy = json.loads(cloud.ecr.get_lifecycle_policy(repositoryName=cloud.app)["lifecyclePolicyText"])
     assert policy["rules"][0]["selection"]["countNumber"] == 10
@@ -96,9 +94,9 @@ DRIFTS: tuple[tuple[Callable[[ECRClient, str], object], str], ...] = (
         "tags can be moved → cannot",
     ),
     (lambda ecr, name: ecr.delete_lifecycle_policy(repositoryName=name), "keeps every image → keeps the last 10"),
-    (lambda ecr, name: put_policy(ecr, name, json.dumps(lifecycle(3))), "keeps the last 3 → keeps the last 10"),
+    (lambda ecr, name: put_policy(ecr, name, json.dumps(lifecycle_policy(3))), "keeps the last 3 → keeps the last 10"),
     (
-        lambda ecr, name: put_policy(ecr, name, json.dumps(lifecycle(3)).replace("any", "untagged")),
+        lambda ecr, name: put_policy(ecr, name, json.dumps(lifecycle_policy(3)).replace("any", "untagged")),
         "has another lifecycle policy → keeps the last 10",
     ),
 )
@@ -106,25 +104,25 @@ DRIFTS: tuple[tuple[Callable[[ECRClient, str], object], str], ...] = (
 
 def test_what_somebody_has_changed_is_seen_and_mended(cloud: AwsCloud) -> None:
     make(cloud)
-    for change, said in DRIFTS:
+    for change, drift in DRIFTS:
         change(cloud.ecr, cloud.app)
         seen = probe(cloud)
         assert seen is not None
-        assert seen.drift == (said,)
+        assert seen.drift == (drift,)
         make(cloud, seen)
         mended = probe(cloud)
         assert mended is not None
         assert mended.drift == ()
 
 
-def test_one_that_is_not_ours_is_neither_changed_nor_removed(shop: Shop) -> None:
-    shop.ecr.create_repository(repositoryName=shop.name)
-    before = len(shop.rehearsal.calls())
+def test_one_that_is_not_ours_is_neither_changed_nor_removed(harness: EcrHarness) -> None:
+    harness.ecr.create_repository(repositoryName=harness.name)
+    before = len(harness.rehearsal.calls())
     with pytest.raises(DeploymentFailedError) as caught:
-        shop.push()
+        harness.push()
     assert caught.value.exit_code is ExitCode.REFUSED
-    assert f"tag mldeploy:app absent → {shop.name}" in caught.value.what
-    assert not [call.action for call in shop.rehearsal.calls()[before:] if call.writing]
+    assert f"tag mldeploy:app absent → {harness.name}" in caught.value.what
+    assert not [call.action for call in harness.rehearsal.calls()[before:] if call.writing]
 
 
 def test_whoever_tags_one_hands_it_over(cloud: AwsCloud) -> None:
@@ -136,14 +134,14 @@ def test_whoever_tags_one_hands_it_over(cloud: AwsCloud) -> None:
     assert seen is not None
     assert seen.ours
     make(cloud, seen)
-    assert repositories(cloud) == (cloud.app,)
+    assert list_repositories(cloud) == (cloud.app,)
 
 
-def test_a_name_of_its_own_is_used_and_the_old_one_swept(shop: Shop) -> None:
-    shop.push()
-    shop.settings = EcrSettings.model_validate({"repository": f"team/{shop.name}"})
-    assert f"/team/{shop.name}@sha256:" in shop.push().out.reference
-    assert shop.repositories == [f"team/{shop.name}"]
+def test_a_name_of_its_own_is_used_and_the_old_one_swept(harness: EcrHarness) -> None:
+    harness.push()
+    harness.settings = EcrSettings.model_validate({"repository": f"team/{harness.name}"})
+    assert f"/team/{harness.name}@sha256:" in harness.push().out.reference
+    assert harness.repositories == [f"team/{harness.name}"]
 
 
 def test_two_who_make_it_at_once_do_not_fight(cloud: AwsCloud) -> None:
@@ -167,7 +165,7 @@ def test_a_name_that_ecr_would_refuse_is_refused_before(name: str) -> None:
 
 
 def test_a_stock_moto_accepts_everything_that_is_asked(tmp_path: Path, engine: Engine) -> None:
-    """Nothing is said that only our own stand-in would understand."""
+    """No request needs our own stand-in."""
     with rehearsing(tmp_path / "aws", stock=True) as rehearsal:
         cloud = cloud_of(rehearsal, engine)
         assert probe(cloud) is None
@@ -175,6 +173,6 @@ def test_a_stock_moto_accepts_everything_that_is_asked(tmp_path: Path, engine: E
         seen = probe(cloud)
         assert seen is not None
         assert seen.drift == ()
-        assert repositories(cloud) == (cloud.app,)
+        assert list_repositories(cloud) == (cloud.app,)
         assert cloud.ecr.get_authorization_token()["authorizationData"]
         assert undo(cloud)

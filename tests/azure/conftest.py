@@ -1,4 +1,4 @@
-"""The command line beside nothing of Azure: no credentials, no subscription, no files of its tools."""
+"""Fixtures for the Azure tests: an environment without credentials, and the rehearsals."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.tiny import nobodys
 ELSEWHERE = "http://127.0.0.1:9"
 """Nothing listens there (discard)."""
 SLOW = 0.8
-"""Seconds that whatever is long takes, where that is tried."""
+"""Duration of long-running operations in the slow rehearsal, in seconds."""
 
 
 @pytest.fixture(autouse=True)
-def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whoever runs the tests may well have an account."""
+def _without_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Remove the credentials of the user who runs the tests."""
     for name in os.environ:
         if name.startswith(("AZURE_", "IDENTITY_", "MSI_")):
             monkeypatch.delenv(name)
@@ -32,7 +32,7 @@ def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder that can be pushed as far as its files can tell."""
+    """A project folder that is valid for a push."""
     return nobodys(tmp_path / "app")
 
 
@@ -43,7 +43,7 @@ def mldeploy(tmp_path: Path, folder: Path) -> Command:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureRehearsal]:
-    """One for each process of the test run, whose sites are no containers; starting it takes a second or two."""
+    """One rehearsal per test process, whose sites are not containers. It takes a second or two to start."""
     require_registry()
     with rehearsing(tmp_path_factory.mktemp("rehearsal") / "azure", containers=False) as rehearsal:
         yield rehearsal
@@ -66,7 +66,7 @@ def alive_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureReh
 
 @pytest.fixture
 def rehearsal(running: AzureRehearsal) -> Iterator[AzureRehearsal]:
-    """Shared by all tests; each begins with a subscription in which nothing is."""
+    """The shared rehearsal, reset to an empty subscription for each test."""
     running.reset()
     yield running
     running.faults.clear()
@@ -74,7 +74,7 @@ def rehearsal(running: AzureRehearsal) -> Iterator[AzureRehearsal]:
 
 @pytest.fixture
 def slow(_slow: AzureRehearsal) -> Iterator[AzureRehearsal]:
-    """One in which what is long takes its time."""
+    """A rehearsal with slow long-running operations."""
     _slow.reset()
     yield _slow
     _slow.faults.clear()
@@ -82,12 +82,12 @@ def slow(_slow: AzureRehearsal) -> Iterator[AzureRehearsal]:
 
 @pytest.fixture
 def alive(alive_for_all: AzureRehearsal) -> AzureRehearsal:
-    """One whose sites are containers."""
+    """A rehearsal whose sites are containers."""
     alive_for_all.reset()
     return alive_for_all
 
 
 @pytest.fixture
 def others(rehearsal: AzureRehearsal) -> Clients:
-    """The SDK's clients of somebody else in the same subscription."""
+    """SDK clients of another user in the same subscription."""
     return Clients(rehearsal)

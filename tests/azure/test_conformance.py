@@ -10,7 +10,7 @@ from azure.mgmt.resource.resources.models import ResourceGroup
 
 from mldeploy.config.settings import Project
 from mldeploy.image.engine import Engine
-from mldeploy.image.registry.push import names
+from mldeploy.image.registry.push import list_leftover_tags
 from mldeploy.providers.azure.acr import provider as acr
 from mldeploy.providers.azure.cloud import AzureCloud
 from mldeploy.providers.azure.settings import AcrSettings
@@ -19,7 +19,7 @@ from mldeploy.providers.azure.webapp.provider import provider as webapp
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
 from mldeploy.testing.suite import Conformance
-from tests.azure.stage import AzureStage
+from tests.azure.harness import AzureStage
 from tests.rehearsal.azure.clients import Clients
 from tests.tiny import project_of
 
@@ -62,7 +62,7 @@ class TestAcr(Conformance):
     @pytest.fixture(autouse=True)
     def _leaves_no_name_on_the_engine(self, engine: Engine, project: Project) -> object:
         yield
-        assert names(engine, project.app.name) == ()
+        assert list_leftover_tags(engine, project.app.name) == ()
 
 
 @pytest.mark.engine

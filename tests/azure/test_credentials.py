@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import socket
 import stat
 from pathlib import Path
@@ -16,10 +15,10 @@ from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.secret import Secret
 from mldeploy.core.errors import ExitCode, MldeployError
-from mldeploy.providers.azure.account import enter, region_of
+from mldeploy.providers.azure.account import authenticate, require_region
 from mldeploy.providers.azure.acr import provider
-from mldeploy.providers.azure.credentials import claims, owner
-from mldeploy.providers.azure.errors import AzureError, CredentialsError
+from mldeploy.providers.azure.credentials import account_name, token_claims
+from mldeploy.providers.azure.errors import AzureCredentialsError, AzureError
 from mldeploy.providers.azure.settings import AcrSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
 from tests.cli.command import Command
@@ -37,19 +36,16 @@ def settings(**values: object) -> AcrSettings:
 def test_every_command_says_what_was_looked_for(mldeploy: Command, command: tuple[str, ...]) -> None:
     result = mldeploy(*command, "--target", "webapp", "--json")
     assert result.code == ExitCode.ACCESS
-    said = str(result.error["what"])
-    for place in ("AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "identity of Azure", "`az`"):
-        assert place in said
-    assert "\n" not in said
+    message = str(result.error["what"])
+    for endpoints in ("AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "managed identity", "`az`"):
+        assert endpoints in message
+    assert "\n" not in message
     assert "az login" in str(result.error["todo"])
     assert "EnvironmentCredential" not in result.err
 
 
 def test_the_processor_is_not_kept_busy_for_two_seconds(mldeploy: Command) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    mldeploy("push", "--target", "acr")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+    assert mldeploy.measure_cpu("push", "--target", "acr") < 2
 
 
 def program(folder: Path, name: str, text: str) -> None:
@@ -69,14 +65,14 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_az_that_is_not_signed_in_is_as_good_as_none(tools: Path) -> None:
     program(tools, "az", "echo \"ERROR: Please run 'az login' to setup account.\" >&2; exit 1")
-    with pytest.raises(CredentialsError, match="no credentials were found"):
-        enter(TABLE, settings(subscription=SUBSCRIPTION), Endpoints())
+    with pytest.raises(AzureCredentialsError, match="no credentials:"):
+        authenticate(TABLE, settings(subscription=SUBSCRIPTION), Endpoints())
 
 
 def test_az_whose_sign_in_has_expired_is_named(tools: Path) -> None:
     program(tools, "az", 'echo "ERROR: AADSTS700082: The refresh token has expired due to inactivity." >&2; exit 1')
-    with pytest.raises(CredentialsError) as refused:
-        enter(TABLE, settings(subscription=SUBSCRIPTION), Endpoints())
+    with pytest.raises(AzureCredentialsError) as refused:
+        authenticate(TABLE, settings(subscription=SUBSCRIPTION), Endpoints())
     assert "AADSTS700082" in refused.value.what
     assert "`az`" in refused.value.what
     assert "az login" in refused.value.todo
@@ -91,7 +87,7 @@ def test_az_that_hands_out_a_token_suffices(tools: Path, tmp_path: Path) -> None
     chosen = {"subscriptions": [{"id": "another"}, {"id": SUBSCRIPTION, "isDefault": True}]}
     (folder / "azureProfile.json").write_text(json.dumps(chosen), encoding="utf-8-sig")
     (folder / "config").write_text("[defaults]\nlocation = West Europe\n")
-    account = enter(TABLE, settings(), Endpoints())
+    account = authenticate(TABLE, settings(), Endpoints())
     assert (account.subscription, account.region) == (SUBSCRIPTION, "westeurope")
     assert account.user == "an unnamed account"
 
@@ -103,27 +99,29 @@ def test_a_directory_that_does_not_answer_is_not_a_missing_credential(monkeypatc
     for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
         monkeypatch.setenv(name, SUBSCRIPTION)
     with pytest.raises(AzureError, match="does not answer") as silent:
-        enter(TABLE, settings(subscription=SUBSCRIPTION), Endpoints())
+        authenticate(TABLE, settings(subscription=SUBSCRIPTION), Endpoints())
     assert silent.value.exit_code is ExitCode.REMOTE
 
 
 @pytest.mark.engine
 def test_a_secret_that_is_wrong_is_told_and_not_shown(rehearsal: AzureRehearsal) -> None:
-    place = rehearsal.endpoints
-    known = dict(place.credentials) | {"client_secret": Secret("s3cr3t-and-wrong")}
-    wrong = Endpoints(place.url, tuple(known.items()), place.region, place.ca_bundle, place.services)
-    with pytest.raises(CredentialsError, match="AADSTS7000215") as refused:
-        enter(TABLE, settings(), wrong)
+    endpoints = rehearsal.endpoints
+    known = dict(endpoints.credentials) | {"client_secret": Secret("s3cr3t-and-wrong")}
+    wrong = Endpoints(endpoints.url, tuple(known.items()), endpoints.region, endpoints.ca_bundle, endpoints.services)
+    with pytest.raises(AzureCredentialsError, match="AADSTS7000215") as refused:
+        authenticate(TABLE, settings(), wrong)
     assert "s3cr3t" not in str(refused.value)
     assert "AZURE_CLIENT_SECRET" in refused.value.todo
 
 
 @pytest.mark.engine
 def test_a_subscription_that_is_not_there_is_not_an_empty_one(rehearsal: AzureRehearsal) -> None:
-    """A 404 of its own: read as "nothing is there", it would let a plan create everything, and destroy find nothing."""
-    place = rehearsal.endpoints
-    known = dict(place.credentials) | {"subscription_id": Secret(SUBSCRIPTION)}
-    elsewhere = Endpoints(place.url, tuple(known.items()), place.region, place.ca_bundle, place.services)
+    """Its 404 must not count as an absent resource, or a plan would create everything and destroy would do nothing."""
+    endpoints = rehearsal.endpoints
+    known = dict(endpoints.credentials) | {"subscription_id": Secret(SUBSCRIPTION)}
+    elsewhere = Endpoints(
+        endpoints.url, tuple(known.items()), endpoints.region, endpoints.ca_bundle, endpoints.services
+    )
     project = load.named("paper", "a test")
     cloud = provider.connect(project, settings(), elsewhere)
     with pytest.raises(MldeployError) as refused:
@@ -134,18 +132,18 @@ def test_a_subscription_that_is_not_there_is_not_an_empty_one(rehearsal: AzureRe
 
 @pytest.mark.engine
 def test_without_a_subscription_or_a_region(rehearsal: AzureRehearsal) -> None:
-    place = rehearsal.endpoints
-    known = {name: value for name, value in place.credentials if name != "subscription_id"}
-    nowhere = Endpoints(place.url, tuple(known.items()), "", place.ca_bundle, place.services)
-    with pytest.raises(CredentialsError, match="no subscription was found") as missing:
-        enter(TABLE, settings(), nowhere)
+    endpoints = rehearsal.endpoints
+    known = {name: value for name, value in endpoints.credentials if name != "subscription_id"}
+    nowhere = Endpoints(endpoints.url, tuple(known.items()), "", endpoints.ca_bundle, endpoints.services)
+    with pytest.raises(AzureCredentialsError, match="no subscription is set") as missing:
+        authenticate(TABLE, settings(), nowhere)
     assert missing.value.where == "target.acr.subscription"
-    account = enter(TABLE, settings(subscription=SUBSCRIPTION), nowhere)
-    with pytest.raises(ConfigError, match="no region was found"):
-        region_of(account)
+    account = authenticate(TABLE, settings(subscription=SUBSCRIPTION), nowhere)
+    with pytest.raises(ConfigError, match="no region is set"):
+        require_region(account)
 
 
 def test_a_tokens_owner_is_told_by_the_name_that_people_know() -> None:
-    assert owner({"oid": "1", "appid": "2", "upn": "ada@example.com"}) == "ada@example.com"
-    assert owner(claims("not.a.token")) == "an unnamed account"
-    assert owner(claims("")) == "an unnamed account"
+    assert account_name({"oid": "1", "appid": "2", "upn": "ada@example.com"}) == "ada@example.com"
+    assert account_name(token_claims("not.a.token")) == "an unnamed account"
+    assert account_name(token_claims("")) == "an unnamed account"

@@ -16,8 +16,13 @@ from azure.core.exceptions import (
 )
 
 from mldeploy.core.errors import ExitCode
-from mldeploy.providers.azure.actions import action_of
-from mldeploy.providers.azure.errors import DeniedError, QuotaError, found, translated
+from mldeploy.providers.azure.errors import (
+    AzureDeniedError,
+    AzureQuotaError,
+    action_of,
+    ignore_not_found,
+    translate_error,
+)
 
 SUBSCRIPTION = "https://management.azure.com/subscriptions/1"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/g"
@@ -92,7 +97,7 @@ LINKED = (
             "",
         ),
         (error(500, arm("InternalServerError", "Sorry.")), ExitCode.REMOTE, "Sorry", "it resumes"),
-        (error(429, arm("TooManyRequests", "Slow down.")), ExitCode.REMOTE, "asked too often", "Wait a minute"),
+        (error(429, arm("TooManyRequests", "Slow down.")), ExitCode.REMOTE, "throttles requests", "Wait a minute"),
         (error(404, arm("SubscriptionNotFound", "No such.")), ExitCode.ACCESS, "No such", "az account list"),
         (
             error(401, arm("ExpiredAuthenticationToken", "The access token has expired."), ClientAuthenticationError),
@@ -119,23 +124,23 @@ LINKED = (
     ],
 )
 def test_what_is_told(raised: Exception, code: ExitCode, what: str, todo: str) -> None:
-    told = translated("site s", cast("Any", raised))
-    assert told.exit_code is code
-    assert told.where == "site s"
-    assert what in told.what
-    assert todo in told.todo
-    assert "\n" not in told.what
+    translated = translate_error("site s", cast("Any", raised))
+    assert translated.exit_code is code
+    assert translated.where == "site s"
+    assert what in translated.what
+    assert todo in translated.todo
+    assert "\n" not in translated.what
 
 
 def test_a_quota_is_told_by_its_own_kind() -> None:
     raised = error(401, web("Unauthorized", "This region has quota of 0 instances."), ClientAuthenticationError)
-    assert isinstance(translated("plan", raised), QuotaError)
+    assert isinstance(translate_error("plan", raised), AzureQuotaError)
 
 
 def test_a_permission_is_told_with_its_scope() -> None:
-    told = translated("site", error(403, arm("AuthorizationFailed", DENIED)))
-    assert isinstance(told, DeniedError)
-    assert (told.action, told.scope) == ("Microsoft.Web/sites/write", "/subscriptions/1/resourceGroups/g")
+    translated = translate_error("site", error(403, arm("AuthorizationFailed", DENIED)))
+    assert isinstance(translated, AzureDeniedError)
+    assert (translated.action, translated.scope) == ("Microsoft.Web/sites/write", "/subscriptions/1/resourceGroups/g")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +153,7 @@ def test_a_permission_is_told_with_its_scope() -> None:
     ],
 )
 def test_what_is_surely_absent(raised: HttpResponseError) -> None:
-    assert found(lambda: _raise(raised)) is None
+    assert ignore_not_found(lambda: _raise(raised)) is None
 
 
 @pytest.mark.parametrize(
@@ -162,7 +167,7 @@ def test_what_is_surely_absent(raised: HttpResponseError) -> None:
 )
 def test_a_doubt_is_not_taken_for_absence(raised: HttpResponseError) -> None:
     with pytest.raises(HttpResponseError):
-        found(lambda: _raise(raised))
+        ignore_not_found(lambda: _raise(raised))
 
 
 def _raise(raised: Exception) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from mldeploy.image.client import AppClient
+from mldeploy.app.client import AppClient
 from mldeploy.project.golden import Json
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.provider import provider
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
-from mldeploy.testing.life import Lived, Living
-from mldeploy.testing.load import Gapless
+from mldeploy.testing.life import LifeSuite, RolloutSuite
+from mldeploy.testing.load import ZeroDowntimeSuite
 from mldeploy.testing.sample import ROUTE
-from tests.azure.stage import AzureStage
+from tests.azure.harness import AzureStage
 from tests.azure.test_conformance import strangers
 from tests.sampled import Sampled
 
@@ -22,7 +22,7 @@ def staged(rehearsal: AzureRehearsal, **settings: object) -> AzureStage[WebappCl
     return AzureStage(provider, WebappSettings.model_validate(settings), rehearsal, strangers)
 
 
-class OnAppService(Sampled, Lived):
+class OnAppService(Sampled, LifeSuite):
     """Sites answer HTTPS, certified by the rehearsal's authority. A container has no memory limit of its own."""
 
     @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ class OnAppService(Sampled, Lived):
 
 
 @pytest.mark.engine
-class TestInPlace(OnAppService, Living):
+class TestInPlace(OnAppService, RolloutSuite):
     """A size without slots."""
 
     sized = False
@@ -47,7 +47,7 @@ class TestInPlace(OnAppService, Living):
 
 
 @pytest.mark.engine
-class TestThroughASlot(OnAppService, Gapless):
+class TestThroughASlot(OnAppService, ZeroDowntimeSuite):
     """A size with them: nobody notices a new version."""
 
     @pytest.fixture(scope="class")
@@ -58,7 +58,7 @@ class TestThroughASlot(OnAppService, Gapless):
 
 @pytest.mark.engine
 @pytest.mark.exhaustive
-class TestALifeThroughASlot(TestThroughASlot, Living):
+class TestALifeThroughASlot(TestThroughASlot, RolloutSuite):
     """What goes for the others goes there, too."""
 
     sized = False

@@ -15,12 +15,12 @@ from mldeploy.core.errors import ExitCode, LeftoversError
 from mldeploy.core.events import Action
 from mldeploy.core.verbs import Intent
 from mldeploy.providers.azure import tags
-from mldeploy.providers.azure.webapp.checks import look
+from mldeploy.providers.azure.webapp.checks import check_webapp
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.providers.base import Address
-from mldeploy.providers.checks import Level
-from mldeploy.rehearsal.azure import AzureRehearsal, Fault, Kind
-from tests.azure.shop import on_acr, on_webapp
+from mldeploy.providers.capabilities import Level
+from mldeploy.rehearsal.azure import AzureRehearsal, FaultKind, FaultOrder
+from tests.azure.harness import on_acr, on_webapp
 from tests.rehearsal.azure.clients import Clients
 from tests.tiny import project_of
 
@@ -42,16 +42,16 @@ def state(tmp_path: Path) -> Path:
 
 
 def subscription(rehearsal: AzureRehearsal) -> str:
-    told = rehearsal.endpoints.credential("subscription_id")
-    assert told is not None
-    return told.reveal()
+    subscription_id = rehearsal.endpoints.credential("subscription_id")
+    assert subscription_id is not None
+    return subscription_id.reveal()
 
 
 def test_a_registrys_name_that_is_somebody_elses(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
-    name = tags.registry_name(project.app.name, subscription(rehearsal))
-    rehearsal.take(REGISTRIES, name)
-    shop = on_acr(rehearsal, project, state)
-    refused = shop.fail()
+    name = tags.derive_registry_name(project.app.name, subscription(rehearsal))
+    rehearsal.reserve_name(REGISTRIES, name)
+    harness = on_acr(rehearsal, project, state)
+    refused = harness.fail()
     assert refused.exit_code is ExitCode.REFUSED
     assert f"registry {name}: the name is taken" in str(refused)
     assert "`registry` in [target.acr]" in refused.todo
@@ -59,40 +59,43 @@ def test_a_registrys_name_that_is_somebody_elses(rehearsal: AzureRehearsal, proj
 
 
 def test_a_sites_name_that_is_somebody_elses(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
-    rehearsal.take(SITES, "insurance-quotes")
-    shop = on_webapp(rehearsal, project, state, name="insurance-quotes")
-    refused = shop.fail()
+    rehearsal.reserve_name(SITES, "insurance-quotes")
+    harness = on_webapp(rehearsal, project, state, name="insurance-quotes")
+    refused = harness.fail()
     assert refused.exit_code is ExitCode.REFUSED
     assert "site insurance-quotes: the name is taken" in str(refused)
     assert "`name` in [target.webapp]" in refused.todo
-    shop.scene.destroy()
+    harness.scene.destroy()
     assert rehearsal.contents() == ()
 
 
 def test_whoever_may_not_assign_roles_is_told_of_the_admin_user(
     rehearsal: AzureRehearsal, project: Project, state: Path
 ) -> None:
-    rehearsal.faults.order(Fault(Kind.DENIED, ASSIGN, times=0))
+    rehearsal.faults.inject(FaultOrder(FaultKind.DENIED, ASSIGN, times=0))
     denied = on_webapp(rehearsal, project, state).fail()
     assert denied.exit_code is ExitCode.ACCESS
     assert f"has no permission for {ASSIGN}" in denied.what
     assert "--registry-auth admin" in denied.todo
 
-    shop = on_webapp(rehearsal, project, state, registry_auth="admin")
-    out = shop.deploy().out
+    harness = on_webapp(rehearsal, project, state, registry_auth="admin")
+    out = harness.deploy().out
     assert isinstance(out, Address)
-    assert any("admin user is on" in remark for remark in out.remarks)
-    assert any("admin user is on" in note for note in shop.notes)
-    assert shop.kinds()["Microsoft.Authorization/roleAssignments"] == 0
-    assert {step.action for step in shop.deploy().steps} == {Action.UNCHANGED}
-    shop.scene.destroy()
+    assert any("admin user is enabled" in remark for remark in out.remarks)
+    assert any("admin user is enabled" in note for note in harness.notes)
+    assert harness.kinds()["Microsoft.Authorization/roleAssignments"] == 0
+    assert {step.action for step in harness.deploy().steps} == {Action.UNCHANGED}
+    harness.scene.destroy()
     assert rehearsal.contents() == ()
 
 
 def test_no_password_is_in_the_journal(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
     on_webapp(rehearsal, project, state, registry_auth="admin").deploy()
     clients = Clients(rehearsal)
-    group, name = tags.name(project.app.name), tags.registry_name(project.app.name, subscription(rehearsal))
+    group, name = (
+        tags.resource_name(project.app.name),
+        tags.derive_registry_name(project.app.name, subscription(rehearsal)),
+    )
     passwords = [
         each.value or "" for each in clients.registries.registries.list_credentials(group, name).passwords or ()
     ]
@@ -103,24 +106,21 @@ def test_no_password_is_in_the_journal(rehearsal: AzureRehearsal, project: Proje
 
 
 def test_a_role_that_is_not_known_yet_is_waited_for(slow: AzureRehearsal, project: Project, state: Path) -> None:
-    """The registry refuses the first pull, which would look like a missing permission.
-
-    What takes long besides is there already: so the pull comes before the role is known.
-    """
-    on_acr(slow, project, state).deploy()
-    shop = on_webapp(slow, project, state)
-    assert isinstance(shop.deploy().out, Address)
-    service = shop.scene.service
+    """The registry refuses the first pull, which would look like a missing permission."""
+    slow.delay_roles(requests=1)
+    harness = on_webapp(slow, project, state)
+    assert isinstance(harness.deploy().out, Address)
+    service = harness.scene.service
     assert any("ImagePullUnauthorizedFailure" in line for line in service.logs(follow=False, tail=0))
     assert [each.state for each in service.releases()] == ["serving"]
-    assert {step.action for step in shop.deploy().steps} == {Action.UNCHANGED}
-    shop.scene.destroy()
+    assert {step.action for step in harness.deploy().steps} == {Action.UNCHANGED}
+    harness.scene.destroy()
 
 
 def test_a_quota_that_is_used_up_is_named(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
-    rehearsal.limit("Basic", 0)
-    shop = on_webapp(rehearsal, project, state)
-    refused = shop.fail()
+    rehearsal.set_quota("Basic", 0)
+    harness = on_webapp(rehearsal, project, state)
+    refused = harness.fail()
     assert refused.exit_code is ExitCode.REMOTE
     assert "quota" in refused.what
     assert "`region`" in refused.todo
@@ -130,26 +130,26 @@ def test_a_quota_that_is_used_up_is_named(rehearsal: AzureRehearsal, project: Pr
 def test_what_is_not_registered_is_named_in_the_plan_and_registered(
     rehearsal: AzureRehearsal, project: Project, state: Path
 ) -> None:
-    shop = on_webapp(rehearsal, project, state, sku="S1", max=2)
+    harness = on_webapp(rehearsal, project, state, sku="S1", max=2)
     named = {"ContainerRegistry", "ManagedIdentity", "Web", "Insights"}
-    wanted = {f"resource-provider Microsoft.{each}" for each in named}
-    planned = {str(each.resource) for each in shop.scene.plan().changes if each.intent is Intent.CREATE}
-    assert wanted <= planned
-    rehearsal.faults.order(Fault(Kind.CUT_AFTER, "Microsoft.Web/register/action"))
-    shop.deploy()
-    assert not wanted & {str(each) for each in shop.scene.destroy().removed}
-    again = {str(each.resource): each.intent for each in shop.scene.plan().changes}
-    assert {again[each] for each in wanted} == {Intent.UNCHANGED}
+    expected = {f"resource-provider Microsoft.{each}" for each in named}
+    planned = {str(each.resource) for each in harness.scene.plan().changes if each.intent is Intent.CREATE}
+    assert expected <= planned
+    rehearsal.faults.inject(FaultOrder(FaultKind.CUT_AFTER, "Microsoft.Web/register/action"))
+    harness.deploy()
+    assert not expected & {str(each) for each in harness.scene.destroy().removed}
+    again = {str(each.resource): each.intent for each in harness.scene.plan().changes}
+    assert {again[each] for each in expected} == {Intent.UNCHANGED}
 
 
 def test_a_poller_that_is_cut_off_is_taken_up_again(slow: AzureRehearsal, project: Project, state: Path) -> None:
     """Beyond the SDK's own patience; the registry is not ordered twice."""
     status = "Microsoft.ContainerRegistry/locations/operationStatuses/read"
-    slow.faults.order(Fault(Kind.CUT_BEFORE, status, times=6))
-    shop = on_acr(slow, project, state)
-    shop.deploy()
-    assert shop.count(f"{REGISTRIES}/write") == 1
-    assert slow.faults.struck(within=0) >= 6
+    slow.faults.inject(FaultOrder(FaultKind.CUT_BEFORE, status, times=6))
+    harness = on_acr(slow, project, state)
+    harness.deploy()
+    assert harness.count(f"{REGISTRIES}/write") == 1
+    assert slow.faults.wait_for_injections(within=0) >= 6
 
 
 def test_whoever_asks_too_often_is_answered_a_little_later(
@@ -157,13 +157,13 @@ def test_whoever_asks_too_often_is_answered_a_little_later(
 ) -> None:
     """By the SDK's older clients and by its newer ones."""
     for action in ("Microsoft.Authorization/roleAssignments/read", "Microsoft.Web/sites/write"):
-        rehearsal.faults.order(Fault(Kind.THROTTLE, action))
+        rehearsal.faults.inject(FaultOrder(FaultKind.THROTTLE, action))
     assert on_webapp(rehearsal, project, state).deploy().out is not None
-    assert rehearsal.faults.struck(within=0) == 2
+    assert rehearsal.faults.wait_for_injections(within=0) == 2
 
 
 def test_an_operation_that_fails_is_told(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
-    rehearsal.faults.order(Fault(Kind.ERROR, f"{REGISTRIES}/write", times=0))
+    rehearsal.faults.inject(FaultOrder(FaultKind.ERROR, f"{REGISTRIES}/write", times=0))
     failed = on_acr(rehearsal, project, state).fail()
     assert failed.exit_code is ExitCode.REMOTE
     assert "it resumes" in failed.todo
@@ -173,24 +173,25 @@ def test_a_group_that_was_there_before_stays(
     rehearsal: AzureRehearsal, others: Clients, project: Project, state: Path
 ) -> None:
     others.resources.resource_groups.create_or_update("shared", ResourceGroup(location="northeurope", tags={"a": "b"}))
-    shop = on_webapp(rehearsal, project, state, resource_group="shared")
-    shop.deploy()
-    shop.scene.destroy()
+    harness = on_webapp(rehearsal, project, state, resource_group="shared")
+    harness.deploy()
+    harness.scene.destroy()
     assert [(each.kind, each.name, each.tags) for each in rehearsal.contents()] == [(GROUPS, "shared", {"a": "b"})]
 
 
 def test_a_group_is_not_removed_with_what_somebody_has_put_into_it(
     rehearsal: AzureRehearsal, others: Clients, project: Project, state: Path
 ) -> None:
-    shop = on_webapp(rehearsal, project, state)
-    shop.deploy()
-    group = tags.name(project.app.name)
+    harness = on_webapp(rehearsal, project, state)
+    harness.deploy()
+    group = tags.resource_name(project.app.name)
     others.identities.user_assigned_identities.create_or_update(group, "theirs", Identity(location="westeurope"))
-    with pytest.raises(LeftoversError, match=r"still holds Microsoft\.ManagedIdentity/userAssignedIdentities theirs"):
-        shop.scene.destroy()
-    assert shop.kinds() == {GROUPS: 1, "Microsoft.ManagedIdentity/userAssignedIdentities": 1}
+    contents = r"still contains Microsoft\.ManagedIdentity/userAssignedIdentities theirs"
+    with pytest.raises(LeftoversError, match=contents):
+        harness.scene.destroy()
+    assert harness.kinds() == {GROUPS: 1, "Microsoft.ManagedIdentity/userAssignedIdentities": 1}
     others.identities.user_assigned_identities.delete(group, "theirs")
-    shop.scene.destroy()
+    harness.scene.destroy()
     assert rehearsal.contents() == ()
 
 
@@ -201,10 +202,10 @@ def test_a_registry_of_somebody_elses_is_used_as_it_is(
     others.resources.resource_groups.create_or_update("shared", ResourceGroup(location="westeurope"))
     theirs = Registry(location="westeurope", sku=Sku(name="Premium"), properties=RegistryProperties())
     others.registries.registries.begin_create("shared", "companyimages", theirs).result()
-    shop = on_webapp(rehearsal, project, state, resource_group="shared", registry="companyimages")
-    shop.deploy()
-    shop.scene.destroy()
-    assert shop.kinds() == {GROUPS: 1, REGISTRIES: 1, "Microsoft.ContainerRegistry/manifests": 1}
+    harness = on_webapp(rehearsal, project, state, resource_group="shared", registry="companyimages")
+    harness.deploy()
+    harness.scene.destroy()
+    assert harness.kinds() == {GROUPS: 1, REGISTRIES: 1, "Microsoft.ContainerRegistry/manifests": 1}
     admin = on_webapp(
         rehearsal, project, state, resource_group="shared", registry="companyimages", registry_auth="admin"
     )
@@ -214,20 +215,20 @@ def test_a_registry_of_somebody_elses_is_used_as_it_is(
 def test_a_group_whose_removal_is_not_confirmed_is_gone(
     rehearsal: AzureRehearsal, project: Project, state: Path
 ) -> None:
-    """The removal is asked for again, and nothing is there any more to be removed."""
-    shop = on_acr(rehearsal, project, state)
-    shop.deploy()
-    rehearsal.faults.order(Fault(Kind.CUT_AFTER, "Microsoft.Resources/subscriptions/resourceGroups/delete"))
-    assert shop.scene.destroy().removed
+    """The removal is repeated although the resource is already deleted."""
+    harness = on_acr(rehearsal, project, state)
+    harness.deploy()
+    rehearsal.faults.inject(FaultOrder(FaultKind.CUT_AFTER, "Microsoft.Resources/subscriptions/resourceGroups/delete"))
+    assert harness.scene.destroy().removed
     assert rehearsal.contents() == ()
 
 
 def test_a_region_cannot_change_under_an_app(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
-    shop = on_webapp(rehearsal, project, state)
-    shop.deploy()
-    place = rehearsal.endpoints
-    moved = Endpoints(place.url, place.credentials, "northeurope", place.ca_bundle, place.services)
-    scene = shop.scene
+    harness = on_webapp(rehearsal, project, state)
+    harness.deploy()
+    endpoints = rehearsal.endpoints
+    moved = Endpoints(endpoints.url, endpoints.credentials, "northeurope", endpoints.ca_bundle, endpoints.services)
+    scene = harness.scene
     elsewhere = type(scene)(scene.provider, scene.settings, moved, scene.project, scene.state)
     with pytest.raises(Exception, match="is in westeurope, and the configuration says northeurope"):
         elsewhere.plan()
@@ -235,22 +236,24 @@ def test_a_region_cannot_change_under_an_app(rehearsal: AzureRehearsal, project:
 
 def test_the_doctor_says_what_is_in_the_way(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
     settings = WebappSettings.model_validate({"sku": "S1", "max": 2})
-    before = list(look("webapp", project, settings, rehearsal.endpoints))
+    before = list(check_webapp("webapp", project, settings, rehearsal.endpoints))
     assert {each.level for each in before} == {Level.OK, Level.WARNING}
     assert {each.subject for each in before if each.level is Level.WARNING} == {"resource providers"}
     on_webapp(rehearsal, project, state, sku="S1", max=2).deploy()
-    rehearsal.limit("Standard", 1)
-    after = list(look("webapp", project, settings, rehearsal.endpoints))
+    rehearsal.set_quota("Standard", 1)
+    after = list(check_webapp("webapp", project, settings, rehearsal.endpoints))
     assert {each.subject for each in after if each.level is not Level.OK} <= {"quota"}
-    assert any("the app's" in each.what for each in after if each.subject == "registry")
-    rehearsal.faults.order(Fault(Kind.DENIED, f"{REGISTRIES}/read", times=0))
-    denied = [each for each in look("webapp", project, settings, rehearsal.endpoints) if each.level is Level.ERROR]
+    assert any("owned by the app" in each.what for each in after if each.subject == "registry")
+    rehearsal.faults.inject(FaultOrder(FaultKind.DENIED, f"{REGISTRIES}/read", times=0))
+    denied = [
+        each for each in check_webapp("webapp", project, settings, rehearsal.endpoints) if each.level is Level.ERROR
+    ]
     assert any(f"{REGISTRIES}/read" in each.what for each in denied)
 
 
 def test_a_look_registers_nothing(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
-    """The SDK would do it by itself as soon as it is asked for something of a kind that is not registered."""
-    shop = on_webapp(rehearsal, project, state)
-    shop.scene.plan()
-    shop.scene.destroy()
+    """The SDK registers a missing provider by itself on the first request."""
+    harness = on_webapp(rehearsal, project, state)
+    harness.scene.plan()
+    harness.scene.destroy()
     assert not [call.action for call in rehearsal.calls() if call.writing]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -10,7 +12,7 @@ from mldeploy.config.settings import Project
 from mldeploy.providers.azure.webapp.provider import provider
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
-from tests.azure.shop import Shop, on_webapp
+from tests.azure.harness import AzureHarness, on_webapp
 from tests.tiny import edit, project_of
 
 pytestmark = pytest.mark.engine
@@ -20,21 +22,21 @@ OF_NOBODY = {"microsoft.resources/locations/operationresults/read"}
 """Whoever has begun an operation may ask for its result."""
 
 
-def lived(shop: Shop, folder: Path) -> None:
+def lived(harness: AzureHarness, folder: Path) -> None:
     """Deploy, change, go back, grow, stop, look, and remove."""
-    shop.deploy()
+    harness.deploy()
     edit(folder)
-    shop.project = project_of(folder)
-    shop.deploy()
-    service, monitor = shop.scene.service, shop.scene.monitor
+    harness.project = project_of(folder)
+    harness.deploy()
+    service, monitor = harness.scene.service, harness.scene.monitor
     service.rollback("1", monitor)
-    if not shop.settings.model_dump().get("max"):
+    if not harness.settings.model_dump().get("max"):
         service.scale(2, monitor)
     service.stop()
-    shop.deploy()
+    harness.deploy()
     list(service.logs(follow=False, tail=1))
     service.instances()
-    shop.scene.destroy()
+    harness.scene.destroy()
 
 
 LARGE = {"sku": "S1", "max": 2, "registry_auth": "admin"}
@@ -47,12 +49,12 @@ def test_all_that_is_called_is_in_the_policy(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path, values: dict[str, object]
 ) -> None:
     project: Project = project_of(own)
-    shop = on_webapp(rehearsal, project, tmp_path / "state", **values)
-    lived(shop, own)
+    harness = on_webapp(rehearsal, project, tmp_path / "state", **values)
+    lived(harness, own)
     assert rehearsal.contents() == ()
     settings = WebappSettings.model_validate(values)
-    policy = provider.policy(provider.connect(project, settings, rehearsal.endpoints))  # type: ignore[attr-defined]
-    roles = policy["roles"]
+    policy = provider.policy(provider.connect(project, settings, rehearsal.endpoints))
+    roles = cast("Sequence[Mapping[str, Any]]", policy["roles"])
     allowed = {action.lower() for role in roles for action in role["Actions"]}
     called = {call.action.lower() for call in rehearsal.calls() if not call.action.startswith(OF_ENTRA)}
     assert {

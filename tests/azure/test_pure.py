@@ -10,32 +10,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mldeploy.app.client import AnswerError, GoldenError, NoAnswer, NoAnswerError
 from mldeploy.config import load
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.secret import Secret
 from mldeploy.core.graph import steps_of
 from mldeploy.core.step import Step
 from mldeploy.core.verbs.destroy import needed_kinds
-from mldeploy.image.client import AnswerError, GoldenError, Silence, SilentError
 from mldeploy.providers.azure import tags
-from mldeploy.providers.azure.costs import PRICES
-from mldeploy.providers.azure.webapp import autoscale, history
+from mldeploy.providers.azure.webapp import autoscale, sites
 from mldeploy.providers.azure.webapp.checks import allows
-from mldeploy.providers.azure.webapp.history import KEPT, Entry, State, entries, following, of_image, tagged
-from mldeploy.providers.azure.webapp.logs import fresh, said
-from mldeploy.providers.azure.webapp.prices import estimate
+from mldeploy.providers.azure.webapp.plan import PRICES, estimate_webapp
 from mldeploy.providers.azure.webapp.provider import provider
 from mldeploy.providers.azure.webapp.settings import Scaling, WebappSettings
 from mldeploy.providers.azure.webapp.site_spec import (
     SiteSpec,
-    app_settings,
-    differences,
-    keeping,
-    on_port,
-    read,
-    request,
+    build_app_settings,
+    build_site,
+    compare_specs,
+    keep_platform_settings,
+    parse_site,
+    with_image,
 )
-from mldeploy.providers.azure.webapp.verdict import Evidence, is_ready, is_unauthorized, proves_failure, verdict
+from mldeploy.providers.azure.webapp.sites import (
+    MAX_RELEASES,
+    SiteRelease,
+    SiteReleaseState,
+    find_by_image,
+    new_lines,
+    next_release,
+    parse_releases,
+    release_tags,
+    strip_timestamp,
+)
+from mldeploy.providers.azure.webapp.verdict import (
+    SiteEvidence,
+    build_verdict,
+    is_ready,
+    is_unauthorized,
+    proves_failure,
+)
 
 PROJECT = load.named("paper", "a test")
 DIGEST = "sha256:" + "0" * 64
@@ -48,7 +62,7 @@ def settings(**values: object) -> WebappSettings:
 
 SPEC = SiteSpec(
     image=f"registry.example/paper@{DIGEST}",
-    settings=app_settings(replace(PROJECT, app=replace(PROJECT.app, env=(("A", Secret("one")),))), settings()),
+    settings=build_app_settings(replace(PROJECT, app=replace(PROJECT.app, env=(("A", Secret("one")),))), settings()),
     health="/health",
     always_on=True,
     identity="/subscriptions/1/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i",
@@ -59,18 +73,18 @@ SPEC = SiteSpec(
 
 @given(st.from_regex(r"[a-z][a-z0-9-]{0,38}", fullmatch=True))
 def test_names_are_such_as_azure_takes(app: str) -> None:
-    registry, site = tags.registry_name(app, SUBSCRIPTION), tags.site_name(app, SUBSCRIPTION)
+    registry, site = tags.derive_registry_name(app, SUBSCRIPTION), tags.derive_site_name(app, SUBSCRIPTION)
     assert registry.isalnum()
     assert 5 <= len(registry) <= 50
     assert 2 <= len(site) <= 60
     assert not site.startswith("-")
-    assert tags.registry_name(app, "another") != registry
-    assert tags.resolved(f"{app}*", SUBSCRIPTION, tags.site_name) == site
-    assert tags.resolved("theirs", SUBSCRIPTION, tags.site_name) == "theirs"
+    assert tags.derive_registry_name(app, "another") != registry
+    assert tags.resolve_name(f"{app}*", SUBSCRIPTION, tags.derive_site_name) == site
+    assert tags.resolve_name("theirs", SUBSCRIPTION, tags.derive_site_name) == "theirs"
 
 
 def test_two_long_names_are_never_one() -> None:
-    one, other = tags.name("a" * 40, limit=40), tags.name("a" * 39 + "b", limit=40)
+    one, other = tags.resource_name("a" * 40, limit=40), tags.resource_name("a" * 39 + "b", limit=40)
     assert one != other
     assert len(one) == len(other) == 40
 
@@ -92,12 +106,12 @@ def test_keys_that_contradict_each_other_are_refused(values: dict[str, object]) 
 
 
 def test_a_site_is_read_as_it_was_written() -> None:
-    written = request(SPEC, "westeurope", {"a": "b"})
+    written = build_site(SPEC, "westeurope", {"a": "b"})
     assert written.properties is not None
     config = written.properties.site_config
-    told = {each.name or "": each.value or "" for each in (config.app_settings if config else None) or ()}
-    assert read(written, config, told) == SPEC
-    assert differences(SPEC, SPEC) == ()
+    result = {each.name or "": each.value or "" for each in (config.app_settings if config else None) or ()}
+    assert parse_site(written, config, result) == SPEC
+    assert compare_specs(SPEC, SPEC) == ()
 
 
 def test_every_difference_is_told_and_no_value() -> None:
@@ -110,61 +124,64 @@ def test_every_difference_is_told_and_no_value() -> None:
         client="",
         plan="/other",
         https_only=False,
+        affinity=True,
         tls="1.0",
         ftp="AllAllowed",
         logging=False,
     )
-    lines = differences(SPEC, other)
+    lines = compare_specs(SPEC, other)
     variables = [line for line in lines if line.startswith("variable ")]
     assert len(lines) - len(variables) == len(fields(SiteSpec)) - 1
     assert {"variable A → changed", "variable C → added", "variable WEBSITES_PORT → removed"} <= set(variables)
     assert not any(value in line for line in lines for value in ("changed-secret", "new-secret", "one"))
-    assert "the registry is entered with the app's identity → with a password" in lines
+    assert "registry login with the app's identity → with a password" in lines
 
 
 def test_ids_are_the_same_in_capitals() -> None:
-    assert differences(SPEC, replace(SPEC, plan=SPEC.plan.upper(), identity=SPEC.identity.lower())) == ()
+    assert compare_specs(SPEC, replace(SPEC, plan=SPEC.plan.upper(), identity=SPEC.identity.lower())) == ()
 
 
 def test_what_the_portal_has_added_stays_and_what_nobody_says_goes() -> None:
-    found = {**dict(SPEC.settings), "WEBSITE_TIME_ZONE": Secret("UTC"), "OLD": Secret("x")}
-    there = replace(SPEC, settings=tuple(sorted(found.items())))
-    assert differences(there, keeping(SPEC, found)) == ("variable OLD → removed",)
+    existing = {**dict(SPEC.settings), "WEBSITE_TIME_ZONE": Secret("UTC"), "OLD": Secret("x")}
+    current = replace(SPEC, settings=tuple(sorted(existing.items())))
+    assert compare_specs(current, keep_platform_settings(SPEC, existing)) == ("variable OLD → removed",)
 
 
 def test_the_container_is_told_its_port_and_its_secrets_by_reference() -> None:
     uri = "https://shop.vault.azure.net/secrets/key"
-    told = {
+    result = {
         each: value.reveal()
-        for each, value in app_settings(PROJECT, settings(secrets={"KEY": uri}), ("host", "admin", Secret("password")))
+        for each, value in build_app_settings(
+            PROJECT, settings(secrets={"KEY": uri}), ("host", "admin", Secret("password"))
+        )
     }
-    assert told["KEY"] == f"@Microsoft.KeyVault(SecretUri={uri})"
-    assert told["PORT"] == told["WEBSITES_PORT"] == str(PROJECT.app.port)
-    assert told["DOCKER_REGISTRY_SERVER_URL"] == "https://host"
-    assert int(told["WEBSITES_CONTAINER_START_TIME_LIMIT"]) > PROJECT.check.start_timeout
-    moved = on_port(SPEC, "other@sha256:1", 9090)
+    assert result["KEY"] == f"@Microsoft.KeyVault(SecretUri={uri})"
+    assert result["PORT"] == result["WEBSITES_PORT"] == str(PROJECT.app.port)
+    assert result["DOCKER_REGISTRY_SERVER_URL"] == "https://host"
+    assert int(result["WEBSITES_CONTAINER_START_TIME_LIMIT"]) > PROJECT.check.start_timeout
+    moved = with_image(SPEC, "other@sha256:1", 9090)
     assert (moved.port, moved.digest) == (9090, "sha256:1")
 
 
 def test_releases_are_read_as_they_were_written() -> None:
-    first = following((), DIGEST, 8080)
-    served = first.become(State.SERVED)
-    known = entries({**tagged((), served), "other": "tag", f"{history.PREFIX}x": "nonsense"})
+    first = next_release((), DIGEST, 8080)
+    served = first.with_state(SiteReleaseState.SERVED)
+    known = parse_releases({**release_tags((), served), "other": "tag", f"{sites.PREFIX}x": "nonsense"})
     assert known == (served,)
-    assert of_image(known, DIGEST) == served
-    second = following(known, "sha256:2", 9090)
+    assert find_by_image(known, DIGEST) == served
+    second = next_release(known, "sha256:2", 9090)
     assert second.number == 2
-    assert following(entries(tagged(known, second)), "sha256:2", 9090) == second
+    assert next_release(parse_releases(release_tags(known, second)), "sha256:2", 9090) == second
     assert len(second.value) <= 256
 
 
 def test_a_site_has_room_for_the_last_releases() -> None:
-    known: tuple[Entry, ...] = ()
-    for _ in range(KEPT + 5):
-        entry = following(known, DIGEST, 8080).become(State.SERVED)
-        known = entries(tagged(known, entry))
-    assert len(known) == KEPT
-    assert known[0].number == KEPT + 5
+    known: tuple[SiteRelease, ...] = ()
+    for _ in range(MAX_RELEASES + 5):
+        entry = next_release(known, DIGEST, 8080).with_state(SiteReleaseState.SERVED)
+        known = parse_releases(release_tags(known, entry))
+    assert len(known) == MAX_RELEASES
+    assert known[0].number == MAX_RELEASES + 5
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=8), st.lists(st.sampled_from("abc"), max_size=4), st.integers(0, 8))
@@ -173,12 +190,12 @@ def test_what_is_new_in_a_log_is_found(before: list[str], added: list[str], lost
     numbered = [f"{at} {line}" for at, line in enumerate(before)]
     new = [f"new {at} {line}" for at, line in enumerate(added)]
     now = [*numbered, *new][min(lost, len(numbered)) :]
-    assert list(fresh(tuple(numbered), tuple(now))) == new
+    assert list(new_lines(tuple(numbered), tuple(now))) == new
 
 
 def test_a_line_is_told_without_its_stamp() -> None:
-    assert said("2026-11-28T12:00:00.123Z serving one") == "serving one"
-    assert said("no stamp") == "no stamp"
+    assert strip_timestamp("2026-11-28T12:00:00.123Z serving one") == "serving one"
+    assert strip_timestamp("no stamp") == "no stamp"
 
 
 PULL = "Container pull image failed with reason: ImagePullUnauthorizedFailure. Revert by terminate."
@@ -198,7 +215,7 @@ LATE = "Container did not start within expected time limit of 230s."
     [
         ((PULL,), "may not pull from the registry"),
         ((OLD_PULL,), "may not pull from the registry"),
-        (("Container pull image failed with reason: ImagePullNotFoundFailure.",), "not in the registry any more"),
+        (("Container pull image failed with reason: ImagePullNotFoundFailure.",), "no longer in the registry"),
         (("Container pull image failed with reason: ImagePullFailure.",), "cannot be pulled"),
         (
             ("ModuleNotFoundError: No module named 'pandas'", *EXIT),
@@ -206,32 +223,34 @@ LATE = "Container did not start within expected time limit of 230s."
         ),
         (("Container s for site s has exited, failing site start",), "its container ended while it started"),
         (("exec /app: exec format error", *EXIT), "built for another processor"),
-        ((PINGS,), "nothing answers on port 5000"),
+        ((PINGS,), "nothing responds on port 5000"),
         (("Listening at: http://0.0.0.0:8000 (7)", PINGS), "but something listens on 0.0.0.0:8000"),
-        ((LATE, PINGS), "nothing answers on port 5000 within 230 s, the limit"),
+        ((LATE, PINGS), "nothing responds on port 5000 within 230 s, the start limit"),
         (("Listening at: http://0.0.0.0:8000 (7)", LATE, PINGS), "but something listens on 0.0.0.0:8000"),
+        (("Listening at: http://0.0.0.0:5000 (7)", PINGS), "listens on 0.0.0.0:5000, but port 5000 does not respond"),
+        (("Listening at: http://[::1]:5000 (7)", LATE, PINGS), "on [::1]:5000, which only the container itself can"),
     ],
 )
 def test_a_cause_is_found(lines: tuple[str, ...], cause: str) -> None:
     assert proves_failure(lines)
-    told = verdict(PROJECT, "s", Evidence(lines, None, 1.0))
-    assert cause in told.cause
-    assert told.todo
-    assert told.exit_status == (1 if EXIT[0] in lines else None)
+    result = build_verdict(PROJECT, "s", SiteEvidence(lines, None, 1.0))
+    assert cause in result.cause
+    assert result.todo
+    assert result.exit_status == (1 if EXIT[0] in lines else None)
 
 
 @pytest.mark.parametrize(
     ("answer", "cause"),
     [
         (AnswerError("https://s/health", "answers 500", status=500), "/health answers 500"),
-        (SilentError("https://s/health", Silence.LATE), "it does not serve after 9 s"),
+        (NoAnswerError("https://s/health", NoAnswer.LATE), "it does not serve after 9 s"),
         (AnswerError("https://s/health", "answers 503", status=503), "it does not serve after 9 s"),
         (GoldenError("https://s/predict", "prediction: 1, not 2"), "the golden row differs: prediction: 1, not 2"),
         (None, "it does not serve after 9 s"),
     ],
 )
 def test_a_silent_version_says_how(answer: AnswerError | None, cause: str) -> None:
-    assert cause in verdict(PROJECT, "s", Evidence((), answer, 9.0)).cause
+    assert cause in build_verdict(PROJECT, "s", SiteEvidence((), answer, 9.0)).cause
 
 
 def test_a_start_that_succeeds_proves_nothing_against_it() -> None:
@@ -244,21 +263,21 @@ def test_a_start_that_succeeds_proves_nothing_against_it() -> None:
 
 def test_no_value_of_a_variable_is_told_and_no_line_of_the_platforms() -> None:
     project = replace(PROJECT, app=replace(PROJECT.app, env=(("TOKEN", Secret("s3cr3t-value")),)))
-    told = verdict(project, "s", Evidence(("ValueError: s3cr3t-value", *EXIT), None, 1.0))
-    assert told.log == ("ValueError: [REDACTED]",)
-    assert "s3cr3t" not in str(told)
+    result = build_verdict(project, "s", SiteEvidence(("ValueError: s3cr3t-value", *EXIT), None, 1.0))
+    assert result.log == ("ValueError: [REDACTED]",)
+    assert "s3cr3t" not in str(result)
 
 
 def test_autoscaling_is_read_as_it_was_written() -> None:
     goal = Scaling(1, 4, 70)
-    assert autoscale.read(autoscale.request("paper", "setting", "westeurope", "/plan", goal)) == goal
+    assert autoscale.parse_scaling(autoscale.build_setting("paper", "setting", "westeurope", "/plan", goal)) == goal
 
 
 def test_a_month_on_a_small_plan() -> None:
-    found = estimate("eastus", settings())
-    known = {item.what: item.monthly for item in found.items if item.monthly is not None}
+    existing = estimate_webapp("eastus", settings())
+    known = {item.what: item.monthly for item in existing.items if item.monthly is not None}
     assert known == {"App Service plan": 12.41, "container registry": 5.07}
-    unknown = estimate("antarctica", settings(sku="P3v3", instances=2))
+    unknown = estimate_webapp("antarctica", settings(sku="P3v3", instances=2))
     assert not unknown.known
     assert all(item.how and not item.source for item in unknown.items)
     for price in PRICES.values():
@@ -299,7 +318,7 @@ def test_what_needs_goes_before_what_is_needed() -> None:
 def _with_needs(
     graph: dict[Step[object, object], tuple[Step[object, object], ...]], kind: str
 ) -> set[Step[object, object]]:
-    found = {step for step in graph if step.kind == kind}
-    while more := {need for step in found for need in graph[step]} - found:
-        found |= more
-    return found
+    existing = {step for step in graph if step.kind == kind}
+    while more := {need for step in existing for need in graph[step]} - existing:
+        existing |= more
+    return existing

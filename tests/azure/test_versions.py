@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.app.causes import About
+from mldeploy.app.verdict import VerdictError
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.events import Action
-from mldeploy.image.running.causes import About
-from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.base import Address
 from mldeploy.providers.errors import AbsentError
-from mldeploy.rehearsal.azure import AzureRehearsal, Fault, Kind
-from tests.azure.shop import Shop, on_webapp
+from mldeploy.rehearsal.azure import AzureRehearsal, FaultKind, FaultOrder
+from tests.azure.harness import AzureHarness, on_webapp
 from tests.tiny import edit, project_of
 
 pytestmark = pytest.mark.engine
@@ -31,72 +31,72 @@ def golden(project: Project, file: Path, expect: object) -> Project:
     return replace(project, check=replace(project.check, golden=file))
 
 
-def states(shop: Shop) -> list[tuple[str, str]]:
-    return [(each.revision, each.state) for each in shop.scene.service.releases()]
+def states(harness: AzureHarness) -> list[tuple[str, str]]:
+    return [(each.revision, each.state) for each in harness.scene.service.releases()]
 
 
-def change(shop: Shop, folder: Path) -> None:
+def change(harness: AzureHarness, folder: Path) -> None:
     """The image will be another one."""
     edit(folder)
-    shop.project = project_of(folder)
+    harness.project = project_of(folder)
 
 
 @pytest.mark.parametrize("sku", ["S1", "B1"])
 def test_a_version_with_a_wrong_answer_is_not_let_in(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path, sku: str
 ) -> None:
-    shop = on_webapp(rehearsal, golden(project_of(own), tmp_path / "golden.json", {}), tmp_path / "state", sku=sku)
-    shop.deploy()
-    image = shop.scene.service.instances()[0].image
-    change(shop, own)
-    shop.project = golden(shop.project, tmp_path / "golden.json", {"prediction": 1})
-    verdict = shop.fail()
+    harness = on_webapp(rehearsal, golden(project_of(own), tmp_path / "golden.json", {}), tmp_path / "state", sku=sku)
+    harness.deploy()
+    image = harness.scene.service.instances()[0].image
+    change(harness, own)
+    harness.project = golden(harness.project, tmp_path / "golden.json", {"prediction": 1})
+    verdict = harness.fail()
     assert isinstance(verdict, VerdictError)
     assert verdict.exit_code is ExitCode.FAILED
     assert verdict.about is About.GOLDEN
-    assert states(shop) == [("2", "failed"), ("1", "serving")]
-    assert shop.scene.service.instances()[0].image == image
-    assert shop.count(SWAP) == 0
-    assert shop.kinds()[SLOT] == 0
+    assert states(harness) == [("2", "failed"), ("1", "serving")]
+    assert harness.scene.service.instances()[0].image == image
+    assert harness.count(SWAP) == 0
+    assert harness.kinds()[SLOT] == 0
     with pytest.raises(AbsentError, match="revision 1 serves again already"):
-        shop.scene.service.rollback(None, shop.scene.monitor)
+        harness.scene.service.rollback(None, harness.scene.monitor)
 
 
 def test_no_rollback_leaves_what_fails_in_place(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
-    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", rollback=False)
-    shop.deploy()
-    image = shop.scene.service.instances()[0].image
-    change(shop, own)
-    shop.project = golden(shop.project, tmp_path / "golden.json", {"prediction": 1})
-    shop.fail()
-    assert shop.scene.service.instances()[0].image != image
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", rollback=False)
+    harness.deploy()
+    image = harness.scene.service.instances()[0].image
+    change(harness, own)
+    harness.project = golden(harness.project, tmp_path / "golden.json", {"prediction": 1})
+    harness.fail()
+    assert harness.scene.service.instances()[0].image != image
 
 
-@pytest.mark.parametrize("kind", [Kind.THROTTLE, pytest.param(Kind.ERROR, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("kind", [FaultKind.THROTTLE, pytest.param(FaultKind.ERROR, marks=pytest.mark.exhaustive)])
 def test_a_swap_that_is_refused_for_now_is_sent_again(
-    rehearsal: AzureRehearsal, own: Path, tmp_path: Path, kind: Kind
+    rehearsal: AzureRehearsal, own: Path, tmp_path: Path, kind: FaultKind
 ) -> None:
-    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
-    shop.deploy()
-    change(shop, own)
-    rehearsal.faults.order(Fault(kind, SWAP))
-    shop.deploy()
-    assert shop.count(SWAP) == 2
-    assert states(shop) == [("2", "serving"), ("1", "old")]
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
+    harness.deploy()
+    change(harness, own)
+    rehearsal.faults.inject(FaultOrder(kind, SWAP))
+    harness.deploy()
+    assert harness.count(SWAP) == 2
+    assert states(harness) == [("2", "serving"), ("1", "old")]
 
 
 def test_a_swap_whose_answer_is_lost_is_not_sent_twice(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
     """Twice would be back again."""
-    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
-    shop.deploy()
-    change(shop, own)
-    rehearsal.faults.order(Fault(Kind.CUT_AFTER, SWAP))
-    out = shop.deploy().out
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
+    harness.deploy()
+    change(harness, own)
+    rehearsal.faults.inject(FaultOrder(FaultKind.CUT_AFTER, SWAP))
+    out = harness.deploy().out
     assert isinstance(out, Address)
-    assert shop.count(SWAP) == 1
-    assert states(shop) == [("2", "serving"), ("1", "old")]
-    assert shop.scene.service.instances()[0].image == out.image.reference
-    assert shop.kinds()[SLOT] == 0
+    assert harness.count(SWAP) == 1
+    assert states(harness) == [("2", "serving"), ("1", "old")]
+    assert harness.scene.service.instances()[0].image == out.image.reference
+    assert harness.kinds()[SLOT] == 0
 
 
 @pytest.mark.parametrize("sku", ["S1", "B1"])
@@ -104,42 +104,42 @@ def test_a_rollout_that_nobody_saw_to_its_end_is_seen_to_by_the_next_command(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path, sku: str
 ) -> None:
     """The last call of a rollout, which notes that the version serves, is refused: as good as a crash."""
-    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku=sku)
-    shop.deploy()
-    change(shop, own)
-    rehearsal.faults.order(Fault(Kind.DENIED, NOTE, skip=1 if sku == "S1" else 0, times=0))
-    assert shop.fail().exit_code is ExitCode.ACCESS
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku=sku)
+    harness.deploy()
+    change(harness, own)
+    rehearsal.faults.inject(FaultOrder(FaultKind.DENIED, NOTE, skip=1 if sku == "S1" else 0, times=0))
+    assert harness.fail().exit_code is ExitCode.ACCESS
     rehearsal.faults.clear()
-    reasons = {each.resource.kind: each.reasons for each in shop.scene.plan().changes if each.reasons}
-    assert "the last rollout was not seen to serve → it is" in reasons["web-app"]
-    shop.deploy()
-    assert states(shop) == [("2", "serving"), ("1", "old")]
-    assert shop.scene.plan().is_noop
+    reasons = {each.resource.kind: each.reasons for each in harness.scene.plan().changes if each.reasons}
+    assert "the last rollout did not finish → finished" in reasons["web-app"]
+    harness.deploy()
+    assert states(harness) == [("2", "serving"), ("1", "old")]
+    assert harness.scene.plan().is_noop
 
 
 def test_what_has_to_do_with_the_site_alone_starts_no_container_anew(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path
 ) -> None:
-    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
-    shop.deploy()
-    shop.project = replace(shop.project, app=replace(shop.project.app, health="/ready"))
-    reasons = {each.resource.kind: each.reasons for each in shop.scene.plan().changes if each.reasons}
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
+    harness.deploy()
+    harness.project = replace(harness.project, app=replace(harness.project.app, health="/ready"))
+    reasons = {each.resource.kind: each.reasons for each in harness.scene.plan().changes if each.reasons}
     assert reasons["web-app"] == ("health check path /health → /ready",)
-    shop.deploy()
-    assert shop.count(SWAP) == 0
-    assert states(shop) == [("1", "serving")]
+    harness.deploy()
+    assert harness.count(SWAP) == 0
+    assert states(harness) == [("1", "serving")]
 
 
 def test_stopped_is_not_gone(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
-    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state")
-    first = shop.deploy().out
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state")
+    first = harness.deploy().out
     assert isinstance(first, Address)
-    service = shop.scene.service
+    service = harness.scene.service
     assert service.stop()
     assert not service.stop()
     assert service.url() is None
     assert service.instances() == ()
-    again = shop.deploy()
+    again = harness.deploy()
     assert isinstance(again.out, Address)
     assert again.out.url == first.url == service.url()
     assert {step.title for step in again.steps if step.action is Action.UPDATED} == {
@@ -149,25 +149,25 @@ def test_stopped_is_not_gone(rehearsal: AzureRehearsal, own: Path, tmp_path: Pat
 
 
 def test_the_number_of_instances_is_the_plans(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
-    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state")
-    shop.deploy()
-    shop.scene.service.scale(2, shop.scene.monitor)
-    assert len(shop.scene.service.instances()) == 2
-    assert shop.scene.plan().is_noop
-    fixed = on_webapp(rehearsal, shop.project, tmp_path / "state", instances=3)
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state")
+    harness.deploy()
+    harness.scene.service.scale(2, harness.scene.monitor)
+    assert len(harness.scene.service.instances()) == 2
+    assert harness.scene.plan().is_noop
+    fixed = on_webapp(rehearsal, harness.project, tmp_path / "state", instances=3)
     reasons = {each.resource.kind: each.reasons for each in fixed.scene.plan().changes if each.reasons}
     assert reasons == {"app-service-plan": ("instances 2 → 3",)}
 
 
 def test_the_first_version_of_all_may_be_the_wrong_one(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
     wrong = golden(project_of(own), tmp_path / "golden.json", {"prediction": 1})
-    shop = on_webapp(rehearsal, wrong, tmp_path / "state", sku="S1")
-    assert isinstance(shop.fail(), VerdictError)
-    assert states(shop) == [("1", "failed")]
-    shop.project = project_of(own)
-    shop.deploy()
-    assert states(shop) == [("2", "serving"), ("1", "failed")]
-    shop.scene.destroy()
+    harness = on_webapp(rehearsal, wrong, tmp_path / "state", sku="S1")
+    assert isinstance(harness.fail(), VerdictError)
+    assert states(harness) == [("1", "failed")]
+    harness.project = project_of(own)
+    harness.deploy()
+    assert states(harness) == [("2", "serving"), ("1", "failed")]
+    harness.scene.destroy()
     assert rehearsal.contents() == ()
 
 
@@ -175,12 +175,12 @@ def test_a_secret_that_key_vault_does_not_hand_out_is_named(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path
 ) -> None:
     uri = "https://shop.vault.azure.net/secrets/api-key"
-    shop = on_webapp(rehearsal, project_of(own), tmp_path / "state", secrets={"API_KEY": uri})
-    verdict = shop.fail()
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", secrets={"API_KEY": uri})
+    verdict = harness.fail()
     assert isinstance(verdict, VerdictError)
     assert "the secret of the variable API_KEY cannot be read from Key Vault" in verdict.cause
     assert "Key Vault Secrets User" in verdict.todo
-    rehearsal.keep_secret(uri, "s3cr3t-value")
-    assert isinstance(shop.deploy().out, Address)
+    rehearsal.add_secret(uri, "s3cr3t-value")
+    assert isinstance(harness.deploy().out, Address)
     written = [path.read_text() for path in (tmp_path / "state").rglob("*") if path.is_file()]
     assert not any("s3cr3t-value" in text for text in written)

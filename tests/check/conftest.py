@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.image.catalogue import remove
+from mldeploy.image.catalogue import remove_images
 from mldeploy.image.engine import Engine
 from tests.check.specimen import Specimen
 
@@ -18,4 +18,4 @@ def specimen(engine: Engine, tmp_path: Path) -> Iterator[Specimen]:
     yield made
     for container in made.containers:
         engine.client.remove_container(container, force=True, v=True)
-    remove(engine, made.name)  # the newest first: one may stand on another
+    remove_images(engine, made.name)  # the newest first: one may stand on another

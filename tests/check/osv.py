@@ -30,8 +30,8 @@ class Osv:
         self.asked.append((path, body))
         if path == "/v1/querybatch":
             return self.status, {"results": [self._result(query) for query in body["queries"]]}
-        found = self.details.get(path.removeprefix("/v1/vulns/"))
-        return (self.status, found) if found else (404, {"code": 5, "message": "Bug not found."})
+        result = self.details.get(path.removeprefix("/v1/vulns/"))
+        return (self.status, result) if result else (404, {"code": 5, "message": "Bug not found."})
 
     def _result(self, query: Any) -> dict[str, object]:
         assert query["package"]["ecosystem"] == "PyPI"

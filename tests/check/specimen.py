@@ -7,23 +7,23 @@ import json
 import subprocess
 import sys
 import tarfile
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mldeploy.check.examine import check
+from mldeploy.check.verdict import CheckVerdict
 from mldeploy.config.secret import Secret
 from mldeploy.config.settings import App, Build, Check, Project
 from mldeploy.core.events import ignore
 from mldeploy.core.findings import Finding, Level
 from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
-from mldeploy.image.check.examine import check
-from mldeploy.image.check.verdict import Verdict
 from mldeploy.image.engine import Engine
-from mldeploy.image.found import find
-from mldeploy.image.labels import APP, belonging
+from mldeploy.image.image_info import find_image
+from mldeploy.image.labels import APP, owner_labels
 from mldeploy.image.types import BaseDigest, Image
+from tests.names import app_name
 
 SERVER = Path(__file__).parent.parent / "local" / "tiny_server.py"
 BASE = "mldeploy/python:3.11-slim"
@@ -60,7 +60,7 @@ class Specimen:
 
     engine: Engine
     folder: Path
-    name: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:10]}")
+    name: str = field(default_factory=app_name)
     files: dict[str, bytes | str] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
     base: str = BASE
@@ -96,11 +96,11 @@ class Specimen:
 
     def model(self, made_with: str, installed: str, path: str = "model.pkl") -> None:
         """A model of a library that calls itself scikit-learn, and that library in one version or another."""
-        place = self.folder / f"library-{made_with}"
-        (place / "sklearn").mkdir(parents=True)
-        (place / "sklearn/__init__.py").write_text(LIBRARY.format(version=made_with))
+        location = self.folder / f"library-{made_with}"
+        (location / "sklearn").mkdir(parents=True)
+        (location / "sklearn/__init__.py").write_text(LIBRARY.format(version=made_with))
         program = "import pickle, sys, sklearn; pickle.dump(sklearn.Forest(), sys.stdout.buffer)"
-        saved = subprocess.run([sys.executable, "-c", program], cwd=place, check=True, capture_output=True).stdout
+        saved = subprocess.run([sys.executable, "-c", program], cwd=location, check=True, capture_output=True).stdout
         about = f"Metadata-Version: 2.1\nName: scikit-learn\nVersion: {installed}\nLicense: BSD-3-Clause\n"
         self.files[f"app/{path}"] = saved
         self.files["app/sklearn/__init__.py"] = LIBRARY.format(version=installed)
@@ -109,7 +109,7 @@ class Specimen:
 
     def build(self) -> Image:
         """Commit the image rather than build it: tests that run beside each other would share the builder's cache."""
-        client, labels = self.engine.client, belonging(self.name)
+        client, labels = self.engine.client, owner_labels(self.name)
         settings = [f"CMD {json.dumps(self.command)}", "WORKDIR /app", "USER 10001"]
         settings += [*(f"LABEL {name}={labels[name]}" for name in labels), *self.changes]
         made = client.create_container(self.base, command="true")["Id"]
@@ -124,11 +124,11 @@ class Specimen:
 
     def found(self, tag: str) -> Image:
         """An image of the app's that is there."""
-        found = find(self.engine, f"{self.name}:{tag}")
-        assert found
-        return Image(f"{self.name}:{tag}", found.id, found.platform, found.size, ())
+        result = find_image(self.engine, f"{self.name}:{tag}")
+        assert result
+        return Image(f"{self.name}:{tag}", result.id, result.platform, result.size, ())
 
-    def check(self, image: Image | None = None) -> Verdict:
+    def check(self, image: Image | None = None) -> CheckVerdict:
         """What is found, in the end; and that nothing of the check is left on the engine."""
         monitor = Monitor(Resource("checked-image", Key(self.name)), ignore, Cancel())
         base = BaseDigest(((self.base, ""),))
@@ -160,12 +160,12 @@ def packed(files: Mapping[str, bytes | str]) -> bytes:
     return archive.getvalue()
 
 
-def line(verdict: Verdict, subject: str) -> Finding:
+def line(verdict: CheckVerdict, subject: str) -> Finding:
     """The one line about a subject."""
-    (found,) = (each for each in verdict.findings if each.subject == subject)
-    return found
+    (result,) = (each for each in verdict.findings if each.subject == subject)
+    return result
 
 
-def bad(verdict: Verdict) -> dict[str, Level]:
+def bad(verdict: CheckVerdict) -> dict[str, Level]:
     """What is not as it should be."""
     return {each.subject: each.level for each in verdict.findings if each.level is not Level.OK}

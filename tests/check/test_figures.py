@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mldeploy.app.container_spec import ContainerSpec, Limits
+from mldeploy.check.behaviour import check_limits, check_memory, propose_memory
 from mldeploy.core.findings import Level
-from mldeploy.image.check.behaviour import unlimited
-from mldeploy.image.check.memory import judged, proposal
-from mldeploy.image.running.spec import ContainerSpec, Limits
 from tests.check.specimen import MIB, an_app
 from tests.local.test_spec import specs
 
@@ -26,33 +25,33 @@ from tests.local.test_spec import specs
     ],
 )
 def test_proposal(rest: int, after: int, workers: int, proposed: int) -> None:
-    found = proposal(rest * MIB, after * MIB, workers)
-    assert found >= proposed * MIB
-    assert found < (proposed + 64) * MIB
-    assert found % (64 * MIB) == 0
+    result = propose_memory(rest * MIB, after * MIB, workers)
+    assert result >= proposed * MIB
+    assert result < (proposed + 64) * MIB
+    assert result % (64 * MIB) == 0
 
 
 @given(st.integers(0, 1 << 40), st.integers(0, 1 << 40), st.integers(1, 64))
 def test_proposal_is_more_than_what_was_seen(rest: int, after: int, workers: int) -> None:
-    assert proposal(rest, after, workers) > max(rest, after if workers == 1 else 0)
-    assert proposal(rest, after, workers + 1) >= proposal(rest, after, workers)
+    assert propose_memory(rest, after, workers) > max(rest, after if workers == 1 else 0)
+    assert propose_memory(rest, after, workers + 1) >= propose_memory(rest, after, workers)
 
 
 @pytest.mark.parametrize(
-    ("limit", "level", "told"),
+    ("limit", "level", "messages"),
     [
         (128, Level.WARNING, "may be killed"),
         (256, Level.OK, "after the golden row"),
         (1024, Level.OK, "would do"),
     ],
 )
-def test_limit_is_held_against_the_proposal(limit: int, level: Level, told: str) -> None:
-    found = judged(128 * MIB, 168 * MIB, an_app("shop", Path(), limit * MIB))
-    assert (found.level, told in found.what) == (level, True)
-    assert ('memory = "256m"' in found.what + found.todo) is (limit != 256)
+def test_limit_is_held_against_the_proposal(limit: int, level: Level, messages: str) -> None:
+    result = check_memory(128 * MIB, 168 * MIB, an_app("shop", Path(), limit * MIB))
+    assert (result.level, messages in result.what) == (level, True)
+    assert ('memory = "256m"' in result.what + result.todo) is (limit != 256)
 
 
 @given(specs, st.builds(Limits, st.booleans(), st.booleans(), st.booleans()))
 def test_engine_that_cannot_set_a_limit_is_named(spec: ContainerSpec, limits: Limits) -> None:
-    found = list(unlimited(limits.kept(spec), spec))
-    assert bool(found) is (limits != Limits(True, True, True))
+    result = list(check_limits(limits.apply_to(spec), spec))
+    assert bool(result) is (limits != Limits(True, True, True))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mldeploy.core.findings import Level
-from mldeploy.image.labels import belonging
+from mldeploy.image.labels import owner_labels
 from tests.check.specimen import Specimen, bad, line, packed
 from tests.check.test_verdict import KEY
 
@@ -42,15 +42,15 @@ def test_model_is_found_wherever_a_dockerfile_has_put_it(specimen: Specimen) -> 
     specimen.model(made_with="1.5.2", installed="1.5.2")
     specimen.files["srv/models/model.pkl"] = specimen.files.pop("app/model.pkl")
     specimen.app(models=("model.pkl", "other.pkl"))
-    found = {each.what: each.level for each in specimen.check().findings if each.subject == "model"}
-    assert found == {
+    result = {each.what: each.level for each in specimen.check().findings if each.subject == "model"}
+    assert result == {
         "other.pkl is not in the image's own layers": Level.WARNING,
         "srv/models/model.pkl loads, with the scikit-learn 1.5.2 that it was saved with": Level.OK,
     }
 
 
 def test_image_without_a_python_says_what_could_not_be_looked_at(specimen: Specimen) -> None:
-    client, labels = specimen.engine.client, belonging(specimen.name)
+    client, labels = specimen.engine.client, owner_labels(specimen.name)
     changes = ['CMD ["/server"]', *(f"LABEL {name}={labels[name]}" for name in labels)]
     client.import_image_from_data(io.BytesIO(packed({"server": b"\x7fELF\x02nonsense"})), specimen.name, "1", changes)
     specimen.own_dockerfile()
@@ -66,8 +66,8 @@ def test_image_for_another_processor_is_not_to_blame_that_it_does_not_start(spec
     foreign = "arm64" if client.version()["Arch"] == "amd64" else "amd64"
     files = {"server": b"\x7fELF\x02nonsense", "app/app.py": b""}
     client.import_image_from_data(io.BytesIO(packed(files)), specimen.name, "1", ['CMD ["/server"]'])
-    found = replace(specimen.found("1"), platform=f"linux/{foreign}")
-    verdict = specimen.check(found)
+    result = replace(specimen.found("1"), platform=f"linux/{foreign}")
+    verdict = specimen.check(result)
     assert verdict.errors == ()
     assert f"this machine cannot run linux/{foreign}" in line(verdict, "start").what
     client.remove_image(f"{specimen.name}:1")

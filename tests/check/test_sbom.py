@@ -9,8 +9,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mldeploy.image.check.inspection import Distribution, Inspection
-from mldeploy.image.check.sbom import document
+from mldeploy.check.inspection import Distribution, ImageInspection
+from mldeploy.check.sbom import render_sbom
 from mldeploy.image.types import Image
 
 IMAGE = Image("shop:3fa9", "sha256:" + "a" * 64, "linux/amd64", 1, ())
@@ -22,7 +22,7 @@ ASGIREF = Distribution("asgiref", "3.8.1", "MIT OR Apache-2.0")
 
 
 def written(*distributions: Distribution) -> str:
-    return document("shop", IMAGE, Inspection("3.11.2", "x86_64", distributions))
+    return render_sbom("shop", IMAGE, ImageInspection("3.11.2", "x86_64", distributions))
 
 
 def is_valid(text: str) -> bool:
@@ -38,12 +38,12 @@ def test_every_distribution_is_in_it_with_what_it_needs() -> None:
     assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.6")
     assert bom["metadata"]["component"]["name"] == "shop"
     assert bom["metadata"]["component"]["hashes"][0]["content"] == "a" * 64
-    found = {each["name"]: each for each in bom["components"]}
-    assert found.keys() == {"python", "Flask", "werkzeug", "asgiref"}
-    assert found["Flask"]["purl"] == "pkg:pypi/flask@3.1.3"
-    assert found["Flask"]["licenses"] == [{"license": {"id": "BSD-3-Clause"}}]
-    assert found["werkzeug"]["licenses"] == [{"license": {"name": "BSD License"}}]
-    assert found["asgiref"]["licenses"] == [{"expression": "MIT OR Apache-2.0"}]
+    result = {each["name"]: each for each in bom["components"]}
+    assert result.keys() == {"python", "Flask", "werkzeug", "asgiref"}
+    assert result["Flask"]["purl"] == "pkg:pypi/flask@3.1.3"
+    assert result["Flask"]["licenses"] == [{"license": {"id": "BSD-3-Clause"}}]
+    assert result["werkzeug"]["licenses"] == [{"license": {"name": "BSD License"}}]
+    assert result["asgiref"]["licenses"] == [{"expression": "MIT OR Apache-2.0"}]
     needs = {each["ref"]: each.get("dependsOn", []) for each in bom["dependencies"]}
     assert needs["pkg:pypi/flask@3.1.3"] == ["pkg:pypi/werkzeug@3.1.3"], "what only an extra asks for is not needed"
 
@@ -60,5 +60,5 @@ distributions = st.builds(
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(distributions, max_size=4))
-def test_whatever_authors_write_it_is_valid(found: list[Distribution]) -> None:
-    assert is_valid(written(*found))
+def test_whatever_authors_write_it_is_valid(result: list[Distribution]) -> None:
+    assert is_valid(written(*result))

@@ -14,18 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.check import records
+from mldeploy.check.step import CheckedImage, CheckResult, has_leftovers
+from mldeploy.check.trial import hold_check_lock
+from mldeploy.check.verdict import CheckFailedError
 from mldeploy.config.paths import state_folder
 from mldeploy.core.events import ignore
 from mldeploy.core.findings import Level
-from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.journal import Journal, Scope, Session
 from mldeploy.core.monitor import Cancel, CancelledError, Monitor
-from mldeploy.core.session import Session
 from mldeploy.core.step import Outputs, Seen
 from mldeploy.core.verbs import Deployed, DeploymentFailedError, deploy
-from mldeploy.image.check import records
-from mldeploy.image.check.step import Checked, CheckedImage, leftovers
-from mldeploy.image.check.trial import alone
-from mldeploy.image.check.verdict import CheckFailedError
 from mldeploy.image.cloud import EngineCloud, HasEngine
 from mldeploy.image.steps import BaseImage, BuiltImage
 from mldeploy.image.types import BaseDigest, Image
@@ -56,7 +55,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state"
 
 
-def walk(specimen: Specimen, image: Image, *, anew: bool = False) -> Deployed[Checked]:
+def walk(specimen: Specimen, image: Image, *, anew: bool = False) -> Deployed[CheckResult]:
     """As `mldeploy build` does; with `anew`, as `mldeploy check`."""
     goal = CheckedImage.of(ThatImage(specimen.project, ThatBase(specimen.project), image), anew=anew)
     with Journal(state_folder(), Scope(specimen.name, "local"), "build") as journal:
@@ -92,7 +91,7 @@ def test_is_remembered_until_something_that_decides_it_changes(specimen: Specime
 
 def known(specimen: Specimen, image: Image) -> bool:
     """Whether `build` would have nothing to check."""
-    return records.recall(specimen.name, records.Subject.of(specimen.project, image.digest)) is not None
+    return records.recall(specimen.name, records.CheckSubject.of(specimen.project, image.digest)) is not None
 
 
 def test_no_secret_is_in_what_is_remembered(specimen: Specimen, state: Path) -> None:
@@ -122,10 +121,10 @@ def test_failure_is_a_verdict_and_is_not_remembered(specimen: Specimen, state: P
 
 def test_nothing_is_left_when_it_is_undone(specimen: Specimen, state: Path) -> None:
     walk(specimen, specimen.build())
-    assert leftovers(specimen.engine, specimen.name)
+    assert has_leftovers(specimen.engine, specimen.name)
     assert undo(specimen) is True
     assert undo(specimen) is False
-    assert not leftovers(specimen.engine, specimen.name)
+    assert not has_leftovers(specimen.engine, specimen.name)
     assert [path.name for path in state.rglob("*") if "check" in path.name] == []
 
 
@@ -152,7 +151,7 @@ def test_what_a_killed_check_leaves_is_removed_by_the_next(specimen: Specimen, t
             time.sleep(0.05)
         os.kill(process.pid, signal.SIGKILL)
     assert specimen.containers, "it was killed in the middle"
-    assert leftovers(specimen.engine, specimen.name)
+    assert has_leftovers(specimen.engine, specimen.name)
     assert walk(specimen, image).out.anew
     assert specimen.containers == []
 
@@ -161,19 +160,19 @@ def test_two_checks_of_an_app_do_not_meet(specimen: Specimen, state: Path) -> No
     cancel = Cancel()
     monitor = Monitor(CheckedImage.of(BuiltImage.of(specimen.project)).resource, ignore, cancel)
     with ThreadPoolExecutor(1) as pool:
-        with alone(specimen.name, monitor):
-            second = pool.submit(_enter, specimen.name, monitor)
+        with hold_check_lock(specimen.engine, specimen.name, monitor):
+            second = pool.submit(_enter, specimen, monitor)
             with pytest.raises(TimeoutError):
                 second.result(timeout=0.5)
         assert second.result(timeout=30) is True
-        with alone(specimen.name, monitor):
-            third = pool.submit(_enter, specimen.name, monitor)
+        with hold_check_lock(specimen.engine, specimen.name, monitor):
+            third = pool.submit(_enter, specimen, monitor)
             cancel.request()
             with pytest.raises(CancelledError):
                 third.result(timeout=30)
     assert [path for path in state.rglob("*") if path.is_file()] == []
 
 
-def _enter(app: str, monitor: Monitor) -> bool:
-    with alone(app, monitor):
+def _enter(specimen: Specimen, monitor: Monitor) -> bool:
+    with hold_check_lock(specimen.engine, specimen.name, monitor):
         return True

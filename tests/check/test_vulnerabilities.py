@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from mldeploy.check.inspection import Distribution, ImageInspection
+from mldeploy.check.vulnerabilities import check_vulnerabilities
 from mldeploy.core.findings import Finding, Level
-from mldeploy.image.check.inspection import Distribution, Inspection
-from mldeploy.image.check.vulnerabilities import findings
 from tests.check.osv import Osv, served
 
 FLASK, JINJA = Distribution("Flask", "3.1.3"), Distribution("Jinja2", "3.1.2")
@@ -21,7 +21,7 @@ def osv() -> Iterator[Osv]:
 
 
 def found(osv: Osv, *distributions: Distribution) -> list[Finding]:
-    return list(findings(Inspection("3.11.2", "x86_64", distributions), osv.url, None))
+    return list(check_vulnerabilities(ImageInspection("3.11.2", "x86_64", distributions), osv.url, None))
 
 
 def vulnerability(name: str, *aliases: str, fixed: str | None = None, summary: str = "") -> dict[str, object]:
@@ -50,7 +50,7 @@ def test_each_is_named_once_with_the_version_that_mends_it(osv: Osv) -> None:
         "CVE-2024-1: Attributes are not escaped",
         "CVE-2024-2",
     ]
-    assert one.todo == "Ask for `jinja2>=3.1.6` in the requirements."
+    assert one.todo == "Require `jinja2>=3.1.6` in the requirements."
     path, body = osv.asked[0]
     assert path == "/v1/querybatch"
     assert body["queries"][0] == {"package": {"name": "flask", "ecosystem": "PyPI"}, "version": "3.1.3"}
@@ -59,7 +59,7 @@ def test_each_is_named_once_with_the_version_that_mends_it(osv: Osv) -> None:
 def test_what_no_version_mends_is_said_to_be_so(osv: Osv) -> None:
     osv.known[("jinja2", "3.1.2")] = ["GHSA-1"]
     osv.details = {"GHSA-1": vulnerability("GHSA-1")}
-    assert "Not all of it is mended" in found(osv, JINJA)[0].todo
+    assert "Not all are fixed" in found(osv, JINJA)[0].todo
 
 
 def test_every_page_is_asked_for(osv: Osv) -> None:
@@ -86,20 +86,20 @@ def test_none_is_only_said_after_an_answer(osv: Osv) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "told"),
+    ("status", "body", "messages"),
     [
         (503, None, "answered 503"),
-        (200, b"<html>a login page</html>", "does not answer as OSV's API says"),
-        (200, b'{"results": []}', "does not answer as OSV's API says"),
-        (200, b"[]", "does not answer as OSV's API says"),
+        (200, b"<html>a login page</html>", "does not answer like OSV's API"),
+        (200, b'{"results": []}', "does not answer like OSV's API"),
+        (200, b"[]", "does not answer like OSV's API"),
     ],
 )
-def test_strange_answer_is_none(osv: Osv, status: int, body: bytes | None, told: str) -> None:
+def test_strange_answer_is_none(osv: Osv, status: int, body: bytes | None, messages: str) -> None:
     osv.status, osv.body = status, body
     (one,) = found(osv, JINJA)
     assert one.level is Level.WARNING
-    assert told in one.what
-    assert "nothing is known" in one.todo
+    assert messages in one.what
+    assert "vulnerabilities are unknown" in one.todo
 
 
 def test_database_that_cannot_be_reached_is_never_none_found() -> None:
@@ -108,9 +108,11 @@ def test_database_that_cannot_be_reached_is_never_none_found() -> None:
     (one,) = found(gone, JINJA)
     assert one.level is Level.WARNING
     assert one.what.startswith("not looked up: ")
-    assert "nothing is known about vulnerabilities" in one.todo
+    assert "vulnerabilities are unknown" in one.todo
 
 
 def test_without_a_list_nothing_is_asked(osv: Osv) -> None:
-    (one,) = findings(Inspection(problem="the image has no Python that could be asked"), osv.url, None)
+    (one,) = check_vulnerabilities(
+        ImageInspection(problem="the image has no Python that could be asked"), osv.url, None
+    )
     assert (one.level, osv.asked) == (Level.WARNING, [])

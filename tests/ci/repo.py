@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
-from mldeploy.ci.render import render
-from mldeploy.ci.survey import Asked, Survey, survey
+from mldeploy.ci.plan import WorkflowPlan, WorkflowRequest, plan_workflow
+from mldeploy.ci.signing.base import SignIn, SignInContext
+from mldeploy.ci.workflow_file import render_workflow
+from mldeploy.providers import registry
 
 APP = """\
 from flask import Flask
@@ -59,11 +62,14 @@ class Repo:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "All")
 
-    def survey(self, target: str = "fargate", extra: str = "aws", branch: str = "main") -> Survey:
-        return survey(self.folder, Asked(target, branch, extra))
+    def plan(self, target: str = "fargate", branch: str = "main") -> WorkflowPlan:
+        declared = registry.declaration(target)
+        sign_in = cast("Callable[[SignInContext], SignIn]", registry.load_declared(target, declared.sign_in))
+        request = WorkflowRequest(target, branch, declared.verb, sign_in, registry.requirement(target))
+        return plan_workflow(self.folder, request)
 
     def text(self, target: str = "fargate") -> str:
-        return render(self.survey(target).wanted)
+        return render_workflow(self.plan(target).spec)
 
     def workflow(self, target: str = "fargate") -> Workflow:
         return parsed(self.text(target))
@@ -90,9 +96,9 @@ def app(root: Path, below: str = "") -> Repo:
 
 def parsed(text: str) -> Workflow:
     """As GitHub reads it: `on` is a key, and no truth."""
-    found = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the base loader makes nothing but texts
-    assert isinstance(found, dict)
-    return found
+    document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the base loader makes nothing but texts
+    assert isinstance(document, dict)
+    return document
 
 
 def lines(workflow: Workflow, job: str = "check") -> list[str]:

@@ -31,29 +31,29 @@ class Ran:
 
 @dataclass(frozen=True)
 class Runner:
-    """place: for its files. known: variables (`vars.X`) and secrets (`secrets.X`). given: its own environment.
+    """folder: for its files. known: variables (`vars.X`) and secrets (`secrets.X`). given: its own environment.
 
     `mldeploy` on it is this one, which does in rehearsal what would be done in a cloud; what an action would do is not
     done, except for a copy of the repository and a Python.
     """
 
-    place: Path
+    folder: Path
     repo: Repo
     known: Mapping[str, str]
     given: Mapping[str, str]
 
     def job(self, workflow: Workflow, name: str) -> Ran:
         """Run one, to its end or its first failure."""
-        return _Job(self, workflow["jobs"][name], self.place / name).run()
+        return _Job(self, workflow["jobs"][name], self.folder / name).run()
 
 
 class _Job:
-    def __init__(self, runner: Runner, job: Workflow, place: Path) -> None:
+    def __init__(self, runner: Runner, job: Workflow, root: Path) -> None:
         self.runner, self.job = runner, job
-        self.workspace, self.temp = place / "workspace", place / "temp"
+        self.workspace, self.temp = root / "workspace", root / "temp"
         for folder in (self.workspace, self.temp):
             folder.mkdir(parents=True)
-        self.programs = Programs(place / "bin")
+        self.programs = Programs(root / "bin")
         self.ran = Ran()
         self.path = f"{self.programs.folder}:{os.environ['PATH']}"
         self.env: dict[str, str] = {}

@@ -36,14 +36,14 @@ def test_another_one_is_never_replaced_without_force_and_it_is_told_whose_it_is(
     mldeploy, path = typed(repo), repo.root / FILE
     assert mldeploy(*CI).code == 0
     ours = path.read_text()
-    for text, said in (
-        (ours + "# mine\n", "somebody has edited it since"),
-        ("name: mine\n", "not of mldeploy's making"),
+    for text, message in (
+        (ours + "# mine\n", "edited after mldeploy wrote it"),
+        ("name: mine\n", "not written by mldeploy"),
     ):
         path.write_text(text)
         refused = mldeploy(*CI)
         assert refused.code == 9
-        assert said in refused.err
+        assert message in refused.err
         assert path.read_text() == text
     path.write_text(ours)
     other = mldeploy("ci", "github", "--target", "gke")
@@ -70,7 +70,7 @@ def test_all_of_it_is_in_the_document(repo: Repo, typed: Typed) -> None:
     assert (document["branch"], document["environment"]) == ("release/1", "insurance-fargate")
     assert document["test"] == "python -m pytest"
     assert document["variables"] == ["AWS_ROLE_ARN", "AWS_REGION"]
-    assert any("checked out is main" in each for each in json.loads(json.dumps(document["remarks"])))
+    assert any("current branch is main" in each for each in json.loads(json.dumps(document["remarks"])))
     workflow = parsed((repo.root / FILE).read_text())
     assert workflow["on"]["push"]["branches"] == ["release/1"]
 
@@ -89,8 +89,8 @@ def test_what_remains_to_be_done_is_printed_as_it_is_to_be_typed(repo: Repo, typ
 def test_on_a_terminal_what_is_to_be_copied_is_not_broken_into_lines(repo: Repo, typed: Typed) -> None:
     with typed(repo).on_terminal(*CI, columns=60) as terminal:
         assert terminal.end() == 0
-        wanted = "gh variable set AWS_ROLE_ARN --repo octo/insurance --env insurance-fargate --body"
-        assert wanted in terminal.text
+        command = "gh variable set AWS_ROLE_ARN --repo octo/insurance --env insurance-fargate --body"
+        assert command in terminal.text
 
 
 def test_an_app_in_a_folder_of_the_repository(tmp_path: Path, typed: Typed) -> None:
@@ -112,38 +112,42 @@ def test_a_folder_in_no_repository(tmp_path: Path, typed: Typed) -> None:
     (repo.root / ".git").rename(tmp_path / "elsewhere")
     done = typed(repo)(*CI)
     assert done.code == 0, done.err
-    assert "is in no git repository" in done.out
+    assert "is not in a git repository" in done.out
     assert (repo.folder / FILE).is_file()
 
 
 def test_a_repository_that_is_nowhere_yet(repo: Repo, typed: Typed) -> None:
     repo.git("remote", "remove", "origin")
     out = typed(repo)(*CI).out
-    assert "read OWNER/NAME as the repository's name" in out
+    assert "replace OWNER/NAME with the name of the repository" in out
     assert "--repo OWNER/NAME" in out
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
-        (("ci", "github"), 2, "local is this machine"),
-        (("ci", "github", "--target", "ecr", "--branch", "x' || true || '"), 2, "not the name of a branch"),
+        (("ci", "github"), 2, "cannot deploy to `local` from CI"),
+        (("ci", "github", "--target", "ecr", "--branch", "x' || true || '"), 2, "is not a valid branch name"),
         (("-C", "/nowhere", "ci", "github", "--target", "ecr"), 4, "there is no such folder"),
         *(
             pytest.param(*case, marks=pytest.mark.exhaustive)
             for case in (
                 (("ci", "github", "--target", "fargat"), 2, "did you mean 'fargate'"),
                 (("ci", "gitlab", "--target", "fargate"), 2, "github"),
-                (("ci", "github", "--target", "ecr", "--branch", "a b"), 2, "not the name of a branch"),
-                (("ci", "github", "--target", "ecr", "--branch", "${{ github.token }}"), 2, "not the name of a branch"),
+                (("ci", "github", "--target", "ecr", "--branch", "a b"), 2, "is not a valid branch name"),
+                (
+                    ("ci", "github", "--target", "ecr", "--branch", "${{ github.token }}"),
+                    2,
+                    "is not a valid branch name",
+                ),
             )
         ),
     ],
 )
-def test_what_cannot_be_is_said(repo: Repo, typed: Typed, words: tuple[str, ...], code: int, said: str) -> None:
+def test_what_cannot_be_is_said(repo: Repo, typed: Typed, words: tuple[str, ...], code: int, message: str) -> None:
     done = typed(repo)(*words)
     assert done.code == code
-    assert said in done.err
+    assert message in done.err
     assert "Traceback" not in done.err
     assert not (repo.root / ".github").exists()
 

@@ -17,9 +17,9 @@ from tests.ci.programs import Programs
 
 ENTER = """
 from mldeploy.config.endpoints import PUBLIC
-from {module}.account import enter
+from {module}.account import authenticate
 from {module}.settings import {settings}
-account = enter("target.x", {settings}(), PUBLIC)
+account = authenticate("target.x", {settings}(), PUBLIC)
 """
 WHO = (
     "<GetCallerIdentityResponse xmlns='https://sts.amazonaws.com/doc/2011-06-15/'><GetCallerIdentityResult>"
@@ -44,11 +44,11 @@ ANSWERS = {
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """What GitHub, Google and AWS answer. asked: path and authorization of every request."""
+    """What GitHub, Google and AWS answer. requests: path and authorization of every request."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
 
     @property
     def url(self) -> str:
@@ -61,7 +61,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = self.path.partition("?")[0]
-        self.server.asked.append((path, self.headers.get("Authorization", "")))
+        self.server.requests.append((path, self.headers.get("Authorization", "")))
         body = json.dumps(ANSWERS[path]) if path in ANSWERS else WHO
         self.send_response(200)
         self.send_header("Content-Type", "application/json" if path in ANSWERS else "text/xml")
@@ -100,13 +100,17 @@ def entered(module: str, settings: str, show: str, **env: str) -> list[str]:
 
 
 def test_aws_a_session_in_the_environment(server: Server) -> None:
-    said = entered(
+    account = entered(
         "aws", "EcrSettings", "account.id, account.region, account.user",
         AWS_ACCESS_KEY_ID="ASIAX", AWS_SECRET_ACCESS_KEY="y", AWS_SESSION_TOKEN="z", AWS_REGION="eu-west-1",
         AWS_DEFAULT_REGION="eu-west-1", AWS_ENDPOINT_URL_STS=server.url,
     )  # fmt: skip
-    assert said == ["123456789012", "eu-west-1", "arn:aws:sts::123456789012:assumed-role/mldeploy-ci-x/GitHubActions"]
-    ((_, signed),) = server.asked
+    assert account == [
+        "123456789012",
+        "eu-west-1",
+        "arn:aws:sts::123456789012:assumed-role/mldeploy-ci-x/GitHubActions",
+    ]
+    ((_, signed),) = server.requests
     assert "ASIAX/" in signed
     assert "x-amz-security-token" in signed
 
@@ -130,14 +134,14 @@ def test_google_a_file_that_names_where_the_job_s_token_is_issued(server: Server
             }
         )
     )
-    said = entered(
+    account = entered(
         "gcp", "GarSettings",
         "account.project, account.location, account.identity.user, account.identity.token().reveal()",
         GOOGLE_APPLICATION_CREDENTIALS=str(file), GOOGLE_CLOUD_PROJECT="my-project", GOOGLE_CLOUD_REGION="us-central1",
     )  # fmt: skip
-    assert said == ["my-project", "us-central1", ACCOUNT, "short-lived"]
-    assert [path for path, _ in server.asked] == ["/github", "/sts", IMPERSONATE]
-    assert server.asked[0][1] == "Bearer of-the-job"
+    assert account == ["my-project", "us-central1", ACCOUNT, "short-lived"]
+    assert [path for path, _ in server.requests] == ["/github", "/sts", IMPERSONATE]
+    assert server.requests[0][1] == "Bearer of-the-job"
 
 
 def test_azure_the_sign_in_of_az(tmp_path: Path) -> None:
@@ -145,9 +149,9 @@ def test_azure_the_sign_in_of_az(tmp_path: Path) -> None:
     token = {"accessToken": JWT, "expires_on": 4070908800, "expiresOn": "2099-01-01 00:00:00.000000"}
     programs.add("az", f"echo '{json.dumps({**token, 'tenant': 'tenant', 'tokenType': 'Bearer'})}'")
     (tmp_path / "azureProfile.json").write_text('{"subscriptions": [{"id": "sub", "isDefault": true}]}')
-    said = entered(
+    account = entered(
         "azure", "AcrSettings", "account.subscription, account.tenant, account.user, account.region",
         PATH=f"{programs.folder}:{os.environ['PATH']}", AZURE_CONFIG_DIR=str(tmp_path), AZURE_LOCATION="westeurope",
     )  # fmt: skip
-    assert said == ["sub", "tenant", "app-id", "westeurope"]
+    assert account == ["sub", "tenant", "app-id", "westeurope"]
     assert programs.of("az account get-access-token")

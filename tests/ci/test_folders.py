@@ -27,9 +27,9 @@ def test_a_folder_without_anything_is_linted_for_mistakes_and_tested_by_nothing(
     empty.put("requirements.txt", "flask==3.1.3\n")
     assert lint(empty) == [PROPOSED]
     assert not any("unittest" in line or "pytest" in line for line in run(empty))
-    said = "\n".join(empty.survey().remarks)
-    assert "ruff is proposed" in said
-    assert "no tests were found" in said
+    remarks = "\n".join(empty.plan().remarks)
+    assert "ruff is proposed" in remarks
+    assert "there are no tests" in remarks
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_runner_that_would_find_no_test_does_not_run(repo: Repo, files: dict[s
 
 def test_what_builds_environments_of_its_own_is_named_and_not_run(repo: Repo) -> None:
     repo.put("noxfile.py", "import nox\n")
-    assert any("noxfile.py is there, and is not run" in each for each in repo.survey().remarks)
+    assert any("noxfile.py exists and is not run" in each for each in repo.plan().remarks)
 
 
 def test_a_tool_that_the_list_brings_is_not_installed_in_another_version(repo: Repo) -> None:
@@ -162,10 +162,10 @@ def test_dependencies_come_from_the_list_that_counts_by_its_own_tool(
 ) -> None:
     for name, text in {**files, "test_app.py": TEST}.items():
         empty.put(name, text)
-    found = run(empty)
-    assert found[0].startswith(first)
-    assert f"{ran}python -m pytest" in found
-    assert f"{ran}{PROPOSED}" in found
+    result = run(empty)
+    assert result[0].startswith(first)
+    assert f"{ran}python -m pytest" in result
+    assert f"{ran}{PROPOSED}" in result
 
 
 def test_groups_of_developers_are_installed_along(empty: Repo) -> None:
@@ -214,19 +214,19 @@ def test_files_that_are_kept_elsewhere_are_fetched(repo: Repo) -> None:
 def test_a_model_that_git_leaves_out_is_told(repo: Repo) -> None:
     repo.put("model.joblib", "x")
     repo.put("mldeploy.toml", '[app]\nname = "x"\nmodels = ["model.joblib"]\n')
-    assert not any("model.joblib" in each for each in repo.survey().remarks)
+    assert not any("model.joblib" in each for each in repo.plan().remarks)
     (repo.root / ".gitignore").write_text("*.joblib\n")
-    assert any("git leaves model.joblib out" in each for each in repo.survey().remarks)
+    assert any("git ignores model.joblib" in each for each in repo.plan().remarks)
 
 
 def test_variables_that_git_leaves_out_are_a_secret_of_the_deployment(repo: Repo) -> None:
     repo.put("mldeploy.toml", '[app]\nname = "x"\nmodels = []\nenv_file = ".env"\n')
     repo.put(".env", "KEY=value-of-the-key\n")
     (repo.root / ".gitignore").write_text(".env\n")
-    found = repo.survey()
-    assert found.secrets == ("MLDEPLOY_ENV_FILE",)
-    assert any("gh secret set MLDEPLOY_ENV_FILE" in line for each in found.once for line in each.commands)
-    assert "value-of-the-key" not in repo.text() + str(found)
+    result = repo.plan()
+    assert result.secrets == ("MLDEPLOY_ENV_FILE",)
+    assert any("gh secret set MLDEPLOY_ENV_FILE" in line for each in result.once for line in each.commands)
+    assert "value-of-the-key" not in repo.text() + str(result)
     workflow = repo.workflow()
     assert "mldeploy build --no-check" in lines(workflow)
     assert 'printf "%s\\n" "$ENV_FILE" > .env' in lines(workflow, "deploy")
@@ -246,8 +246,8 @@ def test_an_image_for_arm_is_built_on_such_a_machine(repo: Repo) -> None:
 
 def test_an_index_with_a_password_is_told(repo: Repo) -> None:
     repo.put("mldeploy.toml", '[app]\nname = "x"\nmodels = []\n[build]\nindex_url = "https://${PATH}@example.com/"\n')
-    assert any("an index with a password" in each for each in repo.survey().remarks)
-    assert os.environ["PATH"] not in repo.text() + str(repo.survey())
+    assert any("index with a password" in each for each in repo.plan().remarks)
+    assert os.environ["PATH"] not in repo.text() + str(repo.plan())
 
 
 def test_tools_of_developers_are_installed_where_the_app_needs_nothing(empty: Repo) -> None:
@@ -265,7 +265,7 @@ def test_a_file_of_variables_may_be_called_anything(repo: Repo) -> None:
     repo.put("mldeploy.toml", '[app]\nname = "x"\nmodels = []\nenv_file = "my app;.env"\n')
     repo.put("my app;.env", "KEY=value\n")
     (repo.root / ".gitignore").write_text("*.env\n")
-    assert any(line.endswith(" < 'my app;.env'") for each in repo.survey().once for line in each.commands)
+    assert any(line.endswith(" < 'my app;.env'") for each in repo.plan().once for line in each.commands)
 
 
 @pytest.mark.parametrize(
@@ -276,5 +276,5 @@ def test_a_file_of_variables_may_be_called_anything(repo: Repo) -> None:
 def test_what_would_be_more_than_a_word_in_a_shell_is_refused(repo: Repo, target: str, key: str, value: str) -> None:
     registry = 'registry = "ghcr.io/team"\n' if target == "kubernetes" else ""
     repo.put("mldeploy.toml", f'[app]\nname = "x"\nmodels = []\n[target.{target}]\n{registry}{key} = "{value}"\n')
-    with pytest.raises(ConfigError, match=rf"target\.{target}\.{key}: holds what a shell"):
-        repo.survey(target)
+    with pytest.raises(ConfigError, match=rf"target\.{target}\.{key}: contains characters that a shell"):
+        repo.plan(target)

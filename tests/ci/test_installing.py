@@ -11,7 +11,7 @@ import pytest
 from tests.ci import repo as repos
 from tests.ci.runner import UV, Runner
 
-pytestmark = [pytest.mark.exhaustive, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.exhaustive
 
 TEST = "from itsdangerous import __name__ as name\n\n\ndef test_it():\n    assert name == 'itsdangerous'\n"
 APP = "import itsdangerous\nfrom flask import Flask\n\napp = Flask(itsdangerous.__name__)\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.ci.targets import TARGETS
 from tests.ci.programs import Programs
 from tests.ci.repo import Repo
+from tests.ci.targets import TARGETS
 
 ROLES = {"roles": [{"Name": name, "AssignableScopes": [scope]} for name, scope in (
     ("mldeploy insurance, in the subscription", "/subscriptions/1"),
@@ -45,7 +45,7 @@ def programs(tmp_path: Path) -> Programs:
 
 def done(repo: Repo, target: str, programs: Programs) -> Programs:
     """Everything that remains to be done, in one shell that stops at the first failure."""
-    script = "\n".join(line for each in repo.survey(target).once for line in each.commands)
+    script = "\n".join(line for each in repo.plan(target).once for line in each.commands)
     env = {**os.environ, "PATH": f"{programs.folder}:{os.environ['PATH']}"}
     command = ["bash", "-euo", "pipefail", "-c", script]
     ran = subprocess.run(command, cwd=repo.folder, env=env, input="", capture_output=True, text=True, check=False)
@@ -56,17 +56,17 @@ def done(repo: Repo, target: str, programs: Programs) -> Programs:
 @pytest.mark.parametrize("target", TARGETS)
 def test_everything_that_the_workflow_reads_is_set(target: str, repo: Repo, programs: Programs) -> None:
     before = sorted(repo.folder.iterdir())
-    did, found = done(repo, target, programs), repo.survey(target)
+    did, plan = done(repo, target, programs), repo.plan(target)
     where = f"--repo octo/insurance --env insurance-{target}"
-    for kind, names in (("variable", found.variables), ("secret", found.secrets)):
+    for kind, names in (("variable", plan.variables), ("secret", plan.secrets)):
         assert [call.split()[3] for call in did.of("gh", kind, "set")] == list(names)
         assert all(where in call for call in did.of("gh", kind, "set"))
     assert not any("--body ''" in call for call in did.calls), "a variable of nothing"
     assert "name=main" in did.of("gh api --method POST")[0]
     assert sorted(repo.folder.iterdir()) == before, "nothing is left where the next image would take it in"
     used = repo.text(target)
-    assert all(f"${{{{ vars.{name} }}}}" in used for name in found.variables)
-    assert all(f"${{{{ secrets.{name} }}}}" in used for name in found.secrets)
+    assert all(f"${{{{ vars.{name} }}}}" in used for name in plan.variables)
+    assert all(f"${{{{ secrets.{name} }}}}" in used for name in plan.secrets)
 
 
 @pytest.mark.parametrize("target", ["ecr", "fargate"])
@@ -86,9 +86,9 @@ def test_a_role_of_aws_trusts_this_environment_alone(target: str, repo: Repo, pr
 
 def test_an_app_of_azure_trusts_this_environment_alone_and_gets_both_roles(repo: Repo, programs: Programs) -> None:
     did = done(repo, "webapp", programs)
-    told = [json.loads(line) for line in (did.folder.parent / "trust").read_text().splitlines()]
-    assert {each["subject"] for each in told} == {each.format("webapp") for each in SUBJECTS}
-    assert all(each["audiences"] == ["api://AzureADTokenExchange"] for each in told)
+    parameters = [json.loads(line) for line in (did.folder.parent / "trust").read_text().splitlines()]
+    assert {each["subject"] for each in parameters} == {each.format("webapp") for each in SUBJECTS}
+    assert all(each["audiences"] == ["api://AzureADTokenExchange"] for each in parameters)
     scopes = [call.rpartition(" ")[2] for call in did.of("az role assignment create")]
     assert scopes == ["/subscriptions/1", "/subscriptions/1/resourceGroups/insurance"]
     assert "--name insurance " in did.of("az group create")[0]

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.ci.targets import TARGETS
-from mldeploy.testing.sample import SampleApp, Version, sample_app
+from mldeploy.testing.sample import SampleApp, SampleVersion, sample_app
 from tests.ci.repo import REGISTRY, Repo, repo
 from tests.ci.runner import Runner
+from tests.ci.targets import TARGETS
 from tests.cli.command import Command
 from tests.rehearsal.available import require_registry
 from tests.sampled import BASE
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.engine
 
 TEST = "from pathlib import Path\n\n\ndef test_the_model():\n    assert Path('model.txt').read_text()\n"
 KNOWN = {f"vars.{name}": "x" for name in ("AWS_REGION", "GCP_REGION", "AZURE_LOCATION", "DOCKERHUB_USERNAME")}
@@ -26,18 +26,18 @@ SECRETS = {"secrets.DOCKERHUB_TOKEN": "y"}
 class World:
     """An app in a folder of a repository, and runners for it; what is deployed is this world's alone."""
 
-    def __init__(self, place: Path, app: SampleApp, made: Repo) -> None:
-        self.place, self.app, self.repo = place, app, made
-        self.mldeploy = Command(place / "home", made.folder)
+    def __init__(self, folder: Path, app: SampleApp, made: Repo) -> None:
+        self.folder, self.app, self.repo = folder, app, made
+        self.mldeploy = Command(folder / "home", made.folder)
 
-    def write(self, version: Version) -> None:
+    def write(self, version: SampleVersion) -> None:
         self.app.write(version, more=REGISTRY)
         self.repo.put("requirements.txt", "")
         self.repo.put("test_model.py", TEST)
 
     def runner(self, name: str) -> Runner:
         home = {key: value for key, value in self.mldeploy.env.items() if key.startswith("XDG_")}
-        return Runner(self.place / name, self.repo, KNOWN | SECRETS, home)
+        return Runner(self.folder / name, self.repo, KNOWN | SECRETS, home)
 
 
 @pytest.fixture
@@ -50,9 +50,9 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield from _world(tmp_path, app, Repo(root, app.folder))
 
 
-def _world(place: Path, app: SampleApp, made: Repo) -> Iterator[World]:
-    there = World(place, app, made)
-    there.write(Version(patience=120.0))
+def _world(folder: Path, app: SampleApp, made: Repo) -> Iterator[World]:
+    there = World(folder, app, made)
+    there.write(SampleVersion(patience=120.0))
     yield there
     there.mldeploy("rehearse", "down")
 
@@ -94,7 +94,7 @@ def test_a_push_that_fails_says_why_where_one_looks(world: World) -> None:
     world.repo.commit()
     failed = world.runner("failed").job(world.repo.workflow("ecr"), "deploy")
     assert failed.failed.startswith("Push the image: ")
-    assert failed.names[-1] == "Say what became of it"
+    assert failed.names[-1] == "Write the summary"
     assert failed.summary.startswith("mldeploy.toml: target.ecr.repository: ")
     assert failed.outputs == {}
 

@@ -14,11 +14,11 @@ import jsonschema
 import pytest
 import yaml
 
-from mldeploy.ci.targets import TARGETS
 from mldeploy.config.errors import ConfigError
-from mldeploy.core.errors import MldeployError
 from mldeploy.providers import registry
+from mldeploy.providers.capabilities import Runtime
 from tests.ci.repo import Repo, app, lines, parsed
+from tests.ci.targets import TARGETS
 
 OIDC = {"ecr", "fargate", "gar", "gcr", "gke", "acr", "webapp"}
 SCHEMA = "builtin_schemas/vendor/github-workflows.json"
@@ -101,8 +101,8 @@ def test_the_deployment_signs_in_after_the_image_is_built_and_leaves_the_tests_t
 
 
 def test_actions_are_those_that_there_are_and_mldeploy_is_the_one_that_wrote_it(text: str) -> None:
-    found = set(re.findall(r"uses: (\S+)", text))
-    assert found <= ACTIONS
+    result = set(re.findall(r"uses: (\S+)", text))
+    assert result <= ACTIONS
     installed = re.findall(r"pipx install '(mldeploy\S*)'", text)
     assert len(installed) == 2
     assert all(re.fullmatch(r"mldeploy(\[\w+\])?==\d+\.\d+\.\d+", each) for each in installed)
@@ -113,8 +113,10 @@ def test_the_tool_that_looks_for_what_is_unsafe_finds_nothing(tmp_path: Path) ->
     for target in TARGETS:
         made = app(tmp_path / target / "insurance")
         (tmp_path / f"{target}.yml").write_text(made.text(target))
-    found = _zizmor(tmp_path)
-    assert (found.returncode, found.stdout) == (0, "No findings to report. Good job!\n"), found.stdout + found.stderr
+    result = _zizmor(tmp_path)
+    assert (result.returncode, result.stdout) == (0, "No findings to report. Good job!\n"), (
+        result.stdout + result.stderr
+    )
 
 
 def test_that_tool_would_find_an_event_in_a_line_that_is_run(repo: Repo, tmp_path: Path) -> None:
@@ -142,45 +144,33 @@ def _zizmor(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_last_command_is_that_of_the_target(target: str, repo: Repo) -> None:
-    provider = registry.find(target)
-    project = repo.survey(target).wanted
-    settings = provider.settings.model_validate({"registry": "ghcr.io/octo"} if target == "kubernetes" else {})
-    try:
-        runs = provider.goal(_project(repo), settings) is not None
-    except MldeployError:  # it asks for a setting that only an app which runs needs
-        runs = True
-    assert project.verb == ("deploy" if runs else "push")
-    assert f"mldeploy {project.verb} --target {target} --json" in repo.text(target)
-
-
-def _project(repo: Repo) -> Any:
-    from mldeploy.project.inspect import inspect  # noqa: PLC0415
-
-    return inspect(repo.folder).project
+    verb = "deploy" if isinstance(registry.find(target), Runtime) else "push"
+    assert repo.plan(target).spec.verb == verb
+    assert f"mldeploy {verb} --target {target} --json" in repo.text(target)
 
 
 def test_every_target_but_this_machine_has_a_workflow() -> None:
-    assert set(TARGETS) | {"local"} == set(registry.BUILT_IN)
+    assert set(TARGETS) | {"local"} == set(registry.built_in())
 
 
 def test_what_the_configuration_says_is_no_variable_any_more(repo: Repo) -> None:
-    assert "AWS_REGION" in repo.survey().variables
+    assert "AWS_REGION" in repo.plan().variables
     repo.put("mldeploy.toml", '[app]\nname = "insurance"\nmodels = []\n[target.fargate]\nregion = "eu-west-1"\n')
-    found = repo.survey()
-    assert found.variables == ("AWS_ROLE_ARN",)
+    result = repo.plan()
+    assert result.variables == ("AWS_ROLE_ARN",)
     assert "aws-region: eu-west-1" in repo.text()
 
 
 def test_a_profile_of_this_machine_is_refused(repo: Repo) -> None:
     repo.put("mldeploy.toml", '[app]\nname = "insurance"\nmodels = []\n[target.fargate]\nprofile = "work"\n')
-    with pytest.raises(ConfigError, match=r"target\.fargate\.profile.*no runner"):
-        repo.survey()
+    with pytest.raises(ConfigError, match=r"target\.fargate\.profile.*GitHub runners do not have"):
+        repo.plan()
 
 
 def test_a_cluster_without_a_registry_is_refused(repo: Repo) -> None:
     repo.put("mldeploy.toml", '[app]\nname = "insurance"\nmodels = []\n')
     with pytest.raises(ConfigError, match=r"target\.kubernetes\.registry"):
-        repo.survey("kubernetes")
+        repo.plan("kubernetes")
 
 
 def test_google_s_credentials_are_left_beside_the_app(repo: Repo) -> None:

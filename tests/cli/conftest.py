@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import Command
+from tests.names import app_name
 
 APP = """\
 from flask import Flask
@@ -19,7 +19,7 @@ app = Flask(__name__)
 @pytest.fixture
 def name() -> str:
     """An app's name that no other test has."""
-    return f"t{uuid.uuid4().hex[:10]}"
+    return app_name()
 
 
 @pytest.fixture

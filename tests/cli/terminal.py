@@ -22,6 +22,13 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COLORS = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-79]|4[0-79]|9[0-7]|38;[0-9;]+)m")
 
 
+def _take_terminal() -> None:
+    """In the program's process: its keys reach it, also if the tests themselves run in the background."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Terminal:
     """A program whose three streams are one terminal. `seen` is everything that it has written there."""
 
@@ -44,7 +51,7 @@ class Terminal:
             cwd=cwd,
             env={"TERM": "xterm-256color", "LANG": "C.UTF-8", **env},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads here yet
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - no threads here yet
         )
         os.close(slave)
         self.seen = ""

@@ -16,9 +16,9 @@ AUTHOR = ("-c", "user.name=A", "-c", "user.email=a@example.com")
 
 
 def steps(document: dict[str, object], key: str) -> list[tuple[str, str]]:
-    found = document["steps"] if "steps" in document else document["changes"]
-    assert isinstance(found, list)
-    return [(step["kind"], step[key]) for step in found]
+    entries = document["steps"] if "steps" in document else document["changes"]
+    assert isinstance(entries, list)
+    return [(step["kind"], step[key]) for step in entries]
 
 
 def test_the_life_of_a_deployment(paper: Command, name: str) -> None:
@@ -59,19 +59,19 @@ def test_the_same_in_words(paper: Command, name: str) -> None:
     deployed = paper("deploy", *ON_PAPER)
     assert deployed.err.splitlines()[0] == "Cut a sheet …"
     assert deployed.err.splitlines()[1].startswith("Cut a sheet: created in ")
-    assert f"{name} answers at http://127.0.0.1:9" in deployed.out
+    assert f"{name} is running at http://127.0.0.1:9" in deployed.out
     assert "mldeploy destroy -t paper" in deployed.out
 
-    assert "as it should be" in paper("plan", *ON_PAPER).out
+    assert "up to date" in paper("plan", *ON_PAPER).out
     assert paper("open", *ON_PAPER).out == "http://127.0.0.1:9\n"
     assert "healthy" in paper("ps", *ON_PAPER).out
     assert paper("logs", *ON_PAPER, "--tail", "2").out == "line 998\nline 999\n"
     assert paper("logs", *ON_PAPER, "--tail", "2", "--json").document["lines"] == ["line 998", "line 999"]
     destroyed = paper("destroy", *ON_PAPER, "--yes")
     assert f"Remove the letter {name}: removed" in destroyed.err
-    assert f"Nothing of {name} is left on paper." in destroyed.out
+    assert f"{name} is removed from paper." in destroyed.out
     again = paper("destroy", *ON_PAPER, "--yes")
-    assert (again.out, again.err) == (f"Nothing of {name} was there.\n", "")
+    assert (again.out, again.err) == (f"{name} is not deployed to paper. Nothing to remove.\n", "")
 
 
 def test_what_differs_is_said_and_mended(paper: Command) -> None:
@@ -90,7 +90,7 @@ def test_looking_changes_nothing(paper: Command) -> None:
 
 def test_the_commands_that_are_suggested_name_the_folder_too(paper: Command) -> None:
     result = paper("-C", str(paper.folder), "deploy", *ON_PAPER)
-    assert f"mldeploy -C {paper.folder} predict -t paper" in result.out
+    assert f"mldeploy -C {paper.folder} logs -f -t paper" in result.out
 
 
 def test_flags_are_above_every_file(paper: Command) -> None:
@@ -157,7 +157,7 @@ def test_two_deployments_at_once(paper: Command) -> None:
 def test_a_taken_port_is_asked_about_on_a_terminal(paper: Command) -> None:
     taken = paper.with_env(MLDEPLOY_TARGET_PAPER_FAIL="port")
     with taken.on_terminal("deploy", *ON_PAPER) as terminal:
-        terminal.expect("Port 5000 is taken by somebody else. Use 5001 instead? [Y/n]")
+        terminal.expect("Port 5000 is used by somebody else. Use port 5001 instead? [Y/n]")
         terminal.press("\n")
         assert terminal.end() == 0
         assert "on port 5001" in terminal.text
@@ -170,7 +170,7 @@ def test_a_taken_port_may_be_left_alone(paper: Command, answer: str) -> None:
         terminal.expect("[Y/n]")
         terminal.press(answer)
         assert terminal.end() == 1
-        assert "is taken by somebody else" in terminal.text.rpartition("error:")[2]
+        assert "is used by somebody else" in terminal.text.rpartition("error:")[2]
 
 
 def test_nobody_is_asked_where_there_is_nobody(paper: Command) -> None:
@@ -190,13 +190,13 @@ def test_destroy_asks_first(paper: Command, name: str) -> None:
     assert "--yes" in refused.err
     for answer in ("\n", "n\n"):
         with paper.on_terminal("destroy", *ON_PAPER) as terminal:
-            terminal.expect("Remove all of it? [y/N]")
+            terminal.expect("Remove these resources? [y/N]")
             assert f"letter {name}" in terminal.text
             terminal.press(answer)
             assert terminal.end() == 2
     assert steps(paper("status", *ON_PAPER, "--json").document, "state")[1] == ("letter", "present")
     with paper.on_terminal("destroy", *ON_PAPER) as terminal:
-        terminal.expect("Remove all of it? [y/N]")
+        terminal.expect("Remove these resources? [y/N]")
         terminal.press("y\n")
         assert terminal.end() == 0
     assert paper("status", *ON_PAPER, "--json").document["url"] is None
@@ -241,9 +241,9 @@ def test_a_project_in_a_repository_is_fetched_for_every_command(paper: Command, 
     deployed = elsewhere("-C", address, "deploy", *ON_PAPER)
     assert deployed.code == 0, deployed.err
     assert f"Fetching {address}" in deployed.err
-    assert f"mldeploy -C {address} predict" in deployed.out
+    assert f"mldeploy -C {address} logs" in deployed.out
     assert elsewhere("-C", address, "status", *ON_PAPER, "--json").document["app"] == name
     refused = elsewhere("-C", address, "init")
-    assert (refused.code, "Clone the repository yourself" in refused.err) == (2, True)
+    assert (refused.code, "Clone the repository with" in refused.err) == (2, True)
     assert elsewhere("-C", f"{address}#nowhere", "ps", *ON_PAPER).code == 4
     assert not list(elsewhere.folder.iterdir())

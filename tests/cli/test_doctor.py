@@ -72,7 +72,7 @@ def test_where_nothing_is_wrong_it_says_so(healthy: Command) -> None:
     groups = [line for line in result.out.splitlines() if line and not line.startswith(" ")]
     assert groups == [
         *("Engine", "Folder", "Configuration", "Network", "Clock", "Target local"),
-        "Everything is as it should be.",
+        "All checks passed.",
     ]
     assert all(line.startswith("  ok       ") for line in result.out.splitlines() if line.startswith(" "))
     assert result.err == ""
@@ -117,14 +117,14 @@ def test_it_mends_what_is_safe_and_looks_again(healthy: Command, name: str) -> N
     assert ended.returncode == -signal.SIGKILL
     lock = Scope(name, "local").file(healthy.state).with_suffix(".lock")
     assert lock.exists()
-    told = healthy("doctor")
-    assert "it had begun nothing" in told.out
-    assert told.out.rstrip().endswith("1 can be mended at once: `mldeploy doctor --fix`.")
+    report = healthy("doctor")
+    assert "was interrupted before its first step" in report.out
+    assert report.out.rstrip().endswith("Run `mldeploy doctor --fix` to fix 1 of them.")
     assert lock.exists(), "looking changes nothing"
     mended = healthy("doctor", "--fix")
     assert mended.code == 0
-    assert mended.out.startswith("mended  remove the lock of a command that died")
-    assert mended.out.rstrip().endswith("Everything is as it should be.")
+    assert mended.out.startswith("fixed  remove the lock of a command that was interrupted")
+    assert mended.out.rstrip().endswith("All checks passed.")
     assert not lock.exists()
     again = healthy("doctor", "--fix", "--json")
     assert again.document["fixes"] == []

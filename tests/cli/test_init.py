@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import cast
@@ -43,8 +44,8 @@ def files(command: Command) -> dict[str, str]:
 def test_it_says_what_it_found_and_where_and_writes_it(new: Command) -> None:
     result = new("init")
     assert result.code == 0
-    for said in ("app:app (Flask, wsgi)", "app.py:3", "7000", "app.py:12", "debug=True", "wrote mldeploy.toml"):
-        assert said in result.out
+    for message in ("app:app (Flask, wsgi)", "app.py:3", "7000", "app.py:12", "debug=True", "wrote mldeploy.toml"):
+        assert message in result.out
     tables = tomllib.loads(files(new)["mldeploy.toml"])
     assert tables["app"] == {"name": "price-model", "entry": "app:app", "port": 7000, "health": "/health"}
     assert ".git\n" in files(new)[".dockerignore"]
@@ -72,9 +73,9 @@ def test_two_different_folders_are_refused(new: Command) -> None:
 def test_json_is_one_document_with_everything(new: Command) -> None:
     document = new("init", "--json").document
     assert document["written"] == ["mldeploy.toml", ".dockerignore"]
-    found = document["found"]
-    assert isinstance(found, list)
-    assert {"kind": "port", "value": "7000", "source": "app.py:12", "certainty": "likely"} in found
+    facts = document["found"]
+    assert isinstance(facts, list)
+    assert {"kind": "port", "value": "7000", "source": "app.py:12", "certainty": "likely"} in facts
     remarks = document["remarks"]
     assert isinstance(remarks, list)
     assert [(each["code"], each["source"]) for each in remarks] == [("debug", "app.py:12")]
@@ -89,7 +90,7 @@ def test_a_second_time_it_overwrites_nothing_unless_forced(new: Command) -> None
     before = files(new)
     refused = new("init", "--json")
     assert refused.code == 9
-    assert refused.error["todo"] == "Say --force to write it anew."
+    assert refused.error["todo"] == "Use --force to overwrite it."
     assert files(new) == before
     assert new("init", "--force").code == 0
     assert "# mine" not in files(new)["mldeploy.toml"]
@@ -104,21 +105,21 @@ def test_a_configuration_in_pyproject_is_not_doubled(new: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("print('hello')\n", "holds no web app"),
-        ("from dash import Dash\n\napp = Dash()\n", "no server takes by itself"),
+        ("from dash import Dash\n\napp = Dash()\n", "a WSGI server cannot serve directly"),
         ("import gradio\n\ndemo = gradio.Interface(len, 'text', 'text')\n", "nothing launches"),
-        ("from flask import Flask\n\n\ndef make(x):\n    return Flask(x)\n", "wants arguments"),
+        ("from flask import Flask\n\n\ndef make(x):\n    return Flask(x)\n", "requires arguments"),
         ("import flask\n\n\ndef main():\n    flask.Flask('x').run()\n", "only inside a function"),
     ],
 )
-def test_a_folder_that_cannot_be_served_is_told_why_and_left_alone(new: Command, source: str, said: str) -> None:
+def test_a_folder_that_cannot_be_served_is_told_why_and_left_alone(new: Command, source: str, message: str) -> None:
     (new.folder / "app.py").write_text(source)
     before = files(new)
     result = new("init")
     assert (result.code, result.out) == (4, "")
-    assert said in result.err
+    assert message in result.err
     assert files(new) == before
 
 
@@ -135,7 +136,7 @@ def test_of_two_apps_one_must_be_named(new: Command) -> None:
 def test_an_app_that_is_not_there_is_answered_with_those_that_are(new: Command) -> None:
     result = new("init", "--entry", "other:app")
     assert result.code == 4
-    assert "Found: app:app" in result.err
+    assert "Detected apps: app:app" in result.err
 
 
 def test_on_a_terminal_it_asks_which_app_is_meant(new: Command) -> None:
@@ -165,16 +166,25 @@ def test_secrets_are_named_and_kept_out_and_never_shown(new: Command) -> None:
         result = new(*arguments)
         assert result.code == 0
         assert ".env" in result.out
-        assert "stays out of the image" in result.out
+        assert "is not copied into the image" in result.out
         assert not {"correct-horse", "battery-staple"} & set(result.out.replace('"', " ").split())
     assert "\nrobot.json\n" in files(new)[".dockerignore"]
 
 
-def test_without_a_list_of_dependencies_the_imports_become_one(new: Command) -> None:
+def test_without_a_list_of_dependencies_the_imports_become_one(new: Command, tmp_path: Path) -> None:
     (new.folder / "requirements.txt").unlink()
-    result = new("init")
+    info = tmp_path / "venv/lib/python3.11/site-packages/flask-3.0.3.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: flask\nVersion: 3.0.3\n")
+    result = new.with_env(VIRTUAL_ENV=str(tmp_path / "venv"))("init")
     assert "wrote requirements.txt" in result.out
-    assert "flask==" in files(new)["requirements.txt"]
+    assert files(new)["requirements.txt"].splitlines()[1:] == ["flask==3.0.3"]
+
+
+def test_the_environment_of_mldeploy_pins_nothing(new: Command) -> None:
+    (new.folder / "requirements.txt").unlink()
+    assert new.with_env(VIRTUAL_ENV=sys.prefix)("init").code == 0
+    assert files(new)["requirements.txt"].splitlines()[1:] == ["flask"]
 
 
 def test_a_folder_that_is_none_is_said_to_be_none(new: Command) -> None:
@@ -190,7 +200,7 @@ def test_the_recipe_is_written_as_a_dockerfile_if_one_asks_for_it(new: Command) 
     assert 'CMD ["gunicorn", "--config=/venv/gunicorn_conf.py", "app:app"]' in written
     assert "PORT=7000" in written
     assumed = new("plan", "--json").document.get("assumed")
-    assert assumed is None or {"key": "build.dockerfile", "value": "Dockerfile", "why": "there is one"} in assumed  # type: ignore[operator]
+    assert assumed is None or {"key": "build.dockerfile", "value": "Dockerfile", "why": "the file exists"} in assumed  # type: ignore[operator]
 
 
 def test_a_dockerfile_that_is_there_is_replaced_only_by_force(new: Command) -> None:
@@ -220,4 +230,4 @@ def test_requirements_that_a_build_would_not_be_sent_are_told_before_anything_is
     before = files(new)
     refused = new("init", "--dockerfile")
     assert (refused.code, files(new)) == (4, before)
-    assert "requirements.txt: is kept from the build" in refused.err
+    assert "requirements.txt: is excluded" in refused.err

@@ -35,8 +35,11 @@ def test_ctrl_c_stops_and_says_how_to_go_on(slow: Command) -> None:
         terminal.expect("dipping the pen")
         terminal.interrupt()
         assert terminal.end() == 130
-    assert "Stopping: what runs may finish. Press Ctrl-C again to leave at once." in terminal.text
-    assert "`mldeploy deploy` again to resume, or `mldeploy destroy` to remove" in " ".join(terminal.text.split())
+    assert "Finishing the current step. Press Ctrl-C again to quit now." in terminal.text
+    assert (
+        "interrupted. Progress is saved. Run `mldeploy deploy` to resume, or `mldeploy destroy` to remove"
+        in " ".join(terminal.text.split())
+    )
     assert terminal.seen.rindex("\x1b[?25h") > terminal.seen.rindex("\x1b[?25l")
 
 
@@ -63,7 +66,19 @@ def test_a_signal_is_a_ctrl_c(slow: Command, number: signal.Signals) -> None:
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert '"name": "INTERRUPTED"' in out
-    assert "Stopping" in err
+    assert "Finishing the current step" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_the_first_step_ends_with_a_message(paper: Command, number: signal.Signals) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("ignored from the start, as with nohup: every program that is started here ignores it, too")
+    paper("deploy", *ON_PAPER)
+    with paper.on_terminal("destroy", *ON_PAPER) as terminal:
+        terminal.expect("[y/N]")
+        terminal.process.send_signal(number)
+        assert terminal.end() == 130
+    assert "error: mldeploy: interrupted" in terminal.text
 
 
 def test_a_second_ctrl_c_leaves_at_once_and_leaves_the_terminal_whole(deaf: Command) -> None:
@@ -84,10 +99,10 @@ def test_a_stop_that_came_too_late_is_in_the_exit_code(deaf: Command) -> None:
     with deaf.on_terminal("deploy", *ON_PAPER) as terminal:
         terminal.expect("dipping the pen")
         terminal.interrupt()
-        terminal.expect("Stopping")
+        terminal.expect("Finishing")
         go(deaf).write_text("")
         assert terminal.end() == 130
-    assert "answers at http://127.0.0.1:9" in terminal.text
+    assert "is running at http://127.0.0.1:9" in terminal.text
 
 
 def test_ctrl_c_leaves_a_question_and_a_log(paper: Command) -> None:
@@ -107,6 +122,8 @@ def test_ctrl_c_leaves_a_question_and_a_log(paper: Command) -> None:
 INTERRUPTED_WHILE_LOADING = """
 import os, signal, sys
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in the foreground, wherever the tests run
+
 class Interrupting:
     def find_spec(self, name, path, target=None):
         if name == "typer.main":
@@ -121,4 +138,4 @@ def test_a_ctrl_c_while_the_program_is_still_being_loaded(mldeploy: Command) -> 
     plugins.mkdir(exist_ok=True)
     (plugins / "sitecustomize.py").write_text(INTERRUPTED_WHILE_LOADING)
     done = mldeploy("--help")
-    assert (done.code, done.out, done.err) == (130, "", "")
+    assert (done.code, done.out, done.err) == (130, "", "error: mldeploy: interrupted\n")

@@ -20,7 +20,7 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.labels import APP, CHECK
 from tests.cli.command import Command
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.engine
 
 SERVER = """\
 from pathlib import Path
@@ -59,8 +59,8 @@ def client() -> Iterator[Any]:
 def port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        found: int = free.getsockname()[1]
-        return found
+        match: int = free.getsockname()[1]
+        return match
 
 
 @pytest.fixture
@@ -275,10 +275,10 @@ def test_a_taken_port_is_named_and_the_next_one_offered(tiny: Command, port: int
             terminal.expect("[Y/n]", within=300)
             terminal.press("y\n")
             assert terminal.end(within=300) == 0
-        found = re.search(r"answers at (http://127\.0\.0\.1:(\d+))", terminal.text)
-        assert found
-        assert int(found[2]) != port
-        assert requests.get(f"{found[1]}/health", timeout=10).status_code == 200
+        match = re.search(r"is running at (http://127\.0\.0\.1:(\d+))", terminal.text)
+        assert match
+        assert int(match[2]) != port
+        assert requests.get(f"{match[1]}/health", timeout=10).status_code == 200
 
 
 def test_no_engine(tiny: Command) -> None:

@@ -110,7 +110,8 @@ def test_an_app_that_takes_no_table_gets_the_rows_one_by_one(deployed: Command) 
     assert deployed("predict", *ON_PAPER, "--csv", "rows.csv").out.splitlines()[1].split() == ["40", "no"]
     rows.write_text("age,smoker\n40,no\n-1,yes\n")
     assert (
-        "row 2: the app refuses the request (400): age: must" in deployed("predict", *ON_PAPER, "--csv", "rows.csv").err
+        "row 2: the app rejected the request (400): age: must"
+        in deployed("predict", *ON_PAPER, "--csv", "rows.csv").err
     )
 
 
@@ -120,7 +121,7 @@ def test_of_an_error_page_the_text_is_told(deployed: Command) -> None:
 
 
 def test_with_nothing_to_send_it_sends_the_golden_row(deployed: Command) -> None:
-    assert "there is nothing to send" in deployed("predict", *ON_PAPER).err
+    assert "there is no input" in deployed("predict", *ON_PAPER).err
     golden = {"path": "/predict_api", "request": ROW, "expect": {}}
     (deployed.folder / "golden.json").write_text(json.dumps(golden))
     with (deployed.folder / "mldeploy.toml").open("a") as toml:
@@ -139,7 +140,7 @@ def test_what_the_app_refuses_is_said_in_its_words(deployed: Command) -> None:
 
 
 def test_an_app_that_does_not_answer(paper: Command) -> None:
-    assert "nothing runs" in paper("predict", *ON_PAPER, "-f", "a=1").err
+    assert "does not run" in paper("predict", *ON_PAPER, "-f", "a=1").err
     paper("deploy", *ON_PAPER)
     result = paper("predict", *ON_PAPER, "-f", "a=1", "--json")
     assert result.code == 7
@@ -147,22 +148,69 @@ def test_an_app_that_does_not_answer(paper: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--data", "{"), "line 1, column 2"),
         (("--data", "@missing.json"), "missing.json"),
         (("--data", "[" * 100_000), "--data"),
         (("--csv", "missing.csv"), "missing.csv"),
-        (("--csv", "empty.csv"), "holds no row"),
+        (("--csv", "empty.csv"), "contains no rows"),
         (("--csv", "ragged.csv"), "row 3 has 1 values"),
         (("--csv", "binary.csv"), "not UTF-8"),
         (("--field", "age"), "NAME=VALUE"),
-        (("--field", "a=1", "--data", "{}"), "exclude one another"),
+        (("--field", "a=1", "--data", "{}"), "cannot be combined"),
     ],
 )
-def test_input_that_cannot_be_sent(paper: Command, arguments: tuple[str, ...], said: str) -> None:
+def test_input_that_cannot_be_sent(paper: Command, arguments: tuple[str, ...], message: str) -> None:
     for name, content in (("empty", b"a,b\n"), ("ragged", b"a,b\n1,2\n1\n"), ("binary", b"\xff\xfe")):
         Path(paper.folder / f"{name}.csv").write_bytes(content)
     result = paper("predict", *ON_PAPER, *arguments, "--json")
     assert result.code == 2
-    assert said in f"{result.error['where']} {result.error['what']} {result.error['todo']}"
+    assert message in f"{result.error['where']} {result.error['what']} {result.error['todo']}"
+
+
+def test_a_file_of_any_size_is_predicted_in_batches_into_another_one(tabular: Command) -> None:
+    rows = "".join(f"{age},no\n" for age in range(2500))
+    (tabular.folder / "rows.csv").write_text(f"age,smoker\n{rows}")
+    result = tabular("predict", *ON_PAPER, "--csv", "rows.csv", "--out", "out.csv", "--json")
+    assert result.document["answer"] == {"rows": 2500, "file": "out.csv"}
+    lines = (tabular.folder / "out.csv").read_text().splitlines()
+    assert lines[:2] == ["age,smoker,prediction", "0,no,0"]
+    assert lines[-1] == "2499,no,499"  # the app numbers each request's rows: the third batch has 500
+    assert sorted(path.name for path in tabular.folder.glob("*out*")) == ["out.csv"]
+
+
+def test_without_a_route_for_tables_each_row_is_a_request_of_its_own(deployed: Command) -> None:
+    (deployed.folder / "rows.csv").write_text("age,smoker\n40,no\n41,yes\n")
+    result = deployed("predict", *ON_PAPER, "--csv", "rows.csv", "-o", "out.csv")
+    assert (result.code, result.out) == (0, "wrote out.csv: 2 rows with their predictions\n")
+    assert (deployed.folder / "out.csv").read_text() == (
+        "age,smoker,predicted_age,predicted_smoker\n40,no,40,no\n41,yes,41,yes\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("age,smoker\n40,no\n41\n", "rows.csv: line 3 has 1 values for 2 columns"),
+        ("age\n40\n-1\n", "line 3: the app rejected the request (400): age: must be from 0"),
+        ("age\n", "rows.csv: contains no rows"),
+        ("", "rows.csv: contains no rows"),
+    ],
+)
+def test_a_bad_row_is_named_and_the_old_file_stays(deployed: Command, rows: str, message: str) -> None:
+    (deployed.folder / "rows.csv").write_text(rows)
+    (deployed.folder / "out.csv").write_text("old")
+    result = deployed("predict", *ON_PAPER, "--csv", "rows.csv", "--out", "out.csv")
+    assert result.code != 0
+    assert message in result.err
+    assert (deployed.folder / "out.csv").read_text() == "old"
+
+
+def test_the_output_needs_a_csv_file_that_is_not_itself(deployed: Command) -> None:
+    (deployed.folder / "rows.csv").write_text("age\n40\n")
+    for arguments in (("--data", "{}"), (), ("--csv", "rows.csv")):
+        result = deployed("predict", *ON_PAPER, *arguments, "--out", "rows.csv")
+        assert result.code == 2
+        assert "--out" in result.err
+    assert (deployed.folder / "rows.csv").read_text() == "age\n40\n"

@@ -42,11 +42,11 @@ def test_what_was_found_is_said_in_one_line_with_file_and_line(bare: Command) ->
     before = contents(bare.folder)
     result = bare("plan", "-t", "paper")
     assert result.code == 0
-    said = [line for line in result.err.splitlines() if "There is no mldeploy.toml" in line]
-    assert len(said) == 1
-    assert "app.entry web:server (Flask, web.py:3)" in said[0]
-    assert "app.port 7000 (web.py:12)" in said[0]
-    assert "app.health /ready (web.py:6)" in said[0]
+    message = [line for line in result.err.splitlines() if "No mldeploy.toml" in line]
+    assert len(message) == 1
+    assert "app.entry web:server (Flask, web.py:3)" in message[0]
+    assert "app.port 7000 (web.py:12)" in message[0]
+    assert "app.health /ready (web.py:6)" in message[0]
     assert contents(bare.folder) == before
 
 
@@ -66,22 +66,22 @@ def test_nothing_is_said_once_init_has_written_it_down(bare: Command) -> None:
 
 
 def test_a_flag_or_a_variable_is_above_what_was_found(bare: Command) -> None:
-    told = bare.with_env(MLDEPLOY_APP_PORT="9000")("plan", "-t", "paper", "--json").document["assumed"]
-    assert isinstance(told, list)
-    assert "app.port" not in [each["key"] for each in told]
+    settings = bare.with_env(MLDEPLOY_APP_PORT="9000")("plan", "-t", "paper", "--json").document["assumed"]
+    assert isinstance(settings, list)
+    assert "app.port" not in [each["key"] for each in settings]
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("print('hello')\n", "holds no web app"),
         ("import flask\n\n\ndef main():\n    flask.Flask('x').run()\n", "only inside a function"),
     ],
 )
-def test_what_init_refuses_is_refused_in_the_same_words(bare: Command, source: str, said: str) -> None:
+def test_what_init_refuses_is_refused_in_the_same_words(bare: Command, source: str, message: str) -> None:
     (bare.folder / "web.py").write_text(source)
     refused = bare("init")
-    assert said in refused.err
+    assert message in refused.err
     for command in ("build", "plan", "deploy"):
         result = bare(command)
         assert (result.code, result.err) == (refused.code, refused.err)
@@ -111,9 +111,9 @@ def test_a_development_server_in_a_dockerfile_is_warned_of_by_init_and_by_whoeve
     (bare.folder / "Dockerfile").write_text(f"FROM python:3.11\nCOPY . /app\nWORKDIR /app\nCMD {command}\n")
     unconfigured, init = bare("plan", "-t", "paper"), bare("init")
     configured = bare("plan", "-t", "paper")
-    for said in (unconfigured.err, init.out, configured.err):
-        assert "Dockerfile:4: starts the framework's development server" in said
-        assert "Start gunicorn instead" in said
+    for message in (unconfigured.err, init.out, configured.err):
+        assert "Dockerfile:4: starts the framework's development server" in message
+        assert "Start gunicorn instead" in message
 
 
 def test_a_real_server_in_a_dockerfile_is_not(bare: Command) -> None:

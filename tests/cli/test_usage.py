@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import json
 import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from mldeploy import __version__
-from mldeploy.cli.app import PANELS
-from mldeploy.providers.registry import BUILT_IN
+from mldeploy.cli.app import ENTRIES, PANELS, HelpDoc
+from mldeploy.cli.main import main
+from mldeploy.providers.registry import built_in
 from tests.cli.command import PROGRAM, Command
 
 COMMANDS = [name for commands in PANELS.values() for name in commands]
@@ -22,11 +27,50 @@ def test_help_names_every_command(mldeploy: Command) -> None:
     assert all(f" {name} " in result.out for name in COMMANDS)
 
 
-def test_without_anything_it_shows_the_help(mldeploy: Command) -> None:
-    assert mldeploy() == mldeploy("--help")
+def test_without_arguments_it_names_the_commands_to_begin_with(mldeploy: Command) -> None:
+    result = mldeploy()
+    assert (result.code, result.err) == (0, "")
+    commands = [line.split()[1] for line in result.out.splitlines() if line.startswith("  mldeploy ")]
+    assert commands == ["init", "deploy", "predict"]
+    assert "mldeploy --help" in result.out
 
 
-@pytest.mark.parametrize("arguments", [("version",), ("--version",)])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_has_examples_and_whole_paragraphs(mldeploy: Command, name: str) -> None:
+    doc = HelpDoc.of(ENTRIES[name].load())
+    assert doc.paragraphs[0] == ENTRIES[name].summary, "the line in `mldeploy --help` is the first one of its own help"
+    assert doc.examples[0].startswith(f"mldeploy {name}")
+    for columns in (80, 120):
+        help_text = mldeploy.with_env(COLUMNS=str(columns))(name, "-h").out
+        assert all(f"   {example} " in help_text for example in doc.examples)
+        lines = [line.strip() for line in help_text.partition("╭")[0].splitlines()][3:]
+        for line, following in itertools.pairwise(lines):
+            if line and following:
+                assert len(line) + 1 + len(following.split()[0]) > columns - 2, "the next word would have fitted"
+
+
+def test_flags_have_no_type_in_the_help(mldeploy: Command) -> None:
+    for arguments in (("--help",), ("deploy", "--help"), ("help", "check")):
+        assert "bool" not in mldeploy(*arguments).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "same"),
+    [
+        (("-h",), ("--help",)),
+        (("help",), ("--help",)),
+        (("deploy", "-h"), ("deploy", "--help")),
+        (("help", "deploy"), ("deploy", "--help")),
+        (("help", "help"), ("help", "--help")),
+    ],
+)
+def test_help_can_be_asked_for_in_several_ways(
+    mldeploy: Command, arguments: tuple[str, ...], same: tuple[str, ...]
+) -> None:
+    assert mldeploy(*arguments) == mldeploy(*same)
+
+
+@pytest.mark.parametrize("arguments", [("version",), ("--version",), ("-V",)])
 def test_version(mldeploy: Command, arguments: tuple[str, ...]) -> None:
     assert mldeploy(*arguments).out == f"mldeploy {__version__}\n"
     assert mldeploy(*arguments, "--json").document["version"] == __version__
@@ -49,7 +93,7 @@ def test_help_waits_for_nothing_heavy(mldeploy: Command, heavy: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("dploy",), "did you mean 'deploy'"),
         (("deploy", "--prot", "3"), "did you mean --port?"),
@@ -60,26 +104,31 @@ def test_help_waits_for_nothing_heavy(mldeploy: Command, heavy: str) -> None:
         (("-q",), "no command"),
         (("--wat",), "--wat"),
         (("ps", "--target", "locl"), "did you mean 'local'?"),
-        (("ps", "--target", "nowhere"), f"Known targets: {', '.join((*BUILT_IN, 'paper'))}."),
+        (("ps", "--target", "nowhere"), f"Known targets: {', '.join((*built_in(), 'paper'))}."),
         (("logs", "-f", "--json"), "--follow"),
+        (("help", "dploy"), "did you mean 'deploy'"),
+        (("ci", "gitlab"), "'gitlab' is not one of 'github'"),
+        (("rehearse", "start"), "'start' is not one of 'up', 'down', 'status'"),
+        (("scale", "0"), "0 is less than 1"),
+        (("scale", "many"), "'many' is not an integer"),
     ],
 )
-def test_a_wrong_command_line_says_what_is_meant(mldeploy: Command, arguments: tuple[str, ...], said: str) -> None:
+def test_a_wrong_command_line_says_what_is_meant(mldeploy: Command, arguments: tuple[str, ...], message: str) -> None:
     result = mldeploy(*arguments)
     assert result.code == 2
-    assert said.lower() in result.err.lower()
+    assert message.lower() in result.err.lower()
     assert "Traceback" not in result.err
     if "--json" not in arguments:
         assert result.out == ""
         result = mldeploy("--json", *arguments)
     assert result.code == 2
     assert result.error["name"] == "USAGE"
-    assert said.lower() in f"{result.error['what']} {result.error['todo']}".lower()
+    assert message.lower() in f"{result.error['what']} {result.error['todo']}".lower()
 
 
 WANTED = {"ci": ("github", "--target", "ecr"), "rehearse": ("status",), "scale": ("1",), "exec": ("true",)}
 """What a command cannot do without."""
-FOLDERLESS = ("rehearse", "version")
+FOLDERLESS = ("rehearse", "version", "help")
 """Commands that are not about an app."""
 
 
@@ -132,9 +181,22 @@ def test_a_reader_that_went_before_it_read_anything_is_no_error(mldeploy: Comman
 
 def test_a_result_that_could_not_be_written_is_an_error(paper: Command) -> None:
     with Path("/dev/full").open("w") as full:
-        for arguments in (("ps", "-t", "paper", "--json"), ("ps", "-t", "paper"), ("wrong", "--json")):
+        for arguments in (
+            ("ps", "-t", "paper", "--json"),
+            ("ps", "-t", "paper"),
+            ("wrong", "--json"),
+            ("--help",),
+            ("deploy", "--help"),
+            ("help", "deploy", "--json"),
+            ("version",),
+            ("--show-completion",),
+            ("logs", "-t", "paper"),
+            ("exec", "-t", "paper", "--help"),
+            (),
+        ):
             done = subprocess.run(
-                (*PROGRAM, *arguments),
+                # The completion is that of the shell that is the parent.
+                ("bash", "-c", '"$@"; exit $?', "bash", *PROGRAM, *arguments),
                 stdout=full,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -173,14 +235,39 @@ def test_a_closed_stream_is_no_defect(paper: Command, closed: str) -> None:
     assert b"Traceback" not in done.stderr
 
 
+WITHOUT = """
+import sys
+from importlib.machinery import PathFinder
+
+class Without(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in {PACKAGES} else super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Without
+"""
+
+
 @pytest.mark.parametrize(
-    ("words", "position", "completed"),
-    [("mldeploy de", 1, {"deploy", "destroy"}), ("mldeploy ps --target ", 3, {*BUILT_IN, "paper"})],
+    ("packages", "arguments", "extra"),
+    [
+        (["moto"], ("rehearse", "up", "aws"), "rehearsal"),
+        (["trustme"], ("plan", "--target", "gar", "--rehearse"), "rehearsal"),
+        (["boto3", "botocore"], ("plan", "--target", "fargate"), "aws"),
+        (["kubernetes"], ("ps", "--target", "kubernetes"), "kubernetes"),
+        (["websocket"], ("ps", "--target", "kubernetes"), "kubernetes"),
+        (["azure"], ("login", "--target", "acr"), "azure"),
+    ],
 )
-def test_completion(mldeploy: Command, words: str, position: int, completed: set[str]) -> None:
-    asked = {"_MLDEPLOY_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position)}
-    done = subprocess.run(PROGRAM, capture_output=True, text=True, env={**mldeploy.env, **asked}, check=False)
-    assert set(done.stdout.split()) == completed
+def test_a_missing_extra_is_a_usage_error_with_the_command_that_installs_it(
+    mldeploy: Command, packages: list[str], arguments: tuple[str, ...], extra: str
+) -> None:
+    plugins = mldeploy.home / "plugins"
+    (plugins / "sitecustomize.py").write_text(WITHOUT.replace("{PACKAGES}", repr(packages)))
+    result = mldeploy(*arguments)
+    assert result.code == 2
+    assert "are not installed" in result.err
+    assert f"pip install 'mldeploy[{extra}]'" in result.err
 
 
 def test_no_color_is_obeyed_on_a_terminal(paper: Command) -> None:
@@ -201,4 +288,16 @@ def test_nothing_is_written_into_the_users_folder(paper: Command) -> None:
 def test_no_workflow_can_be_written_for_a_target_of_another_package_s(paper: Command) -> None:
     done = paper("ci", "github", "--target", "paper")
     assert done.code == 2
-    assert "nothing is known of how a workflow signs in to paper" in done.err
+    assert "the package of paper declares no sign-in for CI" in done.err
+
+
+def test_a_command_that_runs_in_this_process_leaves_its_streams_as_they_were() -> None:
+    """What it wraps around stdout shares the stream below, and must not close it at its own end."""
+    stream, hook = sys.stdout, threading.excepthook
+    assert main(["version"]) == 0
+    gc.collect()
+    assert (sys.stdout, threading.excepthook) == (stream, hook)
+    assert not stream.closed
+    assert main(["no-such-command"]) == 2
+    gc.collect()
+    assert not stream.closed

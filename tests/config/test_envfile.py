@@ -6,10 +6,11 @@ import string
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mldeploy.config.envfile import read_env_file
+from mldeploy.config.env_file import read_env_file, uses_dotenv
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.secret import Secret
 
@@ -97,3 +98,54 @@ def test_a_secret_shows_nothing() -> None:
     assert f"{secret} {secret!r} {secret:}" == "[REDACTED] [REDACTED] [REDACTED]"
     assert secret == Secret(SECRET)
     assert secret != Secret("other")
+
+
+DOTENV = """# c
+export API_KEY="abc def"
+URL='http://x/#a'  # comment
+MULTI="a\\nb"
+LINES="one
+two"
+EMPTY=
+BARE
+PLAIN = spaced # comment
+BASE=/srv
+PATHS=${BASE}/data:${HOME_OF_NOBODY:-none}:$BASE
+RAW='${BASE}'
+"""
+
+
+def test_a_file_of_dotenv_is_read_as_dotenv_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / ".env"
+    path.write_text(DOTENV)
+    read = read_env_file(path, "app.env_file", dotenv=True)
+    for name in read:
+        monkeypatch.delenv(name, raising=False)
+    theirs = dotenv_values(path)
+    assert {name: secret.reveal() for name, secret in read.items()} == {
+        name: value for name, value in theirs.items() if value is not None
+    }
+    assert read["API_KEY"].reveal() == "abc def"
+
+
+def test_a_file_of_dotenv_takes_nothing_from_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINE_SECRET", "hunter2")
+    path = tmp_path / ".env"
+    path.write_text("A=${MACHINE_SECRET}\n")
+    assert read_env_file(path, "app.env_file", dotenv=True)["A"].reveal() == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from dotenv import load_dotenv\n", True),
+        ("from pydantic_settings import BaseSettings\n", True),
+        ("import os\n", False),
+    ],
+)
+def test_an_app_that_uses_dotenv_is_recognized(source: str, expected: bool, tmp_path: Path) -> None:
+    (tmp_path / "shop" / "web").mkdir(parents=True)
+    (tmp_path / "shop" / "web" / "settings.py").write_text(source)
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / "x.py").write_text("import dotenv")
+    assert uses_dotenv(tmp_path) is expected

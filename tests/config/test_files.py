@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mldeploy.config.errors import ConfigError
-from mldeploy.config.files import LIMIT
 from mldeploy.config.load import load
+from mldeploy.core.files import LIMIT
 
 
 def make_folder(path: Path) -> None:

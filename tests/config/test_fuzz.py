@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mldeploy.config.envfile import read_env_file
+from mldeploy.config.env_file import read_env_file
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.load import TABLES, load
 from mldeploy.config.override import Override, variable

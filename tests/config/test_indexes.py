@@ -31,10 +31,10 @@ PLACE = "mldeploy.toml: build.index_url"
 def test_variables_stand_for_credentials(
     tmp_path: Path, text: str, variables: dict[str, str], url: str, whole: str
 ) -> None:
-    found = index(text, PLACE, {"NETRC": str(tmp_path / "none"), **variables})
-    assert found.url == url
-    assert found.reveal() == whole
-    assert "p%2Fw" not in repr(found)
+    parsed = index(text, PLACE, {"NETRC": str(tmp_path / "none"), **variables})
+    assert parsed.url == url
+    assert parsed.reveal() == whole
+    assert "p%2Fw" not in repr(parsed)
 
 
 def test_a_password_in_a_file_is_refused_and_not_told() -> None:
@@ -46,9 +46,9 @@ def test_a_password_in_a_file_is_refused_and_not_told() -> None:
 
 def test_a_variable_may_hold_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLDEPLOY_BUILD_INDEX_URL", "https://user:hunter2@a.example/")
-    found = load(tmp_path).build.index
-    assert found is not None
-    assert found.reveal() == "https://user:hunter2@a.example/"
+    parsed = load(tmp_path).build.index
+    assert parsed is not None
+    assert parsed.reveal() == "https://user:hunter2@a.example/"
     assert "hunter2" not in repr(load(tmp_path))
 
 

@@ -33,7 +33,9 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("HOME")
     os.setresuid(54321, 0, 0)  # the home is the real user's
     try:
-        with pytest.raises(ConfigError, match="you have no home\nSet HOME or XDG_STATE_HOME"):
+        with pytest.raises(
+            ConfigError, match="there is no home folder for the files of mldeploy\nSet HOME or XDG_STATE_HOME"
+        ):
             state_folder()
     finally:
         os.setresuid(0, 0, 0)

@@ -65,20 +65,20 @@ def kill_at(folder: Path, nth: int) -> list[str]:
             os._exit(0)  # nothing of the parent's may run here
     os.close(there)
     with os.fdopen(here) as pipe:
-        told = []
+        lines = []
         for line in pipe:
-            told.append(line.rstrip("\n"))
-            if told[-1] == HALTED:
+            lines.append(line.rstrip("\n"))
+            if lines[-1] == HALTED:
                 os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return told
+    return lines
 
 
 def main(folder: Path) -> None:
     for nth in itertools.count(1):
-        told = kill_at(folder / str(nth), nth)
-        (folder / f"{nth}.told").write_text("\n".join(told))
-        if HALTED not in told:
+        lines = kill_at(folder / str(nth), nth)
+        (folder / f"{nth}.told").write_text("\n".join(lines))
+        if HALTED not in lines:
             return
 
 

@@ -51,9 +51,9 @@ def test_a_second_deploy_changes_nothing_and_only_reads(machine: Machine) -> Non
 
 
 def test_the_steps_are_told_in_the_order_in_which_they_ended(machine: Machine) -> None:
-    told = [done.resource for done in machine.deploy().steps]
-    assert told == [event.resource for event in machine.heard.events if isinstance(event, Finished)]
-    assert told[-1] == resource("endpoint")
+    result = [done.resource for done in machine.deploy().steps]
+    assert result == [event.resource for event in machine.heard.events if isinstance(event, Finished)]
+    assert result[-1] == resource("endpoint")
 
 
 def test_what_does_not_need_one_another_is_made_and_removed_at_the_same_time(machine: Machine) -> None:
@@ -186,8 +186,8 @@ def test_a_nearer_goal_sweeps_nothing(machine: Machine) -> None:
     """`push` after `deploy` must not take the service away."""
     machine.deploy()
     before = ours(machine.world)
-    told = machine.deploy(goal=image(machine.config), sweep=None)
-    assert {done.resource.kind: done.action for done in told.steps} == dict.fromkeys(
+    result = machine.deploy(goal=image(machine.config), sweep=None)
+    assert {done.resource.kind: done.action for done in result.steps} == dict.fromkeys(
         ("repository", "image"), Action.UNCHANGED
     )
     assert ours(machine.world) == before
@@ -197,9 +197,9 @@ def test_what_the_nearer_goal_made_is_used_by_the_further_one(machine: Machine) 
     machine.deploy(goal=image(machine.config), sweep=None)
     assert kinds_there(machine) == {"repository", "image"}
     assert machine.listed() == {resource("repository"), resource("image")}
-    found = actions(machine)
-    assert found["image"] is Action.UNCHANGED
-    assert found["endpoint"] is Action.CREATED
+    done_actions = actions(machine)
+    assert done_actions["image"] is Action.UNCHANGED
+    assert done_actions["endpoint"] is Action.CREATED
 
 
 def test_an_entry_of_a_kind_that_this_version_does_not_know_is_not_swept(machine: Machine) -> None:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 
 from mldeploy.core.errors import ExitCode, LeftoversError
-from mldeploy.core.journal import Journal
+from mldeploy.core.graph import derive_kinds
+from mldeploy.core.journal import Journal, Session
 from mldeploy.core.monitor import Cancel, Monitor
-from mldeploy.core.session import Session
-from mldeploy.core.step import Key, Resource, Step
+from mldeploy.core.step import Key, Outputs, Resource, Seen, Step
 from mldeploy.core.verbs import deploy, destroy
 from mldeploy.core.verbs.destroy import needed_kinds
 from tests.core.graphs import Graph, graphs
@@ -23,7 +23,7 @@ from tests.core.places import memory
 from tests.core.simulated.cloud import Client, CloudError, DeniedError, Point, Thing, World
 from tests.core.simulated.doors import FailsAt, Recorder
 from tests.core.simulated.machine import Heard, Machine, foreign, foreigners, ours
-from tests.core.simulated.steps import KINDS, UNIQUE, CloudStep, Cluster, Part, Service, remove
+from tests.core.simulated.steps import KINDS, UNIQUE, CloudStep, Cluster, Endpoint, Network, Part, Service, remove
 
 APP = "insurance"
 
@@ -200,11 +200,58 @@ class OnAnyCluster(CloudStep):
         return remove(cloud, OnAnyCluster.kind, key, monitor)
 
 
+class OtherCluster(Cluster):
+    """Of the same kind."""
+
+
+@dataclass(frozen=True, eq=False)
+class OnAnything(Step[Client, Thing]):
+    """No step that can be made is needed, only one of this cloud."""
+
+    kind: ClassVar[str] = "on-anything"
+    title: ClassVar[str] = "Use something"
+
+    base: CloudStep
+
+    def key(self) -> Key:
+        return self.base.key()
+
+    def probe(self, cloud: Client, outs: Outputs) -> Seen[Thing] | None:
+        return None
+
+    def apply(self, cloud: Client, outs: Outputs, seen: Seen[Thing] | None, monitor: Monitor) -> Thing:
+        return outs[self.base]
+
+    @staticmethod
+    def undo(cloud: Client, key: Key, monitor: Monitor) -> bool:
+        return False
+
+
 def test_a_field_stands_for_every_kind_that_it_can_hold() -> None:
     """A silently lost order would show only when a cloud refuses to remove what is in use."""
     kinds = {step.kind: step for step in (Cluster, Big, OnAnyCluster, Anything)}
     assert needed_kinds(kinds)["on-any-cluster"] == {"cluster", "big-cluster"}
     assert needed_kinds(kinds)["anything"] >= {"cluster", "big-cluster", "on-any-cluster"}
+
+
+def test_the_kinds_of_a_graph_follow_from_its_last_step() -> None:
+    assert derive_kinds(Endpoint) == KINDS
+    assert derive_kinds(Network, retired=(Big,)).keys() == {"network", "big-cluster"}
+
+
+def test_a_class_that_is_named_stands_for_the_needs_that_it_implements() -> None:
+    assert derive_kinds(OnAnyCluster).keys() == {"on-any-cluster", "cluster"}
+    assert derive_kinds(OnAnyCluster, Big).keys() == {"on-any-cluster", "big-cluster"}
+
+
+def test_a_need_that_nothing_implements_is_refused() -> None:
+    with pytest.raises(TypeError, match="CloudStep is abstract"):
+        derive_kinds(OnAnything)
+
+
+def test_two_classes_of_one_kind_are_refused() -> None:
+    with pytest.raises(ValueError, match="OtherCluster and Cluster claim the kind cluster"):
+        derive_kinds(Cluster, retired=(OtherCluster,))
 
 
 @settings(unhurried, max_examples=40)

@@ -44,8 +44,8 @@ def test_a_deploy_tells_of_every_step_with_its_title_and_what_was_done(machine: 
     assert {end.action for end in ended(machine).values() if isinstance(end, Finished)} == {Action.UNCHANGED}
     machine.config = Config(nodes=3, scheme="https")
     machine.deploy(replace=True)
-    told = {kind: end.drift for kind, end in ended(machine).items() if isinstance(end, Finished) and end.drift}
-    assert told == {"cluster": ("nodes 2 → 3",), "endpoint": ("scheme http → https",)}
+    finished = {kind: end.drift for kind, end in ended(machine).items() if isinstance(end, Finished) and end.drift}
+    assert finished == {"cluster": ("nodes 2 → 3",), "endpoint": ("scheme http → https",)}
     machine.destroy()
     assert {end.action for end in ended(machine).values() if isinstance(end, Finished)} == {Action.REMOVED}
     machine.destroy()
@@ -130,5 +130,5 @@ def test_what_a_deploy_returns_is_what_it_told(machine: Machine) -> None:
     machine.deploy()
     machine.config = Config(cluster="larger", network="other")
     returned = [(done.resource, done.title, done.action, done.seconds) for done in machine.deploy().steps]
-    told = [event for event in machine.heard.events if isinstance(event, Finished)]
-    assert returned == [(event.resource, event.title, event.action, event.seconds) for event in told]
+    finished = [event for event in machine.heard.events if isinstance(event, Finished)]
+    assert returned == [(event.resource, event.title, event.action, event.seconds) for event in finished]

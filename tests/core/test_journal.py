@@ -32,20 +32,20 @@ resources = st.builds(Resource, names, st.builds(Key, names, st.lists(names, max
 @unhurried
 @given(st.lists(st.tuples(st.booleans(), resources), max_size=12))
 def test_it_lists_what_was_begun_and_not_forgotten_in_that_order(changes: list[tuple[bool, Resource]]) -> None:
-    wanted: dict[Resource, None] = {}
+    expected: dict[Resource, None] = {}
     with tempfile.TemporaryDirectory(dir=memory()) as name:
         folder = Path(name)
         with opened(folder) as journal:
             for is_begin, changed in changes:
                 (journal.begin if is_begin else journal.forget)(changed)
                 if is_begin:
-                    wanted.setdefault(changed)
+                    expected.setdefault(changed)
                 else:
-                    wanted.pop(changed, None)
-                assert journal.resources == read(folder, SCOPE) == tuple(wanted)
-        assert read(folder, SCOPE) == tuple(wanted)
+                    expected.pop(changed, None)
+                assert journal.resources == read(folder, SCOPE) == tuple(expected)
+        assert read(folder, SCOPE) == tuple(expected)
         with opened(folder) as again:
-            assert again.resources == tuple(wanted)
+            assert again.resources == tuple(expected)
 
 
 def test_what_is_known_already_is_not_written_again(tmp_path: Path) -> None:
@@ -214,11 +214,11 @@ class TestRefused:
             path.parent.mkdir()
             path.write_bytes(content)
             try:
-                found = read(Path(name), SCOPE)
+                entries = read(Path(name), SCOPE)
             except StateError as refused:
                 assert refused.where.startswith(f"{path}:")  # noqa: PT017 - both ends are right
             else:
-                assert found == ()
+                assert entries == ()
 
     @unhurried
     @given(st.data())

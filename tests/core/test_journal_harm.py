@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.core.errors import ExitCode, StateError
+from mldeploy.core.errors import ExitCode, LockedError, StateError
 from mldeploy.core.journal import Journal, read
 from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError
@@ -57,12 +57,12 @@ def test_killed_before_any_line_that_it_runs_it_has_kept_its_word(state: Path) -
     assert HALTED not in lives[-1].read_text()
     assert lives[-1].read_text().split("\n")[-1] == "close"
     for life in lives:
-        folder, told = life.with_suffix(""), life.read_text().split("\n")
-        now, then = before_and_after(told)
+        folder, output = life.with_suffix(""), life.read_text().split("\n")
+        now, then = before_and_after(output)
         assert read(folder, SCOPE) in (now, then), life
         with opened(folder) as next_one:
             assert next_one.resources in (now, then), life
-            if len(told) > 1 and told[-2] in HOLDS_THE_LOCK:
+            if len(output) > 1 and output[-2] in HOLDS_THE_LOCK:
                 assert next_one.predecessor, life
                 assert next_one.predecessor.command == COMMAND
             next_one.begin(D)
@@ -74,9 +74,9 @@ HOLDS_THE_LOCK = {"open", "begin a", "begin b", "begin c", "forget b"}
 """After these words the next line is surely one of a holder; after the others it may be releasing the lock."""
 
 
-def before_and_after(told: list[str]) -> tuple[tuple[Resource, ...], tuple[Resource, ...]]:
+def before_and_after(output: list[str]) -> tuple[tuple[Resource, ...], tuple[Resource, ...]]:
     """What the journal lists after the changes that were told to be done, and after the one that was perhaps begun."""
-    done = sum(word in CHANGES for word in told)
+    done = sum(word in CHANGES for word in output)
     return _after(CHANGES[:done]), _after(CHANGES[: done + 1])
 
 
@@ -139,11 +139,19 @@ class TestFullDisk:
             journal.forget(A)
         assert read(tmp_path, SCOPE) == (B,)
 
-    def test_a_lock_that_cannot_be_written_is_not_held(self, tmp_path: Path) -> None:
-        with no_file_larger_than(0), pytest.raises(StateError, match="cannot be locked"):
+    def test_a_lock_whose_note_cannot_be_written_is_held(self, tmp_path: Path) -> None:
+        with no_file_larger_than(0), opened(tmp_path), pytest.raises(LockedError):
             opened(tmp_path)
         with opened(tmp_path) as journal:
             journal.begin(A)
+
+    def test_a_destroy_needs_no_room(self, tmp_path: Path) -> None:
+        machine = Machine(tmp_path, World(unique=UNIQUE))
+        machine.deploy()
+        with no_file_larger_than(0):
+            machine.destroy()
+        assert not machine.world.things()
+        assert not machine.listed()
 
     def test_a_deploy_makes_nothing_that_it_could_not_write_down(self, tmp_path: Path) -> None:
         machine = Machine(tmp_path, World(unique=UNIQUE))

@@ -103,9 +103,9 @@ class Life(RuleBasedStateMachine):
             self.machine.deploy(replace=True)
             fresh = Machine(Path(self.folder.name) / "fresh", self.empty, self.machine.config)
             fresh.deploy()
-            made, wanted = ours(self.machine.world), ours(fresh.world)
+            made, expected = ours(self.machine.world), ours(fresh.world)
             # What was renamed before the journal was lost can only be found by its tag.
-            assert (made if self.is_journal_whole else [thing for thing in made if thing in wanted]) == wanted
+            assert (made if self.is_journal_whole else [thing for thing in made if thing in expected]) == expected
             self.machine.destroy()
             assert ours(self.machine.world) == []
             assert self.machine.files() == []

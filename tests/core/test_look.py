@@ -40,21 +40,21 @@ def planned(
     return plan(goal, Client(machine.world, door), cancel or Cancel(), begun=begun, sweep=sweep)
 
 
-def intents(found: Plan) -> dict[str, Intent]:
-    return {change.resource.kind: change.intent for change in found.changes}
+def intents(plan_result: Plan) -> dict[str, Intent]:
+    return {change.resource.kind: change.intent for change in plan_result.changes}
 
 
-def reasons(found: Plan, kind: str) -> tuple[str, ...]:
-    (change,) = (change for change in found.changes if change.resource.kind == kind)
+def reasons(plan_result: Plan, kind: str) -> tuple[str, ...]:
+    (change,) = (change for change in plan_result.changes if change.resource.kind == kind)
     return change.reasons
 
 
 def test_in_an_empty_cloud_everything_is_created_and_what_cannot_be_known_is_open(machine: Machine) -> None:
-    found = planned(machine)
+    plan_result = planned(machine)
     # A service is looked for inside its cluster, and that does not exist yet.
-    assert intents(found) == {kind: Intent.OPEN if kind == "service" else Intent.CREATE for kind in KINDS}
-    assert not found.is_noop
-    order = [change.resource.kind for change in found.changes]
+    assert intents(plan_result) == {kind: Intent.OPEN if kind == "service" else Intent.CREATE for kind in KINDS}
+    assert not plan_result.is_noop
+    order = [change.resource.kind for change in plan_result.changes]
     for need, user in [
         ("repository", "image"),
         ("network", "firewall"),
@@ -74,35 +74,39 @@ def test_looking_changes_nothing(machine: Machine) -> None:
 
 def test_after_a_deployment_there_is_nothing_to_do(machine: Machine) -> None:
     machine.deploy()
-    found = planned(machine)
-    assert set(intents(found).values()) == {Intent.UNCHANGED}
-    assert found.is_noop
+    plan_result = planned(machine)
+    assert set(intents(plan_result).values()) == {Intent.UNCHANGED}
+    assert plan_result.is_noop
 
 
 def test_drift_is_an_update_with_its_reasons(machine: Machine) -> None:
     machine.deploy()
     machine.config = Config(nodes=3)
-    found = planned(machine)
-    assert intents(found) == {kind: Intent.UPDATE if kind == "cluster" else Intent.UNCHANGED for kind in KINDS}
-    assert reasons(found, "cluster") == ("nodes 2 → 3",)
-    assert not found.is_noop
+    plan_result = planned(machine)
+    assert intents(plan_result) == {kind: Intent.UPDATE if kind == "cluster" else Intent.UNCHANGED for kind in KINDS}
+    assert reasons(plan_result, "cluster") == ("nodes 2 → 3",)
+    assert not plan_result.is_noop
 
 
 def test_what_cannot_change_in_place_must_be_replaced(machine: Machine) -> None:
     machine.deploy()
     machine.config = Config(scheme="https")
-    found = planned(machine)
-    assert intents(found)["endpoint"] is Intent.REPLACE
-    assert reasons(found, "endpoint") == ("scheme http → https",)
+    plan_result = planned(machine)
+    assert intents(plan_result)["endpoint"] is Intent.REPLACE
+    assert reasons(plan_result, "endpoint") == ("scheme http → https",)
 
 
 def test_what_stands_on_a_thing_to_be_replaced_is_open(machine: Machine) -> None:
     """It will stand on another thing, so that `unchanged` would be a guess."""
     machine.deploy()
     machine.config = Config(region="elsewhere")
-    found = intents(planned(machine))
-    assert found["network"] is Intent.REPLACE
-    assert [kind for kind, intent in found.items() if intent is Intent.OPEN] == ["firewall", "service", "endpoint"]
+    plan_result = intents(planned(machine))
+    assert plan_result["network"] is Intent.REPLACE
+    assert [kind for kind, intent in plan_result.items() if intent is Intent.OPEN] == [
+        "firewall",
+        "service",
+        "endpoint",
+    ]
     # A status says what is there now.
     looks = look(endpoint(machine.config), Client(machine.world), Cancel())
     assert all(each.seen for each in looks)
@@ -111,10 +115,10 @@ def test_what_stands_on_a_thing_to_be_replaced_is_open(machine: Machine) -> None
 def test_what_is_not_ours_is_used_as_it_is_and_refused_where_it_differs(machine: Machine) -> None:
     machine.world.create("repository", APP, "", {})
     machine.world.create("cluster", APP, "", {"nodes": "1"})
-    found = planned(machine)
-    assert intents(found)["repository"] is Intent.UNCHANGED
-    assert intents(found)["cluster"] is Intent.REFUSE
-    assert reasons(found, "cluster") == ("nodes 1 → 2", "mldeploy did not make it")
+    plan_result = planned(machine)
+    assert intents(plan_result)["repository"] is Intent.UNCHANGED
+    assert intents(plan_result)["cluster"] is Intent.REFUSE
+    assert reasons(plan_result, "cluster") == ("nodes 1 → 2", "mldeploy did not make it")
 
 
 def test_what_was_renamed_is_removed_unless_the_goal_is_nearer(machine: Machine) -> None:
@@ -206,7 +210,7 @@ def test_a_deploy_does_what_the_plan_said(machine: Machine, now: Config, *, depl
     if deployed:
         machine.deploy()
     machine.config = now
-    said = planned(machine, begun=machine.listed(), sweep=KINDS)
+    planned_result = planned(machine, begun=machine.listed(), sweep=KINDS)
     did = {done.resource: done.action for done in machine.deploy(replace=True).steps}
     actions = {
         Intent.CREATE: {Action.CREATED},
@@ -216,5 +220,5 @@ def test_a_deploy_does_what_the_plan_said(machine: Machine, now: Config, *, depl
         Intent.REMOVE: {Action.REMOVED},
         Intent.OPEN: {Action.CREATED, Action.UPDATED, Action.UNCHANGED},
     }
-    assert set(did) == {change.resource for change in said.changes}
-    assert all(did[change.resource] in actions[change.intent] for change in said.changes)
+    assert set(did) == {change.resource for change in planned_result.changes}
+    assert all(did[change.resource] in actions[change.intent] for change in planned_result.changes)

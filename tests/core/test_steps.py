@@ -29,13 +29,13 @@ def built(graph: Graph) -> Part:
 @given(graphs())
 def test_every_step_is_listed_once_after_its_needs(graph: Graph) -> None:
     goal = built(graph)
-    found = steps_of(goal)
-    names = [step.key().name for step in found]
+    steps = steps_of(goal)
+    names = [step.key().name for step in steps]
     assert sorted(names) == sorted(["goal", *map(str, graph)])
     assert names[-1] == "goal"
-    for step, wanted in found.items():
-        assert wanted == tuple(needs(step))
-        assert all(names.index(need.key().name) < names.index(step.key().name) for need in wanted)
+    for step, needed in steps.items():
+        assert needed == tuple(needs(step))
+        assert all(names.index(need.key().name) < names.index(step.key().name) for need in needed)
 
 
 def test_needs_are_found_in_fields_and_in_tuples_of_them() -> None:

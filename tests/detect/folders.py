@@ -13,8 +13,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mldeploy.project.detect.environment import Environment
-from mldeploy.project.detect.folder import Folder, Options, detect
+from mldeploy.project.detect.distributions import InstalledDistributions
+from mldeploy.project.detect.folder import DetectedFolder, DetectionOptions, detect_folder
 from tests.detect import trained
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -25,6 +25,8 @@ _KEYS = {
     "@GITHUB@": "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789",
     "@AWS@": "AKIA" + "ABCDEFGHIJKLMNOP",
     "@BEGIN@": "-----BEGIN RSA PRIVATE " + "KEY-----",
+    # As locks have the address of the default index; a committed file may not.
+    "@INDEX@": "https://pypi" + ".org/simple",
     "@END@": "-----END RSA PRIVATE " + "KEY-----",
 }
 
@@ -55,16 +57,16 @@ class Case:
             trained.save(folder / path, recipe)
         return folder
 
-    def detect(self, root: Path) -> Folder:
+    def detect(self, root: Path) -> DetectedFolder:
         """What is found in the folder, made below `root`."""
         folder = self.make(root)
         kept_out = self.content.get("kept_out", [])
-        return detect(
+        return detect_folder(
             folder,
-            Options(ships=lambda path: path not in kept_out, environment=self.environment(root), today=TODAY),
+            DetectionOptions(ships=lambda path: path not in kept_out, environment=self.environment(root), today=TODAY),
         )
 
-    def environment(self, root: Path) -> Environment:
+    def environment(self, root: Path) -> InstalledDistributions:
         """A site folder with nothing but the metadata of what the case says is installed."""
         site = root / "site"
         provides = self.content.get("provides", {})
@@ -72,7 +74,7 @@ class Case:
             info = site / f"{name.replace('-', '_')}-{version}.dist-info"
             write(info / "METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode())
             write(info / "top_level.txt", f"{provides[name]}\n".encode())
-        return Environment((str(site),))
+        return InstalledDistributions((str(site),))
 
 
 def filled(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.project.detect.folder import detect
+from mldeploy.project.detect.folder import detect_folder
 
 GOLDEN = '{"path": "/predict", "request": {}, "expect": {}}'
 
@@ -16,7 +16,7 @@ def remarks(folder: Path, **files: str) -> list[str]:
     (folder / "requirements.txt").write_text("flask==3.1.3\n")
     for name, text in files.items():
         (folder / name.replace("_", ".")).write_text(text)
-    return [f"{each.severity.value} {each.source}: {each.what}" for each in detect(folder).remarks]
+    return [f"{each.severity.value} {each.source}: {each.what}" for each in detect_folder(folder).remarks]
 
 
 def test_files_that_can_be_read_are_not_spoken_of(tmp_path: Path) -> None:
@@ -24,8 +24,8 @@ def test_files_that_can_be_read_are_not_spoken_of(tmp_path: Path) -> None:
 
 
 def test_a_list_that_is_no_toml_is_named_with_its_line(tmp_path: Path) -> None:
-    (said,) = remarks(tmp_path, pyproject_toml="[tool]\n[project\n")
-    assert said.startswith("warning pyproject.toml:2: is no valid TOML, so nothing in it counts: ")
+    (remark,) = remarks(tmp_path, pyproject_toml="[tool]\n[project\n")
+    assert remark.startswith("warning pyproject.toml:2: is no valid TOML, so nothing in it counts: ")
 
 
 @pytest.mark.parametrize(
@@ -37,5 +37,5 @@ def test_a_list_that_is_no_toml_is_named_with_its_line(tmp_path: Path) -> None:
     ],
 )
 def test_a_golden_row_that_no_build_would_take_is_an_error(tmp_path: Path, text: str, what: str) -> None:
-    (said,) = remarks(tmp_path, golden_json=text)
-    assert said.startswith(f"error golden.json: {what}")
+    (remark,) = remarks(tmp_path, golden_json=text)
+    assert remark.startswith(f"error golden.json: {what}")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mldeploy.config.model import ConfigFile
-from mldeploy.project.detect.findings import Found
-from mldeploy.project.detect.folder import Folder
-from mldeploy.project.detect.tables import tables
+from mldeploy.project.detect.findings import Detected
+from mldeploy.project.detect.folder import DetectedFolder
+from mldeploy.project.detect.tables import build_tables
 from tests.detect.folders import Case, cases, filled
 
 CASES = cases()
@@ -19,8 +19,8 @@ CASES = cases()
 
 @pytest.fixture(params=CASES, ids=[case.name for case in CASES])
 def case(request: pytest.FixtureRequest) -> Case:
-    found: Case = request.param
-    return found
+    detected: Case = request.param
+    return detected
 
 
 def test_the_corpus_is_large_enough_to_mean_something() -> None:
@@ -29,14 +29,14 @@ def test_the_corpus_is_large_enough_to_mean_something() -> None:
 
 def test_a_folder_is_understood_as_its_author_meant_it(case: Case, tmp_path: Path) -> None:
     folder = case.detect(tmp_path)
-    said = {key: SEEN[key](folder) for key in case.expect if key in SEEN}
-    assert said == {key: case.expect[key] for key in said}
+    texts = {key: SEEN[key](folder) for key in case.expect if key in SEEN}
+    assert texts == {key: case.expect[key] for key in texts}
 
 
 def test_a_folder_gets_these_remarks_and_no_others(case: Case, tmp_path: Path) -> None:
     folder = case.detect(tmp_path)
-    said = [f"{each.severity.value} {each.code} {each.source}" for each in folder.remarks]
-    assert sorted(said) == sorted(case.expect["remarks"]), "\n".join(each.what for each in folder.remarks)
+    texts = [f"{each.severity.value} {each.code} {each.source}" for each in folder.remarks]
+    assert sorted(texts) == sorted(case.expect["remarks"]), "\n".join(each.what for each in folder.remarks)
     assert all(each.what and (each.todo or each.severity.value == "note") for each in folder.remarks)
 
 
@@ -47,11 +47,11 @@ def test_no_secret_of_a_folder_is_ever_said(case: Case, tmp_path: Path) -> None:
 
 
 def test_what_was_found_is_a_valid_configuration(case: Case, tmp_path: Path) -> None:
-    found = tables(case.detect(tmp_path))
-    ConfigFile.model_validate(found, strict=True)
+    detected = build_tables(case.detect(tmp_path))
+    ConfigFile.model_validate(detected, strict=True)
     for key in case.expect.get("tables_without", []):
         table, _, name = key.partition(".")
-        assert name not in found[table]
+        assert name not in detected[table]
 
 
 def test_looking_changes_nothing_and_sees_the_same_twice(case: Case, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_looking_changes_nothing_and_sees_the_same_twice(case: Case, tmp_path: P
     second = case.detect(tmp_path / "b")
     assert {path: path.stat().st_mtime_ns for path in first.root.rglob("*")} == before
     assert second.remarks == first.remarks
-    assert tables(second) == tables(first)
+    assert build_tables(second) == build_tables(first)
 
 
 def _known(expected: dict[str, Any]) -> set[str]:
@@ -71,11 +71,11 @@ def test_nothing_is_expected_that_no_test_looks_at(case: Case) -> None:
     assert not _known(case.expect)
 
 
-def _value(found: Found[Any] | None) -> Any:
-    return found.value if found else ""
+def _value(detected: Detected[Any] | None) -> Any:
+    return detected.value if detected else ""
 
 
-SEEN: dict[str, Callable[[Folder], Any]] = {
+SEEN: dict[str, Callable[[DetectedFolder], Any]] = {
     "entry": lambda folder: str(_value(folder.entry)),
     "entry_source": lambda folder: str(folder.entry.source if folder.entry else ""),
     "entries": lambda folder: [str(each.value) for each in folder.entries],
@@ -85,7 +85,7 @@ SEEN: dict[str, Callable[[Folder], Any]] = {
     "start_in": lambda folder: folder.entry.value.start_in if folder.entry else "",
     "start": lambda folder: {
         key: value
-        for key, value in tables(folder)["app"].items()
+        for key, value in build_tables(folder)["app"].items()
         if key in {"entry", "interface", "command", "chdir", "health"}
     },
     "python": lambda folder: str(_value(folder.python)),
@@ -94,7 +94,7 @@ SEEN: dict[str, Callable[[Folder], Any]] = {
         [each.requirement for each in folder.dependencies.dependencies] if folder.dependencies else []
     ),
     "origin": lambda folder: folder.dependencies.origin.value if folder.dependencies else "",
-    "system_packages": lambda folder: tables(folder)["build"].get("system_packages", []),
+    "system_packages": lambda folder: build_tables(folder)["build"].get("system_packages", []),
     "port": lambda folder: _value(folder.port),
     "port_source": lambda folder: str(folder.port.source if folder.port else ""),
     "port_certainty": lambda folder: folder.port.certainty.name.lower() if folder.port else "",
@@ -103,7 +103,7 @@ SEEN: dict[str, Callable[[Folder], Any]] = {
     "formats": lambda folder: {each.value.path: each.value.format for each in folder.models},
     "sklearn": lambda folder: dict(folder.models[0].value.versions).get("scikit-learn", ""),
     "health": lambda folder: _value(folder.health),
-    "health_by": lambda folder: tables(folder)["app"].get("health_by", "app"),
+    "health_by": lambda folder: build_tables(folder)["app"].get("health_by", "app"),
     "predict": lambda folder: _value(folder.predict),
     "predict_table": lambda folder: _value(folder.predict_table),
     "env_file": lambda folder: _value(folder.env_file),

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mldeploy.config.model import ConfigFile
-from mldeploy.project.detect.command import parse
-from mldeploy.project.detect.environment import Environment
-from mldeploy.project.detect.folder import Folder, Options, detect
-from mldeploy.project.detect.specifiers import conda, is_valid, pep440
-from mldeploy.project.detect.tables import tables
+from mldeploy.project.detect.command import parse_command
+from mldeploy.project.detect.dependency import conda_to_pep440, is_valid, to_pep440
+from mldeploy.project.detect.distributions import InstalledDistributions
+from mldeploy.project.detect.folder import DetectedFolder, DetectionOptions, detect_folder
+from mldeploy.project.detect.tables import build_tables
 from tests.detect import trained
 from tests.detect.folders import TODAY, write
 
@@ -35,12 +35,12 @@ TEXTS = st.lists(st.sampled_from(WORDS), max_size=40).map("".join) | st.text(max
 MODEL = pickle.dumps(trained.regression())
 
 
-def found_in(files: dict[str, bytes]) -> Folder:
+def found_in(files: dict[str, bytes]) -> DetectedFolder:
     with tempfile.TemporaryDirectory() as root:
         (Path(root) / "app").mkdir()
         for name, data in files.items():
             write(Path(root) / "app" / name, data)
-        return detect(Path(root) / "app", Options(environment=Environment(()), today=TODAY))
+        return detect_folder(Path(root) / "app", DetectionOptions(environment=InstalledDistributions(()), today=TODAY))
 
 
 @settings(deadline=None, max_examples=150)
@@ -48,32 +48,32 @@ def found_in(files: dict[str, bytes]) -> Folder:
     st.dictionaries(st.sampled_from(NAMES), TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass")), max_size=6)
 )
 def test_any_texts_are_answered_with_a_valid_configuration(files: dict[str, bytes]) -> None:
-    found = found_in(files)
-    ConfigFile.model_validate(tables(found), strict=True)
-    assert found.remarks == found_in(files).remarks
+    detected = found_in(files)
+    ConfigFile.model_validate(build_tables(detected), strict=True)
+    assert detected.remarks == found_in(files).remarks
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.dictionaries(st.sampled_from(NAMES), st.binary(max_size=300), min_size=1, max_size=6))
 def test_any_bytes_are_answered(files: dict[str, bytes]) -> None:
-    ConfigFile.model_validate(tables(found_in(files)), strict=True)
+    ConfigFile.model_validate(build_tables(found_in(files)), strict=True)
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.integers(0, len(MODEL) - 1), st.binary(max_size=6), st.integers(0, len(MODEL)))
 def test_a_damaged_model_is_still_looked_at(at: int, noise: bytes, end: int) -> None:
     damaged = (MODEL[:at] + noise + MODEL[at + len(noise) :])[: max(end, 1)]
-    found = found_in({"model.pkl": damaged})
-    assert len(found.models) <= 1
+    detected = found_in({"model.pkl": damaged})
+    assert len(detected.models) <= 1
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map("".join) | st.text(max_size=80))
 def test_any_line_is_a_command_or_none(text: str) -> None:
-    command = parse(text)
+    command = parse_command(text)
     assert command is None or command.port is None or 0 < command.port < 65536
 
 
 @given(st.text(st.sampled_from("=<>!~^*. 0123456789abpyv_,|"), max_size=12))
 def test_versions_of_other_tools_become_pep_440_or_nothing(text: str) -> None:
-    assert is_valid(conda(text))
-    pep440(text)
+    assert is_valid(conda_to_pep440(text))
+    to_pep440(text)

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from mldeploy.config.model import ConfigFile
 from mldeploy.core.errors import RefusedError
 from mldeploy.project import scaffold
-from mldeploy.project.detect.environment import Environment
-from mldeploy.project.detect.folder import Folder, Options, detect
-from mldeploy.project.detect.tables import tables
-from mldeploy.project.dockerignore import dockerignore
+from mldeploy.project.detect.distributions import InstalledDistributions
+from mldeploy.project.detect.folder import DetectedFolder, DetectionOptions, detect_folder
+from mldeploy.project.detect.tables import build_tables
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.ignore import Ignore
-from mldeploy.project.requirements import requirements
+from mldeploy.project.proposal import render_dockerignore, render_requirements
 from tests.detect.folders import TODAY, Case, cases, write
 
 CASES = cases()
@@ -33,8 +32,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "app"
 
 
-def found(folder: Path) -> Folder:
-    return detect(folder, Options(environment=Environment(()), today=TODAY))
+def found(folder: Path) -> DetectedFolder:
+    return detect_folder(folder, DetectionOptions(environment=InstalledDistributions(()), today=TODAY))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -44,16 +43,19 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_the_written_configuration_says_what_was_found(case: Case, tmp_path: Path) -> None:
     seen = case.detect(tmp_path)
-    written = tomllib.loads(scaffold.toml(seen))
+    written = tomllib.loads(scaffold.render_toml(seen))
     ConfigFile.model_validate(written, strict=True)
-    assert written == tables(seen)
+    assert written == build_tables(seen)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_a_second_look_finds_the_secrets_out_of_the_image_and_the_app_in_it(case: Case, tmp_path: Path) -> None:
     seen = case.detect(tmp_path)
-    ignore = Ignore.parse(dockerignore(seen))
-    again = detect(seen.root, Options(ships=lambda path: ships(ignore, path), today=TODAY, environment=Environment(())))
+    ignore = Ignore.parse(render_dockerignore(seen))
+    again = detect_folder(
+        seen.root,
+        DetectionOptions(ships=lambda path: ships(ignore, path), today=TODAY, environment=InstalledDistributions(())),
+    )
     shipped = {each.source.path for each in again.remarks if each.code == "secret-file" and each.severity != "note"}
     assert not shipped
     assert not [each for each in again.remarks if each.code in {"model-ignored", "bulk-notebooks"}]
@@ -72,7 +74,7 @@ def ships(ignore: Ignore, path: str) -> bool:
 
 def test_the_three_files_are_written(folder: Path) -> None:
     (folder / "requirements.txt").unlink()
-    written = scaffold.write(folder, scaffold.files(found(folder)))
+    written = scaffold.write_files(folder, scaffold.scaffold_files(found(folder)))
     assert written.written == ("mldeploy.toml", ".dockerignore", "requirements.txt")
     assert (folder / "requirements.txt").read_text().splitlines()[1:] == ["flask"]
     assert tomllib.loads((folder / "mldeploy.toml").read_text())["app"]["entry"] == "app:app"
@@ -82,23 +84,23 @@ def test_the_three_files_are_written(folder: Path) -> None:
 def test_a_lock_becomes_a_requirements_file(folder: Path) -> None:
     (folder / "requirements.txt").unlink()
     write(folder / "Pipfile.lock", b'{"default": {"flask": {"version": "==3.0.3"}}}')
-    text = requirements(found(folder))
+    text = render_requirements(found(folder))
     assert text is not None
     assert "flask==3.0.3\n" in text
 
 
 def test_what_is_there_is_never_overwritten(folder: Path) -> None:
-    new = scaffold.files(found(folder))
+    new = scaffold.scaffold_files(found(folder))
     (folder / "mldeploy.toml").write_text("mine")
     before = contents(folder)
-    with pytest.raises(RefusedError, match="is there already, and nothing was written"):
-        scaffold.write(folder, new)
+    with pytest.raises(RefusedError, match="exists; nothing was written"):
+        scaffold.write_files(folder, new)
     assert contents(folder) == before
 
 
 def test_a_dockerignore_that_is_there_is_kept(folder: Path) -> None:
     (folder / ".dockerignore").write_text("mine")
-    written = scaffold.write(folder, scaffold.files(found(folder)))
+    written = scaffold.write_files(folder, scaffold.scaffold_files(found(folder)))
     assert written.kept == (".dockerignore",)
     assert (folder / ".dockerignore").read_text() == "mine"
 
@@ -106,8 +108,8 @@ def test_a_dockerignore_that_is_there_is_kept(folder: Path) -> None:
 def test_force_writes_all_of_them_anew(folder: Path) -> None:
     for name in ("mldeploy.toml", ".dockerignore", "Dockerfile"):
         (folder / name).write_text("old")
-    new = scaffold.files(found(folder), "FROM python\n")
-    written = scaffold.write(folder, new, force=True)
+    new = scaffold.scaffold_files(found(folder), "FROM python\n")
+    written = scaffold.write_files(folder, new, force=True)
     assert written.written == ("mldeploy.toml", ".dockerignore", "Dockerfile")
     assert "old" not in {path.read_text() for path in folder.iterdir()}
 
@@ -117,16 +119,16 @@ def test_a_failure_half_way_leaves_everything_as_it_was(folder: Path, force: boo
     if force:
         (folder / "mldeploy.toml").write_text("old")
     before = contents(folder)
-    new = [*scaffold.files(found(folder)), scaffold.NewFile("no/such/folder", "x")]
+    new = [*scaffold.scaffold_files(found(folder)), scaffold.NewFile("no/such/folder", "x")]
     with pytest.raises(ProjectError, match="nothing was changed"):
-        scaffold.write(folder, new, force=force)
+        scaffold.write_files(folder, new, force=force)
     assert contents(folder) == before
 
 
 def test_a_folder_in_the_place_of_a_file_is_not_touched(folder: Path) -> None:
     (folder / ".dockerignore").mkdir()
-    with pytest.raises(RefusedError, match="is there already"):
-        scaffold.write(folder, scaffold.files(found(folder)), force=True)
+    with pytest.raises(RefusedError, match="exists"):
+        scaffold.write_files(folder, scaffold.scaffold_files(found(folder)), force=True)
     assert sorted(path.name for path in folder.iterdir()) == [".dockerignore", "app.py", "requirements.txt"]
 
 
@@ -142,6 +144,6 @@ def test_any_name_of_a_model_survives_the_way_through_the_file(
     for name in names:
         write(folder / f"{name.replace('/', '_')}.onnx", b"\x08\x09" + bytes(1100))
     seen = found(folder)
-    written = tomllib.loads(scaffold.toml(seen))
-    assert written == tables(seen)
+    written = tomllib.loads(scaffold.render_toml(seen))
+    assert written == build_tables(seen)
     ConfigFile.model_validate(written, strict=True)

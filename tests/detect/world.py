@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import socket
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from mldeploy.image.engine import Engine
 from tests.cli.command import Command, Result
 from tests.detect import trained
 from tests.detect.folders import Case
-from tests.local.conftest import purge
+from tests.names import app_name, remove_app
 
 PINS = {
     "bottle": "0.13.4",
@@ -34,7 +33,7 @@ PINS = {
 }
 """What is installed instead of the versions of another time."""
 SERVER = re.compile(r"^(\s*[A-Za-z-]+)\s*==\s*[\w.]+", re.MULTILINE)
-BASE = re.compile(r"^FROM python:\S+", re.MULTILINE)
+BASE = re.compile(r"^FROM python:\S+(.*)$", re.MULTILINE)
 
 
 def lifted(path: str, text: str, folder: Path) -> str:
@@ -45,7 +44,7 @@ def lifted(path: str, text: str, folder: Path) -> str:
     if name == "Dockerfile":
         build = load(folder).build
         trust = "\nCOPY certificates.pem /trusted.pem\nENV PIP_CERT=/trusted.pem" if build.ca_bundle else ""
-        return BASE.sub(f"FROM {build.base_image}{trust}\nENV PIP_BREAK_SYSTEM_PACKAGES=1", text)
+        return BASE.sub(rf"FROM {build.base_image}\1{trust}\nENV PIP_BREAK_SYSTEM_PACKAGES=1", text)
     return text
 
 
@@ -57,7 +56,7 @@ def _lifted(name: str, line: str) -> str:
 def copied(case: Case, root: Path) -> Path:
     """The case's folder, its pins lifted, under a name that no other app has: the app is named after it."""
     made = case.make(root)
-    folder = made.rename(root / f"t{uuid.uuid4().hex[:10]}")
+    folder = made.rename(root / app_name())
     for path in [*case.content.get("files", {})]:
         old = (folder / path).read_text("utf-8", "surrogateescape")
         if (new := lifted(path, old, folder)) != old:
@@ -114,7 +113,7 @@ def world(case: Case, root: Path) -> Iterator[World]:
         yield World(run)
     finally:
         engine = Engine.connect()
-        purge(engine, folder.name)
+        remove_app(engine, folder.name)
         engine.client.close()
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from mldeploy.rehearsal.dockerhub import HubRehearsal, rehearsing
 from tests.cli.command import Command
-from tests.dockerhub.others import Others
-from tests.dockerhub.shop import HubShop
+from tests.dockerhub.harness import DirectHubClient, HubHarness
 from tests.rehearsal.available import require_registry
 from tests.tiny import nobodys
 
@@ -52,17 +51,17 @@ def rehearsal(running: HubRehearsal) -> HubRehearsal:
 
 
 @pytest.fixture
-def others(rehearsal: HubRehearsal) -> Others:
-    return Others(rehearsal)
+def others(rehearsal: HubRehearsal) -> DirectHubClient:
+    return DirectHubClient(rehearsal)
 
 
 @pytest.fixture
-def shop(tiny: Path, rehearsal: HubRehearsal, tmp_path: Path) -> HubShop:
+def harness(tiny: Path, rehearsal: HubRehearsal, tmp_path: Path) -> HubHarness:
     """An app whose image is built already."""
-    return HubShop(tiny, rehearsal, tmp_path / "state")
+    return HubHarness(tiny, rehearsal, tmp_path / "state")
 
 
 @pytest.fixture
-def changing(own: Path, rehearsal: HubRehearsal, tmp_path: Path) -> HubShop:
+def changing(own: Path, rehearsal: HubRehearsal, tmp_path: Path) -> HubHarness:
     """An app of one test's own, which may change it."""
-    return HubShop(own, rehearsal, tmp_path / "state")
+    return HubHarness(own, rehearsal, tmp_path / "state")

@@ -9,16 +9,16 @@ import pytest
 
 from mldeploy.config.settings import Project
 from mldeploy.image.engine import Engine
-from mldeploy.image.registry.push import names
-from mldeploy.providers.dockerhub.cloud import HubCloud
+from mldeploy.image.registry.push import list_leftover_tags
+from mldeploy.providers.dockerhub.account import HubCloud
 from mldeploy.providers.dockerhub.provider import provider
 from mldeploy.providers.dockerhub.settings import DockerHubSettings
 from mldeploy.rehearsal.dockerhub import HubRehearsal
-from mldeploy.rehearsal.dockerhub.accounts import USER
+from mldeploy.rehearsal.dockerhub.repositories import USER
+from mldeploy.testing.rehearsal import RehearsalStage
 from mldeploy.testing.stage import CloudT, SettingsT
 from mldeploy.testing.suite import Conformance
-from tests.dockerhub.others import ANOTHER, Others
-from tests.rehearsal.stage import RehearsalStage
+from tests.dockerhub.harness import ANOTHER, DirectHubClient
 from tests.tiny import project_of
 
 
@@ -27,7 +27,7 @@ class HubStage(RehearsalStage[CloudT, SettingsT, HubRehearsal]):
     """The rehearsal of Docker Hub, with another app's repository and somebody's who has never heard of mldeploy."""
 
     def add_foreign(self) -> None:
-        others = Others(self.rehearsal)
+        others = DirectHubClient(self.rehearsal)
         others.make("another", ANOTHER)
         others.make("stranger")
 
@@ -51,4 +51,4 @@ class TestDockerHub(Conformance):
     @pytest.fixture(autouse=True)
     def _leaves_no_name_on_the_engine(self, engine: Engine, project: Project) -> object:
         yield
-        assert names(engine, f"{USER}/{project.app.name}") == ()
+        assert list_leftover_tags(engine, f"{USER}/{project.app.name}") == ()

@@ -10,8 +10,8 @@ import pytest
 
 from mldeploy.config.endpoints import PUBLIC
 from mldeploy.core.errors import ExitCode
-from mldeploy.providers.dockerhub.credentials import find
-from mldeploy.providers.dockerhub.errors import CredentialsError
+from mldeploy.providers.dockerhub.credentials import find_credentials
+from mldeploy.providers.dockerhub.errors import HubCredentialsError
 from tests.cli.command import Command
 
 COMMANDS = [("push",), ("login",), ("destroy", "--yes")]
@@ -38,54 +38,54 @@ def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
 def test_every_command_says_what_was_looked_for_and_where(mldeploy: Command, command: tuple[str, ...]) -> None:
     result = mldeploy(*command, "--target", "dockerhub", "--json")
     assert result.code == ExitCode.ACCESS
-    said = str(result.error["what"])
-    for place in ("DOCKERHUB_USERNAME", "DOCKERHUB_TOKEN", "docker/config.json"):
-        assert place in said
+    message = str(result.error["what"])
+    for source in ("DOCKERHUB_USERNAME", "DOCKERHUB_TOKEN", "docker/config.json"):
+        assert source in message
     assert "access token" in str(result.error["todo"])
 
 
 def test_half_of_them_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKERHUB_TOKEN", "dckr_pat_secret")
-    with pytest.raises(CredentialsError, match="DOCKERHUB_TOKEN is set, and DOCKERHUB_USERNAME is not") as caught:
-        find(PUBLIC)
+    with pytest.raises(HubCredentialsError, match="DOCKERHUB_TOKEN is set, and DOCKERHUB_USERNAME is not") as caught:
+        find_credentials(PUBLIC)
     assert "secret" not in str(caught.value)
 
 
 def test_variables_come_before_what_docker_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     docker(tmp_path, auths={HUB: {"auth": base64.b64encode(b"docker:theirs").decode()}})
-    assert (find(PUBLIC).user, find(PUBLIC).token.reveal()) == ("docker", "theirs")
+    assert (find_credentials(PUBLIC).user, find_credentials(PUBLIC).token.reveal()) == ("docker", "theirs")
     monkeypatch.setenv("DOCKERHUB_USERNAME", "me")
     monkeypatch.setenv("DOCKERHUB_TOKEN", "mine")
-    assert (find(PUBLIC).user, find(PUBLIC).token.reveal()) == ("me", "mine")
+    assert (find_credentials(PUBLIC).user, find_credentials(PUBLIC).token.reveal()) == ("me", "mine")
 
 
 @pytest.mark.parametrize("config", [{"credsStore": "tests"}, {"credHelpers": {HUB: "tests"}}], ids=["store", "helper"])
 def test_a_helper_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, object]) -> None:
     helper(tmp_path, monkeypatch, f'echo \'{{"ServerURL": "{HUB}", "Username": "kept", "Secret": "well"}}\'')
     docker(tmp_path, **config)
-    assert (find(PUBLIC).user, find(PUBLIC).token.reveal()) == ("kept", "well")
+    assert (find_credentials(PUBLIC).user, find_credentials(PUBLIC).token.reveal()) == ("kept", "well")
 
 
 def test_a_helper_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     helper(tmp_path, monkeypatch, "echo locked >&2; exit 1")
     docker(tmp_path, credsStore="tests")
-    with pytest.raises(CredentialsError, match="what `docker login` has left cannot be read"):
-        find(PUBLIC)
+    with pytest.raises(HubCredentialsError, match="what `docker login` has left cannot be read"):
+        find_credentials(PUBLIC)
 
 
 def test_a_helper_that_is_not_installed_is_named(tmp_path: Path) -> None:
     docker(tmp_path, credsStore="nowhere")
-    with pytest.raises(CredentialsError, match="docker-credential-nowhere"):
-        find(PUBLIC)
+    with pytest.raises(HubCredentialsError, match="docker-credential-nowhere"):
+        find_credentials(PUBLIC)
 
 
 def test_an_identity_token_is_not_taken_for_an_access_token(tmp_path: Path) -> None:
     docker(tmp_path, auths={HUB: {"identitytoken": "opaque"}})
-    with pytest.raises(CredentialsError, match="identity token"):
-        find(PUBLIC)
+    with pytest.raises(HubCredentialsError, match="identity token"):
+        find_credentials(PUBLIC)
 
 
 def test_a_login_elsewhere_is_none_here(tmp_path: Path) -> None:
     docker(tmp_path, auths={"registry.example": {"auth": base64.b64encode(b"a:b").decode()}})
-    with pytest.raises(CredentialsError, match="no credentials were found"):
-        find(PUBLIC)
+    with pytest.raises(HubCredentialsError, match="no credentials: neither"):
+        find_credentials(PUBLIC)

@@ -11,61 +11,60 @@ from mldeploy.core.events import Action
 from mldeploy.core.verbs import DeploymentFailedError, Intent
 from mldeploy.image import catalogue
 from mldeploy.image.engine import Engine
-from mldeploy.image.registry.push import names
+from mldeploy.image.registry.push import list_leftover_tags
 from mldeploy.providers.dockerhub.repository import HubImage
-from mldeploy.rehearsal.dockerhub.accounts import ORGANIZATION, USER
+from mldeploy.rehearsal.dockerhub.repositories import ORGANIZATION, USER
 from tests.cli.command import Command
-from tests.dockerhub.others import ANOTHER
-from tests.dockerhub.shop import HubShop
+from tests.dockerhub.harness import ANOTHER, HubHarness
 from tests.tiny import edit
 
 pytestmark = pytest.mark.engine
 
 
-def refused(shop: HubShop) -> DeploymentFailedError:
+def refused(harness: HubHarness) -> DeploymentFailedError:
     """How a push fails."""
     with pytest.raises(DeploymentFailedError) as caught:
-        shop.push()
+        harness.push()
     return caught.value
 
 
-def test_the_image_is_there_by_the_digest_that_is_said(shop: HubShop) -> None:
-    out = shop.push().out
-    (tag,) = shop.others.tags(shop.name)
+def test_the_image_is_there_by_the_digest_that_is_said(harness: HubHarness) -> None:
+    out = harness.push().out
+    (tag,) = harness.others.tags(harness.name)
     assert re.fullmatch("[0-9a-f]{16}", tag)
-    assert out.reference.endswith(f"/{USER}/{shop.name}@{out.digest}")
+    assert out.reference.endswith(f"/{USER}/{harness.name}@{out.digest}")
 
 
-def test_the_repository_is_private_and_says_whose_it_is(shop: HubShop) -> None:
-    assert shop.changes()["dockerhub-repository"].title == "Create the private Docker Hub repository"
-    shop.push()
-    found = shop.others.repository(shop.name)
-    assert found is not None
-    assert found["is_private"] is True
-    assert f"mldeploy.app={shop.name} mldeploy.target=dockerhub" in found["description"]
+def test_the_repository_is_private_and_says_whose_it_is(harness: HubHarness) -> None:
+    assert harness.changes()["dockerhub-repository"].title == "Create the private Docker Hub repository"
+    harness.push()
+    repository = harness.others.repository(harness.name)
+    assert repository is not None
+    assert repository["is_private"] is True
+    assert f"mldeploy.app={harness.name} mldeploy.target=dockerhub" in repository["description"]
 
 
-def test_an_unchanged_image_is_not_pushed_and_nothing_is_written(shop: HubShop) -> None:
-    shop.push()
-    sent, before = shop.sent(), len(shop.rehearsal.calls())
-    assert {step.action for step in shop.push().steps} == {Action.UNCHANGED}
-    assert shop.sent() == sent
-    assert not any(call.writing for call in shop.rehearsal.calls()[before:])
+def test_an_unchanged_image_is_not_pushed_and_nothing_is_written(harness: HubHarness) -> None:
+    harness.push()
+    sent, before = harness.sent(), len(harness.rehearsal.calls())
+    assert {step.action for step in harness.push().steps} == {Action.UNCHANGED}
+    assert harness.sent() == sent
+    assert not any(call.writing for call in harness.rehearsal.calls()[before:])
 
 
-def test_who_may_see_it_is_said_and_mended(shop: HubShop) -> None:
-    shop.set(private=False)
-    assert "public" in shop.changes()["dockerhub-repository"].title
-    shop.push()
-    shop.set()
-    assert shop.changes()["dockerhub-repository"].reasons == ("public → private",)
-    shop.push()
-    found = shop.others.repository(shop.name)
-    assert found is not None
-    assert found["is_private"] is True
+def test_who_may_see_it_is_said_and_mended(harness: HubHarness) -> None:
+    harness.set(private=False)
+    assert "public" in harness.changes()["dockerhub-repository"].title
+    harness.push()
+    harness.set()
+    assert harness.changes()["dockerhub-repository"].reasons == ("public → private",)
+    harness.push()
+    repository = harness.others.repository(harness.name)
+    assert repository is not None
+    assert repository["is_private"] is True
 
 
-def test_a_repository_that_nobody_has_marked_is_used_as_it_is_and_stays(changing: HubShop) -> None:
+def test_a_repository_that_nobody_has_marked_is_used_as_it_is_and_stays(changing: HubHarness) -> None:
     changing.others.make(changing.name, "Made by hand", private=True)
     changing.set(keep_images=1)
     changing.push()
@@ -73,31 +72,31 @@ def test_a_repository_that_nobody_has_marked_is_used_as_it_is_and_stays(changing
     changing.push()
     assert len(changing.others.tags(changing.name)) == 2, "its images are not ours to remove either"
     assert changing.destroy() == ()
-    found = changing.others.repository(changing.name)
-    assert found is not None
-    assert found["description"] == "Made by hand"
+    repository = changing.others.repository(changing.name)
+    assert repository is not None
+    assert repository["description"] == "Made by hand"
 
 
-def test_an_image_that_is_to_be_private_does_not_go_where_everybody_sees_it(shop: HubShop) -> None:
-    shop.others.make(shop.name)
-    assert shop.changes()["dockerhub-repository"].intent is Intent.REFUSE
-    error = refused(shop)
+def test_an_image_that_is_to_be_private_does_not_go_where_everybody_sees_it(harness: HubHarness) -> None:
+    harness.others.make(harness.name)
+    assert harness.changes()["dockerhub-repository"].intent is Intent.REFUSE
+    error = refused(harness)
     assert isinstance(error.failures[0][1], RefusedError)
     assert "public → private" in error.what
-    assert shop.others.tags(shop.name) == []
-    shop.set(private=False)
-    shop.push()
+    assert harness.others.tags(harness.name) == []
+    harness.set(private=False)
+    harness.push()
 
 
-def test_another_apps_repository_is_refused_with_what_it_lacks(shop: HubShop) -> None:
-    shop.others.make(shop.name, ANOTHER, private=True)
-    error = refused(shop)
-    assert f"mldeploy.app another → {shop.name}" in error.what
+def test_another_apps_repository_is_refused_with_what_it_lacks(harness: HubHarness) -> None:
+    harness.others.make(harness.name, ANOTHER, private=True)
+    error = refused(harness)
+    assert f"mldeploy.app another → {harness.name}" in error.what
     assert error.exit_code is ExitCode.REFUSED
-    assert shop.destroy() == ()
+    assert harness.destroy() == ()
 
 
-def test_older_images_go_and_what_others_have_tagged_stays(changing: HubShop) -> None:
+def test_older_images_go_and_what_others_have_tagged_stays(changing: HubHarness) -> None:
     changing.set(keep_images=2)
     changing.push()
     (first,) = changing.others.tags(changing.name)
@@ -112,7 +111,7 @@ def test_older_images_go_and_what_others_have_tagged_stays(changing: HubShop) ->
     assert {step.action for step in changing.push().steps} == {Action.UNCHANGED}
 
 
-def test_a_token_that_may_not_delete_pushes_all_the_same(changing: HubShop) -> None:
+def test_a_token_that_may_not_delete_pushes_all_the_same(changing: HubHarness) -> None:
     changing.set(keep_images=1)
     changing.push()
     changing.credentials = USER, changing.rehearsal.give_token("repo:write")
@@ -124,46 +123,46 @@ def test_a_token_that_may_not_delete_pushes_all_the_same(changing: HubShop) -> N
     assert len(changing.others.tags(changing.name)) == 2
 
 
-def test_an_organization_has_repositories_too_and_tokens_of_its_own(shop: HubShop) -> None:
-    shop.set(namespace=ORGANIZATION)
-    shop.push()
-    assert len(shop.others.tags(shop.name, ORGANIZATION)) == 1
-    assert [each.kind for each in shop.destroy()] == ["dockerhub-repository"]
-    shop.credentials = ORGANIZATION, shop.rehearsal.give_token("repo:admin", organization=True)
-    shop.set()
-    assert f"/{ORGANIZATION}/{shop.name}@" in shop.push().out.reference
+def test_an_organization_has_repositories_too_and_tokens_of_its_own(harness: HubHarness) -> None:
+    harness.set(namespace=ORGANIZATION)
+    harness.push()
+    assert len(harness.others.tags(harness.name, ORGANIZATION)) == 1
+    assert [each.kind for each in harness.destroy()] == ["dockerhub-repository"]
+    harness.credentials = ORGANIZATION, harness.rehearsal.give_token("repo:admin", organization=True)
+    harness.set()
+    assert f"/{ORGANIZATION}/{harness.name}@" in harness.push().out.reference
 
 
-def test_what_was_made_under_another_name_is_found_without_a_journal(shop: HubShop) -> None:
-    shop.set(repository="former-name")
-    shop.push()
-    for journal in shop.state.rglob("*.journal"):
+def test_what_was_made_under_another_name_is_found_without_a_journal(harness: HubHarness) -> None:
+    harness.set(repository="former-name")
+    harness.push()
+    for journal in harness.state.rglob("*.journal"):
         journal.unlink()
-    shop.set()
-    assert [str(each) for each in shop.destroy()] == ["dockerhub-repository former-name"]
-    assert shop.rehearsal.contents() == ()
+    harness.set()
+    assert [str(each) for each in harness.destroy()] == ["dockerhub-repository former-name"]
+    assert harness.rehearsal.contents() == ()
 
 
-def test_a_removal_waits_until_it_is_gone(shop: HubShop) -> None:
-    shop.push()
-    shop.rehearsal.linger(0.7)
-    shop.destroy()
-    assert shop.others.repository(shop.name) is None
+def test_a_removal_waits_until_it_is_gone(harness: HubHarness) -> None:
+    harness.push()
+    harness.rehearsal.set_deletion_delay(0.7)
+    harness.destroy()
+    assert harness.others.repository(harness.name) is None
 
 
-def test_the_short_name_that_an_engine_gives_to_docker_hub_is_not_left_on_it(shop: HubShop, engine: Engine) -> None:
+def test_the_short_name_of_a_docker_hub_image_is_not_left_on_the_engine(harness: HubHarness, engine: Engine) -> None:
     """What a push that was killed leaves of the real one."""
-    stored, path = catalogue.images(engine, shop.name)[0], f"{USER}/{shop.name}"
+    stored, path = catalogue.list_images(engine, harness.name)[0], f"{USER}/{harness.name}"
     engine.client.tag(stored.reference, f"docker.io/{path}", stored.reference.rpartition(":")[2])
-    assert names(engine, path, shortened=True)
-    assert HubImage.undo(shop.connect(), shop.step.key(), shop.monitor)
-    assert names(engine, path, shortened=True) == ()
-    assert catalogue.images(engine, shop.name), "the image itself stays"
+    assert list_leftover_tags(engine, path, shortened=True)
+    assert HubImage.undo(harness.connect(), harness.step.key(), harness.monitor)
+    assert list_leftover_tags(engine, path, shortened=True) == ()
+    assert catalogue.list_images(engine, harness.name), "the image itself stays"
 
 
-def test_the_journey_of_a_user(shop: HubShop, mldeploy: Command) -> None:
-    given = {name: value.reveal() for name, value in shop.rehearsal.endpoints.credentials}
-    here = Command(mldeploy.home, shop.folder, mldeploy.extra).with_env(
+def test_the_journey_of_a_user(harness: HubHarness, mldeploy: Command) -> None:
+    given = {name: value.reveal() for name, value in harness.rehearsal.endpoints.credentials}
+    here = Command(mldeploy.home, harness.folder, mldeploy.extra).with_env(
         DOCKERHUB_USERNAME=given["username"], DOCKERHUB_TOKEN=given["token"]
     )
     pushed = here("push", "--target", "dockerhub", "--rehearse", "--verbose", "--json")
@@ -179,11 +178,11 @@ def test_the_journey_of_a_user(shop: HubShop, mldeploy: Command) -> None:
         written = [path for path in here.state.rglob("*") if path.is_file() and path != secret]
         played = re.search(r'"token": "(dckr_pat_[^"]+)"', secret.read_text())
         assert played
-        told = [path.read_text(errors="replace") for path in written if "registry" not in path.parts]
-        for text in (*told, pushed.out, pushed.err):
+        texts = [path.read_text(errors="replace") for path in written if "registry" not in path.parts]
+        for text in (*texts, pushed.out, pushed.err):
             assert played[1] not in text
             assert given["token"] not in text
         gone = here("destroy", "--target", "dockerhub", "--rehearse", "--yes", "--json").document
-        assert gone["removed"] == [{"kind": "dockerhub-repository", "name": shop.name}]
+        assert gone["removed"] == [{"kind": "dockerhub-repository", "name": harness.name}]
     finally:
         here("rehearse", "down")

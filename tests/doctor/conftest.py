@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.fake_engine import FakeEngine
-from tests.doctor.patient import Patient
+from tests.doctor.harness import Patient
 from tests.doctor.servers import Authority, Server
 
 MINE = ("DOCKER_", "MLDEPLOY_", "PIP_", "UV_", "XDG_", "SSL_", "CURL_", "REQUESTS_", "NODE_")
@@ -22,9 +22,10 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name.startswith(MINE) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     home = tmp_path / "home"
-    for folder in (home, home / "run", home / ".docker"):
+    for folder in (home, home / "run", home / ".docker", home / "tmp"):
         folder.mkdir()
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("TMPDIR", str(home / "tmp"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/nobody.sock")
     return home

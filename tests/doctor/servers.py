@@ -72,8 +72,8 @@ class Server:
                     server.closed.wait()
                     return
                 self.send_response_only(server.status)
-                told = datetime.now(UTC) + timedelta(seconds=server.ahead - server.age)
-                self.send_header("Date", format_datetime(told, usegmt=True))
+                reported = datetime.now(UTC) + timedelta(seconds=server.ahead - server.age)
+                self.send_header("Date", format_datetime(reported, usegmt=True))
                 if server.age:
                     self.send_header("Age", str(server.age))
                 self.send_header("Content-Length", "0")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.providers.checks import Level
-from tests.doctor.patient import Patient
+from mldeploy.providers.capabilities import Level
+from tests.doctor.harness import Patient
 
 
 @pytest.fixture
@@ -40,33 +40,33 @@ def test_the_project_may_say_it_in_its_pyproject(patient: Patient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "output"),
     [
         ("[app\n", "not valid TOML"),
         ('[app]\nnmae = "x"\n', 'did you mean "name"?'),
         ("[app]\nport = 70000\n", "must be an integer"),
     ],
 )
-def test_what_is_wrong_is_an_error_with_its_place(patient: Patient, text: str, said: str) -> None:
+def test_what_is_wrong_is_an_error_with_its_place(patient: Patient, text: str, output: str) -> None:
     patient.write("mldeploy.toml", text)
-    found = patient.configuration()["configuration"]
-    assert found.level is Level.ERROR
-    assert "mldeploy.toml" in found.what
-    assert said in found.what
+    result = patient.configuration()["configuration"]
+    assert result.level is Level.ERROR
+    assert "mldeploy.toml" in result.what
+    assert output in result.what
 
 
 def test_a_table_for_a_target_that_is_not_there_is_a_slip(patient: Patient) -> None:
     patient.configure({"app": {"name": "patient"}, "target": {"locl": {"port": 1}}})
-    found = patient.configuration()["mldeploy.toml: target.locl"]
-    assert found.level is Level.WARNING
-    assert 'did you mean "local"?' in found.what
+    result = patient.configuration()["mldeploy.toml: target.locl"]
+    assert result.level is Level.WARNING
+    assert 'did you mean "local"?' in result.what
 
 
 def test_the_target_s_table_is_checked(patient: Patient) -> None:
     patient.configure({"app": {"name": "patient"}, "target": {"local": {"prot": 1}}})
-    found = patient.configuration()["target"]
-    assert found.level is Level.ERROR
-    assert "target.local.prot" in found.what
+    result = patient.configuration()["target"]
+    assert result.level is Level.ERROR
+    assert "target.local.prot" in result.what
 
 
 def test_state_that_cannot_be_written_is_an_error(
@@ -74,9 +74,9 @@ def test_state_that_cannot_be_written_is_an_error(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    found = patient.configuration()["state"]
-    assert found.level is Level.ERROR
-    assert "XDG_STATE_HOME" in found.todo
+    result = patient.configuration()["state"]
+    assert result.level is Level.ERROR
+    assert "XDG_STATE_HOME" in result.todo
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
@@ -88,8 +88,8 @@ def test_a_full_disk_for_the_state_is_an_error(
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], check=True)
     try:
         monkeypatch.setenv("XDG_STATE_HOME", str(disk))
-        found = patient.configuration()["state"]
-        assert found.level is Level.ERROR
-        assert str(disk) in found.what
+        result = patient.configuration()["state"]
+        assert result.level is Level.ERROR
+        assert str(disk) in result.what
     finally:
         subprocess.run(["umount", disk], check=True)

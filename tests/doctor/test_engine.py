@@ -8,14 +8,15 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from mldeploy.providers.checks import Level
+from mldeploy.providers.capabilities import Level
 from tests.doctor.fake_engine import FakeEngine
-from tests.doctor.patient import Patient
+from tests.doctor.harness import Patient
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system or become another user")
 
@@ -76,9 +77,9 @@ def test_every_engine_is_called_by_its_name(
 ) -> None:
     engine.info |= info
     engine.version |= version
-    found = patient.engine()["engine"]
-    assert found.what.startswith(f"{name} 27.3.1")
-    assert found.level is (Level.WARNING if name == "Podman" else Level.OK)
+    result = patient.engine()["engine"]
+    assert result.what.startswith(f"{name} 27.3.1")
+    assert result.level is (Level.WARNING if name == "Podman" else Level.OK)
 
 
 def test_a_rootless_engine_that_cannot_limit_memory_is_said_to_be_one(patient: Patient, engine: FakeEngine) -> None:
@@ -102,9 +103,9 @@ def test_an_api_that_we_do_not_know_is_told(
     patient: Patient, engine: FakeEngine, newest: str, oldest: str, level: Level
 ) -> None:
     engine.version |= {"ApiVersion": newest, "MinAPIVersion": oldest}
-    found = patient.engine()["engine"]
-    assert found.level is level
-    assert bool(found.todo) == (level is Level.WARNING)
+    result = patient.engine()["engine"]
+    assert result.level is level
+    assert bool(result.todo) == (level is Level.WARNING)
 
 
 def test_an_engine_for_windows_containers_is_an_error(patient: Patient, engine: FakeEngine) -> None:
@@ -124,17 +125,17 @@ def test_the_disk_that_images_go_to_is_looked_at(
 ) -> None:
     folder = small_disk(size)
     engine.is_this_machines(folder)
-    found = patient.engine()["disk"]
-    assert found.level is level
-    assert str(folder) in found.what
+    result = patient.engine()["disk"]
+    assert result.level is level
+    assert str(folder) in result.what
 
 
 @pytest.mark.usefixtures("engine")
 def test_a_disk_that_cannot_be_seen_is_asked_for(patient: Patient) -> None:
-    found = patient.engine()["disk"]
-    assert found.level is Level.OK
-    assert "12 GB" in found.what
-    assert "3.0 GB" in found.what
+    result = patient.engine()["disk"]
+    assert result.level is Level.OK
+    assert "12 GB" in result.what
+    assert "3.0 GB" in result.what
 
 
 def test_another_processor_is_an_error_unless_it_is_emulated(
@@ -143,9 +144,9 @@ def test_another_processor_is_an_error_unless_it_is_emulated(
     patient.build(platform="linux/riscv64")
     assert patient.engine()["platform"].level is Level.WARNING, "nobody can tell"
     program("docker", "[ $1 = buildx ] && echo 'Platforms: linux/amd64*, linux/arm64'")
-    found = patient.engine()["platform"]
-    assert found.level is Level.ERROR
-    assert "--install riscv64" in found.todo
+    result = patient.engine()["platform"]
+    assert result.level is Level.ERROR
+    assert "--install riscv64" in result.todo
     program("docker", "[ $1 = buildx ] && echo 'Platforms: linux/amd64, linux/riscv64'")
     assert patient.engine()["platform"].level is Level.OK
     engine.info["OperatingSystem"] = "OrbStack"
@@ -163,7 +164,7 @@ def test_the_kernel_is_asked_for_emulation_where_it_is_ours(
 
 
 @pytest.mark.parametrize(
-    ("script", "said", "level"),
+    ("script", "output", "level"),
     [
         (
             '[ "$1" = buildx ] && echo "github.com/docker/buildx v0.17.1 2fdf8b9"',
@@ -180,15 +181,15 @@ def test_the_builders_are_named(
     program: Callable[[str, str], Path],
     monkeypatch: pytest.MonkeyPatch,
     script: str,
-    said: str,
+    output: str,
     level: Level,
 ) -> None:
     monkeypatch.setenv("PATH", str(program("docker", script).parent))
-    found = patient.engine()["builder"]
-    assert said in found.what
-    assert "classic" in found.what
-    assert found.level is level
-    assert bool(found.todo) == (level is not Level.OK)
+    result = patient.engine()["builder"]
+    assert output in result.what
+    assert "classic" in result.what
+    assert result.level is level
+    assert bool(result.todo) == (level is not Level.OK)
 
 
 @pytest.mark.usefixtures("engine")
@@ -205,7 +206,7 @@ def docker_config(home: Path, **keys: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "level", "said"),
+    ("script", "level", "output"),
     [
         ("echo '{}'", Level.OK, "answers"),
         ("echo 'error: gpg is not set up'; exit 1", Level.WARNING, "gpg is not set up"),
@@ -220,23 +221,23 @@ def test_a_broken_credential_store_is_named(
     program: Callable[[str, str], Path],
     script: str | None,
     level: Level,
-    said: str,
+    output: str,
 ) -> None:
     docker_config(machine, credsStore="ourown")
     if script:
         program("docker-credential-ourown", script)
-    found = patient.engine()["credentials"]
-    assert found.level is level
-    assert "docker-credential-ourown" in found.what
-    assert said in found.what
+    result = patient.engine()["credentials"]
+    assert result.level is level
+    assert "docker-credential-ourown" in result.what
+    assert output in result.what
 
 
 @pytest.mark.usefixtures("engine")
 def test_a_helper_for_one_registry_is_looked_for(patient: Patient, machine: Path) -> None:
     docker_config(machine, credHelpers={"registry.example": "nowhere"})
-    found = patient.engine()["credentials"]
-    assert found.level is Level.WARNING
-    assert "registry.example" in found.what
+    result = patient.engine()["credentials"]
+    assert result.level is Level.WARNING
+    assert "registry.example" in result.what
 
 
 @pytest.mark.usefixtures("engine")
@@ -255,9 +256,9 @@ def test_no_engine_at_all_is_one_error(patient: Patient, machine: Path) -> None:
 def test_a_socket_that_nobody_listens_on_is_the_same_error(patient: Patient, machine: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(machine / "nobody.sock"))
-    found = patient.engine()["engine"]
-    assert found.level is Level.ERROR
-    assert "no Docker Engine answers there" in found.what
+    result = patient.engine()["engine"]
+    assert result.level is Level.ERROR
+    assert "no Docker Engine answers there" in result.what
 
 
 def test_an_engine_that_says_nothing_does_not_hold_us_up(patient: Patient, engine: FakeEngine) -> None:
@@ -304,7 +305,7 @@ def test_it_says_why_it_is_this_engine(
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from tests.doctor.patient import Patient  # loads all there is to load, which nobody may perhaps not read
+from tests.doctor.harness import Patient  # loads all there is to load, which nobody may perhaps not read
 Patient(Path(sys.argv[1])).engine()
 os.environ["DOCKER_HOST"] = sys.argv[2]
 os.setgroups([])
@@ -314,29 +315,54 @@ print(Patient(Path(sys.argv[1])).engine())
 """
 
 
-@ROOT
-def test_a_user_who_may_not_use_the_socket_is_told_how_to_be_allowed(patient: Patient, engine: FakeEngine) -> None:
-    for folder in (patient.folder, *list(patient.folder.parents)[:4]):
+@pytest.fixture
+def public(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home folder that every user may search. Those of pytest are root's alone, and pytest closes them again."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        folder = Path(name)
         folder.chmod(0o755)
-    engine.path.chmod(0o600)
-    command = [sys.executable, "-c", AS_NOBODY, str(patient.folder), engine.endpoint]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert "you may not use the Docker Engine's socket" in said
-    assert "usermod -aG docker" in said
+        monkeypatch.setenv("HOME", name)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", name)
+        yield folder
+
+
+@pytest.fixture
+def public_engine(public: Path) -> Iterator[FakeEngine]:
+    with FakeEngine(public / "engine.sock") as engine:
+        yield engine
+
+
+def _engine_as_nobody(folder: Path, engine: FakeEngine, *before: str) -> str:
+    command = [*before, sys.executable, "-c", AS_NOBODY, str(Patient.made(folder / "app").folder), engine.endpoint]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@ROOT
+def test_a_user_who_may_not_use_the_socket_is_told_how_to_be_allowed(public: Path, public_engine: FakeEngine) -> None:
+    public_engine.path.chmod(0o600)
+    output = _engine_as_nobody(public, public_engine)
+    assert "permission denied for the Docker Engine's socket" in output
+    assert "usermod -aG docker" in output
+
+
+@ROOT
+@pytest.mark.parametrize("closed", [".docker", ".colima"])
+def test_a_folder_of_another_engine_that_may_not_be_searched_is_passed_over(
+    public: Path, public_engine: FakeEngine, closed: str
+) -> None:
+    (public / closed).mkdir(mode=0o700)
+    public_engine.path.chmod(0o600)
+    assert "permission denied for the Docker Engine's socket" in _engine_as_nobody(public, public_engine)
 
 
 @ROOT
 def test_a_new_member_of_the_socket_s_group_is_told_to_log_in_again(
-    patient: Patient, engine: FakeEngine, tmp_path: Path
+    public: Path, public_engine: FakeEngine, tmp_path: Path
 ) -> None:
-    for folder in (patient.folder, *list(patient.folder.parents)[:4]):
-        folder.chmod(0o755)
     group = tmp_path / "group"
     group.write_text(f"{Path('/etc/group').read_text()}captains:x:54321:nobody\n")
-    os.chown(engine.path, 0, 54321)
-    engine.path.chmod(0o660)
+    os.chown(public_engine.path, 0, 54321)
+    public_engine.path.chmod(0o660)
     command = 'mount --bind "$1" /etc/group && shift && exec "$@"'
-    words = ["unshare", "--mount", "sh", "-c", command, "sh", str(group)]
-    words += [sys.executable, "-c", AS_NOBODY, str(patient.folder), engine.endpoint]
-    said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    assert "You belong to the group captains, but not yet in this session" in said
+    output = _engine_as_nobody(public, public_engine, "unshare", "--mount", "sh", "-c", command, "sh", str(group))
+    assert "You belong to the group captains, but not yet in this session" in output

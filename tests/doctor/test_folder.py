@@ -14,16 +14,33 @@ import pytest
 
 from mldeploy.config.paths import state_folder
 from mldeploy.core.journal import Journal, Scope, read
+from mldeploy.core.scratch import OWNER
 from mldeploy.core.step import Key, Resource
-from mldeploy.doctor.circumstances import Circumstances
-from mldeploy.doctor.examination import Group, examine, mend
-from mldeploy.doctor.folder.checks import checks
-from mldeploy.providers.checks import Level
-from tests.doctor.patient import Patient
+from mldeploy.doctor.context import DoctorContext
+from mldeploy.doctor.folder.content import check_temporary_files, folder_checks
+from mldeploy.doctor.runner import FindingGroup, apply_fixes, run_checks
+from mldeploy.providers.capabilities import DoctorCheck, Level
+from tests.doctor.harness import Patient
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n-----END PRIVATE KEY-----\n"
 SCOPE = Scope("patient", "local")
 IMAGE = Resource("image", Key("patient"))
+
+
+def test_what_a_killed_command_left_is_found_and_removed(patient: Patient, machine: Path) -> None:
+    left = [machine / "tmp" / "mldeploy-dead0001", patient.folder / ".mldeploy-dead0002"]
+    for each in left:
+        each.mkdir()
+        (each / OWNER).touch()
+    diagnoses = run_checks(
+        [(FindingGroup.FOLDER, DoctorCheck("temporary files", lambda: check_temporary_files(patient.folder)))]
+    )
+    (finding,) = [each.finding for each in diagnoses]
+    assert all(str(each) in finding.what for each in left)
+    (mended,) = apply_fixes(diagnoses)
+    assert not mended.problem
+    assert not [each for each in left if each.exists()]
+    assert list(check_temporary_files(patient.folder)) == []
 
 
 def test_a_folder_as_it_should_be_is_all_right(patient: Patient) -> None:
@@ -98,6 +115,7 @@ COMMAND = """
 import sys
 from mldeploy.config.paths import state_folder
 from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.scratch import OWNER
 from mldeploy.core.step import Key, Resource
 with Journal(state_folder(), Scope("patient", "local"), "mldeploy deploy") as journal:
     for kind in sys.argv[1:]:
@@ -127,30 +145,32 @@ def killed(*kinds: str) -> None:
 
 def test_a_command_at_work_is_told_from_one_that_died(patient: Patient) -> None:
     with at_work(["image"]):
-        found = patient.in_folder()["last command"]
-        assert "`mldeploy deploy`" in found.what
-        assert "still at work" in found.what
-    found = patient.in_folder()["last command"]
-    assert "did not end as it should; it had begun image patient" in found.what
-    assert "mldeploy destroy" in found.todo
-    assert found.level is Level.WARNING
-    assert found.fix is None, "what was begun is for deploy and destroy"
+        result = patient.in_folder()["last command"]
+        assert "`mldeploy deploy`" in result.what
+        assert "is still running" in result.what
+    result = patient.in_folder()["last command"]
+    assert "was interrupted; it had started: image patient" in result.what
+    assert "mldeploy destroy" in result.todo
+    assert result.level is Level.WARNING
+    assert result.fix is None, "what was begun is for deploy and destroy"
 
 
 def test_a_command_that_ended_as_it_should_left_its_journal(patient: Patient) -> None:
     with Journal(state_folder(), SCOPE, "mldeploy deploy") as journal:
         journal.begin(IMAGE)
-    found = patient.in_folder()["last command"]
-    assert found.level is Level.OK
-    assert "image patient" in found.what
+    result = patient.in_folder()["last command"]
+    assert result.level is Level.OK
+    assert "image patient" in result.what
 
 
 def test_the_lock_of_a_command_that_died_early_is_removed(patient: Patient) -> None:
     killed()
     locks = list(state_folder().rglob("*.lock"))
     assert len(locks) == 1
-    diagnoses = examine((Group.FOLDER, each) for each in checks(Circumstances.of(patient.folder, "local")))
-    (mended,) = mend(diagnoses)
+    diagnoses = run_checks(
+        (FindingGroup.FOLDER, each) for each in folder_checks(DoctorContext.of(patient.folder, "local"))
+    )
+    (mended,) = apply_fixes(diagnoses)
     assert not mended.problem
     assert not locks[0].exists()
     assert not patient.in_folder().about("last command")
@@ -158,9 +178,11 @@ def test_the_lock_of_a_command_that_died_early_is_removed(patient: Patient) -> N
 
 def test_nothing_is_removed_from_under_a_command_that_has_begun_meanwhile(patient: Patient) -> None:
     killed()
-    diagnoses = examine((Group.FOLDER, each) for each in checks(Circumstances.of(patient.folder, "local")))
+    diagnoses = run_checks(
+        (FindingGroup.FOLDER, each) for each in folder_checks(DoctorContext.of(patient.folder, "local"))
+    )
     with at_work(["image"]):
-        (mended,) = mend(diagnoses)
+        (mended,) = apply_fixes(diagnoses)
         assert "another command works" in mended.problem
         assert read(state_folder(), SCOPE) == (IMAGE,)
 
@@ -175,9 +197,9 @@ def test_a_damaged_journal_is_an_error(patient: Patient) -> None:
     with Journal(state_folder(), SCOPE, "mldeploy deploy") as journal:
         journal.begin(IMAGE)
     SCOPE.file(state_folder()).write_text("nonsense\n")
-    found = patient.in_folder()["last command"]
-    assert found.level is Level.ERROR
-    assert "Move it away" in found.todo
+    result = patient.in_folder()["last command"]
+    assert result.level is Level.ERROR
+    assert "Move it away" in result.todo
 
 
 @pytest.mark.parametrize("place", [(), ("eu-west-1",), ("..", "a@b", "")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.doctor.network.indexes import default_index
-from mldeploy.providers.checks import Finding, Level
+from mldeploy.doctor.network.packages import default_index
+from mldeploy.providers.capabilities import Finding, Level
 from tests.doctor.fake_engine import FakeEngine
-from tests.doctor.patient import Patient
+from tests.doctor.harness import Patient
 from tests.doctor.servers import Authority, Proxy, Server
 
 NOWHERE = "http://index.invalid"
@@ -33,26 +34,26 @@ def intercepted(authority: Authority) -> Iterator[Server]:
 
 
 def test_an_index_that_answers_is_all_right(patient: Patient, index: Server) -> None:
-    found = asking(patient, f"{index.url}/simple/")
-    assert found.level is Level.OK
-    assert found.what == f"{index.url}/simple/ (PIP_INDEX_URL) answers"
+    result = asking(patient, f"{index.url}/simple/")
+    assert result.level is Level.OK
+    assert result.what == f"{index.url}/simple/ (PIP_INDEX_URL) answers"
     assert set(index.asked) == {"/simple/uv/"}
 
 
 @pytest.mark.parametrize(
-    ("status", "level", "said"),
+    ("status", "level", "output"),
     [
-        (401, Level.ERROR, "wants credentials"),
-        (403, Level.ERROR, "wants credentials"),
+        (401, Level.ERROR, "requires credentials"),
+        (403, Level.ERROR, "requires credentials"),
         (404, Level.ERROR, "has no package uv"),
         (503, Level.WARNING, "answers 503"),
     ],
 )
-def test_an_index_that_refuses_is_told(patient: Patient, index: Server, status: int, level: Level, said: str) -> None:
+def test_an_index_that_refuses_is_told(patient: Patient, index: Server, status: int, level: Level, output: str) -> None:
     index.status = status
-    found = asking(patient, index.url)
-    assert found.level is level
-    assert said in found.what
+    result = asking(patient, index.url)
+    assert result.level is level
+    assert output in result.what
 
 
 def test_a_dockerfile_of_one_s_own_may_ask_for_something_else(patient: Patient, index: Server) -> None:
@@ -71,9 +72,9 @@ def test_passwords_are_never_shown(patient: Patient, index: Server) -> None:
 
 
 def test_a_name_that_nobody_knows(patient: Patient) -> None:
-    found = asking(patient, NOWHERE)
-    assert found.level is Level.ERROR
-    assert found.what.endswith("its name cannot be resolved")
+    result = asking(patient, NOWHERE)
+    assert result.level is Level.ERROR
+    assert result.what.endswith("its name cannot be resolved")
 
 
 def test_a_port_that_nobody_listens_on(patient: Patient) -> None:
@@ -84,25 +85,26 @@ def test_a_port_that_nobody_listens_on(patient: Patient) -> None:
 
 def test_a_server_that_says_nothing(patient: Patient, index: Server) -> None:
     index.hangs = True
-    assert "does not answer within 3 s" in asking(patient, index.url).what
+    # The limit of the answer ends the probe, or on a busy machine the one of the whole probe.
+    assert re.search(r"(does not|no) answer within [34] s", asking(patient, index.url).what)
 
 
 def test_a_server_that_accepts_and_never_reads(patient: Patient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        found = asking(patient, f"https://127.0.0.1:{listening.getsockname()[1]}")  # the kernel accepts, nobody reads
-    assert found.level is Level.ERROR
-    assert "within" in found.what
+        result = asking(patient, f"https://127.0.0.1:{listening.getsockname()[1]}")  # the kernel accepts, nobody reads
+    assert result.level is Level.ERROR
+    assert "within" in result.what
 
 
 def test_a_server_without_tls_where_tls_is_meant(patient: Patient, index: Server) -> None:
-    assert "does not speak TLS" in asking(patient, index.url.replace("http:", "https:")).what
+    assert "does not support TLS" in asking(patient, index.url.replace("http:", "https:")).what
 
 
 @pytest.mark.parametrize("url", ["index", "ftp://index.invalid/simple", "https://", "http://[oops"])
 def test_what_is_no_url(patient: Patient, url: str) -> None:
-    found = asking(patient, url)
-    assert found.level is Level.ERROR
-    assert "is no URL" in found.what
+    result = asking(patient, url)
+    assert result.level is Level.ERROR
+    assert "is not a" in result.what
 
 
 def test_packets_that_are_swallowed_hold_nobody_up(patient: Patient) -> None:
@@ -113,11 +115,11 @@ def test_packets_that_are_swallowed_hold_nobody_up(patient: Patient) -> None:
         for each in waiting:
             each.setblocking(False)
             each.connect_ex(address)
-        found = asking(patient, f"http://127.0.0.1:{address[1]}")
+        result = asking(patient, f"http://127.0.0.1:{address[1]}")
         for each in waiting:
             each.close()
-    assert found.level is Level.ERROR
-    assert "within 3 s" in found.what
+    assert result.level is Level.ERROR
+    assert "within 3 s" in result.what
 
 
 def test_tls_that_is_intercepted_asks_for_the_company_s_certificates(
@@ -130,7 +132,7 @@ def test_tls_that_is_intercepted_asks_for_the_company_s_certificates(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle))
     known_here = asking(patient, intercepted.url)
     assert known_here.level is Level.ERROR
-    assert "something inspects TLS" in known_here.what
+    assert "TLS is inspected" in known_here.what
     assert f'ca_bundle = "{authority.bundle}"' in known_here.todo
     assert asking(patient, intercepted.url, ca_bundle=str(authority.bundle)).level is Level.OK
 
@@ -140,9 +142,9 @@ def test_a_dockerfile_of_one_s_own_must_trust_by_itself(
 ) -> None:
     patient.write("Dockerfile", "FROM scratch\n")
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.bundle))
-    found = asking(patient, intercepted.url, ca_bundle=str(authority.bundle))
-    assert found.level is Level.WARNING
-    assert f"Copy {authority.bundle} in Dockerfile" in found.todo
+    result = asking(patient, intercepted.url, ca_bundle=str(authority.bundle))
+    assert result.level is Level.WARNING
+    assert f"Copy {authority.bundle} in Dockerfile" in result.todo
 
 
 def test_a_bundle_of_this_machine_that_is_none_hides_no_other(
@@ -155,14 +157,14 @@ def test_a_bundle_of_this_machine_that_is_none_hides_no_other(
 
 def test_a_certificate_for_another_name(patient: Patient, intercepted: Server, authority: Authority) -> None:
     other_name_of_this_machine = f"https://[::ffff:127.0.0.1]:{intercepted.port}"
-    found = asking(patient, other_name_of_this_machine, ca_bundle=str(authority.bundle))
-    assert "for another name" in found.what
-    assert "ca_bundle" not in found.todo
+    result = asking(patient, other_name_of_this_machine, ca_bundle=str(authority.bundle))
+    assert "for another name" in result.what
+    assert "ca_bundle" not in result.todo
 
 
 def test_a_bundle_that_is_none_is_told(patient: Patient, intercepted: Server) -> None:
     bundle = patient.write("ca.pem", "no certificate")
-    assert "cannot be used" in asking(patient, intercepted.url, ca_bundle=str(bundle)).what
+    assert "certificate file is invalid" in asking(patient, intercepted.url, ca_bundle=str(bundle)).what
 
 
 def docker_proxies(home: Path, **proxies: str) -> None:
@@ -174,10 +176,10 @@ def test_a_proxy_of_this_machine_is_not_yet_one_of_builds(
 ) -> None:
     with Proxy(index) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        found = asking(patient, NOWHERE)
-        assert found.level is Level.ERROR
-        assert f"this machine gets there through {proxy.url}, a build would not" in found.what
-        assert "config.json" in found.todo
+        result = asking(patient, NOWHERE)
+        assert result.level is Level.ERROR
+        assert f"this machine uses the proxy {proxy.url}, but builds do not" in result.what
+        assert "config.json" in result.todo
         docker_proxies(machine, httpProxy=proxy.url)
         assert asking(patient, NOWHERE).level is Level.OK
         docker_proxies(machine)
@@ -203,7 +205,7 @@ def test_tls_goes_through_a_proxy(
         docker_proxies(machine, httpsProxy=proxy.url)
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         refused = asking(patient, url)
-        assert refused.what.endswith(f"the proxy {proxy.url} wants a user and a password")
+        assert refused.what.endswith(f"the proxy {proxy.url} requires a user and a password")
         proxy.password, proxy.refuses = "", True
         assert "refuses to connect (403)" in asking(patient, url).what
 
@@ -212,12 +214,12 @@ def test_tls_goes_through_a_proxy(
 def test_a_proxy_that_is_not_there(
     patient: Patient, machine: Path, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for proxy, said in (("http://127.0.0.1:1", "refuses the connection"), ("http://p.invalid", "cannot be resolved")):
+    for proxy, output in (("http://127.0.0.1:1", "refuses the connection"), ("http://p.invalid", "cannot be resolved")):
         monkeypatch.setenv(f"{scheme}_proxy", proxy)
         docker_proxies(machine, **{f"{scheme}Proxy": proxy})
-        found = asking(patient, f"{scheme}://index.invalid")
-        assert f"the proxy {proxy}" in found.what
-        assert said in found.what
+        result = asking(patient, f"{scheme}://index.invalid")
+        assert f"the proxy {proxy}" in result.what
+        assert output in result.what
 
 
 def test_what_needs_no_proxy_goes_straight(
@@ -255,7 +257,7 @@ def test_an_index_that_only_this_machine_asks_is_told(
     report = patient.network()
     _, mirror = report.about("packages")
     assert mirror.level is Level.WARNING
-    assert "https://mirror.invalid/simple, a build would not" in mirror.what
+    assert "https://mirror.invalid/simple, but builds do not" in mirror.what
     assert "hunter2" not in str(report)
 
 
@@ -267,11 +269,13 @@ def test_pip_s_own_configuration_is_read(patient: Patient, index: Server, machin
 
 
 def test_the_default_index_is_what_pip_itself_asks() -> None:
-    told = subprocess.run(["python3", "-m", "pip", "install", "--help"], check=False, capture_output=True, text=True)
-    if told.returncode:
+    reported = subprocess.run(
+        ["python3", "-m", "pip", "install", "--help"], check=False, capture_output=True, text=True
+    )
+    if reported.returncode:
         pytest.skip("there is no pip here")
     assert default_index().startswith("https://")
-    assert default_index() in " ".join(told.stdout.split())
+    assert default_index() in " ".join(reported.stdout.split())
 
 
 BASE = "company/python"
@@ -285,53 +289,53 @@ def base_image(patient: Patient, index: Server, reference: str = BASE) -> dict[s
 
 def test_a_base_image_that_is_there_needs_no_registry(patient: Patient, index: Server, engine: FakeEngine) -> None:
     engine.has("127.0.0.1:1/company/python")
-    found = base_image(patient, index, "127.0.0.1:1/company/python")
-    assert found["base image"].level is Level.OK
-    assert found["registry"].level is Level.WARNING
-    assert "nothing of it is missing" in found["registry"].what
+    result = base_image(patient, index, "127.0.0.1:1/company/python")
+    assert result["base image"].level is Level.OK
+    assert result["registry"].level is Level.WARNING
+    assert "no image from it is missing" in result["registry"].what
 
 
 def test_a_base_image_that_can_be_pulled(patient: Patient, index: Server, engine: FakeEngine) -> None:
     reference = f"127.0.0.1:{index.port}/company/python"
     index.status = 401
     engine.offered[reference] = ["linux/arm64", "linux/amd64"]
-    found = base_image(patient, index, reference)
-    assert found["base image"].level is Level.OK
-    assert "can be pulled" in found["base image"].what
-    assert found["registry"].level is Level.OK
+    result = base_image(patient, index, reference)
+    assert result["base image"].level is Level.OK
+    assert "can be pulled" in result["base image"].what
+    assert result["registry"].level is Level.OK
     assert "/v2/" in index.asked
 
 
 def test_a_base_image_for_another_processor(patient: Patient, index: Server, engine: FakeEngine) -> None:
     engine.offered[f"{index.url[7:]}/python"] = ["linux/arm64"]
-    found = base_image(patient, index, f"{index.url[7:]}/python")["base image"]
-    assert found.level is Level.ERROR
-    assert "is there for linux/arm64, not for linux/amd64" in found.what
+    result = base_image(patient, index, f"{index.url[7:]}/python")["base image"]
+    assert result.level is Level.ERROR
+    assert "is available for linux/arm64, not for linux/amd64" in result.what
 
 
 @pytest.mark.parametrize(
     ("refusal", "todo"),
     [
-        ('Get "https://r.invalid/v2/": dial tcp: lookup r.invalid: no such host', "proxies of its own"),
+        ('Get "https://r.invalid/v2/": dial tcp: lookup r.invalid: no such host', "its own proxies"),
         ('Get "https://r.invalid/v2/": x509: certificate signed by unknown authority', "does not trust"),
         ("denied: requested access to the resource is denied", "docker login"),
-        ("manifest unknown", "Choose another one"),
-        ("toomanyrequests: You have reached your pull rate limit", "raises the limit"),
+        ("manifest unknown", "Set another base image"),
+        ("toomanyrequests: You have reached your pull rate limit", "to raise the limit"),
     ],
 )
 def test_why_the_engine_cannot_get_a_base_image(
     patient: Patient, index: Server, engine: FakeEngine, refusal: str, todo: str
 ) -> None:
     engine.refusal = refusal
-    found = base_image(patient, index, "127.0.0.1:1/company/python")
-    assert found["base image"].level is found["registry"].level is Level.ERROR
-    assert todo in found["base image"].todo
-    assert 'Get "' not in found["base image"].what
+    result = base_image(patient, index, "127.0.0.1:1/company/python")
+    assert result["base image"].level is result["registry"].level is Level.ERROR
+    assert todo in result["base image"].todo
+    assert 'Get "' not in result["base image"].what
 
 
 def test_without_an_engine_only_what_needs_none_is_said(patient: Patient, index: Server) -> None:
-    found = base_image(patient, index)
-    assert found.keys() == {"proxies", "packages"}
+    result = base_image(patient, index)
+    assert result.keys() == {"proxies", "packages"}
 
 
 def test_a_proxy_that_speaks_socks_is_the_obstacle_and_not_the_index(
@@ -340,6 +344,6 @@ def test_a_proxy_that_speaks_socks_is_the_obstacle_and_not_the_index(
     proxy = "socks5://127.0.0.1:1"
     monkeypatch.setenv("http_proxy", proxy)
     docker_proxies(machine, httpProxy=proxy)
-    found = asking(patient, NOWHERE)
-    assert f"the proxy {proxy}" in found.what  # it refuses, or where PySocks is missing nobody understands it
-    assert "NO_PROXY" in found.todo
+    result = asking(patient, NOWHERE)
+    assert f"the proxy {proxy}" in result.what  # it refuses, or where PySocks is missing nobody understands it
+    assert "NO_PROXY" in result.todo

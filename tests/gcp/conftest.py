@@ -1,4 +1,4 @@
-"""The command line beside nothing of Google's: no credentials, no project, no files of its tools."""
+"""Fixtures for the Google Cloud tests: an environment without credentials, and the rehearsal."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ELSEWHERE = "127.0.0.1:9"
 
 
 @pytest.fixture(autouse=True)
-def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whoever runs the tests may well have an account."""
+def _without_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Remove the credentials of the user who runs the tests."""
     for name in os.environ:
         if name.startswith(("GOOGLE_", "CLOUDSDK_", "GCLOUD_", "GCE_")):
             monkeypatch.delenv(name)
@@ -31,7 +31,7 @@ def _nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder that can be pushed as far as its files can tell."""
+    """A project folder that is valid for a push."""
     return nobodys(tmp_path / "app")
 
 
@@ -42,7 +42,7 @@ def mldeploy(tmp_path: Path, folder: Path) -> Command:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
-    """One for each process of the test run, without containers; starting it takes a second or two."""
+    """One rehearsal per test process, without containers. It takes a second or two to start."""
     require_registry()
     with rehearsing(tmp_path_factory.mktemp("rehearsal") / "gcp", containers=False) as rehearsal:
         yield rehearsal
@@ -50,7 +50,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
 
 @pytest.fixture
 def rehearsal(running: GcpRehearsal) -> Iterator[GcpRehearsal]:
-    """Shared by all tests; each begins with a project in which nothing is."""
+    """The shared rehearsal, reset to an empty project for each test."""
     running.reset()
     yield running
     running.faults.clear()

@@ -1,4 +1,4 @@
-"""Somebody else in the same project, who uses the SDK without us."""
+"""SDK clients of another user in the same project."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from google.cloud.artifactregistry_v1.services.artifact_registry.transports impo
 from google.cloud.container_v1.services.cluster_manager.transports import ClusterManagerGrpcTransport
 from google.cloud.service_usage_v1.services.service_usage.transports import ServiceUsageGrpcTransport
 
-from mldeploy.providers.gcp.calls import channel
+from mldeploy.providers.gcp.calls import open_channel
 from mldeploy.providers.gcp.gcloud import Gcloud
-from mldeploy.providers.gcp.identity import identify
+from mldeploy.providers.gcp.identity import load_credentials
 from mldeploy.rehearsal.gcp import GcpRehearsal
 
 ANOTHER = {"mldeploy-app": "another", "mldeploy-target": "gar"}
@@ -25,8 +25,8 @@ class Others:
 
     def __init__(self, rehearsal: GcpRehearsal) -> None:
         endpoints = rehearsal.endpoints
-        identity = identify(Gcloud.found(""), endpoints)
-        made = channel(identity, endpoints.service("grpc"), endpoints.ca_bundle)
+        identity = load_credentials(Gcloud.load(""), endpoints)
+        made = open_channel(identity, endpoints.service("grpc"), endpoints.ca_bundle)
         self.artifacts = ar.ArtifactRegistryClient(transport=ArtifactRegistryGrpcTransport(channel=made))
         self.clusters = gke.ClusterManagerClient(transport=ClusterManagerGrpcTransport(channel=made))
         self.usage = usage.ServiceUsageClient(transport=ServiceUsageGrpcTransport(channel=made))

@@ -8,15 +8,15 @@ import pytest
 
 from mldeploy.config.settings import Project
 from mldeploy.image.engine import Engine
-from mldeploy.image.registry.push import names
+from mldeploy.image.registry.push import list_leftover_tags
 from mldeploy.providers.gcp.cloud import GcpCloud
 from mldeploy.providers.gcp.gar import provider as gar
 from mldeploy.providers.gcp.gcr import provider as gcr
 from mldeploy.providers.gcp.settings import GarSettings, GcrSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal
 from mldeploy.testing.suite import Conformance
+from tests.gcp.harness import GcpStage
 from tests.gcp.others import ANOTHER, Others
-from tests.gcp.stage import GcpStage
 from tests.tiny import project_of
 
 
@@ -39,7 +39,7 @@ class OnTheEngine(Conformance):
     def _leaves_no_name_on_the_engine(self, engine: Engine, project: Project) -> object:
         yield
         name = project.app.name
-        assert names(engine, f"rehearsal-project/{name}/{name}") == ()
+        assert list_leftover_tags(engine, f"rehearsal-project/{name}/{name}") == ()
 
 
 @pytest.mark.engine

@@ -7,8 +7,8 @@ from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
 from mldeploy.core.errors import ExitCode
-from mldeploy.providers.gcp.calls import may_pass
-from mldeploy.providers.gcp.errors import DeniedError, gcp_errors, translated
+from mldeploy.providers.gcp.calls import is_transient
+from mldeploy.providers.gcp.errors import GcpDeniedError, gcp_errors, translate_error
 
 NEEDED = "container.clusters.create"
 NOT_ENABLED = (
@@ -39,8 +39,8 @@ CASES = [
         "quota",
         "another region",
     ),
-    (api.ResourceExhausted("slow down"), ExitCode.REMOTE, "refuses for now: slow down", "too fast"),
-    (api.InternalServerError("oops"), ExitCode.REMOTE, "oops", "run the command again"),
+    (api.ResourceExhausted("slow down"), ExitCode.REMOTE, "throttles requests: slow down", "rate limit"),
+    (api.InternalServerError("oops"), ExitCode.REMOTE, "oops", "Run the command again"),
     (api.ServiceUnavailable("gone"), ExitCode.REMOTE, "does not answer: gone", "network"),
     (api.InvalidArgument("Bad name."), ExitCode.REMOTE, "Bad name", ""),
     (api.RetryError("timed out", cause=api.ServiceUnavailable("still gone")), ExitCode.REMOTE, "still gone", "resumes"),
@@ -49,11 +49,11 @@ CASES = [
 
 @pytest.mark.parametrize(("error", "code", "what", "todo"), CASES, ids=[type(each[0]).__name__ for each in CASES])
 def test_each_has_its_code_and_its_remedy(error: Exception, code: ExitCode, what: str, todo: str) -> None:
-    said = translated("cluster x", NEEDED, error)
-    assert said.exit_code is code
-    assert said.where == "cluster x"
-    assert what in said.what
-    assert todo in said.todo
+    translated = translate_error("cluster x", NEEDED, error)
+    assert translated.exit_code is code
+    assert translated.where == "cluster x"
+    assert what in translated.what
+    assert todo in translated.todo
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_each_has_its_code_and_its_remedy(error: Exception, code: ExitCode, what
 def test_a_missing_permission_is_named_as_google_names_it_or_else_as_the_call_needs_it(
     message: str, permission: str, resource: str
 ) -> None:
-    with pytest.raises(DeniedError) as caught, gcp_errors("cluster x", NEEDED):
+    with pytest.raises(GcpDeniedError) as caught, gcp_errors("cluster x", NEEDED):
         raise api.PermissionDenied(message)
     assert caught.value.permission == permission
     assert resource in caught.value.what
@@ -79,9 +79,9 @@ def test_a_missing_permission_is_named_as_google_names_it_or_else_as_the_call_ne
 
 
 def test_only_what_may_pass_is_tried_again() -> None:
-    assert may_pass(api.ServiceUnavailable("gone"))
-    assert may_pass(api.ResourceExhausted("slow down"))
-    assert may_pass(api.ServiceUnavailable(f"{PLUGIN}HTTPSConnectionPool: connection refused"))
-    assert not may_pass(api.ServiceUnavailable(f"{PLUGIN}('invalid_grant: Bad', {{}})"))
-    assert not may_pass(api.PermissionDenied("no"))
-    assert not may_pass(api.AlreadyExists("there"))
+    assert is_transient(api.ServiceUnavailable("gone"))
+    assert is_transient(api.ResourceExhausted("slow down"))
+    assert is_transient(api.ServiceUnavailable(f"{PLUGIN}HTTPSConnectionPool: connection refused"))
+    assert not is_transient(api.ServiceUnavailable(f"{PLUGIN}('invalid_grant: Bad', {{}})"))
+    assert not is_transient(api.PermissionDenied("no"))
+    assert not is_transient(api.AlreadyExists("there"))

@@ -72,9 +72,9 @@ def package_index(engine: Engine, upstream: str, password: str) -> Iterator[Guar
                 self._hand_on(f"{upstream.rstrip('/')}/{name}/")
 
         def _hand_on(self, url: str) -> None:
-            found = requests.get(url, timeout=30, headers={"Accept": "text/html"})
-            page = re.sub(r'href="([^"]+)"', lambda link: f'href="{urljoin(url, link[1])}"', found.text)
-            self._answer(found.status_code, page.encode(), "text/html")
+            result = requests.get(url, timeout=30, headers={"Accept": "text/html"})
+            page = re.sub(r'href="([^"]+)"', lambda link: f'href="{urljoin(url, link[1])}"', result.text)
+            self._answer(result.status_code, page.encode(), "text/html")
 
         def _answer(self, status: int, body: bytes, kind: str) -> None:
             self.send_response(status)

@@ -55,7 +55,7 @@ def listener() -> Iterator[Listener]:
                 chunks.append(self.rfile.read(size))
                 self.rfile.readline()
             self.rfile.readline()
-            found.context = b"".join(chunks)
+            result.context = b"".join(chunks)
             self._answer(b'{"aux":{"ID":"sha256:0"}}\n')
 
         def _answer(self, body: bytes) -> None:
@@ -71,7 +71,7 @@ def listener() -> Iterator[Listener]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         address = f"tcp://127.0.0.1:{server.server_address[1]}"
-        found = Listener(address, environment={**os.environ, "DOCKER_HOST": address, "DOCKER_BUILDKIT": "0"})
+        result = Listener(address, environment={**os.environ, "DOCKER_HOST": address, "DOCKER_BUILDKIT": "0"})
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield found
+        yield result
         server.shutdown()

@@ -52,8 +52,8 @@ class Registry:
         }
         parts = [(CONFIG, json.dumps(config).encode()), *((LAYER, gzip.compress(layer)) for layer in layers)]
         self.blobs = {digest(content): content for _, content in parts}
-        told = [{"mediaType": kind, "size": len(content), "digest": digest(content)} for kind, content in parts]
-        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": told[0], "layers": told[1:]}
+        messages = [{"mediaType": kind, "size": len(content), "digest": digest(content)} for kind, content in parts]
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": messages[0], "layers": messages[1:]}
         self.manifest = json.dumps(manifest).encode()
 
 

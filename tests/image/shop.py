@@ -12,14 +12,14 @@ from typing import Any
 from mldeploy.config.load import load
 from mldeploy.config.settings import Project
 from mldeploy.core.events import Event, Noted, Progress, Progressed
-from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.journal import Journal, Scope, Session
 from mldeploy.core.monitor import Cancel
-from mldeploy.core.session import Session
 from mldeploy.core.verbs import Deployed, Intent, deploy, plan
 from mldeploy.image import catalogue
 from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BuiltImage
 from mldeploy.image.types import Image
+from tests.names import record
 
 APP = """\
 import atexit
@@ -86,7 +86,7 @@ class Shop:
 
     folder: Path
     engine: Engine
-    name: str = field(default_factory=lambda: f"test-image-{uuid.uuid4().hex[:12]}")
+    name: str = field(default_factory=lambda: record(f"test-image-{uuid.uuid4().hex[:12]}"))
     events: list[Event] = field(default_factory=list)
 
     def project(self, **changes: Any) -> Project:
@@ -113,8 +113,8 @@ class Shop:
         return [event.text for event in self.events if isinstance(event, Noted)]
 
     def inspected(self, image: Image) -> dict[str, Any]:
-        found: dict[str, Any] = self.engine.client.inspect_image(image.digest)
-        return found
+        result: dict[str, Any] = self.engine.client.inspect_image(image.digest)
+        return result
 
     @contextmanager
     def container(self, image: Image | str, **settings: Any) -> Iterator[str]:
@@ -134,9 +134,9 @@ class Shop:
         client = self.engine.client
         with self.container(image, entrypoint=list(command)) as made:
             code = client.wait(made)["StatusCode"]
-            said = client.logs(made).decode()
-        assert code == 0, said
-        return str(said).strip()
+            text = client.logs(made).decode()
+        assert code == 0, text
+        return str(text).strip()
 
     def remove(self) -> bool:
-        return catalogue.remove(self.engine, self.name)
+        return catalogue.remove_images(self.engine, self.name)

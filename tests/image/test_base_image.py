@@ -12,9 +12,8 @@ import pytest
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode, MldeployError
 from mldeploy.core.events import Action
-from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.journal import Journal, Scope, Session
 from mldeploy.core.monitor import Cancel
-from mldeploy.core.session import Session
 from mldeploy.core.verbs import Deployed, DeploymentFailedError, deploy
 from mldeploy.image.steps import BaseImage
 from mldeploy.image.types import BaseDigest
@@ -78,10 +77,10 @@ def test_what_a_registry_calls_it_under_another_name_does_not_matter(alone: Shop
 
 def test_a_pull_tells_every_layers_bytes(alone: Shop, held: Registry) -> None:
     get(alone, alone.project(base_image=held.reference))
-    told = [each for each in alone.progress() if each.in_bytes]
-    assert len({each.item for each in told}) == 2
-    assert all(0 <= each.done <= each.total for each in told)
-    assert {each.text for each in told} >= {"Downloading"}
+    messages = [each for each in alone.progress() if each.in_bytes]
+    assert len({each.item for each in messages}) == 2
+    assert all(0 <= each.done <= each.total for each in messages)
+    assert {each.text for each in messages} >= {"Downloading"}
 
 
 def test_every_image_of_a_dockerfile_is_pulled(alone: Shop, held: Registry) -> None:

@@ -17,13 +17,13 @@ from mldeploy.core.events import Action, Event, Progressed, ignore
 from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError, Intent
-from mldeploy.image import emulation
-from mldeploy.image.build import build
+from mldeploy.image import engine
+from mldeploy.image.build import build_image
+from mldeploy.image.build_request import BuildRequest
 from mldeploy.image.context import Context
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError
-from mldeploy.image.files import listing
-from mldeploy.image.order import Order
+from mldeploy.image.files import list_files
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.ignore import Ignore
@@ -35,8 +35,8 @@ pytestmark = pytest.mark.engine
 
 
 def layers(shop: Shop, image: Image) -> list[str]:
-    found: list[str] = shop.inspected(image)["RootFS"]["Layers"]
-    return found
+    result: list[str] = shop.inspected(image)["RootFS"]["Layers"]
+    return result
 
 
 def failure(shop: Shop, given: Any = None) -> Exception:
@@ -58,9 +58,9 @@ def test_plan_says_that_a_build_is_needed(alone: Shop) -> None:
 
 def test_it_tells_how_far_it_is(alone: Shop) -> None:
     alone.build()
-    told = alone.progress()
-    sent = [each for each in told if each.in_bytes]
-    steps = [each for each in told if not each.in_bytes]
+    messages = alone.progress()
+    sent = [each for each in messages if each.in_bytes]
+    steps = [each for each in messages if not each.in_bytes]
     assert sent[-1].done == sent[-1].total > 0
     assert [each.done for each in steps] == list(range(1, steps[-1].total + 1))
     assert steps[0].text.startswith("FROM ")
@@ -115,15 +115,15 @@ def git(shop: Shop, *words: str) -> str:
 def test_the_users_own_gunicorn_and_its_settings_win(shop: Shop) -> None:
     write(shop.folder, {"requirements.txt": "flask\ngunicorn==23.0.0\n", "gunicorn.conf.py": "bind = ':7000'\n"})
     image = shop.build().out
-    assert shop.inspected(image)["Config"]["Cmd"] == ["gunicorn", "app:app"]
+    assert shop.inspected(image)["Config"]["Cmd"] == ["gunicorn", "--worker-class=mldeploy_wsgi.WsgiWorker", "app:app"]
     with shop.container(image) as container:
-        said = b""
+        text = b""
         for line in shop.engine.client.logs(container, stream=True, follow=True):
-            said += line
+            text += line
             if b"Listening at" in line:
                 break
-    assert b"gunicorn 23.0.0" in said
-    assert b":7000" in said
+    assert b"gunicorn 23.0.0" in text
+    assert b":7000" in text
 
 
 def test_requirements_that_stand_in_several_files(shop: Shop) -> None:
@@ -208,25 +208,25 @@ def test_a_stop_ends_the_build_on_the_engine(alone: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ['unable to find image "sha256:5fba18"', "failed to get digest sha256:5fba18: no such file or directory"]
+    "text", ['unable to find image "sha256:5fba18"', "failed to get digest sha256:5fba18: no such file or directory"]
 )
 def test_an_image_that_somebody_else_removes_meanwhile_is_no_reason_to_fail(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     """The builder looks at all that stands on the same base, and stumbles over what is gone when it gets there."""
-    write(shop.folder, {"app.py": f"# {said}\n"})
+    write(shop.folder, {"app.py": f"# {text}\n"})
     with EngineProxy(tmp_path) as door:
         monkeypatch.setenv("DOCKER_HOST", door.endpoint)
         through = Shop(shop.folder, Engine.connect(), shop.name)
         with closing(through.engine.client):
-            door.illness = said
+            door.illness = text
             door.reset(lambda call: Fault.REFUSED if builds(door) < 3 and "/build" in call.verb else None)
             assert through.build().out.reference.startswith(shop.name)
             assert builds(door) == 3
 
-            write(shop.folder, {"app.py": f"# {said} again\n"})
+            write(shop.folder, {"app.py": f"# {text} again\n"})
             door.reset(lambda call: Fault.REFUSED if "/build" in call.verb else None)
-            assert said in str(failure(through)), "it is not tried for ever"
+            assert text in str(failure(through)), "it is not tried for ever"
 
 
 def builds(door: EngineProxy) -> int:
@@ -235,7 +235,7 @@ def builds(door: EngineProxy) -> int:
 
 def test_another_platform_is_refused_rather_than_mislabelled(alone: Shop) -> None:
     """The engine would build for its own processor with the base that it has, and say nothing."""
-    if emulation.is_registered("linux/s390x"):
+    if engine.is_registered("linux/s390x"):
         pytest.skip("this machine emulates it")
     error = failure(alone, alone.project(platform="linux/s390x"))
     assert isinstance(error, BuildError)
@@ -275,12 +275,12 @@ def test_a_dockerfile_of_the_users_own(alone: Shop) -> None:
 
 
 def test_a_file_that_changes_while_it_is_sent_fails_the_build(shop: Shop) -> None:
-    context = Context.of("Dockerfile", listing(shop.folder, Ignore(())))
+    context = Context.of("Dockerfile", list_files(shop.folder, Ignore(())))
     write(shop.folder, {"app.py": "longer than before" * 1000})
-    unsteady = Order(f"{shop.name}:unsteady", context, shop.project().build.platform, {})
+    unsteady = BuildRequest(f"{shop.name}:unsteady", context, shop.project().build.platform, {})
     monitor = Monitor(Resource("image", Key(shop.name)), ignore, Cancel())
     with pytest.raises(ProjectError, match="changed while it was being read"):
-        build(shop.engine, unsteady, monitor)
+        build_image(shop.engine, unsteady, monitor)
     assert not shop.engine.client.images(f"{shop.name}:unsteady")
 
 

@@ -13,7 +13,7 @@ from mldeploy.core.errors import ExitCode, InterruptedByUser
 from mldeploy.core.events import Event, Progressed
 from mldeploy.core.monitor import Cancel
 from mldeploy.core.verbs import DeploymentFailedError
-from mldeploy.image.builder import client
+from mldeploy.image.builder import find_client
 from mldeploy.image.errors import BuildError, EngineError
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
@@ -24,7 +24,7 @@ EMPTY = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
 """The layer that BuildKit makes of a WORKDIR that is there already."""
 
 pytestmark = pytest.mark.engine
-needs_buildkit = pytest.mark.skipif(client() is None, reason="no docker command here can drive BuildKit")
+needs_buildkit = pytest.mark.skipif(find_client() is None, reason="no docker command here can drive BuildKit")
 
 
 def layers(shop: Shop, image: Image) -> list[str]:
@@ -51,9 +51,9 @@ def test_both_builders_make_the_same_layers(built: Built, alone: Shop) -> None:
 @needs_buildkit
 def test_it_tells_how_far_it_is(alone: Shop) -> None:
     alone.build(alone.project(builder="buildkit"))
-    told = alone.progress()
-    sent = [each for each in told if each.in_bytes]
-    steps = [each for each in told if not each.in_bytes]
+    messages = alone.progress()
+    sent = [each for each in messages if each.in_bytes]
+    steps = [each for each in messages if not each.in_bytes]
     assert sent[-1].done == sent[-1].total > 0
     assert [each.done for each in steps] == list(range(1, len(steps) + 1))
     assert steps[-1].done <= steps[-1].total
@@ -157,7 +157,7 @@ def test_without_a_client_the_classic_builder_builds(
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", str(docker.parent))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    if client() is not None:
+    if find_client() is not None:
         pytest.skip("this machine has the plugin where every docker command finds it")
     write(shop.folder, {"app.py": "# another\n"})
     assert shop.build(shop.project(builder="auto")).out.builder == "classic"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mldeploy.image.context import Context, Text, digest
-from mldeploy.image.files import CHUNK, File, listing
+from mldeploy.image.files import CHUNK, ContextFile, list_files
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.ignore import Ignore
 
@@ -23,7 +23,7 @@ EVERYTHING = Ignore(())
 
 
 def packed(folder: Path) -> bytes:
-    return b"".join(Context.of("Dockerfile", listing(folder, EVERYTHING)).tar())
+    return b"".join(Context.of("Dockerfile", list_files(folder, EVERYTHING)).tar())
 
 
 def unpacked(tar: bytes) -> dict[str, tarfile.TarInfo]:
@@ -51,8 +51,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_it_holds_files_folders_and_links(folder: Path) -> None:
-    found = unpacked(packed(folder))
-    kinds = {name: (member.type, member.mode, member.linkname) for name, member in found.items()}
+    result = unpacked(packed(folder))
+    kinds = {name: (member.type, member.mode, member.linkname) for name, member in result.items()}
     assert kinds == {
         "sub": (tarfile.DIRTYPE, 0o755, ""),
         "sub/empty": (tarfile.DIRTYPE, 0o755, ""),
@@ -61,7 +61,7 @@ def test_it_holds_files_folders_and_links(folder: Path) -> None:
         "link": (tarfile.SYMTYPE, 0o777, "sub/file.txt"),
         "broken": (tarfile.SYMTYPE, 0o777, "../nowhere"),
     }
-    assert {(member.uid, member.gid, member.uname) for member in found.values()} == {(0, 0, "")}
+    assert {(member.uid, member.gid, member.uname) for member in result.values()} == {(0, 0, "")}
     assert content(packed(folder), "sub/file.txt") == b"hello"
 
 
@@ -73,7 +73,7 @@ def test_it_does_not_hang_on_when_who_and_where(folder: Path, tmp_path: Path) ->
     os.chown(copy / "run.sh", os.getuid(), os.getgid())
     (copy / "sub" / "file.txt").chmod(0o600)
     assert packed(copy) == before
-    assert digest(listing(copy, EVERYTHING)) == digest(listing(folder, EVERYTHING))
+    assert digest(list_files(copy, EVERYTHING)) == digest(list_files(folder, EVERYTHING))
 
 
 def relink(folder: Path) -> None:
@@ -99,9 +99,9 @@ EDITS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_every_edit_is_another_hash(folder: Path, edit: str) -> None:
-    before = digest(listing(folder, EVERYTHING)), packed(folder)
+    before = digest(list_files(folder, EVERYTHING)), packed(folder)
     EDITS[edit](folder)
-    after = digest(listing(folder, EVERYTHING)), packed(folder)
+    after = digest(list_files(folder, EVERYTHING)), packed(folder)
     assert after[0] != before[0]
     assert after[1] != before[1]
 
@@ -118,17 +118,17 @@ def test_an_edit_of_equal_size_is_another_time(folder: Path) -> None:
 def test_it_streams_a_large_file(tmp_path: Path) -> None:
     model = tmp_path / "model.bin"
     model.write_bytes(os.urandom(3 * CHUNK + 17))
-    blocks = list(Context.of("Dockerfile", listing(tmp_path, EVERYTHING)).tar())
+    blocks = list(Context.of("Dockerfile", list_files(tmp_path, EVERYTHING)).tar())
     assert max(map(len, blocks)) <= 2 * CHUNK
     assert content(b"".join(blocks), "model.bin") == model.read_bytes()
 
 
 def test_it_tells_how_much_it_has_sent(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(bytes(5 * CHUNK))
-    context = Context.of("Dockerfile", listing(tmp_path, EVERYTHING))
-    told: list[int] = []
-    sent = sum(map(len, context.tar(told.append)))
-    assert sum(told) == sent >= context.size == 5 * CHUNK
+    context = Context.of("Dockerfile", list_files(tmp_path, EVERYTHING))
+    messages: list[int] = []
+    sent = sum(map(len, context.tar(messages.append)))
+    assert sum(messages) == sent >= context.size == 5 * CHUNK
 
 
 @given(st.binary(min_size=1, max_size=60).filter(lambda name: not {0, 47} & set(name) and name not in (b".", b"..")))
@@ -136,7 +136,7 @@ def test_names_that_are_no_text_survive(tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("names")
     (folder / os.fsdecode(name)).write_text("here")
     assert {os.fsencode(each) for each in unpacked(packed(folder))} == {name}
-    digest(listing(folder, EVERYTHING))
+    digest(list_files(folder, EVERYTHING))
 
 
 def test_a_path_of_any_length_survives(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_sockets_and_pipes_are_passed_over(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket"))
         (tmp_path / "file").touch()
-        assert [file.path for file in listing(tmp_path, EVERYTHING)] == ["file"]
+        assert [file.path for file in list_files(tmp_path, EVERYTHING)] == ["file"]
 
 
 def grow(path: Path) -> None:
@@ -164,7 +164,7 @@ def grow(path: Path) -> None:
 def test_a_file_that_changes_meanwhile_stops_the_build(tmp_path: Path, change: Callable[[Path], object]) -> None:
     path = tmp_path / "app.log"
     path.write_text("a line\n" * 10)
-    context = Context.of("Dockerfile", listing(tmp_path, EVERYTHING))
+    context = Context.of("Dockerfile", list_files(tmp_path, EVERYTHING))
     change(path)
     with pytest.raises(ProjectError, match="changed while it was being read") as caught:
         list(context.tar())
@@ -174,7 +174,7 @@ def test_a_file_that_changes_meanwhile_stops_the_build(tmp_path: Path, change: C
 def test_a_file_that_grows_while_it_is_sent_stops_the_build(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     path.write_bytes(bytes(3 * CHUNK))
-    blocks = Context.of("Dockerfile", listing(tmp_path, EVERYTHING)).tar()
+    blocks = Context.of("Dockerfile", list_files(tmp_path, EVERYTHING)).tar()
     next(blocks)
     grow(path)
     with pytest.raises(ProjectError, match="changed while it was being read"):
@@ -183,11 +183,11 @@ def test_a_file_that_grows_while_it_is_sent_stops_the_build(tmp_path: Path) -> N
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="cannot be read") as caught:
-        listing(tmp_path / "missing", EVERYTHING)
+        list_files(tmp_path / "missing", EVERYTHING)
     assert caught.value.where == str(tmp_path / "missing")
 
 
-def paths(members: Iterable[Text | File]) -> list[str]:
+def paths(members: Iterable[Text | ContextFile]) -> list[str]:
     return [member.path for member in Context.of("Dockerfile", members).members]
 
 

@@ -113,7 +113,7 @@ def test_a_socket_that_one_may_not_use() -> None:
     )
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "you may not use the Docker Engine's socket" in done.stderr
+    assert "permission denied for the Docker Engine's socket" in done.stderr
     assert "usermod -aG docker" in done.stderr
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from mldeploy.image.files import listing
+from mldeploy.image.files import list_files
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.ignore import Ignore
 from tests.image.oracle import DOCKER, Listener, listener
@@ -56,14 +56,14 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def is_old() -> bool:
     """Before 23.0 a `!` line also took back what lies below the path that it names, excluded or not."""
     version = subprocess.run([str(DOCKER), "--version"], check=True, capture_output=True, text=True).stdout
-    found = re.search(r"version (\d+)", version)
-    return found is None or int(found[1]) < 23
+    result = re.search(r"version (\d+)", version)
+    return result is None or int(result[1]) < 23
 
 
 def kept(tree: Path, text: str) -> set[str] | None:
     """What we let through, None where we refuse the file."""
     try:
-        return {file.path for file in listing(tree, Ignore.parse(text))}
+        return {file.path for file in list_files(tree, Ignore.parse(text))}
     except ProjectError:
         return None
 

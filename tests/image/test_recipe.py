@@ -11,8 +11,8 @@ import pytest
 
 from mldeploy.image.builder import Builder
 from mldeploy.image.recipe import TEMPLATE, Pins, Recipe
-from mldeploy.image.render import render
-from mldeploy.project.dockerfile import instructions
+from mldeploy.image.render import render_dockerfile
+from mldeploy.project.detect.dockerfile import parse_instructions
 from tests.image.shop import project
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -44,7 +44,7 @@ RECIPES = {
         trusted=True,
         writable=True,
         interface="asgi",
-        command=("gunicorn", "--worker-class=mldeploy_asgi.Worker", "shop.web:create('a', b=\"c\")"),
+        command=("gunicorn", "--worker-class=mldeploy_asgi.AsgiWorker", "shop.web:create('a', b=\"c\")"),
         folder="/app/deploy it",
         port=8080,
         health="/health?of=$model&'deep'",
@@ -53,8 +53,11 @@ RECIPES = {
         index="https://packages.example/simple?a=b&c",
         extra_indexes=("http://one.example/simple", "https://two.example/simple"),
         secret=True,
+        export=("uv", "export", "--frozen", "--output-file=uv.lock.exported.txt"),
+        exported="uv.lock.exported.txt",
         torch_backend="cpu",
         system_packages=("libgomp1", "libpq5=15.6-0+deb12u1"),
+        serves_models=True,
         user=20000,
         pins=Pins(uv="1.1", gunicorn="2.1", dumb_init="3.1", uvicorn="4.1", uvicorn_worker="5.1"),
     ),
@@ -65,8 +68,8 @@ RECIPES = {
 
 
 RENDERED = {
-    **{name: render(recipe) for name, recipe in RECIPES.items()},
-    "unusual-buildkit": render(RECIPES["unusual"], Builder.BUILDKIT),
+    **{name: render_dockerfile(recipe) for name, recipe in RECIPES.items()},
+    "unusual-buildkit": render_dockerfile(RECIPES["unusual"], Builder.BUILDKIT),
 }
 
 
@@ -77,9 +80,9 @@ def test_it_is_what_was_looked_at(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_classic_builder_accepts_it(name: str) -> None:
-    text = render(RECIPES[name])
+    text = render_dockerfile(RECIPES[name])
     assert not re.search(r"--mount|--chmod|--link|<<", text, re.MULTILINE)
-    assert [each.keyword for each in instructions(text)].count("FROM") == 2 + bool(RECIPES[name].system_packages)
+    assert [each.keyword for each in parse_instructions(text)].count("FROM") == 2 + bool(RECIPES[name].system_packages)
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Recipe) if field.name not in HOW])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mldeploy.image.remedies import remedy
+from mldeploy.image.build_progress import suggest_remedy
 
 
 @pytest.mark.parametrize(
@@ -35,5 +35,5 @@ from mldeploy.image.remedies import remedy
     ],
 )
 def test_remedy(output: str, expected: str) -> None:
-    assert expected in remedy(output)
-    assert bool(remedy(output)) == bool(expected)
+    assert expected in suggest_remedy(output)
+    assert bool(suggest_remedy(output)) == bool(expected)

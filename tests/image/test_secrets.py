@@ -17,13 +17,13 @@ from mldeploy.core.events import ignore
 from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError
-from mldeploy.doctor.network.indexes import default_index
+from mldeploy.doctor.network.packages import default_index
 from mldeploy.image import buildkit
-from mldeploy.image.builder import client
+from mldeploy.image.build_request import BuildRequest
+from mldeploy.image.builder import find_client
 from mldeploy.image.context import Context
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError
-from mldeploy.image.order import Order
 from tests.image.neighbours import Guarded, package_index, proxy
 from tests.image.shop import Shop, write
 
@@ -31,7 +31,9 @@ pytestmark = pytest.mark.engine
 
 BUILDERS = [
     "classic",
-    pytest.param("buildkit", marks=pytest.mark.skipif(client() is None, reason="no docker command drives BuildKit")),
+    pytest.param(
+        "buildkit", marks=pytest.mark.skipif(find_client() is None, reason="no docker command drives BuildKit")
+    ),
 ]
 
 
@@ -73,8 +75,8 @@ def test_a_wrong_password_is_told_without_the_password(alone: Shop, private: Gua
     error = caught.value.failures[0][1]
     assert isinstance(error, BuildError)
     assert "credentials" in error.todo
-    said = f"{error.where}{error.what}{error.todo}{alone.events}"
-    assert not [form for form in (wrong, quote(wrong, safe="")) if form in said]
+    text = f"{error.where}{error.what}{error.todo}{alone.events}"
+    assert not [form for form in (wrong, quote(wrong, safe="")) if form in text]
 
 
 def found_on_engine(shop: Shop, *words: str) -> set[str]:
@@ -82,8 +84,8 @@ def found_on_engine(shop: Shop, *words: str) -> set[str]:
     engine, mine = shop.engine, {"label": f"mldeploy.app={shop.name}"}
     searched = []
     for each in engine.client.images(all=True, filters=mine):
-        said = [engine.client.inspect_image(each["Id"]), engine.client.history(each["Id"])]
-        searched.append(json.dumps(said).encode())
+        output = [engine.client.inspect_image(each["Id"]), engine.client.history(each["Id"])]
+        searched.append(json.dumps(output).encode())
     base = len(engine.client.inspect_image(shop.project().build.base_image)["RootFS"]["Layers"])
     for head in engine.client.images(filters=mine):  # the last of each stage: the others are below them
         searched += layers(engine, head["Id"])[base:]
@@ -112,8 +114,8 @@ def found_in_cache(shop: Shop, password: str) -> bool:
         "&& ls /cache/uv && ! grep -rqaF -f /sought /cache || exit 7\n"
     )
     forms = Secret(f"{password}\n{quote(password, safe='')}\n")
-    order = Order("unused:1", Context.of("x", ()), shop.project().build.platform, {}, recipe.encode(), forms)
-    chosen = client()
+    order = BuildRequest("unused:1", Context.of("x", ()), shop.project().build.platform, {}, recipe.encode(), forms)
+    chosen = find_client()
     assert chosen is not None
     try:
         made = buildkit.build(chosen, order, Monitor(Resource("image", Key("unused")), ignore, Cancel()))

@@ -14,7 +14,7 @@ import requests
 
 from mldeploy.image.engine import Engine
 from mldeploy.image.types import Image
-from mldeploy.project.inspect import inspect
+from mldeploy.project.load import load_project
 from tests.image.shop import Shop, write
 from tests.image.test_image import address
 
@@ -286,8 +286,8 @@ def as_init_finds_it(folder: Path, engine: Engine, files: dict[str, str]) -> Ite
     shop = Shop(folder / "own", engine)
     write(shop.folder, files)
     try:
-        found = inspect(shop.folder).project.app
-        start = {key: getattr(found, key) for key in ("command", "chdir", "health")}
+        result = load_project(shop.folder).project.app
+        start = {key: getattr(result, key) for key in ("command", "chdir", "health")}
         with served(shop, shop.build(shop.project(app=start)).out) as running:
             yield running
     finally:

@@ -10,16 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mldeploy.image.assembly import Assembly, assemble
+from mldeploy.image.build_inputs import BuildInputs, collect_build_inputs
 from tests.image.shop import project, write
 
+WSGI_WORKER = "--worker-class=mldeploy_wsgi.WsgiWorker"
 OURS = "--config=/venv/gunicorn_conf.py"
-WORKER = "--worker-class=mldeploy_asgi.Worker"
+WORKER = "--worker-class=mldeploy_asgi.AsgiWorker"
 
 
-def assembled(folder: Path, files: dict[str, str], **app: Any) -> Assembly:
+def assembled(folder: Path, files: dict[str, str], **app: Any) -> BuildInputs:
     write(folder, {"requirements.txt": "", **files})
-    return assemble(project(folder, app=app))
+    return collect_build_inputs(project(folder, app=app))
 
 
 def command(folder: Path, files: dict[str, str], **app: Any) -> list[str]:
@@ -50,14 +51,21 @@ def test_our_server_or_the_apps_own_is_started(tmp_path: Path, app: dict[str, An
 @pytest.mark.parametrize(
     ("path", "text", "app", "words"),
     [
-        ("gunicorn.conf.py", "bind = ':1'", {}, ["gunicorn", "app:app"]),
+        ("gunicorn.conf.py", "bind = ':1'", {}, ["gunicorn", WSGI_WORKER, "app:app"]),
+        ("gunicorn.conf.py", "worker_class = 'gthread'", {}, ["gunicorn", "app:app"]),
+        ("gunicorn.conf.py", "certfile = 'a.pem'", {}, ["gunicorn", "app:app"]),
         ("gunicorn.conf.py", "bind = ':1'", {"interface": "asgi"}, ["gunicorn", WORKER, "app:app"]),
         ("gunicorn.conf.py", "worker_class = 'x.Y'", {"interface": "asgi"}, ["gunicorn", "app:app"]),
         ("gunicorn.conf.py", "# worker_class", {"interface": "asgi"}, ["gunicorn", WORKER, "app:app"]),
-        ("deploy/gunicorn.conf.py", "", {"chdir": "deploy"}, ["gunicorn", "app:app"]),
-        ("gunicorn.conf.py", "", {"chdir": "deploy"}, ["gunicorn", "--config=/app/gunicorn.conf.py", "app:app"]),
+        ("deploy/gunicorn.conf.py", "", {"chdir": "deploy"}, ["gunicorn", WSGI_WORKER, "app:app"]),
+        (
+            "gunicorn.conf.py",
+            "",
+            {"chdir": "deploy"},
+            ["gunicorn", "--config=/app/gunicorn.conf.py", WSGI_WORKER, "app:app"],
+        ),
         ("deploy/gunicorn.conf.py", "", {}, ["gunicorn", OURS, "app:app"]),
-        ("gunicorn.conf.py", "chdir = 'deploy'", {"chdir": "deploy"}, ["gunicorn", "app:app"]),
+        ("gunicorn.conf.py", "chdir = 'deploy'", {"chdir": "deploy"}, ["gunicorn", WSGI_WORKER, "app:app"]),
     ],
 )
 def test_what_the_users_own_configuration_says_holds(
@@ -94,5 +102,5 @@ def test_a_shell_reads_exactly_the_words_that_were_written(tmp_path: Path, words
     """Whatever stands in a word or in a variable, no other word and no command comes of it."""
     given_words = ("printf", "%s\\0", *words, "$PORT", "-${PORT}-")
     shell = command(tmp_path, {}, command=given_words)
-    said = subprocess.run(shell, env={"PATH": "/usr/bin:/bin", "PORT": port}, capture_output=True, check=True).stdout
-    assert said.decode().split("\0")[:-1] == [*(word.replace("$$", "$") for word in words), port, f"-{port}-"]
+    output = subprocess.run(shell, env={"PATH": "/usr/bin:/bin", "PORT": port}, capture_output=True, check=True).stdout
+    assert output.decode().split("\0")[:-1] == [*(word.replace("$$", "$") for word in words), port, f"-{port}-"]

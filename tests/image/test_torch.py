@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from mldeploy.config.settings import Index
-from mldeploy.image.assembly import assemble
+from mldeploy.image.build_inputs import collect_build_inputs
 from tests.image.shop import FILES, project, write
 
 
 def backend(folder: Path, requirements: str, **build: Any) -> str:
     write(folder, {**FILES, "requirements.txt": requirements})
-    recipe = assemble(project(folder, **build)).recipe
+    recipe = collect_build_inputs(project(folder, **build)).recipe
     assert recipe is not None
     return recipe.torch_backend
 

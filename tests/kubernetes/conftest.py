@@ -1,4 +1,4 @@
-"""Clusters on paper and rehearsed ones, a real registry, and nobody's kubeconfig."""
+"""Clusters on fake and rehearsed ones, a real registry, and nobody's kubeconfig."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
 from mldeploy.rehearsal.registry.program import RegistryProgram
-from tests.kubernetes.paper.server import Paper
-from tests.kubernetes.play import Play
+from tests.kubernetes.fake.server import FakeCluster
+from tests.kubernetes.harness import DeployHarness
 from tests.rehearsal.available import require_registry
 from tests.tiny import project_of
 
@@ -40,15 +40,15 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Iterator[Paper]:
+def running(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Iterator[FakeCluster]:
     """One for each process of the test run."""
-    paper = Paper(tmp_path_factory.mktemp("paper"), address(89), registry)
-    yield paper
-    paper.close()
+    fake = FakeCluster(tmp_path_factory.mktemp("fake"), address(89), registry)
+    yield fake
+    fake.close()
 
 
 @pytest.fixture
-def paper(running: Paper) -> Iterator[Paper]:
+def fake(running: FakeCluster) -> Iterator[FakeCluster]:
     """With nothing on it."""
     running.reset()
     yield running
@@ -56,9 +56,9 @@ def paper(running: Paper) -> Iterator[Paper]:
 
 
 @pytest.fixture
-def play(paper: Paper, tiny: Path, tmp_path: Path) -> Play:
+def harness(fake: FakeCluster, tiny: Path, tmp_path: Path) -> DeployHarness:
     """An app, and that cluster for it."""
-    return Play(paper, project_of(tiny), tmp_path / "state")
+    return DeployHarness(fake, project_of(tiny), tmp_path / "state")
 
 
 @pytest.fixture(scope="session")

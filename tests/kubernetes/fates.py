@@ -1,8 +1,8 @@
-"""How a version cannot serve, and what its verdict says then."""
+"""Ways in which a version fails, and the texts of its verdict."""
 
 from __future__ import annotations
 
-from tests.kubernetes.paper.fate import Fate
+from tests.kubernetes.fake.fate import Fate
 
 BACK_OFF = "Back-off pulling image"
 FATES = {
@@ -19,7 +19,7 @@ FATES = {
             serves=False,
             waiting=("ImagePullBackOff", f"{BACK_OFF}: failed to authorize: 401 Unauthorized"),
         ),
-        ["the registry does not let the cluster in", "docker login"],
+        ["the registry rejects the cluster", "docker login"],
     ),
     "crashes": (
         Fate(
@@ -65,11 +65,11 @@ FATES = {
             unscheduled="0/3 nodes are available: 3 Insufficient memory.",
             events=(("NotTriggerScaleUp", "pod didn't trigger scale-up"),),
         ),
-        ["no node has room", "Insufficient memory", "cpu_request"],
+        ["it cannot be scheduled", "Insufficient memory", "cpu_request"],
     ),
     "over quota": (
         Fate(serves=False, refused='pods "x" is forbidden: exceeded quota: small, requested: cpu=1, used: cpu=4'),
-        ["the quota small of the namespace is used up", "exceeded quota"],
+        ["the namespace's quota small is exceeded", "exceeded quota"],
     ),
     "wrong port": (
         Fate(
@@ -81,6 +81,17 @@ FATES = {
             log=(" * Running on http://127.0.0.1:8000",),
         ),
         ["nothing listens on port", "but something listens on 127.0.0.1:8000", "PORT"],
+    ),
+    "deaf": (
+        Fate(
+            serves=False,
+            events=(
+                ("Unhealthy", "Startup probe failed: dial tcp 10.0.0.7:5000: connect: connection refused"),
+                ("Killing", "Container app failed startup probe, will be restarted"),
+            ),
+            log=("[INFO] Listening at: http://0.0.0.0:5000 (7)",),
+        ),
+        ["the log says that it listens on 0.0.0.0:5000, but port 5000 refuses connections"],
     ),
     "unhealthy": (
         Fate(

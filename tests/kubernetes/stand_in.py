@@ -9,16 +9,20 @@ from dataclasses import dataclass
 import pytest
 
 from mldeploy.config.secret import Secret
-from mldeploy.providers.kubernetes.api import Kube
+from mldeploy.providers.kubernetes.api import KubeClient
 from mldeploy.providers.kubernetes.cloud import KubernetesCloud
-from mldeploy.providers.kubernetes.kubeconfig import enter
+from mldeploy.providers.kubernetes.kubeconfig import authenticate
 from mldeploy.providers.kubernetes.labels import Owner
-from mldeploy.providers.kubernetes.manifests.environment import Environment, config_map, secret
-from mldeploy.providers.kubernetes.manifests.space import namespace
+from mldeploy.providers.kubernetes.manifests.environment import (
+    ContainerEnvironment,
+    config_map_manifest,
+    namespace_manifest,
+    secret_manifest,
+)
 from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
-from tests.rehearsal.stage import RehearsalStage
+from mldeploy.testing.rehearsal import RehearsalStage
 from tests.sampled import Sampled
 
 BY_CLUSTER = re.compile(r"(?i)\b(replicasets?|pods?|endpoints\w*|events?)\b")
@@ -30,23 +34,23 @@ class StandIn(RehearsalStage[KubernetesCloud, KubernetesSettings, KubernetesRehe
     """Beside another app of ours."""
 
     @property
-    def kube(self) -> Kube:
-        return enter("", self.endpoints).kube
+    def kube(self) -> KubeClient:
+        return authenticate("", self.endpoints).kube
 
     def add_foreign(self) -> None:
         """Another app of ours, with what it has in its environment."""
         other = Owner("another", "kubernetes")
-        environment = Environment((("PORT", "1"),), (("KEY", Secret("theirs")),))
+        environment = ContainerEnvironment((("PORT", "1"),), (("KEY", Secret("theirs")),))
         for each in (
-            namespace(other, "another"),
-            config_map(other, "another", environment),
-            secret(other, "another", environment),
+            namespace_manifest(other, "another"),
+            config_map_manifest(other, "another", environment),
+            secret_manifest(other, "another", environment),
         ):
             self.kube.apply(each)
 
     def contents(self) -> Sequence[str]:
-        found = (f"{thing.kind} {thing.name}" for thing in self.rehearsal.contents())
-        return [each for each in found if not BY_CLUSTER.search(each.split(" ")[0])]
+        result = (f"{thing.kind} {thing.name}" for thing in self.rehearsal.contents())
+        return [each for each in result if not BY_CLUSTER.search(each.split(" ")[0])]
 
 
 class InContainers(Sampled):

@@ -10,7 +10,7 @@ import yaml
 from tests.cli.command import Command
 from tests.rehearsal.available import require_registry
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(280)]
+pytestmark = pytest.mark.engine
 ON = ("--target", "kubernetes", "--rehearse")
 APP = """
 import http.server, json, os, signal
@@ -63,15 +63,15 @@ def test_from_a_folder_to_a_url_and_back(mldeploy: Command) -> None:
 
 
 def _walk(mldeploy: Command) -> None:
-    deployed = mldeploy("deploy", "--json", *ON, within=250)
+    deployed = mldeploy("deploy", "--json", *ON)
     assert deployed.code == 0, deployed.err
     assert "@sha256:" in str(deployed.document["image"])
     assert str(deployed.document["url"]).startswith("http://127.")
     again = mldeploy("deploy", "--json", *ON).document["steps"]
     assert isinstance(again, list)
     assert {step["action"] for step in again} == {"unchanged"}
-    asked = mldeploy("predict", "--data", "{}", "--json", *ON)
-    assert asked.document["answer"] == {"prediction": 42, "key": "a-value-of-its-own"}, asked.err
+    request = mldeploy("predict", "--data", "{}", "--json", *ON)
+    assert request.document["answer"] == {"prediction": 42, "key": "a-value-of-its-own"}, request.err
     documents = list(yaml.safe_load_all(mldeploy("manifests", *ON).out))
     assert {"Namespace", "ConfigMap", "Deployment", "Service", "PodDisruptionBudget"} == {
         each["kind"] for each in documents
@@ -86,7 +86,7 @@ def _walk(mldeploy: Command) -> None:
     assert "a-value-of-its-own" not in deployed.out + deployed.err + mldeploy("manifests", *ON).out
     gone = mldeploy("destroy", "--yes", "--json", *ON)
     assert gone.code == 0, gone.err
-    assert "It holds nothing" in mldeploy("rehearse", "status").out
+    assert "It is empty" in mldeploy("rehearse", "status").out
 
 
 def test_what_other_targets_do_not_have_is_said(mldeploy: Command) -> None:

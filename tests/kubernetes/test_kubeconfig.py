@@ -12,9 +12,9 @@ import yaml
 
 from mldeploy.config.endpoints import PUBLIC
 from mldeploy.core.errors import ExitCode
-from mldeploy.providers.kubernetes.errors import CredentialsError
-from mldeploy.providers.kubernetes.kubeconfig import enter
-from tests.kubernetes.paper.server import TOKEN, Paper
+from mldeploy.providers.kubernetes.errors import KubernetesCredentialsError
+from mldeploy.providers.kubernetes.kubeconfig import authenticate
+from tests.kubernetes.fake.server import TOKEN, FakeCluster
 
 
 def write(user: dict[str, object], *, server: str = "https://127.0.0.1:9", ca: Path | None = None) -> None:
@@ -41,22 +41,22 @@ def plugin(folder: Path, script: str) -> dict[str, object]:
     return {"exec": {"apiVersion": version, "command": str(program), "interactiveMode": "Never"}}
 
 
-def refusal(context: str = "") -> CredentialsError:
-    with pytest.raises(CredentialsError) as caught:
-        enter(context, PUBLIC)
+def refusal(context: str = "") -> KubernetesCredentialsError:
+    with pytest.raises(KubernetesCredentialsError) as caught:
+        authenticate(context, PUBLIC)
     assert caught.value.exit_code is ExitCode.ACCESS
     assert "\n" not in caught.value.what
     return caught.value
 
 
-def test_a_token_of_the_current_context_opens_the_door(paper: Paper) -> None:
-    write({"token": TOKEN}, server=paper.endpoints.url, ca=paper.endpoints.ca_bundle)
-    access = enter("", PUBLIC)
+def test_a_token_of_the_current_context_opens_the_door(fake: FakeCluster) -> None:
+    write({"token": TOKEN}, server=fake.endpoints.url, ca=fake.endpoints.ca_bundle)
+    access = authenticate("", PUBLIC)
     assert access.context == "here"
-    assert access.kube.version() == "v1.33.0-paper"
+    assert access.kube.version() == "v1.33.0-fake"
 
 
-def test_a_plugin_that_gives_a_token_is_run(paper: Paper, tmp_path: Path) -> None:
+def test_a_plugin_that_gives_a_token_is_run(fake: FakeCluster, tmp_path: Path) -> None:
     credential = {
         "apiVersion": "client.authentication.k8s.io/v1",
         "kind": "ExecCredential",
@@ -64,10 +64,10 @@ def test_a_plugin_that_gives_a_token_is_run(paper: Paper, tmp_path: Path) -> Non
     }
     write(
         plugin(tmp_path, f"echo '{json.dumps(credential)}'"),
-        server=paper.endpoints.url,
-        ca=paper.endpoints.ca_bundle,
+        server=fake.endpoints.url,
+        ca=fake.endpoints.ca_bundle,
     )
-    assert enter("here", PUBLIC).kube.version() == "v1.33.0-paper"
+    assert authenticate("here", PUBLIC).kube.version() == "v1.33.0-fake"
 
 
 def test_without_a_kubeconfig_it_says_where_it_looked() -> None:

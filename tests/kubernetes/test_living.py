@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mldeploy.testing.life import Living
-from mldeploy.testing.load import Gapless
+from mldeploy.testing.life import RolloutSuite
+from mldeploy.testing.load import ZeroDowntimeSuite
 from tests.kubernetes.stand_in import InContainers
 
 
 @pytest.mark.engine
 @pytest.mark.exhaustive
-class TestKubernetes(InContainers, Living, Gapless):
+class TestKubernetes(InContainers, RolloutSuite, ZeroDowntimeSuite):
     """What every provider must pass. What runs on every change stands in tests/targets."""

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.app.causes import About
+from mldeploy.app.verdict import VerdictError
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.verbs import DeploymentFailedError
-from mldeploy.image.running.causes import About
-from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
-from mldeploy.testing.sample import SampleApp, Version, sample_app
-from mldeploy.testing.scene import Scene
+from mldeploy.testing.sample import SampleApp, SampleVersion, sample_app
+from mldeploy.testing.scene import DeploymentUnderTest
 from tests.rehearsal.available import require_registry
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.engine
 BASE = "mldeploy/python:3.11-slim"
 
 
@@ -39,9 +39,9 @@ def app(tmp_path: Path) -> Iterator[SampleApp]:
 def test_the_verdict_says_that_it_was_the_memory_and_how_much_there_was(
     lively: KubernetesRehearsal, app: SampleApp, tmp_path: Path
 ) -> None:
-    app.write(Version(memory="64m", before="model = bytearray(256 << 20)"))
+    app.write(SampleVersion(memory="64m", before="model = bytearray(256 << 20)"))
     settings = KubernetesSettings.model_validate({})
-    scene = Scene(provider, settings, lively.endpoints, app.project, tmp_path / "state")
+    scene = DeploymentUnderTest(provider, settings, lively.endpoints, app.project, tmp_path / "state")
     with pytest.raises(DeploymentFailedError) as failed:
         scene.deploy()
     verdict = failed.value.failures[0][1]

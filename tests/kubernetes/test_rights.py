@@ -16,20 +16,20 @@ from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.findings import Level
 from mldeploy.core.verbs import DeploymentFailedError
-from mldeploy.providers.kubernetes.checks import in_cluster_look
-from mldeploy.providers.kubernetes.kubeconfig import enter
+from mldeploy.providers.kubernetes.checks import check_cluster
+from mldeploy.providers.kubernetes.kubeconfig import authenticate
 from mldeploy.providers.kubernetes.labels import Owner
-from mldeploy.providers.kubernetes.permissions import policy
+from mldeploy.providers.kubernetes.permissions import build_policy
 from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
-from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, kubeconfig, rehearsing
-from mldeploy.testing.scene import Scene
+from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing, server
+from mldeploy.testing.scene import DeploymentUnderTest
 from tests.cli.command import Command
 from tests.rehearsal.available import require_registry
 from tests.rehearsal.kubernetes.cluster import RBAC, Cluster
 from tests.tiny import project_of
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.engine
 ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
 SETTINGS = KubernetesSettings.model_validate({"max": 2, "ingress": "ingress", "domain": "insurance.example.com"})
 
@@ -70,7 +70,7 @@ def grant(cluster: Cluster, project: Project, without: frozenset[tuple[str, str]
     """What the policy of the app allows, except for some verbs on some resources."""
     space = project.app.name
     cluster.create_space(space)
-    for role in json.loads(json.dumps(policy(Owner(space, "kubernetes"), space)))["items"]:
+    for role in json.loads(json.dumps(build_policy(Owner(space, "kubernetes"), space)))["items"]:
         for rule in role["rules"]:
             rule["verbs"] = [each for each in rule["verbs"] if (each, rule["resources"][0]) not in without]
         kind, name = role["kind"], role["metadata"]["name"]
@@ -84,12 +84,12 @@ def grant(cluster: Cluster, project: Project, without: frozenset[tuple[str, str]
 
 def found(endpoints: Endpoints, project: Project) -> dict[str, tuple[Level, str]]:
     owner = Owner(project.app.name, "kubernetes")
-    looked = in_cluster_look(enter("", endpoints).kube, project, SETTINGS, owner)
+    looked = check_cluster(authenticate("", endpoints).kube, project, SETTINGS, owner)
     return {each.subject: (each.level, each.what) for each in looked}
 
 
 def scene(endpoints: Endpoints, project: Project, state: Path) -> Any:
-    return Scene(provider, SETTINGS, endpoints, project, state)
+    return DeploymentUnderTest(provider, SETTINGS, endpoints, project, state)
 
 
 def test_what_the_policy_allows_is_enough_for_a_whole_life(
@@ -97,12 +97,12 @@ def test_what_the_policy_allows_is_enough_for_a_whole_life(
 ) -> None:
     grant(cluster, project)
     assert found(endpoints, project)["permissions"][0] is Level.OK
-    play = scene(endpoints, project, tmp_path / "state")
-    play.deploy()
-    assert len(play.service.instances()) == 1
-    assert list(play.service.logs(follow=False, tail=1))
-    play.service.releases()
-    play.destroy()
+    harness = scene(endpoints, project, tmp_path / "state")
+    harness.deploy()
+    assert len(harness.service.instances()) == 1
+    assert list(harness.service.logs(follow=False, tail=1))
+    harness.service.releases()
+    harness.destroy()
     assert cluster.find(f"/apis/apps/v1/namespaces/{project.app.name}/deployments/{project.app.name}") is None
 
 
@@ -110,7 +110,7 @@ def test_the_doctor_names_what_is_missing(cluster: Cluster, endpoints: Endpoints
     grant(cluster, project, frozenset((("patch", "deployments"), ("get", "pods/log"))))
     level, what = found(endpoints, project)["permissions"]
     assert level is Level.ERROR
-    assert what.endswith("there is no permission to patch deployments.apps, get pods/log")
+    assert what.endswith("to patch deployments.apps, get pods/log")
 
 
 def test_the_doctor_sees_that_nothing_is_allowed(endpoints: Endpoints, project: Project) -> None:
@@ -138,18 +138,18 @@ def test_the_command_says_it_of_whom_the_kubeconfig_names(
     token, bundle = endpoints.credential("token"), endpoints.ca_bundle
     assert token is not None
     assert bundle is not None
-    config = kubeconfig.write(tmp_path, endpoints.url, bundle.read_bytes(), token.reveal())
+    config = server.write(tmp_path, endpoints.url, bundle.read_bytes(), token.reveal())
     folder = tmp_path / "app"
     folder.mkdir()
     (folder / "app.py").write_text("app = None\n")
     (folder / "requirements.txt").write_text("")
     (folder / "mldeploy.toml").write_text(f'[app]\nname = "{project.app.name}"\nentry = "app:app"\nmodels = []\n')
     mldeploy = Command(tmp_path / "home", folder).with_env(KUBECONFIG=str(config))
-    told = mldeploy("doctor", "--target", "kubernetes", "--json")
-    assert told.code == 1, told.err
-    findings = told.document["findings"]
+    reported = mldeploy("doctor", "--target", "kubernetes", "--json")
+    assert reported.code == 1, reported.err
+    findings = reported.document["findings"]
     assert isinstance(findings, list)
     of_target = {each["subject"]: each for each in findings if each["group"] == "target"}
     assert of_target["cluster"]["level"] == "ok"
-    assert of_target["permissions"]["what"].endswith("there is no permission to delete services")
+    assert of_target["permissions"]["what"].endswith("to delete services")
     assert "mldeploy policy" in of_target["permissions"]["todo"]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.app.client import AppClient
 from mldeploy.core.errors import MldeployError
 from mldeploy.core.verbs import DeploymentFailedError
-from mldeploy.image.client import AppClient
-from mldeploy.providers.kubernetes.types import DEPLOYMENT
-from mldeploy.testing.life import FIRST, Life, Lived
-from mldeploy.testing.sample import ROUTE, Version
+from mldeploy.providers.kubernetes.api import DEPLOYMENT
+from mldeploy.testing.life import FIRST, AppLife, LifeSuite
+from mldeploy.testing.sample import ROUTE, SampleVersion
 from tests.kubernetes.stand_in import InContainers, StandIn
 
 PAUSE = 0.02
@@ -52,11 +52,10 @@ class Crowd:
 
 
 @pytest.mark.engine
-@pytest.mark.timeout(200)
-class TestTraffic(InContainers, Lived):
+class TestTraffic(InContainers, LifeSuite):
     """In the rehearsed cluster."""
 
-    def test_a_version_gets_no_request_before_its_golden_row_held(self, life: Life, stage: StandIn) -> None:
+    def test_a_version_gets_no_request_before_its_golden_row_held(self, life: AppLife, stage: StandIn) -> None:
         app = life.app.name
         url = _deploy(life, FIRST, expected="one")
         crowd, before = Crowd(url), stage.kube.get(DEPLOYMENT, app, app)
@@ -74,7 +73,7 @@ class TestTraffic(InContainers, Lived):
         life.end()
 
 
-def _deploy(life: Life, version: Version, *, expected: str) -> str:
+def _deploy(life: AppLife, version: SampleVersion, *, expected: str) -> str:
     """Its URL."""
     folder: Path = life.app.folder
     (folder / "golden.json").write_text(json.dumps({"path": ROUTE, "request": {}, "expect": {"code": expected}}))
@@ -83,6 +82,6 @@ def _deploy(life: Life, version: Version, *, expected: str) -> str:
     return str(getattr(deployed, "url", ""))
 
 
-def _rolled_out(found: object) -> object:
-    assert isinstance(found, dict)
-    return found["metadata"]["generation"], found["spec"]
+def _rolled_out(result: object) -> object:
+    assert isinstance(result, dict)
+    return result["metadata"]["generation"], result["spec"]

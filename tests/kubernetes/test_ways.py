@@ -10,23 +10,22 @@ from typing import Any
 import pytest
 import requests
 
+from mldeploy.app.client import AppClient
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.events import Action
 from mldeploy.core.verbs import DeploymentFailedError
-from mldeploy.image.client import AppClient
 from mldeploy.providers.base import Address
-from mldeploy.providers.kubernetes.operate import InClusterService
+from mldeploy.providers.kubernetes.operations import InClusterService
 from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
-from mldeploy.testing.sample import ROUTE, SampleApp, Version
-from mldeploy.testing.scene import Scene
-from tests.rehearsal.kubernetes.cluster import GATEWAYS, Cluster, eventually
-from tests.rehearsal.kubernetes.web import Issuer, asked, asked_safely
+from mldeploy.testing.sample import ROUTE, SampleApp, SampleVersion
+from mldeploy.testing.scene import DeploymentUnderTest
+from tests.rehearsal.kubernetes.cluster import GATEWAYS, Cluster, Issuer, eventually, http_get, https_get_status
 from tests.sampled import Sampled
 from tests.tiny import project_of
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.engine
 HOST, SPACE = "insurance.example.com", "models"
 INGRESSES = f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/ingresses"
 ROUTES = f"{GATEWAYS}/namespaces/{SPACE}/httproutes"
@@ -49,7 +48,7 @@ class Reached:
 
     cluster: Cluster
     issuer: Issuer
-    scene: Scene
+    scene: DeploymentUnderTest
 
     def use(self, **values: object) -> None:
         """Another way from now on."""
@@ -79,8 +78,8 @@ class Reached:
         """Where the controller answers that leads to it."""
 
         def look() -> str | None:
-            if found := self.find("ingresses"):
-                given = found.get("status", {}).get("loadBalancer", {}).get("ingress")
+            if result := self.find("ingresses"):
+                given = result.get("status", {}).get("loadBalancer", {}).get("ingress")
                 return str(given[0]["ip"]) if given else None
             given = self.cluster.ask("GET", f"{GATEWAYS}/namespaces/{SPACE}/gateways/public")["status"]["addresses"]
             return str(given[0]["value"]) if given else None
@@ -88,10 +87,10 @@ class Reached:
         return eventually(look, "an address")
 
     def answers(self, path: str = "/health") -> bool:
-        said = self.scene.settings.model_dump()
-        if said["tls_secret"] or said["gateway_https"]:
-            return asked_safely(self.address, HOST, self.issuer, path) == 200
-        return asked(self.address, HOST, path).status_code == 200
+        output = self.scene.settings.model_dump()
+        if output["tls_secret"] or output["gateway_https"]:
+            return https_get_status(self.address, HOST, self.issuer, path) == 200
+        return http_get(self.address, HOST, path).status_code == 200
 
     def furnish_elsewhere(self, space: str) -> None:
         """Another team's Gateway, which nobody from another namespace may use."""
@@ -115,7 +114,9 @@ class Reached:
 
 def reached(rehearsal: KubernetesRehearsal, folder: Path, project: Any) -> Iterator[Reached]:
     rehearsal.reset()
-    scene = Scene(provider, KubernetesSettings.model_validate({}), rehearsal.endpoints, project, folder / "state")
+    scene = DeploymentUnderTest(
+        provider, KubernetesSettings.model_validate({}), rehearsal.endpoints, project, folder / "state"
+    )
     with Cluster.of(rehearsal) as cluster:
         made = Reached(cluster, Issuer.of(folder), scene)
         made.furnish()
@@ -135,7 +136,7 @@ def test_the_app_answers_under_its_name_at_the_controllers_address(app: Reached,
     address, _ = app.deploy()
     safe = "TLS" in way
     assert address.url == f"{'https' if safe else 'http'}://{HOST}"
-    assert f"{HOST} does not lead there yet" in address.remarks[0]
+    assert f"{HOST} does not point there yet" in address.remarks[0]
     assert app.find("services")["spec"]["type"] == "ClusterIP"
     eventually(app.answers, "the app")
     at = app.address
@@ -148,7 +149,7 @@ def test_the_app_answers_under_its_name_at_the_controllers_address(app: Reached,
     assert again.remarks[0].endswith(f"; point it at {at}") is ("ingress" in way)
     app.scene.destroy()
     assert app.cluster.rehearsal.contents() == before
-    assert asked(at, HOST).status_code == 404
+    assert http_get(at, HOST).status_code == 404
 
 
 def test_once_its_name_leads_there_nothing_is_left_to_say(app: Reached, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +168,7 @@ def test_over_http_an_ingress_with_tls_sends_to_https(app: Reached) -> None:
     app.use(**WAYS["ingress with TLS"])
     address, _ = app.deploy()
     eventually(app.answers, "the app")
-    sent = asked(app.address, HOST, "/health")
+    sent = http_get(app.address, HOST, "/health")
     assert (sent.status_code, sent.headers["Location"]) == (308, f"{address.url}/health")
 
 
@@ -175,7 +176,7 @@ def test_inside_the_cluster_alone_it_is_reached_through_the_api_server(app: Reac
     app.use(ingress="cluster-ip")
     address, _ = app.deploy()
     assert address.url == f"http://{app.scene.project.app.name}.{SPACE}.svc"
-    assert "inside the cluster alone" in address.remarks[0]
+    assert "only inside the cluster" in address.remarks[0]
     service = app.scene.service
     assert isinstance(service, InClusterService)
     with service.reach() as url, AppClient(url) as client:
@@ -206,21 +207,21 @@ def test_the_way_may_change_and_change_back(app: Reached) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "output"),
     [
         ({"gateway_listener": "nothing"}, "NoMatchingParent"),
         ({"gateway": "infra/public"}, "NotAllowedByListeners"),
     ],
 )
 def test_a_gateway_that_does_not_let_the_app_in_ends_the_deployment(
-    app: Reached, changed: dict[str, object], said: str
+    app: Reached, changed: dict[str, object], output: str
 ) -> None:
     app.furnish_elsewhere("infra")
     app.use(**{**WAYS["gateway"], **changed})
     for _ in range(2):
         with pytest.raises(DeploymentFailedError) as failed:
             app.deploy()
-        assert said in str(failed.value)
+        assert output in str(failed.value)
         assert "allowedRoutes" in failed.value.todo
     app.use(**WAYS["gateway"])
     app.deploy()
@@ -251,7 +252,7 @@ class TestInContainers(Sampled):
     @pytest.mark.parametrize("way", ["ingress", "gateway"])
     def test_it_predicts_and_no_version_is_missed(self, real: Reached, sample: SampleApp, way: str) -> None:
         real.use(**WAYS[way])
-        for version in (Version(), Version(code="two")):
+        for version in (SampleVersion(), SampleVersion(code="two")):
             sample.write(version)
             real.scene = replace(real.scene, project=sample.project)
             real.deploy()

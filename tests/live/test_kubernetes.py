@@ -20,13 +20,7 @@ from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
 from mldeploy.image.engine import Engine
 from mldeploy.providers.base import Provider
-from mldeploy.providers.kubernetes.api import Kube
-from mldeploy.providers.kubernetes.cloud import KubernetesCloud
-from mldeploy.providers.kubernetes.kubeconfig import enter
-from mldeploy.providers.kubernetes.provider import provider as kubernetes
-from mldeploy.providers.kubernetes.reading import name_of, uid_of
-from mldeploy.providers.kubernetes.settings import KubernetesSettings
-from mldeploy.providers.kubernetes.types import (
+from mldeploy.providers.kubernetes.api import (
     AUTOSCALER,
     CONFIG_MAP,
     DEPLOYMENT,
@@ -34,13 +28,19 @@ from mldeploy.providers.kubernetes.types import (
     NAMESPACE,
     SECRET,
     SERVICE,
+    KubeClient,
 )
-from mldeploy.providers.kubernetes.waiting import until_gone
-from mldeploy.testing.stage import Call, Strike
+from mldeploy.providers.kubernetes.cloud import KubernetesCloud
+from mldeploy.providers.kubernetes.documents import name_of, uid_of
+from mldeploy.providers.kubernetes.kubeconfig import authenticate
+from mldeploy.providers.kubernetes.provider import provider as kubernetes
+from mldeploy.providers.kubernetes.settings import KubernetesSettings
+from mldeploy.providers.kubernetes.watch import wait_until_deleted
+from mldeploy.testing.rehearsal import fault
+from mldeploy.testing.stage import ApiCall, FaultRule
 from mldeploy.testing.suite import Conformance
 from tests.kubernetes.conftest import address
 from tests.live.proxy import Proxy
-from tests.rehearsal.stage import fault
 from tests.tiny import build, project_of
 
 CONTEXT, REGISTRY = "LIVE_CONTEXT", "LIVE_REGISTRY"
@@ -50,10 +50,10 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "example_app"
 
 @dataclass(frozen=True)
 class LiveStage:
-    """`mldeploy.testing.stage.Stage`."""
+    """`mldeploy.testing.stage.ProviderUnderTest`."""
 
     settings: KubernetesSettings
-    kube: Kube
+    kube: KubeClient
     proxy: Proxy
 
     @property
@@ -69,8 +69,8 @@ class LiveStage:
         if found is not None:
             self.kube.delete(NAMESPACE, name_of(found), uid=uid_of(found))
             nobody = Monitor(Resource("namespace", Key(name_of(found))), ignore, Cancel())
-            until_gone(self.kube, nobody, NAMESPACE, name_of(found), "", uid_of(found))
-        self.proxy.ledger.forget()
+            wait_until_deleted(self.kube, nobody, NAMESPACE, name_of(found), "", uid_of(found))
+        self.proxy.call_log.forget()
 
     def add_foreign(self) -> None:
         """A real cluster is full of others' things; nothing is made for the sake of it."""
@@ -81,17 +81,17 @@ class LiveStage:
         there = self.kube.get(NAMESPACE, space) is not None
         return [*(each for each in found if "kube-root-ca" not in each), *([f"Namespace {space}"] if there else [])]
 
-    def calls(self) -> Sequence[Call]:
-        return [Call(call.action, call.writing) for call in self.proxy.ledger.calls]
+    def calls(self) -> Sequence[ApiCall]:
+        return [ApiCall(call.action, call.writing) for call in self.proxy.call_log.calls]
 
-    def order(self, strike: Strike) -> None:
-        self.proxy.ledger.orders.add(fault(strike))
+    def order(self, strike: FaultRule) -> None:
+        self.proxy.call_log.faults.add(fault(strike))
 
     def struck(self, within: float) -> bool:
-        return self.proxy.ledger.orders.struck(1, within) > 0
+        return self.proxy.call_log.faults.wait_for_injections(1, within) > 0
 
-    def relent(self) -> None:
-        self.proxy.ledger.orders.clear()
+    def clear_faults(self) -> None:
+        self.proxy.call_log.faults.clear()
 
 
 @pytest.mark.engine
@@ -103,13 +103,13 @@ class TestLive(Conformance):
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStage]:
-        kube = enter(os.environ[CONTEXT], PUBLIC).kube
+        kube = authenticate(os.environ[CONTEXT], PUBLIC).kube
         proxy = Proxy(kube, tmp_path_factory.mktemp("proxy"), address(87))
         values = {"namespace": f"mldeploy-live-{uuid.uuid4().hex[:8]}", "ingress": "cluster-ip", "max": 2}
         path = os.environ[REGISTRY]
         stage = LiveStage(KubernetesSettings.model_validate({**values, "registry": path}), kube, proxy)
         yield stage
-        stage.relent()
+        stage.clear_faults()
         stage.reset()
         proxy.close()
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import socket
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from docker.errors import NotFound
 
 from mldeploy.image.engine import Engine
-from mldeploy.image.labels import APP
 from tests.local.world import World
+from tests.names import app_name, remove_app
 
 
 @pytest.fixture
@@ -36,16 +33,6 @@ def free_port() -> Callable[[], int]:
 
 @pytest.fixture
 def world(engine: Engine, tmp_path: Path, free_port: Callable[[], int]) -> Iterator[World]:
-    name = f"t{uuid.uuid4().hex[:10]}"
+    name = app_name()
     yield World.of(engine, tmp_path, name, free_port())
-    purge(engine, name)
-
-
-def purge(engine: Engine, app: str) -> None:
-    """Remove everything that bears an app's label, however the test ended."""
-    client, filters = engine.client, {"label": f"{APP}={app}"}
-    for container in client.containers(all=True, filters=filters):
-        with contextlib.suppress(NotFound):
-            client.remove_container(container["Id"], force=True, v=True)
-    for image in client.images(filters=filters):
-        client.remove_image(image["Id"], force=True)
+    remove_app(engine, name)

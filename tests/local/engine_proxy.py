@@ -32,6 +32,8 @@ class Fault(StrEnum):
     """The proxy's `status`, with its `illness` as the reason, and nothing was done."""
     BROKEN = "broken"
     """500, and yet it was done."""
+    EARLY = "early"
+    """200, and what comes ends before its first byte."""
     HANG = "hang"
     """Nothing comes back until the door is closed."""
 
@@ -182,6 +184,11 @@ class _Door(BaseHTTPRequestHandler):
         self.server.proxy.strike()
         if fault is Fault.HANG:
             self.server.proxy.closed.wait()
+        elif fault is Fault.EARLY:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/vnd.docker.raw-stream")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         elif fault in (Fault.REFUSED, Fault.BROKEN):
             body = json.dumps({"message": self.server.proxy.illness}).encode()
             self.send_response(self.server.proxy.status)

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.app.containers import Containers
+from mldeploy.check.trial import check_containers, lock_file
 from mldeploy.config.secret import Secret
 from mldeploy.core.errors import LockedError
 from mldeploy.core.journal import Journal, Scope
 from mldeploy.core.lock import Lock
-from mldeploy.image.check.trial import containers_of, lock_file
 from mldeploy.image.engine import Engine
-from mldeploy.image.running.containers import Containers
-from mldeploy.providers.checks import Diagnosable, Finding, Level
+from mldeploy.providers.capabilities import Diagnosable, Finding, Level
 from mldeploy.providers.local import provider
-from mldeploy.providers.local.wanted import candidate
+from mldeploy.providers.local.rollout import candidate_spec
 from tests.local.world import BASE, World
 
 pytestmark = pytest.mark.engine
@@ -51,40 +51,40 @@ def foreign(engine: Engine, world: World) -> Iterator[str]:
 
 
 def test_before_the_first_deployment_everything_is_free(world: World) -> None:
-    found = look(world)
-    assert {each.level for each in found.values()} == {Level.OK}
-    assert found["port"].what == f"{world.settings.port} on 127.0.0.1 is free"
-    assert "not deployed" in found["container"].what
+    result = look(world)
+    assert {each.level for each in result.values()} == {Level.OK}
+    assert result["port"].what == f"{world.settings.port} on 127.0.0.1 is free"
+    assert "not deployed" in result["container"].what
 
 
 def test_what_runs_has_its_port(world: World) -> None:
     world.deploy()
-    found = look(world)
-    assert {each.level for each in found.values()} == {Level.OK}
-    assert found["container"].what.startswith(f"mldeploy-{world.name} runs at {world.url}")
-    assert found["port"].what.endswith("is the app's")
+    result = look(world)
+    assert {each.level for each in result.values()} == {Level.OK}
+    assert result["container"].what.startswith(f"mldeploy-{world.name} runs at {world.url}")
+    assert result["port"].what.endswith("is the app's")
     world.target(restart="always")
-    assert found["restart"].what == "unless-stopped"
+    assert result["restart"].what == "unless-stopped"
     changed = look(world)["restart"]
     assert changed.level is Level.WARNING
-    assert changed.what == "unless-stopped, and the configuration says always"
+    assert changed.what == "unless-stopped, but the configuration has always"
 
 
 def test_what_was_stopped_is_there_but_does_not_run(world: World, engine: Engine) -> None:
     world.deploy()
     engine.client.stop(f"mldeploy-{world.name}")
-    found = look(world)
-    assert found["container"].level is Level.WARNING
-    assert "exited" in found["container"].what
-    assert found["port"].what.endswith("is free")
+    result = look(world)
+    assert result["container"].level is Level.WARNING
+    assert "exited" in result["container"].what
+    assert result["port"].what.endswith("is free")
 
 
 def test_a_port_that_somebody_else_has_is_an_error_with_its_owner(world: World) -> None:
     with socket.create_server(("127.0.0.1", world.settings.port or 0)):
-        found = look(world)["port"]
-    assert found.level is Level.ERROR
-    assert "is taken by process" in found.what
-    assert "--port" in found.todo
+        result = look(world)["port"]
+    assert result.level is Level.ERROR
+    assert "is used by process" in result.what
+    assert "--port" in result.todo
 
 
 def test_a_port_may_be_left_to_chance(world: World) -> None:
@@ -94,7 +94,7 @@ def test_a_port_may_be_left_to_chance(world: World) -> None:
 
 def test_an_address_of_another_machine_is_an_error(world: World) -> None:
     world.target(host="192.0.2.1")
-    assert "no address of this machine" in look(world)["port"].what
+    assert "not an address of this machine" in look(world)["port"].what
 
 
 def test_an_app_that_everybody_could_reach_is_a_warning(world: World) -> None:
@@ -104,16 +104,16 @@ def test_an_app_that_everybody_could_reach_is_a_warning(world: World) -> None:
 
 def test_what_the_engine_does_not_have_cannot_be_asked_for(world: World) -> None:
     world.app(cpus=200.0, memory=1 << 50)
-    found = look(world)
-    assert found["cpus"].level is Level.ERROR
-    assert found["memory"].level is Level.WARNING
-    assert "resources" not in found
+    result = look(world)
+    assert result["cpus"].level is Level.ERROR
+    assert result["memory"].level is Level.WARNING
+    assert "resources" not in result
 
 
 def test_a_container_of_somebody_else_is_in_the_way(world: World, foreign: str) -> None:
-    found = look(world)["container"]
-    assert found.level is Level.ERROR
-    assert found.what == f"{foreign} is in the way: mldeploy did not make it"
+    result = look(world)["container"]
+    assert result.level is Level.ERROR
+    assert result.what == f"the name {foreign} is taken: mldeploy did not create it"
 
 
 def test_an_app_that_dies_again_and_again_is_an_error(world: World, engine: Engine) -> None:
@@ -129,47 +129,47 @@ def test_an_app_that_dies_again_and_again_is_an_error(world: World, engine: Engi
     with closing(deaths):
         for _ in zip(range(2), deaths, strict=False):
             pass
-    found = look(world)["container"]
-    assert found.level is not Level.OK
-    assert "started again" in found.what
-    assert "mldeploy logs" in found.todo
+    result = look(world)["container"]
+    assert result.level is not Level.OK
+    assert "was restarted" in result.what
+    assert "mldeploy logs" in result.todo
 
 
 def test_what_a_crash_left_is_removed_but_not_from_under_a_command(world: World, engine: Engine, state: Path) -> None:
     world.deploy()
     containers = Containers(engine, world.name)
-    left = containers.create(containers.candidate, candidate(world.containers[0].spec))
-    found = look(world)["leftover"]
-    assert found.level is Level.WARNING
-    assert found.fix is not None
+    left = containers.create(containers.candidate, candidate_spec(world.containers[0].spec))
+    result = look(world)["leftover"]
+    assert result.level is Level.WARNING
+    assert result.fix is not None
     with (
         Journal(state, Scope(world.name, "local"), "mldeploy deploy"),
         pytest.raises(LockedError),
     ):
-        found.fix.run()
+        result.fix.run()
     assert containers.get(left)
-    found.fix.run()
+    result.fix.run()
     assert containers.get(left) is None
-    found.fix.run()
+    result.fix.run()
     assert "leftover" not in look(world)
     assert look(world)["container"].level is Level.OK
 
 
 def test_what_a_killed_check_left_is_removed_but_not_from_under_a_check(world: World, engine: Engine) -> None:
     world.deploy()
-    serving, containers = world.serving, containers_of(engine, world.name)
-    containers.create(f"{serving.name}.check-1", candidate(serving.spec))
+    serving, containers = world.serving, check_containers(engine, world.name)
+    containers.create(f"{serving.name}.check-1", candidate_spec(serving.spec))
     assert world.plan().is_noop, "a deployment has nothing to do with it"
-    found = look(world)["leftover"]
-    assert (found.level, "check" in found.what) == (Level.WARNING, True)
-    assert found.fix is not None
+    result = look(world)["leftover"]
+    assert (result.level, "check" in result.what) == (Level.WARNING, True)
+    assert result.fix is not None
     lock = Lock(lock_file(world.name), "mldeploy check")
     with pytest.raises(LockedError):
-        found.fix.run()
+        result.fix.run()
     lock.release(remove=True)
-    found.fix.run()
+    result.fix.run()
     assert containers.all() == ()
-    found.fix.run()
+    result.fix.run()
     assert "leftover" not in look(world)
     assert world.serving.id == serving.id
 
@@ -177,16 +177,16 @@ def test_what_a_killed_check_left_is_removed_but_not_from_under_a_check(world: W
 def test_a_rollout_that_did_not_end_is_for_deploy_to_settle(world: World, engine: Engine) -> None:
     world.deploy()
     containers = Containers(engine, world.name)
-    containers.create(containers.next, candidate(world.containers[0].spec))
-    found = look(world)["leftover"]
-    assert found.fix is None
-    assert "mldeploy deploy" in found.todo
+    containers.create(containers.next, candidate_spec(world.containers[0].spec))
+    result = look(world)["leftover"]
+    assert result.fix is None
+    assert "mldeploy deploy" in result.todo
     world.deploy()
     assert "leftover" not in look(world)
 
 
 def test_without_an_engine_nothing_is_claimed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
-    found = look(world)
-    assert found.keys() == {"container"}
-    assert found["container"].level is Level.WARNING
+    result = look(world)
+    assert result.keys() == {"container"}
+    assert result["container"].level is Level.WARNING

@@ -14,8 +14,8 @@ from threading import Event, Thread
 import pytest
 import trustme
 
+from mldeploy.app.client import AnswerError, AppClient, GoldenError, GoldenRow, NoAnswer, NoAnswerError
 from mldeploy.core.errors import ExitCode
-from mldeploy.image.client import AnswerError, AppClient, GoldenError, GoldenRow, Silence, SilentError
 
 
 class Server(ThreadingHTTPServer):
@@ -132,10 +132,10 @@ def one_answer(answer: bytes | None) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("answer", "silence"),
-    [(b"", Silence.CUT), (b"220 mail ready\r\n", Silence.GARBLED), (None, Silence.LATE)],
+    [(b"", NoAnswer.CUT), (b"220 mail ready\r\n", NoAnswer.GARBLED), (None, NoAnswer.LATE)],
 )
-def test_silence_has_its_kind(answer: bytes | None, silence: Silence) -> None:
-    with one_answer(answer) as url, AppClient(url) as app, pytest.raises(SilentError) as caught:
+def test_silence_has_its_kind(answer: bytes | None, silence: NoAnswer) -> None:
+    with one_answer(answer) as url, AppClient(url) as app, pytest.raises(NoAnswerError) as caught:
         app.health("/health", within=0.3)
     assert caught.value.silence is silence
 
@@ -144,9 +144,9 @@ def test_nobody_listens() -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
-        with AppClient(url) as app, pytest.raises(SilentError) as caught:
+        with AppClient(url) as app, pytest.raises(NoAnswerError) as caught:
             app.health("/health")
-    assert caught.value.silence is Silence.REFUSED
+    assert caught.value.silence is NoAnswer.REFUSED
     assert caught.value.exit_code is ExitCode.REMOTE
 
 
@@ -168,10 +168,10 @@ def row(tmp_path: Path) -> Callable[..., GoldenRow]:
 
 def test_golden_row(server: Server, app: AppClient, row: Callable[..., GoldenRow]) -> None:
     server.body = b'{"prediction": 100.5, "currency": "EUR"}'
-    row(relative=0.01).ask(app)
+    row(relative=0.01).check(app)
     assert server.seen == [("POST", "/predict_api", b'{"age": 42}')]
     with pytest.raises(GoldenError) as caught:
-        row().ask(app)
+        row().check(app)
     assert caught.value.difference == "prediction: 100.5, expected 100"
     assert caught.value.where == f"{server.url}/predict_api"
 
@@ -185,6 +185,6 @@ def test_a_certificate_of_an_authority_that_is_named_is_trusted(server: Server, 
     url = server.url.replace("http:", "https:")
     with AppClient(url, bundle) as app:
         app.health("/health")
-    with AppClient(url) as app, pytest.raises(SilentError) as refused:
+    with AppClient(url) as app, pytest.raises(NoAnswerError) as refused:
         app.health("/health")
-    assert refused.value.silence is Silence.UNTRUSTED
+    assert refused.value.silence is NoAnswer.UNTRUSTED

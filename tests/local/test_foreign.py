@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from mldeploy.app.containers import Containers
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.verbs import Intent
 from mldeploy.image.labels import APP
-from mldeploy.image.running.containers import Containers
 from tests.local.world import BASE, World
 
 pytestmark = pytest.mark.engine

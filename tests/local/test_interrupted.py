@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mldeploy.image.running.containers import Containers
-from mldeploy.image.running.errors import VerdictError
-from mldeploy.providers.local.wanted import candidate, unproven
+from mldeploy.app.containers import Containers
+from mldeploy.app.verdict import VerdictError
+from mldeploy.providers.local.rollout import candidate_spec, without_restart
 from tests.local.world import World
 
 pytestmark = pytest.mark.engine
@@ -20,7 +20,7 @@ def containers(world: World) -> Containers:
 def test_leftover_candidate_is_named_and_removed(world: World, containers: Containers) -> None:
     world.deploy()
     before = world.serving
-    containers.start(containers.create(containers.candidate, candidate(before.spec)))
+    containers.start(containers.create(containers.candidate, candidate_spec(before.spec)))
     assert world.drift == (f"leftover container {containers.candidate} → removed",)
     world.deploy()
     assert world.serving == before
@@ -30,7 +30,7 @@ def test_new_version_that_had_the_port_already_is_kept(world: World, containers:
     world.deploy()
     old = world.serving
     containers.stop(old)
-    new = containers.create(containers.next, unproven(old.spec))
+    new = containers.create(containers.next, without_restart(old.spec))
     containers.start(new)
     world.deploy()
     assert world.serving.id == new
@@ -54,7 +54,7 @@ def test_old_version_answers_again_even_if_the_new_one_is_broken(
     old = world.serving
     containers.stop(old)
     world.env(MODE="exit:1", VERSION="2")
-    new = containers.create(containers.next, unproven(old.spec))
+    new = containers.create(containers.next, without_restart(old.spec))
     if started:
         containers.start(new)
         containers.stop(containers.present(new))
@@ -67,7 +67,7 @@ def test_old_version_answers_again_even_if_the_new_one_is_broken(
 def test_destroy_removes_what_a_crash_left(world: World, containers: Containers) -> None:
     world.deploy()
     spec = world.serving.spec
-    containers.create(containers.candidate, candidate(spec))
-    containers.create(containers.next, unproven(spec))
+    containers.create(containers.candidate, candidate_spec(spec))
+    containers.create(containers.next, without_restart(spec))
     world.destroy()
     assert world.containers == ()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from collections.abc import Callable
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mldeploy.app.containers import Containers
+from mldeploy.app.listeners import TABLES, ListeningSocket, list_sockets, parse_socket_tables
 from mldeploy.core.errors import ExitCode
 from mldeploy.image.labels import APP
-from mldeploy.image.running.containers import Containers
-from mldeploy.image.running.listeners import TABLES, Listener, parse, sockets
-from mldeploy.providers.errors import HostError, PortTakenError
+from mldeploy.providers.errors import AddressError, PortTakenError
 from tests.local.world import BASE, World
 
 
@@ -50,7 +50,7 @@ def test_port_of_a_process_while_another_version_serves(world: World, free_port:
         world.target(port=port)
         error = world.fail()
         assert isinstance(error, PortTakenError)
-        assert error.owner.startswith(f"process {os.getpid()}, {sys.executable}")
+        assert error.owner.startswith(f"process {os.getpid()}, {psutil.Process().cmdline()[0]}")
         assert error.free_port
         assert f"--port {error.free_port}" in error.todo
     assert world.serving == before
@@ -72,7 +72,7 @@ def test_same_port_at_another_address_is_not_taken(world: World) -> None:
 def test_address_that_this_machine_does_not_have(world: World, port: int) -> None:
     world.target(host="192.0.2.1", port=port)  # RFC 5737: nobody has it
     error = world.fail()
-    assert isinstance(error, HostError)
+    assert isinstance(error, AddressError)
     assert "target.local.host: this machine has no address 192.0.2.1" in str(error)
     assert error.exit_code is ExitCode.CONFIG
     assert world.containers == ()
@@ -82,9 +82,9 @@ def test_address_that_this_machine_does_not_have(world: World, port: int) -> Non
 def test_sockets_of_a_container_are_the_same_seen_from_inside_and_from_here(world: World) -> None:
     world.deploy()
     containers = Containers(world.engine, world.name)
-    inside = parse(containers.file(world.serving.id, *TABLES).splitlines())
-    assert inside.listeners == (Listener("0.0.0.0", 8000),)
-    seen = sockets(containers, world.serving)
+    inside = parse_socket_tables(containers.file(world.serving.id, *TABLES).splitlines())
+    assert inside.listeners == (ListeningSocket("0.0.0.0", 8000),)
+    seen = list_sockets(containers, world.serving)
     assert seen
     assert seen.listeners == inside.listeners
 
@@ -101,9 +101,11 @@ def test_kernel_tables_are_read_back(rows: list[tuple[object, int, object, int, 
         lines.append(
             f"  {slot}: {kernel(local)}:{port:04X} {kernel(remote)}:{other:04X} {state} 00000000:00000000 00:0"
         )
-    seen = parse(lines)
-    assert set(seen.listeners) == {Listener(str(local), port) for local, port, _, _, state in rows if state == "0A"}
-    loopback = {Listener(str(remote), 0) for _, _, remote, _, state in rows if state in ("01", "02")}
+    seen = parse_socket_tables(lines)
+    assert set(seen.listeners) == {
+        ListeningSocket(str(local), port) for local, port, _, _, state in rows if state == "0A"
+    }
+    loopback = {ListeningSocket(str(remote), 0) for _, _, remote, _, state in rows if state in ("01", "02")}
     assert seen.talking == any(not each.is_loopback for each in loopback)
 
 
@@ -118,7 +120,7 @@ def kernel(address: object) -> str:
     [("0.0.0.0", True), ("172.17.0.2", True), ("127.0.0.1", False), ("::", True), ("::1", False)],
 )
 def test_who_is_reached_from_outside(address: str, reached: bool) -> None:
-    seen = parse(["0: 00000000:0000 00000000:0000 06"])
+    seen = parse_socket_tables(["0: 00000000:0000 00000000:0000 06"])
     assert not seen.only_elsewhere(8000)
-    assert Listener(address, 8000).reaches(8000) is reached
-    assert not Listener(address, 8000).reaches(8001)
+    assert ListeningSocket(address, 8000).reaches(8000) is reached
+    assert not ListeningSocket(address, 8000).reaches(8001)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from mldeploy.image.running.spec import ContainerSpec
+from mldeploy.app.container_spec import ContainerSpec
 from mldeploy.providers.local.settings import LocalSettings
 from tests.local.test_spec import running
 

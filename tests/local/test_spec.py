@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mldeploy.app.container import Container
+from mldeploy.app.container_spec import ContainerSpec, Limits, create_body, is_less_limited, sort_by_name
+from mldeploy.check.step import CheckedImage
 from mldeploy.config.secret import Secret
 from mldeploy.config.text import size
 from mldeploy.core.graph import steps_of
 from mldeploy.core.verbs.destroy import needed_kinds
-from mldeploy.image.check.step import CheckedImage
 from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.image.labels import SPEC
-from mldeploy.image.running.container import Container
-from mldeploy.image.running.spec import ContainerSpec, Limits, create_body, is_less_limited, sorted_by_name
 from mldeploy.providers.local import provider
-from mldeploy.providers.local.drift import fits, spec_drift
+from mldeploy.providers.local.drift import matches_spec, spec_drift
 from mldeploy.providers.local.provider import LocalProvider
 from tests.local.world import World
 
@@ -42,7 +42,7 @@ specs = st.builds(
     stop_timeout=st.integers(0, 3600),
     read_only=st.booleans(),
     init=st.booleans(),
-    env=st.dictionaries(names, st.builds(Secret, values), max_size=4).map(lambda env: sorted_by_name(env.items())),
+    env=st.dictionaries(names, st.builds(Secret, values), max_size=4).map(lambda env: sort_by_name(env.items())),
 )
 
 
@@ -70,19 +70,19 @@ def running(spec: ContainerSpec) -> Container:
 def test_what_differs_is_named_once_and_nothing_else(
     spec: ContainerSpec, other: ContainerSpec, names: set[str]
 ) -> None:
-    wanted = replace(spec, **{name: getattr(other, name) for name in names})
-    lines = spec_drift(running(spec), wanted)
+    expected = replace(spec, **{name: getattr(other, name) for name in names})
+    lines = spec_drift(running(spec), expected)
     differing = {name for name in names if getattr(spec, name) != getattr(other, name)}
     assert len(lines) <= len(differing)
     assert bool(lines) == bool(differing)
-    assert fits(running(spec), wanted) == (differing <= {"restart"})
+    assert matches_spec(running(spec), expected) == (differing <= {"restart"})
 
 
 @given(specs)
 def test_other_version_of_mldeploy_is_a_reason_to_make_a_container_anew(spec: ContainerSpec) -> None:
     old = replace(running(spec), fingerprint="of other settings")
-    assert spec_drift(old, spec) == ("made by another version of mldeploy → this one's settings",)
-    assert not fits(old, spec)
+    assert spec_drift(old, spec) == ("created by another version of mldeploy → this version's settings",)
+    assert not matches_spec(old, spec)
 
 
 @given(specs, specs)
@@ -92,13 +92,13 @@ def test_no_value_of_a_variable_is_where_it_could_be_read(spec: ContainerSpec, o
     shown = json.dumps(body["Labels"], ensure_ascii=False) + repr(spec) + "".join(spec_drift(running(spec), other))
     assert not any(secret in shown for secret in secrets)
     assert body["Env"] == [f"{name}={value.reveal()}" for name, value in spec.env]
-    blind = replace(spec, env=sorted_by_name((name, Secret("x")) for name, _ in spec.env))
+    blind = replace(spec, env=sort_by_name((name, Secret("x")) for name, _ in spec.env))
     assert spec.fingerprint == blind.fingerprint, "nobody can try out short values on the label"
 
 
 @given(specs, st.builds(Limits, st.booleans(), st.booleans(), st.booleans()))
 def test_engine_that_cannot_set_a_limit_is_not_asked_to(spec: ContainerSpec, limits: Limits) -> None:
-    kept = limits.kept(spec)
+    kept = limits.apply_to(spec)
     assert is_less_limited(kept, spec) == (kept != spec) == (limits != Limits(True, True, True))
     assert not is_less_limited(spec, kept)
     host: Any = create_body(kept, SPEC)["HostConfig"]

@@ -14,9 +14,9 @@ from threading import Thread
 
 import pytest
 
+from mldeploy.app.verdict import VerdictError
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.events import ignore
-from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.errors import NotRestoredError, PortTakenError
 from tests.local.world import MIB, World, is_handing_over
 
@@ -49,6 +49,9 @@ BROKEN = (
     Broken("redirect", "/health answers 302 Found, to ", "`health`"),
     Broken("no-http", "does not speak HTTP", "web server", patience=5),
     Broken("silent", "nothing listens on port 8000 after ", "`start_timeout`", patience=3),
+    Broken(
+        "noisy", "the time limit; its log mentions: the app may not use /app/logs.log", "`start_timeout`", patience=3
+    ),
     Broken("status:503", "/health answers 503", "`health`", patience=5),
     Broken("hang", "/health does not answer within", "`start_timeout`", patience=5),
 )
@@ -82,9 +85,19 @@ def test_broken_new_version_leaves_the_old_one_answering(world: World, mode: str
     before = world.serving
     world.env(VERSION="2", MODE=mode)
     assert f"mldeploy-{world.name}-candidate" in verdict_of(world).where
-    assert f"The old version answers as before at {world.url}." in world.notes
+    assert f"The old version still answers at {world.url}." in world.notes
     assert world.serving == before
     assert world.version == "1"
+
+
+def test_an_old_version_that_no_longer_answers_is_not_said_to(world: World) -> None:
+    world.deploy()
+    world.get("/hang")
+    world.env(VERSION="2", MODE="exit:7")
+    verdict_of(world)
+    (note,) = world.notes
+    assert note.startswith(f"The old version was not changed, but it does not answer either, at {world.url}: ")
+    assert world.serving.running
 
 
 def test_program_that_is_not_in_the_image(world: World) -> None:
@@ -220,7 +233,7 @@ def test_version_that_nobody_can_start_again_is_said_to_be_down(world: World) ->
     error = world.fail()
     thief.join()
     assert isinstance(error, NotRestoredError)
-    assert "The old version could not be started again" in error.what
+    assert "The old version could not be restored" in error.what
     grabbed[0].close()
     world.on_event = ignore
     world.env(MODE="exit:1")

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from mldeploy.image.client import AppClient
-from mldeploy.image.running.spec import ENV
+from mldeploy.app.client import AppClient
+from mldeploy.app.container_spec import ENV
 from tests.local.world import World
 
 pytestmark = pytest.mark.engine
@@ -27,8 +27,8 @@ def test_container_has_no_privilege_and_no_limit_is_missing(world: World) -> Non
     assert facts["environment"]["TOKEN"] == SECRET
     assert facts["environment"]["PORT"] == "8000"
 
-    found = world.engine.client.inspect_container(world.serving.id)
-    host = found["HostConfig"]
+    result = world.engine.client.inspect_container(world.serving.id)
+    host = result["HostConfig"]
     assert (host["Memory"], host["MemorySwap"]) == (world.project.app.memory,) * 2
     assert (host["NanoCpus"], host["PidsLimit"], host["Init"]) == (10**9, 512, True)
     assert host["RestartPolicy"]["Name"] == "unless-stopped"

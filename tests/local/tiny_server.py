@@ -112,6 +112,12 @@ def writable(path: str) -> bool:
         return False
 
 
+def log_and_sleep(line: str) -> None:
+    """As an app that cannot write its log, and goes on loading."""
+    print(line, flush=True)
+    time.sleep(600)
+
+
 def serve(address: str, port: int) -> None:
     server = Server((address, port), Handler)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
@@ -184,6 +190,7 @@ MODES: dict[str, Callable[[], object]] = {
     "other-port": lambda: serve("0.0.0.0", int(Mode.detail)),
     "deaf": ignore_the_wish_to_stop,
     "silent": lambda: time.sleep(600),
+    "noisy": lambda: log_and_sleep("PermissionError: [Errno 13] Permission denied: '/app/logs.log'"),
     "late": start_late,
     "no-http": listen_without_http,
     "metrics": first_metrics_then_work,

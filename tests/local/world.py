@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from docker.errors import ImageNotFound
 
+from mldeploy.app.container import Container
+from mldeploy.app.containers import Containers
 from mldeploy.config.secret import Secret
 from mldeploy.config.settings import App, Build, Check, Project
 from mldeploy.core.events import Action, Event, Finished, Noted, Progressed, ignore
-from mldeploy.core.journal import Journal, Scope, read
+from mldeploy.core.journal import Journal, Scope, Session, read
 from mldeploy.core.monitor import Cancel, Monitor
-from mldeploy.core.session import Session
 from mldeploy.core.step import Key, Kinds, Outputs, Resource, Seen
 from mldeploy.core.verbs import Deployed, DeploymentFailedError, Destroyed, Plan, deploy, destroy, plan
 from mldeploy.image.cloud import EngineCloud, HasEngine
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
-from mldeploy.image.labels import belonging, matching
-from mldeploy.image.running.container import Container
-from mldeploy.image.running.containers import Containers
+from mldeploy.image.labels import owner_filter, owner_labels
 from mldeploy.image.steps import BaseImage, BuiltImage
 from mldeploy.image.types import BaseDigest, Image
 from mldeploy.providers.base import Address
@@ -63,12 +63,16 @@ class TinyImage(BuiltImage):
         return f"{self.project.app.name}:{self.tag}"
 
     def probe(self, cloud: HasEngine, outs: Outputs) -> Seen[Image] | None:
+        # Not a list of images: that misses a tag which another deployment moves to its own image meanwhile.
         with engine_errors(self.reference):
-            found = cloud.engine.client.images(self.reference)
-        return Seen(Image(self.reference, found[0]["Id"], "linux/amd64", found[0]["Size"], ())) if found else None
+            try:
+                found = cloud.engine.client.inspect_image(self.reference)
+            except ImageNotFound:
+                return None
+        return Seen(Image(self.reference, found["Id"], "linux/amd64", found["Size"], ()))
 
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[Image] | None, monitor: Monitor) -> Image:
-        client, labels = cloud.engine.client, {**belonging(self.project.app.name), "tag": self.tag}
+        client, labels = cloud.engine.client, {**owner_labels(self.project.app.name), "tag": self.tag}
         changes = [
             "USER 10001",
             f"CMD {json.dumps(self.command)}",
@@ -86,7 +90,7 @@ class TinyImage(BuiltImage):
     @staticmethod
     def undo(cloud: HasEngine, key: Key, monitor: Monitor) -> bool:
         with engine_errors(key.name):
-            found = cloud.engine.client.images(filters=matching(key.name))
+            found = cloud.engine.client.images(filters=owner_filter(key.name))
             for each in found:
                 cloud.engine.client.remove_image(each["Id"], force=True)
         return bool(found)
@@ -244,7 +248,7 @@ class World:
 
 def is_handing_over(event: Event) -> bool:
     """The old version is about to be stopped."""
-    return isinstance(event, Progressed) and "finishes what it has accepted" in event.progress.text
+    return isinstance(event, Progressed) and "finishes its requests" in event.progress.text
 
 
 def actions(deployed: Deployed[Address]) -> Mapping[str, Action]:

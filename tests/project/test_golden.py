@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mldeploy.core.errors import ExitCode
 from mldeploy.project.errors import ProjectError
-from mldeploy.project.golden import Golden, Json, compare, load_golden
+from mldeploy.project.golden import Golden, Json, compare_answer, load_golden
 
 ROW: dict[str, Json] = {
     "path": "/predict_api",
@@ -59,7 +59,7 @@ def expecting(expect: Json, *, relative: float = 0, absolute: float = 0) -> Gold
     ],
 )
 def test_the_first_difference_is_named(expect: Json, answer: Json, difference: str | None) -> None:
-    assert compare(expecting(expect, relative=0.001), answer) == difference
+    assert compare_answer(expecting(expect, relative=0.001), answer) == difference
 
 
 @pytest.mark.parametrize(
@@ -78,19 +78,19 @@ def test_the_first_difference_is_named(expect: Json, answer: Json, difference: s
 def test_the_tolerance_is_the_larger_of_the_two(
     relative: float, absolute: float, answer: float, margin: str | None
 ) -> None:
-    found = compare(expecting(100, relative=relative, absolute=absolute), answer)
-    assert found == (None if margin is None else f"the answer: {answer}, expected 100{margin}")
+    result = compare_answer(expecting(100, relative=relative, absolute=absolute), answer)
+    assert result == (None if margin is None else f"the answer: {answer}, expected 100{margin}")
 
 
 @given(expect=JSON)
 def test_everything_equals_itself(expect: Json) -> None:
-    assert compare(expecting(expect), json.loads(json.dumps(expect))) is None
+    assert compare_answer(expecting(expect), json.loads(json.dumps(expect))) is None
 
 
 @given(expect=JSON, answer=JSON)
 def test_any_two_can_be_compared_and_no_tolerance_means_equal(expect: Json, answer: Json) -> None:
-    found = compare(expecting(expect), answer)
-    if found is None and not isinstance(expect, (dict, list)):
+    result = compare_answer(expecting(expect), answer)
+    if result is None and not isinstance(expect, (dict, list)):
         assert expect == answer
         assert isinstance(expect, bool) is isinstance(answer, bool)
 
@@ -100,8 +100,8 @@ def test_a_deep_answer_is_compared_to_its_end() -> None:
     answer: Json = 2
     for _ in range(5000):
         expect, answer = [expect], [answer]
-    found = compare(expecting(expect), answer)
-    assert found == f"{'[0]' * 5000}: 2, expected 1"
+    result = compare_answer(expecting(expect), answer)
+    assert result == f"{'[0]' * 5000}: 2, expected 1"
 
 
 def write(folder: Path, row: object) -> Path:
@@ -118,8 +118,8 @@ def test_a_row_is_read(tmp_path: Path) -> None:
 def test_without_a_tolerance_what_is_rounded_otherwise_is_no_difference(tmp_path: Path) -> None:
     row = {key: value for key, value in ROW.items() if key != "tolerance"}
     golden = load_golden(write(tmp_path, row))
-    assert compare(golden, {"prediction": math.nextafter(12345.67, 0)}) is None
-    assert compare(golden, {"prediction": 12345.7}) == "prediction: 12345.7, expected 12345.67 ± 0.0001 %"
+    assert compare_answer(golden, {"prediction": math.nextafter(12345.67, 0)}) is None
+    assert compare_answer(golden, {"prediction": 12345.7}) == "prediction: 12345.7, expected 12345.67 ± 0.0001 %"
     assert load_golden(write(tmp_path, {**row, "tolerance": {}})).relative == 0
 
 
@@ -128,7 +128,7 @@ def test_without_a_tolerance_what_is_rounded_otherwise_is_no_difference(tmp_path
     [
         ("", "is not valid JSON: expecting value (line 1, column 1)"),
         ('{"path":\n oops}', "is not valid JSON: expecting value (line 2, column 2)"),
-        ('{"expect": NaN}', "is not valid JSON: NaN is not a number that JSON knows"),
+        ('{"expect": NaN}', "is not valid JSON: NaN is not JSON"),
         ("9" * 5000, "is not valid JSON: a number is too long"),
         ("[" * 100_000, "is nested too deeply"),
         ([], "must be an object"),
@@ -159,7 +159,7 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     for name, what in {
         "none": "there is no such file",
-        "fifo": "is not a regular file",
+        "fifo": "is not a regular file, but a named pipe",
         "loop": "cannot be read: too many levels of symbolic links",
         ".": "cannot be read: is a directory",
         "a\0b": "is not a name that a file can have",
@@ -185,4 +185,4 @@ def test_any_value_of_any_key_is_a_row_or_an_error(tmp_path: Path, changes: dict
     except ProjectError:
         assert changes.keys() & {"path", "tolerance"}
     else:
-        assert compare(golden, golden.expect) is None
+        assert compare_answer(golden, golden.expect) is None

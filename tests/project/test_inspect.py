@@ -15,7 +15,7 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.config.override import Override
 from mldeploy.core.errors import ExitCode
 from mldeploy.project.errors import ProjectError
-from mldeploy.project.inspect import inspect
+from mldeploy.project.load import load_project
 
 FLASK = "from flask import Flask\napp = Flask(__name__)\n"
 
@@ -23,17 +23,17 @@ FLASK = "from flask import Flask\napp = Flask(__name__)\n"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A project that needs no configuration."""
-    place = tmp_path / "insurance"
-    place.mkdir()
-    (place / "app.py").write_text(FLASK)
-    (place / "requirements.txt").write_text("flask\n")
-    (place / "model.joblib").write_bytes(b"\x80")
-    return place
+    root = tmp_path / "insurance"
+    root.mkdir()
+    (root / "app.py").write_text(FLASK)
+    (root / "requirements.txt").write_text("flask\n")
+    (root / "model.joblib").write_bytes(b"\x80")
+    return root
 
 
 def error_of(folder: Path, *overrides: Override) -> ProjectError:
     with pytest.raises(ProjectError) as caught:
-        inspect(folder, overrides)
+        load_project(folder, overrides)
     assert caught.value.exit_code is ExitCode.PROJECT
     return caught.value
 
@@ -44,30 +44,31 @@ def configure(folder: Path, text: str) -> Path:
 
 
 def test_a_folder_without_configuration_is_a_project(folder: Path) -> None:
-    found = inspect(folder)
-    assert found.project.app.name == "insurance"
-    assert found.project.app.entry == "app:app"
-    assert found.project.app.models == ("model.joblib",)
-    assert not found.configured
-    assert list(map(str, found.assumed)) == [
+    project = load_project(folder)
+    assert project.project.app.name == "insurance"
+    assert project.project.app.entry == "app:app"
+    assert project.project.app.models == ("model.joblib",)
+    assert not project.configured
+    assert list(map(str, project.assumed)) == [
         "app.name: insurance (the folder's name)",
         "app.entry: app:app (Flask, app.py:2)",
-        "app.port: 5000 (a guess: nothing says so)",
-        "app.models: model.joblib (found by their extension and content)",
+        "app.port: 5000 (a guess: nothing sets it)",
+        "app.health_by: server (the app has no health route)",
+        "app.models: model.joblib (detected by extension and content)",
     ]
 
 
 def test_nothing_is_assumed_of_what_is_written(folder: Path) -> None:
     configure(folder, '[app]\nname = "x"\nentry = "app:app"\nmodels = []\n[build]\ndockerfile = ""')
     (folder / "Dockerfile").write_text("FROM x\n")
-    found = inspect(folder)
-    assert found.assumed == ()
-    assert (found.project.app.models, found.project.build.dockerfile) == ((), None)
+    project = load_project(folder)
+    assert project.assumed == ()
+    assert (project.project.app.models, project.project.build.dockerfile) == ((), None)
 
 
 def test_no_code_is_run(folder: Path) -> None:
     (folder / "app.py").write_text(f"{FLASK}open('ran', 'w')\nraise SystemExit\n")
-    inspect(folder)
+    load_project(folder)
     assert not (folder / "ran").exists()
     assert not Path("ran").exists()
 
@@ -84,7 +85,7 @@ def test_the_entry_is_found(folder: Path, files: dict[str, str], entry: str) -> 
     (folder / "app.py").unlink()
     for name, text in files.items():
         (folder / name).write_text(text)
-    assert inspect(folder).project.app.entry == entry
+    assert load_project(folder).project.app.entry == entry
 
 
 def test_an_entry_that_the_code_does_not_define_is_refused_with_one_that_it_does(folder: Path) -> None:
@@ -113,13 +114,13 @@ def test_an_entry_that_the_code_does_not_define_is_refused_with_one_that_it_does
 )
 def test_an_entry_that_may_be_defined_is_let_through(folder: Path, code: str) -> None:
     (folder / "app.py").write_text(f"{code}\n")
-    inspect(configure(folder, '[app]\nentry = "app:app"'))
+    load_project(configure(folder, '[app]\nentry = "app:app"'))
 
 
 def test_an_entry_can_lie_in_a_package(folder: Path) -> None:
     (folder / "web").mkdir()
     (folder / "web" / "__init__.py").write_text(FLASK)
-    inspect(folder, [Override("app.entry", "web:app", "--entry")])
+    load_project(folder, [Override("app.entry", "web:app", "--entry")])
     error = error_of(folder, Override("app.entry", "web.api:app", "--entry"))
     assert error.where == "--entry"
     assert error.what == f"there is no web/api.py in {folder}"
@@ -128,11 +129,11 @@ def test_an_entry_can_lie_in_a_package(folder: Path) -> None:
 def test_an_app_in_a_sub_folder_is_seen_from_there(folder: Path) -> None:
     (folder / "deploy").mkdir()
     (folder / "app.py").rename(folder / "deploy" / "app.py")
-    found = inspect(folder).project.app
-    assert (found.entry, found.chdir) == ("deploy.app:app", "")
+    project = load_project(folder).project.app
+    assert (project.entry, project.chdir) == ("deploy.app:app", "")
     configure(folder, '[app]\nentry = "app:app"')
     assert error_of(folder).what == f"there is no app.py in {folder}"
-    assert inspect(folder, [Override("app.chdir", "deploy", "--chdir")]).project.app.chdir == "deploy"
+    assert load_project(folder, [Override("app.chdir", "deploy", "--chdir")]).project.app.chdir == "deploy"
     assert error_of(folder, Override("app.chdir", "elsewhere", "--chdir")).what == f"elsewhere is no folder in {folder}"
 
 
@@ -158,12 +159,12 @@ def test_a_sub_folder_may_not_be_a_link_to_elsewhere(folder: Path, tmp_path: Pat
 )
 def test_what_an_entry_speaks_is_read_from_its_source(folder: Path, code: str, entry: str, interface: str) -> None:
     (folder / "app.py").write_text(code)
-    assert inspect(folder, [Override("app.entry", entry, "--entry")]).project.app.interface == interface
+    assert load_project(folder, [Override("app.entry", entry, "--entry")]).project.app.interface == interface
 
 
 def test_what_is_written_of_the_interface_holds(folder: Path) -> None:
     configure(folder, '[app]\ninterface = "asgi"')
-    assert inspect(folder).project.app.interface == "asgi"
+    assert load_project(folder).project.app.interface == "asgi"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_what_is_written_of_the_interface_holds(folder: Path) -> None:
         (["/venv/bin/flask", "run"], "starts Flask's development server"),
         (["python", "manage.py", "runserver", "0:80"], "starts Django's development server"),
         (["fastapi", "dev", "main.py"], "starts FastAPI's development server"),
-        (["uvicorn", "main:app", "--reload"], "starts a server in its reload or debug mode"),
+        (["uvicorn", "main:app", "--reload"], "starts a server in reload or debug mode"),
         (["python", "serve.py"], "runs serve.py, which starts its framework's development server"),
     ],
 )
@@ -195,7 +196,7 @@ def test_a_real_server_of_the_apps_own_is_let_through(folder: Path, command: lis
     (folder / "ui.py").write_text("import gradio\ngradio.Interface(len, 'text', 'text').launch()\n")
     (folder / "app.py").write_text("import streamlit\n")
     configure(folder, f'[app]\nentry = "app:app"\ncommand = {command}')
-    assert inspect(folder).project.app.command == tuple(command)
+    assert load_project(folder).project.app.command == tuple(command)
 
 
 def test_everything_that_is_missing_is_told_at_once(folder: Path) -> None:
@@ -203,14 +204,21 @@ def test_everything_that_is_missing_is_told_at_once(folder: Path) -> None:
     configure(folder, f'[app]\nmodels = ["a.pkl"]\n[check]\ngolden = "g.json"\n{build}')
     for name in ("app.py", "requirements.txt"):
         (folder / name).unlink()
-    said = str(error_of(folder)).splitlines()
-    assert said[0].startswith(f"{folder}: holds no Python source")
-    assert said[1:5] == [
-        f"mldeploy.toml: build.requirements: there is no file {folder}/needs.txt",
-        f"mldeploy.toml: app.models: there is no file {folder}/a.pkl",
-        "mldeploy.toml: build.ca_bundle: there is no file /no/ca.pem",
-        f"mldeploy.toml: check.golden: there is no file {folder}/g.json",
-    ]
+    lines = str(error_of(folder)).splitlines()
+    assert lines[0].startswith(f"{folder}: model.joblib: is no model")
+    (folder / "model.joblib").unlink()
+    without_model = str(error_of(folder)).splitlines()
+    assert without_model[0].startswith(f"{folder}: holds no Python source")
+    assert (
+        lines[1:5]
+        == without_model[1:5]
+        == [
+            f"mldeploy.toml: build.requirements: there is no file {folder}/needs.txt",
+            f"mldeploy.toml: app.models: there is no file {folder}/a.pkl",
+            "mldeploy.toml: build.ca_bundle: there is no file /no/ca.pem",
+            f"mldeploy.toml: check.golden: there is no file {folder}/g.json",
+        ]
+    )
 
 
 def test_a_broken_golden_row_is_told(folder: Path) -> None:
@@ -223,9 +231,9 @@ def test_a_users_dockerfile_decides_alone_what_it_needs(folder: Path) -> None:
     for name in ("app.py", "requirements.txt"):
         (folder / name).unlink()
     (folder / "Dockerfile").write_text("FROM x\n")
-    found = inspect(folder)
-    assert found.project.build.dockerfile == "Dockerfile"
-    assert "build.dockerfile: Dockerfile (there is one)" in list(map(str, found.assumed))
+    project = load_project(folder)
+    assert project.project.build.dockerfile == "Dockerfile"
+    assert "build.dockerfile: Dockerfile (the file exists)" in list(map(str, project.assumed))
     error = error_of(folder, Override("build.dockerfile", "Dockerfile.gpu", "--dockerfile"))
     assert str(error).startswith(f"--dockerfile: there is no file {folder}/Dockerfile.gpu")
 
@@ -236,7 +244,7 @@ def test_what_goes_into_the_image_may_not_be_a_link_to_elsewhere(folder: Path, t
     (folder / "inner.joblib").symlink_to("model.joblib")
     configure(folder, '[app]\nmodels = ["inner.joblib", "link.joblib"]')
     error = error_of(folder)
-    assert error.what == "link.joblib leads out of the project folder"
+    assert error.what == "link.joblib is a link to a file outside of the project folder"
 
 
 def test_models_are_found_wherever_they_are_and_the_same_with_a_configuration_that_leaves_them_out(
@@ -255,9 +263,9 @@ def test_models_are_found_wherever_they_are_and_the_same_with_a_configuration_th
         (folder / name).write_bytes(b"\x80")
     (folder / "h\n.pkl").write_bytes(b"\x80")
     (folder / "folder.pkl").mkdir()
-    found = ("G.PKL", "model.joblib", "models/b.onnx", "models/deep/c.pkl", "tests/d.pkl")
-    assert inspect(folder).project.app.models == found
-    assert inspect(configure(folder, "[app]\nname = 'x'")).project.app.models == found
+    project = ("G.PKL", "model.joblib", "models/b.onnx", "models/deep/c.pkl", "tests/d.pkl")
+    assert load_project(folder).project.app.models == project
+    assert load_project(configure(folder, "[app]\nname = 'x'")).project.app.models == project
 
 
 @pytest.mark.parametrize("name", ["none", "none/below", "file", "file/below", "loop", "x" * 5000])
@@ -265,20 +273,20 @@ def test_what_is_no_folder_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises((ProjectError, ConfigError)) as caught:
-        inspect(tmp_path / name)
+        load_project(tmp_path / name)
     assert caught.value.where
     assert caught.value.what
 
 
 def test_a_folder_whose_name_holds_a_nul_is_told() -> None:
     with pytest.raises((ProjectError, ConfigError)):
-        inspect(Path("a\0b"))
+        load_project(Path("a\0b"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("mode", [0o000, 0o600, 0o300])
 def test_a_folder_that_may_not_be_read_is_told(folder: Path, mode: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    inspect(folder)  # imports what is needed while it may be read
+    load_project(folder)  # imports what is needed while it may be read
     monkeypatch.setenv("XDG_CONFIG_HOME", "/nonexistent")  # pytest's own folders are root's alone
     with tempfile.TemporaryDirectory() as name:
         inner = Path(name) / "inner"
@@ -289,7 +297,7 @@ def test_a_folder_that_may_not_be_read_is_told(folder: Path, mode: int, monkeypa
         os.seteuid(65534)
         try:
             with pytest.raises((ProjectError, ConfigError), match="permission denied"):
-                inspect(inner)
+                load_project(inner)
         finally:
             os.seteuid(0)
 
@@ -327,7 +335,7 @@ def test_any_folder_is_a_project_or_an_error(tmp_path: Path, things: dict[str, s
         for file, maker in things.items():
             MAKERS[maker](Path(name) / file)
         try:
-            inspect(Path(name))
+            load_project(Path(name))
         except (ProjectError, ConfigError) as caught:
             error: ProjectError | ConfigError | None = caught
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mldeploy.project.errors import ProjectError
-from mldeploy.project.repository import Address, checked_out
+from mldeploy.project.repository import ProjectUrl, check_out
 
 
 @pytest.fixture
@@ -33,41 +33,41 @@ def commit(origin: Path, text: str) -> None:
 
 
 def here(origin: Path, cache: Path, fragment: str = "") -> Path:
-    address = Address.of(f"file://{origin}{fragment}")
+    address = ProjectUrl.of(f"file://{origin}{fragment}")
     assert address
-    return checked_out(address, cache)
+    return check_out(address, cache)
 
 
 @pytest.mark.parametrize(
     ("text", "address", "name"),
     [
-        ("https://host/me/shop.git", Address("https://host/me/shop.git"), "shop"),
-        ("https://host/me/shop#v1", Address("https://host/me/shop", "v1"), "shop"),
-        ("https://host/shop.git/#:deploy/app", Address("https://host/shop.git/", "", "deploy/app"), "shop"),
-        ("git@host:me/shop.git#main:app/", Address("git@host:me/shop.git", "main", "app"), "shop"),
-        ("ssh://git@host/shop.git", Address("ssh://git@host/shop.git"), "shop"),
+        ("https://host/me/shop.git", ProjectUrl("https://host/me/shop.git"), "shop"),
+        ("https://host/me/shop#v1", ProjectUrl("https://host/me/shop", "v1"), "shop"),
+        ("https://host/shop.git/#:deploy/app", ProjectUrl("https://host/shop.git/", "", "deploy/app"), "shop"),
+        ("git@host:me/shop.git#main:app/", ProjectUrl("git@host:me/shop.git", "main", "app"), "shop"),
+        ("ssh://git@host/shop.git", ProjectUrl("ssh://git@host/shop.git"), "shop"),
         ("shop", None, ""),
         ("./shop#1:a", None, ""),
         ("ftp://host/shop", None, ""),
     ],
 )
-def test_an_address_is_told_from_a_folder(text: str, address: Address | None, name: str) -> None:
-    found = Address.of(text)
-    assert found == address
-    assert found is None or found.name == name
+def test_an_address_is_told_from_a_folder(text: str, address: ProjectUrl | None, name: str) -> None:
+    parsed = ProjectUrl.of(text)
+    assert parsed == address
+    assert parsed is None or parsed.name == name
 
 
 @pytest.mark.parametrize("url", ["https://me:secret@host/x.git", "https://token@host/x.git", "ssh://me:secret@host/x"])
 def test_an_address_with_credentials_is_refused_without_telling_them(url: str) -> None:
     with pytest.raises(ProjectError) as caught:
-        Address.of(url)
+        ProjectUrl.of(url)
     assert "credentials" in str(caught.value)
     assert not {"secret", "token"} & set(str(caught.value).replace(":", "@").split("@"))
 
 
 def test_what_looks_like_an_address_and_is_none_is_said() -> None:
     with pytest.raises(ProjectError, match="no address"):
-        Address.of("https://[host/x.git")
+        ProjectUrl.of("https://[host/x.git")
 
 
 def test_it_is_brought_here_and_up_to_date(origin: Path, tmp_path: Path) -> None:

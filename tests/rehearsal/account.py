@@ -29,15 +29,15 @@ def trust(service: str) -> str:
 
 TRUST = trust("ecs-tasks.amazonaws.com")
 OTHER_TRUST = trust("lambda.amazonaws.com")
-SECONDS = 60.0
+SECONDS = 600.0
 """For whatever takes a container's time on a loaded machine."""
 
 
-def eventually(found: Callable[[], T | None], what: str) -> T:
+def eventually(probe: Callable[[], T | None], what: str) -> T:
     """What is there, once it is there."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        if (value := found()) is not None:
+        if (value := probe()) is not None:
             return value
         time.sleep(0.05)
     raise AssertionError(f"{what}: not within {SECONDS:.0f} s")
@@ -143,7 +143,7 @@ class Account:
     def until(self, arn: str, status: str) -> Any:
         """The task, once it has this status."""
         return eventually(
-            lambda: found if (found := self.task(arn))["lastStatus"] == status else None, f"a task that is {status}"
+            lambda: task if (task := self.task(arn))["lastStatus"] == status else None, f"a task that is {status}"
         )
 
     def completed(self, definition: str) -> Any:
@@ -160,8 +160,8 @@ class Account:
     def url(self, arn: str) -> str:
         details = self.task(arn)["attachments"][0]["details"]
         interface = next(each["value"] for each in details if each["name"] == "networkInterfaceId")
-        found = self.aws.ec2.describe_network_interfaces(NetworkInterfaceIds=[interface])["NetworkInterfaces"][0]
-        return f"http://{found['Association']['PublicIp']}:{PORT}/"
+        described = self.aws.ec2.describe_network_interfaces(NetworkInterfaceIds=[interface])["NetworkInterfaces"][0]
+        return f"http://{described['Association']['PublicIp']}:{PORT}/"
 
 
 _CHECK = f'import urllib.request as u; u.urlopen("http://127.0.0.1:{PORT}/")'

@@ -6,14 +6,14 @@ import os
 
 import pytest
 
-from mldeploy.rehearsal.errors import RehearsalError
-from mldeploy.rehearsal.registry.program import program
+from mldeploy.rehearsal.record import RehearsalError
+from mldeploy.rehearsal.registry.program import find_program
 
 
 def require_registry() -> None:
     """Skip on a developer's machine without one; where CI is set, what needs it fails instead."""
     try:
-        program()
+        find_program()
     except RehearsalError as error:
         if "CI" not in os.environ:
             pytest.skip(str(error))

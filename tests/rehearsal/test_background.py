@@ -1,4 +1,4 @@
-"""A rehearsal's process: found again, replaced when it has died, gone without a trace when it is told to."""
+"""The background process of a rehearsal: reuse, restart, and stop without leftovers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mldeploy.core.errors import ExitCode
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
-from mldeploy.rehearsal.place import FILE, LABEL, Place
-from mldeploy.rehearsal.standins import named
+from mldeploy.rehearsal.record import LABEL, RECORD_FILE, RehearsalRecord
+from mldeploy.rehearsal.standins import AWS, SimulatorNotInstalledError, StandIn
 from tests.rehearsal.account import BASE
 from tests.rehearsal.available import require_registry
 
 pytestmark = pytest.mark.engine
-AWS = named("aws")
 
 
 @pytest.fixture
@@ -32,29 +32,29 @@ def state(tmp_path: Path) -> Iterator[Path]:
     AWS.down(tmp_path)
 
 
-def alive(place: Place) -> list[psutil.Process]:
-    return [found for process in place.processes if (found := process.find())]
+def alive(record: RehearsalRecord) -> list[psutil.Process]:
+    return [running for process in record.processes if (running := process.find())]
 
 
 def test_it_is_started_once_however_many_ask_for_it(state: Path) -> None:
     with ThreadPoolExecutor() as pool:
-        places = list(pool.map(lambda _: AWS.up(state), range(3)))
-    assert len({place.url for place in places}) == 1
-    assert AWS.running(state) == places[0]
-    assert Rehearsal(places[0]).contents() == ()
+        records = list(pool.map(lambda _: AWS.up(state), range(3)))
+    assert len({record.url for record in records}) == 1
+    assert AWS.running(state) == records[0]
+    assert Rehearsal(records[0]).contents() == ()
 
 
 def test_nothing_is_left_of_it(state: Path, engine: Engine) -> None:
-    place = AWS.up(state)
+    record = AWS.up(state)
     tag = f"t{uuid.uuid4().hex[:10]}"
-    engine.client.tag(BASE, f"{place.registry}/app", tag)
-    container = engine.client.create_container(BASE, "true", labels={LABEL: place.name})
+    engine.client.tag(BASE, f"{record.registry}/app", tag)
+    container = engine.client.create_container(BASE, "true", labels={LABEL: record.name})
     assert AWS.down(state)
-    assert alive(place) == []
+    assert alive(record) == []
     assert list(state.iterdir()) == []
     assert container["Id"] not in [each["Id"] for each in engine.client.containers(all=True)]
     names = [name for image in engine.client.images() for name in image["RepoTags"] or ()]
-    assert not [name for name in names if name.startswith(place.registry)]
+    assert not [name for name in names if name.startswith(record.registry)]
     assert not AWS.down(state)
     assert AWS.running(state) is None
 
@@ -76,7 +76,7 @@ def test_one_that_was_killed_is_noticed_and_replaced(state: Path, engine: Engine
 def test_one_of_another_version_is_ended_and_replaced(state: Path) -> None:
     """What it has written down has another form than ours, but for what it takes to end it."""
     first = AWS.up(state)
-    file = AWS.folder(state) / FILE
+    file = AWS.folder(state) / RECORD_FILE
     content = json.loads(file.read_text())
     del content["region"]
     file.write_text(json.dumps({**content, "added": "later"}))
@@ -88,9 +88,9 @@ def test_one_of_another_version_is_ended_and_replaced(state: Path) -> None:
 
 def test_two_do_not_meet(tmp_path: Path) -> None:
     with rehearsing(tmp_path / "one") as one, rehearsing(tmp_path / "other") as other:
-        assert one.place.url != other.place.url
-        assert one.place.registry != other.place.registry
-        assert one.place.name != other.place.name
+        assert one.record.url != other.record.url
+        assert one.record.registry != other.record.registry
+        assert one.record.name != other.record.name
 
 
 def test_a_tests_own_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
@@ -102,7 +102,18 @@ with rehearsing(Path({str(tmp_path / "aws")!r})):
     os.kill(os.getpid(), 9)
 """
     subprocess.run([sys.executable, "-c", script], check=False)
-    place = Place.read(tmp_path / "aws")
-    processes = alive(place) if place else []
+    record = RehearsalRecord.read(tmp_path / "aws")
+    processes = alive(record) if record else []
     _, left = psutil.wait_procs(processes, timeout=30)
     assert left == []
+
+
+def test_a_program_that_lacks_a_package_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "needy.py").write_text("import there_is_no_such_package\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    needy = StandIn("needy", "Needy", "needy", requirement="needy-plugin[rehearsal]")
+    with pytest.raises(SimulatorNotInstalledError) as caught:
+        needy.up(tmp_path / "state")
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert "there_is_no_such_package is missing" in caught.value.what
+    assert caught.value.todo == "Run `pip install 'needy-plugin[rehearsal]'`."

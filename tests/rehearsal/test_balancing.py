@@ -65,7 +65,7 @@ def balancer(account: Account, elb: ElasticLoadBalancingv2Client) -> tuple[str, 
 
 
 def test_a_port_has_one_listener(account: Account, elb: ElasticLoadBalancingv2Client) -> None:
-    """What is asked for again since its answer was lost is refused as AWS refuses it."""
+    """A repeated request after a lost response is rejected as in AWS."""
     _, behind = balancer(account, elb)
     (made,) = elb.describe_load_balancers()["LoadBalancers"]
     with pytest.raises(ClientError, match="DuplicateListener"):
@@ -79,7 +79,7 @@ def test_a_port_has_one_listener(account: Account, elb: ElasticLoadBalancingv2Cl
 
 
 class Caller(threading.Thread):
-    """Asks again and again, each time on a new connection, until it is told to end."""
+    """Sends requests, each on a new connection, until stopped."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
@@ -130,8 +130,8 @@ def test_a_targets_health_is_told_and_ends_with_its_task(account: Account, elb: 
     account.completed(definition)
 
     def states() -> list[str]:
-        found = elb.describe_target_health(TargetGroupArn=behind[0]["targetGroupArn"])["TargetHealthDescriptions"]
-        return [each["TargetHealth"]["State"] for each in found]
+        targets = elb.describe_target_health(TargetGroupArn=behind[0]["targetGroupArn"])["TargetHealthDescriptions"]
+        return [each["TargetHealth"]["State"] for each in targets]
 
     assert states() == ["healthy"]
     assert answers(url)

@@ -28,7 +28,7 @@ def mldeploy(tmp_path: Path) -> Iterator[Command]:
 
 
 def aws(done: Result) -> dict[str, object]:
-    """What is said of the stand-in for AWS."""
+    """The document of the AWS stand-in."""
     clouds = done.document["clouds"]
     assert isinstance(clouds, list)
     return next(each for each in clouds if each["name"] == "aws")
@@ -39,7 +39,7 @@ def test_it_goes_up_says_what_it_holds_and_goes_down(mldeploy: Command) -> None:
     up = aws(mldeploy("rehearse", "up", "aws", "--json"))
     assert (up["state"], up["cloud"], up["contents"]) == ("up", "AWS", [])
     assert aws(mldeploy("rehearse", "up", "aws", "--json")) == up
-    assert "is played at" in mldeploy("rehearse", "status").out
+    assert "simulator running at" in mldeploy("rehearse", "status").out
     assert mldeploy("rehearse", "down").code == 0
     assert list(mldeploy.state.iterdir()) == []
 
@@ -47,7 +47,7 @@ def test_it_goes_up_says_what_it_holds_and_goes_down(mldeploy: Command) -> None:
 def test_a_command_that_is_rehearsed_starts_it_and_says_so(mldeploy: Command) -> None:
     done = mldeploy("login", "-t", "ecr", "--rehearse", "--json")
     assert done.code == 0
-    assert done.err.startswith("rehearsal: this machine plays AWS at http://127.")
+    assert done.err.startswith("rehearsal: using the local AWS simulator at http://127.")
     assert done.document["rehearsal"] is True
     assert aws(mldeploy("rehearse", "status", "--json"))["state"] == "up"
 
@@ -78,7 +78,7 @@ def test_a_rehearsal_leaves_the_real_journals_alone(mldeploy: Command) -> None:
 def test_a_target_without_a_stand_in_is_refused_before_anything_starts(mldeploy: Command) -> None:
     done = mldeploy("status", "--rehearse", "--json")
     assert done.code == 2
-    assert done.error["what"] == "there is no stand-in for the target local"
+    assert done.error["what"] == "there is no simulator for the target local"
     assert "ecr, fargate" in str(done.error["todo"])
     assert not (mldeploy.state / "rehearsal.aws").exists()
 

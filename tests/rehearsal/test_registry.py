@@ -71,7 +71,7 @@ def test_a_push_without_a_password_or_with_a_wrong_one_is_refused(
 
 
 def test_a_push_to_a_repository_that_does_not_exist_is_refused(engine: Engine, image: str, aws: Clients) -> None:
-    repository = f"{aws.rehearsal.place.registry}/nowhere"
+    repository = f"{aws.rehearsal.record.registry}/nowhere"
     assert "does not exist in the registry" in push(engine, image, repository, "v1", aws.password())[1]
 
 
@@ -94,7 +94,7 @@ def test_an_image_that_is_deleted_cannot_be_pulled_any_more(
 ) -> None:
     password = aws.password()
     digest, _ = push(engine, image, repository, "v1", password)
-    manifest = f"http://{aws.rehearsal.place.registry}/v2/app/manifests/{digest}"
+    manifest = f"http://{aws.rehearsal.record.registry}/v2/app/manifests/{digest}"
     assert requests.head(manifest, auth=("AWS", password), timeout=10).headers["Docker-Content-Digest"] == digest
     aws.ecr.batch_delete_image(repositoryName="app", imageIds=[{"imageDigest": digest}])
     assert requests.head(manifest, auth=("AWS", password), timeout=10).status_code == 404

@@ -93,16 +93,16 @@ def test_a_service_whose_role_does_not_exist_yet_says_so_and_goes_on_trying(acco
     account.aws.iam.update_assume_role_policy(RoleName="execution", PolicyDocument=OTHER_TRUST)
     account.serve(definition)
 
-    def told() -> bool | None:
+    def find_event() -> bool | None:
         return any("unable to assume the role" in event["message"] for event in account.service["events"]) or None
 
-    eventually(told, "an event")
+    eventually(find_event, "an event")
     account.aws.iam.update_assume_role_policy(RoleName="execution", PolicyDocument=TRUST)
     account.completed(definition)
 
 
 def test_what_is_no_longer_scaled_is_not_found(account: Account) -> None:
-    """A removal that is asked for again since its answer was lost is answered as AWS answers it."""
+    """A repeated deletion after a lost response is answered as in AWS."""
     scaling = account.aws.session.client("application-autoscaling", endpoint_url=account.rehearsal.endpoints.url)
     with pytest.raises(ClientError, match="ObjectNotFoundException"):
         scaling.deregister_scalable_target(

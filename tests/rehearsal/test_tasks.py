@@ -21,9 +21,9 @@ def account(aws: Clients, engine: Engine) -> Account:
 
 
 def containers(account: Account, engine: Engine) -> list[dict[str, Any]]:
-    label = f"mldeploy.rehearsal={account.rehearsal.place.name}"
-    found: list[dict[str, Any]] = engine.client.containers(all=True, filters={"label": label})
-    return found
+    label = f"mldeploy.rehearsal={account.rehearsal.record.name}"
+    lines: list[dict[str, Any]] = engine.client.containers(all=True, filters={"label": label})
+    return lines
 
 
 def stopped(account: Account, arn: str) -> str:
@@ -48,8 +48,8 @@ def test_what_a_task_writes_is_in_its_log_stream_and_its_end_is_told(account: Ac
     assert task["containers"][0]["exitCode"] == 3
     stream = f"x/app/{arn.rpartition('/')[2]}"
     events = account.aws.logs.get_log_events
-    found = eventually(lambda: events(logGroupName="/app", logStreamName=stream)["events"] or None, "a line of the log")
-    assert [event["message"] for event in found] == ["boom"]
+    lines = eventually(lambda: events(logGroupName="/app", logStreamName=stream)["events"] or None, "a line of the log")
+    assert [event["message"] for event in lines] == ["boom"]
     assert containers(account, engine) == []
 
 
@@ -82,10 +82,10 @@ def test_environment_user_and_read_only_root_reach_the_container(account: Accoun
     account.until(arn, "STOPPED")
     stream = f"x/app/{arn.rpartition('/')[2]}"
     events = account.aws.logs.get_log_events
-    found = eventually(
+    lines = eventually(
         lambda: lines if len(lines := events(logGroupName="/app", logStreamName=stream)["events"]) > 1 else None, "both"
     )
-    complaint, greeting = sorted((each["message"] for each in found), key="hi 10001".__eq__)  # they come by two ways
+    complaint, greeting = sorted((each["message"] for each in lines), key="hi 10001".__eq__)  # they come by two ways
     assert greeting == "hi 10001"
     assert "Read-only file system" in complaint
 
@@ -109,8 +109,8 @@ def test_secrets_are_read_with_the_role_as_the_task_starts(account: Account) -> 
     account.until(arn, "STOPPED")
     events = account.aws.logs.get_log_events
     stream = f"x/app/{arn.rpartition('/')[2]}"
-    found = eventually(lambda: events(logGroupName="/app", logStreamName=stream)["events"] or None, "a line of the log")
-    assert [event["message"] for event in found] == [f"{hidden} hush quiet"]
+    lines = eventually(lambda: events(logGroupName="/app", logStreamName=stream)["events"] or None, "a line of the log")
+    assert [event["message"] for event in lines] == [f"{hidden} hush quiet"]
 
 
 def test_an_image_that_is_not_in_the_registry_cannot_be_pulled(account: Account) -> None:

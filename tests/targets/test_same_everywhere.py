@@ -9,27 +9,28 @@ from typing import Any
 
 import pytest
 
-from mldeploy.core.errors import MldeployError
+from mldeploy.cli.commands.deploy import DeployDocument
+from mldeploy.cli.stand_ins import rehearsed_targets
 from mldeploy.image.engine import Engine
 from mldeploy.image.labels import APP
 from mldeploy.providers import registry
-from mldeploy.rehearsal import standins
-from mldeploy.testing.sample import SampleApp, Version, sample_app
-from mldeploy.ui.documents.deployment import DeployDocument
+from mldeploy.providers.capabilities import Runtime
+from mldeploy.testing.sample import SampleApp, SampleVersion, sample_app
 from tests.cli.command import Command, Result
+from tests.names import record
 from tests.rehearsal.available import require_registry
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.engine
 
 LOCAL = "local"
-TARGETS = (LOCAL, *standins.targets())
+TARGETS = (LOCAL, *rehearsed_targets())
 """Whatever can be deployed to without an account: a target that gets a stand-in is tried from then on."""
 SETTINGS = """
 [target.local]
 port = 0
 """
 BASE = "mldeploy/python:3.11-slim"
-VERSION = Version()
+VERSION = SampleVersion()
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,7 @@ class Target:
     @property
     def is_registry(self) -> bool:
         """No app runs there: what can be done is a push."""
-        provider, project = registry.find(self.name), self.world.app.project
-        try:
-            return provider.goal(project, provider.settings.model_validate({})) is None
-        except (MldeployError, ValueError):  # a key is asked for that only an app which runs needs
-            return False
+        return not isinstance(registry.find(self.name), Runtime)
 
     @property
     def place(self) -> Sequence[str]:
@@ -90,6 +87,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     require_registry()
     place = tmp_path_factory.mktemp("everywhere")
     with sample_app(place / "app", BASE) as app:
+        record(app.name)
         app.write(VERSION, more=SETTINGS)
         mldeploy = Command(place / "home", app.folder)
         yield World(app, mldeploy)

@@ -72,7 +72,6 @@ def test_packages_out_of_reach_are_reported_and_tried_again_the_next_time(clone:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.timeout(1200)  # it installs every package there is
 def test_a_fresh_clone_gets_everything_once_even_when_two_ask_for_it_and_then_takes_a_moment(clone: Path) -> None:
     both = [subprocess.Popen([clone / "scripts/venv.sh"], stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = "".join(process.communicate()[1] for process in both)

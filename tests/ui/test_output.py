@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mldeploy.ui.documents.general import ErrorDocument, Problem, VersionDocument
-from mldeploy.ui.documents.service import PredictDocument
-from mldeploy.ui.output import Manner, Output, encoded
+from mldeploy.cli.commands.about import VersionDocument
+from mldeploy.cli.commands.predict import PredictDocument
+from mldeploy.ui.documents import ErrorDetails, ErrorDocument
+from mldeploy.ui.output import Output, OutputMode, encode_document
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -23,9 +24,10 @@ def refuse(constant: str) -> object:
     raise AssertionError(f"{constant} is no JSON")
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(JSON)
 def test_whatever_an_app_answers_is_one_document_that_every_reader_understands(answer: object) -> None:
-    written = encoded(PredictDocument("tiny", "local", "http://127.0.0.1:5000/predict", None, answer))
+    written = encode_document(PredictDocument("tiny", "local", "http://127.0.0.1:5000/predict", None, answer))
     assert written.isascii()
     assert written.endswith("}\n")
     document = json.loads(written, parse_constant=refuse)
@@ -33,47 +35,47 @@ def test_whatever_an_app_answers_is_one_document_that_every_reader_understands(a
 
 
 def test_what_json_has_no_number_for_is_null() -> None:
-    written = encoded(PredictDocument("tiny", "local", "", None, {"a": [float("nan"), float("-inf"), 1.5]}))
+    written = encode_document(PredictDocument("tiny", "local", "", None, {"a": [float("nan"), float("-inf"), 1.5]}))
     assert json.loads(written)["answer"] == {"a": [None, None, 1.5]}
 
 
-def streams(manner: Manner, typed: str = "") -> tuple[Output, io.StringIO, io.StringIO]:
+def streams(mode: OutputMode, typed: str = "") -> tuple[Output, io.StringIO, io.StringIO]:
     out, err = io.StringIO(), io.StringIO()
-    return Output(manner, io.StringIO(typed), out, err), out, err
+    return Output(mode, io.StringIO(typed), out, err), out, err
 
 
 def test_an_error_says_where_what_and_what_to_do_on_stderr() -> None:
-    output, out, err = streams(Manner())
-    output.problem(Problem(3, "CONFIG", "mldeploy.toml: app.prot", "unknown key", "Did you mean app.port?"))
+    output, out, err = streams(OutputMode())
+    output.error(ErrorDetails(3, "CONFIG", "mldeploy.toml: app.prot", "unknown key", "Did you mean app.port?"))
     assert out.getvalue() == ""
     assert err.getvalue() == "error: mldeploy.toml: app.prot: unknown key\n  Did you mean app.port?\n"
 
 
 def test_an_error_is_also_the_one_document() -> None:
-    output, out, err = streams(Manner(json=True))
-    problem = Problem(3, "CONFIG", "mldeploy.toml", "bad", "", "/tmp/log")
-    output.problem(problem)
-    assert out.getvalue() == encoded(ErrorDocument(problem))
+    output, out, err = streams(OutputMode(json=True))
+    problem = ErrorDetails(3, "CONFIG", "mldeploy.toml", "bad", "", "/tmp/log")
+    output.error(problem)
+    assert out.getvalue() == encode_document(ErrorDocument(problem))
     assert "error: mldeploy.toml: bad" in err.getvalue()
 
 
 def test_talk_goes_to_stderr_and_can_be_done_without() -> None:
-    for manner, talk in ((Manner(), "hello\n"), (Manner(json=True), "hello\n"), (Manner(quiet=True), "")):
-        output, out, err = streams(manner)
-        output.say("hello")
+    for mode, talk in ((OutputMode(), "hello\n"), (OutputMode(json=True), "hello\n"), (OutputMode(quiet=True), "")):
+        output, out, err = streams(mode)
+        output.info("hello")
         assert (out.getvalue(), err.getvalue()) == ("", talk)
 
 
 def test_a_result_is_text_or_its_document() -> None:
     document = VersionDocument("1.2", "3.11")
-    for manner, expected in ((Manner(), "text\n"), (Manner(json=True), encoded(document))):
-        output, out, _ = streams(manner)
+    for mode, expected in ((OutputMode(), "text\n"), (OutputMode(json=True), encode_document(document))):
+        output, out, _ = streams(mode)
         output.result(document, lambda page: page.line("text"))
         assert out.getvalue() == expected
 
 
 def test_tables_in_a_pipe_are_aligned_and_nothing_is_cut_off() -> None:
-    output, out, _ = streams(Manner())
+    output, out, _ = streams(OutputMode())
     wide = "x" * 300
     output.result(VersionDocument("", ""), lambda page: page.table(("NAME", "STATE"), [(wide, "up"), ("a", "")]))
     assert out.getvalue().splitlines() == [f"{'NAME':300}  STATE", f"{wide}  up", f"{'a':300}  -"]
@@ -88,6 +90,6 @@ def test_answers_to_a_question() -> None:
         ("what\nyes\n", False, True),
         ("", True, False),
     ):
-        output, _, err = streams(Manner(), typed)
-        assert output.confirmed("Really?", default=default) is expected
+        output, _, err = streams(OutputMode(), typed)
+        assert output.confirm("Really?", default=default) is expected
         assert err.getvalue().startswith("Really? [Y/n]" if default else "Really? [y/N]")

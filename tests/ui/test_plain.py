@@ -14,8 +14,7 @@ import pytest
 from mldeploy.core.events import Action, Event, Finished, Progress, Progressed, Started
 from mldeploy.core.step import Key, Resource
 from mldeploy.ui import plain
-from mldeploy.ui.plain import PlainLines
-from mldeploy.ui.terminal import Terminal
+from mldeploy.ui.plain import OutputStream, PlainLines
 
 IMAGE = Resource("image", Key("tiny"))
 
@@ -45,7 +44,7 @@ def test_quiet_leaves_the_warnings() -> None:
 
 def test_milestones_are_told_now_and_then() -> None:
     stream = io.StringIO()
-    listener = PlainLines(Terminal(stream, animated=False, color=False, unicode=True), terse=False, every=0)
+    listener = PlainLines(OutputStream(stream, animated=False, color=False, unicode=True), terse=False, every=0)
     listener(Started(IMAGE, "Build the image"))
     listener(Progressed(IMAGE, Progress("", "RUN uv", 3, 9)))
     listener(Progressed(IMAGE, Progress("layer", "Downloading", 3, 9, in_bytes=True)))
@@ -58,7 +57,7 @@ def test_milestones_are_told_now_and_then() -> None:
 
 def test_a_busy_step_does_not_flood_the_log() -> None:
     stream = io.StringIO()
-    listener = PlainLines(Terminal(stream, animated=False, color=False, unicode=True), terse=False)
+    listener = PlainLines(OutputStream(stream, animated=False, color=False, unicode=True), terse=False)
     listener(Started(IMAGE, "Build the image"))
     for done in range(1000):
         listener(Progressed(IMAGE, Progress("", "RUN uv", done, 1000)))
@@ -67,7 +66,7 @@ def test_a_busy_step_does_not_flood_the_log() -> None:
 
 def test_what_goes_on_for_long_is_said_again_only_with_the_time_that_it_has_taken() -> None:
     stream = io.StringIO()
-    terminal = Terminal(stream, animated=False, color=False, unicode=True)
+    terminal = OutputStream(stream, animated=False, color=False, unicode=True)
     listener = PlainLines(terminal, terse=False, every=0, still=0.05)
     listener(Started(IMAGE, "Check the image"))
     deadline = time.monotonic() + 10
@@ -80,31 +79,31 @@ def test_what_goes_on_for_long_is_said_again_only_with_the_time_that_it_has_take
 
 def test_lines_of_threads_never_mix() -> None:
     stream = io.StringIO()
-    listener = PlainLines(Terminal(stream, animated=False, color=False, unicode=True), terse=False)
-    said = Finished(IMAGE, "Build the image", Action.CREATED, 1.0)
+    listener = PlainLines(OutputStream(stream, animated=False, color=False, unicode=True), terse=False)
+    event = Finished(IMAGE, "Build the image", Action.CREATED, 1.0)
 
     def speak() -> None:
         for _ in range(200):
-            listener(said)
+            listener(event)
 
     threads = [threading.Thread(target=speak) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert stream.getvalue().splitlines() == [plain.finished(said)] * 1600
+    assert stream.getvalue().splitlines() == [plain.describe_finished(event)] * 1600
 
 
 def test_of_what_a_deployment_no_longer_wants_its_removal_is_told() -> None:
-    told: list[Event] = []
-    listener = plain.of_sweep(told.append, {IMAGE})
+    received: list[Event] = []
+    listener = plain.as_sweep_events(received.append, {IMAGE})
     old, lost = Resource("container", Key("old")), Resource("container", Key("lost"))
     built = Finished(IMAGE, "Build the image", Action.CREATED, 1.0)
     listener(built)
     for each, action in ((old, Action.REMOVED), (lost, Action.ABSENT)):
         listener(Started(each, "Run the container"))
         listener(Finished(each, "Run the container", action, 1.0))
-    assert told == [built, Finished(old, "Remove the container old", Action.REMOVED, 1.0)]
+    assert received == [built, Finished(old, "Remove the container old", Action.REMOVED, 1.0)]
 
 
 def test_a_reader_that_has_gone_does_not_end_the_deployment() -> None:
@@ -120,4 +119,4 @@ def test_a_reader_that_has_gone_does_not_end_the_deployment() -> None:
 
 @pytest.mark.parametrize("action", list(Action))
 def test_every_action_has_a_word(action: Action) -> None:
-    assert plain.WORDS[action]
+    assert plain.ACTION_WORDS[action]

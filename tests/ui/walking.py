@@ -6,13 +6,13 @@ import sys
 
 from mldeploy.core.events import Action, Failed, Finished, Noted, Progress, Progressed, Started
 from mldeploy.core.step import Key, Resource
-from mldeploy.ui.output import Manner, Output, Shown
+from mldeploy.ui.output import Output, OutputMode, ProgressDetail
 
 BASE, IMAGE = Resource("base-image", Key("python")), Resource("image", Key("tiny"))
 
 if __name__ == "__main__":
-    output = Output.standard(Manner(quiet="quiet" in sys.argv))
-    with output.watching(Shown.CHANGES) as events:
+    output = Output.standard(OutputMode(quiet="quiet" in sys.argv))
+    with output.show_progress(ProgressDetail.CHANGES) as events:
         events(Started(BASE, "Get the base image"))
         events(Progressed(BASE, Progress("3fa9bb01c0de", "Downloading", 30_000_000, 40_000_000, in_bytes=True)))
         events(Started(IMAGE, "Build the image"))

@@ -7,45 +7,44 @@ from __future__ import annotations
 
 import json
 
-from mldeploy.ci.signing.base import ISSUER, Once, Place, SignIn, identity_of, var
-from mldeploy.ci.steps import Step
+from mldeploy.ci.signing.base import ISSUER, SetupStep, SignIn, SignInContext, WorkflowStep, identity_command, var
 
 AUDIENCE = "sts.amazonaws.com"
 HOST = ISSUER.removeprefix("https://")
 
 
-def sign_in(place: Place) -> SignIn:
+def sign_in(context: SignInContext) -> SignIn:
     """By aws-actions/configure-aws-credentials, which leaves AWS_ACCESS_KEY_ID and the like for the SDK to find."""
-    region = place.said("region")
+    region = context.setting("region")
     given = (("role-to-assume", var("AWS_ROLE_ARN")), ("aws-region", region or var("AWS_REGION")))
-    step = Step("Sign in to AWS", uses="aws-actions/configure-aws-credentials@v6", given=given)
+    step = WorkflowStep("Sign in to AWS", uses="aws-actions/configure-aws-credentials@v6", given=given)
     variables = ("AWS_ROLE_ARN", *(() if region else ("AWS_REGION",)))
-    return SignIn((step,), tuple(_once(place, region)), variables, federated=True)
+    return SignIn((step,), tuple(_setup_steps(context, region)), variables, federated=True)
 
 
-def _once(place: Place, region: str) -> list[Once]:
+def _setup_steps(context: SignInContext, region: str) -> list[SetupStep]:
     provider = f"aws iam create-open-id-connect-provider --url {ISSUER} --client-id-list {AUDIENCE}"
-    role = f'aws iam create-role --role-name {place.role} --assume-role-policy-document "$TRUST"'
-    policy = f'--policy-name mldeploy --policy-document "$({place.command})"'
-    names = [place.variable("AWS_ROLE_ARN", f"arn:aws:iam::$ACCOUNT:role/{place.role}")]
+    role = f'aws iam create-role --role-name {context.role} --assume-role-policy-document "$TRUST"'
+    policy = f'--policy-name mldeploy --policy-document "$({context.command})"'
+    names = [context.variable("AWS_ROLE_ARN", f"arn:aws:iam::$ACCOUNT:role/{context.role}")]
     if not region:
-        names.append(place.variable("AWS_REGION", "$(aws configure get region)"))
+        names.append(context.variable("AWS_REGION", "$(aws configure get region)"))
     account = "ACCOUNT=$(aws sts get-caller-identity --query Account --output text)"
-    trusted = ("TRUST=$(cat <<END", *trust(place).splitlines(), "END", ")")
+    trusted = ("TRUST=$(cat <<END", *trust_policy(context).splitlines(), "END", ")")
     return [
-        Once("let the account trust GitHub's tokens, unless it does already", (provider,)),
-        Once(
+        SetupStep("let the account trust GitHub's tokens, unless it does already", (provider,)),
+        SetupStep(
             "make a role for the workflow, which this environment of this repository alone may take on",
-            (account, identity_of(place.repository), *trusted, role),
+            (account, identity_command(context.repository), *trusted, role),
         ),
-        Once("grant it what mldeploy needs", (f"aws iam put-role-policy --role-name {place.role} {policy}",)),
-        Once("tell the workflow", tuple(names)),
+        SetupStep("grant it what mldeploy needs", (f"aws iam put-role-policy --role-name {context.role} {policy}",)),
+        SetupStep("tell the workflow", tuple(names)),
     ]
 
 
-def trust(place: Place) -> str:
+def trust_policy(context: SignInContext) -> str:
     """The role's trust policy as JSON, with $ACCOUNT and $IDENTITY still to be filled in by a shell."""
-    subjects = [place.subject, f"repo:$IDENTITY:environment:{place.environment}"]
+    subjects = [context.subject, f"repo:$IDENTITY:environment:{context.environment}"]
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": f"arn:aws:iam::$ACCOUNT:oidc-provider/{HOST}"},

@@ -1,4 +1,4 @@
-"""What every way to sign in consists of."""
+"""Workflow steps and the sign-in of a workflow: the common types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mldeploy.ci.steps import Pairs, Step
 from mldeploy.config.errors import ConfigError
 
 ISSUER = "https://token.actions.githubusercontent.com"
@@ -20,8 +19,8 @@ _WORD = re.compile(r"[A-Za-z0-9._:/@+-]*")
 
 
 @dataclass(frozen=True)
-class Place:
-    """For which app, target, repository and branch somebody signs in.
+class SignInContext:
+    """The app, target, repository and branch of a sign-in.
 
     table: what stands in the target's own table of the configuration; it is not checked. environment: GitHub's, in
     which the deploying job runs, and for which alone it is trusted.
@@ -36,7 +35,7 @@ class Place:
     """How `mldeploy policy` is called for it."""
     table: Mapping[str, object]
 
-    def said(self, key: str) -> str:
+    def setting(self, key: str) -> str:
         """The text that a key of the target's table holds, "" if there is none.
 
         Somebody will paste it into a shell. Raises ConfigError if it is more than a word there.
@@ -44,8 +43,8 @@ class Place:
         value = self.table.get(key, "")
         text = value if isinstance(value, str) else ""
         if not _WORD.fullmatch(text):
-            what = "holds what a shell or GitHub would not read as a plain word"
-            raise ConfigError(f"target.{self.target}.{key}", what, "Letters, digits and . _ - + : / @ alone.")
+            what = "contains characters that a shell or GitHub does not read literally"
+            raise ConfigError(f"target.{self.target}.{key}", what, "Use only letters, digits and . _ - + : / @.")
         return text
 
     @property
@@ -73,7 +72,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Once:
+class SetupStep:
     """Something that somebody has to do once, before the first deployment. commands: lines of bash, in order."""
 
     what: str
@@ -89,8 +88,8 @@ class SignIn:
     know of it.
     """
 
-    steps: tuple[Step, ...]
-    once: tuple[Once, ...]
+    steps: tuple[WorkflowStep, ...]
+    once: tuple[SetupStep, ...]
     variables: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     env: Pairs = ()
@@ -109,10 +108,32 @@ def secret(name: str) -> str:
     return f"${{{{ secrets.{name} }}}}"
 
 
-def identity_of(repository: str) -> str:
+def identity_command(repository: str) -> str:
     """A line of bash that sets IDENTITY to the repository's name with the numbers by which newer subjects name it.
 
     https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
     """
     query = r'"\(.owner.login)@\(.owner.id)/\(.name)@\(.id)"'
     return f"IDENTITY=$(gh api repos/{repository} --jq '{query}')"
+
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class WorkflowStep:
+    """A step as GitHub reads it: an action that is used, or lines of bash that are run.
+
+    `run` must not contain input from events or other people: pass it through `env`.
+    given: the action's inputs (`with`). why: a comment above it.
+    https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idsteps
+    """
+
+    name: str
+    run: tuple[str, ...] = ()
+    uses: str = ""
+    given: Pairs = ()
+    env: Pairs = ()
+    id: str = ""
+    when: str = ""
+    why: str = ""

@@ -5,97 +5,98 @@ https://docs.cloud.google.com/iam/docs/workload-identity-federation-with-deploym
 
 from __future__ import annotations
 
-from mldeploy.ci.signing.base import ISSUER, Once, Place, SignIn, var
-from mldeploy.ci.steps import Pairs, Step
+from mldeploy.ci.signing.base import ISSUER, Pairs, SetupStep, SignIn, SignInContext, WorkflowStep, var
 
 PROVIDER = "github"
-_CONTINENTS = frozenset({"gcr"})
+_WITHOUT_REGION = frozenset({"gcr"})
 """Targets that are in no region."""
 
 
-def sign_in(place: Place) -> SignIn:
+def sign_in(context: SignInContext) -> SignIn:
     """By google-github-actions/auth, which leaves GOOGLE_APPLICATION_CREDENTIALS and the project's name."""
-    project = place.said("project") or var("GCP_PROJECT")
+    project = context.setting("project") or var("GCP_PROJECT")
     given = (
         ("workload_identity_provider", var("GCP_WORKLOAD_IDENTITY_PROVIDER")),
         ("service_account", var("GCP_SERVICE_ACCOUNT")),
         ("project_id", project),
     )
     why = "It writes its credentials where it stands: the app is checked out beside that, or its image would hold them."
-    step = Step("Sign in to Google Cloud", uses="google-github-actions/auth@v3", given=given, why=why)
-    env = _region(place)
+    step = WorkflowStep("Sign in to Google Cloud", uses="google-github-actions/auth@v3", given=given, why=why)
+    env = _region(context)
     named = ("GCP_WORKLOAD_IDENTITY_PROVIDER", "GCP_SERVICE_ACCOUNT")
-    missing = (*(() if place.said("project") else ("GCP_PROJECT",)), *(("GCP_REGION",) if env else ()))
-    return SignIn((step,), tuple(_once(place, missing)), (*named, *missing), env=env, federated=True, aside=True)
+    missing = (*(() if context.setting("project") else ("GCP_PROJECT",)), *(("GCP_REGION",) if env else ()))
+    return SignIn(
+        (step,), tuple(_setup_steps(context, missing)), (*named, *missing), env=env, federated=True, aside=True
+    )
 
 
-def _region(place: Place) -> Pairs:
+def _region(context: SignInContext) -> Pairs:
     """Where nothing in the configuration says it."""
-    if place.target in _CONTINENTS or place.said("region") or place.said("zone"):
+    if context.target in _WITHOUT_REGION or context.setting("region") or context.setting("zone"):
         return ()
     return (("GOOGLE_CLOUD_REGION", var("GCP_REGION")),)
 
 
-def _once(place: Place, missing: tuple[str, ...]) -> list[Once]:
+def _setup_steps(context: SignInContext, missing: tuple[str, ...]) -> list[SetupStep]:
     names = {"GCP_PROJECT": "$PROJECT", "GCP_REGION": "$(gcloud config get-value compute/region)"}
-    pool = f"gcloud iam workload-identity-pools create {_short(place)} --project=$PROJECT --location=global"
+    pool = f"gcloud iam workload-identity-pools create {_short_name(context)} --project=$PROJECT --location=global"
     return [
-        Once("say which project it is, and let it take such tokens", tuple(_project(place))),
-        Once(
+        SetupStep("say which project it is, and let it take such tokens", tuple(_project(context))),
+        SetupStep(
             "let the project trust GitHub's tokens: of this repository, this branch and this environment alone",
-            (pool, _provider(place)),
+            (pool, _provider(context)),
         ),
-        Once("make an account for the workflow, with what mldeploy needs", tuple(_account(place))),
-        Once(
+        SetupStep("make an account for the workflow, with what mldeploy needs", tuple(_account(context))),
+        SetupStep(
             "tell the workflow",
             (
-                place.variable("GCP_WORKLOAD_IDENTITY_PROVIDER", f"$POOL/providers/{PROVIDER}"),
-                place.variable("GCP_SERVICE_ACCOUNT", "$ACCOUNT"),
-                *(place.variable(name, names[name]) for name in missing),
+                context.variable("GCP_WORKLOAD_IDENTITY_PROVIDER", f"$POOL/providers/{PROVIDER}"),
+                context.variable("GCP_SERVICE_ACCOUNT", "$ACCOUNT"),
+                *(context.variable(name, names[name]) for name in missing),
             ),
         ),
     ]
 
 
-def _project(place: Place) -> list[str]:
+def _project(context: SignInContext) -> list[str]:
     services = "iamcredentials.googleapis.com sts.googleapis.com cloudresourcemanager.googleapis.com"
     return [
-        f"PROJECT={place.said('project') or '$(gcloud config get-value project)'}",
+        f"PROJECT={context.setting('project') or '$(gcloud config get-value project)'}",
         "NUMBER=$(gcloud projects describe $PROJECT --format='value(projectNumber)')",
-        f"POOL=projects/$NUMBER/locations/global/workloadIdentityPools/{_short(place)}",
-        f"ACCOUNT={_short(place)}@$PROJECT.iam.gserviceaccount.com",
+        f"POOL=projects/$NUMBER/locations/global/workloadIdentityPools/{_short_name(context)}",
+        f"ACCOUNT={_short_name(context)}@$PROJECT.iam.gserviceaccount.com",
         f"gcloud services enable {services} --project=$PROJECT",
     ]
 
 
-def _provider(place: Place) -> str:
-    ref, environment = f"refs/heads/{place.branch}", place.environment
-    claims = {"repository": place.repository, "ref": ref, "environment": environment}
+def _provider(context: SignInContext) -> str:
+    ref, environment = f"refs/heads/{context.branch}", context.environment
+    claims = {"repository": context.repository, "ref": ref, "environment": environment}
     condition = " && ".join(f"assertion.{claim}=='{value}'" for claim, value in claims.items())
     mapping = "google.subject=assertion.sub,attribute.repository=assertion.repository"
     return " ".join(
         (
             f"gcloud iam workload-identity-pools providers create-oidc {PROVIDER} --project=$PROJECT",
-            f"--location=global --workload-identity-pool={_short(place)} --issuer-uri={ISSUER}",
+            f"--location=global --workload-identity-pool={_short_name(context)} --issuer-uri={ISSUER}",
             f'--attribute-mapping="{mapping}" --attribute-condition="{condition}"',
         )
     )
 
 
-def _account(place: Place) -> list[str]:
-    role = _short(place).replace("-", "_")
-    named = f"{place.command} | jq --raw-output '.includedPermissions | join(\",\")'"
+def _account(context: SignInContext) -> list[str]:
+    role = _short_name(context).replace("-", "_")
+    named = f"{context.command} | jq --raw-output '.includedPermissions | join(\",\")'"
     grant = f"--member=serviceAccount:$ACCOUNT --role=projects/$PROJECT/roles/{role}"
-    trusted = f"principalSet://iam.googleapis.com/$POOL/attribute.repository/{place.repository}"
+    trusted = f"principalSet://iam.googleapis.com/$POOL/attribute.repository/{context.repository}"
     user = f'--role=roles/iam.workloadIdentityUser --member="{trusted}"'
     return [
-        f"gcloud iam service-accounts create {_short(place)} --project=$PROJECT",
+        f"gcloud iam service-accounts create {_short_name(context)} --project=$PROJECT",
         f'gcloud iam roles create {role} --project=$PROJECT --permissions="$({named})"',
         f"gcloud projects add-iam-policy-binding $PROJECT --condition=None {grant}",
         f"gcloud iam service-accounts add-iam-policy-binding $ACCOUNT --project=$PROJECT {user}",
     ]
 
 
-def _short(place: Place) -> str:
+def _short_name(context: SignInContext) -> str:
     """The name of an account and of a pool of its own: of 6 to 30 characters, the last of them no hyphen."""
-    return f"ci-{place.app}"[:30].rstrip("-").ljust(6, "0")
+    return f"ci-{context.app}"[:30].rstrip("-").ljust(6, "0")

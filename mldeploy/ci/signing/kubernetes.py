@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from mldeploy.ci.signing.base import Once, Place, SignIn, secret, var
-from mldeploy.ci.steps import Step
+from mldeploy.ci.signing.base import SetupStep, SignIn, SignInContext, WorkflowStep, secret, var
 from mldeploy.config.errors import ConfigError
 
 DAYS = 90
 """So long a token for the cluster is asked to live."""
 
 
-def sign_in(place: Place) -> SignIn:
+def sign_in(context: SignInContext) -> SignIn:
     """By files, which are where `kubectl` and `docker` have theirs. Raises ConfigError if no registry is named."""
-    registry = place.said("registry")
+    registry = context.setting("registry")
     if not registry:
         what = "is missing: the cluster has to pull the image from somewhere"
         todo = 'Name a registry and a path in mldeploy.toml: registry = "ghcr.io/my-team".'
@@ -23,11 +22,11 @@ def sign_in(place: Place) -> SignIn:
         "REGISTRY_PASSWORD is long-lived, too: the cluster pulls with it, long after the job has ended",
     )
     names = ("KUBECONFIG_FILE", "REGISTRY_PASSWORD")
-    return SignIn(steps, tuple(_once(place)), ("REGISTRY_USERNAME",), names, remarks=remarks)
+    return SignIn(steps, tuple(_setup_steps(context)), ("REGISTRY_USERNAME",), names, remarks=remarks)
 
 
-def _cluster() -> Step:
-    return Step(
+def _cluster() -> WorkflowStep:
+    return WorkflowStep(
         "Sign in to the cluster",
         (
             "umask 077",
@@ -38,43 +37,43 @@ def _cluster() -> Step:
     )
 
 
-def _registry(host: str) -> Step:
+def _registry(host: str) -> WorkflowStep:
     login = 'docker login "$REGISTRY" --username "$REGISTRY_USERNAME" --password-stdin'
     env = (
         ("REGISTRY", host),
         ("REGISTRY_USERNAME", var("REGISTRY_USERNAME")),
         ("REGISTRY_PASSWORD", secret("REGISTRY_PASSWORD")),
     )
-    return Step("Sign in to the registry", (f'printf "%s" "$REGISTRY_PASSWORD" | {login}',), env=env)
+    return WorkflowStep("Sign in to the registry", (f'printf "%s" "$REGISTRY_PASSWORD" | {login}',), env=env)
 
 
-def _once(place: Place) -> list[Once]:
-    space, account = place.said("namespace") or place.app, place.role
-    chosen = f" --context={place.said('context')}" if place.said("context") else ""
+def _setup_steps(context: SignInContext) -> list[SetupStep]:
+    space, account = context.setting("namespace") or context.app, context.role
+    chosen = f" --context={context.setting('context')}" if context.setting("context") else ""
     kubectl = f"kubectl{chosen}"
     whose = f"--serviceaccount={space}:{account}"
     token = f"{kubectl} --namespace={space} create token {account} --duration={DAYS * 24}h"
     kubeconfig = f"{kubectl} config view --minify --flatten --raw --output=json"
     return [
-        Once(
+        SetupStep(
             "make an account for the workflow, with what mldeploy needs and no more",
             (
                 f"{kubectl} create namespace {space}",
-                f"{place.command} | {kubectl} apply --filename -",
+                f"{context.command} | {kubectl} apply --filename -",
                 f"{kubectl} --namespace={space} create serviceaccount {account}",
-                f"{kubectl} --namespace={space} create rolebinding {account} --role=mldeploy-{place.app} {whose}",
-                f"{kubectl} create clusterrolebinding {account} --clusterrole=mldeploy-{place.app} {whose}",
+                f"{kubectl} --namespace={space} create rolebinding {account} --role=mldeploy-{context.app} {whose}",
+                f"{kubectl} create clusterrolebinding {account} --clusterrole=mldeploy-{context.app} {whose}",
             ),
         ),
-        Once(
+        SetupStep(
             "keep a kubeconfig with a token of that account's as a secret; the cluster may shorten its life",
             (
                 f"export TOKEN=$({token})",
-                f"{kubeconfig} | jq '.users[0].user = {{token: env.TOKEN}}' | {place.secret('KUBECONFIG_FILE')}",
+                f"{kubeconfig} | jq '.users[0].user = {{token: env.TOKEN}}' | {context.secret('KUBECONFIG_FILE')}",
             ),
         ),
-        Once(
+        SetupStep(
             "say who the workflow is to the registry: a name and a password, each asked for (a line at a time)",
-            (place.variable("REGISTRY_USERNAME"), place.secret("REGISTRY_PASSWORD")),
+            (context.variable("REGISTRY_USERNAME"), context.secret("REGISTRY_PASSWORD")),
         ),
     ]

@@ -1,4 +1,5 @@
-"""The face of every command: its flags, and in its docstring its text in `--help` and in the manual.
+"""One module per command, or per few related commands: options, help, the call, the result and its `--json` document.
 
-The work is done in `mldeploy.cli.work`, which is loaded only once the command is known: `--help` waits for no SDK.
+A module is loaded only for its command, and everything heavy is imported inside functions: `--help` needs no SDK. The
+docstring of a command is its help and its entry in the manual; its last paragraph holds the examples.
 """

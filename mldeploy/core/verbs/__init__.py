@@ -2,7 +2,7 @@
 
 from mldeploy.core.verbs.deploy import Deployed, DeploymentFailedError, Done, deploy
 from mldeploy.core.verbs.destroy import Destroyed, destroy
-from mldeploy.core.verbs.look import Change, Intent, Look, Plan, look, plan
+from mldeploy.core.verbs.look import Change, Intent, Plan, StepView, look, plan
 
 __all__ = [
     "Change",
@@ -11,8 +11,8 @@ __all__ = [
     "Destroyed",
     "Done",
     "Intent",
-    "Look",
     "Plan",
+    "StepView",
     "deploy",
     "destroy",
     "look",

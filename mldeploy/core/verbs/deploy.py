@@ -1,4 +1,4 @@
-"""The walk that makes: probe, write down, apply; then sweep what the deployment no longer has."""
+"""The `deploy` walk: probe, journal, apply; then remove resources that the deployment no longer has."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Generic
 from mldeploy.core.errors import ExitCode, InterruptedByUser, MldeployError, RefusedError
 from mldeploy.core.events import Action, Failed, Finished, Noted, Started
 from mldeploy.core.graph import steps_of, walk
-from mldeploy.core.monitor import CancelledError
-from mldeploy.core.session import Session
+from mldeploy.core.journal import Session
+from mldeploy.core.monitor import CancelledError, monitored_probe
 from mldeploy.core.step import AnyCloudT, Kinds, Outputs, Resource, Seen, Step, T
 from mldeploy.core.verbs.destroy import Remover
 
@@ -62,8 +62,8 @@ def deploy(
     """Make everything that the goal needs exist, and return the goal's output. Safe to repeat: resuming is repeating.
 
     sweep: the kinds of which the journal's entries outside the graph are removed after success. None sweeps nothing:
-    a walk to a nearer goal than the last deployment's must leave the rest alone. replace: the user allows what cannot
-    be changed in place to be removed and made anew.
+    a walk to an intermediate goal must not remove the rest. replace: the user allows delete and recreate where an
+    update is not possible.
 
     Raises DeploymentFailedError, InterruptedByUser, StateError. Blocks until nothing runs.
     """
@@ -82,9 +82,9 @@ def deploy(
 
 
 def interrupted() -> InterruptedByUser:
-    """What the user is told after Ctrl-C."""
-    todo = "Run `mldeploy deploy` again to resume, or `mldeploy destroy` to remove what was made."
-    return InterruptedByUser("mldeploy", "stopped at your request; what was begun is in the journal", todo)
+    """Return the error after Ctrl-C."""
+    todo = "Run `mldeploy deploy` to resume, or `mldeploy destroy` to remove what was created."
+    return InterruptedByUser("mldeploy", "interrupted. Progress is saved.", todo)
 
 
 class _Maker(Generic[AnyCloudT]):
@@ -112,7 +112,9 @@ class _Maker(Generic[AnyCloudT]):
     def _ensure(self, step: Step[AnyCloudT, object]) -> tuple[object, Action, tuple[str, ...]]:
         outs = Outputs(step, self.made)
         cloud = self.session.cloud
-        seen = step.probe(cloud, outs)
+        monitor = self.session.monitor(step.resource)
+        with monitored_probe(monitor):
+            seen = step.probe(cloud, outs)
         drift = (*seen.replace, *seen.drift) if seen else ()
         if seen and not drift:
             if seen.ours:  # a journal that was lost is whole again, and what is renamed later is still swept
@@ -120,7 +122,6 @@ class _Maker(Generic[AnyCloudT]):
             return seen.out, Action.UNCHANGED, ()
         if seen:
             self._check_allowed(step, seen)
-        monitor = self.session.monitor(step.resource)
         monitor.check()
         self.session.journal.begin(step.resource)
         if seen and seen.replace:
@@ -131,20 +132,20 @@ class _Maker(Generic[AnyCloudT]):
     def _check_allowed(self, step: Step[AnyCloudT, object], seen: Seen[object]) -> None:
         where, differs = str(step.resource), ", ".join((*seen.replace, *seen.drift))
         if not seen.ours:
-            todo = "Change it yourself, or choose another name in mldeploy.toml."
+            todo = "Change it yourself, or choose another app name in mldeploy.toml."
             raise RefusedError(where, f"exists, differs ({differs}), and mldeploy did not make it", todo)
         if seen.replace and not self.replace:
-            todo = "Allow that with --replace: it is removed and made anew, and does not answer meanwhile."
+            todo = "Use --replace to delete and recreate it (downtime)."
             raise RefusedError(where, f"must be replaced ({differs})", todo)
 
 
-def _sweep(session: Session[AnyCloudT], kinds: Kinds[AnyCloudT], wanted: Collection[Resource]) -> tuple[Done, ...]:
+def _sweep(session: Session[AnyCloudT], kinds: Kinds[AnyCloudT], kept: Collection[Resource]) -> tuple[Done, ...]:
     """Remove what the journal lists and the graph no longer has. What stays is only warned of: the goal is reached."""
-    old = [known for known in session.journal.resources if known not in wanted and known.kind in kinds]
+    old = [known for known in session.journal.resources if known not in kept and known.kind in kinds]
     removal = Remover(kinds, session).remove(old)
     for resource, error in removal.failed:
-        said = str(error) or repr(error)
-        session.events(Noted(f"{resource} is no longer needed and could not be removed: {said}", warning=True))
+        message = str(error) or repr(error)
+        session.events(Noted(f"{resource} is no longer needed and could not be removed: {message}", warning=True))
     for resource in removal.untouched:
         session.events(Noted(f"{resource} is no longer needed and was not removed; it stays listed.", warning=True))
     return tuple(Done(each, kinds[each.kind].title, Action.REMOVED, removal.seconds[each]) for each in removal.removed)

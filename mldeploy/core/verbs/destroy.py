@@ -1,18 +1,18 @@
-"""The walk backwards: remove what is ours, those that need before those that are needed, and ask again afterwards."""
+"""The `destroy` walk: remove the resources of a deployment, dependents first, and verify with a second inventory."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Never, get_args, get_origin, get_type_hints
+from typing import Generic
 
-from mldeploy.core.errors import InterruptedByUser, LeftoversError
+from mldeploy.core.errors import InterruptedByUser, LeftoversError, LockedError
 from mldeploy.core.events import Action, Failed, Finished, Started
-from mldeploy.core.graph import walk
-from mldeploy.core.session import Session
-from mldeploy.core.step import AnyCloudT, Kinds, Resource, Step
+from mldeploy.core.graph import held_classes, walk
+from mldeploy.core.journal import Session
+from mldeploy.core.step import AnyCloudT, Kinds, Resource
 
 
 @dataclass(frozen=True)
@@ -48,21 +48,24 @@ def destroy(
 ) -> Destroyed:
     """Remove everything of a deployment: what the journal lists, what the graph names, what the cloud says is ours.
 
-    named: the resources of the present graph, found by name. inventory: asks the cloud what bears this deployment's
-    tag; it is asked again at the end. keep: kinds to leave alone. An entry whose removal failed stays in the journal,
-    and only what it needs is left out. Safe to repeat; blocks until what was removed is gone.
+    named: the resources of the present graph, by name. inventory: lists the resources that have this deployment's
+    tag in the cloud; it is called again at the end. keep: kinds to leave alone. An entry whose removal failed stays in
+    the journal, and only what it needs is left out. Safe to repeat; blocks until what was removed is gone.
 
-    Raises LeftoversError if anything is left, InterruptedByUser after a stop, and what `inventory` raises.
+    Raises LeftoversError if anything is left, LockedError if only another command is in the way, InterruptedByUser
+    after a stop, and what `inventory` raises.
     """
-    found = dict.fromkeys((*session.journal.resources, *named, *inventory()))
-    wanted = [each for each in found if each.kind not in keep]
-    removal = Remover(kinds, session).remove(wanted)
+    listed = dict.fromkeys((*session.journal.resources, *named, *inventory()))
+    targets = [each for each in listed if each.kind not in keep]
+    removal = Remover(kinds, session).remove(targets)
     if session.cancel.requested and (removal.untouched or removal.failed):
         todo = "Run `mldeploy destroy` again to remove the rest."
-        raise InterruptedByUser("mldeploy", "stopped at your request; what is left is in the journal", todo)
+        raise InterruptedByUser("mldeploy", "interrupted. The remaining resources are in the journal.", todo)
+    if removal.failed and all(isinstance(error, LockedError) for _, error in removal.failed):
+        raise removal.failed[0][1]
     left = _leftovers(removal, [each for each in inventory() if each.kind not in keep])
     if left:
-        todo = "Mend the cause and run `mldeploy destroy` again. Until then it may cost money."
+        todo = "Fix the cause and run `mldeploy destroy` again. Until then it may cost money."
         raise LeftoversError("mldeploy destroy", "still there:\n" + "\n".join(left), todo)
     return Destroyed(removal.removed, removal.absent)
 
@@ -132,7 +135,7 @@ class Remover(Generic[AnyCloudT]):
             raise LookupError(f"this version knows no kind {resource.kind!r}: use the version that made it")
         session = self._session
         was_there = self._kinds[resource.kind].undo(session.cloud, resource.key, session.monitor(resource))
-        session.journal.forget(resource)
+        session.journal.forget(resource, on_disk=False)  # a full disk keeps nothing from being removed
         return was_there
 
 
@@ -143,10 +146,7 @@ def needed_kinds(kinds: Kinds[AnyCloudT]) -> dict[str, frozenset[str]]:
     """
     direct = {
         kind: frozenset(
-            other
-            for held in _steps_in(tuple(get_type_hints(step).values()))
-            for other, candidate in kinds.items()
-            if issubclass(candidate, held)
+            other for held in held_classes(step) for other, candidate in kinds.items() if issubclass(candidate, held)
         )
         for kind, step in kinds.items()
     }
@@ -154,11 +154,3 @@ def needed_kinds(kinds: Kinds[AnyCloudT]) -> dict[str, frozenset[str]]:
     while (wider := {k: v.union(*(closed.get(n, v) for n in v)) for k, v in closed.items()}) != closed:
         closed = wider
     return closed
-
-
-def _steps_in(hints: tuple[object, ...]) -> Iterator[type[Step[Never, object]]]:
-    for hint in hints:
-        cls = get_origin(hint) or hint
-        if isinstance(cls, type) and issubclass(cls, Step):
-            yield cls
-        yield from _steps_in(get_args(hint))

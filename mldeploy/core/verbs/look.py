@@ -11,7 +11,7 @@ from typing import Generic, Never
 from mldeploy.core.errors import InterruptedByUser
 from mldeploy.core.events import Action, Events, Failed, Finished, Started, ignore
 from mldeploy.core.graph import steps_of, walk
-from mldeploy.core.monitor import Cancel
+from mldeploy.core.monitor import Cancel, CancelledError, Monitor, monitored_probe
 from mldeploy.core.step import AnyCloudT, Kinds, NotYetError, Outputs, Resource, Seen, Step, T
 
 
@@ -25,12 +25,12 @@ class Intent(StrEnum):
     REMOVE = "remove"
     REFUSE = "refuse"
     OPEN = "open"
-    """It cannot be said before something else exists."""
+    """Unknown until another resource exists."""
 
 
 @dataclass(frozen=True)
-class Look(Generic[T]):
-    """One step as it was found: seen, or waiting for a need, or in doubt (an error), or, with none of them, absent."""
+class StepView(Generic[T]):
+    """The state of one step: seen, waiting for a need, in doubt (an error), or absent if none of these is set."""
 
     step: Step[Never, T]
     seen: Seen[T] | None = None
@@ -61,28 +61,30 @@ class Plan:
 
 def look(
     goal: Step[AnyCloudT, T], cloud: AnyCloudT, cancel: Cancel, events: Events = ignore
-) -> tuple[Look[object], ...]:
+) -> tuple[StepView[object], ...]:
     """Probe every step, needs first; what does not need one another at the same time. Changes nothing.
 
-    A probe's error is a doubt in the result, not an exception; what needs the doubtful step is not asked. Raises
+    A probe's error is a doubt in the result, not an exception; steps that need the doubtful step are not probed. Raises
     InterruptedByUser after a stop.
     """
-    return _look(_Looker(cloud, events, lambda _: True), goal, cancel)
+    return _look(_Looker(cloud, events, cancel, lambda _: True), goal)
 
 
-def _look(looker: _Looker[AnyCloudT], goal: Step[AnyCloudT, T], cancel: Cancel) -> tuple[Look[object], ...]:
+def _look(looker: _Looker[AnyCloudT], goal: Step[AnyCloudT, T]) -> tuple[StepView[object], ...]:
     graph = steps_of(goal)
-    walked = walk(graph, looker.visit, cancel, keep_going=True)
-    if cancel.requested and walked.untouched:
-        raise InterruptedByUser("mldeploy", "stopped at your request; nothing was changed")
-    return tuple(looker.looks.get(id(step), Look(step, waits=True)) for step in graph)
+    walked = walk(graph, looker.visit, looker.cancel, keep_going=True)
+    stopped = any(isinstance(error, CancelledError) for _, error in walked.failed)
+    if looker.cancel.requested and (walked.untouched or stopped):
+        raise InterruptedByUser("mldeploy", "interrupted. Nothing was changed.")
+    return tuple(looker.looks.get(id(step), StepView(step, waits=True)) for step in graph)
 
 
 class _Looker(Generic[AnyCloudT]):
     """Probes one step after the other, from several threads at once. `stays`: others may count on what was seen."""
 
-    def __init__(self, cloud: AnyCloudT, events: Events, stays: Callable[[Seen[object]], bool]) -> None:
-        self.looks: dict[int, Look[object]] = {}
+    def __init__(self, cloud: AnyCloudT, events: Events, cancel: Cancel, stays: Callable[[Seen[object]], bool]) -> None:
+        self.looks: dict[int, StepView[object]] = {}
+        self.cancel = cancel
         self._cloud = cloud
         self._events = events
         self._stays = stays
@@ -91,24 +93,25 @@ class _Looker(Generic[AnyCloudT]):
     def visit(self, step: Step[AnyCloudT, object]) -> None:
         start = time.monotonic()
         self._events(Started(step.resource, step.title))
-        found = self._found(step)
-        self.looks[id(step)] = found
+        view = self._probe(step)
+        self.looks[id(step)] = view
         seconds = time.monotonic() - start
-        if found.doubt:
-            self._events(Failed(step.resource, step.title, found.doubt, seconds))
-            raise found.doubt
-        if found.seen and self._stays(found.seen):
-            self._made[id(step)] = found.seen.out
-        action = Action.UNCHANGED if found.seen else Action.ABSENT
+        if view.doubt:
+            self._events(Failed(step.resource, step.title, view.doubt, seconds))
+            raise view.doubt
+        if view.seen and self._stays(view.seen):
+            self._made[id(step)] = view.seen.out
+        action = Action.UNCHANGED if view.seen else Action.ABSENT
         self._events(Finished(step.resource, step.title, action, seconds))
 
-    def _found(self, step: Step[AnyCloudT, object]) -> Look[object]:
+    def _probe(self, step: Step[AnyCloudT, object]) -> StepView[object]:
         try:
-            return Look(step, seen=step.probe(self._cloud, Outputs(step, self._made)))
+            with monitored_probe(Monitor(step.resource, self._events, self.cancel)):
+                return StepView(step, seen=step.probe(self._cloud, Outputs(step, self._made)))
         except NotYetError:
-            return Look(step, waits=True)
+            return StepView(step, waits=True)
         except Exception as error:  # noqa: BLE001 - a doubt is a result
-            return Look(step, doubt=error)
+            return StepView(step, doubt=error)
 
 
 def plan(
@@ -125,22 +128,22 @@ def plan(
     What stands on a thing that must be replaced is open: it will stand on another one. Raises InterruptedByUser after a
     stop. begun: what the journal lists; of that, the kinds in `sweep` that the graph no longer has would be removed.
     """
-    looks = _look(_Looker(cloud, events, lambda seen: not seen.replace), goal, cancel)
+    looks = _look(_Looker(cloud, events, cancel, lambda seen: not seen.replace), goal)
     for each in looks:
         if each.doubt is not None:
             raise each.doubt
-    wanted = {each.step.resource for each in looks}
+    resources = {each.step.resource for each in looks}
     swept = [
         Change(old, sweep[old.kind].title, Intent.REMOVE, ("no longer part of the deployment",))
         for old in begun
-        if sweep and old.kind in sweep and old not in wanted
+        if sweep and old.kind in sweep and old not in resources
     ]
     return Plan((*map(_change, looks), *swept))
 
 
-def _change(found: Look[object]) -> Change:
-    step, seen = found.step, found.seen
-    if found.waits:
+def _change(view: StepView[object]) -> Change:
+    step, seen = view.step, view.seen
+    if view.waits:
         return Change(step.resource, step.title, Intent.OPEN)
     if seen is None:
         return Change(step.resource, step.title, Intent.CREATE)

@@ -1,1 +1,1 @@
-"""The Docker Engine: which one it is, and whether it can do what is wanted."""
+"""Checks of the Docker Engine."""

@@ -1,1 +1,1 @@
-"""The app's folder: what of it gets into the image, and what an earlier command left undone."""
+"""Checks of the app's folder: the image's files, and interrupted commands."""

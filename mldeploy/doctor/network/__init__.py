@@ -1,1 +1,1 @@
-"""The network: whether what a build has to fetch can be reached from here, and by the engine."""
+"""Checks of the network: whether registries and package indexes are reachable."""

@@ -1,54 +1,53 @@
-"""The checks of the network."""
+"""The list of the network's checks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mldeploy.doctor.circumstances import Circumstances
+from mldeploy.doctor.context import DoctorContext, host_of, without_credentials
 from mldeploy.doctor.network import images, packages
-from mldeploy.doctor.network.answers import GATHER_SECONDS, Answers
-from mldeploy.doctor.network.ask import ASK_SECONDS
-from mldeploy.doctor.network.indexes import machines_index
-from mldeploy.doctor.network.proxies import proxies
-from mldeploy.doctor.text import host, without_credentials
-from mldeploy.providers.checks import Check, Finding, Level, ok, warning
+from mldeploy.doctor.network.http_probe import PROBE_SECONDS
+from mldeploy.doctor.network.packages import configured_index
+from mldeploy.doctor.network.probes import DISCOVERY_SECONDS, NetworkProbes
+from mldeploy.doctor.network.proxies import check_proxies
+from mldeploy.providers.capabilities import DoctorCheck, Finding, Level, ok, warning
 
-SECONDS = GATHER_SECONDS + ASK_SECONDS + 1.0
-"""A base image that is missing is asked for after its registry has been found."""
+SECONDS = DISCOVERY_SECONDS + PROBE_SECONDS + 1.0
+"""Includes the look-up of a missing base image after its registry's probe."""
 
 
-def checks(about: Circumstances, answers: Answers) -> Sequence[Check]:
+def network_checks(context: DoctorContext, network_probes: NetworkProbes) -> Sequence[DoctorCheck]:
     return (
-        Check("proxies", lambda: proxies(about.reading.project, about.machine.known)),
-        Check("base image", lambda: _images(about, answers), SECONDS),
-        Check("packages", lambda: _packages(about, answers), SECONDS),
+        DoctorCheck("proxies", lambda: check_proxies(context.reading.project, context.machine.known)),
+        DoctorCheck("base image", lambda: _images(context, network_probes), SECONDS),
+        DoctorCheck("packages", lambda: _packages(context, network_probes), SECONDS),
     )
 
 
-def _images(about: Circumstances, answers: Answers) -> Iterator[Finding]:
+def _images(context: DoctorContext, network_probes: NetworkProbes) -> Iterator[Finding]:
     """Raises ProjectError, EngineError."""
-    found, project = answers.images, about.reading.project
+    probes, project = network_probes.images, context.reading.project
     if project is None:
         return
     missing = set()
-    for base in found.bases:
-        finding = images.of_base(base, project, about.machine.engine)
+    for base in probes.bases:
+        finding = images.check_base_image(base, project, context.machine.engine)
         if finding.level is Level.ERROR:
             missing.add(base.registry)
         yield finding
-    for url, asking in found.registries.items():
-        yield images.of_registry(url, asking, needed=url in missing)
+    for url, asking in probes.registries.items():
+        yield images.check_registry(url, asking, needed=url in missing)
 
 
-def _packages(about: Circumstances, answers: Answers) -> Iterator[Finding]:
-    asked, project = answers.packages, about.reading.project
+def _packages(context: DoctorContext, network_probes: NetworkProbes) -> Iterator[Finding]:
+    index_probes, project = network_probes.packages, context.reading.project
     if project is None:
         return
-    if not asked:
-        yield ok(packages.SUBJECT, "which index a build asks is not known here: there is neither pip nor uv to say it")
-    yield from (packages.judged(each, project) for each in asked)
-    own = machines_index()
-    if own and host(own) and host(own) not in {host(each.index.url) for each in asked}:
-        what = f"pip on this machine asks {without_credentials(own)}, a build would not"
-        todo = "If builds should, too: PIP_INDEX_URL and UV_DEFAULT_INDEX in [build.args] of mldeploy.toml."
+    if not index_probes:
+        yield ok(packages.SUBJECT, "the index of builds is unknown: neither pip nor uv is installed here")
+    yield from (packages.check_index(each, project) for each in index_probes)
+    own = configured_index()
+    if own and host_of(own) and host_of(own) not in {host_of(each.index.url) for each in index_probes}:
+        what = f"pip on this machine uses {without_credentials(own)}, but builds do not"
+        todo = "To use it in builds, set PIP_INDEX_URL and UV_DEFAULT_INDEX in [build.args] of mldeploy.toml."
         yield warning(packages.SUBJECT, what, todo)

@@ -1,4 +1,4 @@
-"""Whether the images that the build starts from are there, or can be got."""
+"""Whether the base images are available."""
 
 from __future__ import annotations
 
@@ -10,125 +10,134 @@ from docker import auth
 from docker.errors import DockerException
 
 from mldeploy.config.settings import Project
-from mldeploy.doctor.engine.facts import Facts, Registries
+from mldeploy.doctor.context import host_of, is_loopback
+from mldeploy.doctor.engine.facts import Facts, RegistryConfig
 from mldeploy.doctor.network import proxies
-from mldeploy.doctor.network.ask import ASK_SECONDS, Answer, Way, ask, outcome
-from mldeploy.doctor.network.obstacle import remedy
-from mldeploy.doctor.pending import Pending
-from mldeploy.doctor.text import host, is_loopback
-from mldeploy.image.assembly import bases_of
+from mldeploy.doctor.network.http_probe import (
+    PROBE_SECONDS,
+    ConnectionSettings,
+    ServerReply,
+    probe_result,
+    probe_url,
+    suggest_fix,
+)
+from mldeploy.doctor.runner import BackgroundValue
+from mldeploy.image.build_inputs import list_base_references
+from mldeploy.image.build_request import Trust, context
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors
-from mldeploy.image.found import find, fits
-from mldeploy.image.trust import Trust, context
-from mldeploy.providers.checks import Finding, Level, error, ok
+from mldeploy.image.image_info import find_image, matches_platform
+from mldeploy.providers.capabilities import Finding, Level, error, ok
 
 SUBJECT = "base image"
 _REQUEST = re.compile(r'^the engine answered: (?:\w+ "[^"]*": )?')
-"""The engine's words for which request of its own failed; what follows says why."""
-MOST = 5
-"""Images of one Dockerfile that are asked for; a registry counts the questions."""
+"""The engine's prefix with the failed request; the cause follows."""
+IMAGE_LIMIT = 5
+"""The maximum number of images of one Dockerfile: registries have rate limits."""
 
 
 @dataclass(frozen=True)
-class Base:
-    """An image that the build starts from. registry: the URL that its registry answers at."""
+class BaseImageRef:
+    """A base image. registry: its registry's URL."""
 
     reference: str
     is_here: bool
     registry: str
 
 
-def bases(project: Project, engine: Engine, facts: Facts) -> tuple[Base, ...]:
-    """Raises EngineError; ProjectError if the project's Dockerfile cannot be read."""
+def inspect_base_images(project: Project, engine: Engine, facts: Facts) -> tuple[BaseImageRef, ...]:
+    """List the base images. Raises EngineError; ProjectError if the project's Dockerfile cannot be read."""
     return tuple(
-        Base(each, _is_here(engine, each, project.build.platform), registry_url(each, facts.registries))
-        for each in bases_of(project)[:MOST]
+        BaseImageRef(each, _is_here(engine, each, project.build.platform), registry_url(each, facts.registries))
+        for each in list_base_references(project)[:IMAGE_LIMIT]
     )
 
 
 def _is_here(engine: Engine, reference: str, platform: str) -> bool:
-    found = find(engine, reference)
-    return found is not None and fits(found.platform, platform)
+    image = find_image(engine, reference)
+    return image is not None and matches_platform(image.platform, platform)
 
 
-def registry_url(reference: str, registries: Registries) -> str:
-    """Where an image's registry answers (OCI Distribution Specification, end-1). Insecure ones speak plain HTTP."""
+def registry_url(reference: str, registries: RegistryConfig) -> str:
+    """Return the API's URL of an image's registry (OCI Distribution Specification, end-1). Insecure ones use HTTP."""
     name, _ = auth.resolve_repository_name(reference)
     if name == auth.INDEX_NAME:
-        return f"https://{host(registries.default)}/v2/"
+        return f"https://{host_of(registries.default)}/v2/"
     secure = name not in registries.insecure and not is_loopback(name)  # as the engine itself decides
     return f"{'https' if secure else 'http'}://{name}/v2/"
 
 
-def ask_registry(url: str) -> Pending[Answer]:
-    """Begin to ask as this machine would."""
-    return Pending(lambda: ask(url, Way(context(Trust.MACHINE, None), proxies.of_machine(url))), ASK_SECONDS)
+def probe_registry(url: str) -> BackgroundValue[ServerReply]:
+    """Start a probe with this machine's proxies and certificates."""
+    return BackgroundValue(
+        lambda: probe_url(url, ConnectionSettings(context(Trust.MACHINE, None), proxies.machine_proxy(url))),
+        PROBE_SECONDS,
+    )
 
 
-def of_base(base: Base, project: Project, engine: Engine) -> Finding:
-    """Whether it is there; if not, whether the engine, which would pull it, finds it in its registry."""
+def check_base_image(base: BaseImageRef, project: Project, engine: Engine) -> Finding:
+    """Check that a base image is on the engine, or that the engine can pull it."""
     platform = project.build.platform
     if base.is_here:
         return ok(SUBJECT, f"{base.reference} is on the engine")
-    # Registries count this question among the pulls (Docker Hub allows a hundred), so it is asked only if need be.
-    asking = Pending(lambda: _platforms(engine, base.reference), ASK_SECONDS)
+    # Registries count this request as a pull (Docker Hub allows a hundred), so it is sent only if needed.
+    pending = BackgroundValue(lambda: _platforms(engine, base.reference), PROBE_SECONDS)
     try:
-        offered = asking.result()
+        offered = pending.result()
     except TimeoutError:
-        what = f"{base.reference} is not on the engine, and its registry does not answer the engine"
-        return error(SUBJECT, what, _engines_network("timeout"))
+        what = f"{base.reference} is not on the engine, and the engine cannot reach its registry"
+        return error(SUBJECT, what, _suggest_engine_fix("timeout"))
     except EngineError as problem:
-        said = _REQUEST.sub("", problem.what)
-        what = f"{base.reference} is not on the engine, and the engine cannot get it: {said}"
-        return error(SUBJECT, what, _engines_network(said))
-    if offered and not any(fits(each, platform) for each in offered):
-        what = f"{base.reference} is there for {', '.join(offered)}, not for {platform}"
+        reason = _REQUEST.sub("", problem.what)
+        what = f"{base.reference} is not on the engine, and the engine cannot pull it: {reason}"
+        return error(SUBJECT, what, _suggest_engine_fix(reason))
+    if offered and not any(matches_platform(each, platform) for each in offered):
+        what = f"{base.reference} is available for {', '.join(offered)}, not for {platform}"
         return error(SUBJECT, what, "Choose another base image or another platform in [build].")
     return ok(SUBJECT, f"{base.reference} is not on the engine, but can be pulled")
 
 
 def _platforms(engine: Engine, reference: str) -> Sequence[str]:
-    """The platforms that an image is there for, as its registry tells the engine. Raises EngineError."""
+    """Return an image's platforms, as the engine reads them from the registry. Raises EngineError."""
     registry, _ = auth.resolve_repository_name(reference)
     try:
         credentials = dict(auth.load_config().resolve_authconfig(registry) or {})
-    except DockerException:  # a broken helper has a line of its own
+    except DockerException:  # another check reports a broken helper
         credentials = {}
     with engine_errors(reference):
-        told = engine.client.inspect_distribution(reference, credentials)
-    parts = ((each["os"], each["architecture"], each.get("variant")) for each in told.get("Platforms") or ())
+        distribution = engine.client.inspect_distribution(reference, credentials)
+    parts = ((each["os"], each["architecture"], each.get("variant")) for each in distribution.get("Platforms") or ())
     return ["/".join(filter(None, each)) for each in parts if each[0] != "unknown"]
 
 
-_ENGINES_NETWORK = {
-    "x509|certificate": "The engine does not trust that registry's certificate: put your company's authority into the "
-    "system that the engine runs on, and restart it.",
-    "denied|unauthorized|authentication": "Log in with `docker login`, or choose another one: build.base_image.",
-    "not found|manifest unknown|no such image": "Choose another one: build.base_image.",
-    "toomanyrequests|rate limit": "Log in with `docker login`, which raises the limit, or wait.",
+_ENGINE_FIXES = {
+    "x509|certificate": "The engine does not trust that registry's certificate. Add your company's CA to the system of "
+    "the engine, and restart the engine.",
+    "denied|unauthorized|authentication": "Log in with `docker login`, or set another base image: build.base_image.",
+    "not found|manifest unknown|no such image": "Set another base image: build.base_image.",
+    "toomanyrequests|rate limit": "Log in with `docker login` to raise the limit, or wait.",
 }
 
 
-def _engines_network(said: str) -> str:
-    known = (todo for pattern, todo in _ENGINES_NETWORK.items() if re.search(pattern, said, re.IGNORECASE))
+def _suggest_engine_fix(reason: str) -> str:
+    known = (todo for pattern, todo in _ENGINE_FIXES.items() if re.search(pattern, reason, re.IGNORECASE))
     default = (
-        "Check the engine's network. It has proxies of its own: https://docs.docker.com/engine/daemon/proxy/. "
-        "Or choose an image that it has: build.base_image."
+        "Check the engine's network. It has its own proxies: https://docs.docker.com/engine/daemon/proxy/. "
+        "Or set a base image that it has: build.base_image."
     )
     return next(known, default)
 
 
-def of_registry(url: str, asking: Pending[Answer], *, needed: bool) -> Finding:
-    """Whether the registry answers this machine. needed: an image of it is missing, and the engine cannot get it."""
-    answered = outcome(asking)
-    name = host(url)
-    if isinstance(answered, Answer):
+def check_registry(url: str, pending: BackgroundValue[ServerReply], *, needed: bool) -> Finding:
+    """Check that the registry answers this machine. needed: the engine cannot pull a missing image from it."""
+    reply = probe_result(pending)
+    name = host_of(url)
+    if isinstance(reply, ServerReply):
         return ok("registry", f"{name} answers")
-    todo = remedy(answered)
-    if answered.untrusted:
-        todo = "If your company inspects TLS, give its authority to this system and to the one that the engine runs on."
-    what = f"{name}: {answered.what}"
+    todo = suggest_fix(reply)
+    if reply.untrusted:
+        todo = "If your company inspects TLS, add its CA to this system and to that of the engine."
+    what = f"{name}: {reply.what}"
     if needed:
         return Finding("registry", Level.ERROR, what, todo)
-    return Finding("registry", Level.WARNING, f"{what}; nothing of it is missing now", todo)
+    return Finding("registry", Level.WARNING, f"{what}; no image from it is missing now", todo)

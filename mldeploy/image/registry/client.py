@@ -1,7 +1,6 @@
-"""Asking a registry what it holds. Standard: OCI distribution spec 1.1; tokens as Docker's registries hand them out.
+"""The client of a registry. Standard: OCI distribution spec 1.1, with Docker's token authentication.
 
-Reads only: the engine pushes. There is a library for each cloud's own API, but this one protocol answers the question
-for all of them.
+The engine pushes; this client reads and deletes. One protocol for all clouds, instead of a library for each.
 """
 
 from __future__ import annotations
@@ -12,15 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
+from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
-from mldeploy.image.registry.access import RegistryAccess
-from mldeploy.image.registry.errors import RegistryError
-from mldeploy.image.registry.login import RETRIES, SECONDS, Login
+from mldeploy.bounded_http import bounded_session, read_json
+from mldeploy.core.errors import ExitCode, MldeployError
+from mldeploy.image.registry.access import RETRIES, SECONDS, RegistryAccess, RegistryAuth
 
 _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -28,13 +27,16 @@ _MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
+_PAGES = 1000
+_NOT_ALLOWED = (401, 403, 405)
+"""405: the registry has no deletion, or it is turned off (OCI distribution spec, "Deleting manifests")."""
 
 
 @dataclass(frozen=True)
-class Held:
-    """An image that a registry holds. digest: its manifest's. config: its configuration's, the same on every machine.
+class RemoteImage:
+    """An image in a registry. digest: of its manifest. config: of its configuration, equal on every machine.
 
-    labels: what its configuration says of it.
+    labels: of its configuration.
     """
 
     digest: str
@@ -42,67 +44,100 @@ class Held:
     labels: Mapping[str, str]
 
 
-class Registry:
-    """One registry, for reading. Not to be shared between threads. Proxies are used, but not for this machine."""
+class RegistryClient:
+    """A client of one registry. Not thread-safe. Proxies are used, except for this machine."""
 
     def __init__(self, access: RegistryAccess) -> None:
         self._address = access.address
         near = _is_near(access.address)
         self._base = f"{'http' if near else 'https'}://{access.address}/v2"
-        self._session = requests.Session()
+        self._session = bounded_session(max_retries=RETRIES)
         self._session.trust_env = not near
-        self._login = Login(access)
+        self._login = RegistryAuth(access)
         self._session.headers["Accept"] = ", ".join(_MANIFESTS)
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
 
     def digest(self, repository: str, tag: str) -> str | None:
-        """The digest of what a tag names, or None if there is no such tag. Raises RegistryError on any doubt."""
-        with self._asked("HEAD", f"{repository}/manifests/{tag}") as answer:
+        """Return a tag's digest, or None if it does not exist. Raises RegistryError for any other response."""
+        with self._request("HEAD", f"{repository}/manifests/{tag}") as answer:
             if answer is None:
                 return None
-            if found := answer.headers.get("Docker-Content-Digest"):
-                return str(found)
-        with self._asked("GET", f"{repository}/manifests/{tag}") as answer:
+            if digest := answer.headers.get("Docker-Content-Digest"):
+                return str(digest)
+        with self._request("GET", f"{repository}/manifests/{tag}") as answer:
             return None if answer is None else _digest(answer)
 
-    def told(self, repository: str, tag: str) -> Mapping[str, str]:
-        """The headers of the answer to whoever asks for a tag; none if there is no such tag. Raises RegistryError."""
-        with self._asked("HEAD", f"{repository}/manifests/{tag}") as answer:
+    def read_headers(self, repository: str, tag: str) -> Mapping[str, str]:
+        """Return the headers of a HEAD request for a tag; empty if it does not exist. Raises RegistryError."""
+        with self._request("HEAD", f"{repository}/manifests/{tag}") as answer:
             return answer.headers if answer is not None else {}
 
-    def image(self, repository: str, tag: str, platform: str) -> Held | None:
-        """What a tag names, or None. Of an index, the image for the platform. Raises RegistryError on any doubt."""
-        with self._asked("GET", f"{repository}/manifests/{tag}") as answer:
+    def tags(self, repository: str) -> tuple[str, ...]:
+        """Return all tags of a repository; empty if it does not exist. Raises RegistryError."""
+        tags: list[str] = []
+        path = f"{repository}/tags/list"
+        for _ in range(_PAGES):
+            with self._request("GET", path) as answer:
+                if answer is None:
+                    return ()
+                listed = _object(answer, self._address).get("tags")
+                tags += map(str, listed if isinstance(listed, list) else ())
+                following = answer.links.get("next", {}).get("url", "")
+            if not following:
+                return tuple(tags)
+            # Relative or absolute; only its query is used, so that it leads to no other server.
+            path = f"{repository}/tags/list?{urlsplit(following).query}"
+        what = f"lists the tags of {repository} without end"
+        raise RegistryError(self._address, what, "Check that it is a registry.")
+
+    def delete(self, repository: str, digest: str) -> bool:
+        """Delete an image with all its tags; also True if it does not exist.
+
+        False if the registry, or these credentials, do not allow that. Raises RegistryError for any other response.
+        """
+        try:
+            with self._answer("DELETE", f"{self._base}/{repository}/manifests/{digest}") as answer:
+                if answer.ok or answer.status_code == 404:
+                    return True
+                if answer.status_code in _NOT_ALLOWED or _error_code(answer) == "UNSUPPORTED":
+                    return False
+                raise _response_error(self._address, f"{repository}/manifests/{digest}", answer)
+        except RequestException as error:
+            raise _unreachable_error(self._address, error) from error
+
+    def image(self, repository: str, tag: str, platform: str = "") -> RemoteImage | None:
+        """Return a tag's image, or None. Raises RegistryError.
+
+        platform: which image of an index, by default its first one.
+        """
+        with self._request("GET", f"{repository}/manifests/{tag}") as answer:
             if answer is None:
                 return None
             digest, manifest = _digest(answer), _object(answer, self._address)
         if listed := manifest.get("manifests"):
             manifest = self._manifest(repository, _of_platform(listed, platform, self._address))
         config = _text(_table(manifest, "config"), "digest")
-        with self._asked("GET", f"{repository}/blobs/{config}") as answer:
+        with self._request("GET", f"{repository}/blobs/{config}") as answer:
             if answer is None:
                 raise RegistryError(self._address, f"{repository}:{tag} lacks its configuration", "Push it again.")
             labels = _table(_table(_object(answer, self._address), "config"), "Labels")
-        return Held(digest, config, {name: str(value) for name, value in labels.items()})
+        return RemoteImage(digest, config, {name: str(value) for name, value in labels.items()})
 
     def _manifest(self, repository: str, digest: str) -> dict[str, object]:
-        with self._asked("GET", f"{repository}/manifests/{digest}") as answer:
+        with self._request("GET", f"{repository}/manifests/{digest}") as answer:
             if answer is None:
                 raise RegistryError(self._address, f"{repository} lacks {digest}, which its index names", "Push again.")
             return _object(answer, self._address)
 
     @contextmanager
-    def _asked(self, method: str, path: str) -> Iterator[requests.Response | None]:
+    def _request(self, method: str, path: str) -> Iterator[requests.Response | None]:
         """An answer of 2xx, or None for 404."""
         try:
             with self._answer(method, f"{self._base}/{path}") as answer:
                 if answer.status_code != 404 and not answer.ok:
-                    raise _refused(self._address, path, answer)
+                    raise _response_error(self._address, path, answer)
                 yield None if answer.status_code == 404 else answer
         except RequestException as error:
-            todo = "Check the network and the proxy; then run the command again: it resumes."
-            raise RegistryError(self._address, f"does not answer: {_reason(error)}", todo) from error
+            raise _unreachable_error(self._address, error) from error
 
     def _answer(self, method: str, url: str) -> requests.Response:
         answer = self._session.request(method, url, auth=self._login, timeout=SECONDS)
@@ -131,14 +166,16 @@ def _is_near(address: str) -> bool:
 
 
 def _digest(answer: requests.Response) -> str:
-    """Of the manifest that was answered, computed rather than believed."""
+    """Compute the digest of the manifest in a response."""
     return f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
 
 
 def _of_platform(listed: object, platform: str, address: str) -> str:
-    """The digest of an index's manifest for a platform."""
+    """Return the digest of an index's manifest for a platform; "": of the first that is an image."""
     for each in listed if isinstance(listed, list) else []:
         about = each.get("platform") or {}
+        if not platform and about.get("os") != "unknown":  # which is an attestation
+            return str(each["digest"])
         parts = (about.get("os"), about.get("architecture"), about.get("variant"))
         if all(ours == theirs for ours, theirs in zip(platform.split("/"), parts, strict=False) if theirs):
             return str(each["digest"])
@@ -147,12 +184,12 @@ def _of_platform(listed: object, platform: str, address: str) -> str:
 
 def _object(answer: requests.Response, address: str) -> dict[str, object]:
     try:
-        found = answer.json()
+        document = read_json(answer)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise RegistryError(address, "answers something that is no manifest", "See whether it is a registry at all.")
-    return found
+        document = None
+    if not isinstance(document, dict):
+        raise RegistryError(address, "did not return a manifest", "Check that it is a registry.")
+    return document
 
 
 def _table(document: Mapping[str, object], name: str) -> dict[str, object]:
@@ -164,23 +201,47 @@ def _text(document: Mapping[str, object], name: str) -> str:
     return str(document.get(name) or "")
 
 
-def _refused(address: str, path: str, answer: requests.Response) -> RegistryError:
-    """The registry's own words, where it has some (OCI distribution spec, "Error codes")."""
+def _response_error(address: str, path: str, answer: requests.Response) -> RegistryError:
+    """Return the error with the registry's message (OCI distribution spec, "Error codes")."""
     what = f"answers {answer.status_code} {answer.reason} to {path}"
-    if said := _said(answer):
-        what = f"{what}: {said}"
+    if message := _error_message(answer):
+        what = f"{what}: {message}"
     todo = "The credentials may not read there." if answer.status_code in (401, 403) else "Try again later."
     return RegistryError(address, what, todo)
 
 
-def _said(answer: requests.Response) -> str:
-    """Empty where there is nothing, as after HEAD."""
+def _unreachable_error(address: str, error: RequestException) -> RegistryError:
+    todo = "Check the network and the proxy; then run the command again: it resumes."
+    return RegistryError(address, f"does not answer: {' '.join(str(error).split())}", todo)
+
+
+def _error_code(answer: requests.Response) -> str:
+    """Return the code of an error response, such as "UNSUPPORTED"; "" if there is none."""
+    return str(_first_error(answer).get("code") or "")
+
+
+def _error_message(answer: requests.Response) -> str:
+    """Return the message of an error response; "" without a body, as after HEAD."""
+    first = _first_error(answer)
+    return str(first.get("message") or first.get("code") or "")
+
+
+def _first_error(answer: requests.Response) -> Mapping[str, object]:
     try:
-        first = answer.json()["errors"][0]
-        return str(first.get("message") or first.get("code") or "")
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return ""
+        document = cast("dict[str, list[object]]", read_json(answer))
+        first = document["errors"][0]
+    except (ValueError, LookupError, TypeError):
+        return {}
+    return first if isinstance(first, dict) else {}
 
 
-def _reason(error: RequestException) -> str:
-    return " ".join(str(error).split())
+class RegistryError(MldeployError):
+    """A registry returned an error, denied access, or holds another image."""
+
+    code = ExitCode.REMOTE
+
+
+class DockerConfigError(MldeployError):
+    """Docker's configuration file or credential helper cannot be used."""
+
+    code = ExitCode.CONFIG

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from docker.credentials import Store, StoreError
 from docker.credentials.constants import PROGRAM_PREFIX
 from docker.utils.config import home_dir
 
+from mldeploy.core.files import read_text
+from mldeploy.core.parsing import parse_json
+from mldeploy.core.scratch import replace_file
 from mldeploy.image.registry.access import RegistryAccess
-from mldeploy.image.registry.errors import DockerConfigError
+from mldeploy.image.registry.client import DockerConfigError
 
 
 def store(access: RegistryAccess) -> str:
-    """Store credentials where Docker's configuration says, and return that place: a file, or a helper program.
+    """Store credentials where Docker's configuration says, and return the path of the file or the name of the helper.
 
     Everything else in the file stays as it is; the file is replaced at once and is its owner's alone. May be repeated.
     https://docs.docker.com/reference/cli/docker/login/#credential-stores. Raises DockerConfigError.
@@ -42,7 +43,7 @@ def config_path() -> Path:
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(read_text(path, encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -81,15 +82,7 @@ def _write(path: Path, config: dict[str, object]) -> None:
     path = Path(os.path.realpath(path))
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # readable by its owner alone
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(config, file, indent="\t")
-            Path(temporary).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        replace_file(path, json.dumps(config, indent="\t"))
     except OSError as error:
         raise DockerConfigError(
             str(path), f"cannot be written: {error.strerror}", "Correct its permissions."

@@ -1,4 +1,4 @@
-"""Bringing an image from the engine to a registry."""
+"""Pushes of images to a registry."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from docker.errors import APIError, ImageNotFound
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.engine import Engine
-from mldeploy.image.errors import engine_errors, explanation
+from mldeploy.image.errors import engine_errors, explain_error
 from mldeploy.image.labels import HASH
-from mldeploy.image.registry.access import Repository
-from mldeploy.image.registry.client import Registry
-from mldeploy.image.registry.errors import RegistryError
-from mldeploy.image.stream import Event, follow
+from mldeploy.image.registry.access import ImageRepository
+from mldeploy.image.registry.client import RegistryClient, RegistryError
+from mldeploy.image.stream import Event, follow_stream
 
 CONFIRM_SECONDS = 20.0
 CONFIRM_EVERY = 0.5
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """An image on its way. local: its reference on the engine. tag: what it is called in the repository."""
+class PushRequest:
+    """One push. local: the image's reference on the engine. tag: in the repository."""
 
     local: str
-    repository: Repository
+    repository: ImageRepository
     tag: str
 
     @property
@@ -36,107 +35,109 @@ class Parcel:
         return f"{self.repository.name}:{self.tag}"
 
 
-def push(engine: Engine, parcel: Parcel, monitor: Monitor) -> str:
-    """Push an image, telling each layer's bytes, and return its digest once the registry has confirmed it.
+def push_image(engine: Engine, request: PushRequest, monitor: Monitor) -> str:
+    """Push an image, report each layer's bytes, and return its digest once the registry has confirmed it.
 
-    The name that the engine needs for that is taken away again, and Docker's configuration is not touched. Raises
-    RegistryError, EngineError; CancelledError after a stop; what asking for access raises.
+    The temporary tag on the engine is removed, and Docker's configuration is not changed. Raises
+    RegistryError, EngineError; CancelledError after a stop; what requesting credentials raises.
     """
-    repository = parcel.repository
-    with engine_errors(parcel.reference):
-        engine.client.tag(parcel.local, repository.name, parcel.tag)
+    repository = request.repository
+    with engine_errors(request.reference):
+        engine.client.tag(request.local, repository.name, request.tag)
     try:
-        sent = _send(engine, parcel, monitor)
-        _confirm(parcel, sent, monitor)
+        sent = _send(engine, request, monitor)
+        _confirm(request, sent, monitor)
     finally:
-        untag(engine, parcel.reference)
+        untag(engine, request.reference)
     return sent
 
 
 def untag(engine: Engine, reference: str) -> bool:
-    """Take a name from an image; True if it had it. The image stays if it has another one. Raises EngineError."""
+    """Remove a tag; True if it existed. The image stays if it has another tag. Raises EngineError."""
     with engine_errors(reference), suppress(ImageNotFound):
         engine.client.remove_image(reference, noprune=True)
         return True
     return False
 
 
-def names(engine: Engine, path: str, *, shortened: bool = False) -> tuple[str, ...]:
-    """What a push that was killed has left: names of our images in the repository `path` of any registry.
+def list_leftover_tags(engine: Engine, path: str, *, shortened: bool = False) -> tuple[str, ...]:
+    """Return tags left by a killed push: our images' tags in the repository `path` of any registry.
 
-    shortened: in that of Docker Hub, whose own address an engine leaves out.
+    shortened: for Docker Hub, whose address engines omit.
     """
-    found = []
+    tags = []
     with engine_errors(engine.endpoint):
         for image in engine.client.images(filters={"label": [HASH]}):
             tag = image["Labels"][HASH]
             for reference in image["RepoTags"] or ():
                 name, _, its_tag = reference.rpartition(":")
                 if (name if shortened else name.partition("/")[2]) == path and tag.startswith(its_tag):
-                    found.append(reference)
-    return tuple(found)
+                    tags.append(reference)
+    return tuple(tags)
 
 
-def _send(engine: Engine, parcel: Parcel, monitor: Monitor) -> str:
-    """The digest that the engine says it has pushed."""
-    access = parcel.repository.enter()
-    # The engine must not look for credentials of its own, not even where none are needed.
+def _send(engine: Engine, request: PushRequest, monitor: Monitor) -> str:
+    """Push and return the digest that the engine reports."""
+    access = request.repository.enter()
+    # Explicit credentials, so that the engine does not use its own.
     login = {"username": access.user, "password": access.password.reveal(), "serveraddress": access.address}
 
     def start(client: APIClient) -> Iterable[dict[str, object]]:
         lines: Iterable[dict[str, object]] = client.push(
-            parcel.repository.name, tag=parcel.tag, stream=True, decode=True, auth_config=login
+            request.repository.name, tag=request.tag, stream=True, decode=True, auth_config=login
         )
         return lines
 
     digest = ""
-    with engine_errors(parcel.reference):
+    with engine_errors(request.reference):
         try:
-            for event in follow(engine.another_client(), start, monitor):
+            for event in follow_stream(engine.another_client(), start, monitor):
                 if event.error:
-                    raise _failure(parcel, event.error)
+                    raise _push_error(request, event.error)
                 digest = event.digest or digest
                 if event.layer and event.status:
-                    monitor.progress(_progress(event))
+                    monitor.progress(_layer_progress(event))
         except APIError as error:
-            raise _failure(parcel, explanation(error)) from error
+            raise _push_error(request, explain_error(error)) from error
     if not digest:
-        what = "the engine ended the push without saying what it has pushed"
-        raise RegistryError(parcel.reference, what, "Run the command again: it sends what is missing.")
+        what = "the engine ended the push without a digest"
+        raise RegistryError(request.reference, what, "Run the command again: it sends what is missing.")
     return digest
 
 
-def _progress(event: Event) -> Progress:
+def _layer_progress(event: Event) -> Progress:
     return Progress(event.layer, event.status, event.done, event.total, in_bytes=bool(event.total))
 
 
-def _confirm(parcel: Parcel, sent: str, monitor: Monitor) -> None:
-    """Ask the registry for what the tag names now. A registry of many machines may need a moment to agree."""
-    access = parcel.repository.enter()
-    path = parcel.repository.path
-    with Registry(access) as registry:
-        found = None
+def _confirm(request: PushRequest, sent: str, monitor: Monitor) -> None:
+    """Check the tag's digest in the registry, which may be eventually consistent."""
+    access = request.repository.enter()
+    path = request.repository.path
+    with RegistryClient(access) as registry:
+        digest = None
         for _ in monitor.attempts(every=CONFIRM_EVERY, within=CONFIRM_SECONDS):
-            found = registry.digest(path, parcel.tag)
-            if found is not None:
+            digest = registry.digest(path, request.tag)
+            if digest is not None:
                 break
-    if found == sent:
+    if digest == sent:
         return
-    has = f"has {found}" if found else "has nothing"
+    has = f"has {digest}" if digest else "has nothing"
     what = f"the engine pushed {sent}, and the registry {has} under that tag"
-    raise RegistryError(parcel.reference, what, "Run the command again. If it stays so, somebody else pushes there.")
+    raise RegistryError(
+        request.reference, what, "Run the command again. If it happens again, another client pushes the same tag."
+    )
 
 
-def _failure(parcel: Parcel, said: str) -> RegistryError:
-    words = said.lower()
+def _push_error(request: PushRequest, reason: str) -> RegistryError:
+    words = reason.lower()
     if "immutable" in words:
         todo = "Another image was pushed under this tag; remove it from the repository."
-        return RegistryError(parcel.reference, "the registry does not let a tag be moved", todo)
+        return RegistryError(request.reference, "the registry does not let a tag be moved", todo)
     if any(word in words for word in _FORBIDDEN):
         todo = "The account may lack the permission to push there."
-        return RegistryError(parcel.reference, f"the registry refuses the push: {said}", todo)
+        return RegistryError(request.reference, f"the registry refuses the push: {reason}", todo)
     return RegistryError(
-        parcel.reference, f"cannot be pushed: {said}", "Run the command again: it sends what is missing."
+        request.reference, f"cannot be pushed: {reason}", "Run the command again: it sends what is missing."
     )
 
 

@@ -4,40 +4,66 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from packaging.version import Version
 
-from mldeploy.project.detect.dependency import LOCKS, Dependency, Listing, Origin, applies, target_environment
-from mldeploy.project.detect.distributions import MISNAMED, NOT_ON_LINUX, closed
-from mldeploy.project.detect.findings import Found, Remark, Severity, Source
+from mldeploy.project.detect.dependency import (
+    LOCKS,
+    Dependency,
+    DependencyList,
+    Origin,
+    marker_applies,
+    parse_version,
+    target_environment,
+)
+from mldeploy.project.detect.distributions import MISNAMED, NOT_ON_LINUX, with_dependencies
+from mldeploy.project.detect.findings import Detected, Remark, Severity, Source
 from mldeploy.project.detect.models import Model
-from mldeploy.project.detect.specifiers import version
+from mldeploy.project.detect.tree import Tree
 
 _BACKPORTS = frozenset({
     "typing", "dataclasses", "contextvars", "asyncio", "uuid", "pathlib", "argparse", "statistics",
     "importlib-metadata", "enum34", "secrets", "unittest", "ssl", "test", "token", "code", "profile", "parser",
 })  # fmt: skip
 _IMPORTANT = 3
+_FREEZE = "Write a requirements.txt in its environment: `{} python -m pip freeze > requirements.txt`."
+_UNREAD = {
+    "pdm.lock": "Write a requirements.txt from it: `pdm export --prod -o requirements.txt`.",
+    "pixi.toml": _FREEZE.format("pixi run"),
+    "conda-lock.yml": _FREEZE.format("conda run"),
+}
 _SYSTEM = "If the app needs it, name the Debian package of the same library: `system_packages` in [build]."
 _GPU = "Where there is a GPU, set `gpu = true` in [build]: PyTorch's own packages then bring it."
 
 
-def of_listing(listed: Listing, python: str) -> Iterator[Remark]:
+def check_list(listed: DependencyList, python: str) -> Iterator[Remark]:
     """What is wrong with the list that counts, by itself."""
     yield from listed.remarks
-    yield from _unpinned(listed, python)
-    yield from _twice(listed)
-    yield from _wrong_names(listed, python)
+    yield from _check_pins(listed, python)
+    yield from _check_duplicates(listed)
+    yield from _check_names(listed, python)
     for name, source in listed.left_out:
         what = f"{name} is a package of conda alone: pip cannot install it, so it is left out"
         todo = _GPU if name.startswith(("cuda", "cudnn", "nccl", "pytorch-cuda")) else _SYSTEM
         yield Remark("conda-only", Severity.WARNING, source, what, todo)
 
 
-def between(chosen: Listing, others: Iterable[Listing]) -> Iterator[Remark]:
+def find_unread_locks(tree: Tree, chosen: DependencyList) -> Iterator[Remark]:
+    """Locks of tools that no list is read from, where no other one pins the packages."""
+    if chosen.origin in LOCKS or chosen.origin is Origin.REQUIREMENTS:
+        return
+    for name, todo in _UNREAD.items():
+        if tree.get(name):
+            what = "is not read: the versions that it pins are not those of the image"
+            yield Remark("lock-unread", Severity.WARNING, Source(name), what, todo)
+
+
+def compare_lists(chosen: DependencyList, others: Iterable[DependencyList]) -> Iterator[Remark]:
     """Where another list pins what the one that counts does not allow."""
+    included = {each.source.path for each in (*chosen.dependencies, *chosen.constraints)}
     for other in others:
-        for each in other.dependencies:
+        for each in other.dependencies if other.path not in included else ():
             for mine in chosen.of(each.name):
                 if _excludes(mine, each) or _excludes(each, mine):
                     yield _contradiction(mine, each)
@@ -53,14 +79,16 @@ def _contradiction(mine: Dependency, other: Dependency) -> Remark:
     return Remark("dependency-differs", Severity.WARNING, mine.source, what, todo)
 
 
-def _unpinned(listed: Listing, python: str) -> Iterator[Remark]:
+def _check_pins(listed: DependencyList, python: str) -> Iterator[Remark]:
     if listed.origin in LOCKS or listed.origin is Origin.IMPORTS:
         return
     image = target_environment(python)
     loose = [
         each
         for each in listed.dependencies
-        if not each.url and each.name not in listed.versions and applies(each.marker, image)
+        if not (each.url or each.line or each.specifier.startswith("==="))
+        and each.name not in listed.versions
+        and marker_applies(each.marker, image)
     ]
     if loose:
         names = ", ".join(f"{each.name}{each.specifier}" for each in loose[:_IMPORTANT])
@@ -70,13 +98,13 @@ def _unpinned(listed: Listing, python: str) -> Iterator[Remark]:
         yield Remark("dependency-unpinned", Severity.WARNING, loose[0].source, what, todo)
 
 
-def _twice(listed: Listing) -> Iterator[Remark]:
+def _check_duplicates(listed: DependencyList) -> Iterator[Remark]:
     """One distribution with two requirements that no version meets, as far as a pin shows it."""
     seen: dict[str, list[Dependency]] = {}
     for each in (*listed.dependencies, *listed.constraints):
         for other in seen.setdefault(each.name, []):
-            pin, wanted = (each.pin, other) if each.pin else (other.pin, each)
-            if pin and not each.marker and not other.marker and not wanted.allows(pin):
+            pin, required = (each.pin, other) if each.pin else (other.pin, each)
+            if pin and not each.marker and not other.marker and not required.allows(pin):
                 what = (
                     f"asks for {each.name}{each.specifier}, but {other.source} asks for {other.name}{other.specifier}"
                 )
@@ -85,7 +113,7 @@ def _twice(listed: Listing) -> Iterator[Remark]:
         seen[each.name].append(each)
 
 
-def _wrong_names(listed: Listing, python: str) -> Iterator[Remark]:
+def _check_names(listed: DependencyList, python: str) -> Iterator[Remark]:
     for each in listed.dependencies:
         if each.name in NOT_ON_LINUX and not each.marker:
             what = f"asks for {each.name}, which exists only for Windows or macOS, while the image is Linux"
@@ -98,34 +126,55 @@ def _wrong_names(listed: Listing, python: str) -> Iterator[Remark]:
             yield Remark("requirement-name", Severity.ERROR, each.source, what, "Remove the line.")
 
 
-def of_models(listed: Listing, models: Iterable[Found[Model]]) -> Iterator[Remark]:
+def list_model_versions(models: Iterable[Detected[Model]]) -> dict[str, str]:
+    """The version of each library that made the models; of several models, that of the one that the source names."""
+    ordered = sorted(models, key=lambda each: each.value.used)
+    versions = ((name, parse_version(made_by)) for each in ordered for name, made_by in each.value.versions)
+    return {name: known.public for name, known in versions if known}
+
+
+def pin_to_models(listed: DependencyList, models: Iterable[Detected[Model]]) -> DependencyList:
+    """The list with the version that made a model for each library that the list leaves open."""
+    made_by = list_model_versions(models)
+
+    def pin(each: Dependency) -> Dependency:
+        known = parse_version(made_by.get(each.name, ""))
+        is_open = known and not (each.pin or each.url or each.line or each.is_included or each.hashes or each.index)
+        if known and is_open and each.name not in listed.versions and each.allows(known):
+            return replace(each, specifier=f"=={known}")
+        return each
+
+    return replace(listed, dependencies=tuple(pin(each) for each in listed.dependencies))
+
+
+def check_models(listed: DependencyList, models: Iterable[Detected[Model]]) -> Iterator[Remark]:
     """Whether the libraries that a model needs would be installed, at the versions that made it."""
-    names = closed(listed.names)
-    for found in models:
-        model = found.value
+    names = with_dependencies(listed.names)
+    for detected in models:
+        model = detected.value
         missing = [name for name in model.libraries if name not in names]
-        if missing and listed.origin is not Origin.IMPORTS and (model.used or found.certainty > 1):
+        if missing and listed.origin is not Origin.IMPORTS and (model.used or detected.certainty > 1):
             what = f"needs {', '.join(missing)}, which {listed.path} does not list"
             todo = f"Add {'it' if len(missing) == 1 else 'them'} to {listed.path}."
-            yield Remark("model-library-missing", Severity.WARNING, found.source, what, todo)
+            yield Remark("model-library-missing", Severity.WARNING, detected.source, what, todo)
         for name, made_by in model.versions:
-            known = version(made_by)
+            known = parse_version(made_by)
             if known:
-                yield from _made_by(listed, found.source, name, known)
+                yield from _check_model_version(listed, detected.source, name, known)
 
 
-def _made_by(listed: Listing, source: Source, name: str, made_by: Version) -> Iterator[Remark]:
+def _check_model_version(listed: DependencyList, source: Source, name: str, made_by: Version) -> Iterator[Remark]:
     """A remark unless what would be installed is what made the model."""
-    said = listed.of(name)
+    entries = listed.of(name)
     pin = listed.versions.get(name)
     if pin and pin.release[:2] != made_by.release[:2]:
-        at = next((each.source for each in said if each.pin), source)
+        at = next((each.source for each in entries if each.pin), source)
         what = f"was made by {name} {made_by}, but {at} installs {pin}: it may not load, or answer otherwise"
         todo = f"Write `{name}=={made_by}` in {listed.path or 'requirements.txt'}, or train the model again with {pin}."
         yield Remark("model-version", Severity.WARNING, source, what, todo)
-    elif not pin and any(not each.allows(made_by) for each in said):
-        what = f"was made by {name} {made_by}, which {said[0].source} does not allow ({said[0].specifier})"
+    elif not pin and any(not each.allows(made_by) for each in entries):
+        what = f"was made by {name} {made_by}, which {entries[0].source} does not allow ({entries[0].specifier})"
         yield Remark("model-version", Severity.WARNING, source, what, f"Write `{name}=={made_by}` there.")
-    elif not pin and said:
-        what = f"was made by {name} {made_by}, but {said[0].source} installs whatever is newest"
+    elif not pin and entries:
+        what = f"was made by {name} {made_by}, but {entries[0].source} leaves the version open"
         yield Remark("model-version", Severity.WARNING, source, what, f"Write `{name}=={made_by}` there.")

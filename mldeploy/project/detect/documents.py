@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from functools import lru_cache
+
+from mldeploy.core.parsing import parse_json, parse_toml
 
 YAML_LIMIT = 1 << 16
 """Characters of a YAML document that are looked at: its parser is slow, and what is read here is a page long."""
@@ -14,7 +14,7 @@ _MOST_BRACKETS = 2000
 """The parser's time grows with the square of what is open."""
 
 
-def toml(text: str) -> dict[str, object]:
+def parse_toml_tables(text: str) -> dict[str, object]:
     """The tables of a TOML document."""
     return _toml(text)[0]
 
@@ -27,8 +27,8 @@ def toml_problem(text: str) -> str:
 @lru_cache(maxsize=8)  # a lock file takes a while, and several ask for it
 def _toml(text: str) -> tuple[dict[str, object], str]:
     try:
-        return tomllib.loads(text.replace("\r\n", "\n")), ""
-    except (ValueError, RecursionError) as error:
+        return parse_toml(text.replace("\r\n", "\n")), ""
+    except ValueError as error:
         return {}, str(error)
 
 
@@ -49,35 +49,35 @@ def load_yaml(text: str) -> dict[str, object]:
 def load_json(data: bytes | str) -> dict[str, object]:
     """The object that a JSON document is."""
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+        document = parse_json(data)
+    except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
 
 
-def at(document: object, *path: str) -> object:
+def value_at(document: object, *path: str) -> object:
     """What stands at a path of keys, or None."""
     for key in path:
         document = document.get(key) if isinstance(document, dict) else None
     return document
 
 
-def table(document: object, *path: str) -> dict[str, object]:
+def table_at(document: object, *path: str) -> dict[str, object]:
     """The table at a path of keys; empty if there is none."""
-    found = at(document, *path)
-    return found if isinstance(found, dict) else {}
+    table = value_at(document, *path)
+    return table if isinstance(table, dict) else {}
 
 
-def items(document: object, *path: str) -> list[object]:
+def list_at(document: object, *path: str) -> list[object]:
     """The list at a path of keys; empty if there is none."""
-    found = at(document, *path)
-    return found if isinstance(found, list) else []
+    items = value_at(document, *path)
+    return items if isinstance(items, list) else []
 
 
 def text_at(document: object, *path: str) -> str:
     """The string at a path of keys; "" if there is none."""
-    found = at(document, *path)
-    return found if isinstance(found, str) else ""
+    text = value_at(document, *path)
+    return text if isinstance(text, str) else ""
 
 
 def line_of(lines: list[str], pattern: str) -> int:

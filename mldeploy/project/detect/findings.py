@@ -1,4 +1,4 @@
-"""The shape of everything that is found in a folder: a value, where it stands, and how sure we are of it."""
+"""The result types of detection: a value with its source and certainty, and remarks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, order=True)
 class Source:
-    """A place in the folder. path: below it, with forward slashes. line: counted from 1; 0 is the whole file."""
+    """A location in the folder. path: below it, with forward slashes. line: counted from 1; 0 is the whole file."""
 
     path: str
     line: int = 0
@@ -21,19 +21,19 @@ class Source:
 
 
 class Certainty(IntEnum):
-    """How sure a finding is. Only comparisons between findings mean anything."""
+    """The certainty of a detected value. Only comparisons are meaningful."""
 
     GUESS = 1
-    """The best that could be made of it; the user should look."""
+    """A guess; the user should verify it."""
     LIKELY = 2
-    """What the source says, as far as it can be read without running it."""
+    """Derived from the source without running it."""
     CERTAIN = 3
-    """Written down for exactly this purpose: a Procfile, a lock file, a version file."""
+    """Declared in a file for this purpose: a Procfile, a lock file, a version file."""
 
 
 @dataclass(frozen=True)
-class Found(Generic[T_co]):
-    """A value, where it was found, and how certain it is."""
+class Detected(Generic[T_co]):
+    """A detected value, its location and its certainty."""
 
     value: T_co
     source: Source
@@ -41,19 +41,19 @@ class Found(Generic[T_co]):
 
 
 class Severity(StrEnum):
-    """How bad a remark is."""
+    """The severity of a remark."""
 
     ERROR = "error"
-    """As it stands the app would not build, start or answer."""
+    """The app cannot be built, started or reached."""
     WARNING = "warning"
-    """It would run, but not as the user would want it to."""
+    """The app runs, but probably not as intended."""
     NOTE = "note"
-    """Nothing to do: something that the user should know was seen or decided."""
+    """Information about a decision; no action is required."""
 
 
 @dataclass(frozen=True)
 class Remark:
-    """Something that looks wrong. `code` is stable, for programs; `what` and `todo` are for people, without secrets."""
+    """A possible problem. `code` is stable, for programs; `what` and `todo` are texts for users, without secrets."""
 
     code: str
     severity: Severity

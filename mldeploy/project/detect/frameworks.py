@@ -19,20 +19,20 @@ class Interface(StrEnum):
 
 
 @dataclass(frozen=True)
-class Kind:
+class FrameworkObject:
     """A framework, and the interface of the objects that it makes."""
 
     framework: str
     interface: Interface
 
 
-FLASK: Final = Kind("Flask", Interface.WSGI)
-DASH: Final = Kind("Dash", Interface.SCRIPT)
+FLASK: Final = FrameworkObject("Flask", Interface.WSGI)
+DASH: Final = FrameworkObject("Dash", Interface.SCRIPT)
 """Dash's own object is none that a server takes: that is the Flask below it, `server = app.server`."""
-STREAMLIT: Final = Kind("Streamlit", Interface.SCRIPT)
-GRADIO: Final = Kind("Gradio", Interface.SCRIPT)
-PLAIN_WSGI: Final = Kind("WSGI", Interface.WSGI)
-PLAIN_ASGI: Final = Kind("ASGI", Interface.ASGI)
+STREAMLIT: Final = FrameworkObject("Streamlit", Interface.SCRIPT)
+GRADIO: Final = FrameworkObject("Gradio", Interface.SCRIPT)
+PLAIN_WSGI: Final = FrameworkObject("WSGI", Interface.WSGI)
+PLAIN_ASGI: Final = FrameworkObject("ASGI", Interface.ASGI)
 
 MAKERS: Final = {
     "flask.Flask": FLASK,
@@ -40,29 +40,29 @@ MAKERS: Final = {
     "apiflask.APIFlask": FLASK,
     "flask_openapi3.OpenAPI": FLASK,
     "connexion.FlaskApp": FLASK,
-    "fastapi.FastAPI": Kind("FastAPI", Interface.ASGI),
-    "fastapi.applications.FastAPI": Kind("FastAPI", Interface.ASGI),
-    "starlette.applications.Starlette": Kind("Starlette", Interface.ASGI),
-    "quart.Quart": Kind("Quart", Interface.ASGI),
-    "litestar.Litestar": Kind("Litestar", Interface.ASGI),
-    "sanic.Sanic": Kind("Sanic", Interface.ASGI),
-    "falcon.App": Kind("Falcon", Interface.WSGI),
-    "falcon.API": Kind("Falcon", Interface.WSGI),
-    "falcon.asgi.App": Kind("Falcon", Interface.ASGI),
-    "bottle.Bottle": Kind("Bottle", Interface.WSGI),
-    "bottle.default_app": Kind("Bottle", Interface.WSGI),
-    "bottle.app": Kind("Bottle", Interface.WSGI),
+    "fastapi.FastAPI": FrameworkObject("FastAPI", Interface.ASGI),
+    "fastapi.applications.FastAPI": FrameworkObject("FastAPI", Interface.ASGI),
+    "starlette.applications.Starlette": FrameworkObject("Starlette", Interface.ASGI),
+    "quart.Quart": FrameworkObject("Quart", Interface.ASGI),
+    "litestar.Litestar": FrameworkObject("Litestar", Interface.ASGI),
+    "sanic.Sanic": FrameworkObject("Sanic", Interface.ASGI),
+    "falcon.App": FrameworkObject("Falcon", Interface.WSGI),
+    "falcon.API": FrameworkObject("Falcon", Interface.WSGI),
+    "falcon.asgi.App": FrameworkObject("Falcon", Interface.ASGI),
+    "bottle.Bottle": FrameworkObject("Bottle", Interface.WSGI),
+    "bottle.default_app": FrameworkObject("Bottle", Interface.WSGI),
+    "bottle.app": FrameworkObject("Bottle", Interface.WSGI),
     "dash.Dash": DASH,
     "dash.dash.Dash": DASH,
     "jupyter_dash.JupyterDash": DASH,
-    "django.core.wsgi.get_wsgi_application": Kind("Django", Interface.WSGI),
-    "django.core.asgi.get_asgi_application": Kind("Django", Interface.ASGI),
+    "django.core.wsgi.get_wsgi_application": FrameworkObject("Django", Interface.WSGI),
+    "django.core.asgi.get_asgi_application": FrameworkObject("Django", Interface.ASGI),
     "gradio.Interface": GRADIO,
     "gradio.Blocks": GRADIO,
     "gradio.ChatInterface": GRADIO,
     "gradio.TabbedInterface": GRADIO,
-    "gradio.mount_gradio_app": Kind("FastAPI", Interface.ASGI),
-    "gradio.routes.mount_gradio_app": Kind("FastAPI", Interface.ASGI),
+    "gradio.mount_gradio_app": FrameworkObject("FastAPI", Interface.ASGI),
+    "gradio.routes.mount_gradio_app": FrameworkObject("FastAPI", Interface.ASGI),
     "asgiref.wsgi.WsgiToAsgi": PLAIN_ASGI,
     "a2wsgi.WSGIMiddleware": PLAIN_ASGI,
     "a2wsgi.ASGIMiddleware": PLAIN_WSGI,

@@ -1,81 +1,120 @@
-"""What the app's source imports: the dependencies, where no file lists them, and the check of the file that does."""
+"""The imports of the app's source: the dependencies if no file lists them, and a check of the file that does."""
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from mldeploy.project.detect.dependency import Dependency, Listing, Origin, unique
-from mldeploy.project.detect.distributions import closed, of_import
-from mldeploy.project.detect.environment import Environment
+from mldeploy.project.detect.dependency import Dependency, DependencyList, Origin, unique_dependencies
+from mldeploy.project.detect.distributions import LIMITS, InstalledDistributions, distribution_of, with_dependencies
 from mldeploy.project.detect.findings import Remark, Severity, Source
-from mldeploy.project.detect.source import Module, Sources
+from mldeploy.project.detect.package_sources import from_direct_url, source_remark, with_source
+from mldeploy.project.detect.source import PythonModule, SourceTree
 
 
-def imported(sources: Sources, modules: Iterable[Module]) -> dict[str, Source]:
-    """The top-level modules from outside the folder that these modules import, each with the first place.
+def find_imports(sources: SourceTree, modules: Iterable[PythonModule]) -> dict[str, Source]:
+    """The top-level modules from outside the folder that these modules import, each with its first location.
 
     What stands in a `try` with an `except ImportError`, or under `if TYPE_CHECKING:`, is optional and left out.
     """
-    found: dict[str, Source] = {}
+    imports: dict[str, Source] = {}
     for module in modules:
         optional = _optional(module)
         for name, line in module.imports:
             top = name.partition(".")[0]
-            if not top or top in found or top in sys.stdlib_module_names or line in optional:
+            if not top or top in imports or top in sys.stdlib_module_names or line in optional:
                 continue
             if (
                 not sources.local(top, module)
                 and not sources.local(name, module)
                 and not _is_folder(sources, top, module)
             ):
-                found[top] = Source(module.file.path, line)
-    return found
+                imports[top] = Source(module.file.path, line)
+    return imports
 
 
-def listing(found: dict[str, Source], libraries: dict[str, Source], environment: Environment) -> Listing:
-    """Imports (and the libraries of the models) as dependencies, at the versions that are installed here."""
-    dependencies = [_dependency(module, source, environment) for module, source in (found | libraries).items()]
-    guessed = [each for each in dependencies if each.name not in environment.versions]
-    remarks = (_unknown(guessed),) if guessed else ()
-    return Listing(Origin.IMPORTS, "", unique(dependencies), remarks=remarks)
+def list_imports(
+    imports: dict[str, Source],
+    libraries: dict[str, Source],
+    environment: InstalledDistributions,
+    made_by: Mapping[str, str],
+) -> DependencyList:
+    """Imports (and the libraries of the models) as dependencies, at the versions that the app's environment has.
+
+    made_by: the versions that the models were made with; they count first.
+    """
+    in_order = [_dependency(each, source, environment, made_by) for each, source in (imports | libraries).items()]
+    named = unique_dependencies(in_order)
+    guessed = [each for each in in_order if not each.specifier]
+    remarks = [_unknown_versions(guessed)] if guessed else []
+    dependencies: list[Dependency] = []
+    for each in named:
+        origin = from_direct_url(environment.direct_url(each.name))
+        if origin.refusal:
+            remarks.append(source_remark(each.name, each.source, origin, Origin.IMPORTS))
+        elif made := with_source(each, origin):
+            dependencies.append(made)
+    return DependencyList(Origin.IMPORTS, "", tuple(dependencies), remarks=tuple(remarks))
 
 
-def _dependency(module: str, source: Source, environment: Environment) -> Dependency:
+def _dependency(
+    module: str, source: Source, environment: InstalledDistributions, made_by: Mapping[str, str]
+) -> Dependency:
     providers = environment.providers.get(module, ())
-    usual = of_import(module)
+    usual = distribution_of(module)
     name = usual if usual in providers or not providers else providers[0]
     known = environment.versions.get(name)
-    return Dependency(name, f"=={known.public}" if known else "", source)
+    if name in made_by:
+        return Dependency(name, f"=={made_by[name]}", source)
+    return Dependency(name, f"=={known.public}" if known else _limit(module), source)
 
 
-def _unknown(guessed: list[Dependency]) -> Remark:
-    names = ", ".join(each.name for each in guessed)
-    what = f"nothing says which version of these is needed, and they are not installed here: {names}"
-    todo = "Write the versions into requirements.txt, or run `mldeploy init` in the environment in which the app runs."
+def _unknown_versions(guessed: list[Dependency]) -> Remark:
+    names = ", ".join(sorted({each.name for each in guessed}))
+    what = f"These packages have no pinned version: {names}"
+    todo = "Write a requirements.txt that pins them: `pip freeze > requirements.txt` in the environment of the app."
     return Remark("versions-unknown", Severity.WARNING, guessed[0].source, what, todo)
 
 
-def missing(found: dict[str, Source], listed: Listing, environment: Environment) -> Iterator[Remark]:
-    """The imports that no listed distribution provides, nor is known to bring along."""
-    names = closed(listed.names)
-    for module, source in found.items():
-        name = of_import(module)
-        if name not in names and names.isdisjoint(environment.providers.get(module, ())):
+def find_unlisted(
+    imports: dict[str, Source],
+    listed: DependencyList,
+    environment: InstalledDistributions,
+    groups: Mapping[str, str],
+) -> Iterator[Remark]:
+    """The imports that no listed distribution provides, nor is known to bring along.
+
+    groups: what groups and extras of the project list that are not installed, each with the name of its group.
+    """
+    names = with_dependencies(listed.names)
+    for module, source in imports.items():
+        name = distribution_of(module)
+        if name in names or not names.isdisjoint(environment.providers.get(module, ())):
+            continue
+        if name in groups:
+            what = f"imports {module}, but {name} is only in {groups[name]} of pyproject.toml, which is not installed"
+            todo = f"Move {name} to the dependencies of the project."
+        else:
             what = f"imports {module}, but {listed.path} does not list {name}"
-            yield Remark("dependency-missing", Severity.WARNING, source, what, f"Add {name} to {listed.path}.")
+            limit = _limit(module)
+            todo = f"Add `{name}{limit}` to {listed.path}." if limit else f"Add {name} to {listed.path}."
+        yield Remark("dependency-missing", Severity.WARNING, source, what, todo)
 
 
-def _is_folder(sources: Sources, name: str, module: Module) -> bool:
+def _limit(module: str) -> str:
+    return LIMITS[module][1] if module in LIMITS else ""
+
+
+def _is_folder(sources: SourceTree, name: str, module: PythonModule) -> bool:
     """Whether a name is a folder of the app's own without an `__init__.py` (PEP 420)."""
-    places = dict.fromkeys((name, f"{module.file.folder}/{name}".strip("/"), f"src/{name}"))
-    return any(file.path.startswith(f"{place}/") for place in places for file in sources.tree.ending(".py"))
+    folders = dict.fromkeys((name, f"{module.file.folder}/{name}".strip("/"), f"src/{name}"))
+    return any(file.path.startswith(f"{folder}/") for folder in folders for file in sources.tree.ending(".py"))
 
 
-def _optional(module: Module) -> set[int]:
+def _optional(module: PythonModule) -> set[int]:
     """The lines of imports that the module can do without."""
-    found: set[int] = set()
+    lines: set[int] = set()
     for node in module.nodes:
         if isinstance(node, ast.Try) and any(_catches_import(handler) for handler in node.handlers):
             body: list[ast.stmt] = [*node.body, *(each for handler in node.handlers for each in handler.body)]
@@ -83,8 +122,8 @@ def _optional(module: Module) -> set[int]:
             body = node.body
         else:
             continue
-        found |= {each.lineno for each in body if isinstance(each, ast.Import | ast.ImportFrom)}
-    return found
+        lines |= {each.lineno for each in body if isinstance(each, ast.Import | ast.ImportFrom)}
+    return lines
 
 
 def _catches_import(handler: ast.ExceptHandler) -> bool:

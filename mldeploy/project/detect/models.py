@@ -1,4 +1,4 @@
-"""The trained models in the folder: where, how large, made by which libraries and versions."""
+"""Detect the trained models in the folder: path, size, libraries and versions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mldeploy.project.detect.distributions import of_import
-from mldeploy.project.detect.documents import load_yaml, table, text_at
-from mldeploy.project.detect.findings import Certainty, Found, Remark, Severity, Source
-from mldeploy.project.detect.formats import Contents, contents
-from mldeploy.project.detect.model_names import SUFFIXES
-from mldeploy.project.detect.source import Module
-from mldeploy.project.detect.tree import File, Tree
+from mldeploy.project.detect.distributions import distribution_of
+from mldeploy.project.detect.documents import load_json, load_yaml, table_at, text_at
+from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity, Source
+from mldeploy.project.detect.formats import ModelContents, read_contents
+from mldeploy.project.detect.model_files import SUFFIXES
+from mldeploy.project.detect.pickled_modules import ModuleRequirement, list_module_requirements
+from mldeploy.project.detect.source import PythonModule
+from mldeploy.project.detect.tree import Tree, TreeFile
 
 MAX_LOOKED_INTO: Final = 40
 """Files that are opened, the largest first; a folder of more is a training archive, and the rest is listed by name."""
@@ -27,7 +28,7 @@ _UNSAFE: Final = frozenset({
 })  # fmt: skip
 """What no library puts into a model."""
 
-_PLUMBING: Final = frozenset({"copyreg", "copy_reg", "__builtin__", "_codecs", "__main__", "cupy", "joblib"})
+_INTERNAL_MODULES: Final = frozenset({"copyreg", "copy_reg", "__builtin__", "_codecs", "__main__", "cupy", "joblib"})
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Model:
     """One model. path: a file, or the folder of an MLflow or TensorFlow model. size: bytes, of all its files.
 
     format: as people call it. libraries: the distributions that load it. versions: of those that made it, as far as it
-    says so. used: the app's source names the file.
+    says so. used: the app's source names the file. modules: what it imports that only some versions have.
     """
 
     path: str
@@ -44,23 +45,24 @@ class Model:
     libraries: tuple[str, ...]
     versions: tuple[tuple[str, str], ...]
     used: bool = False
+    modules: tuple[ModuleRequirement, ...] = ()
 
 
-def models(tree: Tree, app: Iterable[Module]) -> tuple[tuple[Found[Model], ...], tuple[Remark, ...]]:
+def find_models(tree: Tree, app: Iterable[PythonModule]) -> tuple[tuple[Detected[Model], ...], tuple[Remark, ...]]:
     """Every model, sorted by path; and what is wrong with them. app: the modules that the served app consists of."""
-    named = _named(app)
+    named = _source_strings(app)
     folders = dict(_folders(tree))
     files = [file for file in tree.files if file.suffix in SUFFIXES and not _inside(file.path, folders)]
     looked_into = {file.path for file in sorted(files, key=lambda file: -file.size)[:MAX_LOOKED_INTO]}
-    found: list[Found[Model]] = []
+    detected: list[Detected[Model]] = []
     remarks: list[Remark] = []
     for file in files:
         inside = _contents(tree, file) if file.path in looked_into else None
         used = _is_named(file.path, named)
         if _is_data(inside) and not used:
             continue
-        found.append(
-            Found(
+        detected.append(
+            Detected(
                 _model(tree, file, inside, used=used),
                 Source(file.path),
                 Certainty.CERTAIN if inside else Certainty.GUESS,
@@ -69,11 +71,39 @@ def models(tree: Tree, app: Iterable[Module]) -> tuple[tuple[Found[Model], ...],
         remarks += _remarks(file, inside)
     for folder, model in folders.items():
         whole = replace(_with_size(tree, folder, model), used=_is_named(folder, named))
-        found.append(Found(whole, Source(folder), Certainty.CERTAIN))
-    return tuple(sorted(found, key=lambda each: each.source)), tuple(remarks)
+        detected.append(Detected(whole, Source(folder), Certainty.CERTAIN))
+        remarks += _incomplete(tree, folder)
+    return tuple(sorted(detected, key=lambda each: each.source)), tuple(remarks)
 
 
-def files_of(tree: Tree, model: Model) -> tuple[str, ...]:
+def read_model(tree: Tree, path: str) -> tuple[Model, ModelContents | None, tuple[Remark, ...]] | None:
+    """Read the model at a path, a file of any name or a folder: itself, its content, what is wrong with it.
+
+    None if nothing is there, or a folder that is no model.
+    """
+    if file := tree.get(path):
+        inside = _contents(tree, file)
+        return _model(tree, file, inside, used=True), inside, tuple(_remarks(file, inside))
+    folder = next((model for name, model in _folders(tree) if (name or ".") == path), None)
+    folder = folder or _read_hugging_face(tree, path)
+    return (replace(_with_size(tree, "" if path == "." else path, folder), used=True), None, ()) if folder else None
+
+
+def _read_hugging_face(tree: Tree, path: str) -> Model | None:
+    """https://huggingface.co/docs/transformers/main_classes/configuration"""
+    prefix = "" if path == "." else f"{path}/"
+    config = tree.get(f"{prefix}config.json")
+    weights = [f"{prefix}{name}" for name in ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")]
+    if config is None or not any(map(tree.get, weights)):
+        return None
+    settings = load_json(tree.text(config))
+    if not text_at(settings, "model_type"):
+        return None
+    version = text_at(settings, "transformers_version")
+    return Model(path, 0, "Hugging Face", ("transformers", "torch"), (("transformers", version),) if version else ())
+
+
+def list_model_files(tree: Tree, model: Model) -> tuple[str, ...]:
     """The paths of a model's files, also where it is a folder; none if it is empty."""
     if not model.size:
         return ()
@@ -81,19 +111,19 @@ def files_of(tree: Tree, model: Model) -> tuple[str, ...]:
     return (model.path,) if tree.get(model.path) else tuple(e.path for e in tree.files if e.path.startswith(below))
 
 
-def shipped(tree: Tree, found: Iterable[Found[Model]], ships: Callable[[str], bool]) -> tuple[str, ...]:
+def list_shipped(tree: Tree, detected: Iterable[Detected[Model]], ships: Callable[[str], bool]) -> tuple[str, ...]:
     """The files of the app's models, sorted: of those that stay out of the image only what the source names.
 
     What training left behind is often kept out of the image on purpose.
     """
-    files = ((path, each.value.used) for each in found for path in files_of(tree, each.value))
+    files = ((path, each.value.used) for each in detected for path in list_model_files(tree, each.value))
     return tuple(sorted({path for path, used in files if used or ships(path)}))
 
 
-def kept_out(tree: Tree, found: Iterable[Found[Model]], ships: Callable[[str], bool]) -> Iterator[Remark]:
+def find_excluded(tree: Tree, detected: Iterable[Detected[Model]], ships: Callable[[str], bool]) -> Iterator[Remark]:
     """A remark for each file of a model that does not get into the image."""
-    for each in found:
-        for path in files_of(tree, each.value):
+    for each in detected:
+        for path in list_model_files(tree, each.value):
             if ships(path):
                 continue
             what = "is kept out of the image by .dockerignore"
@@ -105,44 +135,46 @@ def kept_out(tree: Tree, found: Iterable[Found[Model]], ships: Callable[[str], b
                 yield Remark("model-ignored", Severity.NOTE, Source(path), what)
 
 
-def _contents(tree: Tree, file: File) -> Contents | None:
+def _contents(tree: Tree, file: TreeFile) -> ModelContents | None:
     try:
         with tree.open(file) as handle:
-            return contents(handle, file.suffix)
+            return read_contents(handle, file.suffix)
     except OSError:
         return None
 
 
-def _model(tree: Tree, file: File, inside: Contents | None, *, used: bool) -> Model:
+def _model(tree: Tree, file: TreeFile, inside: ModelContents | None, *, used: bool) -> Model:
     if inside is None:
         return Model(file.path, file.size, "unknown", (), (), used)
     libraries, versions = dict.fromkeys(inside.libraries), dict(inside.versions)
+    needed: tuple[ModuleRequirement, ...] = ()
     if inside.pickle:
-        modules = sorted(inside.pickle.modules - _PLUMBING - sys.stdlib_module_names)
+        modules = sorted(inside.pickle.modules - _INTERNAL_MODULES - sys.stdlib_module_names)
         own = {part for each in tree.ending(".py") for part in each.path.removesuffix(".py").split("/")}
-        libraries |= dict.fromkeys(of_import(module) for module in modules if module not in own)
+        libraries |= dict.fromkeys(distribution_of(module) for module in modules if module not in own)
         if "joblib" in inside.pickle.modules or file.suffix in {".joblib", ".jbl"}:
             libraries["joblib"] = None
         if inside.pickle.sklearn:
             versions["scikit-learn"] = inside.pickle.sklearn[-1]
-    return Model(file.path, file.size, inside.format, tuple(libraries), tuple(versions.items()), used)
+        needed = list_module_requirements(name.partition(" ")[0] for name in inside.pickle.globals)
+    return Model(file.path, file.size, inside.format, tuple(libraries), tuple(versions.items()), used, needed)
 
 
-def _is_data(inside: Contents | None) -> bool:
+def _is_data(inside: ModelContents | None) -> bool:
     """A pickled table or array is no model."""
     if inside is None or inside.pickle is None or inside.format != "pickle":
         return False
-    libraries = inside.pickle.modules - _PLUMBING - sys.stdlib_module_names
+    libraries = inside.pickle.modules - _INTERNAL_MODULES - sys.stdlib_module_names
     harmless = _UNSAFE.isdisjoint(inside.pickle.globals) and "__main__" not in inside.pickle.modules
     return inside.pickle.complete and libraries <= {"pandas", "numpy"} and harmless
 
 
-def _remarks(file: File, inside: Contents | None) -> Iterator[Remark]:
+def _remarks(file: TreeFile, inside: ModelContents | None) -> Iterator[Remark]:
     source = Source(file.path)
     if file.size == 0:
         yield Remark("model-empty", Severity.ERROR, source, "is empty", "Save the model again.")
     elif inside is None and file.size < 1024:
-        what = "is no model: perhaps a pointer that Git LFS left in its place"
+        what = "is no model: it may be a Git LFS pointer"
         yield Remark("model-unreadable", Severity.ERROR, source, what, "Fetch the file itself: `git lfs pull`.")
     pickle = inside.pickle if inside else None
     if pickle is None:
@@ -165,9 +197,9 @@ def _folders(tree: Tree) -> Iterator[tuple[str, Model]]:
         yield file.folder, Model(file.folder, 0, "TensorFlow SavedModel", ("tensorflow",), ())
 
 
-def _mlflow(tree: Tree, file: File) -> Model:
+def _mlflow(tree: Tree, file: TreeFile) -> Model:
     """https://mlflow.org/docs/latest/models.html#storage-format"""
-    flavors = table(load_yaml(tree.text(file)), "flavors")
+    flavors = table_at(load_yaml(tree.text(file)), "flavors")
     versions = {}
     for flavor, entries in flavors.items():
         for key, name in (("sklearn_version", "scikit-learn"), ("xgb_version", "xgboost"), ("lgb_version", "lightgbm"),
@@ -179,6 +211,22 @@ def _mlflow(tree: Tree, file: File) -> Model:
     return Model(file.folder, 0, "MLflow", ("mlflow", *versions), tuple(versions.items()))
 
 
+_MLFLOW_FILES: Final = ("pickled_model", "model_path", "model_file", "data", "lgb_model", "xgb_model", "model_data")
+
+
+def _incomplete(tree: Tree, folder: str) -> Iterator[Remark]:
+    """The files that an MLmodel names, and its folder lacks."""
+    file = tree.get(posixpath.join(folder, "MLmodel"))
+    flavors = table_at(load_yaml(tree.text(file)), "flavors") if file else {}
+    names = {text_at(entries, key) for entries in flavors.values() for key in _MLFLOW_FILES}
+    for name in sorted(filter(None, names)):
+        path = posixpath.join(folder, name)
+        if not tree.get(path) and not any(each.path.startswith(f"{path}/") for each in tree.files):
+            what = f"names {name}, which does not exist in {folder or 'the folder'}"
+            todo = "Copy the whole folder of the model: `mlflow artifacts download`, `dvc pull` or `git lfs pull`."
+            yield Remark("model-absent", Severity.WARNING, Source(posixpath.join(folder, "MLmodel")), what, todo)
+
+
 def _with_size(tree: Tree, folder: str, model: Model) -> Model:
     size = sum(file.size for file in tree.files if _inside(file.path, [folder]))
     return Model(folder or ".", size, model.format, model.libraries, model.versions)
@@ -188,7 +236,7 @@ def _inside(path: str, folders: Iterable[str]) -> bool:
     return any(not folder or path.startswith(f"{folder}/") for folder in folders)
 
 
-def _named(app: Iterable[Module]) -> set[str]:
+def _source_strings(app: Iterable[PythonModule]) -> set[str]:
     """The strings in the app's source that could be names of files."""
     return {
         node.value

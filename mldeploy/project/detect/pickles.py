@@ -1,4 +1,4 @@
-"""What a pickle holds, told from its instructions. Nothing is imported, called or built: loading a pickle runs code.
+"""Read the contents of a pickle from its opcodes. Nothing is imported, called or built: loading a pickle runs code.
 
 A pickle is a program for a small stack machine. Here that machine runs with stand-ins: it knows which names a program
 would import and with which state it would fill what it makes, and that is all there is to know. The instructions are
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from mldeploy.project.detect.streams import BudgetError, Stream, opened
+from mldeploy.project.detect.streams import BudgetError, ByteStream, open_stream
 
 MAX_STEPS = 1_000_000
 """Instructions that are followed. A forest of a thousand trees has fewer; a vocabulary of a million words has more."""
@@ -30,7 +30,7 @@ _MAX_NESTED = 8
 
 
 @dataclass(frozen=True)
-class Pickle:
+class PickleContents:
     """globals: what it imports, "module name", in the order of the program. sklearn: the versions of scikit-learn that
     its estimators say they were made with. complete: it was read to its end.
     """
@@ -45,16 +45,16 @@ class Pickle:
         return {name.partition(" ")[0].partition(".")[0] for name in self.globals}
 
 
-def read(handle: BinaryIO) -> Pickle | None:
+def read_pickle(handle: BinaryIO) -> PickleContents | None:
     """What a file holds that is a pickle, also a compressed one or one of joblib's; None if it is none, or unreadable.
 
     Raises OSError.
     """
-    stream = opened(handle)
-    return run(stream) if stream else None
+    stream = open_stream(handle)
+    return run_pickle(stream) if stream else None
 
 
-def run(stream: Stream) -> Pickle | None:
+def run_pickle(stream: ByteStream) -> PickleContents | None:
     """What the pickle at the start of a stream holds; None if what is there is no pickle."""
     machine = _Machine(stream)
     try:
@@ -75,7 +75,7 @@ def run(stream: Stream) -> Pickle | None:
         complete = False
     if machine.steps < 2 and not complete:
         return None
-    return Pickle(tuple(machine.globals), tuple(machine.versions), complete)
+    return PickleContents(tuple(machine.globals), tuple(machine.versions), complete)
 
 
 class _Thing:
@@ -104,7 +104,7 @@ class _Made:
 
 @dataclass
 class _Machine:
-    stream: Stream
+    stream: ByteStream
     nested: int = 0
     steps: int = 0
     globals: dict[str, None] = field(default_factory=dict)

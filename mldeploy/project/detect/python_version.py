@@ -1,4 +1,4 @@
-"""The Python that the app was written for, wherever a folder can say so, and what to do when it is long dead."""
+"""Detect the Python version of the app, and replace a version that no longer gets security fixes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Final
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from mldeploy.project.detect import conda
+from mldeploy.project.detect.dependencies import enclosing_folders
+from mldeploy.project.detect.dependency import to_pep440
 from mldeploy.project.detect.dockerfile import Dockerfile
-from mldeploy.project.detect.documents import line_of, table, text_at, toml
-from mldeploy.project.detect.findings import Certainty, Found, Remark, Severity, Source
-from mldeploy.project.detect.specifiers import pep440
+from mldeploy.project.detect.documents import line_of, parse_toml_tables, table_at, text_at
+from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity, Source
+from mldeploy.project.detect.script_metadata import script_python
+from mldeploy.project.detect.setuptools_metadata import setup_python
 from mldeploy.project.detect.tree import Tree
 
 END_OF_LIFE: Final = {
@@ -37,10 +40,10 @@ Version = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Python:
-    """A version that the folder asks for. written: as it stands there. version: the feature release to build with.
+class PythonVersion:
+    """A requested Python version. written: the text in the file. version: the feature release to build with.
 
-    replaces: the release asked for, where that is dead and `version` is the nearest that still gets security fixes.
+    replaces: the requested release, if it is end-of-life and `version` is the nearest that still gets security fixes.
     """
 
     written: str
@@ -48,12 +51,12 @@ class Python:
     replaces: Version | None = None
 
     def __str__(self) -> str:
-        return text_of(self.version)
+        return format_release(self.version)
 
 
 @dataclass(frozen=True)
-class _Claim:
-    """What one place says: a version, or a set of versions."""
+class _PythonClaim:
+    """The version, or set of versions, that one location requests."""
 
     written: str
     source: Source
@@ -64,50 +67,68 @@ class _Claim:
         if self.exact:
             return self.exact == version
         # A bound such as <3.11.5 or >=3.11.2 is met by some release of 3.11.
-        return self.allowed is None or any(self.allowed.contains(f"{text_of(version)}.{patch}") for patch in (0, 5, 30))
+        return self.allowed is None or any(
+            self.allowed.contains(f"{format_release(version)}.{patch}") for patch in (0, 5, 30)
+        )
 
 
-def python(tree: Tree, dockerfile: Dockerfile | None, today: date) -> tuple[Found[Python] | None, tuple[Remark, ...]]:
-    """The version to build with, and what is wrong with what the folder says of it."""
-    claims = tuple(_claims(tree, dockerfile))
+def detect_python(
+    tree: Tree, dockerfile: Dockerfile | None, today: date, script: str = ""
+) -> tuple[Detected[PythonVersion] | None, tuple[Remark, ...]]:
+    """Return the version to build with, and remarks on contradictions and end-of-life versions.
+
+    script: the path of the app's file: what stands in its folder and those above it counts, the nearest first.
+    """
+    claims = tuple(_claims(tree, dockerfile, script))
     if not claims:
         return None, ()
     first = next((claim for claim in claims if claim.exact), claims[0])
-    wanted = first.exact or _choice(first, today)
-    remarks = list(_contradictions(first, wanted, claims))
-    alive = _alive(wanted, today)
-    if alive != wanted:
-        remarks.append(_dead(first, wanted, alive, own=dockerfile is not None and dockerfile.is_used))
-    chosen = Python(first.written, alive, wanted if alive != wanted else None)
-    return Found(chosen, first.source, Certainty.CERTAIN if first.exact else Certainty.LIKELY), tuple(remarks)
+    requested = first.exact or _choose_release(first, today)
+    remarks = list(_contradictions(first, requested, claims))
+    alive = _supported_release(requested, today)
+    if alive != requested:
+        remarks.append(_end_of_life_remark(first, requested, alive, own=dockerfile is not None and dockerfile.is_used))
+    chosen = PythonVersion(first.written, alive, requested if alive != requested else None)
+    return Detected(chosen, first.source, Certainty.CERTAIN if first.exact else Certainty.LIKELY), tuple(remarks)
 
 
-def _claims(tree: Tree, dockerfile: Dockerfile | None) -> Iterator[_Claim]:
-    """What each place says, the most deliberate first."""
-    yield from _version_files(tree)
-    yield from _pyproject(tree)
-    yield from _pipfile(tree)
-    file = tree.first(*conda.FILES)
-    if file and (found := conda.python_version(tree, file)):
-        yield from _specified(*found)
+def _claims(tree: Tree, dockerfile: Dockerfile | None, script: str) -> Iterator[_PythonClaim]:
+    """Yield the claim of each location, the most explicit first."""
+    views = [tree.at(folder) for folder in enclosing_folders(script)]
+    for read in (_version_files, _pyproject, _pipfile, _conda, _setup):
+        for view in views:
+            yield from read(view)
+    if (file := tree.get(script)) and (inline := script_python(tree, file)):
+        yield from _specified(*inline)
     if dockerfile and dockerfile.base:
         image, source = dockerfile.base
         match = re.fullmatch(r"(?:.*/)?(?:python|pypy|uvicorn-gunicorn[\w-]*):(?:python)?(\d+)\.(\d+)\S*", image)
         if match:
-            yield _Claim(image, source, (int(match[1]), int(match[2])))
+            yield _PythonClaim(image, source, (int(match[1]), int(match[2])))
 
 
-def _version_files(tree: Tree) -> Iterator[_Claim]:
+def _conda(tree: Tree) -> Iterator[_PythonClaim]:
+    file = next(filter(None, map(tree.beside, conda.FILES)), None)
+    if file and (claim := conda.conda_python(tree, file)):
+        yield from _specified(*claim)
+
+
+def _setup(tree: Tree) -> Iterator[_PythonClaim]:
+    if claim := setup_python(tree):
+        yield from _specified(*claim)
+
+
+def _version_files(tree: Tree) -> Iterator[_PythonClaim]:
     for name, pattern in (
         (".python-version", r"\s*(?:cpython[-@])?(\d+)\.(\d+)(?:[.\w-]*)\s*"),
         ("runtime.txt", r"\s*python-(\d+)\.(\d+)(?:\.\d+)?\s*"),
         (".tool-versions", r"\s*python\s+(\d+)\.(\d+)\S*.*"),
     ):
-        file = tree.get(name)
+        file = tree.beside(name)
         for number, line in enumerate(tree.lines(file) if file else [], start=1):
             match = re.fullmatch(pattern, line)
-            if match:
-                yield _Claim(line.strip(), Source(name, number), _small(match[1], match[2]))
+            if file and match:
+                yield _PythonClaim(line.strip(), Source(file.path, number), _small(match[1], match[2]))
                 break
 
 
@@ -115,11 +136,11 @@ def _small(major: str, minor: str) -> Version | None:
     return (int(major), int(minor)) if len(major) == 1 and len(minor) < 3 else None
 
 
-def _pyproject(tree: Tree) -> Iterator[_Claim]:
-    file = tree.get("pyproject.toml")
+def _pyproject(tree: Tree) -> Iterator[_PythonClaim]:
+    file = tree.beside("pyproject.toml")
     if file is None:
         return
-    tables = toml(tree.text(file))
+    tables = parse_toml_tables(tree.text(file))
     for key, text in (
         ("requires-python", text_at(tables, "project", "requires-python")),
         ("python", text_at(tables, "tool", "poetry", "dependencies", "python")),
@@ -129,61 +150,61 @@ def _pyproject(tree: Tree) -> Iterator[_Claim]:
             yield from _specified(text, source)
 
 
-def _pipfile(tree: Tree) -> Iterator[_Claim]:
-    file = tree.get("Pipfile")
-    requires = table(toml(tree.text(file)), "requires") if file else {}
+def _pipfile(tree: Tree) -> Iterator[_PythonClaim]:
+    file = tree.beside("Pipfile")
+    requires = table_at(parse_toml_tables(tree.text(file)), "requires") if file else {}
     text = text_at(requires, "python_version") or text_at(requires, "python_full_version")
     match = re.match(r"(\d)\.(\d\d?)(?!\d)", text)
     if file and match:
         source = Source(file.path, line_of(tree.lines(file), r"\s*python_(full_)?version\s*="))
-        yield _Claim(text, source, (int(match[1]), int(match[2])))
+        yield _PythonClaim(text, source, (int(match[1]), int(match[2])))
 
 
-def _specified(text: str, source: Source) -> Iterator[_Claim]:
+def _specified(text: str, source: Source) -> Iterator[_PythonClaim]:
     try:
-        allowed = SpecifierSet(pep440(text))
+        allowed = SpecifierSet(to_pep440(text))
     except InvalidSpecifier:
         return
-    yield _Claim(text, source, allowed=allowed)
+    yield _PythonClaim(text, source, allowed=allowed)
 
 
-def _choice(claim: _Claim, today: date) -> Version:
+def _choose_release(claim: _PythonClaim, today: date) -> Version:
     """The release that a range stands for: the default where it is allowed, else the nearest to it that is."""
     allowed = [version for version in END_OF_LIFE if claim.allows(version)]
     living = [version for version in allowed if END_OF_LIFE[version] >= today]
     return min(living or allowed or [DEFAULT], key=lambda version: (abs(version[1] - DEFAULT[1]), version))
 
 
-def _alive(wanted: Version, today: date) -> Version:
+def _supported_release(requested: Version, today: date) -> Version:
     """The version itself while it gets security fixes (or is too new for us to know), else the oldest that does."""
     living = [version for version, end in END_OF_LIFE.items() if end >= today]
-    if wanted > max(END_OF_LIFE) or not living:
-        return wanted
-    return wanted if wanted in living else max(min(living), DEFAULT)
+    if requested > max(END_OF_LIFE) or not living:
+        return requested
+    return requested if requested in living else max(min(living), DEFAULT)
 
 
-def _dead(claim: _Claim, wanted: Version, alive: Version, *, own: bool) -> Remark:
-    end = END_OF_LIFE.get(wanted)
+def _end_of_life_remark(claim: _PythonClaim, requested: Version, supported: Version, *, own: bool) -> Remark:
+    end = END_OF_LIFE.get(requested)
     since = (
         f"got its last security fix on {end.isoformat()}" if end else "has been without security fixes for many years"
     )
-    what = f"asks for Python {text_of(wanted)}, which {since}"
+    what = f"requests Python {format_release(requested)}, which {since}"
     image = "Base the Dockerfile on" if own else "The image gets"
     todo = (
-        f"{image} Python {text_of(alive)}. Lift the pins that have no release for it, and train the model again where "
-        f"its library had to be lifted."
+        f"{image} Python {format_release(supported)}. Upgrade packages that have no release for it, and retrain the "
+        f"model if its library version changes."
     )
     return Remark("python-dead", Severity.WARNING, claim.source, what, todo)
 
 
-def _contradictions(first: _Claim, wanted: Version, claims: tuple[_Claim, ...]) -> Iterator[Remark]:
+def _contradictions(first: _PythonClaim, chosen: Version, claims: tuple[_PythonClaim, ...]) -> Iterator[Remark]:
     for claim in claims:
-        if claim is not first and not claim.allows(wanted):
-            what = f"says Python {claim.written}, but {first.source} says {first.written}"
-            todo = f"Python {text_of(wanted)} was taken; make the two say the same."
+        if claim is not first and not claim.allows(chosen):
+            what = f"requests Python {claim.written}, but {first.source} requests {first.written}"
+            todo = f"Python {format_release(chosen)} is used. Set the same version in both files."
             yield Remark("python-differs", Severity.WARNING, claim.source, what, todo)
 
 
-def text_of(version: Version) -> str:
+def format_release(version: Version) -> str:
     """`(3, 11)` → "3.11"."""
     return f"{version[0]}.{version[1]}"

@@ -1,15 +1,15 @@
-"""The paths that an app answers, and what each expects: read from decorators and from Django's URL lists."""
+"""The routes that a module declares, and what their handlers read from a request."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mldeploy.project.detect.findings import Source
-from mldeploy.project.detect.source import Module
-from mldeploy.project.detect.static import constant, keyword
+from mldeploy.project.detect.guards import is_guarded
+from mldeploy.project.detect.source import PythonModule, call_argument, evaluate, keyword_argument
 
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 _HEALTH = (
@@ -37,13 +37,14 @@ class Body(StrEnum):
 
 
 @dataclass(frozen=True)
-class Route:
-    """One path. `parameters`: the path has a variable part."""
+class AppRoute:
+    """One path. guarded: it answers only a request that carries more than its path."""
 
     path: str
     methods: frozenset[str]
     body: Body
     source: Source
+    guarded: bool = False
 
     @property
     def has_parameters(self) -> bool:
@@ -53,26 +54,7 @@ class Route:
 Handler = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def routes(modules: Iterable[Module]) -> tuple[Route, ...]:
-    """Every route of these modules, in the order in which they are written."""
-    found: list[Route] = []
-    modules = tuple(modules)
-    prefixes = _prefixes(modules)
-    for module in modules:
-        for handler in handlers(module):
-            found += _decorated(module, handler, prefixes)
-        found += _listed(module)
-    return tuple(sorted(found, key=lambda route: route.source))
-
-
-def handlers(module: Module) -> Iterator[Handler]:
-    """The functions that have a decorator."""
-    for node in module.nodes:
-        if isinstance(node, Handler) and node.decorator_list:
-            yield node
-
-
-def is_route(decorator: ast.expr, module: Module) -> bool:
+def is_route(decorator: ast.expr, module: PythonModule) -> bool:
     """`@app.route("/")`, `@router.post("/predict")`, Bottle's bare `@route("/")`, Dash's `@app.callback(…)`."""
     if not isinstance(decorator, ast.Call):
         return False
@@ -81,67 +63,86 @@ def is_route(decorator: ast.expr, module: Module) -> bool:
     return module.dotted(decorator.func) in {f"bottle.{name}" for name in _METHODS | {"route"}} | {"dash.callback"}
 
 
-def health(found: Iterable[Route]) -> Route | None:
+def choose_health(routes: Iterable[AppRoute]) -> AppRoute | None:
     """The route that says whether the app can serve: one with a usual name, else the page at `/`."""
-    readable = [route for route in found if "GET" in route.methods and not route.has_parameters]
+    readable = [route for route in routes if "GET" in route.methods and not route.has_parameters and not route.guarded]
     named = [route for route in readable if any(route.path.rstrip("/").lower().endswith(name) for name in _HEALTH)]
     front = [route for route in readable if route.path == "/"]
     return next(iter(named + front), None)
 
 
-def predict(found: Iterable[Route], body: Body) -> Route | None:
+def choose_predict(routes: Iterable[AppRoute], body: Body) -> AppRoute | None:
     """The route that answers a prediction for this kind of body, one with "predict" in its name first."""
-    takers = [route for route in found if "POST" in route.methods and route.body is body and not route.has_parameters]
-    return min(takers, key=lambda route: ("predict" not in route.path, route.source), default=None)
+    routes = tuple(routes)
+    takers = [route for route in routes if "POST" in route.methods and route.body is body and not route.has_parameters]
+    best = min(takers, key=lambda route: ("predict" not in route.path, route.source), default=None)
+    return best or (_choose_page(routes) if body is Body.JSON else None)
 
 
-def _prefixes(modules: Iterable[Module]) -> dict[str, str]:
-    """The URL prefixes of blueprints and routers, by the name of the object. Two of one name: the last one counts."""
-    found: dict[str, str] = {}
-    for module in modules:
-        for name, value in module.constants.items():
-            if isinstance(value, ast.Call):
-                prefix = constant(keyword(value, "url_prefix") or keyword(value, "prefix"), module)
-                if isinstance(prefix, str):
-                    found[name] = prefix
-    for module in modules:
-        for call in module.calls:
-            if not (
-                isinstance(call.func, ast.Attribute) and call.func.attr in {"register_blueprint", "include_router"}
-            ):
-                continue
-            prefix = constant(keyword(call, "url_prefix") or keyword(call, "prefix"), module)
-            name = module.dotted(call.args[0]).rpartition(".")[2] if call.args else ""
-            if isinstance(prefix, str) and name:
-                inner = found.get(name, "") if call.func.attr == "include_router" else ""
-                found[name] = prefix + inner
-    return found
+def _choose_page(routes: Iterable[AppRoute]) -> AppRoute | None:
+    """A page that takes its values from the query."""
+    pages = [route for route in routes if route.methods == {"GET"} and not route.has_parameters]
+    return next((route for route in pages if "predict" in route.path.rpartition("/")[2]), None)
 
 
-def _decorated(module: Module, handler: Handler, prefixes: dict[str, str]) -> Iterator[Route]:
-    for decorator in handler.decorator_list:
+@dataclass(frozen=True)
+class DeclaredRoute:
+    """A route as a module declares it. owner: the object that it is declared on, None for Bottle's default app."""
+
+    owner: ast.expr | None
+    route: AppRoute
+
+
+def list_declared(module: PythonModule, read_path: Callable[[ast.expr | None], str | None]) -> Iterator[DeclaredRoute]:
+    """The routes that a module declares, with paths below those of their owners. read_path: the text of a path.
+
+    A path that the source does not say has the text "".
+    """
+    for node in module.nodes:
+        if isinstance(node, Handler | ast.ClassDef):
+            yield from _decorated(module, node, read_path)
+    for call in module.calls:
+        yield from _registered(module, call, read_path)
+
+
+def _decorated(
+    module: PythonModule, node: Handler | ast.ClassDef, read_path: Callable[[ast.expr | None], str | None]
+) -> Iterator[DeclaredRoute]:
+    for decorator in node.decorator_list:
         if not (isinstance(decorator, ast.Call) and is_route(decorator, module)):
             continue
-        path = constant(decorator.args[0] if decorator.args else keyword(decorator, "path"), module)
-        if isinstance(path, str) and path.startswith("/"):
-            owner = module.dotted(decorator.func).rpartition(".")[0]
-            prefix = prefixes.get(owner, "")
-            yield Route(prefix + path, _methods(decorator, module), _body(handler, module), module.at(decorator))
+        if isinstance(decorator.func, ast.Attribute) and decorator.func.attr in {"callback", "websocket"}:
+            continue
+        owner = decorator.func.value if isinstance(decorator.func, ast.Attribute) else None
+        path = read_path(decorator.args[0] if decorator.args else keyword_argument(decorator, "path")) or ""
+        if isinstance(node, ast.ClassDef):
+            yield from (DeclaredRoute(owner, each) for each in _class_routes(module, node, path, decorator))
+        else:
+            guarded = is_guarded(node, decorator, module)
+            route = AppRoute(path, _methods(decorator, module), _body(node, module), module.at(decorator), guarded)
+            yield DeclaredRoute(owner, route)
 
 
-def _methods(decorator: ast.Call, module: Module) -> frozenset[str]:
+def _class_routes(module: PythonModule, node: ast.ClassDef, path: str, at: ast.AST) -> Iterator[AppRoute]:
+    """flask-restx's resources, flask-restful's and Flask's views by class: a method for each HTTP method."""
+    for each in node.body:
+        if isinstance(each, Handler) and each.name in _METHODS:
+            yield AppRoute(path, frozenset({each.name.upper()}), _body(each, module), module.at(at))
+
+
+def _methods(decorator: ast.Call, module: PythonModule) -> frozenset[str]:
     verb = decorator.func.attr if isinstance(decorator.func, ast.Attribute) else module.dotted(decorator.func)
     verb = verb.rpartition(".")[2]
     if verb in _METHODS:
         return frozenset({verb.upper()})
-    given = keyword(decorator, "methods") or keyword(decorator, "method")
-    names = [constant(each, module) for each in ast.walk(given)] if given else []
+    given = keyword_argument(decorator, "methods") or keyword_argument(decorator, "method")
+    names = [evaluate(each, module) for each in ast.walk(given)] if given else []
     return frozenset(name.upper() for name in names if isinstance(name, str)) or frozenset({"GET"})
 
 
-def _body(handler: Handler, module: Module) -> Body:
-    """What a handler reads, told by what it mentions: `request.form`, `request.get_json()`, a typed body."""
-    if any({"columns", "data"} <= fields for fields in _typed(handler, module)):
+def _body(handler: Handler, module: PythonModule) -> Body:
+    """Detect the body from the names that a handler uses: `request.form`, `request.get_json()`, a typed body."""
+    if any({"columns", "data"} <= fields for fields in _body_fields(handler, module)) or _reads_split(handler, module):
         return Body.TABLE
     mentioned: set[str] = set()
     for node in ast.walk(handler):
@@ -157,13 +158,29 @@ def _body(handler: Handler, module: Module) -> Body:
         return Body.JSON
     if {"form", "forms", "values"} & mentioned or "fastapi.Form" in {module.called(each) for each in ast.walk(handler)}:
         return Body.FORM
-    typed = [
-        argument for argument in handler.args.args if argument.annotation and argument.arg not in {"self", "request"}
-    ]
-    return Body.JSON if typed else Body.NONE
+    arguments = [each for each in handler.args.args if each.annotation and each.arg not in {"self", "request"}]
+    kinds = [{node.id for node in ast.walk(each) if isinstance(node, ast.Name)} for each in arguments]
+    if any({"UploadFile", "File", "Form"} & names for names in kinds):
+        return Body.FORM
+    return Body.JSON if any(names - _SCALARS for names in kinds) else Body.NONE
 
 
-def _typed(handler: Handler, module: Module) -> Iterator[set[str]]:
+_SCALARS = frozenset({"int", "float", "str", "bool", "Optional", "Annotated", "Query", "Path", "Header", "Request",
+                      "Response", "Depends", "BackgroundTasks", "Union", "None"})  # fmt: skip
+"""Annotations of what FastAPI takes from the path, the query or the headers."""
+
+
+def _reads_split(handler: Handler, module: PythonModule) -> bool:
+    """`pandas.read_json(…, orient="split")`: a table of columns and data."""
+    return any(
+        isinstance(node, ast.Call)
+        and module.called(node).endswith("read_json")
+        and evaluate(keyword_argument(node, "orient"), module) == "split"
+        for node in ast.walk(handler)
+    )
+
+
+def _body_fields(handler: Handler, module: PythonModule) -> Iterator[set[str]]:
     """The fields of each class of the module that a handler's parameter is of: what FastAPI makes of the body."""
     types = {each.annotation.id for each in handler.args.args if isinstance(each.annotation, ast.Name)}
     for node in module.nodes:
@@ -175,24 +192,47 @@ def _typed(handler: Handler, module: Module) -> Iterator[set[str]]:
             }
 
 
-def _listed(module: Module) -> Iterator[Route]:
-    """Django's `path("predict/", …)`, Flask's `app.add_url_rule("/predict", …)`, Starlette's `Route("/", …)`."""
-    for call in module.calls:
-        name = module.called(call)
-        first = constant(call.args[0] if call.args else None, module)
-        if not isinstance(first, str):
+_REGISTERED = frozenset({"add_url_rule", "add_api_route", "add_route", "add_resource"})
+
+
+def _registered(
+    module: PythonModule, call: ast.Call, read_path: Callable[[ast.expr | None], str | None]
+) -> Iterator[DeclaredRoute]:
+    """`app.add_url_rule("/predict", …)`, `app.add_api_route(…)`, flask-restful's `api.add_resource(Class, "/a")`."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    if name in _REGISTERED and isinstance(call.func, ast.Attribute):
+        paths = (
+            call.args[1:] if name == "add_resource" else [call_argument(call, 0, "rule" if "url" in name else "path")]
+        )
+        for given in paths:
+            path = read_path(given) or ""
+            yield from (DeclaredRoute(call.func.value, each) for each in _handled(module, call, path))
+
+
+def list_starlette(
+    module: PythonModule, routes: ast.expr, read_path: Callable[[ast.expr | None], str | None], prefix: str = ""
+) -> Iterator[AppRoute]:
+    """The routes of `routes=[Route("/", …), Mount("/api", routes=[…])]`, with their whole paths."""
+    listed = module.constants.get(routes.id, routes) if isinstance(routes, ast.Name) else routes
+    for each in listed.elts if isinstance(listed, ast.List) else ():
+        kind = module.called(each).rpartition(".")[2]
+        path = read_path(call_argument(each, 0, "path")) if isinstance(each, ast.Call) else None
+        if not isinstance(each, ast.Call) or path is None:
             continue
-        if name in {"django.urls.path", "django.urls.re_path"} and not first.startswith("^"):
-            if len(call.args) > 1 and not module.called(call.args[1]).endswith("include"):
-                yield Route(f"/{first}", frozenset({"GET", "POST"}), Body.NONE, module.at(call))
-        elif name.endswith((".add_url_rule", "starlette.routing.Route")) and first.startswith("/"):
-            handler = _handed(call, module)
-            body = _body(handler, module) if handler else Body.NONE
-            yield Route(first, _methods(call, module), body, module.at(call))
+        if kind in {"Route", "APIRoute"}:
+            yield from _handled(module, each, prefix + path)
+        elif kind == "Mount" and (inner := keyword_argument(each, "routes")) is not None:
+            yield from list_starlette(module, inner, read_path, prefix + path.rstrip("/"))
 
 
-def _handed(call: ast.Call, module: Module) -> Handler | None:
-    """The function of the same module that is handed over in a call."""
+def _handled(module: PythonModule, call: ast.Call, path: str) -> Iterator[AppRoute]:
+    """The routes of a call that is given a path and a function or a class."""
     given = (*call.args, *(each.value for each in call.keywords))
-    names = {each.id for each in given if isinstance(each, ast.Name)}
-    return next((node for node in module.nodes if isinstance(node, Handler) and node.name in names), None)
+    names = {each.id for argument in given for each in ast.walk(argument) if isinstance(each, ast.Name)}
+    for node in module.nodes:
+        if isinstance(node, ast.ClassDef) and node.name in names:
+            yield from _class_routes(module, node, path, call)
+            return
+    handler = next((node for node in module.nodes if isinstance(node, Handler) and node.name in names), None)
+    body = _body(handler, module) if handler else Body.NONE
+    yield AppRoute(path, _methods(call, module), body, module.at(call))

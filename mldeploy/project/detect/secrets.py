@@ -1,16 +1,16 @@
-"""Keys, passwords and credentials in the folder. Where they are is told; what they are is not."""
+"""Find keys, passwords and credentials in the folder. Remarks give their location, never their value."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from mldeploy.core.parsing import parse_json
 from mldeploy.project.detect.dockerfile import Dockerfile
 from mldeploy.project.detect.findings import Remark, Severity, Source
-from mldeploy.project.detect.tree import File, Tree
+from mldeploy.project.detect.tree import Tree, TreeFile
 
 SCANNED_BYTES: Final = 32 << 20
 """Text that is searched, in all; the smallest files first, so that large ones are left out."""
@@ -59,10 +59,10 @@ _SECRET_NAME: Final = re.compile(r"(?:.*_)?(?:PASSWORD|PASSWD|SECRET|SECRET_KEY|
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A file that is a secret, or (then its source has a line) that holds one. what: said of the file, a predicate.
+class SecretSuspect:
+    """A file that is a secret, or (then its source has a line) that holds one. what: a predicate about the file.
 
-    certain: told by more than the name of a module.
+    certain: based on more than the name of a module.
     """
 
     source: Source
@@ -70,28 +70,28 @@ class Suspect:
     certain: bool = True
 
 
-def secrets(tree: Tree, dockerfile: Dockerfile | None, ships: Callable[[str], bool]) -> Iterator[Remark]:
+def find_secrets(tree: Tree, dockerfile: Dockerfile | None, ships: Callable[[str], bool]) -> Iterator[Remark]:
     """A remark for each file that is a secret and each line that holds one. ships: what gets into the image."""
-    for each in suspects(tree):
+    for each in list_suspects(tree):
         yield _remark(each.source, each.what, ships(each.source.path))
     for name, (value, source) in (dockerfile.environment if dockerfile else {}).items():
         if names_secret(name) and value and not value.startswith("$"):
-            what = f"sets {name}, and whoever has the image can read it"
-            todo = "Give it when the container starts: `[app] env_file` in mldeploy.toml."
+            what = f"sets {name}, which everybody with access to the image can read"
+            todo = "Set it at runtime: `[app] env_file` in mldeploy.toml."
             yield Remark("secret-in-file", Severity.WARNING, source, what, todo)
 
 
-def suspects(tree: Tree) -> Iterator[Suspect]:
+def list_suspects(tree: Tree) -> Iterator[SecretSuspect]:
     """The files that are secrets as a whole, then those that hold one."""
     for file in tree.files:
         if kind := _kind_of_file(tree, file):
-            yield Suspect(Source(file.path), f"is {kind}", certain=file.suffix != ".py")
-    for file in _searched(tree):
-        for kind, line in kinds_in(tree.data(file, _SCANNED_FILE)):
-            yield Suspect(Source(file.path, line), f"holds {kind}")
+            yield SecretSuspect(Source(file.path), f"is {kind}", certain=file.suffix != ".py")
+    for file in _searchable_files(tree):
+        for kind, line in find_kinds(tree.data(file, _SCANNED_FILE)):
+            yield SecretSuspect(Source(file.path, line), f"holds {kind}")
 
 
-def kinds_in(data: bytes) -> Iterator[tuple[str, int]]:
+def find_kinds(data: bytes) -> Iterator[tuple[str, int]]:
     """What secrets a text holds ("a GitHub token"), and the line of the first of each kind."""
     if not _ANY.search(data):
         return
@@ -110,7 +110,7 @@ def is_env_file(name: str) -> bool:
     return _ENV_FILE.fullmatch(name) is not None and _ENV_EXAMPLE.fullmatch(name) is None
 
 
-def _kind_of_file(tree: Tree, file: File) -> str:
+def _kind_of_file(tree: Tree, file: TreeFile) -> str:
     if is_env_file(file.name):
         return "a file of environment variables (often passwords and keys)"
     if file.suffix in _KEY_FILE:
@@ -129,13 +129,13 @@ def _is_service_account(data: bytes) -> bool:
     if b'"private_key"' not in data:
         return False
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+        document = parse_json(data)
+    except ValueError:
         return False
     return isinstance(document, dict) and "private_key" in document
 
 
-def _searched(tree: Tree) -> Iterator[File]:
+def _searchable_files(tree: Tree) -> Iterator[TreeFile]:
     left = SCANNED_BYTES
     for file in sorted(tree.files, key=lambda file: file.size):
         left -= file.size
@@ -145,18 +145,18 @@ def _searched(tree: Tree) -> Iterator[File]:
             yield file
 
 
-def _kind_by_name(file: File) -> bool:
+def _kind_by_name(file: TreeFile) -> bool:
     """Whether the file as a whole has been named already."""
     return is_env_file(file.name) or _NAMES.fullmatch(file.name) is not None
 
 
 def _remark(source: Source, what: str, ships: bool) -> Remark:
     is_code = source.line > 0
-    where = " and would get into the image" if ships else " and stays out of the image"
+    where = " and is copied into the image" if ships else " and is not copied into the image"
     if is_code:
-        todo = "Take it from an environment variable, and revoke it: what was once in a file may have been copied."
+        todo = "Read it from an environment variable, and revoke it: it may have been copied from the file."
     elif ships:
-        todo = "Keep it out with .dockerignore (`mldeploy init` writes one); give its values with `[app] env_file`."
+        todo = "Exclude it with .dockerignore (`mldeploy init` writes one); set its values with `[app] env_file`."
     else:
         todo = ""
     severity = Severity.WARNING if ships or is_code else Severity.NOTE

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mldeploy.config.kinds import is_entry, is_folder_inside
 from mldeploy.project.detect.command import Command, Server
-from mldeploy.project.detect.entry import Entry
-from mldeploy.project.detect.findings import Found, Remark, Severity
+from mldeploy.project.detect.documents import parse_toml_tables, text_at
+from mldeploy.project.detect.entry import AppEntry
+from mldeploy.project.detect.findings import Detected, Remark, Severity
 from mldeploy.project.detect.frameworks import Interface
-from mldeploy.project.detect.routes import Route, health
-from mldeploy.project.detect.source import Module
-from mldeploy.project.detect.static import constant, keyword
+from mldeploy.project.detect.routes import AppRoute, choose_health
+from mldeploy.project.detect.source import PythonModule, evaluate, keyword_argument
+from mldeploy.project.detect.tree import Tree
 
 
 @dataclass(frozen=True)
-class Start:
+class StartSettings:
     """How mldeploy's recipe starts an app: the settings of the same names, "" and none where the default is right."""
 
     entry: str = ""
@@ -27,15 +29,15 @@ class Start:
     chdir: str = ""
 
 
-def start(entry: Entry, commands: Iterable[Found[Command]] = ()) -> Start:
-    """The settings that start an app that `is_served`. commands: how it is started today."""
+def start_settings(entry: AppEntry, commands: Iterable[Detected[Command]] = ()) -> StartSettings:
+    """The settings that start an app that `is_servable`. commands: how it is started today."""
     if entry.interface is Interface.SCRIPT:
-        return Start(command=_command(entry, commands), chdir=entry.start_in)
+        return StartSettings(command=_command(entry, commands), chdir=entry.start_in)
     asgi = entry.interface is Interface.ASGI
-    return Start(str(entry), "asgi" if asgi else "", chdir=entry.start_in)
+    return StartSettings(str(entry), "asgi" if asgi else "", chdir=entry.start_in)
 
 
-def _command(entry: Entry, commands: Iterable[Found[Command]]) -> tuple[str, ...]:
+def _command(entry: AppEntry, commands: Iterable[Detected[Command]]) -> tuple[str, ...]:
     """Streamlit's own command, or the script that launches a Gradio."""
     path = entry.path.removeprefix(f"{entry.start_in}/").replace("$", "$$")
     if entry.framework == "Gradio":
@@ -43,7 +45,7 @@ def _command(entry: Entry, commands: Iterable[Found[Command]]) -> tuple[str, ...
         return ("env", *address, "GRADIO_ANALYTICS_ENABLED=False", "python", path)
     words = {"--server.address": "0.0.0.0", "--server.port": "$PORT", "--server.headless": "true"}  # noqa: S104 - a container's
     words |= {"--server.fileWatcherType": "none", "--browser.gatherUsageStats": "false"}
-    today = (found.value.options for found in commands if found.value.server is Server.STREAMLIT)
+    today = (detected.value.options for detected in commands if detected.value.server is Server.STREAMLIT)
     own = {
         name: value.replace("$", "$$")
         for options in today
@@ -53,36 +55,36 @@ def _command(entry: Entry, commands: Iterable[Found[Command]]) -> tuple[str, ...
     return ("streamlit", "run", path, *(f"{name}={value}" for name, value in (words | own).items()))
 
 
-def unserved(entry: Found[Entry] | None, module: Module | None, *, own: bool) -> Iterator[Remark]:
+def find_unservable(entry: Detected[AppEntry] | None, module: PythonModule | None, *, own: bool) -> Iterator[Remark]:
     """Why mldeploy's recipe cannot serve an app; with a Dockerfile of the folder's own it need not.
 
     module: the one that makes the app.
     """
     if entry is None or own:
         return
-    found = entry.value
-    if found.framework == "Gradio" and found.interface is Interface.SCRIPT and module and not _launches(module):
+    app = entry.value
+    if app.framework == "Gradio" and app.interface is Interface.SCRIPT and module and not _launches(module):
         what = "makes a Gradio app that nothing launches"
         todo = "Add `demo.launch()` at the end: that starts Gradio's server."
-    elif is_served(found):
+    elif is_servable(app):
         return
-    elif found.framework == "Dash" and found.interface is Interface.SCRIPT:
-        what = "is a Dash, which no server takes by itself"
-        todo = "Add `server = app.server` below it: that is what is served."
-    elif found.arguments:
-        what = f"calls `{found.attribute}` with something that no server can be told"
-        todo = f"Write a wsgi.py: `from {found.module} import {found.attribute}` and `app = {found.attribute}(…)`."
+    elif app.framework == "Dash" and app.interface is Interface.SCRIPT:
+        what = "is a Dash object, which a WSGI server cannot serve directly"
+        todo = "Add `server = app.server` below it. mldeploy serves `server`."
+    elif app.arguments:
+        what = f"calls `{app.attribute}` with arguments that are not literals, which a server cannot pass"
+        todo = f"Write a wsgi.py: `from {app.module} import {app.attribute}` and `app = {app.attribute}(…)`."
     else:
-        what = f"the path {found.path} has characters in it that no server can be told"
-        todo = "Rename the file or its folder: letters, digits and underscores."
+        what = f"the path {app.path} contains characters that a server command cannot contain"
+        todo = "Rename the file or its folder. Use letters, digits and underscores."
     yield Remark("entry-not-served", Severity.ERROR, entry.source, what, todo)
 
 
-def _launches(module: Module) -> bool:
+def _launches(module: PythonModule) -> bool:
     return any(isinstance(call.func, ast.Attribute) and call.func.attr == "launch" for call in module.calls)
 
 
-def is_served(entry: Entry) -> bool:
+def is_servable(entry: AppEntry) -> bool:
     """Whether mldeploy's own recipe can serve an app."""
     if entry.start_in and not is_folder_inside(entry.start_in):
         return False
@@ -91,44 +93,87 @@ def is_served(entry: Entry) -> bool:
     return is_entry(str(entry))
 
 
-def health_of(entry: Found[Entry] | None, found: tuple[Route, ...], modules: Iterable[Module]) -> Found[str] | None:
+def detect_health(
+    entry: Detected[AppEntry] | None,
+    routes: tuple[AppRoute, ...],
+    modules: Iterable[PythonModule],
+    streamlit_base: str = "",
+) -> Detected[str] | None:
     """The path that tells whether the app can serve: a route of its own, or a page that its framework has.
 
-    modules: those that the app consists of.
+    modules: those that the app consists of. streamlit_base: the path below which Streamlit serves.
     """
-    route = health(found)
+    route = choose_health(routes)
     if route or not entry:
-        return path_of(route)
-    usual = {"Dash": "/", "Gradio": "/", "Streamlit": "/_stcore/health", "FastAPI": _docs(modules)}
+        return route_path(route)
+    modules = tuple(modules)
+    usual = {
+        "Dash": _dash_path(modules),
+        "Gradio": "/",
+        "Streamlit": f"{streamlit_base}/_stcore/health",
+        "FastAPI": _docs_path(modules),
+    }
     known = usual.get(entry.value.framework)
-    return Found(known, entry.source) if known else None
+    return Detected(known, entry.source) if known else None
 
 
-def _docs(modules: Iterable[Module]) -> str:
-    """Where a FastAPI has its manual, "" if it was told to have none. Standard: FastAPI, "Metadata and Docs URLs"."""
+def streamlit_base_path(tree: Tree, start_in: str, commands: Iterable[Detected[Command]]) -> str:
+    """`server.baseUrlPath` as a prefix of paths: of the command, else of the file that is read where it starts."""
+    file = tree.get(posixpath.join(start_in, ".streamlit/config.toml"))
+    text = text_at(parse_toml_tables(tree.text(file)), "server", "baseUrlPath") if file else ""
+    for each in commands:
+        if each.value.server is Server.STREAMLIT:
+            text = each.value.options.get("--server.baseUrlPath", text)
+    path = text.strip("/")
+    return f"/{path}" if path else ""
+
+
+def _dash_path(modules: Iterable[PythonModule]) -> str:
+    """Where a Dash has its page, "" if the source does not say. Standard: Dash, "dash.Dash"."""
+    for module in modules:
+        for call in module.calls:
+            if not module.called(call).startswith(("dash.", "jupyter_dash.")) or not module.called(call).endswith(
+                "Dash"
+            ):
+                continue
+            given = keyword_argument(call, "routes_pathname_prefix") or keyword_argument(call, "url_base_pathname")
+            path = evaluate(given, module) if given else "/"
+            return path if isinstance(path, str) and path.startswith("/") and "{" not in path else ""
+    return "/"
+
+
+def _docs_path(modules: Iterable[PythonModule]) -> str:
+    """Where a FastAPI has its manual, "" if it is disabled. Standard: FastAPI, "Metadata and Docs URLs"."""
     made = [(call, module) for module in modules for call in module.calls if module.called(call) == "fastapi.FastAPI"]
     for call, module in made:
         for name in ("docs_url", "openapi_url"):
-            given = keyword(call, name)
-            said = constant(given, module) if given else "/docs"
-            if not isinstance(said, str) or not said:
+            given = keyword_argument(call, name)
+            path = evaluate(given, module) if given else "/docs"
+            if not isinstance(path, str) or not path:
                 return ""
             if name == "docs_url" and given:
-                return said
+                return path
     return "/docs"
 
 
-def no_health(entry: Found[Entry], *, own: bool) -> Remark:
-    """That nothing tells when the app can serve; in mldeploy's recipe the server does."""
+def no_health_remark(entry: Detected[AppEntry], *, own: bool, complete: bool) -> Remark:
+    """That nothing tells when the app can serve; in mldeploy's recipe the server does.
+
+    complete: the source shows all routes.
+    """
     what = "has no page at / and no route such as /health"
+    if not complete:
+        what = "has no page at / or route such as /health that the source shows for certain"
     if own:
         todo = "Add a route `/health` that answers 200, or name one: `health` in mldeploy.toml."
-        return Remark("no-health", Severity.WARNING, entry.source, f"{what}, so nothing tells when it can serve", todo)
+        return Remark(
+            "no-health", Severity.WARNING, entry.source, f"{what}, so nothing shows when the app is ready", todo
+        )
     what = f"{what}: mldeploy's server answers /health once the app is loaded"
     return Remark("no-health", Severity.NOTE, entry.source, what)
 
 
-def path_of(route: Route | None) -> Found[str] | None:
+def route_path(route: AppRoute | None) -> Detected[str] | None:
     """A route's path, if it is one that a configuration can name."""
     usable = route is not None and re.fullmatch(r"/[!-~]*", route.path)
-    return Found(route.path, route.source) if route and usable else None
+    return Detected(route.path, route.source) if route and usable else None

@@ -1,4 +1,4 @@
-"""Python source, read as source: parsed, never imported, never run."""
+"""Python source: parsed and evaluated statically, never imported or run."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 from mldeploy.project.detect.findings import Remark, Severity, Source
-from mldeploy.project.detect.tree import TEXT_LIMIT, File, Tree
+from mldeploy.project.detect.tree import TEXT_LIMIT, Tree, TreeFile
 
 MAX_MODULES = 500
 """Modules that are parsed: far more than an app that serves a model has."""
 
 
 @dataclass(frozen=True, eq=False)
-class Module:
+class PythonModule:
     """One parsed file. name: dotted, as seen from the folder: `deploy.app`; an `__init__` has its package's."""
 
-    file: File
+    file: TreeFile
     name: str
     tree: ast.Module
     nodes: tuple[ast.AST, ...]
@@ -68,19 +69,19 @@ class Module:
                 yield from ((f"{base}{joint}{alias.name}", node.lineno) for alias in node.names if alias.name != "*")
 
 
-class Sources:
-    """The modules of a folder, parsed when they are first asked for.
+class SourceTree:
+    """The modules of a folder, parsed at first use.
 
-    `remarks` collects what could not be parsed among what was asked for.
+    `remarks` collects the modules that could not be parsed.
     """
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.remarks: list[Remark] = []
-        self._parsed: dict[str, Module | None] = {}
-        self._imported: dict[Module, tuple[Module, ...]] = {}
+        self._parsed: dict[str, PythonModule | None] = {}
+        self._imported: dict[PythonModule, tuple[PythonModule, ...]] = {}
 
-    def module(self, path: str) -> Module | None:
+    def module(self, path: str) -> PythonModule | None:
         """The module at a path below the folder; None if it is not there, is no Python 3, or there are too many."""
         if path not in self._parsed:
             file = self.tree.get(path)
@@ -89,7 +90,7 @@ class Sources:
             self._parsed[path] = self._parse(file)
         return self._parsed[path]
 
-    def local(self, name: str, importer: Module) -> File | None:
+    def local(self, name: str, importer: PythonModule) -> TreeFile | None:
         """The file that an import means, if it is one of the folder's own."""
         dots = len(name) - len(name.lstrip("."))
         below = name.lstrip(".").replace(".", "/")
@@ -98,23 +99,26 @@ class Sources:
             if dots - 1 > len(parents):
                 return None
             return self._file("/".join((*parents[: len(parents) - dots + 1], below)).strip("/"))
-        for root in dict.fromkeys(("", importer.file.folder, "src")):  # from the folder, as a script, in the src layout
-            if found := self._file(f"{root}/{below}".strip("/")):
-                return found
+        folder = importer.file.folder
+        above = ["/".join(folder.split("/")[:depth]) for depth in range(folder.count("/"), 0, -1)]
+        # From the folder, as a script, below a folder that the app is started in, in the src layout.
+        for root in dict.fromkeys(("", folder, *above, "src")):
+            if file := self._file(f"{root}/{below}".strip("/")):
+                return file
         return None
 
-    def reachable(self, start: Iterable[Module]) -> tuple[Module, ...]:
+    def reachable(self, start: Iterable[PythonModule]) -> tuple[PythonModule, ...]:
         """These modules and those of the folder's own that they import, directly or not, nearest first."""
-        found = {module.file.path: module for module in start}
-        queue = list(found.values())
+        modules = {module.file.path: module for module in start}
+        queue = list(modules.values())
         for module in queue:  # grows while it is walked
             for below in self.imported(module):
-                if below.file.path not in found:
-                    found[below.file.path] = below
+                if below.file.path not in modules:
+                    modules[below.file.path] = below
                     queue.append(below)
-        return tuple(found.values())
+        return tuple(modules.values())
 
-    def imported(self, module: Module) -> tuple[Module, ...]:
+    def imported(self, module: PythonModule) -> tuple[PythonModule, ...]:
         """The folder's own modules that a module imports."""
         if module not in self._imported:
             files = (self.local(name, module) for name, _ in module.imports)
@@ -122,14 +126,14 @@ class Sources:
             self._imported[module] = tuple(dict.fromkeys(each for each in below if each))
         return self._imported[module]
 
-    def _file(self, path: str) -> File | None:
-        return self.tree.first(f"{path}.py", f"{path}/__init__.py") if path else None
+    def _file(self, path: str) -> TreeFile | None:
+        return self.tree.first(f"{path}/__init__.py", f"{path}.py") if path else None
 
-    def _parse(self, file: File) -> Module | None:
+    def _parse(self, file: TreeFile) -> PythonModule | None:
         data = self.tree.data(file)
         try:
             if file.size > TEXT_LIMIT:
-                raise ValueError(f"larger than {TEXT_LIMIT >> 20} MiB, which nobody wrote by hand")
+                raise ValueError(f"larger than {TEXT_LIMIT >> 20} MiB, the limit for source files")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # an invalid escape in their source is not our warning
                 tree = ast.parse(data)
@@ -137,7 +141,7 @@ class Sources:
             self.remarks.append(_broken(file, error))
             return None
         nodes = tuple(ast.walk(tree))
-        return Module(file, module_name(file.path), tree, nodes, _aliases(nodes), _constants(tree))
+        return PythonModule(file, module_name(file.path), tree, nodes, _aliases(nodes), _constants(tree))
 
 
 def module_name(path: str) -> str:
@@ -145,42 +149,42 @@ def module_name(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def _broken(file: File, error: Exception) -> Remark:
+def _broken(file: TreeFile, error: Exception) -> Remark:
     line = getattr(error, "lineno", None) or 0
     reason = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
     if "'utf-8' codec can't decode" in reason:
         reason = "it is not in UTF-8, and names no other encoding"
-    what = f"is not Python 3 that can be read: {reason}"
-    todo = "Correct it, or leave the file out; nothing in it was looked at."
+    what = f"cannot be parsed as Python 3: {reason}"
+    todo = "Correct or remove the file. It was not analyzed."
     return Remark("unreadable-source", Severity.WARNING, Source(file.path, line), what, todo)
 
 
 def _aliases(nodes: Iterable[ast.AST]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                found[alias.asname or alias.name.partition(".")[0]] = (
+                aliases[alias.asname or alias.name.partition(".")[0]] = (
                     alias.name if alias.asname else alias.name.partition(".")[0]
                 )
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (node.module or "")
             joint = "" if base.endswith(".") else "."
-            found |= {alias.asname or alias.name: f"{base}{joint}{alias.name}" for alias in node.names}
-    return found
+            aliases |= {alias.asname or alias.name: f"{base}{joint}{alias.name}" for alias in node.names}
+    return aliases
 
 
 def _constants(tree: ast.Module) -> dict[str, ast.expr]:
-    found: dict[str, ast.expr] = {}
+    constants: dict[str, ast.expr] = {}
     again: set[str] = set()
     for node in top_level(tree.body):
-        for name, value in assigned(node):
-            again |= {name} & found.keys()
-            found[name] = value
-    return {name: value for name, value in found.items() if name not in again}
+        for name, value in assignments(node):
+            again |= {name} & constants.keys()
+            constants[name] = value
+    return {name: value for name, value in constants.items() if name not in again}
 
 
-def assigned(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+def assignments(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
     """The names that a statement assigns, with their values: `a = b = 1`, `a: int = 1`."""
     if isinstance(node, ast.Assign):
         for target in node.targets:
@@ -207,3 +211,105 @@ def is_main_guard(node: ast.stmt) -> bool:
         return False
     sides = [node.test.left, *node.test.comparators]
     return any(isinstance(side, ast.Name) and side.id == "__name__" for side in sides)
+
+
+Constant: TypeAlias = str | int | float | bool
+
+_ENVIRONMENT = frozenset({"os.environ.get", "os.getenv", "environ.get", "getenv", "config", "decouple.config", "env"})
+_DEPTH = 12
+
+
+def evaluate(node: ast.AST | None, module: PythonModule, depth: int = _DEPTH) -> Constant | None:
+    """The constant that an expression comes to, or None if the source alone does not say.
+
+    An environment variable counts with its default: `int(os.environ.get("PORT", 5000))` is 5000. Names count if the
+    module assigns them once. Of an f-string, what is unknown becomes `{}`.
+    """
+    match node if depth else None:
+        case ast.Constant(value=str() | int() | float() as value):
+            return value
+        case ast.Name(id=name):
+            return evaluate(module.constants.get(name), module, depth - 1)
+        case ast.Call() as call:
+            return _evaluate_call(call, module, depth)
+        case ast.expr() as compound:
+            return _evaluate_compound(compound, module, depth)
+        case _:
+            return None
+
+
+def _evaluate_compound(node: ast.expr, module: PythonModule, depth: int) -> Constant | None:
+    match node:
+        case ast.JoinedStr(values=values):
+            return "".join(_format_part(value, module, depth) for value in values)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _add(evaluate(left, module, depth - 1), evaluate(right, module, depth - 1))
+        case ast.BoolOp(op=ast.Or(), values=values):  # os.environ.get("PORT") or 5000
+            known = (evaluate(value, module, depth - 1) for value in values)
+            return next((value for value in known if value is not None), None)
+        case _:
+            return None
+
+
+def _format_part(node: ast.expr, module: PythonModule, depth: int) -> str:
+    value = evaluate(node.value if isinstance(node, ast.FormattedValue) else node, module, depth - 1)
+    return "{}" if value is None else str(value)
+
+
+def _add(left: Constant | None, right: Constant | None) -> Constant | None:
+    if isinstance(left, str) and isinstance(right, str):
+        return left + right
+    if isinstance(left, str) or isinstance(right, str) or left is None or right is None:
+        return None
+    return left + right
+
+
+def _evaluate_call(node: ast.Call, module: PythonModule, depth: int) -> Constant | None:
+    name = module.dotted(node.func)
+    if name in {"int", "str"} and len(node.args) == 1:
+        value = evaluate(node.args[0], module, depth - 1)
+        if name == "str":
+            return None if value is None else str(value)
+        try:
+            return None if value is None else int(value)
+        except (ValueError, OverflowError):
+            return None
+    if name in _ENVIRONMENT:
+        default = node.args[1] if len(node.args) > 1 else keyword_argument(node, "default")
+        return evaluate(default, module, depth - 1)
+    return None
+
+
+def environment_variable(node: ast.AST | None, module: PythonModule) -> str:
+    """The environment variable that decides an expression, directly or through one name; "" if none does."""
+    if node is None:
+        return ""
+    behind = (module.constants.get(each.id) for each in ast.walk(node) if isinstance(each, ast.Name))
+    return next((name for each in (node, *behind) if each is not None and (name := _variable_read(each, module))), "")
+
+
+def _variable_read(node: ast.AST, module: PythonModule) -> str:
+    """The first environment variable that an expression reads itself."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Call) and module.dotted(each.func) in _ENVIRONMENT and each.args:
+            name = evaluate(each.args[0], module)
+        elif isinstance(each, ast.Subscript) and module.dotted(each.value) in {"os.environ", "environ"}:
+            name = evaluate(each.slice, module)
+        else:
+            continue
+        if isinstance(name, str):
+            return name
+    return ""
+
+
+def keyword_argument(node: ast.Call, name: str) -> ast.expr | None:
+    """The expression given for a keyword argument, or None."""
+    return next((each.value for each in node.keywords if each.arg == name), None)
+
+
+def call_argument(node: ast.Call, position: int, name: str) -> ast.expr | None:
+    """The expression given for a parameter, by keyword or by position."""
+    given = keyword_argument(node, name)
+    if given is None and position < len(node.args):
+        given = node.args[position]
+    return given

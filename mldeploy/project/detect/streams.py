@@ -21,7 +21,7 @@ class BudgetError(Exception):
     """More would have to be read than is sensible."""
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """What a reader of pickles needs. Short reads mean the end."""
 
     def read(self, size: int, /) -> bytes: ...
@@ -32,7 +32,7 @@ class Stream(Protocol):
         """Pass over bytes. Raises BudgetError, EOFError."""
 
 
-class Plain:
+class PlainStream:
     """A file as it is. What is skipped costs nothing."""
 
     def __init__(self, handle: BinaryIO, budget: int = BUDGET) -> None:
@@ -59,7 +59,7 @@ class Plain:
         self._handle.seek(size, os.SEEK_CUR)
 
 
-class Unpacked:
+class DecompressedStream:
     """The decompressed content of a file. Skipping costs as much as reading, and never more memory than a block."""
 
     def __init__(self, chunks: Iterator[bytes], budget: int = BUDGET) -> None:
@@ -100,7 +100,7 @@ class Unpacked:
         return bool(self._held)
 
 
-def opened(handle: BinaryIO) -> Stream | None:
+def open_stream(handle: BinaryIO) -> ByteStream | None:
     """The content of a file, whatever the usual libraries compressed it with; None for a compression we cannot undo.
 
     Reading may raise zlib.error, OSError, lzma.LZMAError and EOFError, as the standard library does.
@@ -108,18 +108,18 @@ def opened(handle: BinaryIO) -> Stream | None:
     head = handle.read(6)
     handle.seek(0)
     if head.startswith(b"\x1f\x8b") or (head[:1] == b"\x78" and head[1:2] in {b"\x01", b"\x5e", b"\x9c", b"\xda"}):
-        return Unpacked(_inflated(handle))
+        return DecompressedStream(_inflated(handle))
     if head.startswith(b"BZh"):
-        return Unpacked(_unpacked(handle, bz2.BZ2Decompressor()))
+        return DecompressedStream(_unpacked(handle, bz2.BZ2Decompressor()))
     if head.startswith((b"\xfd7zXZ\x00", b"\x5d\x00\x00")):
-        return Unpacked(_unpacked(handle, lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)))
+        return DecompressedStream(_unpacked(handle, lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)))
     if head.startswith((b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd")):  # LZ4 and Zstandard
         return None
-    return Plain(handle)
+    return PlainStream(handle)
 
 
 def _inflated(handle: BinaryIO) -> Iterator[bytes]:
-    """zlib or gzip, told apart by their headers (https://zlib.net/manual.html, inflateInit2)."""
+    """zlib or gzip, identified by their headers (https://zlib.net/manual.html, inflateInit2)."""
     unpacker = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
     data = handle.read(_CHUNK)
     while data and not unpacker.eof:

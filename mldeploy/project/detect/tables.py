@@ -1,4 +1,4 @@
-"""What was found, as the tables of a `mldeploy.toml`."""
+"""Convert the detected values to the tables of a `mldeploy.toml`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from mldeploy.config.kinds import dns_label
-from mldeploy.project.detect.dependency import Origin
-from mldeploy.project.detect.entry import Entry
-from mldeploy.project.detect.findings import Certainty, Found
+from mldeploy.config.naming import guess_name
+from mldeploy.project.detect.dependency import DependencyList, Origin
+from mldeploy.project.detect.entry import AppEntry
+from mldeploy.project.detect.findings import Certainty, Detected
 from mldeploy.project.detect.python_version import DEFAULT
-from mldeploy.project.detect.serving import Start, is_served, start
+from mldeploy.project.detect.serving import StartSettings, is_servable, start_settings
 
 if TYPE_CHECKING:  # who only names the models of a folder does not wait for every detector
-    from mldeploy.project.detect.folder import Folder
+    from mldeploy.project.detect.folder import DetectedFolder
 
 Value: TypeAlias = str | int | list[str]
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One key of the configuration. why: where its value was found, in words."""
+class DetectedSetting:
+    """One key of the configuration. why: the origin of its value, in words."""
 
     table: str
     key: str
@@ -29,77 +29,97 @@ class Setting:
     why: str
 
 
+_SLOW = {"pycaret": 180}
+"""Seconds within which an app with these libraries must be up: PyCaret takes 15 s of a whole CPU to import."""
+
 SERVING = frozenset({"entry", "interface", "command", "chdir"})
-"""The keys of [app] that say together how the app is served: who writes no entry and no command leaves out them all."""
+"""The keys of [app] that together define how the app is served; set all of them or none."""
 
 
-def tables(folder: Folder) -> dict[str, dict[str, Value]]:
+def build_tables(folder: DetectedFolder) -> dict[str, dict[str, Value]]:
     """The raw tables that a configuration file would hold: `{"app": {…}, "build": {…}, "check": {…}}`.
 
-    Only what was found is there; for the rest the configuration's own defaults are right.
+    Only detected keys are set; the defaults apply to the rest.
     """
-    found: dict[str, dict[str, Value]] = {"app": {}, "build": {}, "check": {}}
-    for setting in settings(folder):
-        found[setting.table][setting.key] = setting.value
-    return found
+    tables: dict[str, dict[str, Value]] = {"app": {}, "build": {}, "check": {}}
+    for setting in list_settings(folder):
+        tables[setting.table][setting.key] = setting.value
+    return tables
 
 
-def settings(folder: Folder) -> tuple[Setting, ...]:
+def list_settings(folder: DetectedFolder) -> tuple[DetectedSetting, ...]:
     """The same key by key, each with its reason, in the order of the manual."""
     return tuple(_settings(folder))
 
 
-def _settings(folder: Folder) -> Iterator[Setting]:
-    yield Setting("app", "name", dns_label(folder.root.name), "the folder's name")
+def _settings(folder: DetectedFolder) -> Iterator[DetectedSetting]:
+    guessed = guess_name(folder.root)
+    yield DetectedSetting("app", "name", guessed.name, guessed.why)
     entry = folder.entry
-    if entry and is_served(entry.value):
-        yield from _start(entry, start(entry.value, folder.commands))
+    if entry and is_servable(entry.value):
+        yield from _start(entry, start_settings(entry.value, folder.commands))
     if folder.port:
-        yield Setting("app", "port", folder.port.value, _where(folder.port))
+        yield DetectedSetting("app", "port", folder.port.value, _where(folder.port))
     if folder.lacks_health and not folder.dockerfile:
-        yield Setting("app", "health_by", "server", "the app has no page for it")
+        yield DetectedSetting("app", "health_by", "server", _lacks_health(folder))
     for key, route in (("health", folder.health), ("predict", folder.predict), ("predict_table", folder.predict_table)):
         if route:
-            yield Setting("app", key, route.value, _where(route))
-    yield from of_models(folder.model_files)
+            yield DetectedSetting("app", key, route.value, _where(route))
+    yield from list_model_settings(folder.model_files)
     if folder.env_file:
-        yield Setting("app", "env_file", folder.env_file.value, "the app reads it; it stays out of the image")
+        yield DetectedSetting("app", "env_file", folder.env_file.value, "the app reads it; it stays out of the image")
     yield from _build(folder)
+    slow = [each for each in (folder.dependencies.dependencies if folder.dependencies else ()) if each.name in _SLOW]
+    if slow:
+        why = f"{slow[0].name} takes long to load, and longer on a part of a CPU"
+        yield DetectedSetting("check", "start_timeout", _SLOW[slow[0].name], why)
     if folder.golden:
-        yield Setting("check", "golden", folder.golden.value, "there is one")
+        yield DetectedSetting("check", "golden", folder.golden.value, "there is one")
 
 
-def of_models(files: tuple[str, ...]) -> Iterator[Setting]:
+def _lacks_health(folder: DetectedFolder) -> str:
+    return "the app has no health route" if folder.knows_routes else "the source shows no health route for certain"
+
+
+def list_model_settings(files: tuple[str, ...]) -> Iterator[DetectedSetting]:
     """The models, if there are any."""
     if files:
-        yield Setting("app", "models", list(files), "found by their extension and content")
+        yield DetectedSetting("app", "models", list(files), "detected by extension and content")
 
 
-def _start(entry: Found[Entry], found: Start) -> Iterator[Setting]:
+def _start(entry: Detected[AppEntry], settings: StartSettings) -> Iterator[DetectedSetting]:
     why = f"{entry.value.framework}, {_where(entry)}"
-    if found.command:
-        yield Setting("app", "command", list(found.command), why)
+    if settings.command:
+        yield DetectedSetting("app", "command", list(settings.command), why)
     else:
-        yield Setting("app", "entry", found.entry, why)
-    if found.interface:
-        yield Setting("app", "interface", found.interface, f"{entry.value.framework} speaks it")
-    if found.chdir:
-        yield Setting("app", "chdir", found.chdir, "its own modules and files are there")
+        yield DetectedSetting("app", "entry", settings.entry, why)
+    if settings.interface:
+        yield DetectedSetting("app", "interface", settings.interface, f"{entry.value.framework} speaks it")
+    if settings.chdir:
+        yield DetectedSetting("app", "chdir", settings.chdir, "the app's modules and files are there")
 
 
-def _build(folder: Folder) -> Iterator[Setting]:
+def _build(folder: DetectedFolder) -> Iterator[DetectedSetting]:
     if folder.dockerfile:
         return  # it decides by itself
     python = folder.python
     if python and python.value.version != DEFAULT:
-        yield Setting("build", "base_image", f"python:{python.value}-slim-bookworm", _where(python))
+        yield DetectedSetting("build", "base_image", f"python:{python.value}-slim-bookworm", _where(python))
     listed = folder.dependencies
-    if listed and listed.origin is Origin.REQUIREMENTS and listed.path != "requirements.txt":
-        yield Setting("build", "requirements", listed.path, "there is one")
+    if listed and listed.path not in {"", "requirements.txt"}:
+        yield DetectedSetting("build", "requirements", listed.path, _why_requirements(listed))
     if packages := folder.system_packages:
-        yield Setting("build", "system_packages", list(packages.value), f"wanted by {_where(packages)}")
+        yield DetectedSetting("build", "system_packages", list(packages.value), f"required by {_where(packages)}")
 
 
-def _where(found: Found[object]) -> str:
-    guess = found.certainty is Certainty.GUESS
-    return "a guess: nothing says so" if guess and found.source.path == "." else f"{'perhaps ' * guess}{found.source}"
+def _why_requirements(listed: DependencyList) -> str:
+    return "there is one" if listed.origin is Origin.REQUIREMENTS else "each build reads it"
+
+
+def _where(detected: Detected[object]) -> str:
+    guess = detected.certainty is Certainty.GUESS
+    return (
+        "a guess: nothing sets it"
+        if guess and detected.source.path == "."
+        else f"{'perhaps ' * guess}{detected.source}"
+    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from mldeploy.core.decoding import decode_text
+from mldeploy.core.files import SAFE_FLAGS
 from mldeploy.project.errors import ProjectError
 
 MAX_FILES = 20_000
@@ -25,7 +28,7 @@ SKIPPED = frozenset({
 
 
 @dataclass(frozen=True)
-class File:
+class TreeFile:
     """A regular file below the folder. path: with forward slashes. size: bytes."""
 
     path: str
@@ -52,45 +55,55 @@ class Tree:
 
     outside: symbolic links that lead out of the folder; they are never followed. unreadable: folders that may not be
     read. truncated: there were more than MAX_FILES files or MAX_DEPTH levels, and the rest was not looked at.
+    base: the folder of the list that is being read, "" for the root: what the list names is beside it.
     """
 
     root: Path
-    files: tuple[File, ...]
+    files: tuple[TreeFile, ...]
     outside: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     truncated: bool = False
+    base: str = ""
 
     @cached_property
-    def by_path(self) -> dict[str, File]:
+    def by_path(self) -> dict[str, TreeFile]:
         return {file.path: file for file in self.files}
 
-    def get(self, path: str) -> File | None:
+    def get(self, path: str) -> TreeFile | None:
         """The file at a path below the folder, or None."""
         return self.by_path.get(path)
 
-    def first(self, *paths: str) -> File | None:
+    def at(self, folder: str) -> Tree:
+        """The same tree, for reading a list in a folder of it."""
+        return self if folder == self.base else replace(self, base=folder)
+
+    def beside(self, name: str) -> TreeFile | None:
+        """The file that a list in `base` means by a path, or None."""
+        return self.get(posixpath.normpath(posixpath.join(self.base, name)))
+
+    def first(self, *paths: str) -> TreeFile | None:
         """The first of these paths that is a file, or None."""
         return next((file for path in paths if (file := self.get(path))), None)
 
-    def named(self, *names: str) -> tuple[File, ...]:
+    def named(self, *names: str) -> tuple[TreeFile, ...]:
         """Every file with one of these names, those nearest to the root first."""
-        found = [file for file in self.files if file.name in names]
-        return tuple(sorted(found, key=lambda file: (file.path.count("/"), names.index(file.name), file.path)))
+        files = [file for file in self.files if file.name in names]
+        return tuple(sorted(files, key=lambda file: (file.path.count("/"), names.index(file.name), file.path)))
 
-    def ending(self, *suffixes: str) -> tuple[File, ...]:
+    def ending(self, *suffixes: str) -> tuple[TreeFile, ...]:
         """Every file with one of these suffixes (lower case, with the dot)."""
         return tuple(file for file in self.files if file.suffix in suffixes)
 
-    def open(self, file: File) -> BinaryIO:
+    def open(self, file: TreeFile) -> BinaryIO:
         """Open for reading; the caller closes it. Raises OSError. Never waits for a writer."""
-        handle = os.open(self.root / file.path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(f"{self.root}/{file.path}", os.O_RDONLY | SAFE_FLAGS)
         if not stat.S_ISREG(os.fstat(handle).st_mode):  # replaced since it was listed
             os.close(handle)
             raise OSError("not a regular file")
         return os.fdopen(handle, "rb")
 
-    def data(self, file: File, limit: int = TEXT_LIMIT) -> bytes:
+    def data(self, file: TreeFile, limit: int = TEXT_LIMIT) -> bytes:
         """The first `limit` bytes; empty if the file cannot be read."""
         try:
             with self.open(file) as handle:
@@ -98,19 +111,16 @@ class Tree:
         except OSError:
             return b""
 
-    def text(self, file: File) -> str:
-        """The text up to TEXT_LIMIT, without a byte order mark; what is not UTF-8 becomes replacement characters."""
-        data = self.data(file)
-        if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:  # what `pip freeze > file` writes in a Windows PowerShell
-            return data.decode("utf-16", errors="replace")
-        return data.decode("utf-8-sig", errors="replace")
+    def text(self, file: TreeFile) -> str:
+        """The text up to TEXT_LIMIT, without a byte order mark, in whatever encoding it is."""
+        return decode_text(self.data(file))
 
-    def lines(self, file: File) -> list[str]:
+    def lines(self, file: TreeFile) -> list[str]:
         """The lines of the text, without their ends. Only CR, LF and CRLF end a line, as in an editor."""
         return self.text(file).replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def scan(folder: Path) -> Tree:
+def scan_folder(folder: Path) -> Tree:
     """List a folder. Raises ProjectError if it is not a folder or cannot be read."""
     try:
         root = Path(os.path.realpath(folder))
@@ -118,15 +128,28 @@ def scan(folder: Path) -> Tree:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ProjectError(str(folder), f"cannot be read as a folder: {reason.lower()}", "Name a folder.") from error
-    return _Scan(root).run()
+    return _FolderScan(root).run()
 
 
-class _Scan:
+def list_folder(root: Path, folder: str) -> Tree:
+    """The files of one folder below `root` alone, for who reads a file whose path is known."""
+    base = Path(os.path.realpath(root))
+    try:
+        with os.scandir(base / folder) as entries:
+            files = [
+                TreeFile(posixpath.join(folder, each.name), each.stat().st_size) for each in entries if each.is_file()
+            ]
+    except (OSError, ValueError):
+        files = []
+    return Tree(base, tuple(sorted((each for each in files if _is_text(each.path)), key=lambda file: file.path)))
+
+
+class _FolderScan:
     """One walk, breadth first: when the limit is reached, what lies deepest is what was left out."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.files: list[File] = []
+        self.files: list[TreeFile] = []
         self.outside: list[str] = []
         self.unreadable: list[str] = []
         self.environments: list[str] = []
@@ -138,8 +161,8 @@ class _Scan:
             level = [below for folder in level for below in self._folder(folder)]
         self.truncated |= bool(level)
         self.files.sort(key=lambda file: file.path)
-        found = (tuple(sorted(each)) for each in (self.outside, self.unreadable, self.environments))
-        outside, unreadable, environments = found
+        sorted_lists = (tuple(sorted(each)) for each in (self.outside, self.unreadable, self.environments))
+        outside, unreadable, environments = sorted_lists
         return Tree(self.root, tuple(self.files), outside, unreadable, environments, self.truncated)
 
     def _folder(self, folder: str) -> list[str]:
@@ -148,14 +171,14 @@ class _Scan:
             return []
         try:
             with os.scandir(self.root / folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+                children = sorted(entries, key=lambda entry: entry.name)
         except OSError:
             self.unreadable.append(folder)
             return []
-        if folder and any(entry.name in {"pyvenv.cfg", "conda-meta"} for entry in found):
+        if folder and any(entry.name in {"pyvenv.cfg", "conda-meta"} for entry in children):
             self.environments.append(folder)
             return []
-        return [path for entry in found if (path := self._entry(folder, entry))]
+        return [path for entry in children if (path := self._entry(folder, entry))]
 
     def _entry(self, folder: str, entry: os.DirEntry[str]) -> str | None:
         path = f"{folder}/{entry.name}" if folder else entry.name
@@ -167,7 +190,7 @@ class _Scan:
             if entry.is_symlink() and not self._stays_inside(path):
                 self.outside.append(path)
             elif entry.is_file():
-                self._add(File(path, entry.stat().st_size))
+                self._add(TreeFile(path, entry.stat().st_size))
         except OSError:
             self.unreadable.append(path)
         return None
@@ -175,7 +198,7 @@ class _Scan:
     def _stays_inside(self, path: str) -> bool:
         return Path(os.path.realpath(self.root / path)).is_relative_to(self.root)
 
-    def _add(self, file: File) -> None:
+    def _add(self, file: TreeFile) -> None:
         if len(self.files) < MAX_FILES:
             self.files.append(file)
         else:

@@ -1,4 +1,4 @@
-"""What can go wrong between us and AWS, and how the SDK's words become ours."""
+"""Errors of AWS, and the translation of the SDK's exceptions."""
 
 from __future__ import annotations
 
@@ -9,25 +9,21 @@ from contextlib import contextmanager
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from mldeploy.core.errors import ExitCode, MldeployError
+from mldeploy.core.errors import CredentialsError, DeniedError, ExitCode, MldeployError, translate_exceptions
 
 
 class AwsError(MldeployError):
-    """AWS did not answer, or not as it should."""
+    """AWS is unreachable, or it answers with an unexpected error."""
 
     code = ExitCode.REMOTE
 
 
-class CredentialsError(MldeployError):
-    """There are no credentials, or AWS does not accept those that there are."""
-
-    code = ExitCode.ACCESS
+class AwsCredentialsError(CredentialsError):
+    """Credentials are missing, or AWS rejects them."""
 
 
-class DeniedError(MldeployError):
+class AwsDeniedError(DeniedError):
     """A permission is missing. action: IAM's name of it (`ecr:CreateRepository`). resource: an ARN, or empty."""
-
-    code = ExitCode.ACCESS
 
     def __init__(self, where: str, who: str, action: str, resource: str = "") -> None:
         on = f" on {resource}" if resource else ""
@@ -37,47 +33,50 @@ class DeniedError(MldeployError):
         self.resource = resource
 
 
+_RAISED = (boto.BotoCoreError, boto.ClientError, boto.HTTPClientError, ResponseParserError)
+
+
 @contextmanager
 def aws_errors(where: str, service: str) -> Iterator[None]:
-    """Turn whatever the SDK raises into a MldeployError about `where`. What is caught inside passes unseen.
+    """Translate the SDK's exceptions in the block to a MldeployError about `where`.
 
     service: IAM's prefix of the service that is called (`ecr`), for the name of a permission that is missing.
     """
-    try:
+    with translate_exceptions(_RAISED, lambda error: translate_error(where, service, error)):
         yield
-    except (boto.BotoCoreError, boto.ClientError, boto.HTTPClientError, ResponseParserError) as error:
-        raise translated(where, service, error) from error
 
 
-def code_of(error: boto.ClientError) -> str:
+def error_code(error: boto.ClientError) -> str:
     """AWS's own name of an error: `RepositoryNotFoundException`."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def translated(where: str, service: str, error: Exception) -> MldeployError:
+def translate_error(where: str, service: str, error: Exception) -> MldeployError:
     """The MldeployError for what the SDK raised."""
     if isinstance(error, boto.ClientError):
-        return _refusal(where, service, error)
+        return _translate_response(where, service, error)
     if isinstance(error, _SIGNED_OUT):
-        return CredentialsError(where, f"the sign-in of the profile has expired or is missing: {_line(error)}", SIGN_IN)
+        return AwsCredentialsError(
+            where, f"the sign-in of the profile has expired or is missing: {_describe(error)}", SIGN_IN
+        )
     if isinstance(error, _UNUSABLE):
         todo = "Correct the profile in ~/.aws/config, or name another one: --profile."
-        return CredentialsError(where, f"the credentials cannot be used: {_line(error)}", todo)
-    return _not_reached(where, error)
+        return AwsCredentialsError(where, f"the credentials cannot be used: {_describe(error)}", todo)
+    return _translate_connection_error(where, error)
 
 
-def _not_reached(where: str, error: Exception) -> AwsError:
-    """What is between us and AWS, or failing that what the SDK says."""
+def _translate_connection_error(where: str, error: Exception) -> AwsError:
+    """A problem with the connection; otherwise the SDK's message."""
     if isinstance(error, boto.SSLError):
         todo = "Where something inspects TLS on the way, name its certificates in AWS_CA_BUNDLE."
-        return AwsError(where, f"the connection to AWS is not trusted: {_line(error)}", todo)
+        return AwsError(where, f"the connection to AWS is not trusted: {_describe(error)}", todo)
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
         todo = "Check the network, the proxy (HTTPS_PROXY) and the region; then run the command again: it resumes."
-        return AwsError(where, f"AWS does not answer: {_line(error)}", todo)
+        return AwsError(where, f"AWS does not answer: {_describe(error)}", todo)
     if isinstance(error, ResponseParserError):
         todo = "Check the proxy (HTTPS_PROXY): somebody else may have answered; then run the command again: it resumes."
-        return AwsError(where, f"the answer is not one of AWS's: {_line(error)}", todo)
-    return AwsError(where, _line(error))
+        return AwsError(where, f"the answer is not one of AWS's: {_describe(error)}", todo)
+    return AwsError(where, _describe(error))
 
 
 SIGN_IN = "Sign in again: `aws sso login` (or `aws login`), with --profile if you use one."
@@ -112,25 +111,25 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Au
 _BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
 
 
-def _refusal(where: str, service: str, error: boto.ClientError) -> MldeployError:
-    code, said = code_of(error), str(error.response.get("Error", {}).get("Message", "")).strip()
+def _translate_response(where: str, service: str, error: boto.ClientError) -> MldeployError:
+    code, message = error_code(error), str(error.response.get("Error", {}).get("Message", "")).strip()
     if code in _EXPIRED:
         todo = f"{SIGN_IN} Keys in the environment (AWS_SESSION_TOKEN) have to be fetched anew."
-        return CredentialsError(where, "the credentials have expired", todo)
-    if code in _LATE or said.startswith(("Signature expired", "Signature not yet current")):
-        return CredentialsError(where, "AWS says that this machine's clock is wrong", "Set it: `mldeploy doctor`.")
+        return AwsCredentialsError(where, "the credentials have expired", todo)
+    if code in _LATE or message.startswith(("Signature expired", "Signature not yet current")):
+        return AwsCredentialsError(where, "AWS says that this machine's clock is wrong", "Set it: `mldeploy doctor`.")
     if code in _UNKNOWN:
         todo = "Correct them (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile), or name another --profile."
-        return CredentialsError(where, f"AWS does not know these credentials ({code})", todo)
+        return AwsCredentialsError(where, f"AWS does not know these credentials ({code})", todo)
     if code in _DENIED:
-        return _denied(where, f"{service}:{error.operation_name}", said)
+        return _parse_denial(where, f"{service}:{error.operation_name}", message)
     if code in _BUSY:
         return AwsError(
-            where, f"AWS is asked too often ({code})", "Wait a minute and run the command again: it resumes."
+            where, f"AWS throttles the requests ({code})", "Wait a minute and run the command again: it resumes."
         )
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     todo = "It may pass: run the command again, it resumes." if status >= 500 else ""
-    return AwsError(where, f"{error.operation_name}: {_one_line(said) or 'no reason was given'} ({code})", todo)
+    return AwsError(where, f"{error.operation_name}: {_one_line(message) or 'no reason was given'} ({code})", todo)
 
 
 _REASON = re.compile(
@@ -138,18 +137,18 @@ _REASON = re.compile(
 )
 
 
-def _denied(where: str, action: str, said: str) -> DeniedError:
+def _parse_denial(where: str, action: str, message: str) -> AwsDeniedError:
     """AWS names who, what and on what, in a sentence; where it does not, the call says which permission it needs.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     """
-    reason = _REASON.search(said)
-    if reason is None:
-        return DeniedError(where, "the profile", action)
-    return DeniedError(where, reason["who"], reason["action"], (reason["resource"] or "").rstrip(".,"))
+    match = _REASON.search(message)
+    if match is None:
+        return AwsDeniedError(where, "the profile", action)
+    return AwsDeniedError(where, match["who"], match["action"], (match["resource"] or "").rstrip(".,"))
 
 
-def _line(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return _one_line(str(error)).rstrip(".")
 
 

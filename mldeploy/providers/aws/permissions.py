@@ -1,4 +1,4 @@
-"""What each API call needs: the least that IAM can be told to allow; here, what every target on AWS calls.
+"""What each API call needs: the minimal IAM grants. This table covers the calls of every target on AWS.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/ names the actions, and the resources that each can
 be limited to; what it lists none for stands with `*`.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from mldeploy.providers.aws.cloud import AwsCloud
+from mldeploy.providers.aws.account import AwsCloud
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ def arn(service: str, resource: str) -> str:
     return f"arn:{{partition}}:{service}:{{region}}:{{account}}:{resource}"
 
 
-def own(action: str, resources: tuple[str, ...], *others: Grant) -> tuple[Grant, ...]:
+def call_grants(action: str, resources: tuple[str, ...], *others: Grant) -> tuple[Grant, ...]:
     """A call that needs the permission of its own name, and others besides."""
     return (Grant((action,), resources), *others)
 
 
-def rows(
+def simple_grants(
     resources: tuple[str, ...], *actions: str, condition: tuple[str, str, str] | None = None
 ) -> Iterable[tuple[str, tuple[Grant, ...]]]:
     """Calls that need the permission of their own name alone."""
@@ -64,9 +64,11 @@ NEEDS: Needs = MappingProxyType(
         "sts:GetCallerIdentity": (),
         "tag:GetResources": (Grant(("tag:GetResources",)),),
         "ecr:GetAuthorizationToken": (Grant(("ecr:GetAuthorizationToken",)), PUSH),
-        "ecr:CreateRepository": own("ecr:CreateRepository", REPOSITORY, Grant(("ecr:TagResource",), REPOSITORY)),
+        "ecr:CreateRepository": call_grants(
+            "ecr:CreateRepository", REPOSITORY, Grant(("ecr:TagResource",), REPOSITORY)
+        ),
         **dict(
-            rows(
+            simple_grants(
                 REPOSITORY,
                 "ecr:DeleteRepository",
                 "ecr:DescribeRepositories",
@@ -82,12 +84,12 @@ NEEDS: Needs = MappingProxyType(
 """For all calls of the target `ecr`. A test holds it against the calls themselves."""
 
 
-def policy(cloud: AwsCloud) -> dict[str, object]:
+def build_policy(cloud: AwsCloud) -> dict[str, object]:
     """The least-privilege policy for everything that mldeploy does to this app's images."""
-    return document(NEEDS, words(cloud))
+    return render_policy(NEEDS, list_placeholders(cloud))
 
 
-def words(cloud: AwsCloud) -> dict[str, str]:
+def list_placeholders(cloud: AwsCloud) -> dict[str, str]:
     """What stands for the placeholders."""
     account = cloud.account
     return {
@@ -98,23 +100,27 @@ def words(cloud: AwsCloud) -> dict[str, str]:
     }
 
 
-def document(needs: Needs, filling: Mapping[str, str]) -> dict[str, object]:
+def render_policy(calls: Needs, placeholders: Mapping[str, str]) -> dict[str, object]:
     """An IAM policy (policy grammar, version 2012-10-17) that allows what all these calls need, and nothing else."""
     statements: dict[tuple[tuple[str, ...], tuple[str, str, str] | None], set[str]] = {}
-    for grant in (grant for grants in needs.values() for grant in grants):
+    for grant in (grant for grants in calls.values() for grant in grants):
         statements.setdefault((grant.resources, grant.condition), set()).update(grant.actions)
     return {
         "Version": "2012-10-17",
         "Statement": [
-            _statement(actions, resources, condition, filling) for (resources, condition), actions in statements.items()
+            _statement(actions, resources, condition, placeholders)
+            for (resources, condition), actions in statements.items()
         ],
     }
 
 
 def _statement(
-    actions: set[str], resources: tuple[str, ...], condition: tuple[str, str, str] | None, filling: Mapping[str, str]
+    actions: set[str],
+    resources: tuple[str, ...],
+    condition: tuple[str, str, str] | None,
+    placeholders: Mapping[str, str],
 ) -> dict[str, object]:
-    filled = [each.format_map(filling) for each in resources]
+    filled = [each.format_map(placeholders) for each in resources]
     made: dict[str, object] = {
         "Effect": "Allow",
         "Action": sorted(actions),
@@ -122,5 +128,5 @@ def _statement(
     }
     if condition:
         operator, key, value = condition
-        made["Condition"] = {operator: {key: value.format_map(filling)}}
+        made["Condition"] = {operator: {key: value.format_map(placeholders)}}
     return made

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mldeploy.config.kinds import Shown
+from mldeploy.config.kinds import FieldText
 from mldeploy.config.target import TargetSettings
 
 NAME_PATTERN = r"^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$"
@@ -22,13 +22,13 @@ class AwsSettings(TargetSettings):
         "environment variables, `AWS_PROFILE`, the default profile, and the role of the machine.",
         examples=["production"],
     )
-    region: Annotated[str, Shown("the name of a region of AWS")] = Field(
+    region: Annotated[str, FieldText("the name of a region of AWS")] = Field(
         "",
         pattern=r"^$|^[a-z]{2}(-[a-z]+)+-[0-9]$",
         description="The region to work in. If not set: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's.",
         examples=["eu-west-1"],
     )
-    repository: Annotated[str, Shown("a path of lower-case letters, digits and . _ - /")] = Field(
+    repository: Annotated[str, FieldText("a path of lower-case letters, digits and . _ - /")] = Field(
         "",
         pattern=rf"^$|{NAME_PATTERN}",
         max_length=256,

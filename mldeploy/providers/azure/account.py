@@ -1,32 +1,33 @@
-"""Whose subscription, which region, and how Azure's services are called."""
+"""The subscription, the region and the options of Azure's clients."""
 
 from __future__ import annotations
 
 import configparser
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from azure.core.credentials import TokenCredential
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.errors import ConfigError
+from mldeploy.core.files import read_text
+from mldeploy.core.parsing import parse_json
 from mldeploy.providers.azure import credentials
-from mldeploy.providers.azure.errors import CredentialsError
-from mldeploy.providers.azure.patience import Patient
+from mldeploy.providers.azure.errors import AzureCredentialsError
 from mldeploy.providers.azure.settings import AzureSettings
+from mldeploy.providers.azure.waiting import AzureRetryPolicy
 
 PUBLIC_URL = "https://management.azure.com"
 CONNECT_SECONDS = 5
 READ_SECONDS = 60
 POLL_SECONDS = 0.3
-"""Between two looks at an operation that takes long, where Azure does not say how long to wait."""
+"""Seconds between two polls of a long-running operation, unless Azure sends Retry-After."""
 
 
-class Options(TypedDict):
-    """What every client is made with: `SomeClient(account.credential, account.subscription, **account.options)`."""
+class AzureClientOptions(TypedDict):
+    """Options of every client: `SomeClient(account.credential, account.subscription, **account.options)`."""
 
     base_url: str
     credential_scopes: list[str]
@@ -34,16 +35,15 @@ class Options(TypedDict):
     connection_timeout: int
     read_timeout: int
     polling_interval: float
-    retry_policy: Patient
+    retry_policy: AzureRetryPolicy
 
 
 @dataclass(frozen=True)
-class Account:
-    """A subscription, and credentials that Microsoft Entra has accepted. user: by a name that people know.
+class AzureSubscription:
+    """A subscription with accepted credentials. user: a readable account name.
 
-    region: empty where nobody has named one. table: the target's own, for what is said of it. url: where Resource
-    Manager answers, empty for the public one. verify: a PEM file with what is trusted instead of the usual authorities,
-    None for these.
+    region: empty if none is configured. table: the target's configuration table, for error messages. url: the Resource
+    Manager endpoint, empty for the public one. verify: a PEM file with trusted certificates, None for the default CAs.
     """
 
     subscription: str
@@ -56,8 +56,8 @@ class Account:
     verify: Path | None = None
 
     @property
-    def options(self) -> Options:
-        """New ones for each client: a retry policy belongs to one pipeline."""
+    def options(self) -> AzureClientOptions:
+        """New options for each client, because a retry policy belongs to one pipeline."""
         return {
             "base_url": self.url or PUBLIC_URL,
             "credential_scopes": [credentials.MANAGEMENT],
@@ -65,28 +65,30 @@ class Account:
             "connection_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
             "polling_interval": POLL_SECONDS,
-            "retry_policy": Patient(),
+            "retry_policy": AzureRetryPolicy(),
         }
 
     @property
     def scope(self) -> str:
-        """The subscription, as the beginning of every resource's id."""
+        """The prefix of every resource id in the subscription."""
         return f"/subscriptions/{self.subscription}"
 
 
-def enter(table: str, settings: AzureSettings, endpoints: Endpoints) -> Account:
-    """Find the credentials and have a token issued: one call. Then the subscription and the region.
+def authenticate(table: str, settings: AzureSettings, endpoints: Endpoints) -> AzureSubscription:
+    """Request a token and resolve the subscription and the region. Makes one call.
 
-    table: the settings' own (`target.acr`), for what is said of them. Raises CredentialsError, ConfigError, AzureError.
+    table: the name of the settings (`target.acr`) in messages. Raises AzureCredentialsError, ConfigError, AzureError.
     """
-    credential = credentials.given(endpoints) if endpoints.credentials else credentials.usual()
-    said = credentials.claims(credentials.token(credential, credentials.MANAGEMENT))
-    told = endpoints.credential("subscription_id")
-    return Account(
-        told.reveal() if told else _subscription(table, settings),
-        said.get("tid", ""),
-        credentials.owner(said),
-        (endpoints.region or settings.region or _region()).replace(" ", "").lower(),
+    credential = (
+        credentials.stand_in_credential(endpoints) if endpoints.credentials else credentials.default_credential()
+    )
+    claims = credentials.token_claims(credentials.fetch_token(credential, credentials.MANAGEMENT))
+    subscription_id = endpoints.credential("subscription_id")
+    return AzureSubscription(
+        subscription_id.reveal() if subscription_id else _resolve_subscription(table, settings),
+        claims.get("tid", ""),
+        credentials.account_name(claims),
+        (endpoints.region or settings.region or _default_region()).replace(" ", "").lower(),
         credential,
         table,
         endpoints.url,
@@ -94,50 +96,50 @@ def enter(table: str, settings: AzureSettings, endpoints: Endpoints) -> Account:
     )
 
 
-def region_of(account: Account) -> str:
-    """The region to make things in. Raises ConfigError if nobody has named one."""
+def require_region(account: AzureSubscription) -> str:
+    """The region for new resources. Raises ConfigError if none is configured."""
     if account.region:
         return account.region
-    what = "no region was found: neither in AZURE_LOCATION nor among the defaults of `az`"
-    raise ConfigError(f"{account.table}.region", what, "Name one: --region westeurope.")
+    what = "no region is set: neither AZURE_LOCATION nor a default of `az`"
+    raise ConfigError(f"{account.table}.region", what, "Set one, for example --region westeurope.")
 
 
-def _subscription(table: str, settings: AzureSettings) -> str:
+def _resolve_subscription(table: str, settings: AzureSettings) -> str:
     if named := settings.subscription or os.environ.get("AZURE_SUBSCRIPTION_ID", ""):
         return named
-    if chosen := _chosen(az_folder() / "azureProfile.json"):
+    if chosen := _active_subscription(az_folder() / "azureProfile.json"):
         return chosen
     what = (
-        "no subscription was found: neither in this key, nor in AZURE_SUBSCRIPTION_ID, nor has `az` chosen one "
+        "no subscription is set: neither in this key, nor in AZURE_SUBSCRIPTION_ID, nor an active one of `az` "
         f"(in {az_folder()})"
     )
-    todo = "Name one: `az account list` lists those that you have."
-    raise CredentialsError(f"{table}.subscription", what, todo)
+    todo = "Set one. `az account list` lists your subscriptions."
+    raise AzureCredentialsError(f"{table}.subscription", what, todo)
 
 
-def _chosen(profile: Path) -> str:
-    """The subscription that `az account set` has chosen; its file begins with a byte order mark."""
+def _active_subscription(profile: Path) -> str:
+    """The active subscription of `az account set`. The file starts with a byte order mark."""
     try:
-        listed = json.loads(profile.read_text(encoding="utf-8-sig"))["subscriptions"]
-        return next((str(each["id"]) for each in listed if each.get("isDefault")), "")
+        subscriptions = cast("dict[str, list[dict[str, object]]]", parse_json(read_text(profile)))["subscriptions"]
+        return next((str(each["id"]) for each in subscriptions if each.get("isDefault")), "")
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return ""
 
 
-def _region() -> str:
-    """AZURE_LOCATION is what azd takes, AZURE_DEFAULTS_LOCATION and the file what az takes."""
+def _default_region() -> str:
+    """azd reads AZURE_LOCATION; az reads AZURE_DEFAULTS_LOCATION and its config file."""
     for variable in ("AZURE_LOCATION", "AZURE_DEFAULTS_LOCATION"):
-        if found := os.environ.get(variable):
-            return found
+        if value := os.environ.get(variable):
+            return value
     config = configparser.ConfigParser(interpolation=None)
     try:
-        config.read(az_folder() / "config", encoding="utf-8")
-    except (configparser.Error, OSError, UnicodeDecodeError):
+        config.read_string(read_text(az_folder() / "config", encoding="utf-8"))
+    except (configparser.Error, OSError):
         return ""
     return config.get("defaults", "location", fallback="")
 
 
 def az_folder() -> Path:
-    """Where `az` keeps what it knows."""
+    """The configuration folder of `az`."""
     folder = os.environ.get("AZURE_CONFIG_DIR")
     return Path(folder) if folder else Path.home() / ".azure"

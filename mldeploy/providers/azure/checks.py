@@ -1,4 +1,4 @@
-"""What `mldeploy doctor` looks at on Azure: whose account it is, the subscription, the registry, what is in the way."""
+"""Checks of `mldeploy doctor` on Azure: credentials, subscription, resource group and registry."""
 
 from __future__ import annotations
 
@@ -8,74 +8,77 @@ from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
 from mldeploy.providers.azure import group, registry
-from mldeploy.providers.azure.account import enter
+from mldeploy.providers.azure.account import authenticate
 from mldeploy.providers.azure.cloud import AzureClients
 from mldeploy.providers.azure.errors import azure_errors
-from mldeploy.providers.azure.group import TARGET
-from mldeploy.providers.azure.registries import exchange
-from mldeploy.providers.azure.resource_provider import REGISTRIES, is_registered
+from mldeploy.providers.azure.group import REGISTRIES, TARGET, is_registered
+from mldeploy.providers.azure.registry_client import exchange_token
 from mldeploy.providers.azure.settings import AzureSettings
-from mldeploy.providers.azure.tags import foreign
-from mldeploy.providers.checks import Finding, error, ok, warning
+from mldeploy.providers.azure.tags import missing_tags
+from mldeploy.providers.capabilities import Finding, error, ok, warning
 
 SECONDS = 40.0
-"""`az` takes a second or two to hand out a token, a region may be far away, and the SDK tries again by itself."""
+"""Time limit: `az` needs a second or two for a token, and the SDK retries."""
 
 
-def look(target: str, project: Project, settings: AzureSettings, endpoints: Endpoints) -> Iterator[Finding]:
-    """The account, its subscription and its registry, as every target on Azure needs them. Reads only."""
+def check_account(target: str, project: Project, settings: AzureSettings, endpoints: Endpoints) -> Iterator[Finding]:
+    """Check what every target on Azure needs: account, subscription and registry. Read-only."""
     try:
-        account = enter(f"target.{target}", settings, endpoints)
+        account = authenticate(f"target.{target}", settings, endpoints)
     except MldeployError as problem:
         yield error("credentials", problem.what, problem.todo)
         return
     yield ok("credentials", f"{account.user}, subscription {account.subscription}")
     clients = AzureClients.in_account(account, project, settings)
-    yield from asked("resource providers", lambda: registered(clients, (REGISTRIES,)))
-    yield from asked("resource group", lambda: _group(clients))
-    yield from asked("registry", lambda: _registry(clients))
+    yield from collect_findings("resource providers", lambda: check_resource_providers(clients, (REGISTRIES,)))
+    yield from collect_findings("resource group", lambda: _check_resource_group(clients))
+    yield from collect_findings("registry", lambda: _check_registry(clients))
 
 
-def asked(subject: str, ask: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
-    """What was found, or what was in the way of finding it."""
+def collect_findings(subject: str, check: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
+    """Run a check. If it raises an MldeployError, return that error as the finding."""
     try:
         with azure_errors("Azure"):
-            return tuple(ask())
+            return tuple(check())
     except MldeployError as problem:
         return (error(subject, problem.what, problem.todo),)
 
 
-def registered(clients: AzureClients, namespaces: Iterable[str]) -> Iterator[Finding]:
-    """Raises what the SDK raises."""
+def check_resource_providers(clients: AzureClients, namespaces: Iterable[str]) -> Iterator[Finding]:
+    """Check that the resource providers are registered. Raises SDK errors."""
     missing = [each for each in namespaces if not is_registered(clients, each)]
     if missing:
         what = f"{', '.join(missing)}: not registered in the subscription"
-        yield warning("resource providers", what, "A deployment registers it; that takes a minute or two.")
+        yield warning("resource providers", what, "A deployment registers them. This takes one or two minutes.")
     else:
         yield ok("resource providers", "registered")
 
 
-def _group(clients: AzureClients) -> Iterator[Finding]:
-    there = group.describe(clients, clients.group)
-    if there is not None:
-        whose = "the app's" if not foreign(there.tags, clients.app, TARGET) else "not the app's: it stays"
+def _check_resource_group(clients: AzureClients) -> Iterator[Finding]:
+    existing = group.describe_group(clients, clients.group)
+    if existing is not None:
+        whose = (
+            "owned by the app"
+            if not missing_tags(existing.tags, clients.app, TARGET)
+            else "not owned by the app: it stays"
+        )
         yield ok("resource group", f"{clients.group} is {whose}")
     elif clients.account.region:
-        yield ok("resource group", f"there is no {clients.group} yet: it is made in {clients.account.region}")
-    else:
-        todo = f"Name one: `region` in [{clients.account.table}], or AZURE_LOCATION."
-        yield error("resource group", f"there is no {clients.group}, and no region to make it in is named", todo)
-
-
-def _registry(clients: AzureClients) -> Iterator[Finding]:
-    there = registry.at(clients, clients.registry_key)
-    if there is None:
-        yield ok("registry", f"there is no {clients.registry} yet: `mldeploy push` makes it")
-        return
-    exchange(clients, there.address)
-    whose = "the app's" if not foreign(there.tags, clients.app, TARGET) else "not the app's: it is used as it is"
-    yield ok("registry", f"{there.address} lets us in; it is {whose}")
-    if there.admin:
-        yield warning(
-            "registry", "its admin user is on: one password for everybody", "Switch it off if nobody needs it."
+        yield ok(
+            "resource group", f"{clients.group} does not exist yet: a deployment creates it in {clients.account.region}"
         )
+    else:
+        todo = f"Set `region` in [{clients.account.table}], or AZURE_LOCATION."
+        yield error("resource group", f"{clients.group} does not exist, and no region is set to create it in", todo)
+
+
+def _check_registry(clients: AzureClients) -> Iterator[Finding]:
+    existing = registry.get_registry(clients, clients.registry_key)
+    if existing is None:
+        yield ok("registry", f"{clients.registry} does not exist yet: `mldeploy push` creates it")
+        return
+    exchange_token(clients, existing.address)
+    whose = "owned by the app" if not missing_tags(existing.tags, clients.app, TARGET) else "not owned by the app"
+    yield ok("registry", f"{existing.address} accepts the credentials; it is {whose}")
+    if existing.admin:
+        yield warning("registry", "its admin user is enabled: a shared password", "Disable it if you do not need it.")

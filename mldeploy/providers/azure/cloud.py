@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from azure.mgmt.containerregistry import ContainerRegistryManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
@@ -11,19 +12,18 @@ from mldeploy.config.settings import Project
 from mldeploy.core.step import Key
 from mldeploy.image.engine import Engine
 from mldeploy.providers.azure import tags
-from mldeploy.providers.azure.account import Account
+from mldeploy.providers.azure.account import AzureSubscription
 from mldeploy.providers.azure.settings import AzureSettings
 
 
 @dataclass(frozen=True)
 class AzureClients:
-    """A subscription, for one app. Clients may be used from several threads.
+    """The Azure clients for one app. Thread-safe.
 
-    group: the resource group that everything is in. registry_key: of the container registry. by_admin: its admin user
-    is to be used.
+    group: the resource group. registry_key: the key of the container registry. by_admin: log in with its admin user.
     """
 
-    account: Account
+    account: AzureSubscription
     app: str
     group: str
     registry_key: Key
@@ -34,47 +34,54 @@ class AzureClients:
     @property
     def registry(self) -> str:
         """The registry's name."""
-        return tags.resolved(self.registry_key.name, self.account.subscription, tags.registry_name)
+        return tags.resolve_name(self.registry_key.name, self.account.subscription, tags.derive_registry_name)
 
     @property
-    def place(self) -> tuple[str, str]:
-        """What separates two deployments of one app: names are unique inside a group."""
+    def scope(self) -> tuple[str, str]:
+        """Subscription and group. Two deployments of one app differ in them."""
         return self.account.subscription, self.group
 
     @property
     def group_id(self) -> str:
-        """As the beginning of the id of every resource in it."""
+        """The prefix of the id of every resource in the group."""
         return f"{self.account.scope}/resourceGroups/{self.group}"
 
     @staticmethod
-    def in_account(account: Account, project: Project, settings: AzureSettings) -> AzureClients:
-        """With all clients made. Raises nothing: no call is made."""
-        return AzureClients(account, *names(project, settings), settings.by_admin, *clients(account))
+    def in_account(account: AzureSubscription, project: Project, settings: AzureSettings) -> AzureClients:
+        """Create all clients. Makes no call."""
+        return AzureClients(account, *resource_names(project, settings), settings.by_admin, *create_clients(account))
 
 
 @dataclass(frozen=True)
 class AzureCloud(AzureClients):
-    """What every target on Azure works with: the clients, and the engine that builds for it."""
+    """The clients of a target on Azure and the container engine."""
 
     engine: Engine
 
     @staticmethod
-    def of(engine: Engine, account: Account, project: Project, settings: AzureSettings) -> AzureCloud:
-        """With all clients made. Raises nothing: no call is made."""
-        return AzureCloud(account, *names(project, settings), settings.by_admin, *clients(account), engine)
+    def of(engine: Engine, account: AzureSubscription, project: Project, settings: AzureSettings) -> AzureCloud:
+        """Create all clients. Makes no call."""
+        return AzureCloud(
+            account, *resource_names(project, settings), settings.by_admin, *create_clients(account), engine
+        )
 
 
-def names(project: Project, settings: AzureSettings) -> tuple[str, str, Key]:
-    """The app, its group, and its registry."""
+def resource_names(project: Project, settings: AzureSettings) -> tuple[str, str, Key]:
+    """The names of the app and its resource group, and the key of its registry."""
     app = project.app.name
-    group = settings.resource_group or tags.name(app)
+    group = settings.resource_group or tags.resource_name(app)
     return app, group, Key(settings.registry or f"{app}{tags.DERIVED}", (group,))
 
 
-def clients(account: Account) -> tuple[ResourceManagementClient, ContainerRegistryManagementClient]:
-    """What every target on Azure needs."""
-    whose = account.credential, account.subscription
+def create_clients(account: AzureSubscription) -> tuple[ResourceManagementClient, ContainerRegistryManagementClient]:
+    """The clients that every target on Azure needs."""
+    credentials = account.credential, account.subscription
     return (
-        ResourceManagementClient(*whose, **account.options),
-        ContainerRegistryManagementClient(*whose, **account.options),
+        ResourceManagementClient(*credentials, **account.options),
+        ContainerRegistryManagementClient(*credentials, **account.options),
     )
+
+
+def enum_text(value: str | Enum | None) -> str:
+    """The value of an SDK enumeration or string as text; empty for None."""
+    return str(value.value) if isinstance(value, Enum) else value or ""

@@ -1,4 +1,4 @@
-"""Who we are to Azure: the standard chain, or a stand-in's credentials; and what a token says of its owner."""
+"""Azure credentials: the default credential chain, or a stand-in's credentials, and the claims of a token."""
 
 from __future__ import annotations
 
@@ -6,51 +6,52 @@ import base64
 import json
 import logging
 import os
+import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError as SdkError
 from azure.core.exceptions import ClientAuthenticationError
-from azure.identity import ClientSecretCredential, DefaultAzureCredential
+from azure.identity import ClientSecretCredential, CredentialUnavailableError, DefaultAzureCredential
 
 from mldeploy.config.endpoints import Endpoints
-from mldeploy.providers.azure import chain
-from mldeploy.providers.azure.errors import translated
+from mldeploy.core.errors import MldeployError, translate_exceptions
+from mldeploy.providers.azure.errors import AzureCredentialsError, AzureError, azure_errors, translate_error
 
 WHERE = "Azure"
 MANAGEMENT = "https://management.azure.com/.default"
 REGISTRY = "https://containerregistry.azure.net/.default"
 AUTHORITY = "authority"
-"""The service of `Endpoints` that plays Microsoft Entra."""
+"""The service of `Endpoints` that stands in for Microsoft Entra."""
 METADATA_SERVICE = "http://169.254.169.254"
 METADATA_SECONDS = 0.3
 TOOL_SECONDS = 15
-"""So long `az` may take to hand out a token."""
-_OF_THE_MACHINE = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE")
-"""Set where a machine or a pod has an identity of its own."""
+"""Time limit of `az` for a token."""
+_IDENTITY_VARIABLES = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE")
+"""Set on machines and pods that have a managed identity."""
 
-# The SDK tells every way that it has tried on standard error, as if no program around it had a voice of its own.
+# The SDK logs every credential that it tries to standard error.
 for _name in ("azure", "msal"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
-def given(endpoints: Endpoints) -> TokenCredential:
-    """A stand-in's credentials. What the user has does not matter there: it may be broken."""
-    told = {name: value.reveal() for name, value in endpoints.credentials}
+def stand_in_credential(endpoints: Endpoints) -> TokenCredential:
+    """The credentials of a stand-in. The user's own credentials are not read."""
+    secrets = {name: value.reveal() for name, value in endpoints.credentials}
     return ClientSecretCredential(
-        told["tenant_id"],
-        told["client_id"],
-        told["client_secret"],
+        secrets["tenant_id"],
+        secrets["client_id"],
+        secrets["client_secret"],
         authority=endpoints.service(AUTHORITY),
         disable_instance_discovery=True,
         connection_verify=str(endpoints.ca_bundle) if endpoints.ca_bundle else True,
     )
 
 
-def usual() -> TokenCredential:
-    """The user's own, found when they are first asked for a token. What would take seconds to say no is left out."""
+def default_credential() -> TokenCredential:
+    """The user's credentials, resolved at the first token request. Slow credential types are excluded."""
     return DefaultAzureCredential(
         exclude_managed_identity_credential=not _has_identity(),
         exclude_powershell_credential=True,
@@ -61,35 +62,34 @@ def usual() -> TokenCredential:
     )
 
 
-def token(credential: TokenCredential, scope: str) -> str:
-    """A token for a service. Raises CredentialsError if there are no credentials or none that count, AzureError."""
-    try:
+def fetch_token(credential: TokenCredential, scope: str) -> str:
+    """Request a token for a scope. Raises CredentialsError if there are no valid credentials, AzureError."""
+    with (
+        azure_errors(WHERE),
+        translate_exceptions(ClientAuthenticationError, lambda error: explain_credential_error(WHERE, error)),
+    ):
         return credential.get_token(scope).token
-    except ClientAuthenticationError as error:
-        raise chain.explained(WHERE, error) from error
-    except SdkError as error:
-        raise translated(WHERE, error) from error
 
 
-def claims(issued: str) -> Mapping[str, str]:
-    """What a token says of its owner; nothing if it is no JSON Web Token (RFC 7519). Not verified: it is ours."""
+def token_claims(issued: str) -> Mapping[str, str]:
+    """The claims of a JSON Web Token (RFC 7519); empty if it is not one. The signature is not verified."""
     try:
         part = issued.split(".")[1]
-        found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        payload = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (IndexError, ValueError):
         return {}
-    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+    return {str(key): str(value) for key, value in payload.items()} if isinstance(payload, dict) else {}
 
 
-def owner(said: Mapping[str, str]) -> str:
-    """By the name that people know, if the token tells one."""
-    names = (said.get(key) for key in ("upn", "unique_name", "preferred_username", "appid", "azp", "oid"))
+def account_name(message: Mapping[str, str]) -> str:
+    """A readable name of the account from the claims of its token."""
+    names = (message.get(key) for key in ("upn", "unique_name", "preferred_username", "appid", "azp", "oid"))
     return next(filter(None, names), "an unnamed account")
 
 
 def _has_identity() -> bool:
-    """Whether this machine has an identity of Azure. The SDK alone would wait for seconds elsewhere."""
-    if any(os.environ.get(name) for name in _OF_THE_MACHINE):
+    """Whether this machine has a managed identity. Without this check the SDK waits for seconds on other machines."""
+    if any(os.environ.get(name) for name in _IDENTITY_VARIABLES):
         return True
     address = urlsplit(os.environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST") or METADATA_SERVICE)
     try:
@@ -97,3 +97,59 @@ def _has_identity() -> bool:
     except OSError:
         return False
     return True
+
+
+_CHAIN = "failed to retrieve a token from the included credentials"
+_ATTEMPT = re.compile(
+    r"^\t(?P<link>\w+Credential): (?P<message>.*?)(?=^\t\w+Credential: |^To mitigate|\Z)", re.MULTILINE | re.DOTALL
+)
+_UNAVAILABLE = re.compile(
+    r"(?i)unavailable|not (?:fully )?configured|could not be found|not found on path|not installed|"
+    r"please run '?\"?az login|please run 'azd auth login|no identity has been assigned|missing required arguments"
+)
+_UNREACHABLE = re.compile(r"(?i)HTTPS?Connection|failed to resolve|timed out|connection (?:refused|aborted|reset)")
+_LINKS: Mapping[str, str] = MappingProxyType(
+    {
+        "EnvironmentCredential": "AZURE_CLIENT_ID",
+        "WorkloadIdentityCredential": "AZURE_FEDERATED_TOKEN_FILE",
+        "ManagedIdentityCredential": "the managed identity of this machine",
+        "AzureCliCredential": "`az`",
+        "AzureDeveloperCliCredential": "`azd`",
+    }
+)
+
+
+def explain_credential_error(where: str, error: ClientAuthenticationError) -> MldeployError:
+    """Translate an error of the credential chain. Reports the first credential that is configured but fails."""
+    if isinstance(error, CredentialUnavailableError):
+        return _no_credentials_error(where)
+    if _CHAIN not in str(error):
+        return translate_error(where, error)
+    for link, message in _parse_attempts(str(error)):
+        if not _UNAVAILABLE.search(message):
+            return _unusable_credentials_error(where, link, message)
+    return _no_credentials_error(where)
+
+
+def _parse_attempts(secrets: str) -> Iterator[tuple[str, str]]:
+    for match in _ATTEMPT.finditer(secrets):
+        yield match["link"], " ".join(match["message"].split())
+
+
+def _unusable_credentials_error(where: str, link: str, message: str) -> MldeployError:
+    if _UNREACHABLE.search(message):
+        todo = "Check the network and the proxy (HTTPS_PROXY); then run the command again."
+        return AzureError(where, f"Microsoft Entra does not answer: {message.rstrip('.')}", todo)
+    error_for_user = translate_error(where, ClientAuthenticationError(message))
+    which = _LINKS.get(link, link)
+    return AzureCredentialsError(
+        where, f"{error_for_user.what} (tried the credentials of {which})", error_for_user.todo
+    )
+
+
+def _no_credentials_error(where: str) -> AzureCredentialsError:
+    what = (
+        "no credentials: AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or a certificate, or a federated "
+        "token) are not set, this machine has no managed identity, and neither `az` nor `azd` is signed in"
+    )
+    return AzureCredentialsError(where, what, "Sign in with `az login`, or set the variables of a service principal.")

@@ -1,4 +1,4 @@
-"""What the API calls of the targets need: the least that a custom role of Azure can be told to allow.
+"""The permissions of the targets' API calls, as custom roles with least privilege.
 
 https://learn.microsoft.com/azure/role-based-access-control/custom-roles, and for the names of the actions
 https://learn.microsoft.com/azure/role-based-access-control/resource-provider-operations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mldeploy.providers.azure.cloud import AzureCloud
-from mldeploy.providers.azure.registries import PULL, PUSH
+from mldeploy.providers.azure.registry_client import PULL, PUSH
+from mldeploy.providers.azure.webapp.cloud import WebappCloud
 
-OF_THE_SUBSCRIPTION = (
+SUBSCRIPTION_ACTIONS = (
     "Microsoft.ContainerRegistry/checkNameAvailability/read",
     "Microsoft.ContainerRegistry/locations/operationResults/read",
     "Microsoft.ContainerRegistry/locations/operationStatuses/read",
@@ -22,8 +23,8 @@ OF_THE_SUBSCRIPTION = (
     "Microsoft.Resources/subscriptions/resourceGroups/write",
     "Microsoft.Resources/subscriptions/resources/read",
 )
-"""What stands above the group: making it, registering providers, finding what is ours."""
-OF_THE_GROUP = (
+"""Subscription scope: create the group, register providers, list resources."""
+GROUP_ACTIONS = (
     "Microsoft.ContainerRegistry/registries/delete",
     "Microsoft.ContainerRegistry/registries/read",
     "Microsoft.ContainerRegistry/registries/write",
@@ -31,32 +32,96 @@ OF_THE_GROUP = (
     PULL,
     PUSH,
 )
-OF_THE_ADMIN = ("Microsoft.ContainerRegistry/registries/listCredentials/action",)
+ADMIN_ACTIONS = ("Microsoft.ContainerRegistry/registries/listCredentials/action",)
 
 
 def role_for_registry(cloud: AzureCloud) -> dict[str, object]:
-    """For `push` and `destroy` of the target `acr`."""
-    return roles(cloud, OF_THE_SUBSCRIPTION, (*OF_THE_GROUP, *(OF_THE_ADMIN if cloud.by_admin else ())))
+    """Custom roles for `push` and `destroy` of the target `acr`."""
+    return custom_roles(cloud, SUBSCRIPTION_ACTIONS, (*GROUP_ACTIONS, *(ADMIN_ACTIONS if cloud.by_admin else ())))
 
 
-def roles(cloud: AzureCloud, subscription: Iterable[str], group: Iterable[str]) -> dict[str, object]:
-    """Two custom roles: one for the subscription, which can do little, and one for the app's group.
+def custom_roles(cloud: AzureCloud, subscription: Iterable[str], group: Iterable[str]) -> dict[str, object]:
+    """Two custom roles, for the subscription and for the app's group.
 
-    Each is what `az role definition create --role-definition` takes.
+    Each is valid input of `az role definition create --role-definition`.
     """
     title = f"mldeploy {cloud.app}"
-    above = _role(f"{title}, in the subscription", subscription, cloud.account.scope)
-    return {"roles": [above, _role(f"{title}, in its resource group", group, cloud.group_id)]}
+    subscription_role = _role(f"{title}, in the subscription", subscription, cloud.account.scope)
+    return {"roles": [subscription_role, _role(f"{title}, in its resource group", group, cloud.group_id)]}
 
 
 def _role(name: str, actions: Iterable[str], scope: str) -> Mapping[str, object]:
     return {
         "Name": name,
         "IsCustom": True,
-        "Description": "The least that mldeploy needs for this app.",
+        "Description": "The permissions that mldeploy needs for this app.",
         "Actions": sorted(set(actions), key=str.lower),
         "NotActions": [],
         "DataActions": [],
         "NotDataActions": [],
         "AssignableScopes": [scope],
     }
+
+
+_WEBAPP_SUBSCRIPTION_ACTIONS = (
+    *SUBSCRIPTION_ACTIONS,
+    "Microsoft.Insights/register/action",
+    "Microsoft.ManagedIdentity/register/action",
+    "Microsoft.Web/checknameavailability/read",
+    "Microsoft.Web/locations/operationResults/read",
+    "Microsoft.Web/locations/usages/read",
+    "Microsoft.Web/register/action",
+)
+_SITE_ACTIONS = (
+    "config/list/action",
+    "config/read",
+    "config/write",
+    "containerlogs/action",
+    "delete",
+    "instances/read",
+    "read",
+    "restart/action",
+    "slots/config/list/action",
+    "slots/config/read",
+    "slots/containerlogs/action",
+    "slots/delete",
+    "slots/read",
+    "slots/restart/action",
+    "slots/write",
+    "slotsswap/action",
+    "start/action",
+    "stop/action",
+    "write",
+)
+_WEBAPP_GROUP_ACTIONS = (
+    *GROUP_ACTIONS,
+    "Microsoft.Authorization/permissions/read",
+    "Microsoft.Authorization/roleAssignments/read",
+    "Microsoft.Insights/autoscalesettings/delete",
+    "Microsoft.Insights/autoscalesettings/read",
+    "Microsoft.Insights/autoscalesettings/write",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/delete",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/read",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/write",
+    "Microsoft.Resources/tags/write",
+    "Microsoft.Web/serverfarms/delete",
+    "Microsoft.Web/serverfarms/join/action",
+    "Microsoft.Web/serverfarms/operationresults/read",
+    "Microsoft.Web/serverfarms/read",
+    "Microsoft.Web/serverfarms/write",
+    *(f"Microsoft.Web/sites/{each}" for each in _SITE_ACTIONS),
+)
+_ASSIGN_ACTIONS = (
+    "Microsoft.Authorization/roleAssignments/delete",
+    "Microsoft.Authorization/roleAssignments/write",
+)
+
+
+def role_for_webapp(cloud: WebappCloud) -> dict[str, object]:
+    """Custom roles for all commands of the target `webapp`. Omits role assignment if the admin user pulls."""
+    return custom_roles(
+        cloud,
+        _WEBAPP_SUBSCRIPTION_ACTIONS,
+        (*_WEBAPP_GROUP_ACTIONS, *(ADMIN_ACTIONS if cloud.by_admin else _ASSIGN_ACTIONS)),
+    )

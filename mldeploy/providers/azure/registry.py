@@ -1,4 +1,4 @@
-"""The steps that see to the container registry, and to the way into the app's repository in it."""
+"""The steps for the container registry and the app's repository in it."""
 
 from __future__ import annotations
 
@@ -19,36 +19,39 @@ from azure.mgmt.containerregistry.models import (
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
-from mldeploy.image.registry.access import Repository
+from mldeploy.image.registry.access import ImageRepository
 from mldeploy.image.registry.steps import RepositoryStep
-from mldeploy.providers.azure.answers import speaking
 from mldeploy.providers.azure.cloud import AzureClients, AzureCloud
-from mldeploy.providers.azure.errors import AzureError, found
-from mldeploy.providers.azure.group import TARGET, ResourceGroup
-from mldeploy.providers.azure.registries import Registry, access, describe, read
-from mldeploy.providers.azure.resource_provider import ResourceProvider
-from mldeploy.providers.azure.tags import DERIVED, belonging, foreign, registry_name, resolved
-from mldeploy.providers.azure.waiting import finish, until_gone
+from mldeploy.providers.azure.errors import AzureError, ignore_not_found, translate_errors
+from mldeploy.providers.azure.group import TARGET, ResourceGroup, ResourceProvider
+from mldeploy.providers.azure.registry_client import (
+    ContainerRegistryInfo,
+    describe_registry,
+    parse_registry,
+    registry_access,
+)
+from mldeploy.providers.azure.tags import DERIVED, derive_registry_name, missing_tags, owner_tags, resolve_name
+from mldeploy.providers.azure.waiting import run_operation, wait_until_gone
 
 RESOURCE = "Microsoft.ContainerRegistry/registries"
-READY, GOING = "Succeeded", "Deleting"
+READY, DELETING = "Succeeded", "Deleting"
 ADMIN_WARNING = (
-    "The registry's admin user is on: one password for everybody, which does not expire. With an account that may "
-    'assign roles, registry_auth = "identity" needs none.'
+    "The registry's admin user is enabled: a shared password that does not expire. If your account may assign roles, "
+    'use registry_auth = "identity" instead.'
 )
 
 
-@speaking
+@translate_errors
 @dataclass(frozen=True, eq=False)
-class ContainerRegistry(Step[AzureCloud, Registry]):
-    """A registry in the app's group. One that somebody else has made is used as it is."""
+class ContainerRegistry(Step[AzureCloud, ContainerRegistryInfo]):
+    """A registry in the app's group. An existing registry of others is used unchanged."""
 
     kind: ClassVar[str] = "container-registry"
     title: ClassVar[str] = "Create the container registry"
 
     app: str
     named: str
-    """What the settings call it; empty if its name is to be derived."""
+    """The name in the settings; empty to derive one."""
     sku: str
     admin: bool
     provider: ResourceProvider
@@ -57,66 +60,68 @@ class ContainerRegistry(Step[AzureCloud, Registry]):
     def key(self) -> Key:
         return Key(self.named or f"{self.app}{DERIVED}", (self.group.name,))
 
-    def probe(self, cloud: AzureCloud, outs: Outputs) -> Seen[Registry] | None:
-        there = at(cloud, self.key())
-        if there is None or there.state == GOING:
+    def probe(self, cloud: AzureCloud, outs: Outputs) -> Seen[ContainerRegistryInfo] | None:
+        existing = get_registry(cloud, self.key())
+        if existing is None or existing.state == DELETING:
             return None
-        ours = not foreign(there.tags, cloud.app, TARGET)
-        return Seen(there, tuple(self._drift(there, ours=ours)), ours=ours)
+        ours = not missing_tags(existing.tags, cloud.app, TARGET)
+        return Seen(existing, tuple(self._drift(existing, ours=ours)), ours=ours)
 
-    def apply(self, cloud: AzureCloud, outs: Outputs, seen: Seen[Registry] | None, monitor: Monitor) -> Registry:
-        """Raises RefusedError if the name is somebody else's."""
+    def apply(
+        self, cloud: AzureCloud, outs: Outputs, seen: Seen[ContainerRegistryInfo] | None, monitor: Monitor
+    ) -> ContainerRegistryInfo:
+        """Raises RefusedError if the name is taken."""
         if self.admin:
             monitor.note(ADMIN_WARNING, warning=True)
         if seen and seen.out.state == READY:
-            return self._mended(cloud, monitor)
-        name = name_of(cloud, self.key())
-        until_gone(monitor, name, lambda: not _is_going(at(cloud, self.key())))
-        if at(cloud, self.key()) is None:
-            _check_free(cloud, name)
-        wanted = RegistryModel(
+            return self._update(cloud, monitor)
+        name = resolve_registry_name(cloud, self.key())
+        wait_until_gone(monitor, name, lambda: not _is_deleting(get_registry(cloud, self.key())))
+        if get_registry(cloud, self.key()) is None:
+            _check_name_available(cloud, name)
+        parameters = RegistryModel(
             location=outs[self.group].region,
-            tags=belonging(cloud.app, TARGET),
+            tags=owner_tags(cloud.app, TARGET),
             sku=Sku(name=self.sku),
             properties=RegistryProperties(admin_user_enabled=self.admin),
         )
-        begin = partial(cloud.registries.registries.begin_create, self.group.name, name, wanted)
-        return _usable(read(finish(monitor, name, begin)))
+        begin = partial(cloud.registries.registries.begin_create, self.group.name, name, parameters)
+        return _require_ready(parse_registry(run_operation(monitor, name, begin)))
 
     @staticmethod
     def undo(cloud: AzureCloud, key: Key, monitor: Monitor) -> bool:
-        """Remove the registry and every image in it."""
-        there = at(cloud, key)
-        if there is None or foreign(there.tags, cloud.app, TARGET):
+        """Delete the registry with all images."""
+        existing = get_registry(cloud, key)
+        if existing is None or missing_tags(existing.tags, cloud.app, TARGET):
             return False
-        if there.state != GOING:
-            begin = partial(cloud.registries.registries.begin_delete, key.scope[0], there.name)
-            found(partial(finish, monitor, there.name, begin))
-        until_gone(monitor, there.name, lambda: at(cloud, key) is None)
+        if existing.state != DELETING:
+            begin = partial(cloud.registries.registries.begin_delete, key.scope[0], existing.name)
+            ignore_not_found(partial(run_operation, monitor, existing.name, begin))
+        wait_until_gone(monitor, existing.name, lambda: get_registry(cloud, key) is None)
         return True
 
-    def _drift(self, there: Registry, *, ours: bool) -> Iterator[str]:
-        if there.state != READY:
-            yield f"state {there.state or 'unknown'} → {READY}"
-        if there.admin != self.admin and (ours or self.admin):
-            yield f"admin user {_switch(on=there.admin)} → {_switch(on=self.admin)}"
-        if ours and there.sku != self.sku:
-            yield f"size {there.sku} → {self.sku}"
+    def _drift(self, existing: ContainerRegistryInfo, *, ours: bool) -> Iterator[str]:
+        if existing.state != READY:
+            yield f"state {existing.state or 'unknown'} → {READY}"
+        if existing.admin != self.admin and (ours or self.admin):
+            yield f"admin user {_on_off(on=existing.admin)} → {_on_off(on=self.admin)}"
+        if ours and existing.sku != self.sku:
+            yield f"size {existing.sku} → {self.sku}"
 
-    def _mended(self, cloud: AzureCloud, monitor: Monitor) -> Registry:
-        name = name_of(cloud, self.key())
-        wanted = RegistryUpdateParameters(
+    def _update(self, cloud: AzureCloud, monitor: Monitor) -> ContainerRegistryInfo:
+        name = resolve_registry_name(cloud, self.key())
+        parameters = RegistryUpdateParameters(
             sku=Sku(name=self.sku),
             properties=RegistryPropertiesUpdateParameters(admin_user_enabled=self.admin),
         )
-        begin = partial(cloud.registries.registries.begin_update, self.group.name, name, wanted)
-        return _usable(read(finish(monitor, name, begin)))
+        begin = partial(cloud.registries.registries.begin_update, self.group.name, name, parameters)
+        return _require_ready(parse_registry(run_operation(monitor, name, begin)))
 
 
-@speaking
+@translate_errors
 @dataclass(frozen=True, eq=False)
 class AcrRepository(RepositoryStep[AzureCloud]):
-    """The app's repository: the first push makes it, and it goes with its registry."""
+    """The app's repository. The first push creates it; it is deleted with the registry."""
 
     kind: ClassVar[str] = "acr-repository"
     title: ClassVar[str] = "Log in to the registry"
@@ -129,60 +134,62 @@ class AcrRepository(RepositoryStep[AzureCloud]):
         within = self.registry.key()
         return Key(self.path, (*within.scope, within.name))
 
-    def probe(self, cloud: AzureCloud, outs: Outputs) -> Seen[Repository] | None:
+    def probe(self, cloud: AzureCloud, outs: Outputs) -> Seen[ImageRepository] | None:
         registry = outs.get(self.registry)
-        return Seen(self._entered(cloud, registry)) if registry else None
+        return Seen(self._repository(cloud, registry)) if registry else None
 
-    def apply(self, cloud: AzureCloud, outs: Outputs, seen: Seen[Repository] | None, monitor: Monitor) -> Repository:
-        return self._entered(cloud, outs[self.registry])
+    def apply(
+        self, cloud: AzureCloud, outs: Outputs, seen: Seen[ImageRepository] | None, monitor: Monitor
+    ) -> ImageRepository:
+        return self._repository(cloud, outs[self.registry])
 
     @staticmethod
     def undo(cloud: AzureCloud, key: Key, monitor: Monitor) -> bool:
-        """What is in a registry of somebody else's stays there."""
+        """Nothing to do: images in a registry of others stay."""
         return False
 
-    def _entered(self, cloud: AzureCloud, registry: Registry) -> Repository:
+    def _repository(self, cloud: AzureCloud, registry: ContainerRegistryInfo) -> ImageRepository:
         group = self.registry.group.name
-        return Repository(f"{registry.address}/{self.path}", lambda: access(cloud, registry, group))
+        return ImageRepository(f"{registry.address}/{self.path}", lambda: registry_access(cloud, registry, group))
 
 
-def name_of(cloud: AzureClients, key: Key) -> str:
-    """What a registry is called."""
-    return resolved(key.name, cloud.account.subscription, registry_name)
+def resolve_registry_name(cloud: AzureClients, key: Key) -> str:
+    """The registry's name for a key."""
+    return resolve_name(key.name, cloud.account.subscription, derive_registry_name)
 
 
-def at(cloud: AzureClients, key: Key) -> Registry | None:
-    """The registry that a key names, whoever made it."""
-    return describe(cloud, key.scope[0], name_of(cloud, key))
+def get_registry(cloud: AzureClients, key: Key) -> ContainerRegistryInfo | None:
+    """The registry for a key, or None. It may belong to others."""
+    return describe_registry(cloud, key.scope[0], resolve_registry_name(cloud, key))
 
 
-def is_there(cloud: AzureClients, key: Key) -> bool:
-    """The app has this registry, and it will stay."""
-    there = at(cloud, key)
-    return there is not None and there.state != GOING and not foreign(there.tags, cloud.app, TARGET)
+def registry_exists(cloud: AzureClients, key: Key) -> bool:
+    """Whether the app owns this registry and it is not being deleted."""
+    existing = get_registry(cloud, key)
+    return existing is not None and existing.state != DELETING and not missing_tags(existing.tags, cloud.app, TARGET)
 
 
-def _check_free(cloud: AzureClients, name: str) -> None:
-    asked = RegistryNameCheckRequest(name=name, type=RESOURCE)
-    told = cloud.registries.registries.check_name_availability(asked)
-    if told.name_available:
+def _check_name_available(cloud: AzureClients, name: str) -> None:
+    request = RegistryNameCheckRequest(name=name, type=RESOURCE)
+    response = cloud.registries.registries.check_name_availability(request)
+    if response.name_available:
         return
     todo = f"Choose another name: `registry` in [{cloud.account.table}]."
     raise RefusedError(
-        f"registry {name}", f"the name is taken: {told.message or told.reason or ''}".rstrip(": ."), todo
+        f"registry {name}", f"the name is taken: {response.message or response.reason or ''}".rstrip(": ."), todo
     )
 
 
-def _usable(registry: Registry) -> Registry:
+def _require_ready(registry: ContainerRegistryInfo) -> ContainerRegistryInfo:
     if registry.state != READY:
-        what = f"could not be made: its state is {registry.state or 'unknown'}"
-        raise AzureError(f"registry {registry.name}", what, "Run the command again; the Azure portal may say more.")
+        what = f"could not be created: its state is {registry.state or 'unknown'}"
+        raise AzureError(f"registry {registry.name}", what, "Run the command again. See the Azure portal for details.")
     return registry
 
 
-def _is_going(there: Registry | None) -> bool:
-    return there is not None and there.state == GOING
+def _is_deleting(existing: ContainerRegistryInfo | None) -> bool:
+    return existing is not None and existing.state == DELETING
 
 
-def _switch(*, on: bool) -> str:
+def _on_off(*, on: bool) -> str:
     return "on" if on else "off"

@@ -1,4 +1,4 @@
-"""The tables of the targets on Azure: `[target.acr]`, and what every other one has in common with it."""
+"""The settings of `[target.acr]`, and the settings that all targets on Azure share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mldeploy.config.kinds import Shown
+from mldeploy.config.kinds import FieldText
 from mldeploy.config.target import TargetSettings
 
 GROUP_PATTERN = r"^[\w().-]*[\w()-]$"
@@ -16,50 +16,49 @@ REPOSITORY_PATTERN = r"^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0
 
 
 class AzureSettings(TargetSettings):
-    """What every target on Azure has: whose subscription, where, and the registry that its image is kept in."""
+    """The settings of every target on Azure: subscription, region and registry."""
 
-    subscription: Annotated[str, Shown("the id of a subscription")] = Field(
+    subscription: Annotated[str, FieldText("the id of a subscription")] = Field(
         "",
         pattern=rf"^$|{UUID_PATTERN}",
-        description="The subscription to work in. If not set: `AZURE_SUBSCRIPTION_ID`, then the one that `az` uses.",
+        description="The subscription. Default: `AZURE_SUBSCRIPTION_ID`, then the active one of `az`.",
         examples=["12345678-1234-1234-1234-123456789012"],
     )
-    region: Annotated[str, Shown("the name of a region of Azure")] = Field(
+    region: Annotated[str, FieldText("the name of a region of Azure")] = Field(
         "",
         pattern=r"^[a-z0-9]*$",
-        description="The region in which things are made. If not set: `AZURE_LOCATION`, then the default of `az`.",
+        description="The region of new resources. Default: `AZURE_LOCATION`, then the default of `az`.",
         examples=["westeurope"],
     )
-    resource_group: Annotated[str, Shown("the name of a resource group")] = Field(
+    resource_group: Annotated[str, FieldText("the name of a resource group")] = Field(
         "",
         pattern=rf"^$|{GROUP_PATTERN}",
         max_length=90,
-        description="The resource group that everything is made in. One that is there already stays as it is, also "
-        "when the app is destroyed. If not set: a group of the app's own.",
+        description="The resource group. An existing group is never changed or deleted. Default: a new group for the "
+        "app.",
         examples=["insurance"],
     )
-    registry: Annotated[str, Shown("the name of a registry, of lower-case letters and digits")] = Field(
+    registry: Annotated[str, FieldText("the name of a registry, of lower-case letters and digits")] = Field(
         "",
         pattern=r"^$|^[a-z0-9]{5,50}$",
-        description="The container registry that the image is kept in, in the same resource group. One that mldeploy "
-        "did not make is used as it is; images stay in it. If not set: one of the app's own, with a name that "
-        "follows from the app's and the subscription's.",
+        description="The container registry for the image, in the same resource group. An existing registry is used "
+        "unchanged, and its images are kept. Default: a new registry for the app, with a derived name.",
         examples=["insuranceimages"],
     )
     registry_sku: Literal["Basic", "Standard", "Premium"] = Field(
-        "Basic", description="The size of the registry that is made: by storage, throughput and price."
+        "Basic", description="The SKU of a new registry: storage, throughput and price."
     )
     registry_auth: Literal["identity", "admin"] = Field(
         "identity",
-        description="How the registry is entered. identity: with your own account, and by the web app with an identity "
-        "that may pull from this registry alone. admin: with the registry's admin user and its password, for those who "
-        "may not assign roles; everybody who may read the web app's settings can then push.",
+        description="How to log in to the registry. identity: your account pushes; the web app pulls with a managed "
+        "identity that has the role AcrPull. admin: the registry's admin user and password, if you may not assign "
+        "roles. Everyone who can read the web app's settings can then push.",
     )
-    repository: Annotated[str, Shown("a path of lower-case letters, digits and . _ - /")] = Field(
+    repository: Annotated[str, FieldText("a path of lower-case letters, digits and . _ - /")] = Field(
         "",
         pattern=rf"^$|{REPOSITORY_PATTERN}",
         max_length=256,
-        description="The repository in the registry. If not set: the app's name.",
+        description="The repository in the registry. Default: the app's name.",
         examples=["team/insurance"],
     )
 
@@ -69,4 +68,4 @@ class AzureSettings(TargetSettings):
 
 
 class AcrSettings(AzureSettings):
-    """The registry of Azure, for `mldeploy push --target acr`. Needs the extra: `pip install 'mldeploy[azure]'`."""
+    """Azure Container Registry, for `mldeploy push --target acr`. Needs the extra: `pip install 'mldeploy[azure]'`."""

@@ -1,4 +1,4 @@
-"""The tags by which what we made on Azure is found again, and the names that follow from an app's."""
+"""The owner tags of the app's resources, and the derivation of resource names."""
 
 from __future__ import annotations
 
@@ -7,56 +7,69 @@ import re
 from collections.abc import Callable, Mapping
 
 APP = "mldeploy.app"
-"""The app that it belongs to. Everything that mldeploy makes on Azure bears this and the next one from its creation."""
+"""The app that owns the resource. mldeploy sets both tags when it creates a resource."""
 TARGET = "mldeploy.target"
-"""The target that it belongs to. The group and the registry are the registry's, whichever target runs its images."""
+"""The target that owns the resource. The resource group and the registry belong to `acr`, for all targets."""
 
 
-def belonging(app: str, target: str) -> dict[str, str]:
-    """The tags that say whose a thing is."""
+def owner_tags(app: str, target: str) -> dict[str, str]:
+    """The owner tags of a resource."""
     return {APP: app, TARGET: target}
 
 
-def foreign(tags: Mapping[str, str] | None, app: str, target: str) -> tuple[str, ...]:
-    """What a thing's tags lack to be ours, a readable line each: nothing if it is ours."""
+def missing_tags(tags: Mapping[str, str] | None, app: str, target: str) -> tuple[str, ...]:
+    """One readable line for each owner tag that is missing or differs; empty if the app owns the resource."""
     there = tags or {}
     return tuple(
         f"tag {name} {there.get(name) or 'absent'} → {value}"
-        for name, value in belonging(app, target).items()
+        for name, value in owner_tags(app, target).items()
         if there.get(name) != value
     )
 
 
-def filter_of(app: str) -> str:
-    """What is the app's, as Resource Manager's lists are narrowed."""
+def app_filter(app: str) -> str:
+    """The filter expression for the app's resources in Resource Manager lists."""
     return f"tagName eq '{APP}' and tagValue eq '{app}'"
 
 
-def name(app: str, limit: int = 60) -> str:
-    """What a thing of the app is called inside its group; where it would be too long, so that two apps share none."""
+def resource_name(app: str, limit: int = 60) -> str:
+    """The name of an app's resource in its group. Long names are shortened with a digest."""
     whole = f"mldeploy-{app}"
     return whole if len(whole) <= limit else f"{whole[: limit - 9].rstrip('-')}-{_digest(whole)}"
 
 
 DERIVED = "*"
-"""The end of a key's name: what follows from the subscription stands in its place."""
+"""The suffix of a key's name whose resource name is derived from the app and the subscription."""
 
 
-def registry_name(app: str, subscription: str) -> str:
-    """Registries share one namespace in the world, of 5 to 50 letters and digits."""
+def derive_registry_name(app: str, subscription: str) -> str:
+    """A globally unique registry name of 5 to 50 letters and digits."""
     return f"{re.sub(r'[^a-z0-9]', '', app.lower())[:40]}{_digest(subscription, app)}"
 
 
-def site_name(app: str, subscription: str) -> str:
-    """Sites do, too: it is their host name, of 2 to 60 letters, digits and hyphens."""
+def derive_site_name(app: str, subscription: str) -> str:
+    """A globally unique site name (its host name) of 2 to 60 letters, digits and hyphens."""
     readable = re.sub(r"[^a-z0-9-]", "-", app.lower()).strip("-")[:40].rstrip("-")
     return f"{readable or 'app'}-{_digest(subscription, app)}"
 
 
-def resolved(key_name: str, subscription: str, derive: Callable[[str, str], str]) -> str:
-    """The name of what a key names: `insurance*` is derived from the app and the subscription, others are names."""
+def resolve_name(key_name: str, subscription: str, derive: Callable[[str, str], str]) -> str:
+    """The resource name for a key's name: `insurance*` is derived, other names are used as they are."""
     return derive(key_name.removesuffix(DERIVED), subscription) if key_name.endswith(DERIVED) else key_name
 
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:8]
+
+
+WEBAPP = "webapp"
+
+
+def webapp_tags(app: str) -> dict[str, str]:
+    """The owner tags of a resource."""
+    return owner_tags(app, WEBAPP)
+
+
+def has_webapp_tags(tags: Mapping[str, str] | None, app: str) -> bool:
+    """Whether the tags say that the app owns the resource on the target `webapp`."""
+    return not missing_tags(tags, app, WEBAPP)

@@ -1,71 +1,118 @@
-"""Waiting: for an operation of Azure's that takes long, and until something is gone. One deadline a wait."""
+"""Wait for long-running operations and for deletions, each with a deadline."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
-from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ServiceRequestError, ServiceResponseError
+from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import RetryPolicy
+from azure.core.pipeline.transport import HttpTransport
 from azure.core.polling import LROPoller
+from azure.mgmt.core.exceptions import ARMErrorFormat
 
 from mldeploy.core.errors import LeftoversError
 from mldeploy.core.monitor import Monitor
-from mldeploy.providers.azure.errors import AzureError
+from mldeploy.providers.azure.errors import AzureError, is_absent
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-LOOK_EVERY = 0.1
-GONE_EVERY = 1.0
+POLL_SECONDS = 0.1
+GONE_POLL_SECONDS = 1.0
 OPERATION_SECONDS = 1800.0
 GONE_SECONDS = 900.0
-RESUMED = 3
-"""So often a poller that was cut off is taken up again."""
+MAX_RESUMES = 3
+"""How often an interrupted poller is resumed."""
 
 
-class Begin(Protocol[T_co]):
-    """Sends a request that takes long. Without a token it sends it, with one it only goes on waiting for it."""
+class BeginOperation(Protocol[T_co]):
+    """Starts a long-running operation. With a continuation token it only resumes waiting for it."""
 
     def __call__(self, *, continuation_token: str | None = None) -> LROPoller[T_co]: ...
 
 
-def finish(monitor: Monitor, what: str, begin: Begin[T], within: float = OPERATION_SECONDS) -> T:
-    """Begin an operation and return its result. A poller that is cut off is taken up where it was.
+def run_operation(monitor: Monitor, what: str, begin: BeginOperation[T], within: float = OPERATION_SECONDS) -> T:
+    """Start an operation, wait, and return its result. An interrupted poller is resumed.
 
-    Raises what the SDK raises, AzureError at the deadline, CancelledError on a stop: the operation itself goes on, and
-    the next command finds what it has made.
+    Raises SDK errors, AzureError at the deadline, CancelledError on a stop. The operation itself continues in Azure.
     """
     poller = begin()
     token = poller.continuation_token()
-    for attempt in range(RESUMED + 1):
+    for attempt in range(MAX_RESUMES + 1):
         _wait(monitor, what, poller, within)
         try:
             return poller.result()
         except (ServiceRequestError, ServiceResponseError, HttpResponseError) as error:
-            if attempt == RESUMED or not _was_cut_off(error):
+            if attempt == MAX_RESUMES or not _was_cut_off(error):
                 raise
             poller = begin(continuation_token=token)
     raise AssertionError  # the last attempt returns or raises
 
 
 def _wait(monitor: Monitor, what: str, poller: LROPoller[T], within: float) -> None:
-    for _ in monitor.attempts(every=LOOK_EVERY, within=within):
+    for _ in monitor.attempts(every=POLL_SECONDS, within=within):
         if poller.done():
             return
-    todo = "Run the command again: it goes on waiting."
+    todo = "Run the command again to continue waiting."
     raise AzureError(what, f"Azure has not finished after {within:.0f} s", todo)
 
 
 def _was_cut_off(error: Exception) -> bool:
-    """Rather than told that the operation has failed, which is an answer."""
+    """Whether the connection failed, rather than the operation."""
     if isinstance(error, HttpResponseError):
         return (error.status_code or 0) == 429 or (error.status_code or 0) >= 500
     return True
 
 
-def until_gone(monitor: Monitor, what: str, is_gone: Callable[[], bool], within: float = GONE_SECONDS) -> None:
-    """Ask until it is so. Raises LeftoversError at the deadline, CancelledError on a stop."""
-    for _ in monitor.attempts(every=GONE_EVERY, within=within):
+def wait_until_gone(monitor: Monitor, what: str, is_gone: Callable[[], bool], within: float = GONE_SECONDS) -> None:
+    """Poll until `is_gone` is true. Raises LeftoversError at the deadline, CancelledError on a stop."""
+    for _ in monitor.attempts(every=GONE_POLL_SECONDS, within=within):
         if is_gone():
             return
-    raise LeftoversError(what, f"is still there after {within:.0f} s", "Run `mldeploy destroy` again a little later.")
+    raise LeftoversError(what, f"is still there after {within:.0f} s", "Run `mldeploy destroy` again later.")
+
+
+ATTEMPTS = 4
+BACKOFF_SECONDS = 0.4
+EVERY_METHOD = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+
+
+class AzureRetryPolicy(RetryPolicy[Any, Any]):
+    """Retries all methods: the POST and PATCH requests of mldeploy may be repeated.
+
+    A request that may not be repeated passes `retry_on_methods`. Use one policy per client.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(retry_total=ATTEMPTS, retry_backoff_factor=BACKOFF_SECONDS)
+
+    def configure_retries(self, options: dict[str, Any]) -> dict[str, Any]:
+        options.setdefault("retry_on_methods", EVERY_METHOD)
+        return super().configure_retries(options)
+
+    def sleep(
+        self,
+        settings: dict[str, Any],
+        transport: HttpTransport[Any, Any],
+        response: PipelineResponse[Any, Any] | None = None,
+    ) -> None:
+        """Close the connection of the failed response, which the SDK leaves open."""
+        super().sleep(settings, transport, response)
+        if response is not None:
+            with suppress(AttributeError):  # responses of the older SDK transport are read already
+                response.http_response.close()
+
+    def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        """Raise if a resource provider is not registered. The SDK would register it, even for a read."""
+        response = super().send(request)
+        answer = response.http_response
+        if answer.status_code == 409:
+            with suppress(AttributeError):  # responses without streaming are read already
+                answer.read()
+            error = ResourceExistsError(response=answer, error_format=ARMErrorFormat)
+            if is_absent(error):
+                raise error
+        return response

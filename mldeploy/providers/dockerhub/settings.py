@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mldeploy.config.errors import ConfigError
-from mldeploy.config.kinds import Shown
+from mldeploy.config.kinds import FieldText
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 
@@ -26,7 +26,7 @@ class DockerHubSettings(TargetSettings):
     otherwise what `docker login` has left.
     """
 
-    namespace: Annotated[str, Shown("the name of a user or an organization of Docker Hub, in lower case")] = Field(
+    namespace: Annotated[str, FieldText("the name of a user or an organization of Docker Hub, in lower case")] = Field(
         "",
         pattern=rf"^$|^{NAME_PATTERN}$",
         max_length=MOST,
@@ -34,7 +34,7 @@ class DockerHubSettings(TargetSettings):
         examples=["acme"],
     )
     repository: Annotated[
-        str, Shown("lower-case letters and digits, with single . _ - between them, 2 to 255 characters")
+        str, FieldText("lower-case letters and digits, with single . _ - between them, 2 to 255 characters")
     ] = Field(
         "",
         pattern=rf"^$|^{NAME_PATTERN}$",

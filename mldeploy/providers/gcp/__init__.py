@@ -1,6 +1,6 @@
 """Google Cloud: its registry (`gar`, `gcr`) and its Kubernetes Engine (`gke`). Needs the extra `gcp`.
 
-What it calls, by the permission that each call needs (`errors.gcp_errors` names it where one is missing):
+API calls, by the permission that each call needs (`errors.gcp_errors` reports missing ones):
 
 - Artifact Registry, gRPC: `repositories.create`, `.get`, `.update`, `.delete`, `.list`, `.getIamPolicy`,
   `.setIamPolicy`, `dockerimages.list`, and `google.longrunning.Operations/GetOperation` of its operations
@@ -9,13 +9,23 @@ What it calls, by the permission that each call needs (`errors.gcp_errors` names
 - Compute Engine, REST below `/compute/v1/`: `projects.get`, `regions.get`, `forwardingRules.list`, `disks.list`
   (aggregated)
 - Resource Manager, REST: `projects/…:testIamPermissions`, only for the doctor
-- OAuth 2.0: the token endpoint that stands in the credentials
-- the cluster's own API: what `mldeploy.providers.kubernetes` calls
+- OAuth 2.0: the token endpoint of the credentials
+- the cluster's API: calls of `mldeploy.providers.kubernetes`
 
-An access token goes along with every call; user `oauth2accesstoken` of the registry has it for a password.
+Every call sends an access token. The registry accepts it as the password of the user `oauth2accesstoken`.
 """
 
 import os
 
-# gRPC's C++ core writes lines of its own to stderr, of every connection that ends. It reads this once, on loading.
+from mldeploy.providers.declaration import TargetDeclaration
+
+# Silence gRPC's C++ core, which logs every closed connection to stderr. It reads this variable once, on loading.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+_STAND_IN, _SIGN_IN = "mldeploy.rehearsal.standins:GCP", "mldeploy.ci.signing.gcp:sign_in"
+
+TARGETS = (
+    TargetDeclaration("gar", extra="gcp", verb="push", stand_in=_STAND_IN, sign_in=_SIGN_IN),
+    TargetDeclaration("gcr", extra="gcp", verb="push", stand_in=_STAND_IN, sign_in=_SIGN_IN),
+    TargetDeclaration("gke", extra="gcp", stand_in=_STAND_IN, sign_in=_SIGN_IN),
+)

@@ -1,4 +1,4 @@
-"""Whose project, which region, and how Google's services are called there."""
+"""The project, the location and the credentials for Google Cloud."""
 
 from __future__ import annotations
 
@@ -6,67 +6,69 @@ from dataclasses import dataclass
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.errors import ConfigError
-from mldeploy.providers.gcp.gcloud import Gcloud, region_of
-from mldeploy.providers.gcp.identity import Identity, identify
+from mldeploy.providers.gcp.gcloud import Gcloud, to_region
+from mldeploy.providers.gcp.identity import GoogleCredentials, load_credentials
 from mldeploy.providers.gcp.settings import GcpSettings
 
 
 @dataclass(frozen=True)
-class Account:
-    """A project in which Google has accepted our credentials. location: a region, a zone, or a continent."""
+class GcpProject:
+    """A project with accepted credentials. location: a region, a zone, or a multi-region."""
 
     project: str
     location: str
-    identity: Identity
+    identity: GoogleCredentials
     endpoints: Endpoints
 
     @property
     def region(self) -> str:
-        return region_of(self.location)
+        return to_region(self.location)
 
     @property
-    def place(self) -> tuple[str, str]:
+    def scope(self) -> tuple[str, str]:
         return self.project, self.location
 
 
-def enter(table: str, settings: GcpSettings, endpoints: Endpoints, *, region: str = "", zone: str = "") -> Account:
-    """Find the credentials, the project and the location, and fetch a token: one call.
+def authenticate(
+    table: str, settings: GcpSettings, endpoints: Endpoints, *, region: str = "", zone: str = ""
+) -> GcpProject:
+    """Resolve the credentials, the project and the location, and request a token. Makes one call.
 
-    table: the settings' own (`target.gar`), for what is said of them. region, zone: what they say of the location.
+    table: the configuration table (`target.gar`), for error messages. region, zone: the location in the settings.
     Raises CredentialsError, ConfigError, GcpError.
     """
-    gcloud = Gcloud.found("" if endpoints.credentials else settings.profile)
-    identity = identify(gcloud, endpoints)
-    project = (identity.project if endpoints.credentials else "") or project_of(table, settings, gcloud, identity)
-    location = _played(endpoints, zone) or zone or region or location_of(table, gcloud)
+    gcloud = Gcloud.load("" if endpoints.credentials else settings.profile)
+    identity = load_credentials(gcloud, endpoints)
+    project = (identity.project if endpoints.credentials else "") or resolve_project(table, settings, gcloud, identity)
+    location = _stand_in_location(endpoints, zone) or zone or region or resolve_location(table, gcloud)
     identity.token()
-    return Account(project, location, identity, endpoints)
+    return GcpProject(project, location, identity, endpoints)
 
 
-def _played(endpoints: Endpoints, zone: str) -> str:
-    """Where a stand-in plays: its region, or the zone of the same letter in it."""
+def _stand_in_location(endpoints: Endpoints, zone: str) -> str:
+    """The location of a stand-in: its region, or the zone in it with the same letter."""
     if not endpoints.region:
         return ""
     return endpoints.region + (zone[-2:] if zone else "")
 
 
-def project_of(table: str, settings: GcpSettings, gcloud: Gcloud, identity: Identity) -> str:
+def resolve_project(table: str, settings: GcpSettings, gcloud: Gcloud, identity: GoogleCredentials) -> str:
     named = gcloud.property("core", "project") if settings.profile else ""
-    found = settings.project or gcloud.variable("core", "project") or named or identity.project
-    if project := found or gcloud.property("core", "project"):
+    value = settings.project or gcloud.variable("core", "project") or named or identity.project
+    if project := value or gcloud.property("core", "project"):
         return project
-    what = f"no project was found: not in GOOGLE_CLOUD_PROJECT, in the credentials, nor in {gcloud.file}"
-    todo = f'Name one: project = "…" in [{table}] of mldeploy.toml, or `gcloud config set project …`.'
+    what = f"no project is set: not in GOOGLE_CLOUD_PROJECT, the credentials, or {gcloud.file}"
+    todo = f'Set project = "…" in [{table}] of mldeploy.toml, or run `gcloud config set project …`.'
     raise ConfigError(f"{table}.project", what, todo)
 
 
-def location_of(table: str, gcloud: Gcloud) -> str:
-    """A region: whoever wants a zone says so in the settings, since it makes another cluster of it."""
-    found = gcloud.variable("compute", "region") or gcloud.property("compute", "region")
-    if found:
-        return found
+def resolve_location(table: str, gcloud: Gcloud) -> str:
+    """The default region. A zone is only taken from the settings, because it changes the type of the cluster."""
+    value = gcloud.variable("compute", "region") or gcloud.property("compute", "region")
+    if value:
+        return value
     zone = gcloud.variable("compute", "zone") or gcloud.property("compute", "zone")
     if zone:
-        return region_of(zone)
-    what = f"no region was found: neither in GOOGLE_CLOUD_REGION or CLOUDSDK_COMPUTE_REGION nor in {gcloud.file}"
-    raise ConfigError(f"{table}.region", what, "Name one: --region us-central1.")
+        return to_region(zone)
+    what = f"no region is set: not in GOOGLE_CLOUD_REGION, CLOUDSDK_COMPUTE_REGION, or {gcloud.file}"
+    raise ConfigError(f"{table}.region", what, "Set one, for example --region us-central1.")

@@ -1,100 +1,193 @@
-"""What `mldeploy doctor` looks at on Google Cloud: whose project it is, which APIs are enabled, what is in the way."""
+"""Checks of `mldeploy doctor` on Google Cloud: credentials, APIs, permissions and the repository."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from mldeploy.core.errors import MldeployError
 from mldeploy.core.events import ignore
 from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
-from mldeploy.providers.checks import Finding, Fix, error, ok, warning
-from mldeploy.providers.gcp.account import Account
-from mldeploy.providers.gcp.apis import Apis
+from mldeploy.providers.capabilities import Finding, Fix, error, ok, warning
+from mldeploy.providers.gcp.account import GcpProject
+from mldeploy.providers.gcp.apis import ServiceApis
 from mldeploy.providers.gcp.cloud import GcpCloud
-from mldeploy.providers.gcp.granted import missing
-from mldeploy.providers.gcp.labels import foreign
-from mldeploy.providers.gcp.repositories import describe
+from mldeploy.providers.gcp.gke.cloud import GkeCloud
+from mldeploy.providers.gcp.gke.clusters import ClusterInfo, ClusterState, find_cluster
+from mldeploy.providers.gcp.gke.settings import GkeSettings
+from mldeploy.providers.gcp.repositories import describe_repository
+from mldeploy.providers.gcp.rest import GoogleRestClient
+from mldeploy.providers.gcp.settings import missing_labels
 
 C = TypeVar("C", bound=GcpCloud)
 
 SECONDS = 30.0
-"""A region may be far away, and a call is tried again by itself."""
+"""Time limit, including retries of calls."""
 
 
-def target(
+def check_target(
     connect: Callable[[], C], services: Sequence[str], needed: Sequence[str], more: Callable[[C], Iterator[Finding]]
 ) -> Iterator[Finding]:
-    """What the doctor is told of a target. Reads only. services, needed: its APIs and permissions. more: its own."""
+    """All checks of a target. Read-only. services, needed: its APIs and permissions. more: its own checks."""
     try:
         cloud = connect()
     except MldeployError as problem:
         yield error("credentials", problem.what, problem.todo)
         return
-    yield from account(cloud.account, services)
-    yield from permissions(cloud.account, needed)
-    yield from repository(cloud)
+    yield from check_account(cloud.account, services)
+    yield from check_permissions(cloud.account, needed)
+    yield from check_repository(cloud)
     yield from more(cloud)
 
 
-def account(entered: Account, services: Sequence[str]) -> Iterator[Finding]:
-    """Who we are, and whether the project exists and has what is called. Reads only."""
-    yield ok("credentials", f"{entered.identity.user} in {entered.project}, {entered.location}")
+def check_account(account: GcpProject, services: Sequence[str]) -> Iterator[Finding]:
+    """Check the credentials, the project and its APIs. Read-only."""
+    yield ok("credentials", f"{account.identity.user} in {account.project}, {account.location}")
     try:
-        yield from _apis(entered, Apis(entered), services)
+        yield from _check_apis(account, ServiceApis(account), services)
     except MldeployError as problem:
         yield error("project", problem.what, problem.todo)
 
 
-def _apis(entered: Account, apis: Apis, services: Sequence[str]) -> Iterator[Finding]:
-    missing = apis.disabled(services)
-    yield ok("project", f"{entered.project} exists, and lets us in")
-    if not missing:
+def _check_apis(account: GcpProject, apis: ServiceApis, services: Sequence[str]) -> Iterator[Finding]:
+    disabled = apis.list_disabled(services)
+    yield ok("project", f"{account.project} accepts the credentials")
+    if not disabled:
         yield ok("APIs", f"{', '.join(services)}: enabled")
         return
-    names = " ".join(missing)
-    fix = Fix(f"enable {names}", lambda: apis.enable(missing, _nobody()))
-    todo = f"Enable them: `gcloud services enable {names} --project {entered.project}`, or --fix."
-    yield error("APIs", f"not enabled: {', '.join(missing)}", todo, fix)
+    names = " ".join(disabled)
+    fix = Fix(f"enable {names}", lambda: apis.enable(disabled, _silent_monitor()))
+    todo = f"Enable them: `gcloud services enable {names} --project {account.project}`, or --fix."
+    yield error("APIs", f"not enabled: {', '.join(disabled)}", todo, fix)
 
 
-def permissions(entered: Account, needed: Sequence[str]) -> Iterator[Finding]:
-    """Whether the credentials have them in the project; what is granted on a single thing is not seen there."""
+def check_permissions(account: GcpProject, needed: Sequence[str]) -> Iterator[Finding]:
+    """Check the permissions in the project. Grants on single resources are not visible there."""
     try:
-        lacking = missing(entered, needed)
+        missing = list_missing_permissions(account, needed)
     except MldeployError as problem:
-        yield warning("permissions", f"cannot be asked for: {problem.what}", problem.todo)
+        yield warning("permissions", f"cannot be checked: {problem.what}", problem.todo)
         return
-    if lacking:
-        todo = "Have a role granted that has them: `mldeploy policy` prints one."
-        yield warning("permissions", f"missing in {entered.project}: {', '.join(lacking)}", todo)
+    if missing:
+        todo = "Grant a role that includes them: `mldeploy policy` prints one."
+        yield warning("permissions", f"missing in {account.project}: {', '.join(missing)}", todo)
     else:
-        yield ok("permissions", f"all {len(needed)} that are needed")
+        yield ok("permissions", f"all {len(needed)} granted")
 
 
-def repository(cloud: GcpCloud) -> Iterator[Finding]:
-    """Whether the repository is there, and whose it is. Reads only."""
+def check_repository(cloud: GcpCloud) -> Iterator[Finding]:
+    """Check whether the repository exists and belongs to the app. Read-only."""
     try:
-        yield _repository(cloud)
+        yield _repository_finding(cloud)
     except MldeployError as problem:
         yield error("repository", problem.what, problem.todo)
 
 
-def _repository(cloud: GcpCloud) -> Finding:
-    name, found = cloud.repository, describe(cloud, cloud.repository)
-    if found is None:
-        return ok("repository", f"there is no {name} yet: `mldeploy push` makes it")
-    if not found.is_docker:
+def _repository_finding(cloud: GcpCloud) -> Finding:
+    name, repository = cloud.repository, describe_repository(cloud, cloud.repository)
+    if repository is None:
+        return ok("repository", f"{name} does not exist yet: `mldeploy push` creates it")
+    if not repository.is_docker:
         todo = "Choose another name (`repository` in the target's table)."
-        return error("repository", f"{name} is there, and cannot take images", todo)
-    missing = foreign(found.labels, cloud.app, cloud.target)
-    if missing and cloud.target == "gar":
-        todo = "Choose another name (`repository` in the target's table), or hand it over by setting these labels."
-        return error("repository", f"{name} is there, and mldeploy did not make it ({', '.join(missing)})", todo)
-    return ok("repository", f"{name} is the project's, and is used" if missing else f"{name} is the app's")
+        return error("repository", f"{name} exists, but is not a Docker repository", todo)
+    list_missing_permissions = missing_labels(repository.labels, cloud.app, cloud.target)
+    if list_missing_permissions and cloud.target == "gar":
+        todo = (
+            "Choose another name (`repository` in the target's table), or set these labels to let mldeploy manage it."
+        )
+        return error(
+            "repository", f"{name} is there, and mldeploy did not make it ({', '.join(list_missing_permissions)})", todo
+        )
+    return ok(
+        "repository", f"{name} is the project's, and is used" if list_missing_permissions else f"{name} is the app's"
+    )
 
 
-def _nobody() -> Monitor:
-    """A fix of the doctor's is no step: nobody listens."""
+def _silent_monitor() -> Monitor:
+    """A monitor without listeners, for fixes outside of a deployment."""
     return Monitor(Resource("project", Key("apis")), ignore, Cancel())
+
+
+PUBLIC_URL = "https://cloudresourcemanager.googleapis.com"
+SERVICE = "resourcemanager"
+"""The name of this API in `Endpoints`, for stand-ins."""
+RESOURCE_MANAGER = "cloudresourcemanager.googleapis.com"
+BATCH_SIZE = 100
+
+
+def list_missing_permissions(account: GcpProject, permissions: Sequence[str]) -> tuple[str, ...]:
+    """The permissions that the credentials lack in the project. Raises DisabledError, DeniedError, GcpError.
+
+    https://cloud.google.com/iam/docs/testing-permissions
+    """
+    base = account.endpoints.service(SERVICE) or PUBLIC_URL
+    rest = GoogleRestClient(account, base, f"permissions in {account.project}")
+    path = f"/v1/projects/{account.project}:testIamPermissions"
+    granted: set[str] = set()
+    for batch in _batches(permissions):
+        repository = rest.post(path, "resourcemanager.projects.get", {"permissions": batch}).get("permissions")
+        granted |= {str(each) for each in repository} if isinstance(repository, list) else set()
+    return tuple(each for each in permissions if each not in granted)
+
+
+def _batches(permissions: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(permissions), BATCH_SIZE):
+        yield list(permissions[start : start + BATCH_SIZE])
+
+
+VCPUS: Mapping[str, int] = {"e2-micro": 2, "e2-small": 2, "e2-medium": 2}
+"""vCPUs of machine types whose name does not end with the number."""
+ADDRESSES = "IN_USE_ADDRESSES"
+CPUS = "CPUS"
+
+
+def check_cluster(cloud: GkeCloud, settings: GkeSettings) -> Iterator[Finding]:
+    """Check the cluster and the quotas for a new one. Read-only."""
+    try:
+        existing = find_cluster(cloud, cloud.cluster)
+        yield _cluster_finding(cloud, settings, existing)
+        if existing is None and not settings.cluster:
+            yield from _check_quotas(cloud, settings)
+    except MldeployError as problem:
+        yield error("cluster", problem.what, problem.todo)
+
+
+def _cluster_finding(cloud: GkeCloud, settings: GkeSettings, existing: ClusterInfo | None) -> Finding:
+    name, location = cloud.cluster, cloud.account.location
+    if existing is None and settings.cluster:
+        todo = "Correct `cluster` (and `region` or `zone`) in [target.gke], or remove it to create a cluster."
+        return error("cluster", f"{name} does not exist in {location}", todo)
+    if existing is None:
+        return ok("cluster", f"{name} does not exist in {location} yet: `mldeploy deploy` creates it")
+    if existing.state is not ClusterState.RUNNING:
+        return warning("cluster", f"{name} {existing.state.value} {existing.complaint}".rstrip())
+    if settings.cluster:
+        return ok("cluster", f"{name} is running")
+    if missing := existing.missing_labels(cloud.app):
+        todo = "Set `cluster` in [target.gke] to use it, or rename the app."
+        return error("cluster", f"{name} exists, but mldeploy did not create it ({', '.join(missing)})", todo)
+    return ok("cluster", f"{name} is running and belongs to the app")
+
+
+def _check_quotas(cloud: GkeCloud, settings: GkeSettings) -> Iterator[Finding]:
+    """Check the quotas of the region for the nodes and their addresses."""
+    region = cloud.account.region
+    existing = cloud.compute.quotas(region)
+    for metric, needed in _required_quotas(settings).items():
+        used, limit = existing.get(metric, (0.0, float("inf")))
+        if used + needed > limit:
+            todo = "Request an increase (console: IAM & Admin, Quotas), use fewer nodes, or choose another region."
+            what = f"{metric} in {region}: {used:g} of {limit:g} are used, and the cluster needs {needed} more"
+            yield error("quota", what, todo)
+        elif limit != float("inf"):
+            yield ok("quota", f"{metric} in {region}: {used:g} of {limit:g} are used")
+
+
+def _required_quotas(settings: GkeSettings) -> dict[str, int]:
+    if settings.is_autopilot:
+        return {CPUS: 2, ADDRESSES: 1}
+    nodes = settings.count_of_nodes * settings.zones
+    last = settings.machine_type.rpartition("-")[2]
+    each = VCPUS.get(settings.machine_type) or (int(last) if last.isdigit() else 1)
+    return {CPUS: nodes * each, ADDRESSES: nodes + 1}

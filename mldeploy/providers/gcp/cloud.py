@@ -8,23 +8,23 @@ from google.cloud.artifactregistry_v1 import ArtifactRegistryClient
 from google.cloud.artifactregistry_v1.services.artifact_registry.transports import ArtifactRegistryGrpcTransport
 
 from mldeploy.image.engine import Engine
-from mldeploy.providers.gcp.account import Account
-from mldeploy.providers.gcp.calls import channel
+from mldeploy.providers.gcp.account import GcpProject
+from mldeploy.providers.gcp.calls import open_channel
 
 ARTIFACT_REGISTRY = "artifactregistry.googleapis.com"
 GRPC = "grpc"
-"""The name under which a stand-in says where all gRPC services answer."""
+"""The name of all gRPC services in `Endpoints`, for stand-ins."""
 
 
 @dataclass(frozen=True)
 class GcpCloud:
-    """A project, for one app, and the engine that builds for it. Clients may be used from several threads.
+    """The Google Cloud clients for one app, and the container engine. Thread-safe.
 
-    repository: the id of the app's repository. target: whose the repository is, `gar` or `gcr`.
+    repository: the id of the app's repository. target: the target that owns the repository, `gar` or `gcr`.
     """
 
     engine: Engine
-    account: Account
+    account: GcpProject
     app: str
     repository: str
     target: str
@@ -32,13 +32,13 @@ class GcpCloud:
 
     @property
     def parent(self) -> str:
-        """Where the repository is: its region, or its continent."""
+        """The parent of the repository: project and region, or multi-region."""
         return f"projects/{self.account.project}/locations/{self.account.region}"
 
 
-def artifacts(account: Account) -> ArtifactRegistryClient:
+def create_artifact_client(account: GcpProject) -> ArtifactRegistryClient:
     """A client of Artifact Registry. Makes no call."""
     endpoints = account.endpoints
     address = endpoints.service(GRPC) or ARTIFACT_REGISTRY
-    transport = ArtifactRegistryGrpcTransport(channel=channel(account.identity, address, endpoints.ca_bundle))
+    transport = ArtifactRegistryGrpcTransport(channel=open_channel(account.identity, address, endpoints.ca_bundle))
     return ArtifactRegistryClient(transport=transport)

@@ -1,6 +1,6 @@
-"""What can go wrong between us and Google Cloud, and how the SDK's words become ours.
+"""Errors of Google Cloud, and the translation of SDK errors into MldeployErrors.
 
-https://cloud.google.com/apis/design/errors: a status, a sentence, and often an `ErrorInfo` that says more of why.
+https://cloud.google.com/apis/design/errors: a status, a message, and often an `ErrorInfo` with details.
 """
 
 from __future__ import annotations
@@ -12,30 +12,26 @@ from contextlib import contextmanager
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
-from mldeploy.core.errors import ExitCode, MldeployError
+from mldeploy.core.errors import CredentialsError, DeniedError, ExitCode, MldeployError, translate_exceptions
 
 
 class GcpError(MldeployError):
-    """Google Cloud did not answer, or not as it should."""
+    """Google Cloud does not answer, or returns an unexpected response."""
 
     code = ExitCode.REMOTE
 
 
-class CredentialsError(MldeployError):
-    """There are no credentials, or Google does not accept those that there are."""
-
-    code = ExitCode.ACCESS
+class GcpCredentialsError(CredentialsError):
+    """There are no credentials, or Google rejects them."""
 
 
-class DeniedError(MldeployError):
-    """A permission is missing. permission: IAM's name of it (`container.clusters.create`)."""
-
-    code = ExitCode.ACCESS
+class GcpDeniedError(DeniedError):
+    """A permission is missing. permission: its name in IAM (`container.clusters.create`)."""
 
     def __init__(self, where: str, permission: str, resource: str = "", todo: str = "") -> None:
         on = f" on {resource}" if resource else ""
         what = f"the credentials have no permission for {permission}{on}"
-        super().__init__(where, what, todo or "Have a role granted that has it: `mldeploy policy` prints one.")
+        super().__init__(where, what, todo or "Grant a role that includes it: `mldeploy policy` prints one.")
         self.permission = permission
 
 
@@ -46,81 +42,83 @@ class DisabledError(MldeployError):
 
     def __init__(self, where: str, service: str, project: str) -> None:
         command = f"gcloud services enable {service}" + (f" --project {project}" if project else "")
-        todo = f"Enable it: `{command}`, or `mldeploy doctor --fix` with this target. It takes a minute to be known."
+        todo = f"Enable it: `{command}`, or `mldeploy doctor --fix` with this target. It takes about a minute."
         super().__init__(where, f"the API {service} is not enabled" + (f" in {project}" if project else ""), todo)
         self.service = service
 
 
 SIGN_IN = "Sign in again: `gcloud auth application-default login`."
-AGAIN = "It may pass: run the command again, it resumes."
+RETRY_TODO = "The error may be temporary. Run the command again: it resumes."
 
 
 @contextmanager
-def gcp_errors(where: str, permission: str) -> Iterator[None]:
-    """Turn whatever the SDK raises into a MldeployError about `where`. What is caught inside passes unseen.
+def gcp_errors(where: str, permission: str = "") -> Iterator[None]:
+    """Translate SDK errors into MldeployErrors about `where`.
 
-    permission: what the call needs, for where Google does not name what is missing.
+    permission: what the call needs, in case Google does not name the missing permission.
     """
-    try:
+    with translate_exceptions(
+        (api.GoogleAPIError, auth.GoogleAuthError), lambda error: translate_error(where, permission, error)
+    ):
         yield
-    except (api.GoogleAPIError, auth.GoogleAuthError) as error:
-        raise translated(where, permission, error) from error
 
 
-def translated(where: str, permission: str, error: Exception) -> MldeployError:
-    """The MldeployError for what the SDK raised."""
+def translate_error(where: str, permission: str, error: Exception) -> MldeployError:
+    """The MldeployError for an SDK error."""
     if isinstance(error, api.RetryError) and isinstance(error.cause, Exception):
-        return translated(where, permission, error.cause)
+        return translate_error(where, permission, error.cause)
     if isinstance(error, auth.GoogleAuthError):
-        return unaccepted(where, error)
+        return _translate_auth_error(where, error)
     if isinstance(error, api.Forbidden):
-        return _refusal(where, permission, error)
-    refused = line(error) if isinstance(error, api.Unauthorized) else refused_token(error)
+        return _forbidden_error(where, permission, error)
+    refused = error_text(error) if isinstance(error, api.Unauthorized) else token_error(error)
     if refused:
-        return CredentialsError(where, f"Google does not accept the credentials: {refused}", SIGN_IN)
-    return _unanswered(where, error)
+        return GcpCredentialsError(where, f"Google does not accept the credentials: {refused}", SIGN_IN)
+    return _unavailable_error(where, error)
 
 
-def _unanswered(where: str, error: Exception) -> GcpError:
+def _unavailable_error(where: str, error: Exception) -> GcpError:
     if isinstance(error, api.TooManyRequests):
-        return GcpError(where, f"Google refuses for now: {line(error)}", f"A quota is used up, or too fast. {AGAIN}")
+        return GcpError(
+            where, f"Google throttles requests: {error_text(error)}", f"A quota or rate limit is exceeded. {RETRY_TODO}"
+        )
     if isinstance(error, api.ServiceUnavailable | api.GatewayTimeout):
         todo = "Check the network and the proxy (HTTPS_PROXY); then run the command again: it resumes."
-        return GcpError(where, f"Google does not answer: {line(error)}", todo)
-    return GcpError(where, line(error), AGAIN if isinstance(error, api.ServerError) else "")
+        return GcpError(where, f"Google does not answer: {error_text(error)}", todo)
+    return GcpError(where, error_text(error), RETRY_TODO if isinstance(error, api.ServerError) else "")
 
 
-def unaccepted(where: str, error: auth.GoogleAuthError) -> MldeployError:
-    """For what goes wrong while a token is fetched."""
+def _translate_auth_error(where: str, error: auth.GoogleAuthError) -> MldeployError:
+    """Translate an error of a token request."""
     if isinstance(error, auth.TransportError):
-        todo = "Check the network, the proxy (HTTPS_PROXY), and the metadata server where this is a machine of Google."
-        return GcpError(where, f"no access token can be fetched: {line(error)}", todo)
+        todo = "Check the network, the proxy (HTTPS_PROXY) and, on Google Cloud, the metadata server."
+        return GcpError(where, f"no access token can be fetched: {error_text(error)}", todo)
     if isinstance(error, auth.RefreshError):
-        said = str(error.args[0]) if error.args else type(error).__name__
-        return CredentialsError(
-            where, f"Google does not accept the credentials: {_one_line(said).rstrip('.')}", SIGN_IN
+        message = str(error.args[0]) if error.args else type(error).__name__
+        return GcpCredentialsError(
+            where, f"Google does not accept the credentials: {_one_line(message).rstrip('.')}", SIGN_IN
         )
-    return CredentialsError(where, f"the credentials cannot be used: {line(error)}", SIGN_IN)
+    return GcpCredentialsError(where, f"the credentials cannot be used: {error_text(error)}", SIGN_IN)
 
 
-_PLUGIN = re.compile(r"Getting metadata from plugin failed with error: (?P<said>.*)", re.DOTALL)
+_PLUGIN = re.compile(r"Getting metadata from plugin failed with error: (?P<message>.*)", re.DOTALL)
 
 
-def refused_token(error: Exception) -> str:
-    """Why no token was to be had for a gRPC call, where that is final; empty if that is not the matter.
+def token_error(error: Exception) -> str:
+    """Why the token request of a gRPC call failed permanently; empty for other errors.
 
-    gRPC says UNAVAILABLE of it, as of a network that is down.
+    gRPC reports it as UNAVAILABLE, like a network error.
     """
-    found = _PLUGIN.search(str(error))
-    if found is None or not re.search(r"invalid_|unauthorized_|account not found|Reauthentication", found["said"]):
+    match = _PLUGIN.search(str(error))
+    if match is None or not re.search(r"invalid_|unauthorized_|account not found|Reauthentication", match["message"]):
         return ""
-    return _one_line(found["said"])
+    return _one_line(match["message"])
 
 
-def line(error: Exception) -> str:
-    """What the SDK says, in one line."""
-    said = error.message if isinstance(error, api.GoogleAPICallError) else str(error)
-    return _one_line(str(said)).rstrip(".") or type(error).__name__
+def error_text(error: Exception) -> str:
+    """The SDK's message in one line."""
+    message = error.message if isinstance(error, api.GoogleAPICallError) else str(error)
+    return _one_line(str(message)).rstrip(".") or type(error).__name__
 
 
 _DISABLED = re.compile(r"API has not been used in project (?P<project>\S+) before or it is disabled")
@@ -132,34 +130,36 @@ _NAMED = (
 )
 
 
-def _refusal(where: str, permission: str, error: api.Forbidden) -> MldeployError:
-    """Google says 403 of what is forbidden, of what is not enabled, and of a project that does not exist."""
-    about: Mapping[str, str] = error.metadata or {}
-    said = line(error)
-    disabled = _DISABLED.search(said)
+def _forbidden_error(where: str, permission: str, error: api.Forbidden) -> MldeployError:
+    """Google returns 403 for missing permissions, disabled APIs and unknown projects."""
+    metadata: Mapping[str, str] = error.metadata or {}
+    message = error_text(error)
+    disabled = _DISABLED.search(message)
     if error.reason == "SERVICE_DISABLED" or disabled:
-        consumer = about.get("consumer", "").removeprefix("projects/")
-        service = about.get("service") or f"{permission.partition('.')[0]}.googleapis.com"
+        consumer = metadata.get("consumer", "").removeprefix("projects/")
+        service = metadata.get("service") or f"{permission.partition('.')[0]}.googleapis.com"
         return DisabledError(where, service, consumer or (disabled["project"] if disabled else ""))
-    if of_project := _of_project(where, error.reason or "", said):
+    if of_project := _project_error(where, error.reason or "", message):
         return of_project
-    named = next((found for pattern in _NAMED if (found := pattern.search(said))), None)
-    if about.get("permission"):
-        return DeniedError(where, about["permission"], about.get("resource", ""))
+    named = next((match for pattern in _NAMED if (match := pattern.search(message))), None)
+    if metadata.get("permission"):
+        return GcpDeniedError(where, metadata["permission"], metadata.get("resource", ""))
     if named:
-        return DeniedError(where, named["permission"], named["resource"].rstrip(".,"))
-    return DeniedError(where, permission)
+        return GcpDeniedError(where, named["permission"], named["resource"].rstrip(".,"))
+    return GcpDeniedError(where, permission)
 
 
-def _of_project(where: str, reason: str, said: str) -> MldeployError | None:
-    """Where it is no permission that is missing, but the project that cannot do it."""
+def _project_error(where: str, reason: str, message: str) -> MldeployError | None:
+    """The error if the project is the cause: unknown, without billing, or over quota."""
     if reason in ("CONSUMER_INVALID", "USER_PROJECT_DENIED"):
-        todo = "Correct it (`project` in the target's table), or have yourself let into it. It is never made here."
-        return CredentialsError(where, f"the project does not exist, or does not know you: {said}", todo)
+        todo = "Correct `project` in the target's table, or request access. mldeploy does not create projects."
+        return GcpCredentialsError(where, f"the project does not exist, or you have no access: {message}", todo)
     if reason == "BILLING_DISABLED":
-        return CredentialsError(where, f"the project has no billing account: {said}", "Link one in the console.")
-    if re.search(r"(?i)insufficient .*quota", said):
-        return GcpError(where, said, "Ask for more (console: IAM & Admin, Quotas), use less, or another region.")
+        return GcpCredentialsError(where, f"the project has no billing account: {message}", "Link one in the console.")
+    if re.search(r"(?i)insufficient .*quota", message):
+        return GcpError(
+            where, message, "Request an increase (console: IAM & Admin, Quotas), use less, or choose another region."
+        )
     return None
 
 

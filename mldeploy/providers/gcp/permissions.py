@@ -1,4 +1,4 @@
-"""What each call needs: the least that IAM can be told to allow.
+"""The IAM permissions of each API call, including the cluster's API.
 
 https://cloud.google.com/iam/docs/permissions-reference, and each method's page in the API's reference.
 """
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 _AR = "artifactregistry"
 
-PUSHING: Mapping[str, tuple[str, ...]] = MappingProxyType(
+PUSH_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ArtifactRegistry/GetRepository": (f"{_AR}.repositories.get",),
         "ArtifactRegistry/ListRepositories": (f"{_AR}.repositories.list",),
@@ -28,9 +28,9 @@ PUSHING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
-"""By call. `docker push`: what the registry itself asks for, which is no call of the API."""
+"""By call. `docker push`: the permissions that the registry checks."""
 
-EXAMINING: Mapping[str, tuple[str, ...]] = MappingProxyType(
+DOCTOR_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "compute/regions": ("compute.regions.get",),
         "ServiceUsage/BatchGetServices": ("serviceusage.services.get",),
@@ -38,22 +38,66 @@ EXAMINING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "resourcemanager/testIamPermissions": ("resourcemanager.projects.get",),
     }
 )
-"""What the doctor calls besides."""
+"""Additional calls of `mldeploy doctor`."""
 
 
-def policy(calls: Mapping[str, tuple[str, ...]]) -> Mapping[str, object]:
+def build_role(calls: Mapping[str, tuple[str, ...]]) -> Mapping[str, object]:
     """A custom role: `gcloud iam roles create mldeploy --project PROJECT --file FILE`.
 
     https://cloud.google.com/iam/docs/reference/rest/v1/projects.roles#Role
     """
     return {
         "title": "mldeploy",
-        "description": "What mldeploy calls to bring an app to Google Cloud and to take it away again",
+        "description": "The permissions that mldeploy needs to deploy and destroy an app on Google Cloud",
         "stage": "GA",
-        "includedPermissions": named((*calls.values(), *EXAMINING.values())),
+        "includedPermissions": unique_permissions((*calls.values(), *DOCTOR_PERMISSIONS.values())),
     }
 
 
-def named(needs: Iterable[tuple[str, ...]]) -> list[str]:
-    """Each permission once, in order."""
+def unique_permissions(needs: Iterable[tuple[str, ...]]) -> list[str]:
+    """The permissions without duplicates, sorted."""
     return sorted({permission for each in needs for permission in each})
+
+
+OBJECTS = (
+    "configMaps",
+    "deployments",
+    "horizontalPodAutoscalers",
+    "ingresses",
+    "namespaces",
+    "podDisruptionBudgets",
+    "pods",
+    "secrets",
+    "services",
+    "thirdPartyObjects",
+)
+"""Object kinds that mldeploy creates. `thirdPartyObjects` are routes of the Gateway API."""
+READ_ONLY_OBJECTS = ("events", "persistentVolumeClaims", "replicaSets")
+
+
+def _objects() -> Iterable[str]:
+    for kind in OBJECTS:
+        yield from (f"container.{kind}.{verb}" for verb in ("create", "delete", "get", "list", "update"))
+    for kind in READ_ONLY_OBJECTS:
+        yield from (f"container.{kind}.{verb}" for verb in ("get", "list"))
+    yield from ("container.pods.exec", "container.pods.getLogs", "container.pods.portForward")
+
+
+DEPLOY_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **PUSH_PERMISSIONS,
+        "ArtifactRegistry/GetIamPolicy": ("artifactregistry.repositories.getIamPolicy",),
+        "ArtifactRegistry/SetIamPolicy": ("artifactregistry.repositories.setIamPolicy",),
+        "ClusterManager/GetCluster": ("container.clusters.get",),
+        "ClusterManager/ListClusters": ("container.clusters.list",),
+        "ClusterManager/CreateCluster": ("container.clusters.create", "iam.serviceAccounts.actAs"),
+        "ClusterManager/UpdateCluster": ("container.clusters.update",),
+        "ClusterManager/SetNodePoolSize": ("container.clusters.update",),
+        "ClusterManager/DeleteCluster": ("container.clusters.delete",),
+        "ClusterManager/GetOperation": ("container.operations.get",),
+        "compute/projects": ("compute.projects.get",),
+        "compute/forwardingRules": ("compute.forwardingRules.list",),
+        "compute/disks": ("compute.disks.list",),
+        "kubernetes": tuple(_objects()),
+    }
+)

@@ -1,4 +1,4 @@
-"""Repositories as Artifact Registry describes them, and the access to what they hold."""
+"""Read repositories of Artifact Registry and get credentials for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from google.cloud.artifactregistry_v1 import types
 from google.protobuf import duration_pb2
 
 from mldeploy.image.registry.access import RegistryAccess
-from mldeploy.providers.gcp.account import Account
+from mldeploy.providers.gcp.account import GcpProject
 from mldeploy.providers.gcp.calls import call
 from mldeploy.providers.gcp.cloud import GcpCloud
 from mldeploy.providers.gcp.errors import gcp_errors
@@ -26,11 +26,11 @@ _Tags = types.CleanupPolicyCondition.TagState
 
 
 @dataclass(frozen=True)
-class Described:
+class ArtifactRepositoryInfo:
     """A repository. name: `projects/…/repositories/…`. uri: `address/path`, without an image.
 
-    keeps: how many images its clean-up policies keep: None if there are none, -1 if they are others than ours.
-    is_docker: it holds images, and they are its own.
+    keeps: how many images its clean-up policies keep: None without policies, -1 for policies of others.
+    is_docker: it accepts images.
     """
 
     name: str
@@ -44,36 +44,38 @@ def where(repository: str) -> str:
     return f"repository {repository}"
 
 
-def describe(cloud: GcpCloud, repository: str) -> Described | None:
-    """None if there is no such repository. Raises DeniedError, GcpError."""
+def describe_repository(cloud: GcpCloud, repository: str) -> ArtifactRepositoryInfo | None:
+    """None if the repository does not exist. Raises DeniedError, GcpError."""
     name = f"{cloud.parent}/repositories/{repository}"
     with gcp_errors(where(repository), "artifactregistry.repositories.get"):
         try:
-            found = call(cloud.account.identity, cloud.artifacts.get_repository, types.GetRepositoryRequest(name=name))
+            response = call(
+                cloud.account.identity, cloud.artifacts.get_repository, types.GetRepositoryRequest(name=name)
+            )
         except api.NotFound:
             return None
-    return _described(found)
+    return _parse_repository(response)
 
 
-def listed(cloud: GcpCloud) -> Iterator[Described]:
-    """Every repository in the place. Raises DeniedError, GcpError."""
+def list_repositories(cloud: GcpCloud) -> Iterator[ArtifactRepositoryInfo]:
+    """All repositories in the location. Raises DeniedError, GcpError."""
     with gcp_errors("repositories", "artifactregistry.repositories.list"):
         request = types.ListRepositoriesRequest(parent=cloud.parent)
-        found = list(call(cloud.account.identity, cloud.artifacts.list_repositories, request))
-    return (_described(each) for each in found)
+        response = list(call(cloud.account.identity, cloud.artifacts.list_repositories, request))
+    return (_parse_repository(each) for each in response)
 
 
-def images(cloud: GcpCloud, repository: str) -> frozenset[str]:
+def list_images(cloud: GcpCloud, repository: str) -> frozenset[str]:
     """The names of the images in a repository, without their digests. Raises DeniedError, GcpError."""
     parent = f"{cloud.parent}/repositories/{repository}"
     with gcp_errors(where(repository), "artifactregistry.dockerimages.list"):
         request = types.ListDockerImagesRequest(parent=parent)
-        found = [each.name for each in call(cloud.account.identity, cloud.artifacts.list_docker_images, request)]
-    return frozenset(name.rpartition("/dockerImages/")[2].partition("@")[0] for name in found)
+        response = [each.name for each in call(cloud.account.identity, cloud.artifacts.list_docker_images, request)]
+    return frozenset(name.rpartition("/dockerImages/")[2].partition("@")[0] for name in response)
 
 
-def policies(keep: int) -> dict[str, types.CleanupPolicy]:
-    """The policies that keep the last images pushed. One that only keeps would delete nothing.
+def cleanup_policies(keep: int) -> dict[str, types.CleanupPolicy]:
+    """The policies that keep the last pushed images and delete older ones.
 
     https://cloud.google.com/artifact-registry/docs/repositories/cleanup-policy
     """
@@ -86,23 +88,25 @@ def policies(keep: int) -> dict[str, types.CleanupPolicy]:
     }
 
 
-def access(account: Account, address: str) -> RegistryAccess:
-    """Credentials for a registry of Google's, good for some minutes at least. Raises CredentialsError, GcpError."""
+def registry_access(account: GcpProject, address: str) -> RegistryAccess:
+    """Credentials for a registry, valid for some minutes at least. Raises CredentialsError, GcpError."""
     token = account.identity.token()
     return RegistryAccess(address, USER, token, account.identity.expires)
 
 
-def _described(found: types.Repository) -> Described:
-    is_docker = found.format_ == DOCKER and found.mode != types.Repository.Mode.REMOTE_REPOSITORY
-    return Described(found.name, found.registry_uri, dict(found.labels), _keeps(found), is_docker)
+def _parse_repository(response: types.Repository) -> ArtifactRepositoryInfo:
+    is_docker = response.format_ == DOCKER and response.mode != types.Repository.Mode.REMOTE_REPOSITORY
+    return ArtifactRepositoryInfo(
+        response.name, response.registry_uri, dict(response.labels), _kept_images(response), is_docker
+    )
 
 
-def _keeps(found: types.Repository) -> int | None:
-    """Only what matters is compared: Google may leave out of its answer what it takes for granted."""
-    if not found.cleanup_policies:
+def _kept_images(response: types.Repository) -> int | None:
+    """Compare only the relevant fields, because responses may omit default values."""
+    if not response.cleanup_policies:
         return None
-    keep, delete = found.cleanup_policies.get(KEEP), found.cleanup_policies.get(DELETE)
-    if len(found.cleanup_policies) > 2 or keep is None or delete is None or found.cleanup_policy_dry_run:
+    keep, delete = response.cleanup_policies.get(KEEP), response.cleanup_policies.get(DELETE)
+    if len(response.cleanup_policies) > 2 or keep is None or delete is None or response.cleanup_policy_dry_run:
         return -1
     month = types.CleanupPolicy.pb(delete).condition.older_than.seconds == DELETED_AFTER_SECONDS
     ours = keep.action == _Action.KEEP and delete.action == _Action.DELETE and month

@@ -1,4 +1,4 @@
-"""The steps that see to the app's repository in Artifact Registry, and to the image in it."""
+"""The steps for the app's repository in Artifact Registry and the image in it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from google.protobuf import field_mask_pb2
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen
-from mldeploy.image.registry.access import Repository
-from mldeploy.image.registry.push import names, untag
+from mldeploy.image.registry.access import ImageRepository
+from mldeploy.image.registry.push import list_leftover_tags, untag
 from mldeploy.image.registry.steps import PushedImage, RepositoryStep
-from mldeploy.providers.gcp.calls import call
+from mldeploy.providers.gcp.calls import call, wait_for_operation, wait_until_gone
 from mldeploy.providers.gcp.cloud import GcpCloud
 from mldeploy.providers.gcp.errors import GcpError, gcp_errors
-from mldeploy.providers.gcp.labels import belonging, foreign
-from mldeploy.providers.gcp.repositories import DOCKER, Described, access, describe, images, policies, where
-from mldeploy.providers.gcp.waiting import finish, until_gone
+from mldeploy.providers.gcp.repositories import (
+    DOCKER,
+    ArtifactRepositoryInfo,
+    cleanup_policies,
+    describe_repository,
+    list_images,
+    registry_access,
+    where,
+)
+from mldeploy.providers.gcp.settings import missing_labels, owner_labels
 
 TARGET = "gar"
 READY_SECONDS = 120.0
@@ -30,7 +37,7 @@ GONE_SECONDS = 120.0
 
 @dataclass(frozen=True, eq=False)
 class GarRepository(RepositoryStep[GcpCloud]):
-    """The app's repository: labelled as ours, keeping the last N images. Its output names the app's image in it."""
+    """The app's repository, with owner labels and clean-up policies. Its output is the path of the app's image."""
 
     kind: ClassVar[str] = "gar-repository"
     title: ClassVar[str] = "Create the Artifact Registry repository"
@@ -42,64 +49,74 @@ class GarRepository(RepositoryStep[GcpCloud]):
     def key(self) -> Key:
         return Key(self.id)
 
-    def probe(self, cloud: GcpCloud, outs: Outputs) -> Seen[Repository] | None:
-        found = describe(cloud, self.id)
-        if found is None:
+    def probe(self, cloud: GcpCloud, outs: Outputs) -> Seen[ImageRepository] | None:
+        existing = describe_repository(cloud, self.id)
+        if existing is None:
             return None
-        _require_docker(self.id, found)
-        missing = foreign(found.labels, self.app, TARGET)
-        return Seen(_repository(cloud, found, self.app), missing or tuple(_drift(found, self.keep)), ours=not missing)
+        _require_docker(self.id, existing)
+        missing = missing_labels(existing.labels, self.app, TARGET)
+        return Seen(
+            _image_repository(cloud, existing, self.app),
+            missing or tuple(_drift(existing, self.keep)),
+            ours=not missing,
+        )
 
-    def apply(self, cloud: GcpCloud, outs: Outputs, seen: Seen[Repository] | None, monitor: Monitor) -> Repository:
+    def apply(
+        self, cloud: GcpCloud, outs: Outputs, seen: Seen[ImageRepository] | None, monitor: Monitor
+    ) -> ImageRepository:
         if seen is None:
-            _create(cloud, self, TARGET, monitor)
-        found = _there(cloud, self.id)
-        if foreign(found.labels, self.app, TARGET):
+            _create_repository(cloud, self, TARGET, monitor)
+        existing = _require_repository(cloud, self.id)
+        if missing_labels(existing.labels, self.app, TARGET):
             todo = "Choose another name: `repository` in the target's table."
-            raise RefusedError(where(self.id), "has just been made by somebody else", todo)
-        _mend(cloud, found, self.keep)
-        return _repository(cloud, found, self.app)
+            raise RefusedError(where(self.id), "was just created by somebody else", todo)
+        _update_policies(cloud, existing, self.keep)
+        return _image_repository(cloud, existing, self.app)
 
     @staticmethod
     def undo(cloud: GcpCloud, key: Key, monitor: Monitor) -> bool:
-        """Remove the repository and every image in it."""
-        found = describe(cloud, key.name)
-        if found is None or foreign(found.labels, cloud.app, TARGET):
+        """Delete the repository with all images."""
+        existing = describe_repository(cloud, key.name)
+        if existing is None or missing_labels(existing.labels, cloud.app, TARGET):
             return False
-        _delete(cloud, found, key.name, monitor)
+        _delete_repository(cloud, existing, key.name, monitor)
         return True
 
 
 @dataclass(frozen=True, eq=False)
 class GcrRepository(GarRepository):
-    """The repository that answers under an old name of Google's: the project's own, in which each app has an image."""
+    """The repository of a `gcr.io` name, which belongs to the project and is shared by its apps."""
 
     kind: ClassVar[str] = "gcr-repository"
 
-    def probe(self, cloud: GcpCloud, outs: Outputs) -> Seen[Repository] | None:
-        """One that is there is used as it is, whoever made it."""
-        found = describe(cloud, self.id)
-        if found is None:
+    def probe(self, cloud: GcpCloud, outs: Outputs) -> Seen[ImageRepository] | None:
+        """An existing repository is used unchanged."""
+        existing = describe_repository(cloud, self.id)
+        if existing is None:
             return None
-        _require_docker(self.id, found)
-        return Seen(_repository(cloud, found, self.app), ours=not foreign(found.labels, self.app, GCR))
+        _require_docker(self.id, existing)
+        return Seen(
+            _image_repository(cloud, existing, self.app), ours=not missing_labels(existing.labels, self.app, GCR)
+        )
 
-    def apply(self, cloud: GcpCloud, outs: Outputs, seen: Seen[Repository] | None, monitor: Monitor) -> Repository:
+    def apply(
+        self, cloud: GcpCloud, outs: Outputs, seen: Seen[ImageRepository] | None, monitor: Monitor
+    ) -> ImageRepository:
         continent = cloud.account.location
         monitor.note(
-            f"{self.id} is an old name, which Artifact Registry serves today: from the repository {self.id} in "
-            f"{continent}, which {cloud.account.project} does not have yet. It is made."
+            f"Artifact Registry serves {self.id} from the repository {self.id} in {continent}. It does not exist in "
+            f"{cloud.account.project}, so it is created."
         )
-        _create(cloud, self, GCR, monitor)
-        return _repository(cloud, _there(cloud, self.id), self.app)
+        _create_repository(cloud, self, GCR, monitor)
+        return _image_repository(cloud, _require_repository(cloud, self.id), self.app)
 
     @staticmethod
     def undo(cloud: GcpCloud, key: Key, monitor: Monitor) -> bool:
-        """Only one that we made, and in which there is nobody else's image."""
-        found = describe(cloud, key.name)
-        if found is None or not is_gcr_ours(cloud, found, key.name):
+        """Delete the repository only if mldeploy created it and only this app uses it."""
+        existing = describe_repository(cloud, key.name)
+        if existing is None or not owns_gcr_repository(cloud, existing, key.name):
             return False
-        _delete(cloud, found, key.name, monitor)
+        _delete_repository(cloud, existing, key.name, monitor)
         return True
 
 
@@ -108,7 +125,7 @@ GCR = "gcr"
 
 @dataclass(frozen=True, eq=False)
 class GarImage(PushedImage):
-    """The image in the app's repository. Its key does not name the project, which only the clients know."""
+    """The image in the app's repository. Its key does not contain the project, which only the clients know."""
 
     repository: GarRepository
 
@@ -117,81 +134,85 @@ class GarImage(PushedImage):
 
     @staticmethod
     def undo(cloud: GcpCloud, key: Key, monitor: Monitor) -> bool:  # type: ignore[override]  # of this cloud alone
-        """The images go with their repository; here goes what a push that was killed left on the engine."""
+        """Untag leftovers of killed pushes on the engine. The images are deleted with their repository."""
         path = f"{cloud.account.project}/{key.name}"
-        removed = [untag(cloud.engine, reference) for reference in names(cloud.engine, path)]
+        removed = [untag(cloud.engine, reference) for reference in list_leftover_tags(cloud.engine, path)]
         return any(removed)
 
 
-def is_gcr_ours(cloud: GcpCloud, found: Described, repository: str) -> bool:
-    """Whether nobody would miss it but the app that it was made for."""
-    return not foreign(found.labels, cloud.app, GCR) and images(cloud, repository) <= {cloud.app}
+def owns_gcr_repository(cloud: GcpCloud, existing: ArtifactRepositoryInfo, repository: str) -> bool:
+    """Whether mldeploy created the repository for the app and only the app uses it."""
+    return not missing_labels(existing.labels, cloud.app, GCR) and list_images(cloud, repository) <= {cloud.app}
 
 
-def _require_docker(repository: str, found: Described) -> None:
-    if not found.is_docker:
+def _require_docker(repository: str, existing: ArtifactRepositoryInfo) -> None:
+    if not existing.is_docker:
         todo = "Choose another name: `repository` in the target's table."
-        raise RefusedError(where(repository), "is there, and cannot take images", todo)
+        raise RefusedError(where(repository), "exists, but is not a Docker repository", todo)
 
 
-def _drift(found: Described, keep: int) -> Iterator[str]:
-    if found.keeps != keep:
+def _drift(existing: ArtifactRepositoryInfo, keep: int) -> Iterator[str]:
+    if existing.keeps != keep:
         kept = {None: "keeps every image", -1: "has other clean-up policies"}
-        yield f"{kept.get(found.keeps, f'keeps the last {found.keeps}')} → keeps the last {keep}"
+        yield f"{kept.get(existing.keeps, f'keeps the last {existing.keeps}')} → keeps the last {keep}"
 
 
-def _there(cloud: GcpCloud, repository: str) -> Described:
-    found = describe(cloud, repository)
-    if found is None:
-        raise GcpError(where(repository), "was there a moment ago, and is gone", "Run the command again.")
-    return found
+def _require_repository(cloud: GcpCloud, repository: str) -> ArtifactRepositoryInfo:
+    existing = describe_repository(cloud, repository)
+    if existing is None:
+        raise GcpError(where(repository), "was deleted during the deployment", "Run the command again.")
+    return existing
 
 
-def _create(cloud: GcpCloud, step: GarRepository, target: str, monitor: Monitor) -> None:
-    """Labelled in the same call. If it is there by now, an attempt whose answer was lost made it, or somebody else."""
-    made = types.Repository(
+def _create_repository(cloud: GcpCloud, step: GarRepository, target: str, monitor: Monitor) -> None:
+    """Create the repository with its labels. On a conflict, wait until it is visible; the caller checks its owner."""
+    repository = types.Repository(
         format_=DOCKER,
         description=f"Images of {step.app}" if target == TARGET else "Images under an old name of Container Registry",
-        labels=belonging(step.app, target),
-        cleanup_policies=policies(step.keep) if target == TARGET else {},
+        labels=owner_labels(step.app, target),
+        cleanup_policies=cleanup_policies(step.keep) if target == TARGET else {},
     )
-    request = types.CreateRepositoryRequest(parent=cloud.parent, repository_id=step.id, repository=made)
+    request = types.CreateRepositoryRequest(parent=cloud.parent, repository_id=step.id, repository=repository)
     with gcp_errors(where(step.id), "artifactregistry.repositories.create"):
         try:
             operation = call(cloud.account.identity, cloud.artifacts.create_repository, request)
-            finish(operation, monitor, where(step.id), READY_SECONDS)
+            wait_for_operation(operation, monitor, where(step.id), READY_SECONDS)
         except api.Conflict:
             for _ in monitor.attempts(every=0.5, within=READY_SECONDS):
-                if describe(cloud, step.id) is not None:
+                if describe_repository(cloud, step.id) is not None:
                     return
 
 
-def _mend(cloud: GcpCloud, found: Described, keep: int) -> None:
-    if found.keeps == keep:
+def _update_policies(cloud: GcpCloud, existing: ArtifactRepositoryInfo, keep: int) -> None:
+    if existing.keeps == keep:
         return
-    wanted = types.Repository(name=found.name, cleanup_policies=policies(keep), cleanup_policy_dry_run=False)
+    desired = types.Repository(
+        name=existing.name, cleanup_policies=cleanup_policies(keep), cleanup_policy_dry_run=False
+    )
     mask = field_mask_pb2.FieldMask(paths=["cleanup_policies", "cleanup_policy_dry_run"])
-    request = types.UpdateRepositoryRequest(repository=wanted, update_mask=mask)
-    with gcp_errors(found.name, "artifactregistry.repositories.update"):
+    request = types.UpdateRepositoryRequest(repository=desired, update_mask=mask)
+    with gcp_errors(existing.name, "artifactregistry.repositories.update"):
         call(cloud.account.identity, cloud.artifacts.update_repository, request)
 
 
-def _delete(cloud: GcpCloud, found: Described, repository: str, monitor: Monitor) -> None:
+def _delete_repository(cloud: GcpCloud, existing: ArtifactRepositoryInfo, repository: str, monitor: Monitor) -> None:
     with gcp_errors(where(repository), "artifactregistry.repositories.delete"):
         try:
             call(
                 cloud.account.identity,
                 cloud.artifacts.delete_repository,
-                types.DeleteRepositoryRequest(name=found.name),
+                types.DeleteRepositoryRequest(name=existing.name),
             )
         except api.NotFound:
-            return  # the answer to an earlier attempt was lost
+            return  # deleted by an earlier attempt
         except api.FailedPrecondition:
-            pass  # an earlier attempt is still at it
-    until_gone(monitor, where(repository), lambda: describe(cloud, repository) is None, GONE_SECONDS)
+            pass  # an earlier attempt is in progress
+    wait_until_gone(monitor, where(repository), lambda: describe_repository(cloud, repository) is None, GONE_SECONDS)
 
 
-def _repository(cloud: GcpCloud, found: Described, app: str) -> Repository:
-    """The address is the API's word: nothing here knows what Google's registries are called."""
-    address = found.uri.partition("/")[0]
-    return Repository(f"{found.uri}/{app}", lambda: replace(access(cloud.account, address), address=address))
+def _image_repository(cloud: GcpCloud, existing: ArtifactRepositoryInfo, app: str) -> ImageRepository:
+    """The repository for pushes. Its address is taken from the API."""
+    address = existing.uri.partition("/")[0]
+    return ImageRepository(
+        f"{existing.uri}/{app}", lambda: replace(registry_access(cloud.account, address), address=address)
+    )

@@ -1,66 +1,72 @@
-"""What is asked of Google over REST, by hand: its libraries for these services take over a second to be imported."""
+"""REST clients for Google APIs whose SDK libraries take over a second to import, and for Compute Engine."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import requests
 from google.api_core import exceptions as api
-from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from mldeploy.bounded_http import bounded_session, read_json
 from mldeploy.config.secret import Secret
-from mldeploy.providers.gcp.account import Account
+from mldeploy.providers.gcp.account import GcpProject
 from mldeploy.providers.gcp.errors import GcpError, gcp_errors
 
 SECONDS = (5.0, 20.0)
 RETRIES = Retry(
     total=5, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
 )
-"""All that is sent only asks, and may be repeated."""
+"""All requests are read-only and may be repeated."""
 
-Document = Mapping[str, object]
+RestDocument = Mapping[str, object]
 
 
-class Rest:
-    """One service. base: its URL. where: for what is said of it. It may be used from several threads."""
+class GoogleRestClient:
+    """A client for one service. base: its URL. where: its name in error messages. Thread-safe."""
 
-    def __init__(self, account: Account, base: str, where: str) -> None:
+    def __init__(self, account: GcpProject, base: str, where: str) -> None:
         self._account = account
         self._base = base
         self._where = where
-        self._session = requests.Session()
+        self._session = bounded_session(max_retries=RETRIES)
         if account.endpoints.ca_bundle is not None:
             self._session.verify = str(account.endpoints.ca_bundle)
             self._session.trust_env = False  # REQUESTS_CA_BUNDLE would count before it
-        self._session.mount("https://", HTTPAdapter(max_retries=RETRIES))
 
-    def get(self, path: str, permission: str, query: Mapping[str, str] | None = None) -> Document:
-        """Raises DeniedError, DisabledError, CredentialsError, GcpError. permission: what the call needs."""
-        return self._answered("GET", path, permission, query, None)
+    def get(self, path: str, permission: str, query: Mapping[str, str] | None = None) -> RestDocument:
+        """Send a GET request that needs `permission`. Raises DeniedError, DisabledError, CredentialsError, GcpError."""
+        return self._request("GET", path, permission, query, None)
 
-    def post(self, path: str, permission: str, body: Document) -> Document:
-        """The same, with a question in JSON."""
-        return self._answered("POST", path, permission, None, body)
+    def post(self, path: str, permission: str, body: RestDocument) -> RestDocument:
+        """Send a POST request with JSON. Raises the same errors as `get`."""
+        return self._request("POST", path, permission, None, body)
 
-    def _answered(
-        self, method: str, path: str, permission: str, query: Mapping[str, str] | None, body: Document | None
-    ) -> Document:
-        """A token that is refused before its time is renewed once."""
+    def _request(
+        self, method: str, path: str, permission: str, query: Mapping[str, str] | None, body: RestDocument | None
+    ) -> RestDocument:
+        """Send a request. If Google rejects the token, renew it and retry once."""
         identity = self._account.identity
         request = requests.Request(method, f"{self._base}{path}", params=query, json=body)
         token = identity.token()
-        answer = self._sent(request, token)
-        if answer.status_code == 401:
+        response = self._send(request, token)
+        if response.status_code == 401:
             identity.renew(token)
-            answer = self._sent(request, identity.token())
+            response = self._send(request, identity.token())
         with gcp_errors(self._where, permission):
-            if not answer.ok:
-                raise api.from_http_response(answer)
-        found = answer.json()
-        return found if isinstance(found, dict) else {}
+            if not response.ok:
+                raise api.from_http_response(response)
+        document = self._parse(response)
+        return document if isinstance(document, dict) else {}
 
-    def _sent(self, request: requests.Request, token: Secret) -> requests.Response:
+    def _parse(self, response: requests.Response) -> object:
+        try:
+            return read_json(response)
+        except ValueError as error:
+            what = f"Google does not answer JSON: {error}"
+            raise GcpError(self._where, what, "Check the proxy; then run the command again.") from error
+
+    def _send(self, request: requests.Request, token: Secret) -> requests.Response:
         request.headers = {"Authorization": f"Bearer {token.reveal()}"}
         prepared = self._session.prepare_request(request)
         options = self._session.merge_environment_settings(prepared.url, {}, None, None, None)
@@ -69,3 +75,47 @@ class Rest:
         except requests.RequestException as error:
             todo = "Check the network and the proxy (HTTPS_PROXY); then run the command again: it resumes."
             raise GcpError(self._where, f"Google does not answer: {' '.join(str(error).split())}", todo) from error
+
+
+COMPUTE_URL = "https://compute.googleapis.com"
+COMPUTE_SERVICE = "compute"
+"""The name of this API in `Endpoints`, for stand-ins."""
+
+
+class ComputeClient:
+    """Read-only client for Compute Engine. Thread-safe. https://cloud.google.com/compute/docs/reference/rest/v1"""
+
+    def __init__(self, account: GcpProject) -> None:
+        base = f"{account.endpoints.service(COMPUTE_SERVICE) or COMPUTE_URL}/compute/v1/projects/{account.project}"
+        self._rest = GoogleRestClient(account, base, f"Compute Engine, project {account.project}")
+
+    def default_account(self) -> str:
+        """The e-mail address of the default service account of nodes."""
+        document = self._rest.get("", "compute.projects.get")
+        return str(document.get("defaultServiceAccount") or "")
+
+    def quotas(self, region: str) -> dict[str, tuple[float, float]]:
+        """Usage and limit by metric (for example "CPUS")."""
+        document = self._rest.get(f"/regions/{region}", "compute.regions.get").get("quotas")
+        quotas = [each for each in document if isinstance(each, dict)] if isinstance(document, list) else []
+        return {str(each.get("metric")): (float(each.get("usage", 0)), float(each.get("limit", 0))) for each in quotas}
+
+    def forwarding_rules(self) -> list[RestDocument]:
+        """All forwarding rules in the project, in every region."""
+        return list(self._aggregated("forwardingRules", "compute.forwardingRules.list"))
+
+    def disks(self) -> list[RestDocument]:
+        """All disks in the project, in every zone."""
+        return list(self._aggregated("disks", "compute.disks.list"))
+
+    def _aggregated(self, kind: str, permission: str) -> Iterator[RestDocument]:
+        page = ""
+        while True:
+            query = {"returnPartialSuccess": "false", **({"pageToken": page} if page else {})}
+            document = self._rest.get(f"/aggregated/{kind}", permission, query)
+            scopes = document.get("items")
+            for scope in scopes.values() if isinstance(scopes, dict) else ():
+                yield from scope.get(kind, ())
+            page = str(document.get("nextPageToken") or "")
+            if not page:
+                return

@@ -1,12 +1,11 @@
-"""A thin, typed layer over the SDK's HTTP client: paths of our own, documents in and out.
+"""A thin, typed client on top of the SDK's HTTP client: own paths, documents in and out.
 
-https://kubernetes.io/docs/reference/using-api/api-concepts/. Every method raises Refusal, or what the SDK and urllib3
-raise: `mldeploy.providers.kubernetes.errors.kubernetes_errors` translates them.
+https://kubernetes.io/docs/reference/using-api/api-concepts/. Every method raises ApiStatusError, or an exception of
+the SDK or urllib3: `mldeploy.providers.kubernetes.errors.kubernetes_errors` translates them.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,23 +13,27 @@ from dataclasses import dataclass
 import urllib3
 from websocket import WebSocket, WebSocketBadStatusException
 
-from mldeploy.providers.kubernetes.errors import Refusal
-from mldeploy.providers.kubernetes.reading import Document, rows, text
-from mldeploy.providers.kubernetes.sdk import (
+from mldeploy.bounded_http import bound_pools, bounded_answers
+from mldeploy.core.parsing import parse_json
+from mldeploy.providers.kubernetes.documents import Document, rows, text
+from mldeploy.providers.kubernetes.errors import (
     ApiClient,
+    ApiStatusError,
     Configuration,
     WSClient,
     create_websocket,
     get_websocket_url,
 )
-from mldeploy.providers.kubernetes.types import POD, ObjectType, type_of
 
 MANAGER = "mldeploy"
-"""Under this name our fields are ours in server-side apply."""
+"""The field manager's name in server-side apply."""
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
+ANSWER_SECONDS = 120.0
+"""For a whole response, such as a list of thousands of objects."""
+ANSWER_LIMIT = 256 << 20
 WATCH_SECONDS = 240
-"""So long one watch may last; then it is begun anew where it ended."""
+"""The maximum duration of one watch request; then it is resumed."""
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -43,32 +46,33 @@ RETRIES = urllib3.Retry(
     allowed_methods=None,
     raise_on_status=False,
 )
-"""Every request that we send may be repeated: to apply twice is to apply once, a second deletion finds nothing."""
+"""All requests are idempotent: a second apply or deletion changes nothing."""
 
 Query = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Listing:
-    """All objects of a type, and the moment at which it was so: where a watch goes on."""
+class ObjectList:
+    """Objects of a type. version: the list's resource version, from which a watch starts."""
 
     items: tuple[Document, ...]
     version: str
 
 
-def prepare(configuration: Configuration) -> Configuration:
-    """What every client of ours has, whoever made its configuration: retries, and keep-alive on its connections."""
+def configure_client(configuration: Configuration) -> Configuration:
+    """Set retries and keep-alive on a client's configuration, and return it."""
     configuration.retries = RETRIES
     configuration.keep_alive = True
     return configuration
 
 
-class Kube:
-    """One API server, with credentials. It may be used from several threads."""
+class KubeClient:
+    """A client for one API server, with credentials. Thread-safe."""
 
     def __init__(self, client: ApiClient) -> None:
-        """client: with a configuration that `prepare` has seen, and a hook that refreshes its token if need be."""
+        """client: with a configuration from `configure_client`, and a hook that refreshes its token if needed."""
         self._client = client
+        bound_pools(client.rest_client.pool_manager)
 
     @property
     def server(self) -> str:
@@ -76,50 +80,50 @@ class Kube:
         return str(self._client.configuration.host)
 
     def version(self) -> str:
-        """`v1.31.2`. Every authenticated user may ask."""
+        """Return the server's version, such as `v1.31.2`. Every authenticated user may read it."""
         return text(self._call("get /version", "GET", "/version"), "gitVersion")
 
     def serves(self, path: str) -> bool:
-        """Whether the server has this part of the API: `/apis/metrics.k8s.io/v1beta1`."""
+        """Whether the server serves an API group version, such as `/apis/metrics.k8s.io/v1beta1`."""
         try:
             self._call(f"get {path}", "GET", path)
-        except Refusal as refusal:
+        except ApiStatusError as refusal:
             if refusal.status == 404:
                 return False
             raise
         return True
 
     def get(self, kind: ObjectType, name: str, namespace: str = "") -> Document | None:
-        """One object, None if there is none."""
+        """Return one object, None if there is none."""
         try:
             return self._call(f"get {kind.resource}", "GET", kind.path(namespace, name))
-        except Refusal as refusal:
+        except ApiStatusError as refusal:
             if refusal.status == 404:
                 return None
             raise
 
-    def list(self, kind: ObjectType, namespace: str = "", query: Query = ()) -> Listing:
-        """All objects of a type that a selector fits. query: `labelSelector`, `fieldSelector`."""
-        found = self._call(f"list {kind.resource}", "GET", kind.path(namespace), query)
-        return Listing(rows(found, "items"), text(found, "metadata", "resourceVersion"))
+    def list(self, kind: ObjectType, namespace: str = "", query: Query = ()) -> ObjectList:
+        """Return all objects of a type that match. query: `labelSelector`, `fieldSelector`."""
+        response = self._call(f"list {kind.resource}", "GET", kind.path(namespace), query)
+        return ObjectList(rows(response, "items"), text(response, "metadata", "resourceVersion"))
 
     def select(self, kind: ObjectType, namespace: str, labels: Mapping[str, str]) -> tuple[Document, ...]:
-        """All objects of a type that bear these labels."""
-        return self.list(kind, namespace, selecting(labels)).items
+        """Return all objects of a type with these labels."""
+        return self.list(kind, namespace, label_query(labels)).items
 
     def apply(self, manifest: Document, *, dry_run: bool = False) -> Document:
-        """Server-side apply: the object has the manifest's fields afterwards, and they are ours.
+        """Apply a manifest server-side, and return the object. mldeploy owns the manifest's fields afterwards.
 
-        A field that belongs to another manager is never taken: Refusal (409).
+        Raises ApiStatusError (409) for a field that belongs to another manager.
         https://kubernetes.io/docs/reference/using-api/server-side-apply/
         """
-        kind = type_of(text(manifest, "kind"))
+        kind = object_type(text(manifest, "kind"))
         path = kind.path(text(manifest, "metadata", "namespace"), text(manifest, "metadata", "name"))
         query = [("fieldManager", MANAGER), ("fieldValidation", "Strict"), *([("dryRun", "All")] if dry_run else [])]
         return self._call(f"patch {kind.resource}", "PATCH", path, query, manifest, APPLY)
 
     def annotate(self, kind: ObjectType, name: str, namespace: str, notes: Mapping[str, str | None]) -> None:
-        """Set annotations of something that a controller has made; None takes one away."""
+        """Set annotations of an object that a controller created; None removes one."""
         body = {"metadata": {"annotations": dict(notes)}}
         query = (("fieldManager", MANAGER),)
         self._call(f"patch {kind.resource}", "PATCH", kind.path(namespace, name), query, body, MERGE)
@@ -127,55 +131,54 @@ class Kube:
     def delete(
         self, kind: ObjectType, name: str, namespace: str = "", *, uid: str = "", grace: int | None = None
     ) -> bool:
-        """Begin to remove an object, and what it owns before it goes. True if it was there.
+        """Start the deletion of an object, after the objects that it owns. True if it existed.
 
-        uid: if it is another one meanwhile, nothing is removed. grace: seconds that a pod has to end; None: those that
-        it asks for.
+        uid: delete only the object with this uid. grace: seconds that a pod has to end; None: the pod's own.
         """
-        order: dict[str, object] = {
+        options: dict[str, object] = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Foreground" if kind.namespaced else "Background",
         }
         if uid:
-            order["preconditions"] = {"uid": uid}
+            options["preconditions"] = {"uid": uid}
         if grace is not None:
-            order["gracePeriodSeconds"] = grace
+            options["gracePeriodSeconds"] = grace
         try:
-            self._call(f"delete {kind.resource}", "DELETE", kind.path(namespace, name), (), order)
-        except Refusal as refusal:
+            self._call(f"delete {kind.resource}", "DELETE", kind.path(namespace, name), (), options)
+        except ApiStatusError as refusal:
             if refusal.status == 404 or (refusal.status == 409 and uid):
                 return False
             raise
         return True
 
     def create(self, kind: ObjectType, document: Document) -> Document:
-        """What can only be created, such as a review of our own permissions."""
+        """Create an object that cannot be applied, such as a SelfSubjectAccessReview."""
         return self._call(f"create {kind.resource}", "POST", kind.path(), (), document)
 
     def watch(self, kind: ObjectType, namespace: str, query: Query, version: str) -> urllib3.BaseHTTPResponse:
-        """The changes since a version, one JSON document a line, until the server ends it."""
+        """Return the changes since a version as a stream, one JSON document per line, until the server ends it."""
         more = (("watch", "true"), ("resourceVersion", version), ("allowWatchBookmarks", "true"))
         parts = (*query, *more, ("timeoutSeconds", str(WATCH_SECONDS)))
         return self._open(f"watch {kind.resource}", kind.path(namespace), parts, WATCH_SECONDS + READ_SECONDS)
 
     def log(self, pod: str, namespace: str, query: Query, *, seconds: float = READ_SECONDS) -> urllib3.BaseHTTPResponse:
-        """What a Pod has written. seconds: how long it may stay silent."""
+        """Return a pod's log as a stream. seconds: the read timeout."""
         return self._open("get pods/log", POD.path(namespace, pod, "log"), query, seconds)
 
     def forward(self, pod: str, namespace: str, port: int) -> WebSocket:
-        """A connection to a Pod's port, through the API server; the caller closes it."""
+        """Return a connection to a pod's port, through the API server. The caller closes it."""
         url, headers = self._websocket(POD.path(namespace, pod, "portforward"), (("ports", str(port)),))
-        with _upgraded("get pods/portforward"):
+        with _translate_handshake_errors("get pods/portforward"):
             connection: WebSocket = create_websocket(self._client.configuration, url, headers)
         return connection
 
     def execute(self, pod: str, namespace: str, container: str, command: Iterable[str], *, stdin: bool) -> WSClient:
-        """A command in a Pod's container, its streams in channels; the caller closes them."""
+        """Run a command in a pod's container, and return its channels. The caller closes them."""
         words = tuple(("command", each) for each in command)
         streams = (("stdin", str(stdin).lower()), ("stdout", "true"), ("stderr", "true"), ("tty", "false"))
         url, headers = self._websocket(POD.path(namespace, pod, "exec"), (("container", container), *words, *streams))
-        with _upgraded("get pods/exec"):
+        with _translate_handshake_errors("get pods/exec"):
             return WSClient(self._client.configuration, url, headers, capture_all=False, binary=True)
 
     def _websocket(self, path: str, query: Query) -> tuple[str, dict[str, str]]:
@@ -183,7 +186,7 @@ class Kube:
         return str(get_websocket_url(url)), headers
 
     def _request(self, method: str, path: str, query: Query, content: str) -> tuple[str, dict[str, str]]:
-        """The URL, and the headers with the credentials as they are at this moment."""
+        """Return the URL, and the headers with current credentials."""
         headers = {"Accept": JSON, "Content-Type": content}
         _, url, signed, _, _ = self._client.param_serialize(
             method, path, query_params=list(query), header_params=headers, auth_settings=["BearerToken"]
@@ -201,41 +204,109 @@ class Kube:
     ) -> Document:
         url, headers = self._request(method, path, query, content)
         timeout = (CONNECT_SECONDS, READ_SECONDS)
-        answer = self._client.call_api(method, url, headers, body, _request_timeout=timeout).response
-        try:
-            said = answer.read().decode(errors="replace")
-        finally:
-            answer.release_conn()
-        if not 200 <= answer.status < 300:
-            raise Refusal(action, answer.status, said)
-        found = json.loads(said)
-        return found if isinstance(found, dict) else {}
+        with bounded_answers(ANSWER_SECONDS, size=ANSWER_LIMIT):
+            response = self._client.call_api(method, url, headers, body, _request_timeout=timeout).response
+            try:
+                content_text = response.read().decode(errors="replace")
+            finally:
+                response.release_conn()
+        if not 200 <= response.status < 300:
+            raise ApiStatusError(action, response.status, content_text)
+        parsed = parse_json(content_text)
+        return parsed if isinstance(parsed, dict) else {}
 
     def _open(self, action: str, path: str, query: Query, seconds: float) -> urllib3.BaseHTTPResponse:
-        """An answer that is read as it comes; the caller closes it."""
+        """Return a streamed response. The caller closes it."""
         url, headers = self._request("GET", path, query, JSON)
-        answer: urllib3.BaseHTTPResponse = self._client.call_api(
+        response: urllib3.BaseHTTPResponse = self._client.call_api(
             "GET", url, headers, _request_timeout=(CONNECT_SECONDS, seconds)
         ).response
-        if answer.status == 200:
-            return answer
+        if response.status == 200:
+            return response
         try:
-            said = answer.read().decode(errors="replace")
+            content_text = response.read().decode(errors="replace")
         finally:
-            answer.close()
-        raise Refusal(action, answer.status, said)
+            response.close()
+        raise ApiStatusError(action, response.status, content_text)
 
 
 @contextmanager
-def _upgraded(action: str) -> Iterator[None]:
-    """A server that does not let us in says why, as for any other request."""
+def _translate_handshake_errors(action: str) -> Iterator[None]:
+    """Translate a rejected WebSocket handshake into an ApiStatusError."""
     try:
         yield
     except WebSocketBadStatusException as error:
         body = error.resp_body or b""
-        raise Refusal(action, error.status_code, body.decode(errors="replace")) from error
+        raise ApiStatusError(action, error.status_code, body.decode(errors="replace")) from error
 
 
-def selecting(labels: Mapping[str, str]) -> Query:
-    """The query for objects that bear these labels."""
+def label_query(labels: Mapping[str, str]) -> Query:
+    """Return the query for objects with these labels."""
     return (("labelSelector", ",".join(f"{key}={value}" for key, value in labels.items())),)
+
+
+@dataclass(frozen=True)
+class ObjectType:
+    """A type of the API. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
+
+    version: with its group, `apps/v1`. plural: its name in a path. kind: its name in a manifest.
+    """
+
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def group(self) -> str:
+        """ "" for the core group."""
+        return self.version.rpartition("/")[0]
+
+    @property
+    def resource(self) -> str:
+        """The name in RBAC and error messages: `deployments.apps`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, namespace: str = "", name: str = "", part: str = "") -> str:
+        """Return the path of all objects, of one object, or of a subresource (`log`)."""
+        parts = ["apis" if self.group else "api", self.version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", namespace]
+        return "/" + "/".join(filter(None, (*parts, self.plural, name, part)))
+
+
+NAMESPACE = ObjectType("v1", "namespaces", "Namespace", namespaced=False)
+CONFIG_MAP = ObjectType("v1", "configmaps", "ConfigMap")
+SECRET = ObjectType("v1", "secrets", "Secret")
+SERVICE = ObjectType("v1", "services", "Service")
+POD = ObjectType("v1", "pods", "Pod")
+VOLUME_CLAIM = ObjectType("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+EVENT = ObjectType("v1", "events", "Event")
+DEPLOYMENT = ObjectType("apps/v1", "deployments", "Deployment")
+REPLICA_SET = ObjectType("apps/v1", "replicasets", "ReplicaSet")
+AUTOSCALER = ObjectType("autoscaling/v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+DISRUPTION_BUDGET = ObjectType("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget")
+INGRESS = ObjectType("networking.k8s.io/v1", "ingresses", "Ingress")
+HTTP_ROUTE = ObjectType("gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute")
+ACCESS_REVIEW = ObjectType(
+    "authorization.k8s.io/v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
+)
+
+APPLIED = (
+    NAMESPACE,
+    CONFIG_MAP,
+    SECRET,
+    SERVICE,
+    POD,
+    DEPLOYMENT,
+    AUTOSCALER,
+    DISRUPTION_BUDGET,
+    INGRESS,
+    HTTP_ROUTE,
+)
+"""The types that mldeploy applies."""
+
+
+def object_type(kind: str) -> ObjectType:
+    """Return the type of an applied kind. Raises KeyError for any other kind."""
+    return {each.kind: each for each in APPLIED}[kind]

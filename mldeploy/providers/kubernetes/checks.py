@@ -1,4 +1,4 @@
-"""What `mldeploy doctor` looks at in a cluster: whether it answers, what we may do there, what is in the way."""
+"""Checks of `mldeploy doctor` in a cluster: connection, permissions, extensions, name conflicts."""
 
 from __future__ import annotations
 
@@ -7,116 +7,120 @@ from collections.abc import Iterator
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
-from mldeploy.image.registry.client import Registry
-from mldeploy.providers.checks import Finding, error, ok, warning
-from mldeploy.providers.kubernetes.api import Kube
-from mldeploy.providers.kubernetes.errors import kubernetes_errors
-from mldeploy.providers.kubernetes.kubeconfig import enter
-from mldeploy.providers.kubernetes.labels import Owner
-from mldeploy.providers.kubernetes.permissions import NAMESPACE_RULES, RULES, Rule
-from mldeploy.providers.kubernetes.reading import flag
-from mldeploy.providers.kubernetes.registries import repository
-from mldeploy.providers.kubernetes.settings import InClusterSettings, KubernetesSettings, Way
-from mldeploy.providers.kubernetes.types import (
+from mldeploy.image.registry.client import RegistryClient
+from mldeploy.providers.capabilities import Finding, error, ok, warning
+from mldeploy.providers.kubernetes.api import (
     ACCESS_REVIEW,
     AUTOSCALER,
     DEPLOYMENT,
     HTTP_ROUTE,
     INGRESS,
     NAMESPACE,
+    KubeClient,
 )
+from mldeploy.providers.kubernetes.cloud import resolve_repository
+from mldeploy.providers.kubernetes.documents import flag
+from mldeploy.providers.kubernetes.errors import kubernetes_errors
+from mldeploy.providers.kubernetes.kubeconfig import authenticate
+from mldeploy.providers.kubernetes.labels import Owner
+from mldeploy.providers.kubernetes.permissions import NAMESPACE_RULES, RULES, RbacRule
+from mldeploy.providers.kubernetes.settings import ExposureKind, InClusterSettings, KubernetesSettings
 
 SECONDS = 30.0
 METRICS = "/apis/metrics.k8s.io/v1beta1"
 GATEWAYS = "/apis/gateway.networking.k8s.io/v1"
 
 
-def look(project: Project, settings: KubernetesSettings, owner: Owner, endpoints: Endpoints) -> Iterator[Finding]:
-    """The kubeconfig, the cluster, the registry. Reads only."""
+def check_target(
+    project: Project, settings: KubernetesSettings, owner: Owner, endpoints: Endpoints
+) -> Iterator[Finding]:
+    """Check the kubeconfig, the cluster and the registry. Read-only."""
     try:
-        access = enter(settings.context, endpoints)
+        access = authenticate(settings.context, endpoints)
     except MldeployError as problem:
         yield error("cluster", problem.what, problem.todo)
         return
     named = f"context {access.context}, " if access.context else ""
-    yield from in_cluster_look(access.kube, project, settings, owner, named)
+    yield from check_cluster(access.kube, project, settings, owner, named)
     try:
-        kept = repository(owner.app, settings, endpoints)
-        with Registry(kept.enter()) as registry:
-            registry.digest(kept.path, "latest")
-        yield ok("registry", f"{kept.name} answers")
+        repository = resolve_repository(owner.app, settings, endpoints)
+        with RegistryClient(repository.enter()) as registry:
+            registry.digest(repository.path, "latest")
+        yield ok("registry", f"{repository.name} answers")
     except MldeployError as problem:
         yield error("registry", f"{problem.where}: {problem.what}", problem.todo)
 
 
-def in_cluster_look(
-    kube: Kube, project: Project, settings: InClusterSettings, owner: Owner, named: str = ""
+def check_cluster(
+    kube: KubeClient, project: Project, settings: InClusterSettings, owner: Owner, named: str = ""
 ) -> Iterator[Finding]:
-    """What every target in a cluster needs of it. named: what else to say of it."""
+    """Check a cluster, for every target in one. named: a prefix for the first finding."""
     try:
         with kubernetes_errors(f"cluster {kube.server}"):
             yield ok("cluster", f"{named}{kube.server} answers, version {kube.version()}")
-            yield from _permissions(kube, settings, settings.space(owner.app))
-            yield from _extensions(kube, settings)
-            yield from _names(kube, owner, settings.space(owner.app))
+            yield from _check_permissions(kube, settings, settings.space(owner.app))
+            yield from _check_extensions(kube, settings)
+            yield from _check_deployment_name(kube, owner, settings.space(owner.app))
         settings.check(project)
     except MldeployError as problem:
         yield error("cluster", f"{problem.where}: {problem.what}", problem.todo)
 
 
-def _permissions(kube: Kube, settings: InClusterSettings, space: str) -> Iterator[Finding]:
-    """By what the server itself says of us. https://kubernetes.io/docs/reference/access-authn-authz/authorization/"""
+def _check_permissions(kube: KubeClient, settings: InClusterSettings, space: str) -> Iterator[Finding]:
+    """Check permissions with SelfSubjectAccessReviews. https://kubernetes.io/docs/reference/access-authn-authz/authorization/"""
     unused = {
-        INGRESS: settings.way is not Way.INGRESS,
-        HTTP_ROUTE: settings.way is not Way.GATEWAY,
+        INGRESS: settings.way is not ExposureKind.INGRESS,
+        HTTP_ROUTE: settings.way is not ExposureKind.GATEWAY,
         AUTOSCALER: settings.max is None,
     }
     rules = [rule for rule in RULES if not unused.get(rule.kind)]
-    missing = [action for rule in rules for action in _lacking(kube, rule, space)]
-    todo = "Have it allowed: `mldeploy policy` prints a Role that has all that is needed."
+    missing = [action for rule in rules for action in _missing_permissions(kube, rule, space)]
+    todo = "Grant them: `mldeploy policy` prints a Role with all required permissions."
     if missing:
-        yield error("permissions", f"in {space} there is no permission to {', '.join(missing)}", todo)
+        yield error("permissions", f"no permission in {space} to {', '.join(missing)}", todo)
     else:
-        yield ok("permissions", f"everything that is needed in the namespace {space}")
-    if lacking := [action for rule in NAMESPACE_RULES for action in _lacking(kube, rule, "")]:
+        yield ok("permissions", f"all required permissions in the namespace {space}")
+    if lacking := [action for rule in NAMESPACE_RULES for action in _missing_permissions(kube, rule, "")]:
         if kube.get(NAMESPACE, space) is None:
-            yield error("namespace", f"there is no {space}, and no permission to {', '.join(lacking)}", todo)
+            yield error(
+                "namespace", f"{space} does not exist, and there is no permission to {', '.join(lacking)}", todo
+            )
         else:
-            yield ok("namespace", f"{space} is there")
+            yield ok("namespace", f"{space} exists")
 
 
-def _lacking(kube: Kube, rule: Rule, space: str) -> Iterator[str]:
+def _missing_permissions(kube: KubeClient, rule: RbacRule, space: str) -> Iterator[str]:
     for verb in rule.verbs:
-        asked = {"namespace": space, "verb": verb, "group": rule.kind.group, "resource": rule.kind.plural}
+        attributes = {"namespace": space, "verb": verb, "group": rule.kind.group, "resource": rule.kind.plural}
         if rule.part:
-            asked["subresource"] = rule.part
+            attributes["subresource"] = rule.part
         review = {
             "apiVersion": ACCESS_REVIEW.version,
             "kind": ACCESS_REVIEW.kind,
-            "spec": {"resourceAttributes": {key: value for key, value in asked.items() if value}},
+            "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
         }
         if not flag(kube.create(ACCESS_REVIEW, review), "status", "allowed"):
             yield f"{verb} {rule.kind.resource}{'/' + rule.part if rule.part else ''}"
 
 
-def _extensions(kube: Kube, settings: InClusterSettings) -> Iterator[Finding]:
+def _check_extensions(kube: KubeClient, settings: InClusterSettings) -> Iterator[Finding]:
     if settings.max is not None:
         if kube.serves(METRICS):
-            yield ok("metrics", "the cluster measures what its pods use")
+            yield ok("metrics", "the cluster has resource metrics")
         else:
-            todo = "Install metrics-server, or take `max` out of the target's table."
-            yield warning("metrics", "the cluster has no metrics: autoscaling would never scale", todo)
-    if settings.way is Way.GATEWAY and not kube.serves(GATEWAYS):
+            todo = "Install metrics-server, or remove `max` from the target's table."
+            yield warning("metrics", "the cluster has no resource metrics, so autoscaling does not work", todo)
+    if settings.way is ExposureKind.GATEWAY and not kube.serves(GATEWAYS):
         todo = "Install it (https://gateway-api.sigs.k8s.io), or choose another `ingress`."
         yield error("gateway", "the cluster has no Gateway API", todo)
 
 
-def _names(kube: Kube, owner: Owner, space: str) -> Iterator[Finding]:
-    found = kube.get(DEPLOYMENT, owner.app, space)
-    if found is None:
-        yield ok("deployment", f"there is no {owner.app} in {space} yet: `mldeploy deploy` makes it")
-    elif owner.owns(found):
-        yield ok("deployment", f"{owner.app} in {space} is the app's")
+def _check_deployment_name(kube: KubeClient, owner: Owner, space: str) -> Iterator[Finding]:
+    deployment = kube.get(DEPLOYMENT, owner.app, space)
+    if deployment is None:
+        yield ok("deployment", f"{owner.app} does not exist in {space} yet: `mldeploy deploy` creates it")
+    elif owner.owns(deployment):
+        yield ok("deployment", f"{owner.app} in {space} belongs to the app")
     else:
         todo = "Choose another `namespace`, or another name for the app."
-        yield error("deployment", f"{owner.app} is there in {space}, and mldeploy did not make it", todo)
+        yield error("deployment", f"{owner.app} exists in {space}, and mldeploy did not create it", todo)

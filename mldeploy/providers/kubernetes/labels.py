@@ -1,20 +1,21 @@
-"""The labels by which what we made in a cluster is found again.
+"""Labels, metadata and quantities of the objects that mldeploy creates in a cluster.
 
 https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from mldeploy.providers.kubernetes.reading import Document, texts
+from mldeploy.providers.kubernetes.documents import Document, texts
 
 APP = "mldeploy.app"
-"""The app that it belongs to. Everything that mldeploy makes in a cluster bears this and the next one."""
+"""The app's name. All objects that mldeploy creates in a cluster have this label and the next one."""
 TARGET = "mldeploy.target"
 TRIAL = "mldeploy.trial"
-"""Instead of the first one, on a pod in which a version is tried: nothing that leads to the app's pods, counts them or
-keeps their number sees it."""
+"""Replaces `mldeploy.app` on a trial pod, so that no Service, autoscaler or Deployment selects it."""
 NAME = "app.kubernetes.io/name"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "mldeploy"
@@ -22,32 +23,64 @@ MANAGER = "mldeploy"
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose an object is: an app on a target."""
+    """The owner of an object: an app on a target."""
 
     app: str
     target: str
 
     @property
     def labels(self) -> dict[str, str]:
-        """What everything of it bears."""
+        """The labels of all its objects."""
         return {NAME: self.app, MANAGED_BY: MANAGER, **self.selector}
 
     @property
     def selector(self) -> dict[str, str]:
-        """What tells its objects from all others."""
+        """The labels that select its objects."""
         return {APP: self.app, TARGET: self.target}
 
     @property
     def trial(self) -> dict[str, str]:
-        """What tells the pod in which a version of it is tried from all others."""
+        """The labels that select its trial pod."""
         return {TRIAL: self.app, TARGET: self.target}
 
     @property
     def trial_labels(self) -> dict[str, str]:
-        """What that pod bears. By its name a rule for the app's network holds for it, too."""
+        """The labels of the trial pod. With the app's name, so that the app's network policies apply to it."""
         return {NAME: self.app, MANAGED_BY: MANAGER, **self.trial}
 
     def owns(self, document: Document) -> bool:
-        """Whether it is one of its objects, the pod of a trial among them."""
-        found = texts(document, "metadata", "labels").items()
-        return self.selector.items() <= found or self.trial.items() <= found
+        """Whether an object belongs to this owner; trial pods do."""
+        labels = texts(document, "metadata", "labels").items()
+        return self.selector.items() <= labels or self.trial.items() <= labels
+
+
+_UNITS = (
+    *(("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)),
+    *(("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)),
+)
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def object_metadata(
+    owner: Owner,
+    name: str,
+    namespace: str = "",
+    *,
+    labels: Mapping[str, str] = _NOTHING,
+    annotations: Mapping[str, str] = _NOTHING,
+) -> Document:
+    """Return an object's metadata, with the owner's labels."""
+    namespace_field = {"namespace": namespace} if namespace else {}
+    notes = {"annotations": dict(annotations)} if annotations else {}
+    return {"name": name, **namespace_field, "labels": {**owner.labels, **labels}, **notes}
+
+
+def cpu_quantity(count: float) -> str:
+    """Format CPUs as the API server does: `500m`, `2`."""
+    thousandths = max(1, round(count * 1000))
+    return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
+
+
+def memory_quantity(count: int) -> str:
+    """Format bytes as the API server does: `512Mi`."""
+    return next((f"{count // unit}{name}" for name, unit in _UNITS if count % unit == 0), str(count))

@@ -1,7 +1,7 @@
-"""What each call of ours needs: the least that RBAC can be told to allow.
+"""The RBAC permissions that mldeploy requires: the minimum for its requests.
 
-https://kubernetes.io/docs/reference/access-authn-authz/rbac/. To apply an object that is not there, a user must be
-allowed to `patch` and to `create` it.
+https://kubernetes.io/docs/reference/access-authn-authz/rbac/. To apply a new object, a user needs the verbs
+`patch` and `create`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mldeploy.providers.kubernetes.labels import Owner
-from mldeploy.providers.kubernetes.types import (
+from mldeploy.providers.kubernetes.api import (
     AUTOSCALER,
     CONFIG_MAP,
     DEPLOYMENT,
@@ -26,14 +25,15 @@ from mldeploy.providers.kubernetes.types import (
     VOLUME_CLAIM,
     ObjectType,
 )
+from mldeploy.providers.kubernetes.labels import Owner
 
 APPLIED = ("get", "list", "watch", "create", "patch", "delete")
 FOLLOWED = ("list", "watch")
 
 
 @dataclass(frozen=True)
-class Rule:
-    """Some verbs on a type of objects. part: of each of them, "" for the whole. why: for whom it is."""
+class RbacRule:
+    """Verbs on a type of objects. part: a subresource, "" for the object itself."""
 
     kind: ObjectType
     verbs: tuple[str, ...]
@@ -41,7 +41,7 @@ class Rule:
 
     @property
     def resource(self) -> str:
-        """As RBAC names it, without its group."""
+        """The resource's name in RBAC, without its group."""
         return f"{self.kind.plural}/{self.part}" if self.part else self.kind.plural
 
     def document(self) -> Mapping[str, object]:
@@ -50,7 +50,7 @@ class Rule:
 
 RULES = (
     *(
-        Rule(kind, APPLIED)
+        RbacRule(kind, APPLIED)
         for kind in (
             CONFIG_MAP,
             SECRET,
@@ -63,22 +63,22 @@ RULES = (
             HTTP_ROUTE,
         )
     ),
-    Rule(REPLICA_SET, (*FOLLOWED, "patch")),
-    Rule(POD, ("get",), "log"),
-    Rule(POD, ("get", "create"), "exec"),
-    Rule(POD, ("get", "create"), "portforward"),
-    Rule(EVENT, FOLLOWED),
-    Rule(VOLUME_CLAIM, ("list",)),
+    RbacRule(REPLICA_SET, (*FOLLOWED, "patch")),
+    RbacRule(POD, ("get",), "log"),
+    RbacRule(POD, ("get", "create"), "exec"),
+    RbacRule(POD, ("get", "create"), "portforward"),
+    RbacRule(EVENT, FOLLOWED),
+    RbacRule(VOLUME_CLAIM, ("list",)),
 )
 """In the app's namespace."""
-NAMESPACE_RULES = (Rule(NAMESPACE, APPLIED),)
-"""In the cluster. Without them, somebody else has to make the namespace."""
+NAMESPACE_RULES = (RbacRule(NAMESPACE, APPLIED),)
+"""Cluster-wide. Without them, an administrator has to create the namespace."""
 
 
-def policy(owner: Owner, space: str) -> Mapping[str, object]:
-    """A List of a Role for the namespace and a ClusterRole for the namespace itself, as `kubectl apply` takes it.
+def build_policy(owner: Owner, space: str) -> Mapping[str, object]:
+    """Return a List with a Role in the namespace and a ClusterRole for the namespace itself, for `kubectl apply`.
 
-    To whom they are given (a RoleBinding, a ClusterRoleBinding) is up to whoever gives them.
+    An administrator adds a RoleBinding and a ClusterRoleBinding.
     """
     name = f"mldeploy-{owner.app}"
     return {"apiVersion": "v1", "kind": "List", "items": list(_roles(name, space))}

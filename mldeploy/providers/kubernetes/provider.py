@@ -1,98 +1,100 @@
-"""The target `kubernetes`: any cluster that a kubeconfig names."""
+"""The target `kubernetes`: any cluster from a kubeconfig."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
 
 from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
-from mldeploy.core.step import Resource, Step
+from mldeploy.core.graph import derive_kinds
+from mldeploy.core.step import Key, Kinds, Resource
 from mldeploy.image.engine import Engine
-from mldeploy.image.registry.client import Registry
-from mldeploy.image.registry.steps import PushedImage
-from mldeploy.image.steps import BaseImage, BuiltImage, EngineImage
-from mldeploy.providers.base import Login, Provider
-from mldeploy.providers.checks import Check
-from mldeploy.providers.kubernetes.checks import SECONDS, look
-from mldeploy.providers.kubernetes.cloud import KubernetesCloud
-from mldeploy.providers.kubernetes.connected import ConnectedCluster, GivenRepository
-from mldeploy.providers.kubernetes.goal import KINDS, in_cluster
-from mldeploy.providers.kubernetes.inventory import in_cluster_inventory
-from mldeploy.providers.kubernetes.kubeconfig import enter
+from mldeploy.image.registry.client import RegistryClient
+from mldeploy.image.steps import BuiltImage, EngineImage
+from mldeploy.providers.base import Login
+from mldeploy.providers.capabilities import DoctorCheck, Manifests
+from mldeploy.providers.kubernetes.checks import SECONDS, check_target
+from mldeploy.providers.kubernetes.cloud import (
+    ExistingCluster,
+    ExistingRepository,
+    KubernetesCloud,
+    repository_path,
+    resolve_repository,
+)
+from mldeploy.providers.kubernetes.goal import build_goal
+from mldeploy.providers.kubernetes.images import RegistryImage, has_images
+from mldeploy.providers.kubernetes.inventory import list_resources
+from mldeploy.providers.kubernetes.kubeconfig import authenticate
 from mldeploy.providers.kubernetes.labels import Owner
-from mldeploy.providers.kubernetes.operate import InClusterService
-from mldeploy.providers.kubernetes.permissions import policy
-from mldeploy.providers.kubernetes.registries import path_of, repository
-from mldeploy.providers.kubernetes.rendering import manifests
+from mldeploy.providers.kubernetes.manifests.render import render_manifests
+from mldeploy.providers.kubernetes.operations import InClusterService
+from mldeploy.providers.kubernetes.permissions import build_policy
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.providers.kubernetes.steps.endpoint import KubernetesEndpoint
-from mldeploy.providers.manifests import Manifests
 
 TARGET = "kubernetes"
-ALL_KINDS: Mapping[str, type[Step[KubernetesCloud, object]]] = MappingProxyType(
-    {
-        **{step.kind: step for step in (BaseImage, EngineImage, GivenRepository, PushedImage, ConnectedCluster)},
-        **KINDS,
-    }
+KINDS: Kinds[KubernetesCloud] = derive_kinds(
+    KubernetesEndpoint, ExistingCluster, ExistingRepository, RegistryImage, EngineImage
 )
 
 
 class KubernetesProvider:
-    """`mldeploy.providers.base.Provider` for a cluster that is there."""
+    """`mldeploy.providers.base.Provider` for an existing cluster."""
 
     name = TARGET
     settings: type[TargetSettings] = KubernetesSettings
-    kinds: Mapping[str, type[Step[KubernetesCloud, object]]] = ALL_KINDS
+    kinds: Kinds[KubernetesCloud] = KINDS
 
     def connect(self, project: Project, settings: KubernetesSettings, endpoints: Endpoints) -> KubernetesCloud:
         """Raises CredentialsError, ConfigError (no registry); EngineError if no engine answers."""
         app = project.app.name
-        access = enter(settings.context, endpoints)
-        kept = repository(app, settings, endpoints)
+        access = authenticate(settings.context, endpoints)
+        repository = resolve_repository(app, settings, endpoints)
         space = settings.space(app)
-        return KubernetesCloud(Engine.connect(), _owner(project), access.kube, space, access.context, kept)
+        return KubernetesCloud(Engine.connect(), _owner(project), access.kube, space, access.context, repository)
 
     def place(self, cloud: KubernetesCloud) -> tuple[str, ...]:
         return cloud.place
 
     def login(self, cloud: KubernetesCloud) -> Login:
-        """To the registry, as far as it can be asked without knowing what it holds."""
+        """Authenticate to the registry by looking up the tag `latest`, which need not exist."""
         access = cloud.repository.enter()
-        with Registry(access) as registry:
+        with RegistryClient(access) as registry:
             registry.digest(cloud.repository.path, "latest")
         place = (f"context {cloud.context}",) if cloud.context else (cloud.api.server,)
         return Login(access.user or "anybody", place, access)
 
-    def push(self, project: Project, settings: KubernetesSettings) -> PushedImage:
-        return PushedImage(BuiltImage.of(project), GivenRepository(path_of(project.app.name, settings)))
+    def push(self, project: Project, settings: KubernetesSettings) -> RegistryImage:
+        return RegistryImage(BuiltImage.of(project), ExistingRepository(repository_path(project.app.name, settings)))
 
     def goal(self, project: Project, settings: KubernetesSettings) -> KubernetesEndpoint:
-        """Raises ConfigError if the settings contradict themselves."""
-        kept = GivenRepository(path_of(project.app.name, settings))
-        image = PushedImage(BuiltImage.of(project), kept)
-        credentials = kept if settings.pull_secret else None
-        return in_cluster(project, settings, _owner(project), ConnectedCluster(), image, credentials)
+        """Raises ConfigError if the settings contradict each other."""
+        repository = ExistingRepository(repository_path(project.app.name, settings))
+        image = RegistryImage(BuiltImage.of(project), repository)
+        credentials = repository if settings.pull_secret else None
+        return build_goal(project, settings, _owner(project), ExistingCluster(), image, credentials)
 
     def manifests(
         self, cloud: KubernetesCloud, project: Project, settings: KubernetesSettings, image: str, *, secrets: bool
     ) -> Manifests:
-        """`mldeploy.providers.manifests.HasManifests`."""
+        """`mldeploy.providers.capabilities.HasManifests`."""
         access = cloud.repository.enter() if settings.pull_secret else None
         known = access if access and access.user else None
-        return manifests(_owner(project), project, settings, image, access=known, secrets=secrets)
+        return render_manifests(_owner(project), project, settings, image, access=known, secrets=secrets)
 
     def policy(self, cloud: KubernetesCloud) -> Mapping[str, object]:
-        """`mldeploy.providers.policies.HasPolicy`: a Role and a ClusterRole."""
-        return policy(cloud.owner, cloud.space)
+        """`mldeploy.providers.capabilities.HasPolicy`: a Role and a ClusterRole."""
+        return build_policy(cloud.owner, cloud.space)
 
-    def checks(self, project: Project, settings: KubernetesSettings) -> Sequence[Check]:
-        """`mldeploy.providers.checks.Diagnosable`: the kubeconfig, the cluster, the permissions, the registry."""
-        return (Check(self.name, lambda: look(project, settings, _owner(project), PUBLIC), SECONDS),)
+    def checks(self, project: Project, settings: KubernetesSettings) -> Sequence[DoctorCheck]:
+        """`mldeploy.providers.capabilities.Diagnosable`: the kubeconfig, the cluster, the permissions, the registry."""
+        return (DoctorCheck(self.name, lambda: check_target(project, settings, _owner(project), PUBLIC), SECONDS),)
 
     def inventory(self, cloud: KubernetesCloud, project: Project) -> Collection[Resource]:
-        return in_cluster_inventory(cloud.api, cloud.owner, ConnectedCluster().scope, cloud.space)
+        listed = list_resources(cloud.api, cloud.owner, ExistingCluster().scope, cloud.space)
+        images = (Resource(RegistryImage.kind, Key(cloud.repository.path)),) if has_images(cloud) else ()
+        return (*listed, *images)
 
     def service(self, cloud: KubernetesCloud, project: Project, settings: KubernetesSettings) -> InClusterService:
         return InClusterService(lambda: cloud.api, project, settings, cloud.owner)
@@ -102,4 +104,4 @@ def _owner(project: Project) -> Owner:
     return Owner(project.app.name, TARGET)
 
 
-provider: Provider[KubernetesCloud, KubernetesSettings] = KubernetesProvider()
+provider = KubernetesProvider()

@@ -1,19 +1,19 @@
-"""What differs between a container that is there and the one that is wanted, in words."""
+"""Differences between an existing container and the desired one, as text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from mldeploy.app.client import AnswerError, AppClient
+from mldeploy.app.container import Container
+from mldeploy.app.container_spec import ContainerSpec
 from mldeploy.config.text import size
-from mldeploy.image.client import AnswerError, AppClient
-from mldeploy.image.running.container import Container
-from mldeploy.image.running.spec import ContainerSpec
 
 
 @dataclass(frozen=True)
 class _Field:
-    """One aspect of a container: what it is called, and how its value is written."""
+    """One field of a container spec: its name and the format of its value."""
 
     name: str
     value: Callable[[ContainerSpec], str]
@@ -33,46 +33,52 @@ _FIELDS = (
 )
 
 
-def state_drift(found: Container) -> str:
-    """What keeps a container from serving, as the engine sees it; "" if nothing does.
+def state_drift(actual: Container) -> str:
+    """Return the state that keeps a container from serving; "" if it runs.
 
-    Its HEALTHCHECK is not asked: one that is itself broken would make every deployment replace the container.
+    Ignores its HEALTHCHECK: a broken one would make every deployment replace the container.
     """
-    if found.running:
+    if actual.running:
         return ""
-    ended = f" (exit code {found.exit_status})" if found.state in ("exited", "restarting") else ""
-    return f"{found.state}{ended} → running"
+    ended = f" (exit code {actual.exit_status})" if actual.state in ("exited", "restarting") else ""
+    return f"{actual.state}{ended} → running"
 
 
-def answer_drift(found: Container, health: str) -> str:
-    """What keeps a running container from serving, as its health path tells; "" if nothing does. May take seconds."""
-    with AppClient(found.url) as app:
+def answer_drift(actual: Container, health: str) -> str:
+    """Return the drift of a running container that does not answer its health path; "" if it does."""
+    failure = answer_failure(actual, health)
+    return f"health check fails ({failure}) → passes" if failure else ""
+
+
+def answer_failure(actual: Container, health: str) -> str:
+    """Return why a container does not answer its health path; "" if it does. May take seconds."""
+    with AppClient(actual.url) as app:
         try:
             app.health(health)
         except AnswerError as error:
-            return f"does not answer as it should ({error.what}) → answers"
+            return error.what
     return ""
 
 
-def spec_drift(found: Container, wanted: ContainerSpec) -> tuple[str, ...]:
-    """What the container would have to be made anew for, one line each. Values of variables are never shown."""
-    lines = [] if found.spec.image_id == wanted.image_id else [f"image {found.spec.image} → {wanted.image}"]
+def spec_drift(actual: Container, desired: ContainerSpec) -> tuple[str, ...]:
+    """Return the differences that require a new container, one line each. Never shows values of variables."""
+    lines = [] if actual.spec.image_id == desired.image_id else [f"image {actual.spec.image} → {desired.image}"]
     for each in _FIELDS:
-        before, after = each.value(found.spec), each.value(wanted)
+        before, after = each.value(actual.spec), each.value(desired)
         if before != after:
             lines.append(f"{each.name} {before} → {after}")
-    if changed := _changed_variables(found.spec, wanted):
+    if changed := _changed_variables(actual.spec, desired):
         lines.append(f"environment changed: {', '.join(changed)}")
-    if not lines and found.fingerprint != wanted.fingerprint:
-        lines.append("made by another version of mldeploy → this one's settings")
+    if not lines and actual.fingerprint != desired.fingerprint:
+        lines.append("created by another version of mldeploy → this version's settings")
     return tuple(lines)
 
 
-def fits(found: Container, wanted: ContainerSpec) -> bool:
-    """The container can become the one that is wanted without being made anew."""
-    return replace(found.spec, restart=wanted.restart) == wanted and found.fingerprint == wanted.fingerprint
+def matches_spec(actual: Container, desired: ContainerSpec) -> bool:
+    """Whether the container matches the spec, except for its restart policy."""
+    return replace(actual.spec, restart=desired.restart) == desired and actual.fingerprint == desired.fingerprint
 
 
-def _changed_variables(found: ContainerSpec, wanted: ContainerSpec) -> list[str]:
-    before, after = dict(found.env), dict(wanted.env)
+def _changed_variables(actual: ContainerSpec, desired: ContainerSpec) -> list[str]:
+    before, after = dict(actual.env), dict(desired.env)
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

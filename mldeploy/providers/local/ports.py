@@ -1,4 +1,4 @@
-"""Ports of this machine: who has one, and which is free."""
+"""Ports of this machine: their owners, and free ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
 from mldeploy.image.labels import APP
-from mldeploy.providers.errors import HostError, PortTakenError
+from mldeploy.providers.errors import AddressError, PortTakenError
 
 SEARCHED = 200
 ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
@@ -22,32 +22,32 @@ COMMAND_LENGTH = 80
 
 
 def check_port(engine: Engine, host: str, port: int, *, mine: str = "") -> None:
-    """Return if a container could get the port now. `mine` is the id of a container that may have it.
+    """Check that a container could get the port now. mine: the id of a container that may have it.
 
-    Raises PortTakenError with its owner and the next free port; HostError; EngineError.
+    Raises PortTakenError with its owner and the next free port; AddressError; EngineError.
     """
-    owner = _container_on(engine, host, port, mine)
+    owner = _find_container(engine, host, port, mine)
     if owner is None and not mine and not _is_free(host, port):
-        owner = _process_on(host, port)
+        owner = _find_process(host, port)
     if owner:
         raise PortTakenError(port, owner, next_free_port(engine, host, port))
 
 
-def taken(engine: Engine, host: str, port: int, *, mine: str = "") -> PortTakenError:
-    """The error for a port that the engine could not get, whoever had it: it may be free again by now."""
-    owner = _container_on(engine, host, port, mine) or _process_on(host, port)
+def port_taken_error(engine: Engine, host: str, port: int, *, mine: str = "") -> PortTakenError:
+    """Return the error for a port that the engine could not get. It may be free again."""
+    owner = _find_container(engine, host, port, mine) or _find_process(host, port)
     return PortTakenError(port, owner, next_free_port(engine, host, port))
 
 
 def next_free_port(engine: Engine, host: str, port: int) -> int | None:
-    """The first free port after this one, or None if there is none near by."""
+    """Return the next free port, or None if there is none nearby."""
     published = {each.port for each in _published(engine)}
     following = range(port + 1, min(port + 1 + SEARCHED, 65536))
     return next((each for each in following if each not in published and _is_free(host, each)), None)
 
 
-def any_free_port(host: str) -> int:
-    """A port that is free now; the system chooses. Raises HostError if this machine has no such address."""
+def choose_free_port(host: str) -> int:
+    """Return a free port, chosen by the system. Raises AddressError if this machine does not have the address."""
     with _socket(host) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
@@ -55,32 +55,34 @@ def any_free_port(host: str) -> int:
 
 def _is_free(host: str, port: int) -> bool:
     with _socket(host) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the engine does: connections that wait to end
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as the engine does: ignores connections in TIME_WAIT
         try:
             probe.bind((host, port))
         except OSError as error:
             if error.errno in ABSENT:
                 raise
-            return error.errno != errno.EADDRINUSE  # what we may not bind, the engine may
+            return error.errno != errno.EADDRINUSE  # the engine may have the permission to bind it
     return True
 
 
 @contextlib.contextmanager
 def _socket(host: str) -> Iterator[socket.socket]:
-    """A socket for an address of this machine. Raises HostError if it has none such."""
+    """Yield a socket for an address of this machine. Raises AddressError if it does not have the address."""
     try:
         with socket.socket(socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET) as made:
             yield made
     except OSError as error:
         if error.errno not in ABSENT:
             raise
-        todo = '"127.0.0.1" is this machine alone, "0.0.0.0" everybody who can reach it.'
-        raise HostError("target.local.host", f"this machine has no address {host}", todo) from error
+        todo = 'Use "127.0.0.1" for this machine only, "0.0.0.0" for all interfaces.'
+        raise AddressError("target.local.host", f"this machine has no address {host}", todo) from error
 
 
 @dataclass(frozen=True)
 class _Published:
-    """A TCP port that a running container has."""
+    """A published TCP port of a running container."""
 
     address: str
     port: int
@@ -92,7 +94,7 @@ def _published(engine: Engine) -> list[_Published]:
     with engine_errors("published ports"):
         listed = engine.client.containers()
     return [
-        _Published(port.get("IP") or "0.0.0.0", port["PublicPort"], each["Id"], _owner(each))  # noqa: S104 - as the engine means it
+        _Published(port.get("IP") or "0.0.0.0", port["PublicPort"], each["Id"], _owner(each))  # noqa: S104 - the engine's meaning
         for each in listed
         for port in each["Ports"] or ()
         if "PublicPort" in port and port["Type"] == "tcp"
@@ -104,19 +106,19 @@ def _owner(listed: Mapping[str, Any]) -> str:
     return f"the container {name} of the app {app}" if app else f"the container {name}"
 
 
-def _container_on(engine: Engine, host: str, port: int, mine: str) -> str | None:
+def _find_container(engine: Engine, host: str, port: int, mine: str) -> str | None:
     others = (each for each in _published(engine) if each.container != mine)
     return next((each.owner for each in others if each.port == port and _collide(each.address, host)), None)
 
 
 def _collide(address: str, other: str) -> bool:
-    """One port cannot be bound at both addresses."""
+    """Whether one port cannot be bound at both addresses."""
     return address == other or any(ip_address(each).is_unspecified for each in (address, other))
 
 
-def _process_on(host: str, port: int) -> str:
-    """The process that listens on a port, as far as the permissions of this user let it be seen."""
-    import psutil  # noqa: PLC0415 - only a taken port waits for it
+def _find_process(host: str, port: int) -> str:
+    """Describe the process that listens on a port, as far as the user's permissions allow."""
+    import psutil  # noqa: PLC0415 - needed only for a taken port
 
     with contextlib.suppress(psutil.Error):
         for each in psutil.net_connections("tcp"):
@@ -124,10 +126,10 @@ def _process_on(host: str, port: int) -> str:
                 continue
             if each.laddr.port == port and _collide(each.laddr.ip, host):
                 process = psutil.Process(each.pid)
-                return f"process {each.pid}, {_shown(process.cmdline() or [process.name()])}"
+                return f"process {each.pid}, {_format_command(process.cmdline() or [process.name()])}"
     return "another program (run as root to see which)"
 
 
-def _shown(command: Sequence[str]) -> str:
+def _format_command(command: Sequence[str]) -> str:
     text = shlex.join(command)
     return text if len(text) <= COMMAND_LENGTH else f"{text[:COMMAND_LENGTH]}…"

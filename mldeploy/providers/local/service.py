@@ -1,4 +1,4 @@
-"""What runs of an app on this machine, and how it is operated."""
+"""Operations on a deployed app on this machine."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mldeploy.app.container import Container
+from mldeploy.app.container_events import close_stream
+from mldeploy.app.containers import Containers
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.errors import engine_errors
 from mldeploy.image.labels import LOCAL
-from mldeploy.image.running.container import Container
-from mldeploy.image.running.containers import Containers
-from mldeploy.image.running.streams import close
 from mldeploy.providers.base import Address, Instance, Release
 from mldeploy.providers.errors import AbsentError, without_releases, without_scale
 from mldeploy.providers.local.drift import answer_drift
 
-LOOK_EVERY = 0.2
+POLL_SECONDS = 0.2
 HAND_OVER_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class LocalService:
-    """The containers of one app. health: the path that is asked where the engine does not know (yet) how it is."""
+    """Operates the containers of one app. health: the path to check if the engine does not know the health (yet)."""
 
     containers: Containers
     health: str
@@ -36,24 +36,24 @@ class LocalService:
         return serving.url if serving else None
 
     def logs(self, *, follow: bool, tail: int) -> Iterator[str]:
-        """Raises AbsentError if there is no container. What follows goes on with the next version after a rollout."""
-        found = [each for each in self.containers.all() if self._has_port(each)]
-        if not found:
-            todo = "`mldeploy deploy` starts it."
+        """Yield log lines; with `follow`, also the next version's. Raises AbsentError without a container."""
+        app_containers = [each for each in self.containers.all() if self._has_port(each)]
+        if not app_containers:
+            todo = "Run `mldeploy deploy`."
             raise AbsentError(self.containers.app, "is not deployed on this machine", todo)
-        container: Container | None = found[0]
+        container: Container | None = app_containers[0]
         while container:
             yield from self._lines(container, follow, tail)
             container, tail = (self._successor() if follow else None), 0
 
     def stop(self) -> bool:
-        found = self.containers.all()
-        for each in found:
+        existing = self.containers.all()
+        for each in existing:
             self.containers.stop(each)
-        return any(each.running for each in found)
+        return any(each.running for each in existing)
 
     def releases(self) -> tuple[Release, ...]:
-        """The present one alone: what it took the place of is not kept."""
+        """Return the current release. Earlier ones are not kept."""
         return tuple(map(self._release, filter(self._has_port, self.containers.all())))
 
     def rollback(self, revision: str | None, monitor: Monitor) -> Address:
@@ -67,21 +67,21 @@ class LocalService:
         with engine_errors(container.name):
             stream = client.logs(container.id, stream=True, follow=follow, tail=tail or "all")
             try:
-                yield from _split(stream)
+                yield from _split_lines(stream)
             finally:
-                close(stream)
+                close_stream(stream)
 
     def _successor(self) -> Container | None:
-        """The container that takes over when one has ended; None if nothing will."""
+        """Return the container that takes over after one has ended; None if there is none."""
         deadline = time.monotonic() + HAND_OVER_SECONDS
         while time.monotonic() < deadline:
-            found = self.containers.all()
-            for each in found:
+            existing = self.containers.all()
+            for each in existing:
                 if each.running and self._has_port(each):
                     return each
-            if all(each.name == self.containers.serving for each in found):
+            if all(each.name == self.containers.serving for each in existing):
                 return None
-            time.sleep(LOOK_EVERY)  # a rollout is under way
+            time.sleep(POLL_SECONDS)  # a rollout is in progress
         return None
 
     def _has_port(self, container: Container) -> bool:
@@ -105,16 +105,16 @@ class LocalService:
         return Release(image.rpartition(":")[2], image, container.started, state, url)
 
     def _health(self, container: Container) -> str:
-        """The engine looks only now and then, and not at all into an image without a HEALTHCHECK."""
-        if not container.running:  # the engine remembers how it was last
+        """Return the health. The engine checks it at intervals, and only for images with a HEALTHCHECK."""
+        if not container.running:  # the engine reports the last health
             return ""
         if container.health in ("healthy", "unhealthy"):
             return container.health
         return (container.health or "unhealthy") if answer_drift(container, self.health) else "healthy"
 
 
-def _split(chunks: Iterator[bytes]) -> Iterator[str]:
-    """Lines of text, as soon as each is complete, from bytes that end anywhere."""
+def _split_lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Split byte chunks into lines of text; yield each line once it is complete."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     rest = ""
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Application Auto Scaling, which says in AWS's own words that something is not there.
+"""Application Auto Scaling, with AWS's error for a missing target.
 
 https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DeregisterScalableTarget.html
 """
@@ -14,7 +14,7 @@ from moto.core.exceptions import JsonRESTError
 
 
 class RehearsedAutoscaling(ApplicationAutoscalingBackend):
-    """moto's, which calls a scalable target that is gone a mistake in the request."""
+    """moto's backend, which raises a validation error for a missing target."""
 
     @property
     def _url_module(self) -> SimpleNamespace:
@@ -28,5 +28,5 @@ class RehearsedAutoscaling(ApplicationAutoscalingBackend):
 
 
 def install() -> None:
-    """Let moto play autoscaling so. Once for each process: moto's backends are the process's."""
+    """Install this backend in moto, for this process."""
     applicationautoscaling_backends.backend = RehearsedAutoscaling

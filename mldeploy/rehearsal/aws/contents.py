@@ -1,4 +1,4 @@
-"""What the stand-in holds."""
+"""The objects in the stand-in."""
 
 from __future__ import annotations
 
@@ -15,77 +15,77 @@ from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 
-from mldeploy.rehearsal.door.interface import Thing
+from mldeploy.rehearsal.gateway.proxy import StandInObject
 
 T = TypeVar("T")
 
 
-def listed(region: str) -> Iterator[Thing]:
-    """Every thing that somebody made and that is still there; what every new account has is left out."""
+def list_objects(region: str) -> Iterator[StandInObject]:
+    """List all objects except those that every new account has."""
     yield from _ecr(region)
     yield from _ecs(region)
     yield from _ec2(region)
     yield from _elbv2(region)
     for role in iam_backends[ACCOUNT]["aws"].roles.values():
         if not role.path.startswith("/aws-service-role/"):
-            yield Thing("iam:role", role.name, _tags(role.tags))
+            yield StandInObject("iam:role", role.name, _tags(role.tags))
     for group in logs_backends[ACCOUNT][region].groups.values():
-        yield Thing(
+        yield StandInObject(
             "logs:log-group",
             group.name,
             dict(logs_backends[ACCOUNT][region].tagger.get_tag_dict_for_resource(group.arn)),
         )
     for target in applicationautoscaling_backends[ACCOUNT][region].targets.values():
-        yield from (Thing("application-autoscaling:target", each.resource_id) for each in target.values())
+        yield from (StandInObject("application-autoscaling:target", each.resource_id) for each in target.values())
 
 
-def _ecr(region: str) -> Iterator[Thing]:
+def _ecr(region: str) -> Iterator[StandInObject]:
     backend = ecr_backends[ACCOUNT][region]
     for repository in backend.repositories.values():
-        yield Thing("ecr:repository", repository.name, backend.tagger.get_tag_dict_for_resource(repository.arn))
+        yield StandInObject("ecr:repository", repository.name, backend.tagger.get_tag_dict_for_resource(repository.arn))
         for image in repository.images:
-            yield Thing("ecr:image", f"{repository.name}@{image.get_image_digest()}")
+            yield StandInObject("ecr:image", f"{repository.name}@{image.get_image_digest()}")
 
 
-def _ecs(region: str) -> Iterator[Thing]:
+def _ecs(region: str) -> Iterator[StandInObject]:
     backend = ecs_backends[ACCOUNT][region]
     definitions = chain.from_iterable(each.values() for each in backend.task_definitions.values())
     tasks = chain.from_iterable(each.values() for each in list(backend.tasks.values()))
     for cluster in _if(backend.clusters.values(), lambda each: each.status == "ACTIVE"):
-        yield Thing("ecs:cluster", cluster.name, _tags(cluster.tags))
+        yield StandInObject("ecs:cluster", cluster.name, _tags(cluster.tags))
     for service in _if(backend.services.values(), lambda each: each.status != "INACTIVE"):
-        yield Thing("ecs:service", service.name, _tags(service.tags))
+        yield StandInObject("ecs:service", service.name, _tags(service.tags))
     for definition in _if(definitions, lambda each: each.status == "ACTIVE"):
-        yield Thing("ecs:task-definition", f"{definition.family}:{definition.revision}", _tags(definition.tags))
+        yield StandInObject("ecs:task-definition", f"{definition.family}:{definition.revision}", _tags(definition.tags))
     for task in _if(tasks, lambda each: each.last_status != "STOPPED"):
-        yield Thing("ecs:task", task.id, _tags(task.tags))
+        yield StandInObject("ecs:task", task.id, _tags(task.tags))
 
 
-def _ec2(region: str) -> Iterator[Thing]:
+def _ec2(region: str) -> Iterator[StandInObject]:
     backend = ec2_backends[ACCOUNT][region]
     for groups in backend.groups.values():
         for group in groups.values():
             if group.name != "default":
-                yield Thing("ec2:security-group", group.name, _tags(group.get_tags()))
+                yield StandInObject("ec2:security-group", group.name, _tags(group.get_tags()))
     for interface in list(backend.enis.values()):
-        yield Thing("ec2:network-interface", interface.id, _tags(interface.get_tags()))
+        yield StandInObject("ec2:network-interface", interface.id, _tags(interface.get_tags()))
 
 
-def _elbv2(region: str) -> Iterator[Thing]:
+def _elbv2(region: str) -> Iterator[StandInObject]:
     backend = elbv2_backends[ACCOUNT][region]
     tags = backend.tagging_service.get_tag_dict_for_resource
     for balancer in backend.load_balancers.values():
-        yield Thing("elasticloadbalancing:loadbalancer", balancer.name, tags(balancer.arn))
-        yield from (Thing("elasticloadbalancing:listener", arn, tags(arn)) for arn in balancer.listeners)
+        yield StandInObject("elasticloadbalancing:loadbalancer", balancer.name, tags(balancer.arn))
+        yield from (StandInObject("elasticloadbalancing:listener", arn, tags(arn)) for arn in balancer.listeners)
     for group in backend.target_groups.values():
-        yield Thing("elasticloadbalancing:targetgroup", group.name, tags(group.arn))
+        yield StandInObject("elasticloadbalancing:targetgroup", group.name, tags(group.arn))
 
 
-def _if(things: Iterable[T], wanted: Callable[[T], bool]) -> list[T]:
-    """Those that are wanted, of what may change while it is read."""
-    return [each for each in list(things) if wanted(each)]
+def _if(things: Iterable[T], condition: Callable[[T], bool]) -> list[T]:
+    """Filter a collection that may change during iteration."""
+    return [each for each in list(things) if condition(each)]
 
 
 def _tags(tags: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
-    """AWS's pairs, whose names begin with a capital letter in some services, as a mapping."""
+    """Convert AWS's tag pairs to a dict. Their keys are capitalized in some services."""
     return {each.get("key", each.get("Key", "")): each.get("value", each.get("Value", "")) for each in tags or ()}

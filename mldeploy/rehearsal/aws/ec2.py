@@ -1,4 +1,4 @@
-"""EC2's network, where moto lets through what AWS refuses."""
+"""EC2 networking: security groups."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from types import SimpleNamespace
 from moto.ec2 import urls
 from moto.ec2.exceptions import DependencyViolationError
 from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models.security_groups import SecurityGroup
 from moto.elbv2.models import elbv2_backends
 
 
 class RehearsedEC2(EC2Backend):
-    """moto's, but what is in use cannot be deleted."""
+    """moto's backend, but security groups in use cannot be deleted."""
 
     @property
     def _url_module(self) -> SimpleNamespace:
@@ -28,5 +30,23 @@ class RehearsedEC2(EC2Backend):
 
 
 def install() -> None:
-    """Let moto play EC2 so. Once for each process: moto's backends are the process's."""
+    """Install this backend in moto, for this process."""
     ec2_backends.backend = RehearsedEC2
+
+
+def is_port_open(interface: NetworkInterface, port: int) -> bool:
+    """Whether the security groups allow a TCP port. Sources are not distinguished on one machine."""
+    return any(allows_port(group, port) for group in interface.group_set)
+
+
+def allows_port(group: SecurityGroup, port: int) -> bool:
+    """Whether an ingress rule of the group allows addresses to reach a TCP port."""
+    return any(
+        rule.ip_range and (rule.ip_protocol == "-1" or (rule.ip_protocol == "tcp" and _covers(rule, port)))
+        for rule in group.ingress_rules
+    )
+
+
+def _covers(rule: object, port: int) -> bool:
+    first, last = (int(getattr(rule, name) or 0) for name in ("from_port", "to_port"))
+    return first <= port <= last

@@ -1,4 +1,4 @@
-"""ECR, whose repositories are those of a real registry."""
+"""ECR with a real registry."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from moto.ecr import urls
 from moto.ecr.models import ECRBackend, Image, Repository, ecr_backends
 from moto.ecr.responses import ECRResponse
 
-from mldeploy.rehearsal.registry.door import Manifest, Passwords
+from mldeploy.rehearsal.registry.gateway import Manifest, RegistryPasswords
 from mldeploy.rehearsal.registry.program import RegistryProgram
 
 VALIDITY = timedelta(hours=12)
-"""How long a login is said to be good. Standard: ECR, "Private registry authentication"."""
+"""Validity of a login, as reported. Standard: ECR, "Private registry authentication"."""
 
 
-def passwords() -> Passwords:
-    """The ones of ECR. Its user is always called so."""
+def create_passwords() -> RegistryPasswords:
+    """Create ECR's user and passwords. The user is always `AWS`."""
     wrong = "Your authorization token is invalid. Reauthenticate and try again."
-    return Passwords("AWS", wrong, "not authorized to perform: ecr:PutImage on repository")
+    return RegistryPasswords("AWS", wrong, "not authorized to perform: ecr:PutImage on repository")
 
 
-class Repositories:
-    """What the registry's door asks ECR. region: the one that is played."""
+class EcrRegistryRepositories:
+    """`RepositoryDirectory` of ECR."""
 
     def __init__(self, region: str) -> None:
         self._region = region
@@ -40,17 +40,17 @@ class Repositories:
         return f"The repository with name '{repository}' does not exist in the registry with id '{account}'"
 
     def keeps(self, repository: str, tag: str) -> str:
-        found = self._backend.repositories[repository]
-        if not found.is_tag_immutable():
+        repo = self._backend.repositories[repository]
+        if not repo.is_tag_immutable():
             return ""
-        return next((image.get_image_digest() for image in found.images if tag in image.image_tags), "")
+        return next((image.get_image_digest() for image in repo.images if tag in image.image_tags), "")
 
     def pushed(self, manifest: Manifest) -> None:
         repository = self._backend.repositories[manifest.repository]
         known = next((each for each in repository.images if each.get_image_digest() == manifest.digest), None)
         if known is None:
-            known = PushedImage(DEFAULT_ACCOUNT_ID, "", manifest.text, repository.name, manifest.media_type)
-            known._image_digest = manifest.digest  # noqa: SLF001 - its own would be that of the layers' names
+            known = StandInEcrImage(DEFAULT_ACCOUNT_ID, "", manifest.text, repository.name, manifest.media_type)
+            known._image_digest = manifest.digest  # noqa: SLF001 - moto's digest is of the layers' names
             known.image_tags = []
             repository.images.append(known)
         if manifest.tag and manifest.tag not in known.image_tags:
@@ -63,8 +63,8 @@ class Repositories:
         return ecr_backends[DEFAULT_ACCOUNT_ID][self._region]
 
 
-class PushedImage(Image):
-    """An image that says how large it is."""
+class StandInEcrImage(Image):
+    """An image with its size."""
 
     def get_image_size_in_bytes(self) -> int | None:
         layers = json.loads(self.image_manifest).get("layers")
@@ -72,11 +72,11 @@ class PushedImage(Image):
 
 
 class RehearsedECR(ECRBackend):
-    """moto's, with repositories that live where something real can be pushed to and pulled from."""
+    """moto's backend, with repositories in a real registry."""
 
     registry: ClassVar[RegistryProgram]
     address: ClassVar[str]
-    """HOST:PORT of the registry's door."""
+    """HOST:PORT of the registry."""
 
     @property
     def _url_module(self) -> SimpleNamespace:
@@ -107,14 +107,14 @@ class RehearsedECR(ECRBackend):
         return answer
 
     def _digests(self, repository: str) -> set[str]:
-        found = self.repositories.get(repository)
-        return {image.get_image_digest() for image in found.images} if found else set()
+        repo = self.repositories.get(repository)
+        return {image.get_image_digest() for image in repo.images} if repo else set()
 
 
 class RehearsedECRResponse(ECRResponse):
-    """moto's, with a password that is a secret, and that ends."""
+    """moto's responses, with a secret password that expires."""
 
-    passwords: ClassVar[Passwords]
+    passwords: ClassVar[RegistryPasswords]
 
     def get_authorization_token(self) -> ActionResult:
         authorization = {
@@ -125,21 +125,21 @@ class RehearsedECRResponse(ECRResponse):
         return ActionResult({"authorizationData": [authorization]})
 
 
-def holds(region: str, repository: str, reference: str) -> bool:
-    """There is an image under this digest or tag. An engine that has it already does not ask the registry for it."""
-    found = ecr_backends[DEFAULT_ACCOUNT_ID][region].repositories.get(repository)
-    images = found.images if found else ()
+def has_image(region: str, repository: str, reference: str) -> bool:
+    """Whether an image exists. The engine does not check the registry for images that it has."""
+    repo = ecr_backends[DEFAULT_ACCOUNT_ID][region].repositories.get(repository)
+    images = repo.images if repo else ()
     return any(reference in (image.get_image_digest(), *image.image_tags) for image in images)
 
 
 def clear() -> None:
-    """Remove every image. Where moto plays as it is, there is no registry."""
+    """Delete all images. Stock moto has no registry."""
     if ecr_backends.backend is RehearsedECR:
         RehearsedECR.registry.forget()
 
 
-def install(registry: RegistryProgram, passwords: Passwords, address: str) -> None:
-    """Let moto play ECR with this registry. Once for each process: moto's backends are the process's."""
+def install(registry: RegistryProgram, passwords: RegistryPasswords, address: str) -> None:
+    """Install this backend in moto, for this process."""
     RehearsedECR.registry, RehearsedECR.address = registry, address
     RehearsedECRResponse.passwords = passwords
     ecr_backends.backend = RehearsedECR

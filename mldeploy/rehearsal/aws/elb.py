@@ -1,4 +1,4 @@
-"""The load balancer: a proxy on an address of its own, which sends requests to the tasks that are healthy.
+"""Load balancers: each is a proxy on its own address, which forwards requests to healthy tasks.
 
 Standard: Elastic Load Balancing, "Target groups for your Application Load Balancers".
 """
@@ -30,10 +30,10 @@ from moto.elbv2.models import (
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
-from mldeploy.rehearsal.aws.ecs.network import admits
-from mldeploy.rehearsal.aws.ecs.stage import Stage
-from mldeploy.rehearsal.door.proxy import sent_on
-from mldeploy.rehearsal.door.serving import cut, listening, serve
+from mldeploy.rehearsal.aws.ec2 import allows_port
+from mldeploy.rehearsal.aws.ecs.starter import TaskContext
+from mldeploy.rehearsal.gateway.proxy import Upstream, forward_request
+from mldeploy.rehearsal.gateway.serving import break_connection, create_server, serve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -43,8 +43,8 @@ _TICK = 0.1
 
 
 @dataclass
-class Target:
-    """A task behind a target group. address: HOST:PORT, from here. busy: requests that it has not answered yet."""
+class BalancedTask:
+    """A target: a task in a target group. address: HOST:PORT. busy: number of requests in progress."""
 
     group: FakeTargetGroup
     private_ip: str
@@ -55,7 +55,7 @@ class Target:
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def watch(self) -> None:
-        """Ask for its health again and again, until it drains."""
+        """Start health checks. They end when it drains."""
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
@@ -79,7 +79,7 @@ class Target:
 
     @contextmanager
     def serving(self) -> Iterator[bool]:
-        """While the block lasts it has one more request; False if it takes none any more."""
+        """Reserve it for one request during the block. Yields False if it takes no more requests."""
         with self._changed:
             takes = self.state == HEALTHY
             self.busy += takes
@@ -91,15 +91,15 @@ class Target:
                 self._changed.notify_all()
 
     def drain(self) -> None:
-        """Take no request any more; return once all are answered, or after the group's delay."""
+        """Take no more requests. Waits until all are answered, at most the deregistration delay."""
         with self._changed:
             self.state = DRAINING
             delay = float(str(self.group.attributes["deregistration_delay.timeout_seconds"]))
             self._changed.wait_for(lambda: self.busy == 0, delay)
 
 
-class Balancing:
-    """A WSGI application: one listener of one load balancer."""
+class ListenerApplication:
+    """The WSGI application of a listener."""
 
     def __init__(self, backend: RehearsedELB, balancer: FakeLoadBalancer, listener: FakeListener) -> None:
         self._backend = backend
@@ -109,40 +109,40 @@ class Balancing:
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         groups = ec2_backends[ACCOUNT][self._backend.region_name]
-        found = (groups.get_security_group_from_id(identity) for identity in self._balancer.security_groups)
-        if not any(group is not None and admits(group, int(self._listener.port)) for group in found):
-            raise cut(environ["werkzeug.socket"])
+        attached = (groups.get_security_group_from_id(identity) for identity in self._balancer.security_groups)
+        if not any(group is not None and allows_port(group, int(self._listener.port)) for group in attached):
+            raise break_connection(environ["werkzeug.socket"])
         return self._answer(Request(environ))(environ, start)
 
     def _answer(self, request: Request) -> Response:
-        targets = self._backend.behind(self._listener)
+        targets = self._backend.list_targets(self._listener)
         body, first = request.get_data(), next(self._turn)
         for number in range(len(targets)):
             target = targets[(first + number) % len(targets)]
             with target.serving() as takes:
                 if takes:
-                    return self._ask(request, body, target)
+                    return self._send(request, body, target)
         return Response("503 Service Temporarily Unavailable\n", 503)
 
-    def _ask(self, request: Request, body: bytes, target: Target) -> Response:
+    def _send(self, request: Request, body: bytes, target: BalancedTask) -> Response:
         try:
-            answer = sent_on(request, f"http://{target.address}", body)
+            answer = forward_request(request, Upstream(f"http://{target.address}"), body)
             answer.direct_passthrough = False
-            answer.make_sequence()  # the target is busy until it has said all
+            answer.make_sequence()  # the target is busy until the response is complete
         except requests.RequestException:
             return Response("502 Bad Gateway\n", 502)
         return answer
 
 
 class RehearsedELB(ELBv2Backend):
-    """moto's, with listeners that answer and targets that are asked for their health."""
+    """moto's backend, with working listeners and health checks."""
 
-    stage: ClassVar[Stage]
+    context: ClassVar[TaskContext]
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self._doors: dict[str, BaseWSGIServer] = {}
-        self._targets: dict[tuple[str, str], Target] = {}
+        self._servers: dict[str, BaseWSGIServer] = {}
+        self._targets: dict[tuple[str, str], BalancedTask] = {}
 
     @property
     def _url_module(self) -> SimpleNamespace:
@@ -152,7 +152,7 @@ class RehearsedELB(ELBv2Backend):
         if any(balancer.name == name for balancer in self.load_balancers.values()):
             raise DuplicateLoadBalancerName
         made = super().create_load_balancer(name, *args, **others)
-        made.dns_name = self.stage.addresses.take()
+        made.dns_name = self.context.addresses.take()
         return made
 
     def create_listener(
@@ -160,13 +160,14 @@ class RehearsedELB(ELBv2Backend):
     ) -> FakeListener:
         known = self.load_balancers.get(load_balancer_arn)
         if known and any(str(each.port) == str(port) for each in known.listeners.values()):
-            raise DuplicateListenerError  # moto looks for the port among ARNs
+            raise DuplicateListenerError  # moto compares the port with ARNs
         made = super().create_listener(load_balancer_arn, protocol, port, *args, **others)
         balancer = self.load_balancers[load_balancer_arn]
         if made.protocol == "HTTP":
-            door = listening(balancer.dns_name, int(port), Balancing(self, balancer, made))
-            serve(door)
-            self._doors[made.arn] = door
+            application = ListenerApplication(self, balancer, made)
+            server = create_server(balancer.dns_name, int(port), application, is_public=True)
+            serve(server)
+            self._servers[made.arn] = server
         return made
 
     def delete_listener(self, listener_arn: str) -> FakeListener:
@@ -177,23 +178,23 @@ class RehearsedELB(ELBv2Backend):
         if balancer := self.load_balancers.get(arn):
             for listener in list(balancer.listeners):
                 self._close(listener)
-            self.stage.addresses.give_back(balancer.dns_name)
+            self.context.addresses.give_back(balancer.dns_name)
         super().delete_load_balancer(arn)
 
     def clear(self) -> None:
-        """Answer nobody any more."""
-        for listener in list(self._doors):
+        """Stop all listeners and health checks."""
+        for listener in list(self._servers):
             self._close(listener)
         for target in list(self._targets.values()):
             target.state = DRAINING
 
     def _close(self, listener: str) -> None:
-        if door := self._doors.pop(listener, None):
-            door.shutdown()
-            door.server_close()
+        if server := self._servers.pop(listener, None):
+            server.shutdown()
+            server.server_close()
 
-    def behind(self, listener: FakeListener) -> list[Target]:
-        """All targets to which a listener sends requests, healthy or not."""
+    def list_targets(self, listener: FakeListener) -> list[BalancedTask]:
+        """List all targets of a listener, healthy or not."""
         groups = {
             arn
             for action in listener.default_actions
@@ -202,46 +203,46 @@ class RehearsedELB(ELBv2Backend):
         }
         return [target for (group, _), target in list(self._targets.items()) if group in groups]
 
-    def add(self, group: str, private_ip: str, address: str, port: int) -> Target:
-        """Register a task, and watch over its health. address: its IP from here."""
+    def add(self, group: str, private_ip: str, address: str, port: int) -> BalancedTask:
+        """Register a task, and start its health checks. address: its container's IP address."""
         known = self.target_groups[group]
         known.register([{"Id": private_ip, "Port": port}])
-        target = Target(known, private_ip, f"{address}:{port}", self.stage.pace)
+        target = BalancedTask(known, private_ip, f"{address}:{port}", self.context.pace)
         self._targets[group, private_ip] = target
         target.watch()
         return target
 
-    def remove(self, target: Target) -> None:
-        """Deregister it; returns once it has drained."""
+    def remove(self, target: BalancedTask) -> None:
+        """Deregister a target. Waits until it has drained."""
         target.drain()
         self._targets.pop((target.group.arn, target.private_ip), None)
         if target.private_ip in target.group.targets:
             target.group.deregister([{"Id": target.private_ip}])
 
     def describe_target_health(self, target_group_arn: str, targets: list[dict[str, Any]]) -> list[FakeHealthStatus]:
-        found = super().describe_target_health(target_group_arn, targets)
-        for status in found:
+        statuses = super().describe_target_health(target_group_arn, targets)
+        for status in statuses:
             if target := self._targets.get((target_group_arn, status.instance_id)):
                 status.status = target.state
-        return found
+        return statuses
 
 
-def of(region: str) -> RehearsedELB:
-    """The one that is played."""
+def get_backend(region: str) -> RehearsedELB:
+    """Return the backend of a region."""
     backend = elbv2_backends[ACCOUNT][region]
     assert isinstance(backend, RehearsedELB)  # noqa: S101 - `install` sees to it
     return backend
 
 
 def clear() -> None:
-    """Answer nobody any more, in any account."""
+    """Stop all listeners and health checks in all accounts."""
     for regions in list(elbv2_backends.values()):
         for backend in list(regions.values()):
             if isinstance(backend, RehearsedELB):
                 backend.clear()
 
 
-def install(stage: Stage) -> None:
-    """Let moto play load balancing so. Once for each process: moto's backends are the process's."""
-    RehearsedELB.stage = stage
+def install(context: TaskContext) -> None:
+    """Install this backend in moto, for this process."""
+    RehearsedELB.context = context
     elbv2_backends.backend = RehearsedELB

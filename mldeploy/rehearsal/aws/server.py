@@ -1,4 +1,4 @@
-"""The process that plays AWS: `python -m mldeploy.rehearsal.aws.server FOLDER`. Nothing else loads moto."""
+"""The process of the AWS stand-in: `python -m mldeploy.rehearsal.aws.server FOLDER`. Only this process loads moto."""
 
 from __future__ import annotations
 
@@ -17,20 +17,27 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import autoscaling, contents, ec2, ecr, elb, iam
+from mldeploy.rehearsal.aws.adapter import AwsAdapter
 from mldeploy.rehearsal.aws.ecs import backend as ecs
-from mldeploy.rehearsal.aws.ecs.stage import Stage
-from mldeploy.rehearsal.aws.wire import AwsLanguage
+from mldeploy.rehearsal.aws.ecs.starter import TaskContext
 from mldeploy.rehearsal.containers.engine import EngineHost
-from mldeploy.rehearsal.containers.host import Host
-from mldeploy.rehearsal.containers.network import Addresses as PublicAddresses
-from mldeploy.rehearsal.containers.paper import PaperHost
-from mldeploy.rehearsal.door.control import Control
-from mldeploy.rehearsal.door.frontdoor import FrontDoor
-from mldeploy.rehearsal.door.ledger import Ledger
-from mldeploy.rehearsal.door.serving import listening
-from mldeploy.rehearsal.place import Place, Process
-from mldeploy.rehearsal.process import FRONT_DOOR, REGISTRY, REGISTRY_DOOR, Options, answer, claimed, play
-from mldeploy.rehearsal.registry.door import RegistryDoor
+from mldeploy.rehearsal.containers.fake import FakeHost
+from mldeploy.rehearsal.containers.host import ContainerHost
+from mldeploy.rehearsal.containers.host import PublicAddressPool as PublicAddresses
+from mldeploy.rehearsal.gateway.call_log import CallLog
+from mldeploy.rehearsal.gateway.control import ControlApi
+from mldeploy.rehearsal.gateway.fault_proxy import FaultProxy
+from mldeploy.rehearsal.gateway.serving import create_server
+from mldeploy.rehearsal.process import (
+    GATEWAY_PORT,
+    REGISTRY_PORT,
+    StandInOptions,
+    claim_address,
+    run_stand_in,
+    serve_until_exit,
+)
+from mldeploy.rehearsal.record import Process, RehearsalRecord
+from mldeploy.rehearsal.registry.gateway import RegistryGateway
 from mldeploy.rehearsal.registry.program import RegistryProgram
 
 REGION = "us-east-1"
@@ -38,37 +45,37 @@ STOCK = "stock"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Play until it is told to end. `--stock`: moto as it is, without anything of ours but the front door."""
-    return play(Options.parse(arguments, [STOCK]), _open)
+    """Run until SIGTERM. `--stock`: unmodified moto behind the gateway."""
+    return run_stand_in(StandInOptions.parse(arguments, [STOCK]), _open)
 
 
-def _open(options: Options, stack: ExitStack) -> Place:
-    """Start everything; the stack ends it again."""
+def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
+    """Start everything. Closing the stack stops it."""
     name, key, token = uuid.uuid4().hex, f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(32)
-    addresses, server = claimed()
+    addresses, server = claim_address()
     stack.callback(server.server_close)
-    registry = RegistryProgram(options.folder / "registry", f"{addresses.own}:{REGISTRY}")
+    registry = RegistryProgram(options.folder / "registry")
     stack.callback(registry.close)
-    passwords = ecr.passwords()
-    registry_door = RegistryDoor(registry.url, ecr.Repositories(REGION), passwords)
-    address = f"{addresses.own}:{REGISTRY_DOOR}"
+    passwords = ecr.create_passwords()
+    registry_gateway = RegistryGateway(registry.upstream, ecr.EcrRegistryRepositories(REGION), passwords)
+    address = f"{addresses.own}:{REGISTRY_PORT}"
     if STOCK not in options.flags:
         public = PublicAddresses(addresses.prefix)
-        host: Host = EngineHost(Engine.connect()) if options.containers else PaperHost(public)
-        stage = Stage(name, REGION, options.pace, host, public, passwords)
+        host: ContainerHost = EngineHost(Engine.connect()) if options.containers else FakeHost(public)
+        context = TaskContext(name, REGION, options.pace, host, public, passwords)
         ecr.install(registry, passwords, address)
         ec2.install()
         iam.install()
-        elb.install(stage)
+        elb.install(context)
         autoscaling.install()
-        ecs.install(stage)
-    ledger = Ledger()
-    front = FrontDoor(DomainDispatcherApplication(create_backend_app), AwsLanguage(key), ledger)
-    server.app = Control(front, ledger, registry_door, token, lambda: contents.listed(REGION), _reset)
-    answer(server, stack)
-    answer(listening(addresses.own, REGISTRY_DOOR, registry_door), stack)
-    url = f"http://{addresses.own}:{FRONT_DOOR}"
-    return Place(
+        ecs.install(context)
+    call_log = CallLog()
+    front = FaultProxy(DomainDispatcherApplication(create_backend_app), AwsAdapter(key), call_log)
+    server.app = ControlApi(front, call_log, registry_gateway, token, lambda: contents.list_objects(REGION), _reset)
+    serve_until_exit(server, stack)
+    serve_until_exit(create_server(addresses.own, REGISTRY_PORT, registry_gateway), stack)
+    url = f"http://{addresses.own}:{GATEWAY_PORT}"
+    return RehearsalRecord(
         url=url,
         name=name,
         region=REGION,

@@ -1,4 +1,4 @@
-"""Azure on this machine: `rehearsing` gives a test one of its own, `mldeploy rehearse` keeps one in the background."""
+"""The Azure stand-in: `rehearsing` starts one for a test, `mldeploy rehearse` keeps one in the background."""
 
 from __future__ import annotations
 
@@ -6,48 +6,61 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mldeploy.rehearsal.door.faults import Fault, Kind
-from mldeploy.rehearsal.door.interface import Thing, Transfer
-from mldeploy.rehearsal.door.ledger import Call
-from mldeploy.rehearsal.rehearsal import Rehearsal, playing
+from mldeploy.rehearsal.client import Rehearsal, run_rehearsal
+from mldeploy.rehearsal.gateway.call_log import LoggedCall
+from mldeploy.rehearsal.gateway.faults import FaultKind, FaultOrder
+from mldeploy.rehearsal.gateway.proxy import RegistryTransfer, StandInObject
 
-__all__ = ["PROGRAM", "AzureRehearsal", "Call", "Fault", "Kind", "Thing", "Transfer", "rehearsing"]
+__all__ = [
+    "PROGRAM",
+    "AzureRehearsal",
+    "FaultKind",
+    "FaultOrder",
+    "LoggedCall",
+    "RegistryTransfer",
+    "StandInObject",
+    "rehearsing",
+]
 
 PROGRAM = "mldeploy.rehearsal.azure.server"
 
 
 class AzureRehearsal(Rehearsal):
-    """A rehearsal that takes orders about what Azure is like. They hold until the next reset."""
+    """A rehearsal whose Azure conditions a test can set. They apply until the next reset."""
 
-    def take(self, kind: str, name: str) -> None:
-        """Somebody else in the world has this name. kind: `Microsoft.Web/sites`."""
-        self.door.ask("POST taken", body={"type": kind, "name": name})
+    def reserve_name(self, kind: str, name: str) -> None:
+        """Mark a global name as used by another customer. kind: `Microsoft.Web/sites`."""
+        self.control.send("POST taken", body={"type": kind, "name": name})
 
-    def limit(self, tier: str, instances: int) -> None:
-        """The subscription may have so many instances of a tier (`Basic`) in a region."""
-        self.door.ask("POST limit", body={"tier": tier, "limit": instances})
+    def set_quota(self, tier: str, instances: int) -> None:
+        """Set the quota: the number of instances of a tier (`Basic`) that the subscription may have in a region."""
+        self.control.send("POST limit", body={"tier": tier, "limit": instances})
 
-    def keep_secret(self, uri: str, value: str) -> None:
-        """A key vault holds a secret. uri: `https://VAULT.vault.azure.net/secrets/NAME`."""
-        self.door.ask("POST secret", body={"uri": uri, "value": value})
+    def add_secret(self, uri: str, value: str) -> None:
+        """Add a secret to a key vault. uri: `https://VAULT.vault.azure.net/secrets/NAME`."""
+        self.control.send("POST secret", body={"uri": uri, "value": value})
+
+    def delay_roles(self, requests: int) -> None:
+        """Let a role assignment take effect only after this number of registry requests that need it."""
+        self.control.send("POST roles", body={"requests": requests})
 
     def fail_registry(self, code: str, message: str) -> None:
-        """The next registry that somebody creates or changes is taken in, and fails then."""
-        self.door.ask("POST failure", body={"code": code, "message": message})
+        """Accept the next create or update of a registry, and let its operation fail with this error."""
+        self.control.send("POST failure", body={"code": code, "message": message})
 
     def unregister(self, namespace: str) -> None:
-        """The subscription is not registered for a namespace (`Microsoft.Web`) any more."""
-        self.door.ask("POST unregistered", body={"namespace": namespace})
+        """Remove the subscription's registration for a namespace (`Microsoft.Web`)."""
+        self.control.send("POST unregistered", body={"namespace": namespace})
 
 
 @contextmanager
 def rehearsing(folder: Path, *, containers: bool = True, pace: float = 0.0) -> Iterator[AzureRehearsal]:
-    """A rehearsal of one's own until the block ends; also when our process is killed.
+    """Run a rehearsal until the block ends, or until this process is killed.
 
-    folder: it is made, and removed at the end. containers: whether sites are containers on the engine; without, they
-    answer `{}` to everything. pace: how many seconds whatever is long takes at least; what is new takes twice as long
-    to be known everywhere.
+    folder: created, and removed at the end. containers: run sites as containers on the engine; otherwise they
+    respond with `{}` to each request. pace: seconds that a long-running operation takes at least; new resources take
+    twice as long to propagate.
     """
     options = [f"--pace={pace}", *([] if containers else ["--no-containers"])]
-    with playing(folder, PROGRAM, options) as place:
-        yield AzureRehearsal(place)
+    with run_rehearsal(folder, PROGRAM, options) as record:
+        yield AzureRehearsal(record)

@@ -1,6 +1,6 @@
-"""The data plane of Azure's registries: who may push and pull. Standard: ACR, "Authenticate with an ACR access token".
+"""The data plane of Azure Container Registry: tokens. Standard: ACR, "Authenticate with an ACR access token".
 
-A caller exchanges its Entra token for a refresh token of the registry, and that for access tokens of limited scope.
+A caller exchanges its Entra token for a refresh token of the registry, and the refresh token for scoped access tokens.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
-from mldeploy.rehearsal.azure.arm.account import TENANT
-from mldeploy.rehearsal.azure.tokens import MANAGEMENT, REGISTRIES
-from mldeploy.rehearsal.registry.door import Manifest, basic, challenge, refused
-from mldeploy.rehearsal.tokens import SECONDS, Tokens
+from mldeploy.rehearsal.azure.arm.state import TENANT
+from mldeploy.rehearsal.azure.entra import MANAGEMENT_AUDIENCES, REGISTRY_AUDIENCES
+from mldeploy.rehearsal.registry.gateway import Manifest, challenge, parse_basic_auth, registry_error
+from mldeploy.rehearsal.tokens import SECONDS, TokenSigner
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 TOKEN_USER = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - a name
-"""The user whose password is a refresh token."""
+"""The user name to send with a refresh token as the password."""
 _SCOPE = re.compile(r"repository:(?P<name>[^:]+):(?P<actions>[\w,*]+)")
 _WRONG = "authentication required, visit https://aka.ms/acr/authorization for more information."
 _ALL = "*"
 
 
 @dataclass
-class Registry:
-    """A registry as its door knows it. login: HOST:PORT. allows: whether a principal may `pull` or `push` by now.
+class RegistryRecord:
+    """A registry. login: HOST:PORT of its login server. allows: whether a principal may `pull` or `push` now.
 
-    admin: the admin user's name and passwords, as long as it is enabled. repositories: digests that were pushed, with
-    the tag that each came with, by the repository's name.
+    admin: the admin user's name and passwords, empty while it is disabled. repositories: the pushed digests of each
+    repository with their tags.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Registry:
     repositories: dict[str, dict[str, set[str]]] = field(default_factory=dict)
 
     def missing(self, repository: str) -> str:
-        """A repository comes into being by the first push."""
+        """Return no error: the first push creates a repository."""
         return ""
 
     def keeps(self, repository: str, tag: str) -> str:
@@ -58,39 +58,41 @@ class Registry:
         digests.setdefault(manifest.digest, set()).update({manifest.tag} - {""})
 
 
-class Admission:
-    """Who may come in at a registry's door: with an access token of it, or with a password."""
+class AcrAuthorizer:
+    """Authorize requests to a registry by an access token of the registry or a password."""
 
-    def __init__(self, registry: Registry, tokens: Tokens) -> None:
+    def __init__(self, registry: RegistryRecord, tokens: TokenSigner) -> None:
         self._registry = registry
         self._tokens = tokens
 
     def refusal(self, request: Request, repository: str, *, writing: bool) -> Response | None:
         if request.method == "DELETE":
-            return refused(405, "UNSUPPORTED", "The operation is unsupported: no image is removed in a rehearsal.")
-        wanted = "pull,push" if writing else "pull"
-        granted = self._granted(request, repository)
+            return registry_error(
+                405, "UNSUPPORTED", "The operation is unsupported: no image is removed in a rehearsal."
+            )
+        actions = "pull,push" if writing else "pull"
+        granted = self._granted_actions(request, repository)
         if granted is None:
-            return self._challenge(repository, wanted)
+            return self._challenge(repository, actions)
         if not repository or ("push" if writing else "pull") in granted:
             return None
-        return self._challenge(repository, wanted, ',error="insufficient_scope"')
+        return self._challenge(repository, actions, ',error="insufficient_scope"')
 
-    def _granted(self, request: Request, repository: str) -> frozenset[str] | None:
-        """What a caller may do with a repository; None: nobody knows it."""
+    def _granted_actions(self, request: Request, repository: str) -> frozenset[str] | None:
+        """Return the caller's actions on a repository; None: the credentials are not valid."""
         authorization = request.headers.get("Authorization", "")
         if not authorization.lower().startswith("bearer "):
-            user, password = basic(authorization)
-            who = self.who(user, password)
-            return frozenset(self.rights(who)) if who else None
+            user, password = parse_basic_auth(authorization)
+            principal = self.authenticate(user, password)
+            return frozenset(self.list_actions(principal)) if principal else None
         claims = self._tokens.read(authorization.partition(" ")[2], self._registry.login)
         if claims is None or claims.get("kind") != "access":
             return None
-        actions = [each["actions"] for each in claims["access"] if each["name"] == repository]
-        return frozenset(action for each in actions for action in each)
+        granted = [each["actions"] for each in claims["access"] if each["name"] == repository]
+        return frozenset(action for each in granted for action in each)
 
-    def who(self, user: str, password: str) -> str:
-        """The principal whose password this is, `admin` for the admin user; empty: nobody's."""
+    def authenticate(self, user: str, password: str) -> str:
+        """Return the principal of a password, `admin` for the admin user; empty if the password is wrong."""
         name, passwords = self._registry.admin()
         if user and user == name:
             good = any(hmac.compare_digest(password.encode(), each.encode()) for each in passwords)
@@ -98,8 +100,8 @@ class Admission:
         claims = self._tokens.read(password, self._registry.login) if user == TOKEN_USER else None
         return str(claims["sub"]) if claims and claims.get("kind") == "refresh" else ""
 
-    def rights(self, principal: str) -> Iterator[str]:
-        """What a principal may do with each repository of this registry by now."""
+    def list_actions(self, principal: str) -> Iterator[str]:
+        """Yield the actions that a principal has now on each repository of this registry."""
         for action in ("pull", "push"):
             if principal == "admin" or self._registry.allows(principal, action):
                 yield action
@@ -110,69 +112,72 @@ class Admission:
         return challenge(f'Bearer realm="http://{login}/oauth2/token",service="{login}"{scope}{error}')
 
 
-class Desk:
-    """A WSGI application: where tokens are exchanged, `/oauth2/exchange` and `/oauth2/token`."""
+class AcrTokenEndpoint:
+    """A WSGI application: the token endpoints `/oauth2/exchange` and `/oauth2/token`."""
 
-    def __init__(self, registry: Registry, admission: Admission, tokens: Tokens) -> None:
+    def __init__(self, registry: RegistryRecord, authorizer: AcrAuthorizer, tokens: TokenSigner) -> None:
         self._registry = registry
-        self._admission = admission
+        self._authorizer = authorizer
         self._tokens = tokens
-        self._given: dict[str, tuple[str, float]] = {}
+        self._issued: dict[str, tuple[str, float]] = {}
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
-        answer = self._exchange if request.path == "/oauth2/exchange" else self._token
-        return answer(request)(environ, start)
+        handler = self._exchange if request.path == "/oauth2/exchange" else self._token
+        return handler(request)(environ, start)
 
     def _exchange(self, request: Request) -> Response:
-        """An Entra token becomes a refresh token."""
+        """Exchange an Entra token for a refresh token."""
         form = request.form
         if form.get("grant_type") != "access_token":
-            return refused(400, "UNSUPPORTED", f"unsupported grant type '{form.get('grant_type', '')}'")
+            return registry_error(400, "UNSUPPORTED", f"unsupported grant type '{form.get('grant_type', '')}'")
         if form.get("service") != self._registry.login:
-            return refused(400, "BAD_REQUEST", f"service '{form.get('service', '')}' is not this registry")
+            return registry_error(400, "BAD_REQUEST", f"service '{form.get('service', '')}' is not this registry")
         token = form.get("access_token", "")
-        claims = self._tokens.read(token, *REGISTRIES, *MANAGEMENT)
+        claims = self._tokens.read(token, *REGISTRY_AUDIENCES, *MANAGEMENT_AUDIENCES)
         if claims is None or form.get("tenant", TENANT) != TENANT:
-            return refused(401, "UNAUTHORIZED", _WRONG)
-        return _said({"refresh_token": self._refresh_token(claims["oid"])})
+            return registry_error(401, "UNAUTHORIZED", _WRONG)
+        return _json_response({"refresh_token": self._refresh_token(claims["oid"])})
 
     def _refresh_token(self, principal: str) -> str:
-        """The same as before, as long as it is good: the engine pushes anew what it pushed with another password."""
-        token, until = self._given.get(principal, ("", 0.0))
+        """Reuse a valid token: the engine pushes all layers again after the password has changed."""
+        token, until = self._issued.get(principal, ("", 0.0))
         if time.monotonic() > until:
-            token, until = refresh_token(self._tokens, self._registry.login, principal), time.monotonic() + SECONDS / 2
-            self._given[principal] = token, until
+            token, until = (
+                issue_refresh_token(self._tokens, self._registry.login, principal),
+                time.monotonic() + SECONDS / 2,
+            )
+            self._issued[principal] = token, until
         return token
 
     def _token(self, request: Request) -> Response:
-        """A refresh token, or a password, becomes an access token. Standard: Docker registry token specification."""
+        """Exchange a refresh token or a password for an access token. Standard: Docker registry token specification."""
         values = request.values
-        user, password = basic(request.headers.get("Authorization", ""))
+        user, password = parse_basic_auth(request.headers.get("Authorization", ""))
         if request.method == "POST":
             user = values.get("username", TOKEN_USER)
             password = values.get("password") or values.get("refresh_token") or ""
-        who = self._admission.who(user, password)
-        if not who:
-            return refused(401, "UNAUTHORIZED", _WRONG)
+        principal = self._authorizer.authenticate(user, password)
+        if not principal:
+            return registry_error(401, "UNAUTHORIZED", _WRONG)
         scopes = [part for each in values.getlist("scope") for part in each.split()]
-        access = list(self._access(who, scopes))
-        token = self._tokens.issue(self._registry.login, kind="access", sub=who, access=access)
-        return _said({"access_token": token, "token": token, "expires_in": SECONDS})
+        access = list(self._access(principal, scopes))
+        token = self._tokens.issue(self._registry.login, kind="access", sub=principal, access=access)
+        return _json_response({"access_token": token, "token": token, "expires_in": SECONDS})
 
-    def _access(self, who: str, scopes: Iterable[str]) -> Iterator[Mapping[str, object]]:
-        rights = set(self._admission.rights(who))
+    def _access(self, principal: str, scopes: Iterable[str]) -> Iterator[Mapping[str, object]]:
+        granted = set(self._authorizer.list_actions(principal))
         for each in scopes:
             if parts := _SCOPE.fullmatch(each):
-                wanted = set(parts["actions"].split(","))
-                granted = rights if _ALL in wanted else rights & wanted
-                yield {"type": "repository", "name": parts["name"], "actions": sorted(granted)}
+                requested = set(parts["actions"].split(","))
+                actions = granted if _ALL in requested else granted & requested
+                yield {"type": "repository", "name": parts["name"], "actions": sorted(actions)}
 
 
-def refresh_token(tokens: Tokens, login: str, principal: str) -> str:
-    """The one that a principal shows at this registry."""
+def issue_refresh_token(tokens: TokenSigner, login: str, principal: str) -> str:
+    """Issue the refresh token of a principal for a registry. login: the registry's login server."""
     return tokens.issue(login, kind="refresh", sub=principal, grant_type="refresh_token", tenant=TENANT)
 
 
-def _said(body: Mapping[str, object]) -> Response:
+def _json_response(body: Mapping[str, object]) -> Response:
     return Response(json.dumps(body), content_type="application/json; charset=utf-8")

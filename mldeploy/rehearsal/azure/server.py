@@ -1,4 +1,4 @@
-"""The process that plays Azure: `python -m mldeploy.rehearsal.azure.server FOLDER`."""
+"""The process of the Azure stand-in: `python -m mldeploy.rehearsal.azure.server FOLDER`."""
 
 from __future__ import annotations
 
@@ -6,73 +6,104 @@ import os
 import secrets
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 
 from mldeploy.image.engine import Engine
-from mldeploy.rehearsal.azure.arm import authorization, autoscale, groups, identities, long, subscription
-from mldeploy.rehearsal.azure.arm.account import REGION, SUBSCRIPTION, TENANT, Account
-from mldeploy.rehearsal.azure.arm.application import ResourceManager
+from mldeploy.rehearsal.azure.adapter import AzureAdapter, AzureApplication
+from mldeploy.rehearsal.azure.arm import authorization, autoscale, groups, identities, long_running
+from mldeploy.rehearsal.azure.arm.application import ArmApplication
+from mldeploy.rehearsal.azure.arm.authorization import condition_operations
 from mldeploy.rehearsal.azure.arm.plans import Plans
-from mldeploy.rehearsal.azure.arm.registries import Registries
+from mldeploy.rehearsal.azure.arm.registries import RegistryOperations
 from mldeploy.rehearsal.azure.arm.routes import Router
+from mldeploy.rehearsal.azure.arm.state import REGION, SUBSCRIPTION, TENANT, SubscriptionState
 from mldeploy.rehearsal.azure.arm.webapps import WebApps
 from mldeploy.rehearsal.azure.arm.webconfig import WebConfig
-from mldeploy.rehearsal.azure.contents import listed
-from mldeploy.rehearsal.azure.entra import App, Entra
-from mldeploy.rehearsal.azure.orders import orders
-from mldeploy.rehearsal.azure.shelf import Shelf
-from mldeploy.rehearsal.azure.sites.front import Fronts
-from mldeploy.rehearsal.azure.sites.sites import Sites
-from mldeploy.rehearsal.azure.sites.stage import Stage
-from mldeploy.rehearsal.azure.wire import Azure, AzureLanguage
+from mldeploy.rehearsal.azure.entra import Entra, ServicePrincipal
+from mldeploy.rehearsal.azure.registry_hosts import RegistryHosts
+from mldeploy.rehearsal.azure.sites.container_spec import SiteContext
+from mldeploy.rehearsal.azure.sites.front_end import SiteAddressPool
+from mldeploy.rehearsal.azure.sites.site import StandInSites
 from mldeploy.rehearsal.containers.engine import EngineHost
-from mldeploy.rehearsal.containers.host import Host
-from mldeploy.rehearsal.containers.network import Addresses
-from mldeploy.rehearsal.containers.paper import PaperHost
-from mldeploy.rehearsal.door.authority import Authority
-from mldeploy.rehearsal.door.control import Control
-from mldeploy.rehearsal.door.frontdoor import FrontDoor
-from mldeploy.rehearsal.door.ledger import Ledger
-from mldeploy.rehearsal.place import Place, Process
-from mldeploy.rehearsal.process import FRONT_DOOR, REGISTRY, REGISTRY_DOOR, Options, answer, claimed, play
+from mldeploy.rehearsal.containers.fake import FakeHost
+from mldeploy.rehearsal.containers.host import ContainerHost, PublicAddressPool
+from mldeploy.rehearsal.gateway.call_log import CallLog
+from mldeploy.rehearsal.gateway.control import ControlApi
+from mldeploy.rehearsal.gateway.fault_proxy import FaultProxy
+from mldeploy.rehearsal.gateway.proxy import StandInObject
+from mldeploy.rehearsal.gateway.serving import Authority
+from mldeploy.rehearsal.process import (
+    GATEWAY_PORT,
+    REGISTRY_PORT,
+    StandInOptions,
+    claim_address,
+    run_stand_in,
+    serve_until_exit,
+)
+from mldeploy.rehearsal.record import Process, RehearsalRecord
 from mldeploy.rehearsal.registry.program import RegistryProgram
-from mldeploy.rehearsal.tokens import Tokens
+from mldeploy.rehearsal.tokens import TokenSigner
+
+
+def list_objects(account: SubscriptionState, registry_hosts: RegistryHosts) -> Iterator[StandInObject]:
+    """Yield every resource and image, except the contents of a new subscription."""
+    with account.lock:
+        account.complete_due_changes()
+        for each in account.list_resources():
+            about = str((each.properties.get("principalType") and each.properties["scope"].rpartition("/")[2]) or "")
+            yield StandInObject(each.kind.name, f"{about}/{each.name}" if about else each.name, dict(each.tags))
+    for registry in registry_hosts.registries:
+        for repository, digests in list(registry.repositories.items()):
+            for digest in digests:
+                yield StandInObject("Microsoft.ContainerRegistry/manifests", f"{registry.name}/{repository}@{digest}")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Play until it is told to end."""
-    return play(Options.parse(arguments), _open)
+    """Serve until the process receives the signal to end."""
+    return run_stand_in(StandInOptions.parse(arguments), _start)
 
 
-def _open(options: Options, stack: ExitStack) -> Place:
-    """Start everything; the stack ends it again."""
-    name, token, app = uuid.uuid4().hex, secrets.token_urlsafe(32), App(str(uuid.uuid4()), secrets.token_urlsafe(32))
+def _start(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
+    """Start all servers. The stack stops them."""
+    name, token, app = (
+        uuid.uuid4().hex,
+        secrets.token_urlsafe(32),
+        ServicePrincipal(str(uuid.uuid4()), secrets.token_urlsafe(32)),
+    )
     authority = Authority(options.folder)
-    addresses, server = claimed(authority.context)
+    addresses, server = claim_address(authority.context)
     stack.callback(server.server_close)
-    registry = RegistryProgram(options.folder / "registry", f"{addresses.own}:{REGISTRY}")
+    registry = RegistryProgram(options.folder / "registry")
     stack.callback(registry.close)
-    url, public = f"https://{addresses.own}:{FRONT_DOOR}", Addresses(addresses.prefix)
-    account, tokens, ledger = Account(options.pace), Tokens(), Ledger()
-    shelf = Shelf(registry, addresses.own, public, tokens, ledger)
-    stack.callback(shelf.end)
-    fronts = Fronts(public, authority)
-    stack.callback(fronts.end)
-    host: Host = EngineHost(Engine.connect()) if options.containers else PaperHost(public)
-    router = _router(Stage(name, account, host, shelf, tokens, fronts))
-    azure = Azure(Entra(app, tokens, url), ResourceManager(account, router, url))
-    front = FrontDoor(azure, AzureLanguage(router, tokens, url), ledger)
-    server.app = Control(front, ledger, shelf, token, partial(listed, account, shelf), account.clear, orders(account))
-    answer(server, stack)
-    return Place(
+    url, public = f"https://{addresses.own}:{GATEWAY_PORT}", PublicAddressPool(addresses.prefix)
+    account, tokens, call_log = SubscriptionState(options.pace), TokenSigner(), CallLog()
+    registry_hosts = RegistryHosts(registry, addresses.own, public, tokens, call_log)
+    stack.callback(registry_hosts.shutdown)
+    sites = SiteAddressPool(public, authority)
+    stack.callback(sites.shutdown)
+    host: ContainerHost = EngineHost(Engine.connect()) if options.containers else FakeHost(public)
+    router = _build_router(SiteContext(name, account, host, registry_hosts, tokens, sites))
+    azure = AzureApplication(Entra(app, tokens, url), ArmApplication(account, router, url))
+    front = FaultProxy(azure, AzureAdapter(router, tokens, url), call_log)
+    server.app = ControlApi(
+        front,
+        call_log,
+        registry_hosts,
+        token,
+        partial(list_objects, account, registry_hosts),
+        account.reset,
+        condition_operations(account),
+    )
+    serve_until_exit(server, stack)
+    return RehearsalRecord(
         url=url,
         name=name,
         region=REGION,
         token=token,
-        registry=f"{addresses.own}:{REGISTRY_DOOR}",
+        registry=f"{addresses.own}:{REGISTRY_PORT}",
         processes=(Process.of(os.getpid()), Process.of(registry.pid)),
         cloud_url=url,
         credentials=_credentials(app),
@@ -81,7 +112,7 @@ def _open(options: Options, stack: ExitStack) -> Place:
     )
 
 
-def _credentials(app: App) -> dict[str, str]:
+def _credentials(app: ServicePrincipal) -> dict[str, str]:
     return {
         "tenant_id": TENANT,
         "client_id": app.client,
@@ -90,18 +121,18 @@ def _credentials(app: App) -> dict[str, str]:
     }
 
 
-def _router(stage: Stage) -> Router:
-    """All that can be asked; what is more special comes first."""
-    sites = Sites(stage)
+def _build_router(context: SiteContext) -> Router:
+    """Return the router of all operations; more specific routes come first."""
+    sites = StandInSites(context)
     return Router(
         chain(
-            long.ROUTES,
-            subscription.ROUTES,
+            long_running.ROUTES,
+            groups.SUBSCRIPTION_ROUTES,
             groups.ROUTES,
             authorization.ROUTES,
             identities.ROUTES,
-            Registries(stage.shelf).routes,
-            Plans(sites.plan_changed).routes,
+            RegistryOperations(context.registry_hosts).routes,
+            Plans(sites.apply_capacity).routes,
             WebConfig(sites).routes,
             WebApps(sites).routes,
             autoscale.ROUTES,

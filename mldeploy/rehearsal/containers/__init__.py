@@ -1,1 +1,3 @@
-"""What a stand-in starts for a task, a pod or a site: containers on the local engine, at addresses of their own."""
+"""Containers for tasks, pods and sites, each at its own address."""
+
+"""Containers for tasks, pods and sites, each at its own address."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from docker import APIClient
@@ -13,21 +14,23 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from mldeploy.image.engine import Engine
-from mldeploy.image.errors import explanation
+from mldeploy.image.errors import EngineError, explain_error
+from mldeploy.rehearsal.containers.exec_session import ExecSession
 from mldeploy.rehearsal.containers.host import (
-    UNITS,
-    Container,
-    Exit,
+    CPU_UNITS_PER_CORE,
+    ContainerExit,
+    ContainerHostError,
+    ExecResult,
     HealthCheck,
-    HostError,
-    Launch,
-    Pulled,
-    Ran,
+    HostContainer,
+    LaunchSpec,
+    PulledImage,
 )
-from mldeploy.rehearsal.containers.talk import Talk
+from mldeploy.rehearsal.orphans import OWNER, owner_label
 
 if TYPE_CHECKING:
     import socket
+import threading
 
 
 class EngineHost:
@@ -36,7 +39,7 @@ class EngineHost:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def pull(self, image: str, user: str, password: str) -> Pulled:
+    def pull(self, image: str, user: str, password: str) -> PulledImage:
         client = self._engine.client
         repository, _, digest = image.partition("@")
         with _host_errors():
@@ -49,20 +52,20 @@ class EngineHost:
             )
             for event in events:
                 if "error" in event:
-                    raise HostError(event["error"])
-            found = client.inspect_image(image)
-        digests = [name.partition("@")[2] for name in found["RepoDigests"]]
-        user = str((found.get("Config") or {}).get("User") or "")
-        return Pulled(digest or (digests[0] if digests else ""), found["Architecture"], user)
+                    raise ContainerHostError(event["error"])
+            inspected = client.inspect_image(image)
+        digests = [name.partition("@")[2] for name in inspected["RepoDigests"]]
+        user = str((inspected.get("Config") or {}).get("User") or "")
+        return PulledImage(digest or (digests[0] if digests else ""), inspected["Architecture"], user)
 
-    def start(self, launch: Launch) -> Container:
+    def start(self, launch: LaunchSpec) -> HostContainer:
         client = self._engine.client
         with _host_errors():
-            made = client.create_container(
+            created = client.create_container(
                 launch.image,
                 command=list(launch.command) if launch.command else None,
                 entrypoint=list(launch.entrypoint) if launch.entrypoint else None,
-                labels=dict(launch.labels),
+                labels={**launch.labels, OWNER: owner_label()},
                 environment=dict(launch.environment),
                 working_dir=launch.folder,
                 stdin_open=launch.stdin,
@@ -71,7 +74,7 @@ class EngineHost:
                 healthcheck=_healthcheck(launch.health),
                 host_config=_host_config(client, launch),
             )
-            container = EngineContainer(self._engine, made["Id"], tty=launch.tty)
+            container = EngineContainer(self._engine, created["Id"], tty=launch.tty)
             try:
                 client.start(container.id)
                 container.look()
@@ -91,7 +94,7 @@ class EngineContainer:
         self.address = ""
 
     def look(self) -> None:
-        """Learn its address, which it has as long as it runs."""
+        """Read its address, which it has while it runs."""
         networks = self._engine.client.inspect_container(self.id)["NetworkSettings"]["Networks"]
         self.address = next((network["IPAddress"] for network in networks.values()), "")
 
@@ -100,55 +103,73 @@ class EngineContainer:
             state = self._engine.client.inspect_container(self.id)["State"]
         except (DockerException, RequestException):
             return "UNKNOWN"
-        if not state["Running"]:  # the engine calls one that has ended unhealthy
+        if not state["Running"]:  # the engine reports an ended container as unhealthy
             return "UNKNOWN"
-        found = (state.get("Health") or {}).get("Status", "none")
-        return {"healthy": "HEALTHY", "unhealthy": "UNHEALTHY"}.get(found, "UNKNOWN")
+        status = (state.get("Health") or {}).get("Status", "none")
+        return {"healthy": "HEALTHY", "unhealthy": "UNHEALTHY"}.get(status, "UNKNOWN")
 
-    def wait(self) -> Exit:
+    def wait(self) -> ContainerExit:
         try:
-            with self._patient() as client:
+            with self._client_without_timeout() as client:
                 client.wait(self.id)
             state = self._engine.client.inspect_container(self.id)["State"]
-            return Exit(int(state["ExitCode"]), bool(state.get("OOMKilled")))
+            return ContainerExit(int(state["ExitCode"]), bool(state.get("OOMKilled")))
         except (DockerException, RequestException, HTTPError):
-            return Exit(137)  # somebody removed it
+            return ContainerExit(137)  # the container was removed
 
     def logs(self) -> Iterator[bytes]:
-        with suppress(DockerException, RequestException, HTTPError), self._patient() as client:
+        """Follow the log to the last line, also where the engine ends the stream early.
+
+        Docker 20.10 reads the log file, then checks whether the log is closed, and drops lines written in between. The
+        file is complete after the container's end, so missing lines are read from it then.
+        """
+        count = 0
+        for line in self._read_lines(follow=True):
+            count += 1
+            yield line.removesuffix(b"\n")
+        self.wait()
+        for line in islice(self._read_lines(follow=False), count, None):
+            yield line.removesuffix(b"\n")
+
+    def _read_lines(self, *, follow: bool) -> Iterator[bytes]:
+        """Lines with their line ends. A last line without one is only yielded if not following."""
+        with (
+            suppress(DockerException, EngineError, RequestException, HTTPError),
+            self._client_without_timeout() as client,
+        ):
             rest = b""
-            for chunk in client.logs(self.id, stream=True, follow=True):
+            for chunk in client.logs(self.id, stream=True, follow=follow):
                 *lines, rest = (rest + chunk).split(b"\n")
-                yield from lines
-            if rest:
+                yield from (line + b"\n" for line in lines)
+            if rest and not follow:
                 yield rest
 
-    def execute(self, command: Sequence[str]) -> Ran:
-        with _host_errors(), self._patient() as client:
-            made = client.exec_create(self.id, list(command))
-            out, err = client.exec_start(made["Id"], demux=True)
-            code = int(client.exec_inspect(made["Id"])["ExitCode"])
-        said = (out or err or b"").decode(errors="replace")
-        if code in (126, 127) and "OCI runtime exec failed" in said:
-            raise HostError(said)
-        return Ran(code, out or b"", err or b"")
+    def execute(self, command: Sequence[str]) -> ExecResult:
+        with _host_errors(), self._client_without_timeout() as client:
+            created = client.exec_create(self.id, list(command))
+            out, err = client.exec_start(created["Id"], demux=True)
+            code = int(client.exec_inspect(created["Id"])["ExitCode"])
+        output = (out or err or b"").decode(errors="replace")
+        if code in (126, 127) and "OCI runtime exec failed" in output:
+            raise ContainerHostError(output)
+        return ExecResult(code, out or b"", err or b"")
 
-    def talk(self, command: Sequence[str], *, tty: bool) -> Talk:
+    def open_exec(self, command: Sequence[str], *, tty: bool) -> ExecSession:
         client = self._engine.another_client()
         with _host_errors():
-            made = client.exec_create(self.id, list(command), stdin=True, tty=tty)["Id"]
-            stream = client.exec_start(made, tty=tty, socket=True)
+            created = client.exec_create(self.id, list(command), stdin=True, tty=tty)["Id"]
+            stream = client.exec_start(created, tty=tty, socket=True)
 
         def code() -> int:
-            return int(client.exec_inspect(made)["ExitCode"] or 0)
+            return int(client.exec_inspect(created)["ExitCode"] or 0)
 
         def resize(columns: int, rows: int) -> None:
             with suppress(DockerException, RequestException):
-                client.exec_resize(made, height=rows, width=columns)
+                client.exec_resize(created, height=rows, width=columns)
 
-        return EngineTalk(client, stream, tty=tty, code=code, resize=resize)
+        return EngineExecSession(client, stream, tty=tty, code=code, resize=resize)
 
-    def attach(self) -> Talk:
+    def attach(self) -> ExecSession:
         client = self._engine.another_client()
         with _host_errors():
             parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
@@ -158,10 +179,10 @@ class EngineContainer:
             with suppress(DockerException, RequestException):
                 client.resize(self.id, height=rows, width=columns)
 
-        return EngineTalk(client, stream, tty=self._tty, code=lambda: 0, resize=resize)
+        return EngineExecSession(client, stream, tty=self._tty, code=lambda: 0, resize=resize)
 
     def stop(self, seconds: int) -> None:
-        with suppress(DockerException, RequestException), self._patient() as client:
+        with suppress(DockerException, RequestException), self._client_without_timeout() as client:
             client.stop(self.id, timeout=seconds)
 
     def remove(self) -> None:
@@ -169,8 +190,8 @@ class EngineContainer:
             self._engine.client.remove_container(self.id, force=True, v=True)
 
     @contextmanager
-    def _patient(self) -> Iterator[APIClient]:
-        """A connection of its own, on which an answer may take as long as a container lives."""
+    def _client_without_timeout(self) -> Iterator[APIClient]:
+        """A separate connection without a timeout, for requests that last as long as a container."""
         client = self._engine.another_client()
         client.timeout = None  # type: ignore[assignment]  # requests takes it: no timeout
         try:
@@ -179,8 +200,8 @@ class EngineContainer:
             client.close()
 
 
-class EngineTalk(Talk):
-    """Through the engine. client: its own; stream: what the library has made of the connection."""
+class EngineExecSession(ExecSession):
+    """A session through the engine. client: for this session only. stream: docker-py's connection wrapper."""
 
     def __init__(
         self,
@@ -202,10 +223,10 @@ class EngineTalk(Talk):
         self._client.close()
 
 
-def _host_config(client: APIClient, launch: Launch) -> dict[str, object]:
-    cores = min(launch.cpu / UNITS, os.cpu_count() or 1)  # more than there are is refused
+def _host_config(client: APIClient, launch: LaunchSpec) -> dict[str, object]:
+    cores = min(launch.cpu / CPU_UNITS_PER_CORE, os.cpu_count() or 1)  # more than there are is refused
     memory = launch.memory * 2**20
-    made: dict[str, object] = client.create_host_config(
+    created: dict[str, object] = client.create_host_config(
         nano_cpus=int(cores * 1e9),
         mem_limit=memory,
         memswap_limit=memory,
@@ -215,8 +236,9 @@ def _host_config(client: APIClient, launch: Launch) -> dict[str, object]:
         tmpfs=dict.fromkeys(launch.writable, "mode=1777") or None,
         cap_drop=["ALL"] if launch.confined else None,
         security_opt=["no-new-privileges"] if launch.confined else None,
+        sysctls=dict(launch.sysctls) or None,
     )
-    return made
+    return created
 
 
 def _healthcheck(check: HealthCheck | None) -> dict[str, object] | None:
@@ -236,4 +258,27 @@ def _host_errors() -> Iterator[None]:
     try:
         yield
     except (DockerException, RequestException, HTTPError) as error:
-        raise HostError(explanation(error)) from error
+        raise ContainerHostError(explain_error(error)) from error
+
+
+_DRAIN_SECONDS = 60.0
+"""Maximum wait for the last log lines after a container's end, from a busy engine."""
+
+
+class LogListener:
+    """Passes each log line to `on_line` in a background thread. Call `wait` before you remove the container: the
+    engine returns no log of a removed one.
+    """
+
+    def __init__(self, container: HostContainer, on_line: Callable[[bytes], None]) -> None:
+        self._container, self._on_line = container, on_line
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until the log of an ended container is read completely."""
+        self._thread.join(_DRAIN_SECONDS)
+
+    def _listen(self) -> None:
+        for line in self._container.logs():
+            self._on_line(line.rstrip(b"\r"))

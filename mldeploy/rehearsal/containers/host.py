@@ -1,21 +1,25 @@
-"""What runs a task's container, whatever it is: what is started, and how it is spoken of."""
+"""Interface of a container host: the Docker Engine, or a fake."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from mldeploy.rehearsal.containers.talk import Talk
+from mldeploy.core.sockets import readable
+from mldeploy.rehearsal.containers.exec_session import ExecSession
 
-UNITS = 1024
+CPU_UNITS_PER_CORE = 1024
 """CPU units of one core. Standard: ECS, "Task CPU and memory"."""
 
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """As a container definition says it; times in seconds."""
+    """Health check of a container definition. Times are in seconds."""
 
     command: Sequence[str]
     interval: int = 30
@@ -26,7 +30,7 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class Mount:
-    """A folder or a file of this machine, and where the container has it. writable: it may be written to there."""
+    """A bind mount of a local folder or file."""
 
     source: Path
     target: str
@@ -34,12 +38,12 @@ class Mount:
 
 
 @dataclass(frozen=True)
-class Launch:
+class LaunchSpec:
     """A container to start. cpu: in ECS's units, memory: in MiB. command, entrypoint: None: the image's own.
 
-    ports: those that it is said to listen on. memory: 0: as much as there is. writable: folders that are in memory, and
-    may be written to whatever `read_only` says. confined: it has no capability, and gets none. mounts: places of this
-    machine. stdin, tty: it can be talked to, at a terminal.
+    ports: ports that it listens on. memory: 0: unlimited. writable: tmpfs folders, writable also with `read_only`.
+    confined: drop all capabilities, no new privileges. sysctls: of the container's own network. mounts: bind mounts.
+    stdin, tty: keep stdin open, with a terminal.
     """
 
     image: str
@@ -57,14 +61,15 @@ class Launch:
     health: HealthCheck | None = None
     writable: Sequence[str] = ()
     confined: bool = False
+    sysctls: Mapping[str, str] = field(default_factory=dict)
     mounts: Sequence[Mount] = ()
     stdin: bool = False
     tty: bool = False
 
 
 @dataclass(frozen=True)
-class Pulled:
-    """An image that was pulled. architecture: as OCI names it, `amd64`. user: whom it runs as; "" is root."""
+class PulledImage:
+    """A pulled image. architecture: OCI's name, `amd64`. user: of its process; "" is root."""
 
     digest: str
     architecture: str
@@ -72,67 +77,136 @@ class Pulled:
 
 
 @dataclass(frozen=True)
-class Exit:
-    """How a container ended."""
+class ContainerExit:
+    """Exit state of a container."""
 
     code: int
     out_of_memory: bool = False
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What a command in a container did."""
+class ExecResult:
+    """Result of a command in a container."""
 
     code: int
     out: bytes = b""
     err: bytes = b""
 
 
-class HostError(Exception):
-    """An image cannot be pulled, or a container cannot be started; the text is the engine's."""
+class ContainerHostError(Exception):
+    """An image cannot be pulled, or a container cannot be started; the message is the engine's."""
 
 
-class Container(Protocol):
-    """One that runs, or ran."""
+class HostContainer(Protocol):
+    """A started container. It may have ended."""
 
     @property
     def id(self) -> str:
-        """What the host calls it."""
+        """The host's id of it."""
 
     @property
     def address(self) -> str:
-        """The IP address at which its ports are reached from here."""
+        """IP address for connections to its ports."""
 
     def health(self) -> str:
         """`HEALTHY`, `UNHEALTHY` or `UNKNOWN`."""
 
-    def wait(self) -> Exit:
-        """Return once it has ended."""
+    def wait(self) -> ContainerExit:
+        """Wait for its end."""
 
     def logs(self) -> Iterator[bytes]:
-        """What it writes, line by line, until it ends."""
+        """Follow its log, line by line, until it ends."""
 
-    def execute(self, command: Sequence[str]) -> Ran:
-        """Run a command in it, and wait for its end. Raises HostError where there is no such program."""
+    def execute(self, command: Sequence[str]) -> ExecResult:
+        """Run a command in it, and wait for its end. Raises ContainerHostError if the program does not exist."""
 
-    def talk(self, command: Sequence[str], *, tty: bool) -> Talk:
-        """Run a command in it, and talk to it. Raises HostError where there is no such program."""
+    def open_exec(self, command: Sequence[str], *, tty: bool) -> ExecSession:
+        """Start an interactive command in it. Raises ContainerHostError if the program does not exist."""
 
-    def attach(self) -> Talk:
-        """Talk to what runs in it. Raises HostError."""
+    def attach(self) -> ExecSession:
+        """Attach to its main process. Raises ContainerHostError."""
 
     def stop(self, seconds: int) -> None:
-        """Ask it to end, and end it after so long. May be repeated."""
+        """Send SIGTERM, and SIGKILL after `seconds`. May be repeated."""
 
     def remove(self) -> None:
-        """Leave nothing of it. May be repeated."""
+        """Kill and delete it. May be repeated."""
 
 
-class Host(Protocol):
-    """Runs containers. May be used from several threads."""
+class ContainerHost(Protocol):
+    """Runs containers. Thread-safe."""
 
-    def pull(self, image: str, user: str, password: str) -> Pulled:
-        """Get an image from a registry. Raises HostError."""
+    def pull(self, image: str, user: str, password: str) -> PulledImage:
+        """Pull an image from a registry. Raises ContainerHostError."""
 
-    def start(self, launch: Launch) -> Container:
-        """Start a container of an image that was pulled. Raises HostError."""
+    def start(self, launch: LaunchSpec) -> HostContainer:
+        """Start a container from a pulled image. Raises ContainerHostError."""
+
+
+_CHUNK = 1 << 16
+
+
+class PublicAddressPool:
+    """Free addresses of 127.A.B.0/24, used as public IP addresses."""
+
+    def __init__(self, prefix: str) -> None:
+        self._mutex = threading.Lock()
+        self._free = [f"{prefix}.{number}" for number in range(254, 9, -1)]
+
+    def take(self) -> str:
+        """Allocate an address."""
+        with self._mutex:
+            return self._free.pop()
+
+    def give_back(self, address: str) -> None:
+        """Release an address. It is reused last."""
+        with self._mutex:
+            self._free.insert(0, address)
+
+
+class Forwarder:
+    """Listens on a public address and forwards connections until `close`.
+
+    route: returns the target of a connection; None closes the connection.
+    """
+
+    def __init__(self, public: tuple[str, int], route: Callable[[], tuple[str, int] | None]) -> None:
+        self._route = route
+        self._listener = socket.create_server(public, reuse_port=False)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Accept no more connections. Existing ones continue. May be repeated."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._forward, args=(connection,), daemon=True).start()
+
+    def _forward(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            if private := self._route():
+                with socket.create_connection(private, timeout=10) as other:
+                    other.settimeout(None)
+                    relay(connection, other)
+
+
+def relay(one: socket.socket, other: socket.socket) -> None:
+    """Copy data in both directions until both ends have closed."""
+    partner, talking = {one: other, other: one}, {one, other}
+    while talking:
+        for each in readable(talking):
+            if content := each.recv(_CHUNK):
+                partner[each].sendall(content)
+            else:
+                talking.discard(each)
+                partner[each].shutdown(socket.SHUT_WR)
+
+
+def close_all(forwarders: Iterable[Forwarder]) -> None:
+    for each in forwarders:
+        each.close()

@@ -1,4 +1,4 @@
-"""Docker Hub on this machine: `rehearsing` gives a test one of its own, `mldeploy rehearse` keeps one running."""
+"""The Docker Hub stand-in: `rehearsing` starts one for a test, `mldeploy rehearse` keeps one running."""
 
 from __future__ import annotations
 
@@ -6,49 +6,59 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mldeploy.rehearsal.door.faults import Fault, Kind
-from mldeploy.rehearsal.door.interface import Thing, Transfer
-from mldeploy.rehearsal.door.ledger import Call
-from mldeploy.rehearsal.rehearsal import Rehearsal, playing
+from mldeploy.rehearsal.client import Rehearsal, run_rehearsal
+from mldeploy.rehearsal.gateway.call_log import LoggedCall
+from mldeploy.rehearsal.gateway.faults import FaultKind, FaultOrder
+from mldeploy.rehearsal.gateway.proxy import RegistryTransfer, StandInObject
 
-__all__ = ["PROGRAM", "Call", "Fault", "HubRehearsal", "Kind", "Rehearsal", "Thing", "Transfer", "rehearsing"]
+__all__ = [
+    "PROGRAM",
+    "FaultKind",
+    "FaultOrder",
+    "HubRehearsal",
+    "LoggedCall",
+    "RegistryTransfer",
+    "Rehearsal",
+    "StandInObject",
+    "rehearsing",
+]
 
 PROGRAM = "mldeploy.rehearsal.dockerhub.server"
 
 
 class HubRehearsal(Rehearsal):
-    """A rehearsal of Docker Hub, with the orders that only this one understands. `reset` takes all of them back."""
+    """A rehearsal of Docker Hub with its specific conditions. `reset` reverts all of them."""
 
     def give_token(self, scope: str, *, organization: bool = False) -> str:
-        """Another access token of the user's, or one of the organization's own. scope: `repo:read`."""
-        return str(self.door.ask("POST token", body={"scope": scope, "organization": organization}))
+        """Issue another access token of the user or of the organization. scope: `repo:read`."""
+        return str(self.control.send("POST token", body={"scope": scope, "organization": organization}))
 
     def limit_private(self, count: int) -> None:
-        """Let each namespace have so many private repositories."""
-        self.door.ask("POST limit", body={"private": count})
+        """Set the number of private repositories that a namespace may have."""
+        self.control.send("POST limit", body={"private": count})
 
     def leave_pulls(self, count: int) -> None:
-        """Let so many pulls be left."""
-        self.door.ask("POST pulls", body={"left": count})
+        """Set the number of pulls that remain in the rate limit window."""
+        self.control.send("POST pulls", body={"left": count})
 
-    def ask_to_wait(self, seconds: float) -> None:
-        """Let whoever asks too often (`Kind.THROTTLE`) be told to wait so long."""
-        self.door.ask("POST wait", body={"seconds": seconds})
+    def set_retry_after(self, seconds: float) -> None:
+        """Set the wait that a throttled response (`FaultKind.THROTTLE`) requests."""
+        self.control.send("POST wait", body={"seconds": seconds})
 
-    def linger(self, seconds: float) -> None:
-        """Let the removal of a repository take so long."""
-        self.door.ask("POST linger", body={"seconds": seconds})
+    def set_deletion_delay(self, seconds: float) -> None:
+        """Set the seconds that the deletion of a repository takes."""
+        self.control.send("POST linger", body={"seconds": seconds})
 
     def expire_tokens(self) -> None:
-        """Let no short-lived token that has been given out be good any more."""
-        self.door.ask("POST expire")
+        """Invalidate all short-lived tokens."""
+        self.control.send("POST expire")
 
 
 @contextmanager
 def rehearsing(folder: Path, *, pace: float = 0.0) -> Iterator[HubRehearsal]:
-    """A rehearsal of one's own until the block ends; also when our process is killed.
+    """Run a rehearsal until the block ends, or until this process is killed.
 
-    folder: it is made, and removed at the end. pace: how many seconds the removal of a repository takes.
+    folder: created, and removed at the end. pace: seconds that the deletion of a repository takes.
     """
-    with playing(folder, PROGRAM, [f"--pace={pace}"]) as place:
-        yield HubRehearsal(place)
+    with run_rehearsal(folder, PROGRAM, [f"--pace={pace}"]) as record:
+        yield HubRehearsal(record)

@@ -1,4 +1,4 @@
-"""The process that plays Docker Hub: `python -m mldeploy.rehearsal.dockerhub.server FOLDER`."""
+"""The process of the Docker Hub stand-in: `python -m mldeploy.rehearsal.dockerhub.server FOLDER`."""
 
 from __future__ import annotations
 
@@ -13,118 +13,148 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request
 
-from mldeploy.rehearsal.dockerhub.accounts import USER, Accounts
-from mldeploy.rehearsal.dockerhub.api import BEARER_SECONDS, Api, furnish
-from mldeploy.rehearsal.dockerhub.registry import PULLS, TOKEN_PATH, TOKEN_SECONDS, Bearers, Counter, Desk
-from mldeploy.rehearsal.dockerhub.repositories import Repositories
-from mldeploy.rehearsal.dockerhub.wire import HubLanguage
-from mldeploy.rehearsal.door.authority import Authority
-from mldeploy.rehearsal.door.control import Control
-from mldeploy.rehearsal.door.frontdoor import FrontDoor
-from mldeploy.rehearsal.door.ledger import Ledger
-from mldeploy.rehearsal.door.serving import listening
-from mldeploy.rehearsal.place import Place, Process
-from mldeploy.rehearsal.process import FRONT_DOOR, REGISTRY, REGISTRY_DOOR, Options, answer, claimed, play
-from mldeploy.rehearsal.registry.door import RegistryDoor
+from mldeploy.rehearsal.dockerhub.adapter import HubAdapter
+from mldeploy.rehearsal.dockerhub.api import BEARER_SECONDS, HubApi, add_foreign_repository
+from mldeploy.rehearsal.dockerhub.registry import (
+    PULLS,
+    TOKEN_PATH,
+    TOKEN_SECONDS,
+    HubTokenAuthorizer,
+    HubTokenEndpoint,
+    PullRateLimiter,
+)
+from mldeploy.rehearsal.dockerhub.repositories import USER, Accounts, HubRepositoryStore
+from mldeploy.rehearsal.gateway.call_log import CallLog
+from mldeploy.rehearsal.gateway.control import ControlApi
+from mldeploy.rehearsal.gateway.fault_proxy import FaultProxy
+from mldeploy.rehearsal.gateway.serving import Authority, create_server
+from mldeploy.rehearsal.process import (
+    GATEWAY_PORT,
+    REGISTRY_PORT,
+    StandInOptions,
+    claim_address,
+    run_stand_in,
+    serve_until_exit,
+)
+from mldeploy.rehearsal.record import Process, RehearsalRecord
+from mldeploy.rehearsal.registry.gateway import RegistryGateway
 from mldeploy.rehearsal.registry.program import RegistryProgram
-from mldeploy.rehearsal.tokens import Tokens
+from mldeploy.rehearsal.tokens import TokenSigner
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Everything but the servers."""
+class HubComponents:
+    """The components of the stand-in, without the servers."""
 
     accounts: Accounts
-    bearers: Tokens
-    tokens: Tokens
-    repositories: Repositories
-    api: Api
-    desk: Desk
-    door: RegistryDoor
-    counter: Counter
-    language: HubLanguage
+    bearers: TokenSigner
+    tokens: TokenSigner
+    repositories: HubRepositoryStore
+    api: HubApi
+    token_endpoint: HubTokenEndpoint
+    gateway: RegistryGateway
+    counter: PullRateLimiter
+    adapter: HubAdapter
 
     @classmethod
-    def made(cls, registry: RegistryProgram, address: str, pace: float) -> Stage:
-        """address: HOST:PORT of the registry's door."""
-        accounts, bearers, tokens = Accounts(), Tokens(BEARER_SECONDS), Tokens(TOKEN_SECONDS)
-        repositories = Repositories(registry, pace)
-        api, desk = Api(accounts, bearers, repositories), Desk(accounts, repositories, tokens)
-        admission = Bearers(tokens, address)
-        door = RegistryDoor(registry.url, repositories, admission)
-        language = HubLanguage(lambda authorization: api.caller(authorization) is not None)
-        made = cls(accounts, bearers, tokens, repositories, api, desk, door, Counter(door, admission, desk), language)
-        made.reset()
-        return made
+    def create(cls, registry: RegistryProgram, address: str, pace: float) -> HubComponents:
+        """Create the components. address: HOST:PORT of the registry."""
+        accounts, bearers, tokens = Accounts(), TokenSigner(BEARER_SECONDS), TokenSigner(TOKEN_SECONDS)
+        repositories = HubRepositoryStore(registry, pace)
+        api, token_endpoint = HubApi(accounts, bearers, repositories), HubTokenEndpoint(accounts, repositories, tokens)
+        authorizer = HubTokenAuthorizer(tokens, address)
+        gateway = RegistryGateway(registry.upstream, repositories, authorizer)
+        adapter = HubAdapter(lambda authorization: api.caller(authorization) is not None)
+        components = cls(
+            accounts,
+            bearers,
+            tokens,
+            repositories,
+            api,
+            token_endpoint,
+            gateway,
+            PullRateLimiter(gateway, authorizer, token_endpoint),
+            adapter,
+        )
+        components.reset()
+        return components
 
     def front(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        """A WSGI application: the API, and at the same address the server that gives out tokens for the registry."""
-        answers = self.desk if environ.get("PATH_INFO") == TOKEN_PATH else self.api
-        return answers(environ, start)
+        """A WSGI application: the API and the registry's token endpoint at one address."""
+        application = self.token_endpoint if environ.get("PATH_INFO") == TOKEN_PATH else self.api
+        return application(environ, start)
 
     def reset(self) -> None:
-        """A new account; its first token stays good."""
+        """Reset to a new account. Its first token stays valid."""
         self.repositories.reset()
         self.accounts.reset()
-        self.counter.left, self.language.wait = PULLS, 0.0
-        furnish(self.repositories)
+        self.counter.left, self.adapter.wait = PULLS, 0.0
+        add_foreign_repository(self.repositories)
 
     def expire(self) -> None:
-        """No short-lived token is good any more."""
+        """Invalidate all short-lived tokens."""
         self.bearers.expire()
         self.tokens.expire()
 
     @property
-    def orders(self) -> Mapping[str, Callable[[Request], object]]:
-        """What can be ordered besides faults."""
+    def control_operations(self) -> Mapping[str, Callable[[Request], object]]:
+        """The control operations besides faults."""
 
-        def give(request: Request) -> str:
-            return self.accounts.give(**request.get_json())
+        def issue_token(request: Request) -> str:
+            return self.accounts.issue_token(**request.get_json())
 
-        def limit(request: Request) -> None:
+        def set_private_limit(request: Request) -> None:
             self.repositories.limit = int(request.get_json()["private"])
 
-        def pulls(request: Request) -> None:
+        def set_pulls(request: Request) -> None:
             self.counter.left = int(request.get_json()["left"])
 
-        def wait(request: Request) -> None:
-            self.language.wait = float(request.get_json()["seconds"])
+        def set_wait(request: Request) -> None:
+            self.adapter.wait = float(request.get_json()["seconds"])
 
-        def linger(request: Request) -> None:
+        def set_deletion_delay(request: Request) -> None:
             self.repositories.pace = float(request.get_json()["seconds"])
 
         return {
-            "POST linger": linger,
-            "POST token": give,
-            "POST limit": limit,
-            "POST pulls": pulls,
-            "POST wait": wait,
+            "POST linger": set_deletion_delay,
+            "POST token": issue_token,
+            "POST limit": set_private_limit,
+            "POST pulls": set_pulls,
+            "POST wait": set_wait,
             "POST expire": lambda _: self.expire(),
         }
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Play until it is told to end."""
-    return play(Options.parse(arguments), _open)
+    """Serve until the process receives the signal to end."""
+    return run_stand_in(StandInOptions.parse(arguments), _open)
 
 
-def _open(options: Options, stack: ExitStack) -> Place:
-    """Start everything; the stack ends it again."""
+def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
+    """Start all servers. The stack stops them."""
     token, authority = secrets.token_urlsafe(32), Authority(options.folder)
-    addresses, server = claimed(authority.context)
+    addresses, server = claim_address(authority.context)
     stack.callback(server.server_close)
-    registry = RegistryProgram(options.folder / "registry", f"{addresses.own}:{REGISTRY}")
+    registry = RegistryProgram(options.folder / "registry")
     stack.callback(registry.close)
-    url, address = f"https://{addresses.own}:{FRONT_DOOR}", f"{addresses.own}:{REGISTRY_DOOR}"
-    stage, ledger = Stage.made(registry, address, options.pace), Ledger()
-    front = FrontDoor(stage.front, stage.language, ledger)
-    server.app = Control(front, ledger, stage.door, token, stage.repositories.contents, stage.reset, stage.orders)
-    answer(server, stack)
-    answer(listening(addresses.own, REGISTRY_DOOR, stage.counter), stack)
-    return Place(
+    url, address = f"https://{addresses.own}:{GATEWAY_PORT}", f"{addresses.own}:{REGISTRY_PORT}"
+    components, call_log = HubComponents.create(registry, address, options.pace), CallLog()
+    front = FaultProxy(components.front, components.adapter, call_log)
+    server.app = ControlApi(
+        front,
+        call_log,
+        components.gateway,
+        token,
+        components.repositories.list_objects,
+        components.reset,
+        components.control_operations,
+    )
+    serve_until_exit(server, stack)
+    serve_until_exit(create_server(addresses.own, REGISTRY_PORT, components.counter), stack)
+    return RehearsalRecord(
         url=url,
         name=uuid.uuid4().hex,
         region="",
@@ -132,7 +162,7 @@ def _open(options: Options, stack: ExitStack) -> Place:
         registry=address,
         processes=(Process.of(os.getpid()), Process.of(registry.pid)),
         cloud_url=url,
-        credentials={"username": USER, "token": stage.accounts.token},
+        credentials={"username": USER, "token": components.accounts.token},
         services={"auth": url, "registry": address},
         ca_bundle=str(authority.bundle),
     )

@@ -1,7 +1,8 @@
-"""Operations that take long, as most of Google's APIs have them. https://google.aip.dev/151"""
+"""Long-running operations of Google's APIs. https://google.aip.dev/151"""
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable
 from typing import TypeAlias
@@ -10,36 +11,35 @@ import proto
 from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 
-from mldeploy.rehearsal.gcp.later import Later
-from mldeploy.rehearsal.gcp.refusals import absent
-from mldeploy.rehearsal.gcp.rpc.method import Method, Methods
+from mldeploy.rehearsal.gcp.errors import not_found
+from mldeploy.rehearsal.gcp.rpc.server import Method, Methods
 
 SERVICE = "google.longrunning.Operations"
 PERMISSION = f"{SERVICE}.GetOperation"
-"""It needs no permission of its own: this is what it is called."""
+"""Name in the call log. The method needs no permission."""
 
-Made: TypeAlias = Message | proto.Message
+WrappedMessage: TypeAlias = Message | proto.Message
 
 
 class LongRunning:
-    """Nothing is done at once: also what takes no time has to be asked for once more."""
+    """All operations. Each one is returned as not done, and must be polled."""
 
-    def __init__(self, later: Later) -> None:
-        self._later = later
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
         self._operations: dict[str, operations_pb2.Operation] = {}
 
-    def begin(self, parent: str, phases: float, finish: Callable[[], Made]) -> operations_pb2.Operation:
-        """An operation that ends with what `finish` makes."""
+    def begin(self, parent: str, phases: float, finish: Callable[[], WrappedMessage]) -> operations_pb2.Operation:
+        """Begin an operation. Its response is the result of `finish`."""
         operation = operations_pb2.Operation(name=f"{parent}/{uuid.uuid4()}")
         begun = operations_pb2.Operation(name=operation.name)
 
         def end() -> None:
             done = operations_pb2.Operation(name=operation.name, done=True)
-            done.response.Pack(plain(finish()))
+            done.response.Pack(unwrap(finish()))
             self._operations[operation.name] = done
 
         self._operations[operation.name] = operation
-        self._later.after(phases, end)
+        self._scheduler.after(phases, end)
         return begun
 
     def reset(self) -> None:
@@ -51,13 +51,49 @@ class LongRunning:
 
     def _get(self, request: operations_pb2.GetOperationRequest) -> operations_pb2.Operation:
         if request.name not in self._operations:
-            raise absent(request.name)
+            raise not_found(request.name)
         return self._operations[request.name]
 
 
-def plain(message: Made) -> Message:
-    """The protocol buffer in one of the SDK's wrappers."""
+def unwrap(message: WrappedMessage) -> Message:
+    """Return the protocol buffer of an SDK message."""
     if isinstance(message, proto.Message):
-        found: Message = type(message).pb(message)
-        return found
+        inner: Message = type(message).pb(message)
+        return inner
     return message
+
+
+class Scheduler:
+    """Runs each action in its own thread. pace: seconds per phase."""
+
+    def __init__(self, pace: float) -> None:
+        self.pace = pace
+        self._mutex = threading.Lock()
+        self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def after(self, phases: float, act: Callable[[], None]) -> None:
+        """Run an action after a number of phases, unless `forget` is called first."""
+        self.in_seconds(phases * self.pace, act)
+
+    def in_seconds(self, seconds: float, act: Callable[[], None]) -> None:
+        """Run an action after `seconds`, unless `forget` is called first."""
+        with self._mutex:
+            over = self._over
+
+            def run() -> None:
+                if not over.wait(seconds):
+                    act()
+
+            self._threads = [each for each in self._threads if each.is_alive()]
+            thread = threading.Thread(target=run, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def forget(self) -> None:
+        """Cancel pending actions and wait for running ones. Do not hold a lock that they need."""
+        with self._mutex:
+            self._over.set()
+            self._over, threads, self._threads = threading.Event(), self._threads, []
+        for thread in threads:
+            thread.join()

@@ -1,11 +1,11 @@
-"""The project that is played, and how its things are named."""
+"""The stand-in's project, and its resource names."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from mldeploy.rehearsal.gcp.refusals import ApiError, Code
+from mldeploy.rehearsal.gcp.errors import ApiError, Code
 
 REGION = "us-central1"
 _PARENT = re.compile(r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)(?:/(?P<rest>.+))?")
@@ -13,20 +13,20 @@ _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 
 
 @dataclass(frozen=True)
-class Project:
-    """id: its name in requests. number: the name that Google itself uses; both are understood."""
+class StandInProject:
+    """A project. Requests may use its id or its number."""
 
     id: str
     number: str
 
     @property
     def account(self) -> str:
-        """The service account whose key the rehearsal's callers have. They may do everything."""
+        """The callers' service account. It has all permissions."""
         return f"rehearsal@{self.id}.iam.gserviceaccount.com"
 
     @property
     def nodes(self) -> str:
-        """The service account that machines have unless they are given another."""
+        """The default service account of machines."""
         return f"{self.number}-compute@developer.gserviceaccount.com"
 
     def is_called(self, name: str) -> bool:
@@ -34,16 +34,16 @@ class Project:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A project's location: a region, a zone, or a continent. rest: what the name says beyond it."""
+class ProjectLocation:
+    """A location: a region, a zone, or a continent. rest: the rest of a resource name."""
 
     project: str
     location: str
     rest: str = ""
 
     @classmethod
-    def of(cls, name: str) -> Place:
-        """Raises ApiError for what is no name of a thing in a location."""
+    def of(cls, name: str) -> ProjectLocation:
+        """Parse a resource name. Raises ApiError if it is invalid."""
         parts = _PARENT.fullmatch(name)
         if parts is None:
             raise ApiError(Code.INVALID_ARGUMENT, f"Invalid resource field value in the request: {name!r}.")
@@ -63,4 +63,4 @@ class Place:
         return _REGION.fullmatch(self.location) is not None
 
 
-PROJECT = Project("rehearsal-project", "123456789012")
+PROJECT = StandInProject("rehearsal-project", "123456789012")

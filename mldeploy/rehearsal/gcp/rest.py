@@ -8,29 +8,28 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
-from mldeploy.rehearsal.door.faults import Kind
-from mldeploy.rehearsal.gcp.compute.rest import SERVICE, Compute, permission, written
-from mldeploy.rehearsal.gcp.language import Gate
-from mldeploy.rehearsal.gcp.refusals import ApiError
-from mldeploy.rehearsal.gcp.resources import PATH as RESOURCES
-from mldeploy.rehearsal.gcp.resources import PERMISSION as ASKING
-from mldeploy.rehearsal.gcp.resources import ResourceManager
-from mldeploy.rehearsal.gcp.tokens import GrantError, Tokens
+from mldeploy.rehearsal.gateway.faults import FaultKind
+from mldeploy.rehearsal.gcp.compute.api import SERVICE, ComputeApi, json_response, required_permission
+from mldeploy.rehearsal.gcp.errors import ApiError
+from mldeploy.rehearsal.gcp.resource_manager import PATH as RESOURCES
+from mldeploy.rehearsal.gcp.resource_manager import PERMISSION as RESOURCE_MANAGER_PERMISSION
+from mldeploy.rehearsal.gcp.resource_manager import ResourceManagerApi
+from mldeploy.rehearsal.gcp.tokens import GoogleAuthenticator, GoogleTokens, GrantError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from mldeploy.rehearsal.door.frontdoor import Application
+    from mldeploy.rehearsal.gateway.fault_proxy import Application
 
 TOKEN_PATH = "/token"  # noqa: S105 - a path
 TOKEN_ACTION = "iam.serviceAccounts.getAccessToken"  # noqa: S105 - a permission's name
-"""IAM's name of it where one account asks for another's token. For one's own token nobody needs a permission."""
+"""IAM's permission to get another account's token. An account's own token needs no permission."""
 
 
-class Https:
+class GoogleRestApplication:
     """A WSGI application: the token endpoint, Compute Engine, and Resource Manager."""
 
-    def __init__(self, tokens: Tokens, compute: Compute, resources: ResourceManager) -> None:
+    def __init__(self, tokens: GoogleTokens, compute: ComputeApi, resources: ResourceManagerApi) -> None:
         self._tokens = tokens
         self._compute = compute
         self._resources = resources
@@ -45,49 +44,51 @@ class Https:
 
     def _token(self, request: Request) -> Response:
         try:
-            token = self._tokens.exchanged(request.form.to_dict())
+            token = self._tokens.exchange(request.form.to_dict())
         except GrantError as error:
-            return written({"error": error.error, "error_description": str(error)}, 400)
-        return written({"access_token": token.text, "expires_in": token.seconds, "token_type": "Bearer"})
+            return json_response({"error": error.error, "error_description": str(error)}, 400)
+        return json_response({"access_token": token.text, "expires_in": token.seconds, "token_type": "Bearer"})
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request that has been understood."""
+class GoogleRestRequest:
+    """A parsed REST request."""
 
     action: str
     is_writing: bool
     authorization: str
 
 
-class GoogleLanguage:
-    """`mldeploy.rehearsal.door.frontdoor.Language` of Google's REST services."""
+class GoogleRestAdapter:
+    """`mldeploy.rehearsal.gateway.fault_proxy.ProtocolAdapter` of Google's REST services."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, authenticator: GoogleAuthenticator) -> None:
+        self._authenticator = authenticator
 
-    def understood(self, environ: WSGIEnvironment, body: bytes) -> Asked:
+    def parse_request(self, environ: WSGIEnvironment, body: bytes) -> GoogleRestRequest:
         method, path = str(environ["REQUEST_METHOD"]), str(environ.get("PATH_INFO", ""))
         if path == TOKEN_PATH:
-            return Asked(TOKEN_ACTION, False, "")
+            return GoogleRestRequest(TOKEN_ACTION, False, "")
         if RESOURCES.fullmatch(path):
-            return Asked(ASKING, False, str(environ.get("HTTP_AUTHORIZATION", "")))
-        return Asked(permission(method, path), method != "GET", str(environ.get("HTTP_AUTHORIZATION", "")))
+            return GoogleRestRequest(RESOURCE_MANAGER_PERMISSION, False, str(environ.get("HTTP_AUTHORIZATION", "")))
+        return GoogleRestRequest(
+            required_permission(method, path), method != "GET", str(environ.get("HTTP_AUTHORIZATION", ""))
+        )
 
-    def turned_away(self, asked: Asked) -> Application | None:
-        if asked.action == TOKEN_ACTION:
+    def authenticate(self, request: GoogleRestRequest) -> Application | None:
+        if request.action == TOKEN_ACTION:
             return None
         try:
-            self._gate.admit(asked.authorization)
+            self._authenticator.authenticate(request.authorization)
         except ApiError as error:
-            return written(error.body, error.http_status)
+            return json_response(error.body, error.http_status)
         return None
 
-    def refusal(self, kind: Kind, asked: Asked) -> Application:
-        error = self._gate.refusal(kind, SERVICE, asked.action)
+    def refusal(self, kind: FaultKind, request: GoogleRestRequest) -> Application:
+        error = self._authenticator.refusal(kind, SERVICE, request.action)
         if error is None:
             raise ValueError(kind)
-        if asked.action == TOKEN_ACTION:
-            word = "access_denied" if kind is Kind.DENIED else "temporarily_unavailable"
-            return written({"error": word, "error_description": error.message}, error.http_status)
-        return written(error.body, error.http_status)
+        if request.action == TOKEN_ACTION:
+            word = "access_denied" if kind is FaultKind.DENIED else "temporarily_unavailable"
+            return json_response({"error": word, "error_description": error.message}, error.http_status)
+        return json_response(error.body, error.http_status)

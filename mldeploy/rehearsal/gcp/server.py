@@ -1,4 +1,4 @@
-"""The process that plays Google Cloud: `python -m mldeploy.rehearsal.gcp.server FOLDER`."""
+"""The process of the Google Cloud stand-in: `python -m mldeploy.rehearsal.gcp.server FOLDER`."""
 
 from __future__ import annotations
 
@@ -11,45 +11,53 @@ from contextlib import ExitStack
 
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.containers.engine import EngineHost
-from mldeploy.rehearsal.containers.host import Host
-from mldeploy.rehearsal.containers.network import Addresses as PublicAddresses
-from mldeploy.rehearsal.containers.paper import PaperHost
-from mldeploy.rehearsal.door.authority import Authority
-from mldeploy.rehearsal.door.serving import listening
-from mldeploy.rehearsal.gcp.cloud import Cloud, Ground
+from mldeploy.rehearsal.containers.fake import FakeHost
+from mldeploy.rehearsal.containers.host import ContainerHost
+from mldeploy.rehearsal.containers.host import PublicAddressPool as PublicAddresses
+from mldeploy.rehearsal.gateway.serving import Authority, create_server
+from mldeploy.rehearsal.gcp.components import GcpComponents, GcpContext
 from mldeploy.rehearsal.gcp.project import REGION
 from mldeploy.rehearsal.gcp.rpc.server import serve
-from mldeploy.rehearsal.place import Place, Process
-from mldeploy.rehearsal.process import FRONT_DOOR, REGISTRY, REGISTRY_DOOR, Options, answer, claimed, play
+from mldeploy.rehearsal.process import (
+    GATEWAY_PORT,
+    REGISTRY_PORT,
+    StandInOptions,
+    claim_address,
+    run_stand_in,
+    serve_until_exit,
+)
+from mldeploy.rehearsal.record import Process, RehearsalRecord
 from mldeploy.rehearsal.registry.program import RegistryProgram
 
 GRPC, GRPC_SERVER = 4567, 4568
-"""The port of all gRPC services, and the one that is behind it."""
+"""Public port of all gRPC services, and the server's own port."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Play until it is told to end."""
-    return play(Options.parse(arguments), _open)
+    """Run until SIGTERM."""
+    return run_stand_in(StandInOptions.parse(arguments), _open)
 
 
-def _open(options: Options, stack: ExitStack) -> Place:
-    """Start everything; the stack ends it again."""
+def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
+    """Start everything. Closing the stack stops it."""
     name, token = uuid.uuid4().hex, secrets.token_urlsafe(32)
     authority = Authority(options.folder)
-    addresses, server = claimed(authority.context)
+    addresses, server = claim_address(authority.context)
     stack.callback(server.server_close)
-    registry = RegistryProgram(options.folder / "registry", f"{addresses.own}:{REGISTRY}")
+    registry = RegistryProgram(options.folder / "registry")
     stack.callback(registry.close)
-    url, address = f"https://{addresses.own}:{FRONT_DOOR}", f"{addresses.own}:{REGISTRY_DOOR}"
+    url, address = f"https://{addresses.own}:{GATEWAY_PORT}", f"{addresses.own}:{REGISTRY_PORT}"
     public = PublicAddresses(addresses.prefix)
-    host: Host = EngineHost(Engine.connect()) if options.containers else PaperHost(public)
-    cloud = Cloud(Ground(name, options.pace, host, options.containers, public, authority, registry, url, address))
+    host: ContainerHost = EngineHost(Engine.connect()) if options.containers else FakeHost(public)
+    cloud = GcpComponents(
+        GcpContext(name, options.pace, host, options.containers, public, authority, registry, url, address)
+    )
     stack.callback(cloud.close)
     serve(cloud.grpc, authority, (addresses.own, GRPC), (addresses.own, GRPC_SERVER), stack)
     server.app = cloud.control(token)
-    answer(server, stack)
-    answer(listening(addresses.own, REGISTRY_DOOR, cloud.registry_door), stack)
-    return Place(
+    serve_until_exit(server, stack)
+    serve_until_exit(create_server(addresses.own, REGISTRY_PORT, cloud.registry_application), stack)
+    return RehearsalRecord(
         url=url,
         name=name,
         region=REGION,

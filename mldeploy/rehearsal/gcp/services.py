@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from google.cloud import service_usage_v1 as su
 from google.longrunning import operations_pb2
 
-from mldeploy.rehearsal.gcp.later import Later
-from mldeploy.rehearsal.gcp.longrunning import LongRunning
-from mldeploy.rehearsal.gcp.project import Project
-from mldeploy.rehearsal.gcp.refusals import ApiError, Code, denied, disabled
-from mldeploy.rehearsal.gcp.rpc.method import Method, Methods
+from mldeploy.rehearsal.gcp.errors import ApiError, Code, permission_denied, service_disabled
+from mldeploy.rehearsal.gcp.longrunning import LongRunning, Scheduler
+from mldeploy.rehearsal.gcp.project import StandInProject
+from mldeploy.rehearsal.gcp.rpc.server import Method, Methods
 
 SERVICE = "google.api.serviceusage.v1.ServiceUsage"
 USAGE = "serviceusage.googleapis.com"
@@ -23,22 +22,22 @@ TITLES: Mapping[str, str] = {
     "iam.googleapis.com": "Identity and Access Management (IAM) API",
     USAGE: "Service Usage API",
 }
-"""Those that there are."""
+"""APIs of the stand-in, with their titles."""
 NEEDED: Mapping[str, str] = {"container.googleapis.com": "compute.googleapis.com"}
-"""Whoever enables the one enables the other, too."""
+"""Enabling the key also enables the value."""
 _PHASES = 1
 _PROPAGATION_PHASES = 2
-"""An API that is said to be enabled still refuses for a while."""
+"""An enabled API still rejects calls for this time."""
 _MOST_NAMES = 30
 _MOST_ENABLED = 20
 
 
 class Services:
-    """Every API is enabled at the beginning, as in a project that has been worked in."""
+    """All APIs. Initially all are enabled, as in an established project."""
 
-    def __init__(self, project: Project, later: Later, operations: LongRunning) -> None:
+    def __init__(self, project: StandInProject, scheduler: Scheduler, operations: LongRunning) -> None:
         self._project = project
-        self._later = later
+        self._scheduler = scheduler
         self._operations = operations
         self._enabled: set[str] = set()
         self._serving: set[str] = set()
@@ -48,9 +47,9 @@ class Services:
         self._enabled, self._serving = set(TITLES), set(TITLES)
 
     def require(self, service: str) -> None:
-        """Raises ApiError where it does not serve this project."""
+        """Raise ApiError if an API does not serve this project yet."""
         if service not in self._serving:
-            raise disabled(service, self._project.number)
+            raise service_disabled(service, self._project.number)
 
     @property
     def methods(self) -> Methods:
@@ -78,9 +77,9 @@ class Services:
         self._require_project(request.parent, "serviceusage.services.list")
         if request.filter not in ("", "state:ENABLED", "state:DISABLED"):
             raise ApiError(Code.INVALID_ARGUMENT, "The filter must be state:ENABLED or state:DISABLED.")
-        wanted = request.filter.partition(":")[2]
-        found = (self._described(each) for each in sorted(TITLES))
-        return su.ListServicesResponse(services=[each for each in found if wanted in ("", each.state.name)])
+        state = request.filter.partition(":")[2]
+        services = (self._described(each) for each in sorted(TITLES))
+        return su.ListServicesResponse(services=[each for each in services if state in ("", each.state.name)])
 
     def _enable(self, request: su.EnableServiceRequest) -> operations_pb2.Operation:
         name = self._known(request.name, "serviceusage.services.enable")
@@ -113,14 +112,14 @@ class Services:
         )
 
     def _turn_on(self, names: Sequence[str]) -> None:
-        """It serves some time after it is said to be enabled."""
+        """Enable APIs. They serve requests some time later."""
         every = {*names, *(NEEDED[name] for name in names if name in NEEDED)}
 
         def serve() -> None:
             self._serving |= self._enabled & every
 
         self._enabled |= every
-        self._later.after(_PROPAGATION_PHASES, serve)
+        self._scheduler.after(_PROPAGATION_PHASES, serve)
 
     def _described(self, service: str) -> su.Service:
         return su.Service(
@@ -144,7 +143,7 @@ class Services:
 
     def _require_project(self, parent: str, permission: str) -> None:
         if not self._project.is_called(parent.removeprefix("projects/")):
-            raise denied(permission, parent)
+            raise permission_denied(permission, parent)
 
 
 def _limit(field: str, values: Sequence[str], most: int) -> None:

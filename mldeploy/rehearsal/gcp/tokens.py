@@ -1,4 +1,4 @@
-"""Who a caller is: keys of service accounts, the access tokens that are given for them, and how long those are good.
+"""Service account keys and access tokens.
 
 https://developers.google.com/identity/protocols/oauth2/service-account; RFC 7523
 """
@@ -16,18 +16,21 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import exceptions, jwt
 
-from mldeploy.rehearsal.gcp.project import Project
+from mldeploy.rehearsal.gateway.faults import FaultKind
+from mldeploy.rehearsal.gcp.errors import ApiError, internal_error, permission_denied, rate_limited, unauthenticated
+from mldeploy.rehearsal.gcp.project import StandInProject
+from mldeploy.rehearsal.gcp.services import Services
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 AUDIENCE = "https://oauth2.googleapis.com/token"
-"""For whom Google's library signs an assertion, wherever it is sent."""
+"""Audience of the assertions that Google's library signs."""
 SECONDS = 3600
-"""How long a token is good."""
+"""Validity of a token."""
 _REUSED_SECONDS = 1800
 
 
 class GrantError(Exception):
-    """No token for this. error: OAuth's own word (RFC 6749, 5.2)."""
+    """A token request was rejected. error: OAuth's error code (RFC 6749, 5.2)."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
@@ -36,7 +39,7 @@ class GrantError(Exception):
 
 @dataclass(frozen=True)
 class Token:
-    """text: what its bearer shows. account: whose it is. until: when it ends, by the monotonic clock."""
+    """An access token. until: expiry, by the monotonic clock."""
 
     text: str
     account: str
@@ -47,10 +50,10 @@ class Token:
         return int(self.until - time.monotonic())
 
 
-class Tokens:
-    """May be used from several threads. uri: where tokens are given out."""
+class GoogleTokens:
+    """Issues and verifies tokens. Thread-safe. uri: of the token endpoint."""
 
-    def __init__(self, project: Project, uri: str) -> None:
+    def __init__(self, project: StandInProject, uri: str) -> None:
         self._project = project
         self._uri = uri
         self._key = rsa.generate_private_key(65537, 2048)
@@ -60,7 +63,7 @@ class Tokens:
 
     @property
     def key_file(self) -> str:
-        """What Google gives out as a service account's key: JSON."""
+        """The service account key file, in JSON."""
         private = self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -76,8 +79,8 @@ class Tokens:
         }
         return json.dumps(content)
 
-    def exchanged(self, form: Mapping[str, str]) -> Token:
-        """The token for an assertion that the account's key has signed. Raises GrantError."""
+    def exchange(self, form: Mapping[str, str]) -> Token:
+        """Exchange an assertion signed by the account's key for a token. Raises GrantError."""
         if form.get("grant_type") != GRANT:
             raise GrantError("unsupported_grant_type", f"Invalid grant_type: {form.get('grant_type', '')}")
         claims = self._claims(form.get("assertion", ""), [AUDIENCE, self._uri])
@@ -86,7 +89,7 @@ class Tokens:
         return self.of(self._project.account)
 
     def of(self, account: str) -> Token:
-        """A token for an account. It is the same again while it is good for long: another one makes every push anew."""
+        """Return a token for an account. Reuses a valid one: after a change the engine pushes everything again."""
         with self._mutex:
             for token in self._tokens.values():
                 if token.account == account and token.seconds > _REUSED_SECONDS:
@@ -96,18 +99,18 @@ class Tokens:
             return made
 
     def account(self, text: str) -> str:
-        """Whose token this is; empty if nobody's. A token that the account's key has signed is good, too."""
+        """Return the account of a token; empty if invalid. Also accepts tokens signed by the account's key."""
         with self._mutex:
-            found = self._tokens.get(text)
-        if found is not None:
-            return found.account if found.seconds > 0 else ""
+            token = self._tokens.get(text)
+        if token is not None:
+            return token.account if token.seconds > 0 else ""
         try:
             return self._project.account if text.count(".") == 2 and self._claims(text, None) else ""
         except GrantError:
             return ""
 
     def expire(self) -> None:
-        """No token that has been given out is good any more."""
+        """Invalidate all issued tokens."""
         with self._mutex:
             self._tokens.clear()
 
@@ -122,3 +125,33 @@ class Tokens:
         if claims.get("iss") != self._project.account:
             raise GrantError("invalid_grant", "Invalid grant: account not found")
         return claims
+
+
+class GoogleAuthenticator:
+    """Authenticates calls, and checks that their API is enabled."""
+
+    def __init__(self, project: StandInProject, tokens: GoogleTokens, services: Services) -> None:
+        self._project = project
+        self._tokens = tokens
+        self._services = services
+
+    def authenticate(self, authorization: str) -> None:
+        """Check the Authorization header. Raises ApiError for any account other than the rehearsal's."""
+        scheme, _, token = authorization.partition(" ")
+        if self._tokens.account(token if scheme.lower() == "bearer" else "") != self._project.account:
+            raise unauthenticated(has_token=bool(token))
+
+    def require(self, service: str) -> None:
+        """Raise ApiError if an API is not enabled. service: empty: none is needed."""
+        if service:
+            self._services.require(service)
+
+    def refusal(self, kind: FaultKind, service: str, permission: str) -> ApiError | None:
+        """Return the error for a fault; None if the fault is not an error response."""
+        if kind is FaultKind.THROTTLE:
+            return rate_limited(service, self._project.number)
+        if kind is FaultKind.ERROR:
+            return internal_error()
+        if kind is FaultKind.DENIED:
+            return permission_denied(permission, f"projects/{self._project.id}")
+        return None

@@ -1,4 +1,4 @@
-"""Kubernetes on this machine: `rehearsing` gives a test one of its own, `mldeploy rehearse` keeps one."""
+"""Kubernetes stand-in: `rehearsing` starts one for a test, `mldeploy rehearse` keeps one running."""
 
 from __future__ import annotations
 
@@ -6,38 +6,47 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mldeploy.rehearsal.door.faults import Fault, Kind
-from mldeploy.rehearsal.door.interface import Thing, Transfer
-from mldeploy.rehearsal.door.ledger import Call
-from mldeploy.rehearsal.rehearsal import Rehearsal, playing
+from mldeploy.rehearsal.client import Rehearsal, run_rehearsal
+from mldeploy.rehearsal.gateway.call_log import LoggedCall
+from mldeploy.rehearsal.gateway.faults import FaultKind, FaultOrder
+from mldeploy.rehearsal.gateway.proxy import RegistryTransfer, StandInObject
 
-__all__ = ["PROGRAM", "Call", "Fault", "Kind", "KubernetesRehearsal", "Thing", "Transfer", "rehearsing"]
+__all__ = [
+    "PROGRAM",
+    "FaultKind",
+    "FaultOrder",
+    "KubernetesRehearsal",
+    "LoggedCall",
+    "RegistryTransfer",
+    "StandInObject",
+    "rehearsing",
+]
 
 PROGRAM = "mldeploy.rehearsal.kubernetes.server"
 
 
 class KubernetesRehearsal(Rehearsal):
-    """A cluster that runs, and what can be ordered of it."""
+    """A running cluster and its control commands."""
 
     def expire(self) -> None:
-        """Let the API server forget what has changed: watches end with 410."""
-        self.door.ask("POST expire")
+        """Discard the API server's change history: watches end with 410."""
+        self.control.send("POST expire")
 
     def restart(self, seconds: float) -> None:
-        """Let the API server go away: its connections break, and for so long it answers nobody."""
-        self.door.ask("POST restart", query={"seconds": str(seconds)})
+        """Restart the API server: its connections break, and it is unavailable for `seconds`."""
+        self.control.send("POST restart", query={"seconds": str(seconds)})
 
     def lack(self, group: str) -> None:
-        """Let the cluster not know an API group, `gateway.networking.k8s.io`, until it is reset."""
-        self.door.ask("POST lack", query={"group": group})
+        """Disable an API group, such as `gateway.networking.k8s.io`, until the next reset."""
+        self.control.send("POST lack", query={"group": group})
 
 
 @contextmanager
 def rehearsing(folder: Path, *, containers: bool = True, pace: float = 0.0) -> Iterator[KubernetesRehearsal]:
-    """A rehearsal of one's own until the block ends; also when our process is killed.
+    """Run a rehearsed cluster until the block ends, or until this process is killed.
 
-    folder: it is made, and removed at the end. containers: whether Pods are containers on the engine; without, they are
-    ready and answer `{}` to everything. pace: how many seconds each phase of a thing's life takes at least.
+    folder: created, and deleted at the end. containers: run Pods as containers on the engine; otherwise Pods are ready
+    at once and respond `{}`. pace: minimum seconds of each lifecycle phase.
     """
-    with playing(folder, PROGRAM, [f"--pace={pace}", *([] if containers else ["--no-containers"])]) as place:
-        yield KubernetesRehearsal(place)
+    with run_rehearsal(folder, PROGRAM, [f"--pace={pace}", *([] if containers else ["--no-containers"])]) as record:
+        yield KubernetesRehearsal(record)

@@ -1,4 +1,4 @@
-"""A Kubernetes cluster: an API server at an address, controllers, nodes, and what runs on them."""
+"""The Kubernetes stand-in: API server, controllers, nodes and Pods."""
 
 from __future__ import annotations
 
@@ -8,111 +8,121 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mldeploy.rehearsal.containers.host import Host
-from mldeploy.rehearsal.containers.network import Addresses
-from mldeploy.rehearsal.door.authority import Authority
-from mldeploy.rehearsal.door.frontdoor import FrontDoor
-from mldeploy.rehearsal.door.interface import Thing
-from mldeploy.rehearsal.door.ledger import Ledger
-from mldeploy.rehearsal.door.serving import cut, listening, serve
-from mldeploy.rehearsal.kubernetes.api.access import MASTER, Access, User
+from mldeploy.rehearsal.containers.host import ContainerHost, PublicAddressPool
+from mldeploy.rehearsal.gateway.call_log import CallLog
+from mldeploy.rehearsal.gateway.fault_proxy import FaultProxy
+from mldeploy.rehearsal.gateway.proxy import StandInObject
+from mldeploy.rehearsal.gateway.serving import Authority, break_connection, create_server, serve
 from mldeploy.rehearsal.kubernetes.api.application import ApiServer
-from mldeploy.rehearsal.kubernetes.api.asked import KubernetesLanguage
-from mldeploy.rehearsal.kubernetes.api.pods import PodParts
+from mldeploy.rehearsal.kubernetes.api.authorization import ADMIN, RbacAuthorizer, User
+from mldeploy.rehearsal.kubernetes.api.pod_subresources import PodSubresources
+from mldeploy.rehearsal.kubernetes.api.request import KubernetesAdapter
 from mldeploy.rehearsal.kubernetes.control.deployments import DeploymentController
-from mldeploy.rehearsal.kubernetes.control.events import Recorder
-from mldeploy.rehearsal.kubernetes.control.garbage import GarbageCollector
-from mldeploy.rehearsal.kubernetes.control.loop import Controller, Loop
-from mldeploy.rehearsal.kubernetes.control.namespaces import NamespaceController
-from mldeploy.rehearsal.kubernetes.control.policies import Autoscaling, Budgets, Quotas
+from mldeploy.rehearsal.kubernetes.control.garbage import GarbageCollector, NamespaceController
+from mldeploy.rehearsal.kubernetes.control.loop import Controller, ControllerLoop, Recorder
+from mldeploy.rehearsal.kubernetes.control.policies import DisruptionBudgets, HorizontalAutoscaler, ResourceQuotas
 from mldeploy.rehearsal.kubernetes.control.replica_sets import ReplicaSetController
-from mldeploy.rehearsal.kubernetes.control.services import Balancer, ServiceController
+from mldeploy.rehearsal.kubernetes.control.services import ClusterLoadBalancer, ServiceController
 from mldeploy.rehearsal.kubernetes.edge.gateways import GatewayController
 from mldeploy.rehearsal.kubernetes.edge.ingresses import IngressController
-from mldeploy.rehearsal.kubernetes.furniture import furnish, is_furniture
-from mldeploy.rehearsal.kubernetes.kubelet.containers import Ground as PodGround
-from mldeploy.rehearsal.kubernetes.kubelet.images import Login
-from mldeploy.rehearsal.kubernetes.kubelet.nodes import Node, register
-from mldeploy.rehearsal.kubernetes.kubelet.pods import Pods
-from mldeploy.rehearsal.kubernetes.objects.selectors import labels_of
+from mldeploy.rehearsal.kubernetes.kubelet.container_config import Login
+from mldeploy.rehearsal.kubernetes.kubelet.containers import NodeContext as PodGround
+from mldeploy.rehearsal.kubernetes.kubelet.pods import PodManager
+from mldeploy.rehearsal.kubernetes.kubelet.volumes import Node, register
+from mldeploy.rehearsal.kubernetes.objects.names import labels_of
 from mldeploy.rehearsal.kubernetes.objects.store import Store
-from mldeploy.rehearsal.kubernetes.objects.writing import Writing
+from mldeploy.rehearsal.kubernetes.objects.writer import ObjectWriter
 
 if TYPE_CHECKING:
     import socket
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from werkzeug.serving import BaseWSGIServer
+from mldeploy.rehearsal.kubernetes.control.garbage import ROOT_CA
+from mldeploy.rehearsal.kubernetes.control.loop import owner_uids
+from mldeploy.rehearsal.kubernetes.edge import gateways, ingresses
+from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.admission import DEFAULT_CLASS
+from mldeploy.rehearsal.kubernetes.objects.defaults import apply_defaults
+from mldeploy.rehearsal.kubernetes.objects.store import new_object
+from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object, ObjectKey
 
 NODES = (Node("rehearsal-1"), Node("rehearsal-2"))
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What a cluster stands on. name: of the rehearsal. addresses: for load balancers. real: Pods are containers.
+class ClusterContext:
+    """Dependencies of a cluster. name: of the rehearsal. addresses: for load balancers. real: Pods are containers.
 
-    pace: seconds that each phase of a thing's life takes at least.
+    pace: minimum seconds of each lifecycle phase.
     """
 
     name: str
-    host: Host
-    addresses: Addresses
+    host: ContainerHost
+    addresses: PublicAddressPool
     authority: Authority
-    ledger: Ledger
+    ledger: CallLog
     pace: float
     real: bool
 
 
-def nobody(image: str) -> None:
-    """Nodes that have no credentials of their own."""
+def no_login(image: str) -> None:
+    """Node credentials for an image: none."""
 
 
-class Cluster:
-    """A WSGI application; `listen` gives it an address of its own. It runs from `start` until `stop`.
+class StandInCluster:
+    """A WSGI application; `listen` binds it to an address. It runs from `start` until `stop`.
 
-    knows: whether a token is somebody's. login: with what its nodes pull, besides the secrets that Pods name.
+    is_known: whether a token is valid. login: registry credentials of the nodes, besides the Pods' pull secrets.
     """
 
     def __init__(
-        self, ground: Ground, knows: Callable[[str], bool], *, login: Login = nobody, nodes: Sequence[Node] = NODES
+        self,
+        context: ClusterContext,
+        is_known: Callable[[str], bool],
+        *,
+        login: Login = no_login,
+        nodes: Sequence[Node] = NODES,
     ) -> None:
         self.store = Store()
-        self._ground = ground
+        self._context = context
         self._nodes = nodes
-        self._access, self._knows = Access(self.store), knows
-        self._pods = Pods(_pod_ground(ground, self.store, login))
-        self._services = ServiceController(self.store, ground.addresses, ground.pace)
+        self._access, self._is_known = RbacAuthorizer(self.store), is_known
+        self._pods = PodManager(_node_context(context, self.store, login))
+        self._services = ServiceController(self.store, context.addresses, context.pace)
         self._edges = (
-            IngressController(self.store, ground.addresses, ground.pace),
-            GatewayController(self.store, ground.addresses, ground.pace),
+            IngressController(self.store, context.addresses, context.pace),
+            GatewayController(self.store, context.addresses, context.pace),
         )
-        writing = Writing(self.store)
-        before, after = _controllers(ground, self.store, writing)
-        self._loop = Loop(self.store, (*before, self._pods, self._services, *self._edges, *after))
-        self._api = ApiServer(self.store, writing, PodParts(self.store, self._pods), self._access, self._who)
-        language = KubernetesLanguage(lambda token: self._who(token) is not None)
-        self._door = FrontDoor(self._api, language, ground.ledger)
+        writer = ObjectWriter(self.store)
+        before, after = _controllers(context, self.store, writer)
+        self._loop = ControllerLoop(self.store, (*before, self._pods, self._services, *self._edges, *after))
+        self._api = ApiServer(
+            self.store, writer, PodSubresources(self.store, self._pods), self._access, self._find_user
+        )
+        adapter = KubernetesAdapter(lambda token: self._find_user(token) is not None)
+        self._proxy = FaultProxy(self._api, adapter, context.ledger)
         self._connections = Connections()
         self._server: BaseWSGIServer | None = None
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         connection: socket.socket = environ["werkzeug.socket"]
-        if self._connections.are_refused(connection):
-            raise cut(connection)
-        yield from self._connections.held(connection, lambda: self._door(environ, start))
+        if self._connections.is_refused(connection):
+            raise break_connection(connection)
+        yield from self._connections.track(connection, lambda: self._proxy(environ, start))
 
     def start(self) -> None:
-        """Make what every cluster has, and begin to act."""
-        self._furnish()
+        """Create the system objects and start the controllers."""
+        self._create_system_objects()
         self._loop.start()
 
     def listen(self, address: str, port: int) -> None:
-        """Answer over HTTPS. Raises OSError where the address cannot be listened on."""
-        self._server = listening(address, port, self, self._ground.authority.context(address))
+        """Serve HTTPS. Raises OSError if the address is not available."""
+        self._server = create_server(address, port, self, self._context.authority.context(address))
         serve(self._server)
 
     def stop(self) -> None:
-        """End it and all that runs in it; returns once it is gone."""
+        """Stop the cluster and all Pods; returns when done."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -121,79 +131,81 @@ class Cluster:
         self._close()
 
     def reset(self) -> None:
-        """As new: nobody has made anything."""
+        """Reset the cluster to its initial state."""
         with self._loop.turn:
             self.store.clear()
             self._close()
-            self._api.lacking = frozenset()
-            self._furnish()
+            self._api.missing_groups = frozenset()
+            self._create_system_objects()
 
     def expire(self) -> None:
-        """Forget what has changed: every watch ends with 410, and none can go on where it was."""
+        """Discard the change history: every watch ends with 410."""
         self.store.expire()
 
     def restart(self, seconds: float) -> None:
-        """The API server goes away: its connections break, and for a while it answers nobody."""
+        """Break all connections and refuse new ones for `seconds`."""
         self._connections.refuse(seconds)
 
     def lack(self, group: str) -> None:
-        """Know nothing of an API group, until it is reset."""
-        self._api.lacking |= {group}
+        """Disable an API group until the next reset."""
+        self._api.missing_groups |= {group}
 
-    def balancers(self) -> Sequence[Balancer]:
-        """The load balancers that there are."""
+    def balancers(self) -> Sequence[ClusterLoadBalancer]:
+        """All load balancers."""
         return self._services.balancers
 
-    def contents(self) -> Iterator[Thing]:
-        """What somebody has made, and what is left of it; what every cluster has, and what follows, is left out."""
+    def contents(self) -> Iterator[StandInObject]:
+        """List the objects that clients have created, without system objects and derived objects."""
         for key, document in self.store.every():
-            if not is_furniture(key, document):
+            if not is_system_object(key, document):
                 name = f"{key.namespace}/{key.name}" if key.namespace else key.name
-                yield Thing(key.resource.name, name, dict(labels_of(document)))
+                yield StandInObject(key.resource.name, name, dict(labels_of(document)))
 
-    def _who(self, token: str) -> User | None:
-        return MASTER if self._knows(token) else self._access.owner(token)
+    def _find_user(self, token: str) -> User | None:
+        return ADMIN if self._is_known(token) else self._access.find_user(token)
 
     def _close(self) -> None:
-        """Nothing in it runs or answers any more."""
+        """Stop all proxies, load balancers and Pods."""
         for each in (*self._edges, self._services, self._pods):
             each.close()
 
-    def _furnish(self) -> None:
-        furnish(self.store)
+    def _create_system_objects(self) -> None:
+        create_system_objects(self.store)
         register(self.store, self._nodes)
 
 
-def _pod_ground(ground: Ground, store: Store, login: Login) -> PodGround:
-    recorder, folder = Recorder(store, "kubelet"), ground.authority.bundle.parent / "pods"
-    return PodGround(store, ground.host, recorder, login, ground.name, ground.pace, ground.real, folder)
+def _node_context(context: ClusterContext, store: Store, login: Login) -> PodGround:
+    recorder, folder = Recorder(store, "kubelet"), context.authority.bundle.parent / "pods"
+    return PodGround(store, context.host, recorder, login, context.name, context.pace, context.real, folder)
 
 
-def _controllers(ground: Ground, store: Store, writing: Writing) -> tuple[Sequence[Controller], Sequence[Controller]]:
-    """Those that have nothing of their own to end, before and after those that have."""
+def _controllers(
+    context: ClusterContext, store: Store, writer: ObjectWriter
+) -> tuple[Sequence[Controller], Sequence[Controller]]:
+    """Controllers without resources to close, before and after those with resources."""
     before = (
-        NamespaceController(store, ground.authority.pem.decode(), ground.pace),
+        NamespaceController(store, context.authority.pem.decode(), context.pace),
         GarbageCollector(store),
-        Autoscaling(store, writing),
-        DeploymentController(store, writing),
-        ReplicaSetController(store, writing),
+        HorizontalAutoscaler(store, writer),
+        DeploymentController(store, writer),
+        ReplicaSetController(store, writer),
     )
-    return before, (Budgets(store), Quotas(store))
+    return before, (DisruptionBudgets(store), ResourceQuotas(store))
 
 
 class Connections:
-    """Those that are open, so that they can be broken."""
+    """The open connections, so that they can be broken."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._open: set[socket.socket] = set()
         self._until = 0.0
 
-    def are_refused(self, connection: socket.socket) -> bool:
+    def is_refused(self, connection: socket.socket) -> bool:
         return time.monotonic() < self._until
 
-    def held(self, connection: socket.socket, answer: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:
-        """An answer, whose connection is known as long as it lasts."""
+    def track(self, connection: socket.socket, answer: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:
+        """Yield a response while its connection is tracked."""
         with self._mutex:
             self._open.add(connection)
         try:
@@ -203,12 +215,51 @@ class Connections:
                 self._open.discard(connection)
 
     def refuse(self, seconds: float) -> None:
-        """Break all, and every new one for so long."""
+        """Break all connections, and refuse new ones for `seconds`."""
         self._until = time.monotonic() + seconds
         self.cut_all()
 
     def cut_all(self) -> None:
         with self._mutex:
-            found = list(self._open)
-        for each in found:
-            cut(each)
+            connections = list(self._open)
+        for each in connections:
+            break_connection(each)
+
+
+NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+_DERIVED = (kinds.NODES, kinds.EVENTS, kinds.ENDPOINTS, kinds.SLICES, kinds.REPLICA_SETS, kinds.LEASES)
+_GIVEN = (
+    (kinds.ACCOUNTS, "default"),
+    (kinds.CONFIG_MAPS, ROOT_CA),
+    (kinds.INGRESS_CLASSES, ingresses.CLASS),
+    (kinds.GATEWAY_CLASSES, gateways.CLASS),
+)
+
+
+def create_system_objects(store: Store) -> None:
+    """Create the system objects."""
+    for name in NAMESPACES:
+        _put(store, kinds.NAMESPACES, {"name": name}, {})
+    ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]
+    spec = {"clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.1"], "ports": ports, "type": "ClusterIP"}
+    _put(store, kinds.SERVICES, {"name": "kubernetes", "namespace": "default"}, spec)
+    default = {"name": ingresses.CLASS, "annotations": {DEFAULT_CLASS: "true"}}
+    _put(store, kinds.INGRESS_CLASSES, default, {"controller": ingresses.CONTROLLER})
+    _put(store, kinds.GATEWAY_CLASSES, {"name": gateways.CLASS}, {"controllerName": gateways.CONTROLLER})
+
+
+def is_system_object(key: ObjectKey, document: Object) -> bool:
+    """Whether an object is a system object or derived from another object."""
+    if key.resource is kinds.NAMESPACES:
+        return key.name in NAMESPACES
+    service = (key.resource, key.namespace, key.name) == (kinds.SERVICES, "default", "kubernetes")
+    follows = key.resource in _DERIVED or (key.resource is kinds.PODS and bool(owner_uids(document)))
+    return (key.resource, key.name) in _GIVEN or service or follows
+
+
+def _put(store: Store, resource: ApiResource, metadata: Object, spec: Object) -> None:
+    document: Object = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+    if spec:
+        document["spec"] = spec
+    apply_defaults(resource, document)
+    store.put(ObjectKey(resource, metadata.get("namespace", ""), metadata["name"]), new_object(document))

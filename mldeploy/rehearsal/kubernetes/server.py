@@ -1,54 +1,63 @@
-"""The process that plays a Kubernetes cluster: `python -m mldeploy.rehearsal.kubernetes.server FOLDER`."""
+"""The process of the Kubernetes stand-in: `python -m mldeploy.rehearsal.kubernetes.server FOLDER`."""
 
 from __future__ import annotations
 
+import base64
 import hmac
+import json
 import os
 import secrets
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
-from werkzeug.wrappers import Request
+from werkzeug.wrappers import Request, Response
 
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.containers.engine import EngineHost
-from mldeploy.rehearsal.containers.host import Host
-from mldeploy.rehearsal.containers.network import Addresses as PublicAddresses
-from mldeploy.rehearsal.containers.paper import PaperHost
-from mldeploy.rehearsal.door.authority import Authority
-from mldeploy.rehearsal.door.control import Control
-from mldeploy.rehearsal.door.ledger import Ledger
-from mldeploy.rehearsal.door.serving import listening
-from mldeploy.rehearsal.kubernetes import kubeconfig
-from mldeploy.rehearsal.kubernetes.cluster import Cluster, Ground
-from mldeploy.rehearsal.kubernetes.registry import USER, Everything, Members
-from mldeploy.rehearsal.place import Place, Process
-from mldeploy.rehearsal.process import FRONT_DOOR, REGISTRY, REGISTRY_DOOR, Options, answer, claimed, play
-from mldeploy.rehearsal.registry.door import RegistryDoor
+from mldeploy.rehearsal.containers.fake import FakeHost
+from mldeploy.rehearsal.containers.host import ContainerHost
+from mldeploy.rehearsal.containers.host import PublicAddressPool as PublicAddresses
+from mldeploy.rehearsal.gateway.call_log import CallLog
+from mldeploy.rehearsal.gateway.control import ControlApi
+from mldeploy.rehearsal.gateway.serving import Authority, create_server
+from mldeploy.rehearsal.kubernetes.cluster import ClusterContext, StandInCluster
+from mldeploy.rehearsal.process import (
+    GATEWAY_PORT,
+    REGISTRY_PORT,
+    StandInOptions,
+    claim_address,
+    run_stand_in,
+    serve_until_exit,
+)
+from mldeploy.rehearsal.record import Process, RehearsalRecord
+from mldeploy.rehearsal.registry.gateway import Manifest, RegistryGateway, challenge, parse_basic_auth, registry_error
 from mldeploy.rehearsal.registry.program import RegistryProgram
+
+USER = "rehearsal"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Play until it is told to end."""
-    return play(Options.parse(arguments), _open)
+    """Run the stand-in until it is stopped."""
+    return run_stand_in(StandInOptions.parse(arguments), _open)
 
 
-def _open(options: Options, stack: ExitStack) -> Place:
-    """Start everything; the stack ends it again."""
+def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
+    """Start all servers; the stack stops them."""
     name, control, token = uuid.uuid4().hex, secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     authority = Authority(options.folder)
-    addresses, server = claimed(authority.context)
+    addresses, server = claim_address(authority.context)
     stack.callback(server.server_close)
-    registry = RegistryProgram(options.folder / "registry", f"{addresses.own}:{REGISTRY}")
+    registry = RegistryProgram(options.folder / "registry")
     stack.callback(registry.close)
-    members = Members()
-    registry_door = RegistryDoor(registry.url, Everything(), members)
-    public, ledger = PublicAddresses(addresses.prefix), Ledger()
-    host: Host = EngineHost(Engine.connect()) if options.containers else PaperHost(public)
-    ground = Ground(name, host, public, authority, ledger, options.pace, real=options.containers)
-    cluster = Cluster(ground, lambda shown: hmac.compare_digest(shown.encode(), token.encode()))
+    authorizer = SingleUserAuthorizer()
+    registry_door = RegistryGateway(registry.upstream, AnyRepository(), authorizer)
+    public, ledger = PublicAddresses(addresses.prefix), CallLog()
+    host: ContainerHost = EngineHost(Engine.connect()) if options.containers else FakeHost(public)
+    context = ClusterContext(name, host, public, authority, ledger, options.pace, real=options.containers)
+    cluster = StandInCluster(context, lambda shown: hmac.compare_digest(shown.encode(), token.encode()))
     cluster.start()
     stack.callback(cluster.stop)
 
@@ -56,12 +65,12 @@ def _open(options: Options, stack: ExitStack) -> Place:
         cluster.reset()
         registry.forget()
 
-    server.app = Control(cluster, ledger, registry_door, control, cluster.contents, reset, _orders(cluster))
-    answer(server, stack)
-    answer(listening(addresses.own, REGISTRY_DOOR, registry_door), stack)
-    url, address = f"https://{addresses.own}:{FRONT_DOOR}", f"{addresses.own}:{REGISTRY_DOOR}"
-    kubeconfig.write(options.folder, url, authority.pem, token)
-    return Place(
+    server.app = ControlApi(cluster, ledger, registry_door, control, cluster.contents, reset, _commands(cluster))
+    serve_until_exit(server, stack)
+    serve_until_exit(create_server(addresses.own, REGISTRY_PORT, registry_door), stack)
+    url, address = f"https://{addresses.own}:{GATEWAY_PORT}", f"{addresses.own}:{REGISTRY_PORT}"
+    write(options.folder, url, authority.pem, token)
+    return RehearsalRecord(
         url=url,
         name=name,
         region="",
@@ -69,19 +78,69 @@ def _open(options: Options, stack: ExitStack) -> Place:
         registry=address,
         processes=(Process.of(os.getpid()), Process.of(registry.pid)),
         cloud_url=url,
-        credentials={"token": token, "registry_user": USER, "registry_password": members.password},
+        credentials={"token": token, "registry_user": USER, "registry_password": authorizer.password},
         services={"registry": address},
         ca_bundle=str(authority.bundle),
     )
 
 
-def _orders(cluster: Cluster) -> Mapping[str, Callable[[Request], object]]:
-    """What can be ordered of a cluster besides faults."""
+def _commands(cluster: StandInCluster) -> Mapping[str, Callable[[Request], object]]:
+    """Control commands of a cluster besides faults."""
     return {
         "POST expire": lambda _: cluster.expire(),
         "POST lack": lambda request: cluster.lack(request.args["group"]),
         "POST restart": lambda request: cluster.restart(float(request.args["seconds"])),
     }
+
+
+class AnyRepository:
+    """`mldeploy.rehearsal.registry.gateway.RepositoryDirectory`: every repository exists."""
+
+    def missing(self, repository: str) -> str:
+        return ""
+
+    def keeps(self, repository: str, tag: str) -> str:
+        return ""
+
+    def pushed(self, manifest: Manifest) -> None:
+        """Ignore pushes."""
+
+
+class SingleUserAuthorizer:
+    """`mldeploy.rehearsal.registry.gateway.RegistryAuthorizer`: one user with one password, for pushes and pulls."""
+
+    def __init__(self) -> None:
+        self.password = secrets.token_urlsafe(32)
+
+    def refusal(self, request: Request, repository: str, *, writing: bool) -> Response | None:
+        if "Authorization" not in request.headers:
+            return challenge('Basic realm="rehearsal"')
+        if parse_basic_auth(request.headers["Authorization"]) != (USER, self.password):
+            return registry_error(401, "UNAUTHORIZED", "authentication required")
+        return None
+
+
+FILE, NAME = "kubeconfig", "rehearsal"
+
+
+def write(folder: Path, url: str, authority: bytes, token: str) -> Path:
+    """Write a kubeconfig file, readable only by its owner. Returns its path."""
+    path = folder / FILE
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": NAME,
+        "clusters": [{"name": NAME, "cluster": {"server": url, "certificate-authority-data": _coded(authority)}}],
+        "users": [{"name": NAME, "user": {"token": token}}],
+        "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME}}],
+    }
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(content), encoding="utf-8")  # JSON is YAML
+    return path
+
+
+def _coded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 if __name__ == "__main__":

@@ -1,1 +1,3 @@
-"""A real registry, and the door before it that asks for a cloud's passwords and knows a cloud's repositories."""
+"""A real image registry, and the gateway in front of it."""
+
+"""A real image registry, and the gateway in front of it."""

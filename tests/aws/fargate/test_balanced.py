@@ -9,10 +9,9 @@ import pytest
 from mldeploy.core import verbs
 from mldeploy.core.events import Action, ignore
 from mldeploy.core.graph import steps_of
-from mldeploy.core.journal import Journal, Scope
+from mldeploy.core.journal import Journal, Scope, Session
 from mldeploy.core.monitor import Cancel
-from mldeploy.core.session import Session
-from mldeploy.providers.aws.fargate.operate import FargateService
+from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.rehearsal.aws import Rehearsal

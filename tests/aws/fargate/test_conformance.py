@@ -15,7 +15,7 @@ from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.rehearsal.aws import Rehearsal
 from mldeploy.testing.suite import Conformance
-from tests.aws.stage import AwsStage
+from tests.aws.harness import AwsStage
 from tests.tiny import project_of
 
 BY_ID = ("ecs:task", "ec2:network-interface", "elasticloadbalancing:listener")
@@ -24,7 +24,7 @@ BY_ID = ("ecs:task", "ec2:network-interface", "elasticloadbalancing:listener")
 
 @dataclass(frozen=True)
 class FargateStage(AwsStage[FargateCloud, FargateSettings]):
-    """Tasks and listeners are told by their number alone, and revisions by their family.
+    """Tasks and listeners are compared by their number alone, and revisions by their family.
 
     A registration whose answer was lost is sent again, and AWS makes a second, equal revision of it: nobody can tell.
     """

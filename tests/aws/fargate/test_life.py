@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from mldeploy.app.verdict import VerdictError
 from mldeploy.core.errors import ExitCode
-from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.aws.fargate.permissions import NEEDS
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.rehearsal.aws import Rehearsal
-from mldeploy.testing.life import FIRST, Life, Lived, Living
-from mldeploy.testing.load import Gapless
-from mldeploy.testing.sample import Version
+from mldeploy.testing.life import FIRST, AppLife, LifeSuite, RolloutSuite
+from mldeploy.testing.load import ZeroDowntimeSuite
+from mldeploy.testing.sample import SampleVersion
 from tests.aws.fargate.test_conformance import FargateStage, strangers
-from tests.aws.stage import session
+from tests.aws.harness import session
 from tests.sampled import Sampled
 
 GREETING = "s3cr3t-greeting"
@@ -34,7 +34,7 @@ def staged(rehearsal: Rehearsal, **settings: object) -> FargateStage:
     return FargateStage(provider, FargateSettings.model_validate(settings), rehearsal, strangers)
 
 
-class OnFargate(Sampled, Lived):
+class OnFargate(Sampled, LifeSuite):
     """Tasks with public addresses."""
 
     @pytest.fixture(scope="class")
@@ -43,17 +43,17 @@ class OnFargate(Sampled, Lived):
         return staged(running)
 
     @pytest.fixture(autouse=True)
-    def _is_all_in_the_policy(self, life: Life, running: Rehearsal) -> Iterator[None]:
+    def _is_all_in_the_policy(self, life: AppLife, running: Rehearsal) -> Iterator[None]:
         """Whatever was called, also to roll back and to scale, `mldeploy policy` knows."""
         yield
         assert {call.action for call in running.calls()} - BY_HAND <= set(NEEDS)
 
 
 @pytest.mark.engine
-class TestFargate(OnFargate, Living):
+class TestFargate(OnFargate, RolloutSuite):
     """What every provider must pass, and what is Fargate's own."""
 
-    def test_a_secret_is_given_by_reference_alone(self, life: Life, running: Rehearsal) -> None:
+    def test_a_secret_is_given_by_reference_alone(self, life: AppLife, running: Rehearsal) -> None:
         """The app has its value; the task definition and the journal have its name."""
         aws = session(running)
         keeper = aws.client("secretsmanager", endpoint_url=running.endpoints.url)
@@ -82,7 +82,7 @@ class TestFargate(OnFargate, Living):
 
 
 @pytest.mark.engine
-class TestBehindALoadBalancer(OnFargate, Gapless):
+class TestBehindALoadBalancer(OnFargate, ZeroDowntimeSuite):
     """At a name that stays."""
 
     @pytest.fixture(scope="class")
@@ -93,10 +93,10 @@ class TestBehindALoadBalancer(OnFargate, Gapless):
 
 # The stand-in's addresses accept every connection, and close those that lead nowhere: "listens" would be "answers".
 BROKEN = {
-    "nothing listens": (Version(listens=9999), "nothing answers on port 8080"),
-    "unhealthy": (Version(status=500), "/health answers 500"),
-    "out of memory": (Version(before="full = b'x' * (900 << 20)"), "out of memory"),
-    "ends": (Version(before="raise SystemExit(0)"), "it ended by itself"),
+    "nothing listens": (SampleVersion(listens=9999, patience=5.0), "nothing answers on port 8080"),
+    "unhealthy": (SampleVersion(status=500, patience=5.0), "/health answers 500"),
+    "out of memory": (SampleVersion(before="full = b'x' * (900 << 20)"), "out of memory"),
+    "ends": (SampleVersion(before="raise SystemExit(0)"), "it ended by itself"),
 }
 
 
@@ -111,7 +111,7 @@ class TestABrokenVersion(OnFargate):
 
     @pytest.mark.exhaustive
     @pytest.mark.parametrize("what", BROKEN)
-    def test_its_cause_is_named(self, life: Life, what: str) -> None:
+    def test_its_cause_is_named(self, life: AppLife, what: str) -> None:
         version, cause = BROKEN[what]
         first = life.deploy(FIRST)
         verdict = life.break_(replace(version, code="broken"))
@@ -120,21 +120,21 @@ class TestABrokenVersion(OnFargate):
         assert self.ask(first.url) == FIRST.answer
         life.end()
 
-    def test_the_first_version_of_all_may_be_the_broken_one(self, life: Life) -> None:
+    def test_the_first_version_of_all_may_be_the_broken_one(self, life: AppLife) -> None:
         verdict = life.break_(replace(FIRST, before="raise SystemExit('no model')"))
         assert verdict.exit_status == 1
         assert verdict.log[-1] == "no model"
         assert self.ask(life.deploy(FIRST).url) == FIRST.answer
         life.end()
 
-    def test_a_secret_that_is_not_there_is_named(self, life: Life, running: Rehearsal) -> None:
+    def test_a_secret_that_is_not_there_is_named(self, life: AppLife, running: Rehearsal) -> None:
         absent = "arn:aws:secretsmanager:us-east-1:123456789012:secret:absent-AbCdEf"
         secretive = replace(life, stage=staged(running, secrets={"GREETING": absent}))
         assert "a secret that the app is given cannot be read" in secretive.break_(FIRST).cause
         secretive.end()
 
     @pytest.mark.exhaustive
-    def test_what_is_for_another_processor_is_named(self, life: Life) -> None:
+    def test_what_is_for_another_processor_is_named(self, life: AppLife) -> None:
         """A program that the kernel cannot start is what such an image looks like from outside."""
         first = life.deploy(FIRST)
         life.app.write(replace(FIRST, code="broken"))
@@ -147,7 +147,7 @@ class TestABrokenVersion(OnFargate):
         life.end()
 
     @pytest.mark.exhaustive
-    def test_an_image_that_somebody_has_removed_is_named(self, life: Life, running: Rehearsal) -> None:
+    def test_an_image_that_somebody_has_removed_is_named(self, life: AppLife, running: Rehearsal) -> None:
         first = life.deploy(FIRST)
         ecr = session(running).client("ecr", endpoint_url=running.endpoints.url)
         name = life.app.name

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from mldeploy.config import load
-from mldeploy.providers.aws.fargate.prices import PRICES, estimate
+from mldeploy.providers.aws.fargate.prices import PRICES, estimate_cost
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 
 NAMED = load.named("paper", "a test")
@@ -20,15 +20,15 @@ def settings(**values: object) -> FargateSettings:
 
 
 def test_two_small_tasks() -> None:
-    found = estimate("us-east-1", PROJECT, settings(cpu=256, memory=1024, instances=2))
-    known = {item.what: item.monthly for item in found.items if item.monthly is not None}
+    estimate = estimate_cost("us-east-1", PROJECT, settings(cpu=256, memory=1024, instances=2))
+    known = {item.what: item.monthly for item in estimate.items if item.monthly is not None}
     assert known == {"CPU of the tasks": 14.78, "memory of the tasks": 6.49, "addresses of the tasks": 7.3}
-    assert found.known == pytest.approx(28.57)
+    assert estimate.known == pytest.approx(28.57)
 
 
 def test_what_no_source_says_is_unknown() -> None:
-    found = estimate("eu-west-1", PROJECT, settings(ingress="load-balancer"))
-    unknown = [item for item in found.items if item.monthly is None]
+    estimate = estimate_cost("eu-west-1", PROJECT, settings(ingress="load-balancer"))
+    unknown = [item for item in estimate.items if item.monthly is None]
     assert {"CPU of the tasks", "memory of the tasks", "load balancer", "log"} <= {item.what for item in unknown}
     assert not any(item.source for item in unknown)
     assert all(item.how for item in unknown)

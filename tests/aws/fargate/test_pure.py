@@ -15,13 +15,19 @@ from mldeploy.config.secret import Secret
 from mldeploy.core.graph import steps_of
 from mldeploy.core.step import Step
 from mldeploy.core.verbs.destroy import needed_kinds
-from mldeploy.providers.aws.fargate.capacity import MEMORY, Size, smallest
-from mldeploy.providers.aws.fargate.firewall import Rule, permission, rules_of
-from mldeploy.providers.aws.fargate.iam import ExecutionRole, execution
+from mldeploy.providers.aws.fargate.cluster import MEMORY, Size, smallest_size
+from mldeploy.providers.aws.fargate.firewall import IngressRule, list_rules, render_permission
+from mldeploy.providers.aws.fargate.iam import ExecutionRole, execution_statements
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
-from mldeploy.providers.aws.fargate.tags import name
-from mldeploy.providers.aws.fargate.task_spec import TaskSpec, differences, health_command, read, request
+from mldeploy.providers.aws.fargate.tags import resource_name
+from mldeploy.providers.aws.fargate.task_spec import (
+    TaskSpec,
+    build_request,
+    health_command,
+    list_differences,
+    parse_task_spec,
+)
 
 PROJECT = load.named("paper", "a test")
 SPEC = TaskSpec(
@@ -46,27 +52,27 @@ def settings(**values: object) -> FargateSettings:
 
 @given(st.floats(0.1, 16), st.integers(6, 120 * 1024))
 def test_the_smallest_size_holds_the_app(cpus: float, memory: int) -> None:
-    found = smallest(cpus, memory)
-    assert found is not None
-    assert found.is_valid
-    assert found.cpu >= cpus * 1024
-    assert found.memory >= memory
-    smaller = [Size(cpu, each) for cpu, offered in MEMORY.items() for each in offered if cpu < found.cpu]
+    size = smallest_size(cpus, memory)
+    assert size is not None
+    assert size.is_valid
+    assert size.cpu >= cpus * 1024
+    assert size.memory >= memory
+    smaller = [Size(cpu, each) for cpu, offered in MEMORY.items() for each in offered if cpu < size.cpu]
     assert not any(each.cpu >= cpus * 1024 and each.memory >= memory for each in smaller)
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"cpu": 256, "memory": 4096}, "do not go with 256 CPU units"),
         ({"cpu": 256, "memory": 1500}, "Nearest: memory = 1024 or 2048"),
         ({"cpu": 16384, "memory": 512}, "Nearest: memory = 32768"),
     ],
 )
-def test_a_size_that_fargate_does_not_have_is_refused(values: dict[str, object], said: str) -> None:
+def test_a_size_that_fargate_does_not_have_is_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as refused:
         settings(**values).size(PROJECT)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +98,7 @@ def test_the_execution_role_may_only_do_what_it_is_for() -> None:
     role = ExecutionRole("paper", "team/paper", (f"{secret}:password::", secret, "/paper/key"))
     allowed = {
         action: statement["Resource"]
-        for statement in execution("aws", "us-east-1", "123456789012", role)
+        for statement in execution_statements("aws", "us-east-1", "123456789012", role)
         for action in statement["Action"]
     }
     here = "us-east-1:123456789012"
@@ -104,11 +110,11 @@ def test_the_execution_role_may_only_do_what_it_is_for() -> None:
 
 
 def test_a_task_definition_is_read_as_it_was_written() -> None:
-    assert read(request("paper", SPEC)) == SPEC  # type: ignore[arg-type]  # what is sent has the shape of what is told
-    assert differences(SPEC, SPEC) == ()
+    assert parse_task_spec(build_request("paper", SPEC)) == SPEC  # type: ignore[arg-type]  # what is sent has the shape of the response
+    assert list_differences(SPEC, SPEC) == ()
 
 
-def test_every_difference_is_told_and_no_value() -> None:
+def test_every_difference_is_listed_without_values() -> None:
     other = TaskSpec(
         "registry/paper@sha256:2",
         Size(512, 1024),
@@ -123,7 +129,7 @@ def test_every_difference_is_told_and_no_value() -> None:
         "arn:aws:iam::123456789012:role/others",
         5,
     )
-    lines = differences(SPEC, other)
+    lines = list_differences(SPEC, other)
     assert len(lines) == len(fields(TaskSpec)) - 2 + 3 + 1
     assert not any(value in line for line in lines for value in ("one", "two", "changed-secret", "new-secret"))
     assert {"variable A → changed", "variable B → removed", "variable C → added"} <= set(lines)
@@ -131,15 +137,15 @@ def test_every_difference_is_told_and_no_value() -> None:
 
 @pytest.mark.parametrize("source", ["0.0.0.0/0", "2001:db8::/32", "sg-0a1b", "pl-0a1b"])
 def test_a_rule_is_read_as_it_was_written(source: str) -> None:
-    rule = Rule(source, 5000, 5000)
-    assert list(rules_of({"IpPermissions": [permission(rule)]})) == [rule]  # type: ignore[list-item]
+    rule = IngressRule(source, 5000, 5000)
+    assert list(list_rules({"IpPermissions": [render_permission(rule)]})) == [rule]  # type: ignore[list-item]
 
 
 def test_two_long_names_are_never_one() -> None:
-    one, other = name("a" * 40, limit=32), name("a" * 39 + "b", limit=32)
+    one, other = resource_name("a" * 40, limit=32), resource_name("a" * 39 + "b", limit=32)
     assert one != other
     assert len(one) == len(other) == 32
-    assert name("paper", limit=32) == "mldeploy-paper"
+    assert resource_name("paper", limit=32) == "mldeploy-paper"
 
 
 def test_the_image_is_made_while_everything_else_is_prepared() -> None:
@@ -166,7 +172,7 @@ def _with_needs(
     graph: dict[Step[object, object], tuple[Step[object, object], ...]] | object, kind: str
 ) -> set[Step[object, object]]:
     known = cast("dict[Step[object, object], tuple[Step[object, object], ...]]", graph)
-    found = {step for step in known if step.kind == kind}
-    while more := {need for step in found for need in known[step]} - found:
-        found |= more
-    return found
+    steps = {step for step in known if step.kind == kind}
+    while more := {need for step in steps for need in known[step]} - steps:
+        steps |= more
+    return steps

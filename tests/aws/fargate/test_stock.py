@@ -12,10 +12,10 @@ import pytest
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.providers.aws.fargate.listener import TLS_POLICY
-from mldeploy.providers.aws.fargate.permissions import NEEDS, policy
+from mldeploy.providers.aws.fargate.permissions import NEEDS, build_policy
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
-from tests.aws.fargate.account import Deployer
-from tests.aws.stage import session
+from tests.aws.fargate.harness import Deployer
+from tests.aws.harness import session
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_everything_is_taken_away_and_the_policy_allows_each_call(deployer: Depl
     assert deployer.destroy().removed == ()
     called = {call.action for call in stock.calls()}
     assert called <= set(NEEDS), "a call is missing in the table"
-    granted = json.dumps(policy(deployer.cloud))
+    granted = json.dumps(build_policy(deployer.cloud))
     for action in called - {"sts:GetCallerIdentity"}:
         assert f'"{action}"' in granted, f"{action} is called and not allowed"
     assert "{" not in granted.replace('{"', "").replace("{}", ""), "a placeholder is left"
@@ -81,8 +81,8 @@ def test_a_certificate_makes_the_balancer_answer_https_and_send_everybody_there(
 
     def listeners() -> dict[int, Any]:
         (balancer,) = elb.describe_load_balancers()["LoadBalancers"]
-        found = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
-        return {each["Port"]: each for each in found}
+        descriptions = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+        return {each["Port"]: each for each in descriptions}
 
     for certificate in (first, second):
         with pytest.raises(DeploymentFailedError, match="no task can be started"):
@@ -113,4 +113,4 @@ def test_a_certificate_that_is_not_there_is_named_with_the_region(deployer: Depl
 
 def test_the_policy_is_small_enough_for_iam(deployer: Deployer) -> None:
     """A managed policy has 6,144 characters at most, white space aside (IAM quotas)."""
-    assert len(json.dumps(policy(deployer.cloud), separators=(",", ":"))) <= 6144
+    assert len(json.dumps(build_policy(deployer.cloud), separators=(",", ":"))) <= 6144

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from mldeploy.app.client import AnswerError, NoAnswer, NoAnswerError
 from mldeploy.config import load
 from mldeploy.config.secret import Secret
-from mldeploy.image.client import AnswerError, Silence, SilentError
 from mldeploy.providers.aws.fargate.tasks import Task
-from mldeploy.providers.aws.fargate.verdict import Evidence, proves_failure, unplaced, verdict
+from mldeploy.providers.aws.fargate.verdict import TaskEvidence, build_verdict, is_unplaced, proves_failure
 
 PROJECT = load.named("paper", "a test")
 STOPPED = Task("arn:task/paper/0123", "rev:2", "ecs-svc/1", "paper@sha256:1", "STOPPED", "UNKNOWN", "", "", "")
@@ -23,9 +23,9 @@ def failed(reason: str) -> Task:
 
 
 def ended(code: int, reason: str = "") -> Task:
-    said = "Essential container in task exited"
+    stopped = "Essential container in task exited"
     return replace(
-        STOPPED, stop_code="EssentialContainerExited", stopped_reason=said, exit_code=code, container_reason=reason
+        STOPPED, stop_code="EssentialContainerExited", stopped_reason=stopped, exit_code=code, container_reason=reason
     )
 
 
@@ -59,20 +59,30 @@ def ended(code: int, reason: str = "") -> Task:
 )
 def test_a_cause_is_found(task: Task, log: tuple[str, ...], cause: str) -> None:
     assert proves_failure(task, patient=True)
-    said = verdict(PROJECT, Evidence(task, None, log, 1.0))
-    assert cause in said.cause
-    assert said.todo
-    assert said.exit_status == task.exit_code
+    verdict = build_verdict(PROJECT, TaskEvidence(task, None, log, 1.0))
+    assert cause in verdict.cause
+    assert verdict.todo
+    assert verdict.exit_status == task.exit_code
 
 
 @pytest.mark.parametrize(
     ("answer", "log", "cause"),
     [
-        (SilentError("http://1.2.3.4:5000/health", Silence.REFUSED), (), "nothing listens on port 5000"),
+        (NoAnswerError("http://1.2.3.4:5000/health", NoAnswer.REFUSED), (), "nothing listens on port 5000"),
         (
-            SilentError("http://1.2.3.4:5000/health", Silence.REFUSED),
+            NoAnswerError("http://1.2.3.4:5000/health", NoAnswer.REFUSED),
             ("[INFO] Listening at: http://0.0.0.0:8000 (7)",),
             "nothing listens on port 5000, but something listens on 0.0.0.0:8000",
+        ),
+        (
+            NoAnswerError("http://1.2.3.4:5000/health", NoAnswer.CUT),
+            ("[INFO] Listening at: http://0.0.0.0:5000 (7)",),
+            "the log says that it listens on 0.0.0.0:5000, but port 5000 closes connections without an answer",
+        ),
+        (
+            NoAnswerError("http://1.2.3.4:5000/health", NoAnswer.REFUSED),
+            (" * Running on http://127.0.0.1:5000",),
+            "it listens on 127.0.0.1:5000, which only the container itself can reach",
         ),
         (AnswerError("http://1.2.3.4:5000/health", "answers 500", status=500), (), "/health answers 500"),
         (None, (), "/health on port 5000: no healthy answer within 9 s"),
@@ -80,14 +90,19 @@ def test_a_cause_is_found(task: Task, log: tuple[str, ...], cause: str) -> None:
 )
 def test_an_unhealthy_task_says_how(answer: AnswerError | None, log: tuple[str, ...], cause: str) -> None:
     assert proves_failure(RUNNING, patient=True)
-    assert verdict(PROJECT, Evidence(RUNNING, answer, log, 9.0)).cause == cause
+    assert build_verdict(PROJECT, TaskEvidence(RUNNING, answer, log, 9.0)).cause == cause
+
+
+def test_a_verdict_at_the_first_look_names_no_time() -> None:
+    verdict = build_verdict(PROJECT, TaskEvidence(RUNNING, None, (), 0.0))
+    assert verdict.cause == "/health on port 5000: no healthy answer"
 
 
 def test_the_load_balancers_complaint_is_told() -> None:
-    said = "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:x)"
-    task = replace(STOPPED, stop_code="ServiceSchedulerInitiated", stopped_reason=said)
-    evidence = Evidence(task, None, (), 9.0, "Health checks failed with these codes: [404]")
-    assert "[404]" in verdict(PROJECT, evidence).cause
+    reason = "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:x)"
+    task = replace(STOPPED, stop_code="ServiceSchedulerInitiated", stopped_reason=reason)
+    evidence = TaskEvidence(task, None, (), 9.0, "Health checks failed with these codes: [404]")
+    assert "[404]" in build_verdict(PROJECT, evidence).cause
 
 
 def test_what_may_pass_is_waited_out_first() -> None:
@@ -95,9 +110,9 @@ def test_what_may_pass_is_waited_out_first() -> None:
     assert not proves_failure(young, patient=True)
     assert proves_failure(young, patient=False)
     event = "(service paper) failed to launch a task with (error ECS was unable to assume the role 'x')."
-    assert not unplaced(event, patient=True)
-    assert unplaced(event, patient=False)
-    assert not unplaced("(service paper) has started 1 tasks: (task 1).", patient=False)
+    assert not is_unplaced(event, patient=True)
+    assert is_unplaced(event, patient=False)
+    assert not is_unplaced("(service paper) has started 1 tasks: (task 1).", patient=False)
 
 
 @pytest.mark.parametrize("code", ["ServiceSchedulerInitiated", "UserInitiated", "SpotInterruption"])
@@ -107,6 +122,6 @@ def test_a_task_that_was_told_to_stop_proves_nothing(code: str) -> None:
 
 def test_no_value_of_a_variable_is_told() -> None:
     project = replace(PROJECT, app=replace(PROJECT.app, env=(("TOKEN", Secret("s3cr3t-value")),)))
-    said = str(verdict(project, Evidence(ended(1), None, ("ValueError: s3cr3t-value",), 1.0)))
-    assert "[REDACTED]" in said
-    assert "s3cr3t" not in said
+    verdict = str(build_verdict(project, TaskEvidence(ended(1), None, ("ValueError: s3cr3t-value",), 1.0)))
+    assert "[REDACTED]" in verdict
+    assert "s3cr3t" not in verdict

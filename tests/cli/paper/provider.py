@@ -5,7 +5,7 @@ It is installed as a third party's would be, through the entry point group `mlde
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -17,11 +17,12 @@ from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.errors import MldeployError
 from mldeploy.core.events import Progress
+from mldeploy.core.graph import derive_kinds
 from mldeploy.core.monitor import Monitor
-from mldeploy.core.step import Key, Outputs, Resource, Seen, Step
+from mldeploy.core.step import Key, Kinds, Outputs, Resource, Seen, Step
 from mldeploy.image.types import Image, Layer
-from mldeploy.providers.base import Address, Instance, Login, Provider, Release
-from mldeploy.providers.errors import PortTakenError, without_registry, without_releases, without_scale
+from mldeploy.providers.base import Address, Instance, Provider, Release
+from mldeploy.providers.errors import PortTakenError, without_releases, without_scale
 
 IMAGE = Image("paper:1", "sha256:1", "linux/amd64", 1_000_000, (Layer("COPY . .", 1_000_000),))
 
@@ -137,7 +138,8 @@ class PaperService:
         return letter.read_text() if letter.exists() else None
 
     def logs(self, *, follow: bool, tail: int) -> Iterator[str]:
-        lines = [f"line {number}" for number in range(1000)]
+        written = self.cloud.folder / "log"
+        lines = written.read_bytes().decode().split("\n") if written.exists() else [f"line {n}" for n in range(1000)]
         yield from lines[-tail:] if tail else lines
         while follow and self.cloud.settings.endless:
             yield "more"
@@ -161,8 +163,8 @@ class PaperProvider:
     settings: type[TargetSettings] = PaperSettings
 
     @property
-    def kinds(self) -> Mapping[str, type[Step[PaperCloud, object]]]:
-        return {step.kind: step for step in (Sheet, Letter)}
+    def kinds(self) -> Kinds[PaperCloud]:
+        return derive_kinds(Letter)
 
     def connect(self, project: Project, settings: PaperSettings, endpoints: Endpoints) -> PaperCloud:
         folder = Path(settings.folder or project.app.folder)
@@ -170,12 +172,6 @@ class PaperProvider:
 
     def place(self, cloud: PaperCloud) -> tuple[str, ...]:
         return ()
-
-    def login(self, cloud: PaperCloud) -> Login:
-        raise without_registry(self.name)
-
-    def push(self, project: Project, settings: PaperSettings) -> None:
-        """Paper is not pushed."""
 
     def goal(self, project: Project, settings: PaperSettings) -> Letter:
         return Letter(Sheet(project.app.name), settings)

@@ -85,10 +85,10 @@ class World:
         with self._mutex:
             return tuple(thing for thing in self._things.values() if not thing.leaving)
 
-    def listing(self, wanted: Callable[[Thing], bool]) -> tuple[Thing, ...]:
+    def listing(self, predicate: Callable[[Thing], bool]) -> tuple[Thing, ...]:
         """What a caller is shown."""
         with self._mutex:
-            shown = tuple(thing for thing in [*self._things.values()] if wanted(thing) and self._is_shown(thing))
+            shown = tuple(thing for thing in [*self._things.values()] if predicate(thing) and self._is_shown(thing))
             self._save()
             return shown
 

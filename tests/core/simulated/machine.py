@@ -13,9 +13,8 @@ from typing import Self
 
 from mldeploy.core.events import Event, Failed, Finished, Noted, Progressed, Started
 from mldeploy.core.graph import steps_of
-from mldeploy.core.journal import Journal, read
+from mldeploy.core.journal import Journal, Session, read
 from mldeploy.core.monitor import Cancel
-from mldeploy.core.session import Session
 from mldeploy.core.step import Kinds, Resource, Step
 from mldeploy.core.verbs import Deployed, Destroyed, deploy, destroy
 from tests.core.journals import SCOPE

@@ -46,10 +46,10 @@ class CloudStep(Step[Client, Thing]):
         mine = [each for each in things if each.app == self.app]
         if not mine and (self.kind not in UNIQUE or not things):
             return None
-        found = (mine or things)[0]
-        moved = ("stands elsewhere",) if found.uses != self._uses(outs) else ()
-        drift = (*_differences(found, self.settings()), *moved)
-        return Seen(found, drift, tuple(_differences(found, self.fixed())), ours=bool(mine))
+        things_by_name = (mine or things)[0]
+        moved = ("stands elsewhere",) if things_by_name.uses != self._uses(outs) else ()
+        drift = (*_differences(things_by_name, self.settings()), *moved)
+        return Seen(things_by_name, drift, tuple(_differences(things_by_name, self.fixed())), ours=bool(mine))
 
     def apply(self, cloud: Client, outs: Outputs, seen: Seen[Thing] | None, monitor: Monitor) -> Thing:
         thing = self._create(cloud, outs, monitor) if seen is None else seen.out
@@ -81,22 +81,22 @@ class CloudStep(Step[Client, Thing]):
     def undo(cloud: Client, key: Key, monitor: Monitor) -> bool: ...
 
 
-def _differences(found: Thing, wanted: Mapping[str, str]) -> Iterable[str]:
+def _differences(things_by_name: Thing, expected: Mapping[str, str]) -> Iterable[str]:
     return (
-        f"{key} {found.settings.get(key)} → {value}"
-        for key, value in wanted.items()
-        if found.settings.get(key) != value
+        f"{key} {things_by_name.settings.get(key)} → {value}"
+        for key, value in expected.items()
+        if things_by_name.settings.get(key) != value
     )
 
 
 def _look(cloud: Client, kind: str, key: Key) -> tuple[Thing, ...]:
     """All that bear the name. That none of them is ours is believed only after as many looks as listings may lag."""
-    found = cloud.find(kind, key.name)
+    things_by_name = cloud.find(kind, key.name)
     for _ in range(cloud.lag):
-        if any((each.app,) == key.scope and not each.leaving for each in found):
+        if any((each.app,) == key.scope and not each.leaving for each in things_by_name):
             break
-        found = cloud.find(kind, key.name)
-    return found
+        things_by_name = cloud.find(kind, key.name)
+    return things_by_name
 
 
 def remove(cloud: Client, kind: str, key: Key, monitor: Monitor) -> bool:
@@ -272,5 +272,7 @@ KINDS: Kinds[Client] = {step.kind: step for step in (Repository, Image, Network,
 def inventory(cloud: Client, app: str) -> tuple[Resource, ...]:
     """What the cloud itself says is the app's."""
     looks = [cloud.tagged(app) for _ in range(cloud.lag + 1)]
-    found = {each.id: each for look in looks for each in look}
-    return tuple(Resource(each.kind, Key(each.name, (each.app,))) for each in found.values() if not each.leaving)
+    things_by_name = {each.id: each for look in looks for each in look}
+    return tuple(
+        Resource(each.kind, Key(each.name, (each.app,))) for each in things_by_name.values() if not each.leaving
+    )

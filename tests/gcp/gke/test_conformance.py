@@ -16,8 +16,8 @@ from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal
 from mldeploy.testing.suite import Conformance
+from tests.gcp.harness import GcpStage
 from tests.gcp.others import ANOTHER, Others
-from tests.gcp.stage import GcpStage
 from tests.tiny import project_of
 
 BY_UID = re.compile(r"^(compute:\w+ )a[0-9a-f]{31}$")
@@ -39,8 +39,8 @@ def strangers(rehearsal: GcpRehearsal) -> None:
     others = Others(rehearsal)
     others.make_repository("stranger")
     labels = {**ANOTHER, "mldeploy-target": "gke"}
-    asked = gke.Cluster(name="another", initial_node_count=1, resource_labels=labels)
-    others.clusters.create_cluster(parent=others.parent("us-central1-a"), cluster=asked)
+    cluster = gke.Cluster(name="another", initial_node_count=1, resource_labels=labels)
+    others.clusters.create_cluster(parent=others.parent("us-central1-a"), cluster=cluster)
 
 
 @pytest.mark.engine

@@ -10,7 +10,7 @@ import pytest
 from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
-from mldeploy.testing.life import FIRST, Life, Living
+from mldeploy.testing.life import FIRST, AppLife, RolloutSuite
 from tests.gcp.gke.test_conformance import GkeStage, strangers
 from tests.rehearsal.available import require_registry
 from tests.sampled import Sampled
@@ -26,7 +26,7 @@ def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
 
 @pytest.mark.engine
 @pytest.mark.exhaustive
-class TestGke(Sampled, Living):
+class TestGke(Sampled, RolloutSuite):
     """What every provider must pass, and what is GKE's own. What runs on every change stands in tests/targets."""
 
     @pytest.fixture(scope="class")
@@ -34,7 +34,7 @@ class TestGke(Sampled, Living):
     def stage(cls, lively: GcpRehearsal) -> GkeStage:
         return GkeStage(provider, GkeSettings.model_validate({}), lively, strangers)
 
-    def test_a_token_that_is_refused_before_its_time_is_renewed(self, life: Life, lively: GcpRehearsal) -> None:
+    def test_a_token_that_is_refused_before_its_time_is_renewed(self, life: AppLife, lively: GcpRehearsal) -> None:
         """In the cluster's API, too."""
         first = life.deploy(FIRST)
         service = life.service

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.providers.capabilities import HasPolicy
 from mldeploy.providers.gcp.gke.provider import GkeProvider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
-from mldeploy.providers.policies import HasPolicy
 from mldeploy.rehearsal.gcp import GcpRehearsal
-from mldeploy.testing.scene import Scene
+from mldeploy.testing.scene import DeploymentUnderTest
 from tests.tiny import project_of
 
 pytestmark = pytest.mark.engine
@@ -40,10 +40,10 @@ def test_every_call_is_covered(rehearsal: GcpRehearsal, tiny: Path, tmp_path: Pa
     provider = GkeProvider()
     assert isinstance(provider, HasPolicy)
     settings = GkeSettings.model_validate({"max": 2, "nodes": 1})
-    scene = Scene(provider, settings, rehearsal.endpoints, project_of(tiny), tmp_path / "state")
+    scene = DeploymentUnderTest(provider, settings, rehearsal.endpoints, project_of(tiny), tmp_path / "state")
     allowed = provider.policy(provider.connect(scene.project, settings, scene.endpoints))["includedPermissions"]
     assert isinstance(allowed, list)
-    list(provider.look(scene.project, settings, scene.endpoints))
+    list(provider.diagnose(scene.project, settings, scene.endpoints))
     scene.deploy()
     assert scene.service.releases()
     list(scene.service.logs(follow=False, tail=1))
@@ -51,6 +51,6 @@ def test_every_call_is_covered(rehearsal: GcpRehearsal, tiny: Path, tmp_path: Pa
     scene.destroy()
 
     called = {call.action for call in rehearsal.calls()} - FREE
-    wanted = {permission for action in called for permission in needed(action)}
-    assert len(wanted) > 30
-    assert wanted <= {each.lower() for each in allowed}
+    required = {permission for action in called for permission in needed(action)}
+    assert len(required) > 30
+    assert required <= {each.lower() for each in allowed}

@@ -1,8 +1,9 @@
-"""What a cluster is asked to be, what it costs, and which settings contradict each other: nothing is called."""
+"""The cluster request, costs and settings of GKE, without calls."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from google.cloud.container_v1.types import Cluster, ReleaseChannel, WorkloadMetadataConfig
@@ -12,12 +13,13 @@ from mldeploy.config.load import named
 from mldeploy.config.settings import Project
 from mldeploy.core.graph import steps_of
 from mldeploy.core.verbs.destroy import needed_kinds
-from mldeploy.providers.costs import HOURS, CostItem
-from mldeploy.providers.gcp.gke.operations import failure
-from mldeploy.providers.gcp.gke.prices import PRICES, estimate
+from mldeploy.providers.capabilities import HOURS_A_MONTH, CostItem
+from mldeploy.providers.gcp.gke.cloud import cache_ca_file
+from mldeploy.providers.gcp.gke.cluster import build_cluster
+from mldeploy.providers.gcp.gke.clusters import operation_error
+from mldeploy.providers.gcp.gke.prices import PRICES, estimate_gke
 from mldeploy.providers.gcp.gke.provider import KINDS, GkeProvider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
-from mldeploy.providers.gcp.gke.spec import cluster
 
 LABELS = {"mldeploy-app": "insurance", "mldeploy-target": "gke"}
 
@@ -31,12 +33,12 @@ def settings(**keys: object) -> GkeSettings:
     return GkeSettings.model_validate(keys)
 
 
-def asked(**keys: object) -> Cluster:
-    return cluster("insurance", "my-project", settings(**keys), LABELS)
+def build(**keys: object) -> Cluster:
+    return build_cluster("insurance", "my-project", settings(**keys), LABELS)
 
 
 def test_autopilot_is_the_default_and_is_asked_for_by_name() -> None:
-    made = asked(node_service_account="nodes@my-project.iam.gserviceaccount.com")
+    made = build(node_service_account="nodes@my-project.iam.gserviceaccount.com")
     assert made.autopilot.enabled
     assert not made.node_pools
     assert dict(made.resource_labels) == LABELS
@@ -46,7 +48,7 @@ def test_autopilot_is_the_default_and_is_asked_for_by_name() -> None:
 
 
 def test_nodes_make_it_a_standard_one() -> None:
-    made = asked(nodes=2, zone="us-central1-a", machine_type="n2-standard-4", release_channel="stable")
+    made = build(nodes=2, zone="us-central1-a", machine_type="n2-standard-4", release_channel="stable")
     assert not made.autopilot.enabled
     (pool,) = made.node_pools
     assert (pool.initial_node_count, pool.config.machine_type) == (2, "n2-standard-4")
@@ -59,13 +61,17 @@ def test_nodes_make_it_a_standard_one() -> None:
 @pytest.mark.parametrize(
     ("keys", "key", "what"),
     [
-        ({"zone": "us-central1-a"}, "zone", "cannot be had with Autopilot"),
-        ({"mode": "autopilot", "nodes": 2}, "nodes", "contradict each other"),
-        ({"zone": "us-central1-a", "region": "europe-west4", "nodes": 2}, "zone", "is not in europe-west4"),
+        ({"zone": "us-central1-a"}, "zone", "cannot be combined with Autopilot"),
+        ({"mode": "autopilot", "nodes": 2}, "nodes", "cannot be combined with Autopilot"),
+        (
+            {"zone": "us-central1-a", "region": "europe-west4", "nodes": 2},
+            "zone",
+            "is not in the `region`",
+        ),
         ({"min": 3}, "min", "needs `max`"),
     ],
 )
-def test_what_contradicts_itself_is_said_by_its_key(
+def test_contradicting_settings_are_reported_by_key(
     project: Project, keys: dict[str, object], key: str, what: str
 ) -> None:
     with pytest.raises(ConfigError, match=what) as caught:
@@ -93,7 +99,7 @@ def test_the_service_goes_before_the_cluster() -> None:
 
 
 def items(project: Project, location: str, **keys: object) -> dict[str, CostItem]:
-    return {each.what: each for each in estimate(location, project, settings(**keys)).items}
+    return {each.what: each for each in estimate_gke(location, project, settings(**keys)).items}
 
 
 def test_a_region_says_that_it_triples_the_nodes(project: Project) -> None:
@@ -113,20 +119,20 @@ def test_a_price_that_nobody_vouches_for_is_unknown(project: Project) -> None:
 
 
 def test_a_pod_of_autopilot_is_paid_by_quarters_of_a_cpu(project: Project) -> None:
-    found = items(project, "us-central1", instances=2, cpu_request=0.3)["CPU of the pods"]
-    assert found.monthly == pytest.approx(2 * 0.5 * 0.0445 * HOURS, abs=0.01)
+    costs = items(project, "us-central1", instances=2, cpu_request=0.3)["CPU of the pods"]
+    assert costs.monthly == pytest.approx(2 * 0.5 * 0.0445 * HOURS_A_MONTH, abs=0.01)
 
 
 @pytest.mark.parametrize(
-    ("memory", "wanted", "request_"),
+    ("memory", "requested", "request_"),
     [(2**30, 0.25, 0.25), (2**30, 0.3, 0.5), (4 * 2**30, 0.25, 0.75), (2**27, 0.25, 0.1), (8 * 2**20, 0.25, 0.05)],
 )
 def test_a_pod_asks_for_what_autopilot_leaves_as_it_is(
-    project: Project, memory: int, wanted: float, request_: float
+    project: Project, memory: int, requested: float, request_: float
 ) -> None:
     """Between 1 and 6.5 GiB for each CPU, in steps."""
     app = replace(project.app, memory=memory)
-    fitting = settings(cpu_request=wanted).fitting(replace(project, app=app))
+    fitting = settings(cpu_request=requested).fitting(replace(project, app=app))
     assert fitting.cpu_request == pytest.approx(request_)
 
 
@@ -135,9 +141,9 @@ def test_nodes_of_our_own_are_asked_for_what_the_settings_say(project: Project) 
 
 
 def test_a_cluster_that_is_there_is_not_paid_twice(project: Project) -> None:
-    found = items(project, "us-central1", cluster="ours")
-    assert "cluster" not in found
-    assert found["pods"].monthly is None
+    costs = items(project, "us-central1", cluster="ours")
+    assert "cluster" not in costs
+    assert costs["pods"].monthly is None
 
 
 def test_every_price_has_its_source_and_date() -> None:
@@ -145,16 +151,29 @@ def test_every_price_has_its_source_and_date() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "todo"),
+    ("reason", "todo"),
     [
         ('Insufficient regional quota to satisfy request: resource "CPUS"', "Quotas"),
         ("Google Compute Engine: ZONE_RESOURCE_POOL_EXHAUSTED", "another zone"),
         ('Network "default" does not exist.', "`network`"),
         ("Service account x does not exist", "`node_service_account`"),
-        ("All cluster resources were brought up, but: something", "run the command again"),
+        ("All cluster resources were brought up, but: something", "Run the command again"),
     ],
 )
-def test_a_failed_operation_says_what_to_do(said: str, todo: str) -> None:
-    error = failure("create cluster", said)
-    assert said.rstrip(".") in error.what
+def test_a_failed_operation_says_what_to_do(reason: str, todo: str) -> None:
+    error = operation_error("create cluster", reason)
+    assert reason.rstrip(".") in error.what
     assert todo in error.todo
+
+
+def test_a_certificate_is_kept_once_and_mended_and_nothing_else_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = Path(cache_ca_file("one"))
+    assert path.read_text() == "one"
+    path.write_text("of somebody else")
+    assert cache_ca_file("one") == str(path)
+    assert path.read_text() == "one"
+    assert Path(cache_ca_file("two")).read_text() == "two"
+    assert len([each for each in tmp_path.rglob("*") if each.is_file()]) == 2

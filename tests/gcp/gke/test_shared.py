@@ -15,9 +15,9 @@ from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.providers.base import Address
 from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
-from mldeploy.providers.kubernetes.api import Kube
+from mldeploy.providers.kubernetes.api import KubeClient
 from mldeploy.rehearsal.gcp import GcpRehearsal
-from mldeploy.testing.scene import Scene
+from mldeploy.testing.scene import DeploymentUnderTest
 from tests.gcp.others import Others
 from tests.tiny import project_of
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.engine
 class Story:
     """An app, and the project that it is deployed to."""
 
-    scene: Scene
+    scene: DeploymentUnderTest
     rehearsal: GcpRehearsal
 
     @property
@@ -47,12 +47,12 @@ class Story:
         assert isinstance(out, Address)
         return out
 
-    def kube(self, cluster: str) -> Kube:
+    def kube(self, cluster: str) -> KubeClient:
         """The API of a cluster, with our credentials."""
         settings = GkeSettings.model_validate(self.scene.settings.model_dump())
-        found = provider.connect(self.scene.project, settings, self.scene.endpoints).kube((cluster,))
-        assert found is not None
-        return found
+        kube = provider.connect(self.scene.project, settings, self.scene.endpoints).kube((cluster,))
+        assert kube is not None
+        return kube
 
     def make_cluster(self, name: str, location: str = "us-central1") -> None:
         parent = self.others.parent(location)
@@ -90,7 +90,9 @@ class Story:
 @pytest.fixture
 def story(rehearsal: GcpRehearsal, tiny: Path, tmp_path: Path) -> Story:
     settings = GkeSettings.model_validate({})
-    return Story(Scene(provider, settings, rehearsal.endpoints, project_of(tiny), tmp_path / "state"), rehearsal)
+    return Story(
+        DeploymentUnderTest(provider, settings, rehearsal.endpoints, project_of(tiny), tmp_path / "state"), rehearsal
+    )
 
 
 def test_the_url_is_the_load_balancers_and_stays(story: Story) -> None:
@@ -126,7 +128,7 @@ def test_a_cluster_that_is_there_is_used_and_stays(story: Story) -> None:
 
 
 def test_a_cluster_that_is_not_there_is_not_made(story: Story) -> None:
-    with pytest.raises(DeploymentFailedError, match=r"cluster nowhere: there is none of this name in us-central1"):
+    with pytest.raises(DeploymentFailedError, match=r"cluster nowhere: does not exist in us-central1"):
         story.having(cluster="nowhere").deploy()
     assert story.things("container:cluster") == []
 
@@ -170,6 +172,6 @@ def test_a_cluster_in_which_others_have_a_load_balancer_stays(story: Story) -> N
     spec = {"type": "LoadBalancer", "selector": {"app": "theirs"}, "ports": ports}
     metadata = {"name": "shop", "namespace": "theirs"}
     kube.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
-    with pytest.raises(LeftoversError, match="others have load balancers in it, which would be left: theirs/shop"):
+    with pytest.raises(LeftoversError, match="it contains load balancers of others, which would remain: theirs/shop"):
         story.scene.destroy()
     assert story.app in story.things("container:cluster")

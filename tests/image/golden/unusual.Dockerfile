@@ -9,13 +9,15 @@ ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 \
     PATH=$PATH:/build/uv/bin VIRTUAL_ENV=/venv UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never SOURCE_DATE_EPOCH=946684800
 RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem PIP_INDEX_URL='https://packages.example/simple?a=b&c' UV_DEFAULT_INDEX='https://packages.example/simple?a=b&c' PIP_EXTRA_INDEX_URL='http://one.example/simple https://two.example/simple' UV_INDEX='http://one.example/simple https://two.example/simple' PIP_TRUSTED_HOST=one.example UV_TORCH_BACKEND=cpu && until [ -e /dev/shm/mldeploy ]; do sleep 0.1; done && . /dev/shm/mldeploy && python3 -m pip install --quiet --no-compile --disable-pip-version-check --root-user-action=ignore --target=/build/uv uv==1.1
 COPY builder/*.py builder/requirements/ ./
+COPY builder/mldeploy_model/ ./mldeploy_model/
 # Bytecode without times in it, and one time for every file: the same packages are the same layer, wherever it is built.
 # A file that does not compile is no reason to fail: some packages ship templates, or code for another Python.
 RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem PIP_INDEX_URL='https://packages.example/simple?a=b&c' UV_DEFAULT_INDEX='https://packages.example/simple?a=b&c' PIP_EXTRA_INDEX_URL='http://one.example/simple https://two.example/simple' UV_INDEX='http://one.example/simple https://two.example/simple' PIP_TRUSTED_HOST=one.example UV_TORCH_BACKEND=cpu && until [ -e /dev/shm/mldeploy ]; do sleep 0.1; done && . /dev/shm/mldeploy && uv venv --quiet --python=python3 /venv \
- && uv pip install --requirements='deploy/what is needed.txt' \
+ && uv export --frozen --output-file=uv.lock.exported.txt \
+ && uv pip install --requirements='deploy/what is needed.txt' --requirements=uv.lock.exported.txt \
  && uv pip install --no-deps uvicorn-worker==5.1 \
  && uv pip install dumb-init==3.1 $([ -e /venv/bin/gunicorn ] || echo gunicorn==2.1) $([ -e /venv/bin/uvicorn ] || echo uvicorn==4.1 httptools==0.9.0 websockets==17.4) \
- && mv gunicorn_conf.py /venv/ && mv mldeploy_*.py /venv/lib/python3*/site-packages/ \
+ && mv gunicorn_conf.py /venv/ && mv mldeploy_*.py mldeploy_model /venv/lib/python3*/site-packages/ \
  && python3 trim.py /venv \
  && { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash /venv/lib || true; } \
  && mkdir -p /out/app && mv /venv /out/ \
@@ -51,7 +53,7 @@ USER 20000:20000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-ISc", "import os,socket;c=socket.create_connection(('127.0.0.1',int(os.environ['PORT'])),3);c.sendall(b'GET '+os.environ['HEALTH'].encode()+b' HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n');raise SystemExit(c.recv(16)[9:12]!=b'200')"]
 ENTRYPOINT ["dumb-init", "--single-child", "--"]
-CMD ["gunicorn", "--worker-class=mldeploy_asgi.Worker", "shop.web:create('a', b=\"c\")"]
+CMD ["gunicorn", "--worker-class=mldeploy_asgi.AsgiWorker", "shop.web:create('a', b=\"c\")"]
 COPY --chown=20000:20000 model/ /
 COPY --chown=20000:20000 assets/ /
 COPY --chown=20000:20000 code/ /

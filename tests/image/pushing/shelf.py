@@ -33,6 +33,7 @@ class Shelf:
     """
 
     address: str = ""
+    scope: str = "repository:app:pull"
     holds: dict[str, bytes] = field(default_factory=dict)
     wants: str = ""
     statuses: list[int] = field(default_factory=list)
@@ -87,6 +88,9 @@ def opened() -> Iterator[Shelf]:
         def do_HEAD(self) -> None:
             self.do_GET()
 
+        def do_DELETE(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             self._answer(*shelf.answer(self.command, self.path, self.headers.get("Authorization", "")))
 
@@ -98,7 +102,7 @@ def opened() -> Iterator[Shelf]:
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)
             if status == 401:
-                bearer = f'Bearer realm="http://{shelf.address}/token",service="shelf",scope="repository:app:pull"'
+                bearer = f'Bearer realm="http://{shelf.address}/token",service="shelf",scope="{shelf.scope}"'
                 self.send_header("Www-Authenticate", bearer if shelf.wants == "bearer" else 'Basic realm="shelf"')
             for name, value in shelf.headers.items():
                 self.send_header(name, value)

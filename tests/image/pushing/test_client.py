@@ -10,8 +10,7 @@ import pytest
 
 from mldeploy.core.errors import ExitCode
 from mldeploy.image.registry.access import RegistryAccess
-from mldeploy.image.registry.client import Registry
-from mldeploy.image.registry.errors import RegistryError
+from mldeploy.image.registry.client import RegistryClient, RegistryError
 from tests.image.pushing.shelf import PASSWORD, Shelf, digest, opened
 
 PLATFORM = "linux/amd64"
@@ -27,7 +26,7 @@ def shelf() -> Iterator[Shelf]:
 def test_an_image_is_found_whatever_credentials_are_wanted(shelf: Shelf, wants: str) -> None:
     shelf.wants = wants
     manifest, config = shelf.put("team/app", "1", {"mldeploy.hash": "abc"})
-    with Registry(shelf.access()) as registry:
+    with RegistryClient(shelf.access()) as registry:
         held = registry.image("team/app", "1", PLATFORM)
         assert registry.digest("team/app", "1") == manifest
     assert held is not None
@@ -37,7 +36,7 @@ def test_an_image_is_found_whatever_credentials_are_wanted(shelf: Shelf, wants: 
 def test_a_token_is_fetched_once_for_what_the_registry_asks(shelf: Shelf) -> None:
     shelf.wants = "bearer"
     shelf.put("app", "1", {})
-    with Registry(shelf.access()) as registry:
+    with RegistryClient(shelf.access()) as registry:
         registry.image("app", "1", PLATFORM)
         registry.digest("app", "1")
     assert shelf.token_queries == [{"service": ["shelf"], "scope": ["repository:app:pull"]}]
@@ -46,13 +45,13 @@ def test_a_token_is_fetched_once_for_what_the_registry_asks(shelf: Shelf) -> Non
 
 def test_who_has_no_credentials_sends_none(shelf: Shelf) -> None:
     shelf.put("app", "1", {})
-    with Registry(RegistryAccess(shelf.address)) as registry:
+    with RegistryClient(RegistryAccess(shelf.address)) as registry:
         assert registry.digest("app", "1")
     assert {kind for _, _, kind in shelf.asked} == {""}
 
 
 def test_what_is_not_there_is_none(shelf: Shelf) -> None:
-    with Registry(shelf.access()) as registry:
+    with RegistryClient(shelf.access()) as registry:
         assert registry.image("app", "1", PLATFORM) is None
         assert registry.digest("app", "1") is None
 
@@ -66,7 +65,7 @@ def test_of_an_index_the_image_for_the_platform_is_taken(shelf: Shelf) -> None:
     ]
     index = json.dumps({"schemaVersion": 2, "manifests": listed}).encode()
     shelf.holds["app/manifests/1"] = index
-    with Registry(shelf.access()) as registry:
+    with RegistryClient(shelf.access()) as registry:
         held = registry.image("app", "1", PLATFORM)
         assert held is not None
         assert (held.digest, held.config, dict(held.labels)) == (digest(index), config, {"for": "amd"})
@@ -76,10 +75,10 @@ def test_of_an_index_the_image_for_the_platform_is_taken(shelf: Shelf) -> None:
 
 def test_a_digest_that_is_not_told_is_computed(shelf: Shelf) -> None:
     manifest, _ = shelf.put("app", "1", {})
-    with Registry(shelf.access()) as registry:
+    with RegistryClient(shelf.access()) as registry:
         assert registry.digest("app", "1") == manifest
     shelf.headers = {"Docker-Content-Digest": "sha256:told"}
-    with Registry(shelf.access()) as registry:
+    with RegistryClient(shelf.access()) as registry:
         assert registry.digest("app", "1") == "sha256:told"
 
 
@@ -87,7 +86,7 @@ def test_a_digest_that_is_not_told_is_computed(shelf: Shelf) -> None:
 def test_what_passes_is_not_noticed(shelf: Shelf, status: int) -> None:
     manifest, _ = shelf.put("app", "1", {})
     shelf.statuses = [status, status]
-    with Registry(shelf.access()) as registry:
+    with RegistryClient(shelf.access()) as registry:
         assert registry.digest("app", "1") == manifest
 
 
@@ -97,11 +96,11 @@ def test_a_wait_is_kept_to_if_it_is_short_and_told_if_it_is_long(shelf: Shelf, n
     moment = 0.0 if name == "Retry-After" else time.time()
     shelf.statuses, shelf.headers = [429], {name: str(int(moment + 2))}
     begun = time.monotonic()
-    with Registry(shelf.access()) as registry:
+    with RegistryClient(shelf.access()) as registry:
         assert registry.digest("app", "1") == manifest
     assert time.monotonic() - begun > 0.9, "a time of day is told in whole seconds"
     shelf.statuses, shelf.headers = [429], {name: str(int(moment + 3600))}
-    with Registry(shelf.access()) as registry, pytest.raises(RegistryError, match="429"):
+    with RegistryClient(shelf.access()) as registry, pytest.raises(RegistryError, match="429"):
         registry.digest("app", "1")
     assert time.monotonic() - begun < 30
 
@@ -109,10 +108,13 @@ def test_a_wait_is_kept_to_if_it_is_short_and_told_if_it_is_long(shelf: Shelf, n
 def test_who_gives_out_tokens_is_asked_again_and_may_say_no(shelf: Shelf) -> None:
     manifest, _ = shelf.put("app", "1", {})
     shelf.wants, shelf.token_statuses = "bearer", [503, 429]
-    with Registry(shelf.access()) as registry:
+    with RegistryClient(shelf.access()) as registry:
         assert registry.digest("app", "1") == manifest
     shelf.token_statuses = [401]
-    with Registry(shelf.access()) as registry, pytest.raises(RegistryError, match="401 Unauthorized to app") as caught:
+    with (
+        RegistryClient(shelf.access()) as registry,
+        pytest.raises(RegistryError, match="401 Unauthorized to app") as caught,
+    ):
         registry.image("app", "1", "linux/amd64")
     assert "who are you?" in caught.value.what
 
@@ -121,7 +123,7 @@ def test_who_gives_out_tokens_is_asked_again_and_may_say_no(shelf: Shelf) -> Non
 def test_wrong_credentials_are_a_doubt_and_never_an_absence(shelf: Shelf, wants: str) -> None:
     shelf.wants, shelf.trusts = wants, False
     shelf.put("app", "1", {})
-    with Registry(shelf.access("wrong")) as registry, pytest.raises(RegistryError) as caught:
+    with RegistryClient(shelf.access("wrong")) as registry, pytest.raises(RegistryError) as caught:
         registry.image("app", "1", PLATFORM)
     assert caught.value.exit_code is ExitCode.REMOTE
     assert "401" in caught.value.what
@@ -132,12 +134,31 @@ def test_wrong_credentials_are_a_doubt_and_never_an_absence(shelf: Shelf, wants:
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"\xff"])
 def test_what_is_no_registry_is_said_to_be_none(shelf: Shelf, body: bytes) -> None:
     shelf.holds["app/manifests/1"] = body
-    with Registry(shelf.access()) as registry, pytest.raises(RegistryError, match="no manifest"):
+    with RegistryClient(shelf.access()) as registry, pytest.raises(RegistryError, match="did not return a manifest"):
         registry.image("app", "1", PLATFORM)
 
 
 def test_a_registry_that_is_not_there_says_what_to_do() -> None:
-    with Registry(RegistryAccess("127.0.0.1:9")) as registry, pytest.raises(RegistryError) as caught:
+    with RegistryClient(RegistryAccess("127.0.0.1:9")) as registry, pytest.raises(RegistryError) as caught:
         registry.digest("app", "1")
     assert "does not answer" in caught.value.what
     assert "network" in caught.value.todo
+
+
+def test_another_scope_gets_another_token(shelf: Shelf) -> None:
+    """A token to pull does not delete."""
+    shelf.wants = "bearer"
+    shelf.put("team/app", "1", {})
+    with RegistryClient(shelf.access()) as registry:
+        assert registry.digest("team/app", "1")
+        shelf.trusts = False
+        shelf.scope = "repository:app:delete"
+        assert registry.delete("team/app", digest(b"x")) is False
+    assert [each["scope"] for each in shelf.token_queries] == [["repository:app:pull"], ["repository:app:delete"]]
+
+
+@pytest.mark.parametrize(("status", "done"), [(404, True), (405, False), (403, False)])
+def test_a_deletion_says_whether_it_is_allowed(shelf: Shelf, status: int, done: bool) -> None:
+    shelf.statuses = [status]
+    with RegistryClient(shelf.access()) as registry:
+        assert registry.delete("team/app", digest(b"x")) is done

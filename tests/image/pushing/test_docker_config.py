@@ -12,8 +12,8 @@ from docker import auth
 from mldeploy.config.secret import Secret
 from mldeploy.core.errors import ExitCode
 from mldeploy.image.registry.access import RegistryAccess
+from mldeploy.image.registry.client import DockerConfigError
 from mldeploy.image.registry.docker_config import store
-from mldeploy.image.registry.errors import DockerConfigError
 
 ACCESS = RegistryAccess("registry.example:5000", "AWS", Secret("a-long-token"))
 
@@ -76,7 +76,7 @@ def test_where_a_program_keeps_them_it_gets_them_on_its_input(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "output"),
     [
         ("{", "cannot be read"),
         ("[]", "no JSON object"),
@@ -84,12 +84,12 @@ def test_where_a_program_keeps_them_it_gets_them_on_its_input(
         ('{"credsStore": "absent"}', "docker-credential-absent"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_and_left_alone(config: Path, text: str, said: str) -> None:
+def test_a_file_that_cannot_be_used_is_named_and_left_alone(config: Path, text: str, output: str) -> None:
     config.parent.mkdir()
     config.write_text(text)
     with pytest.raises(DockerConfigError) as caught:
         store(ACCESS)
-    assert said in str(caught.value)
+    assert output in str(caught.value)
     assert "a-long-token" not in str(caught.value)
     assert caught.value.exit_code is ExitCode.CONFIG
     assert config.read_text() == text

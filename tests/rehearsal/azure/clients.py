@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import pytest
 import requests
+from azure.core.exceptions import HttpResponseError
 from azure.identity import ClientSecretCredential
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.containerregistry import ContainerRegistryManagementClient
@@ -16,6 +20,17 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.web import WebSiteManagementClient
 
 from mldeploy.rehearsal.azure import AzureRehearsal
+
+
+def catch_error(call: Callable[[], object]) -> tuple[int, str]:
+    """Return status and code of the error that a call raises, in either of Azure's two forms."""
+    with pytest.raises(HttpResponseError) as caught:
+        call()
+    response = caught.value.response
+    assert response is not None
+    body = json.loads(response.text())
+    return int(response.status_code or 0), str(body["error"]["code"] if "error" in body else body["Code"])
+
 
 MANAGEMENT = "https://management.azure.com/.default"
 REGISTRIES = "https://containerregistry.azure.net/.default"
@@ -102,7 +117,7 @@ class Clients:
         return requests.request(method, url, params=query, json=body, headers=headers, verify=self.bundle, timeout=60)
 
     def exchange(self, login: str, token: str = "") -> requests.Response:
-        """A token of Entra's for a refresh token of the registry."""
+        """Exchange an Entra token for a refresh token of the registry."""
         form = {
             "grant_type": "access_token",
             "service": login,
@@ -112,5 +127,5 @@ class Clients:
         return requests.post(f"http://{login}/oauth2/exchange", data=form, timeout=60)
 
     def password(self, login: str) -> str:
-        """For a push to the registry."""
+        """Return a password for a push to the registry."""
         return str(self.exchange(login).json()["refresh_token"])

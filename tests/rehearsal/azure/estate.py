@@ -27,10 +27,10 @@ from tests.rehearsal.account import BASE, eventually
 from tests.rehearsal.azure.clients import Clients
 
 GROUP, REGISTRY, PLAN, SITE, IDENTITY = "shop", "shopregistry", "shop-plan", "shop-app", "shop-identity"
-PLACE = "westeurope"
+REGION = "westeurope"
 PORT = 8080
 PACE = 0.5
-"""Seconds that whatever is long takes at least, where that is tried."""
+"""Seconds that a long-running operation takes at least in the tests of its duration."""
 SERVE = f"exec python3 -u -m http.server {PORT}"
 USER = "00000000-0000-0000-0000-000000000000"
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
@@ -52,7 +52,7 @@ class Estate:
     def made(cls, azure: Clients, engine: Engine, sku: str = "B1", count: int = 1, base: str = BASE) -> Estate:
         registry = registry_in(azure)
         image = f"{registry.login_server}/app@{push(engine, azure, registry.login_server, base)}"
-        identity = azure.identities.user_assigned_identities.create_or_update(GROUP, IDENTITY, {"location": PLACE})
+        identity = azure.identities.user_assigned_identities.create_or_update(GROUP, IDENTITY, {"location": REGION})
         plan = plan_in(azure, sku, count)
         return cls(azure, registry.login_server, image, identity, plan.id, registry.id)
 
@@ -80,7 +80,7 @@ class Estate:
         }
         mine = {self.identity.id: UserAssignedIdentity()}
         return Site(
-            location=PLACE,
+            location=REGION,
             kind="app,linux,container",
             tags={"owner": "shop"},
             identity=ManagedServiceIdentity(type="UserAssigned", user_assigned_identities=mine),
@@ -101,7 +101,7 @@ class Estate:
 
     def logged(self, text: str) -> str:
         """The log, once it holds that."""
-        return eventually(lambda: found if text in (found := self.log()) else None, f"{text!r} in the log")
+        return eventually(lambda: log if text in (log := self.log()) else None, f"{text!r} in the log")
 
     def up(self, site: Any) -> str:
         """Its URL, once it answers."""
@@ -118,7 +118,7 @@ def registered(azure: Clients) -> None:
     for each in NAMESPACES:
         azure.resources.providers.register(each)
     for each in NAMESPACES:
-        eventually(lambda: _is_registered(azure, each), f"the registration of {each}")  # noqa: B023 - it is asked at once
+        eventually(lambda: _is_registered(azure, each), f"the registration of {each}")  # noqa: B023 - called within the iteration
 
 
 def _is_registered(azure: Clients, namespace: str) -> bool | None:
@@ -127,32 +127,32 @@ def _is_registered(azure: Clients, namespace: str) -> bool | None:
 
 def group_in(azure: Clients) -> Any:
     registered(azure)
-    return azure.resources.resource_groups.create_or_update(GROUP, {"location": PLACE, "tags": {"owner": "shop"}})
+    return azure.resources.resource_groups.create_or_update(GROUP, {"location": REGION, "tags": {"owner": "shop"}})
 
 
 def registry_in(azure: Clients, name: str = REGISTRY, *, admin: bool = False) -> Any:
     group_in(azure)
     properties = RegistryProperties(admin_user_enabled=admin)
-    wanted = Registry(location=PLACE, sku=Sku(name="Basic"), properties=properties, tags={"owner": "shop"})
-    return azure.registries.registries.begin_create(GROUP, name, wanted).result()
+    spec = Registry(location=REGION, sku=Sku(name="Basic"), properties=properties, tags={"owner": "shop"})
+    return azure.registries.registries.begin_create(GROUP, name, spec).result()
 
 
 def plan_in(azure: Clients, sku: str = "B1", count: int = 1, name: str = PLAN) -> Any:
-    wanted = AppServicePlan(
-        location=PLACE,
+    spec = AppServicePlan(
+        location=REGION,
         kind="linux",
         sku=SkuDescription(name=sku, capacity=count),
         properties=AppServicePlanProperties(reserved=True),
     )
-    return azure.web.app_service_plans.begin_create_or_update(GROUP, name, wanted).result()
+    return azure.web.app_service_plans.begin_create_or_update(GROUP, name, spec).result()
 
 
 def assign(azure: Clients, scope: str, principal: str, role: str = ACR_PULL) -> Any:
     definition = f"/subscriptions/{azure.subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
-    wanted = RoleAssignmentCreateParameters(
+    spec = RoleAssignmentCreateParameters(
         role_definition_id=definition, principal_id=principal, principal_type="ServicePrincipal", description="shop"
     )
-    return azure.roles.role_assignments.create(scope, str(uuid.uuid5(uuid.NAMESPACE_URL, scope + principal)), wanted)
+    return azure.roles.role_assignments.create(scope, str(uuid.uuid5(uuid.NAMESPACE_URL, scope + principal)), spec)
 
 
 def push(engine: Engine, azure: Clients, login: str, base: str = BASE) -> str:

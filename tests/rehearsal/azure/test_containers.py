@@ -6,7 +6,7 @@ import pytest
 from azure.mgmt.web.models import CsmSlotEntity
 
 from mldeploy.image.engine import Engine
-from mldeploy.rehearsal.place import LABEL
+from mldeploy.rehearsal.record import LABEL
 from tests.rehearsal.account import eventually
 from tests.rehearsal.azure.clients import Clients
 from tests.rehearsal.azure.estate import GROUP, PORT, SITE, Estate
@@ -37,7 +37,7 @@ def says(estate: Estate, url: str, what: str) -> None:
 
 
 def containers(alive: Clients, engine: Engine) -> int:
-    labels = {"label": f"{LABEL}={alive.rehearsal.place.name}"}
+    labels = {"label": f"{LABEL}={alive.rehearsal.record.name}"}
     return len(engine.client.containers(all=True, filters=labels))
 
 
@@ -110,21 +110,19 @@ def test_the_admin_users_password_opens_the_registry_too(alive: Clients, estate:
     change: dict[str, object] = {"properties": {"adminUserEnabled": True}}
     registries = alive.registries.registries
     registries.begin_update(GROUP, "shopregistry", change).result()
-    found = registries.list_credentials(GROUP, "shopregistry")
+    credentials = registries.list_credentials(GROUP, "shopregistry")
     access = {
         "VERSION": "one",
-        "DOCKER_REGISTRY_SERVER_USERNAME": str(found.username),
-        "DOCKER_REGISTRY_SERVER_PASSWORD": str((found.passwords or [])[0].value),
+        "DOCKER_REGISTRY_SERVER_USERNAME": str(credentials.username),
+        "DOCKER_REGISTRY_SERVER_PASSWORD": str((credentials.passwords or [])[0].value),
     }
     site = estate.deploy(SAYS, settings=access, acr_use_managed_identity_creds=False)
     says(estate, estate.up(site), "one")
 
 
-def test_a_container_that_ends_is_started_anew_when_somebody_comes(
-    alive: Clients, engine: Engine, estate: Estate
-) -> None:
+def test_a_request_restarts_a_container_that_has_exited(alive: Clients, engine: Engine, estate: Estate) -> None:
     url = estate.up(estate.deploy(SAYS, settings={"VERSION": "one"}))
-    labels = {"label": f"{LABEL}={alive.rehearsal.place.name}"}
+    labels = {"label": f"{LABEL}={alive.rehearsal.record.name}"}
     (container,) = engine.client.containers(filters=labels)
     engine.client.kill(container["Id"])
     estate.logged("Container has finished running with exit code: 137.")
@@ -133,11 +131,11 @@ def test_a_container_that_ends_is_started_anew_when_somebody_comes(
 
 def test_an_instance_says_how_its_health_check_fares(alive: Clients, estate: Estate) -> None:
     estate.up(estate.deploy(SAYS, settings={"VERSION": "one", "HEALTH": "500"}, health_check_path="/health"))
-    found = alive.web.web_apps.list_instance_identifiers(GROUP, SITE)
-    assert ["UNKNOWN" in str(each.properties.state) for each in found if each.properties] == [True]
+    instances = alive.web.web_apps.list_instance_identifiers(GROUP, SITE)
+    assert ["UNKNOWN" in str(each.properties.state) for each in instances if each.properties] == [True]
 
 
-def test_a_swap_brings_what_is_warm_and_starts_nothing(alive: Clients, engine: Engine, estate: Estate) -> None:
+def test_a_swap_exchanges_running_containers_and_starts_none(alive: Clients, engine: Engine, estate: Estate) -> None:
     url = estate.up(estate.deploy(SAYS, settings={"VERSION": "one"}))
     slot = estate.up(estate.deploy_slot(SAYS, settings={"VERSION": "two"}))
     target = CsmSlotEntity(target_slot="staging", preserve_vnet=True)

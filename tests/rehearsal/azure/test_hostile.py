@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.rehearsal.azure.clients import Clients
-from tests.rehearsal.azure.estate import GROUP, PLACE, PLAN, REGISTRY, SITE, Estate
+from tests.rehearsal.azure.estate import GROUP, PLAN, REGION, REGISTRY, SITE, Estate
 
 pytestmark = pytest.mark.engine
-_PLACE = f"/resourceGroups/{GROUP}/providers"
-_SITE = f"{_PLACE}/Microsoft.Web/sites/{SITE}"
-_REGISTRY = f"{_PLACE}/Microsoft.ContainerRegistry/registries/{REGISTRY}"
+_PROVIDERS = f"/resourceGroups/{GROUP}/providers"
+_SITE = f"{_PROVIDERS}/Microsoft.Web/sites/{SITE}"
+_REGISTRY = f"{_PROVIDERS}/Microsoft.ContainerRegistry/registries/{REGISTRY}"
 _ROLE = f"{_REGISTRY}/providers/Microsoft.Authorization/roleAssignments/6f1b0c3e-52a4-4c8e-9d0b-0a5e7c1d4f21"
 ORDERS = {
     f"PUT /resourceGroups/{GROUP}": "2025-04-01",
@@ -20,11 +20,11 @@ ORDERS = {
     f"PUT {_REGISTRY}": "2025-11-01",
     f"PATCH {_REGISTRY}": "2025-11-01",
     "POST /providers/Microsoft.ContainerRegistry/checkNameAvailability": "2025-11-01",
-    f"PUT {_PLACE}/Microsoft.ManagedIdentity/userAssignedIdentities/i": "2024-11-30",
+    f"PUT {_PROVIDERS}/Microsoft.ManagedIdentity/userAssignedIdentities/i": "2024-11-30",
     f"PUT {_ROLE}": "2022-04-01",
-    f"PUT {_PLACE}/Microsoft.Insights/autoscalesettings/a": "2022-10-01",
-    f"PUT {_PLACE}/Microsoft.Web/serverfarms/{PLAN}": "2025-05-01",
-    f"PATCH {_PLACE}/Microsoft.Web/serverfarms/{PLAN}": "2025-05-01",
+    f"PUT {_PROVIDERS}/Microsoft.Insights/autoscalesettings/a": "2022-10-01",
+    f"PUT {_PROVIDERS}/Microsoft.Web/serverfarms/{PLAN}": "2025-05-01",
+    f"PATCH {_PROVIDERS}/Microsoft.Web/serverfarms/{PLAN}": "2025-05-01",
     "POST /providers/Microsoft.Web/checknameavailability": "2025-05-01",
     f"PUT {_SITE}": "2025-05-01",
     f"PATCH {_SITE}": "2025-05-01",
@@ -52,15 +52,15 @@ def bodies() -> Iterator[object]:
         {"siteConfig": {"appSettings": {}}},
     )
     for inner in inners:
-        yield {"location": PLACE, "sku": {"name": "B1"}, "properties": inner}
-    yield {"location": PLACE, "sku": {"name": 5}}
-    yield {"location": PLACE, "sku": {"name": "B1", "capacity": "two"}}
+        yield {"location": REGION, "sku": {"name": "B1"}, "properties": inner}
+    yield {"location": REGION, "sku": {"name": 5}}
+    yield {"location": REGION, "sku": {"name": "B1", "capacity": "two"}}
     yield {
-        "location": PLACE,
+        "location": REGION,
         "identity": {"type": "UserAssigned", "userAssignedIdentities": {"x": None}},
         "properties": {},
     }
-    yield {"location": PLACE, "properties": {"profiles": [{"name": "x", "capacity": {}, "rules": [1]}]}}
+    yield {"location": REGION, "properties": {"profiles": [{"name": "x", "capacity": {}, "rules": [1]}]}}
     yield {"properties": {"principalId": "x", "roleDefinitionId": ""}}
     yield {"name": "", "type": ""}
     yield {"targetSlot": "", "preserveVnet": True}

@@ -1,4 +1,4 @@
-"""Registries: names that are one of a kind, tokens of limited scope, an admin user who has to be asked for."""
+"""Registries: names that are one of a kind, tokens of limited scope, an admin user that must be enabled."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from azure.core.exceptions import HttpResponseError
 from docker.errors import APIError
 
 from mldeploy.image.engine import Engine
-from mldeploy.rehearsal.azure import Fault, Kind
-from tests.rehearsal.azure.clients import Clients
-from tests.rehearsal.azure.estate import ACR_PULL, GROUP, PLACE, REGISTRY, USER, assign, group_in, push, registry_in
-from tests.rehearsal.azure.refusals import refused
+from mldeploy.rehearsal.azure import FaultKind, FaultOrder
+from tests.rehearsal.azure.clients import Clients, catch_error
+from tests.rehearsal.azure.estate import ACR_PULL, GROUP, REGION, REGISTRY, USER, assign, group_in, push, registry_in
 
 pytestmark = pytest.mark.engine
 KIND = "Microsoft.ContainerRegistry/registries"
@@ -37,23 +36,26 @@ def status(login: str, method: str, path: str, token: str = "") -> int:
 
 def test_a_name_is_one_of_a_kind_in_the_world(azure: Clients) -> None:
     registry_in(azure)
-    azure.rehearsal.take(KIND, "theirs")
+    azure.rehearsal.reserve_name(KIND, "theirs")
     assert available(azure, "fresh1") == (True, "")
     assert available(azure, REGISTRY.upper()) == (False, "AlreadyExists")
     assert available(azure, "theirs") == (False, "AlreadyExists")
     assert available(azure, "a-b") == (False, "Invalid")
-    assert refused(lambda: registry_in(azure, "theirs")) == (409, "AlreadyInUse")
-    assert refused(lambda: registry_in(azure, "x")) == (400, "InvalidRegistryName")
+    assert catch_error(lambda: registry_in(azure, "theirs")) == (409, "AlreadyInUse")
+    assert catch_error(lambda: registry_in(azure, "x")) == (400, "InvalidRegistryName")
 
 
 def test_the_admin_user_exists_only_where_it_is_enabled(azure: Clients) -> None:
     login, registries = registry_in(azure).login_server, azure.registries.registries
-    assert refused(lambda: registries.list_credentials(GROUP, REGISTRY)) == (400, "UnAuthorizedForCredentialOperations")
+    assert catch_error(lambda: registries.list_credentials(GROUP, REGISTRY)) == (
+        400,
+        "UnAuthorizedForCredentialOperations",
+    )
     change: Any = {"properties": {"adminUserEnabled": True}}
     registries.begin_update(GROUP, REGISTRY, change).result()
-    found: Any = registries.list_credentials(GROUP, REGISTRY)
-    password = str(found.passwords[0].value)
-    assert found.username == REGISTRY
+    credentials: Any = registries.list_credentials(GROUP, REGISTRY)
+    password = str(credentials.passwords[0].value)
+    assert credentials.username == REGISTRY
     assert scoped(azure, login, "pull,push", password, REGISTRY).ok
     assert scoped(azure, login, "pull", "wrong", REGISTRY).status_code == 401
     change = {"properties": {"adminUserEnabled": False}}
@@ -72,11 +74,11 @@ def test_one_whose_creation_fails_stays_until_it_is_created_anew(azure: Clients)
 
 
 def provisioning(azure: Clients) -> str:
-    found = azure.registries.registries.get(GROUP, REGISTRY).properties
-    return str(found and found.provisioning_state).upper()
+    properties = azure.registries.registries.get(GROUP, REGISTRY).properties
+    return str(properties and properties.provisioning_state).upper()
 
 
-def test_nobody_comes_in_without_a_token_of_the_right_scope(azure: Clients, engine: Engine, scrap: str) -> None:
+def test_a_request_needs_a_token_of_the_right_scope(azure: Clients, engine: Engine, scrap: str) -> None:
     login = registry_in(azure).login_server
     push(engine, azure, login, scrap)
     assert status(login, "GET", "app/manifests/1") == 401
@@ -130,26 +132,26 @@ def test_a_role_is_assigned_once(azure: Clients) -> None:
     assert definition.name == ACR_PULL
     assert [each.actions for each in azure.roles.permissions.list_for_resource_group(GROUP)] == [["*"]]
     identities = azure.identities.user_assigned_identities
-    identity: Any = identities.create_or_update(GROUP, "shop-identity", {"location": PLACE})
+    identity: Any = identities.create_or_update(GROUP, "shop-identity", {"location": REGION})
     made = assign(azure, registry.id, identity.principal_id)
     assert (made.description, made.scope) == ("shop", registry.id)
-    assert refused(lambda: assign(azure, registry.id, identity.principal_id)) == (409, "RoleAssignmentExists")
+    assert catch_error(lambda: assign(azure, registry.id, identity.principal_id)) == (409, "RoleAssignmentExists")
     listed = list(azure.roles.role_assignments.list_for_scope(registry.id, filter="atScope()"))
     assert made.id in [each.id for each in listed]
     assert len(listed) == 2, "the caller's own role comes from above"
-    nobody = "00000000-0000-0000-0000-00000000000a"
-    assert refused(lambda: assign(azure, registry.id, nobody)) == (400, "PrincipalNotFound")
-    unknown = lambda: assign(azure, registry.id, identity.principal_id, role=nobody)  # noqa: E731
-    assert refused(unknown) == (400, "RoleDefinitionDoesNotExist")
+    unknown_principal = "00000000-0000-0000-0000-00000000000a"
+    assert catch_error(lambda: assign(azure, registry.id, unknown_principal)) == (400, "PrincipalNotFound")
+    unknown = lambda: assign(azure, registry.id, identity.principal_id, role=unknown_principal)  # noqa: E731
+    assert catch_error(unknown) == (400, "RoleDefinitionDoesNotExist")
     azure.roles.role_assignments.delete_by_id(made.id)
     azure.roles.role_assignments.delete_by_id(made.id)
     assert [each.kind for each in azure.rehearsal.contents() if "roleAssignments" in each.kind] == []
     identities.delete(GROUP, "shop-identity")
-    assert refused(lambda: identities.get(GROUP, "shop-identity")) == (404, "ResourceNotFound")
+    assert catch_error(lambda: identities.get(GROUP, "shop-identity")) == (404, "ResourceNotFound")
 
 
 def test_a_role_that_may_not_be_assigned_is_refused(azure: Clients) -> None:
     registry = registry_in(azure)
-    azure.rehearsal.faults.order(Fault(Kind.DENIED, "Microsoft.Authorization/roleAssignments/write"))
+    azure.rehearsal.faults.inject(FaultOrder(FaultKind.DENIED, "Microsoft.Authorization/roleAssignments/write"))
     who = "00000000-0000-0000-0000-00000000000a"
-    assert refused(lambda: assign(azure, registry.id, who)) == (403, "AuthorizationFailed")
+    assert catch_error(lambda: assign(azure, registry.id, who)) == (403, "AuthorizationFailed")

@@ -1,4 +1,4 @@
-"""Sites and slots: what is refused, what is kept, what is told of them. No containers."""
+"""Sites and slots: errors, configuration, logs, swaps. No containers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from azure.mgmt.web.models import CsmSlotEntity, SiteConfig, SiteConfigResource,
 
 from mldeploy.image.engine import Engine
 from tests.rehearsal.account import eventually
-from tests.rehearsal.azure.clients import Clients
-from tests.rehearsal.azure.estate import GROUP, PLACE, SITE, Estate, plan_in
-from tests.rehearsal.azure.refusals import refused
+from tests.rehearsal.azure.clients import Clients, catch_error
+from tests.rehearsal.azure.estate import GROUP, REGION, SITE, Estate, plan_in
 
 pytestmark = pytest.mark.engine
 PATH = f"/resourceGroups/{GROUP}/providers/Microsoft.Web/sites/{SITE}"
@@ -27,23 +26,23 @@ def standard(azure: Clients, engine: Engine, scrap: str) -> Estate:
 
 
 def test_a_name_is_one_of_a_kind_in_the_world(azure: Clients, estate: Estate) -> None:
-    azure.rehearsal.take("Microsoft.Web/sites", SITE)
+    azure.rehearsal.reserve_name("Microsoft.Web/sites", SITE)
     answer = azure.web.check_name_availability({"name": SITE, "type": "Site"})
     assert (answer.name_available, answer.reason) == (False, "AlreadyExists")
-    assert refused(estate.deploy) == (409, "Conflict")
-    assert refused(lambda: estate.deploy(name="-x")) == (400, "BadRequest")
+    assert catch_error(estate.deploy) == (409, "Conflict")
+    assert catch_error(lambda: estate.deploy(name="-x")) == (400, "BadRequest")
     assert azure.web.check_name_availability({"name": "fresh", "type": "Site"}).name_available
 
 
 def test_what_the_sku_cannot_do_is_refused(azure: Clients, estate: Estate) -> None:
     estate.deploy()
-    assert refused(estate.deploy_slot) == (409, "Conflict")
+    assert catch_error(estate.deploy_slot) == (409, "Conflict")
     plan_in(azure, "F1", name="free")
     free = f"{estate.plan.rpartition('/')[0]}/free"
     other = Estate(azure, estate.login, estate.image, estate.identity, free, estate.registry)
-    assert refused(lambda: other.deploy(name="free-app", always_on=True)) == (409, "Conflict")
+    assert catch_error(lambda: other.deploy(name="free-app", always_on=True)) == (409, "Conflict")
     lost = Estate(azure, estate.login, estate.image, estate.identity, free + "x", estate.registry)
-    assert refused(lambda: lost.deploy(name="lost-app")) == (404, "NotFound")
+    assert catch_error(lambda: lost.deploy(name="lost-app")) == (404, "NotFound")
 
 
 @pytest.mark.parametrize(
@@ -57,14 +56,14 @@ def test_what_the_sku_cannot_do_is_refused(azure: Clients, estate: Estate) -> No
     ],
 )
 def test_content_that_is_wrong_is_refused(estate: Estate, properties: dict[str, Any], code: str) -> None:
-    body = {"location": PLACE, "properties": {"serverFarmId": estate.plan, **properties}}
+    body = {"location": REGION, "properties": {"serverFarmId": estate.plan, **properties}}
     answer = estate.azure.arm(f"PUT {PATH}", body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
 
 
 def test_an_identity_must_exist_before_it_is_assigned(azure: Clients, estate: Estate) -> None:
     azure.identities.user_assigned_identities.delete(GROUP, estate.identity.name)
-    assert refused(estate.deploy) == (400, "FailedIdentityOperation")
+    assert catch_error(estate.deploy) == (400, "FailedIdentityOperation")
 
 
 def test_what_is_configured_is_told(azure: Clients, estate: Estate) -> None:
@@ -74,12 +73,12 @@ def test_what_is_configured_is_told(azure: Clients, estate: Estate) -> None:
     assert (config.linux_fx_version, config.health_check_path) == (f"DOCKER|{estate.image}", "/health")
     settings = azure.web.web_apps.list_application_settings(GROUP, SITE).properties
     assert settings == {"WEBSITES_PORT": "8080"}
-    found = azure.web.web_apps.get(GROUP, SITE)
-    assert found.properties is not None
-    assert found.properties.state == "Running"
-    assert (found.tags, found.properties.https_only) == ({"owner": "shop"}, True)
-    assert found.identity is not None
-    assert [each.principal_id for each in (found.identity.user_assigned_identities or {}).values()] == [
+    site = azure.web.web_apps.get(GROUP, SITE)
+    assert site.properties is not None
+    assert site.properties.state == "Running"
+    assert (site.tags, site.properties.https_only) == ({"owner": "shop"}, True)
+    assert site.identity is not None
+    assert [each.principal_id for each in (site.identity.user_assigned_identities or {}).values()] == [
         estate.identity.principal_id
     ]
 
@@ -127,9 +126,9 @@ def test_a_stopped_site_says_so_until_it_is_started(azure: Clients, estate: Esta
     azure.web.web_apps.stop(GROUP, SITE)
     stopped = estate.get(url)
     assert (stopped.status_code, "stopped" in stopped.text) == (403, True)
-    found = azure.web.web_apps.get(GROUP, SITE)
-    assert found.properties is not None
-    assert found.properties.state == "Stopped"
+    site = azure.web.web_apps.get(GROUP, SITE)
+    assert site.properties is not None
+    assert site.properties.state == "Stopped"
     azure.web.web_apps.start(GROUP, SITE)
     eventually(lambda: estate.get(url).ok or None, "a site that answers")
 
@@ -151,20 +150,22 @@ def test_instances_are_as_many_as_the_plan_has_machines(azure: Clients, estate: 
 
 
 def instances(azure: Clients) -> list[str]:
-    found = azure.web.web_apps.list_instance_identifiers(GROUP, SITE)
+    identifiers = azure.web.web_apps.list_instance_identifiers(GROUP, SITE)
     return [
-        SiteRuntimeState(each.properties.state).value for each in found if each.properties and each.properties.state
+        SiteRuntimeState(each.properties.state).value
+        for each in identifiers
+        if each.properties and each.properties.state
     ]
 
 
 def test_references_to_a_key_vault_are_resolved_where_there_is_such_a_secret(azure: Clients, estate: Estate) -> None:
-    azure.rehearsal.keep_secret("https://vault.vault.azure.net/secrets/known", "s3cret")
+    azure.rehearsal.add_secret("https://vault.vault.azure.net/secrets/known", "s3cret")
     known = "@Microsoft.KeyVault(SecretUri=https://vault.vault.azure.net/secrets/known/)"
     unknown = "@Microsoft.KeyVault(VaultName=vault;SecretName=unknown)"
     estate.deploy(settings={"KNOWN": known, "UNKNOWN": unknown, "PLAIN": "x"})
     listed = azure.web.web_apps.get_app_settings_key_vault_references(GROUP, SITE)
-    told = {each.name: each.properties.status for each in listed if each.properties}
-    assert told == {"KNOWN": "Resolved", "UNKNOWN": "SecretNotFound"}
+    statuses = {each.name: each.properties.status for each in listed if each.properties}
+    assert statuses == {"KNOWN": "Resolved", "UNKNOWN": "SecretNotFound"}
 
 
 def test_a_swap_exchanges_what_runs_and_leaves_names_and_tags(azure: Clients, standard: Estate) -> None:
@@ -178,7 +179,7 @@ def test_a_swap_exchanges_what_runs_and_leaves_names_and_tags(azure: Clients, st
     assert (apps.list_application_settings_slot(GROUP, SITE, "staging").properties or {})["VERSION"] == "1"
     apps.delete_slot(GROUP, SITE, "staging")
     assert [each.name for each in apps.list_slots(GROUP, SITE)] == []
-    assert refused(lambda: apps.begin_swap_slot_with_production(GROUP, SITE, target)) == (404, "ResourceNotFound")
+    assert catch_error(lambda: apps.begin_swap_slot_with_production(GROUP, SITE, target)) == (404, "ResourceNotFound")
 
 
 def test_a_slot_in_which_nothing_runs_cannot_be_swapped(azure: Clients, standard: Estate) -> None:
@@ -192,4 +193,4 @@ def test_a_slot_in_which_nothing_runs_cannot_be_swapped(azure: Clients, standard
     eventually(lambda: "Failed to start" in standard.log("staging") or None, "a start that fails")
     target = CsmSlotEntity(target_slot="staging", preserve_vnet=True)
     swap = lambda: azure.web.web_apps.begin_swap_slot_with_production(GROUP, SITE, target)  # noqa: E731
-    assert refused(swap) == (409, "Conflict")
+    assert catch_error(swap) == (409, "Conflict")

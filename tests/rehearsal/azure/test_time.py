@@ -9,9 +9,8 @@ import pytest
 
 from mldeploy.image.engine import Engine
 from tests.rehearsal.account import eventually
-from tests.rehearsal.azure.clients import Clients
-from tests.rehearsal.azure.estate import GROUP, PACE, PLACE, REGISTRY, SITE, Estate, group_in
-from tests.rehearsal.azure.refusals import refused
+from tests.rehearsal.azure.clients import Clients, catch_error
+from tests.rehearsal.azure.estate import GROUP, PACE, REGION, REGISTRY, SITE, Estate, group_in
 
 pytestmark = pytest.mark.engine
 
@@ -24,16 +23,16 @@ def test_a_namespace_takes_a_while_to_be_registered(slow: Clients) -> None:
 
 def test_a_registry_is_being_created_until_it_is_there(slow: Clients) -> None:
     group_in(slow)
-    wanted: Any = {"location": PLACE, "sku": {"name": "Basic"}}
-    poller = slow.registries.registries.begin_create(GROUP, REGISTRY, wanted)
-    found = slow.registries.registries.get(GROUP, REGISTRY)
-    assert found.properties is not None
-    assert found.properties.provisioning_state == "Creating"
+    spec: Any = {"location": REGION, "sku": {"name": "Basic"}}
+    poller = slow.registries.registries.begin_create(GROUP, REGISTRY, spec)
+    registry = slow.registries.registries.get(GROUP, REGISTRY)
+    assert registry.properties is not None
+    assert registry.properties.provisioning_state == "Creating"
     done = poller.result().properties
     assert done is not None
     assert done.provisioning_state == "Succeeded"
     reads = [each.action for each in slow.rehearsal.calls() if "operationStatuses" in each.action]
-    assert len(reads) > 1, "it is asked about more than once"
+    assert len(reads) > 1, "the status is polled more than once"
 
 
 def test_a_group_that_goes_takes_nothing_in(slow: Clients) -> None:
@@ -42,10 +41,10 @@ def test_a_group_that_goes_takes_nothing_in(slow: Clients) -> None:
     group = slow.resources.resource_groups.get(GROUP)
     assert group.properties is not None
     assert group.properties.provisioning_state == "Deleting"
-    new: Any = {"location": PLACE}
+    new: Any = {"location": REGION}
     identities = slow.identities.user_assigned_identities
-    assert refused(lambda: identities.create_or_update(GROUP, "i", new)) == (409, "ResourceGroupBeingDeleted")
-    assert refused(lambda: slow.resources.resource_groups.create_or_update(GROUP, new)) == (
+    assert catch_error(lambda: identities.create_or_update(GROUP, "i", new)) == (409, "ResourceGroupBeingDeleted")
+    assert catch_error(lambda: slow.resources.resource_groups.create_or_update(GROUP, new)) == (
         409,
         "ResourceGroupBeingDeleted",
     )
@@ -55,8 +54,8 @@ def test_a_group_that_goes_takes_nothing_in(slow: Clients) -> None:
 
 def test_a_new_identity_is_unknown_and_a_new_role_does_not_count_yet(slow: Clients, engine: Engine, scrap: str) -> None:
     estate = Estate.made(slow, engine, base=scrap)
-    identity: Any = slow.identities.user_assigned_identities.create_or_update(GROUP, "second", {"location": PLACE})
-    assert refused(lambda: estate.assign(identity.principal_id)) == (400, "PrincipalNotFound")
+    identity: Any = slow.identities.user_assigned_identities.create_or_update(GROUP, "second", {"location": REGION})
+    assert catch_error(lambda: estate.assign(identity.principal_id)) == (400, "PrincipalNotFound")
     site = estate.deploy()
     estate.logged("ImagePullUnauthorizedFailure")
     estate.assign()

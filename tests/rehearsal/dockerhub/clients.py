@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from mldeploy.rehearsal.dockerhub import HubRehearsal
-from mldeploy.rehearsal.dockerhub.accounts import USER
+from mldeploy.rehearsal.dockerhub.repositories import USER
 
 SERVICE = "registry.docker.io"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -23,7 +23,7 @@ class Clients:
         given = rehearsal.endpoints.credential("token")
         assert given is not None
         self.secret = given.reveal()
-        self.registry = f"http://{rehearsal.place.registry}"
+        self.registry = f"http://{rehearsal.record.registry}"
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["Accept"] = MANIFEST
@@ -61,8 +61,8 @@ class Clients:
         begun = self.fetch("POST", f"{path}/blobs/uploads/", token)
         if begun.status_code != 202:
             return begun
-        place = begun.headers["Location"].partition("/v2/")[2]
-        self.fetch("PUT", f"{place}&digest={digest}", token, data=content)
+        location = begun.headers["Location"].partition("/v2/")[2]
+        self.fetch("PUT", f"{location}&digest={digest}", token, data=content)
         config = {"mediaType": "application/vnd.oci.image.config.v1+json", "size": len(content), "digest": digest}
         manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}
         return self.fetch("PUT", f"{path}/manifests/{tag}", token, json=manifest, headers={"Content-Type": MANIFEST})

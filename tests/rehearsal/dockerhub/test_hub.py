@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from mldeploy.rehearsal.dockerhub import Fault, HubRehearsal, Kind
-from mldeploy.rehearsal.dockerhub.accounts import ORGANIZATION, STRANGER, USER
+from mldeploy.rehearsal.dockerhub import FaultKind, FaultOrder, HubRehearsal
+from mldeploy.rehearsal.dockerhub.repositories import ORGANIZATION, STRANGER, USER
 from tests.rehearsal.dockerhub.clients import Clients
 
 APP = f"/v2/namespaces/{USER}/repositories/app"
@@ -138,12 +138,12 @@ def test_pulls_are_counted_and_end(hub: Clients, rehearsal: HubRehearsal) -> Non
 
 def test_every_call_meets_its_fault_in_docker_hubs_words(hub: Clients, rehearsal: HubRehearsal) -> None:
     bearer = hub.bearer()
-    rehearsal.ask_to_wait(30)
-    rehearsal.faults.order(
-        Fault(Kind.THROTTLE, "GetRepository"),
-        Fault(Kind.DENIED, "GetRepository", skip=1),
-        Fault(Kind.ERROR, "GetRepository", skip=2),
-        Fault(Kind.DENIED, "RegistryToken"),
+    rehearsal.set_retry_after(30)
+    rehearsal.faults.inject(
+        FaultOrder(FaultKind.THROTTLE, "GetRepository"),
+        FaultOrder(FaultKind.DENIED, "GetRepository", skip=1),
+        FaultOrder(FaultKind.ERROR, "GetRepository", skip=2),
+        FaultOrder(FaultKind.DENIED, "RegistryToken"),
     )
     throttled, denied, failed = (hub.ask("GET", APP, bearer=bearer) for _ in range(3))
     assert throttled.status_code == 429

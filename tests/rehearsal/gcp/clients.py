@@ -23,7 +23,7 @@ from google.oauth2 import service_account
 from mldeploy.rehearsal.gcp import GcpRehearsal
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-SECONDS = 60.0
+SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Clients:
 
     @cached_property
     def channel(self) -> grpc.Channel:
-        roots = Path(self.rehearsal.place.ca_bundle).read_bytes()
+        roots = Path(self.rehearsal.record.ca_bundle).read_bytes()
         secured = grpc.ssl_channel_credentials(root_certificates=roots)
         calls = (
             grpc.metadata_call_credentials(AuthMetadataPlugin(self.credentials, Request(self.session)))
@@ -79,7 +79,7 @@ class Clients:
 
     @property
     def region(self) -> str:
-        return f"projects/{self.project}/locations/{self.rehearsal.place.region}"
+        return f"projects/{self.project}/locations/{self.rehearsal.record.region}"
 
     @property
     def zone(self) -> str:
@@ -102,9 +102,9 @@ class Clients:
         """Make one, and return once it is there."""
         made = ar.Repository(format_="DOCKER", **more)
         created = self.artifacts.create_repository(parent=self.region, repository_id=name, repository=made)
-        found = created.result(timeout=SECONDS)
-        assert isinstance(found, ar.Repository)
-        return found
+        result = created.result(timeout=SECONDS)
+        assert isinstance(result, ar.Repository)
+        return result
 
     def autopilot(self, name: str = "c") -> gke.Cluster:
         """Make a cluster, and return once it runs."""
@@ -118,8 +118,8 @@ class Clients:
         name = f"projects/{self.project}/locations/{operation.location}/operations/{operation.name}"
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
-            found = self.clusters.get_operation(name=name)
-            if found.status == gke.Operation.Status.DONE:
-                return found
+            result = self.clusters.get_operation(name=name)
+            if result.status == gke.Operation.Status.DONE:
+                return result
             time.sleep(0.02)
         raise AssertionError(f"{operation.name} is not done within {SECONDS:.0f} s")

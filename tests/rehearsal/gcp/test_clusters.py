@@ -65,9 +65,9 @@ def test_one_that_is_being_made_cannot_be_removed_yet(slow: Clients) -> None:
 
 
 def test_a_region_triples_the_nodes(google: Clients) -> None:
-    for place, nodes in ((google.zone, 2), (google.region, 6)):
-        google.finished(google.clusters.create_cluster(parent=place, cluster=standard()))
-        assert google.clusters.get_cluster(name=f"{place}/clusters/c").current_node_count == nodes
+    for location, nodes in ((google.zone, 2), (google.region, 6)):
+        google.finished(google.clusters.create_cluster(parent=location, cluster=standard()))
+        assert google.clusters.get_cluster(name=f"{location}/clusters/c").current_node_count == nodes
     everywhere = google.clusters.list_clusters(parent=f"projects/{google.project}/locations/-").clusters
     assert sorted(each.location for each in everywhere) == ["us-central1", "us-central1-a"]
 
@@ -111,7 +111,7 @@ def test_a_second_one_of_the_same_name_is_refused(google: Clients) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "cluster", "why"),
+    ("location", "cluster", "why"),
     [
         ("region", gke.Cluster(name="c", autopilot=AUTOPILOT, initial_node_count=2), "must not be set for Autopilot"),
         ("region", gke.Cluster(name="c", autopilot=AUTOPILOT, node_config={"machine_type": "e2-medium"}), "Autopilot"),
@@ -131,9 +131,9 @@ def test_a_second_one_of_the_same_name_is_refused(google: Clients) -> None:
         ("zone", gke.Cluster(name="c", initial_node_count=1, locations=["europe-west1-b"]), "not a valid zone"),
     ],
 )
-def test_what_cannot_be_a_cluster_is_refused(google: Clients, place: str, cluster: gke.Cluster, why: str) -> None:
+def test_what_cannot_be_a_cluster_is_refused(google: Clients, location: str, cluster: gke.Cluster, why: str) -> None:
     with pytest.raises(api.InvalidArgument, match=why):
-        google.clusters.create_cluster(parent=getattr(google, place), cluster=cluster)
+        google.clusters.create_cluster(parent=getattr(google, location), cluster=cluster)
     assert google.rehearsal.contents() == ()
 
 

@@ -39,12 +39,12 @@ class Api:
     def make(self, path: str, body: Body) -> Body:
         made = self.ask("POST", path, body)
         assert made.status_code == 201, made.text
-        found: Body = made.json()
-        return found
+        created: Body = made.json()
+        return created
 
     def address(self, service: str) -> str | None:
-        found = self.ask("GET", f"{SERVICES}/{service}").json()["status"].get("loadBalancer", {}).get("ingress")
-        return str(found[0]["ip"]) if found else None
+        ingress = self.ask("GET", f"{SERVICES}/{service}").json()["status"].get("loadBalancer", {}).get("ingress")
+        return str(ingress[0]["ip"]) if ingress else None
 
     def complaint(self, pod: str) -> str | None:
         """Why its container waits."""
@@ -77,7 +77,7 @@ def pod(image: str, name: str = "one") -> Body:
 
 def rules(google: Clients) -> list[Body]:
     items = google.compute("/aggregated/forwardingRules").json()["items"]
-    return [rule for place in items.values() for rule in place["forwardingRules"]]
+    return [rule for scope in items.values() for rule in scope["forwardingRules"]]
 
 
 def test_whoever_has_a_token_of_googles_comes_in(google: Clients, api: Api) -> None:
@@ -176,8 +176,8 @@ def test_a_pod_that_is_too_large_for_every_node_waits(google: Clients, tmp_path:
     body["spec"]["containers"][0]["resources"] = {"requests": {"memory": "8Gi"}}
     api.make(PODS, body)
 
-    def said() -> str | None:
+    def find_message() -> str | None:
         conditions = api.ask("GET", f"{PODS}/one").json()["status"].get("conditions", ())
         return next((each["message"] for each in conditions if each.get("reason") == "Unschedulable"), None)
 
-    assert "0/2 nodes are available: 2 Insufficient memory" in eventually(said, "a pod that no node takes")
+    assert "0/2 nodes are available: 2 Insufficient memory" in eventually(find_message, "a pod that no node takes")

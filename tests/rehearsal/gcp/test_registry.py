@@ -81,7 +81,7 @@ def test_a_push_without_a_good_token_is_refused(
 
 
 def test_a_push_to_a_repository_that_does_not_exist_is_refused(engine: Engine, image: str, google: Clients) -> None:
-    name = f"{google.rehearsal.place.registry}/{google.project}/nowhere/app"
+    name = f"{google.rehearsal.record.registry}/{google.project}/nowhere/app"
     assert 'Repository "nowhere" not found' in push(engine, image, name, "v1", (USER, google.password()))[1]
 
 
@@ -110,15 +110,15 @@ def test_its_images_go_with_a_repository(engine: Engine, image: str, google: Cli
     digest, _ = push(engine, image, f"{made.registry_uri}/app", "v1", login)
     google.artifacts.delete_repository(name=made.name).result(timeout=30)
     google.repository()
-    manifest = f"http://{rehearsal.place.registry}/v2/{google.project}/app/app/manifests/{digest}"
+    manifest = f"http://{rehearsal.record.registry}/v2/{google.project}/app/app/manifests/{digest}"
     assert requests.head(manifest, auth=login, timeout=10).status_code == 404
     assert [each.kind for each in rehearsal.contents()] == ["artifactregistry:repository"]
 
 
 def test_whoever_asks_without_a_token_is_told_where_there_are_some(google: Clients) -> None:
-    asked = requests.get(f"http://{google.rehearsal.place.registry}/v2/", timeout=10)
-    assert asked.status_code == 401
-    realm = asked.headers["WWW-Authenticate"].split('"')[1]
+    response = requests.get(f"http://{google.rehearsal.record.registry}/v2/", timeout=10)
+    assert response.status_code == 401
+    realm = response.headers["WWW-Authenticate"].split('"')[1]
     given = requests.get(realm, auth=(USER, google.password()), timeout=10).json()["token"]
     bearer = {"Authorization": f"Bearer {given}"}
-    assert requests.get(f"http://{google.rehearsal.place.registry}/v2/", headers=bearer, timeout=10).ok
+    assert requests.get(f"http://{google.rehearsal.record.registry}/v2/", headers=bearer, timeout=10).ok

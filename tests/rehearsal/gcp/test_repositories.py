@@ -16,9 +16,13 @@ from tests.rehearsal.gcp.clients import Clients
 def test_a_repository_is_made_described_and_removed(google: Clients) -> None:
     made = google.repository(labels={"a": "b"}, description="d")
     assert made.name == f"{google.region}/repositories/app"
-    assert made.registry_uri == f"{google.rehearsal.place.registry}/{google.project}/app"
-    found = google.artifacts.get_repository(name=made.name)
-    assert (dict(found.labels), found.description, found.mode.name) == ({"a": "b"}, "d", "STANDARD_REPOSITORY")
+    assert made.registry_uri == f"{google.rehearsal.record.registry}/{google.project}/app"
+    repo = google.artifacts.get_repository(name=made.name)
+    assert (dict(repo.labels), repo.description, repo.mode.name) == (
+        {"a": "b"},
+        "d",
+        "STANDARD_REPOSITORY",
+    )
     assert [each.name for each in google.artifacts.list_repositories(parent=google.region)] == [made.name]
     google.artifacts.delete_repository(name=made.name).result(timeout=30)
     with pytest.raises(api.NotFound, match="Requested entity was not found"):
@@ -35,8 +39,8 @@ def test_a_second_one_of_the_same_name_is_refused(google: Clients) -> None:
 def test_a_number_names_the_project_too(google: Clients) -> None:
     google.repository()
     number = google.compute("").json()["defaultServiceAccount"].partition("-")[0]
-    found = google.artifacts.get_repository(name=f"projects/{number}/locations/us-central1/repositories/app")
-    assert found.name == f"{google.region}/repositories/app"
+    repository = google.artifacts.get_repository(name=f"projects/{number}/locations/us-central1/repositories/app")
+    assert repository.name == f"{google.region}/repositories/app"
 
 
 @pytest.mark.parametrize(
@@ -65,10 +69,10 @@ def test_what_cannot_be_a_repository_is_refused(
 def test_an_old_name_is_served_from_its_continent(google: Clients) -> None:
     parent = f"projects/{google.project}/locations/us"
     made = ar.Repository(format_="DOCKER")
-    found = google.artifacts.create_repository(parent=parent, repository_id="gcr.io", repository=made).result(
+    repository = google.artifacts.create_repository(parent=parent, repository_id="gcr.io", repository=made).result(
         timeout=30
     )
-    assert found.registry_uri.endswith(f"/{google.project}/gcr.io")
+    assert repository.registry_uri.endswith(f"/{google.project}/gcr.io")
 
 
 def test_what_an_update_names_is_changed_and_nothing_else(google: Clients) -> None:
@@ -79,8 +83,12 @@ def test_what_an_update_names_is_changed_and_nothing_else(google: Clients) -> No
     google.artifacts.update_repository(
         repository=changed, update_mask=field_mask_pb2.FieldMask(paths=["cleanup_policies"])
     )
-    found = google.artifacts.get_repository(name=name)
-    assert (list(found.cleanup_policies), found.description, dict(found.labels)) == (["old"], "d", {"a": "b"})
+    repo = google.artifacts.get_repository(name=name)
+    assert (list(repo.cleanup_policies), repo.description, dict(repo.labels)) == (
+        ["old"],
+        "d",
+        {"a": "b"},
+    )
     with pytest.raises(api.InvalidArgument, match="cannot be updated"):
         google.artifacts.update_repository(repository=changed, update_mask=field_mask_pb2.FieldMask(paths=["format"]))
 

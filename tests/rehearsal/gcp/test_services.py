@@ -28,17 +28,17 @@ def test_an_api_that_is_not_enabled_is_named(google: Clients) -> None:
     assert refused.value.reason == "SERVICE_DISABLED"
     assert (refused.value.metadata or {})["service"] == CONTAINER
     disable(google, COMPUTE)
-    said = google.compute("/aggregated/disks").json()["error"]
-    assert said["errors"][0]["reason"] == "accessNotConfigured"
-    assert said["details"][0]["reason"] == "SERVICE_DISABLED"
+    error = google.compute("/aggregated/disks").json()["error"]
+    assert error["errors"][0]["reason"] == "accessNotConfigured"
+    assert error["details"][0]["reason"] == "SERVICE_DISABLED"
 
 
 def test_which_ones_are_enabled_can_be_asked(google: Clients) -> None:
     disable(google, CONTAINER)
     parent = f"projects/{google.project}"
     names = [f"{parent}/services/{each}" for each in (CONTAINER, COMPUTE)]
-    found = google.services.batch_get_services(request={"parent": parent, "names": names}).services
-    assert [each.state.name for each in found] == ["DISABLED", "ENABLED"]
+    services = google.services.batch_get_services(request={"parent": parent, "names": names}).services
+    assert [each.state.name for each in services] == ["DISABLED", "ENABLED"]
     listed = google.services.list_services(request={"parent": parent, "filter": "state:DISABLED"})
     assert [each.config.name for each in listed] == [CONTAINER]
 

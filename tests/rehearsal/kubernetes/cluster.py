@@ -1,4 +1,4 @@
-"""A rehearsed cluster through the official client, and what is put there."""
+"""A client for a rehearsed cluster, test objects, certificates, and HTTP requests by host name."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import requests
+import trustme
+import urllib3
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import MaxRetryError, SSLError
 
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
@@ -21,23 +26,23 @@ T = TypeVar("T")
 BASE = "mldeploy/python:3.11-slim"
 SPACE, APP, PORT = "space", "app", 8080
 SERVE = f"exec python3 -u -m http.server {PORT} --directory /etc"
-SECONDS = 60.0
+SECONDS = 600.0
 APPLY = "application/apply-patch+yaml"
 GATEWAYS, RBAC = "/apis/gateway.networking.k8s.io/v1", "/apis/rbac.authorization.k8s.io/v1"
 
 
-def eventually(found: Callable[[], T | None], what: str) -> T:
-    """What is there, once it is there."""
+def eventually(find: Callable[[], T | None], what: str) -> T:
+    """Wait until `find` returns a value, and return it."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        if value := found():
+        if value := find():
             return value
         time.sleep(0.05)
     raise AssertionError(f"{what}: not within {SECONDS:.0f} s")
 
 
 def deployment(image: str, **container: Any) -> dict[str, Any]:
-    """One that a test may change."""
+    """A Deployment document that a test may change."""
     full = {
         "name": "app",
         "image": image,
@@ -66,7 +71,7 @@ def service(**spec: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What the API server answers instead. causes: the fields that it names."""
+    """An error response. causes: the fields that it names."""
 
     status: int
     reason: str
@@ -74,20 +79,25 @@ class Refusal:
     causes: tuple[str, ...]
 
 
-def refused(call: Callable[[], object]) -> Refusal:
-    """The Status with which a call is refused."""
+def rejected_call(call: Callable[[], object]) -> Refusal:
+    """Call, and return the Status with which the API server rejects it."""
     with pytest.raises(ApiException) as raised:
         call()
-    said = json.loads(raised.value.body or "")
-    assert said["kind"] == "Status"
-    assert raised.value.status == said["code"]
-    causes = (said.get("details") or {}).get("causes") or ()
-    return Refusal(said["code"], said.get("reason", ""), said["message"], tuple(each["field"] for each in causes))
+    status_document = json.loads(raised.value.body or "")
+    assert status_document["kind"] == "Status"
+    assert raised.value.status == status_document["code"]
+    causes = (status_document.get("details") or {}).get("causes") or ()
+    return Refusal(
+        status_document["code"],
+        status_document.get("reason", ""),
+        status_document["message"],
+        tuple(each["field"] for each in causes),
+    )
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Documents go in and come out as JSON: what the SDK's models would leave out is seen, too."""
+    """Sends and returns documents as JSON, so that fields that the SDK's models omit are visible."""
 
     rehearsal: KubernetesRehearsal
     api: client.ApiClient
@@ -111,23 +121,23 @@ class Cluster:
         content: str = "application/json",
         query: Mapping[str, str] | None = None,
     ) -> Any:
-        """The answer's document. Raises ApiException."""
+        """Send a request and return the response's document. Raises ApiException."""
         headers = {"Content-Type": content, "Accept": "application/json"}
         parts = self.api.param_serialize(
             method, path, query_params=list((query or {}).items()), header_params=headers, auth_settings=["BearerToken"]
         )
-        answer = self.api.call_api(parts[0], parts[1], parts[2], body, _request_timeout=20).response
-        said = answer.read()
-        if answer.status >= 300:
-            raise ApiException(status=answer.status, reason=answer.reason, body=said.decode())
-        return json.loads(said) if said.startswith(b"{") else said.decode()
+        response = self.api.call_api(parts[0], parts[1], parts[2], body, _request_timeout=20).response
+        text = response.read()
+        if response.status >= 300:
+            raise ApiException(status=response.status, reason=response.reason, body=text.decode())
+        return json.loads(text) if text.startswith(b"{") else text.decode()
 
     def create_space(self, name: str = SPACE) -> None:
         self.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         eventually(lambda: self.find(f"/api/v1/namespaces/{name}/serviceaccounts/default"), "an account")
 
     def find(self, path: str) -> Any:
-        """None if there is nothing."""
+        """The object at a path; None if it does not exist."""
         try:
             return self.ask("GET", path)
         except ApiException as error:
@@ -158,14 +168,14 @@ class Cluster:
         return self.ask("GET", self.path(kind, name))
 
     def list(self, kind: str, **query: str) -> list[Any]:
-        found: list[Any] = self.ask("GET", self.path(kind), query=query)["items"]
-        return found
+        items: list[Any] = self.ask("GET", self.path(kind), query=query)["items"]
+        return items
 
     def delete(self, kind: str, name: str = APP, **options: object) -> Any:
         return self.ask("DELETE", self.path(kind, name), options or None)
 
     def push(self, engine: Engine) -> str:
-        """An image in the cluster's registry, by digest, and the secret with which it can be pulled."""
+        """Push an image to the cluster's registry and create its pull secret. Returns the reference by digest."""
         credentials = {name: secret.reveal() for name, secret in self.rehearsal.endpoints.credentials}
         registry = self.rehearsal.endpoints.service("registry")
         login = {"username": credentials["registry_user"], "password": credentials["registry_password"]}
@@ -180,17 +190,17 @@ class Cluster:
         return f"{registry}/app@{digest}"
 
     def is_complete(self, generation: int) -> Any:
-        """The Deployment, once it has come in as it is wanted."""
-        found = self.get("deployments")
-        status, wanted = found.get("status", {}), found["spec"]["replicas"]
+        """The Deployment if its rollout is complete, otherwise None."""
+        document = self.get("deployments")
+        status, desired = document.get("status", {}), document["spec"]["replicas"]
         counts = {status.get(each) for each in ("replicas", "updatedReplicas", "availableReplicas")}
-        return found if status.get("observedGeneration", 0) >= generation and counts == {wanted} else None
+        return document if status.get("observedGeneration", 0) >= generation and counts == {desired} else None
 
     def completed(self, generation: int = 1) -> Any:
         return eventually(lambda: self.is_complete(generation), "a rollout that is complete")
 
-    def waiting(self, reason: str) -> str:
-        """What a container's status says once it waits for this reason."""
+    def waiting_message(self, reason: str) -> str:
+        """Wait until a container waits for this reason, and return its message."""
 
         def look() -> str | None:
             for pod in self.list("pods"):
@@ -202,20 +212,78 @@ class Cluster:
 
         return eventually(look, f"a container that waits: {reason}")
 
-    def said(self, reason: str, part: str = "") -> str:
-        """The message of an event, once there is one with this reason that has this part."""
+    def event_message(self, reason: str, part: str = "") -> str:
+        """Wait for an event with this reason and text, and return its message."""
 
         def look() -> str | None:
-            found = [each for each in self.list("events") if each["reason"] == reason and part in each["message"]]
-            return str(found[0]["message"]) if found else None
+            matches = [each for each in self.list("events") if each["reason"] == reason and part in each["message"]]
+            return str(matches[0]["message"]) if matches else None
 
         return eventually(look, f"an event: {reason}")
 
     def url(self) -> str:
-        """The load balancer's, once it has an address."""
+        """Wait for the load balancer's address, and return its URL."""
 
         def look() -> str | None:
             ingress = self.get("services")["status"]["loadBalancer"].get("ingress")
             return f"http://{ingress[0]['ip']}/" if ingress else None
 
         return eventually(look, "an external address")
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """A test CA. folder: holds its certificate for clients."""
+
+    folder: Path
+    authority: trustme.CA
+
+    @classmethod
+    def of(cls, folder: Path) -> Issuer:
+        made = cls(folder, trustme.CA())
+        made.bundle.write_bytes(made.authority.cert_pem.bytes())
+        return made
+
+    @property
+    def bundle(self) -> Path:
+        return self.folder / "issuer.pem"
+
+    def secret(self, name: str, *hosts: str) -> dict[str, Any]:
+        """A Secret with a certificate for these names."""
+        issued = self.authority.issue_cert(*hosts)
+        chain = b"".join(each.bytes() for each in issued.cert_chain_pems)
+        parts = {"tls.crt": chain, "tls.key": issued.private_key_pem.bytes()}
+        data = {key: base64.b64encode(value).decode() for key, value in parts.items()}
+        return {"metadata": {"name": name}, "type": "kubernetes.io/tls", "data": data}
+
+
+def http_get(address: str, host: str, path: str = "/", *, port: int = 80) -> requests.Response:
+    """Send a GET request over HTTP, without following redirects."""
+    url, headers = f"http://{address}:{port}{path}", {"Host": host}
+    return requests.get(url, headers=headers, timeout=10, allow_redirects=False)
+
+
+def https_get_status(address: str, host: str, issuer: Issuer, path: str = "/", *, port: int = 443) -> int:
+    """Send a GET request over HTTPS and return the status.
+
+    Raises SSLError if the certificate has another issuer or another name.
+    """
+    with urllib3.HTTPSConnectionPool(
+        address,
+        port=port,
+        server_hostname=host,
+        assert_hostname=host,
+        ca_certs=str(issuer.bundle),
+        timeout=10,
+        retries=False,
+    ) as pool:
+        return int(pool.request("GET", path, headers={"Host": host}).status)
+
+
+def is_trusted(address: str, host: str, issuer: Issuer) -> bool:
+    """Whether the certificate for this name is the issuer's."""
+    try:
+        https_get_status(address, host, issuer)
+    except (SSLError, MaxRetryError):
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Rehearsals of a cluster for each process of the test run, as new before each test."""
+"""Rehearsed clusters, one per test process, reset before each test."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.rehearsal.kubernetes.cluster import Cluster
 
 
 @pytest.fixture(scope="session")
-def _paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
+def _fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
     require_registry()
-    with rehearsing(tmp_path_factory.mktemp("paper") / "kubernetes", containers=False) as rehearsal:
+    with rehearsing(tmp_path_factory.mktemp("fake") / "kubernetes", containers=False) as rehearsal:
         yield rehearsal
 
 
@@ -26,16 +26,16 @@ def _real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehear
 
 
 @pytest.fixture
-def cluster(_paper: KubernetesRehearsal) -> Iterator[Cluster]:
-    """Its Pods are paper."""
-    _paper.reset()
-    with Cluster.of(_paper) as made:
+def cluster(_fake: KubernetesRehearsal) -> Iterator[Cluster]:
+    """A cluster with fake containers."""
+    _fake.reset()
+    with Cluster.of(_fake) as made:
         yield made
 
 
 @pytest.fixture
 def real(_real: KubernetesRehearsal) -> Iterator[Cluster]:
-    """Its Pods are containers."""
+    """A cluster with real containers."""
     _real.reset()
     with Cluster.of(_real) as made:
         yield made

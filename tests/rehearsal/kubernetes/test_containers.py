@@ -12,7 +12,7 @@ from kubernetes import client
 from kubernetes.stream import portforward, stream
 
 from mldeploy.image.engine import Engine
-from mldeploy.rehearsal.place import LABEL
+from mldeploy.rehearsal.record import LABEL
 from tests.rehearsal.kubernetes.cluster import APP, PORT, SERVE, SPACE, Cluster, deployment, eventually, service
 
 pytestmark = pytest.mark.engine
@@ -59,11 +59,11 @@ def test_a_container_is_what_its_specification_says(real: Cluster, image: str, e
         _preload_content=False,
     )
     made.run_forever(timeout=10)
-    made.sock.shutdown()  # which the SDK forgets once the other side has said farewell
-    said = made.read_all()
-    assert said.split() == ["10001", "1", "read-only"]
-    (found,) = engine.client.containers(filters={"label": f"{LABEL}={real.rehearsal.place.name}"})
-    assert found["Id"] in pod["status"]["containerStatuses"][0]["containerID"]
+    made.sock.shutdown()  # the SDK does not close it after a close frame
+    output = made.read_all()
+    assert output.split() == ["10001", "1", "read-only"]
+    (container,) = engine.client.containers(filters={"label": f"{LABEL}={real.rehearsal.record.name}"})
+    assert container["Id"] in pod["status"]["containerStatuses"][0]["containerID"]
 
 
 def test_a_port_can_be_reached_through_the_api_server(real: Cluster, image: str) -> None:
@@ -83,12 +83,12 @@ def test_a_port_can_be_reached_through_the_api_server(real: Cluster, image: str)
     for each in threading.enumerate():
         if each.name.startswith("Kubernetes port forward proxy"):
             each.join(10)
-    way.websocket.shutdown()  # which the SDK forgets once the other side has said farewell
+    way.websocket.shutdown()  # the SDK does not close it after a close frame
 
 
 def test_one_that_ends_is_tried_again_and_says_how_it_ended(real: Cluster, image: str) -> None:
     real.apply("deployments", serving(image, "echo boom; exit 7"))
-    assert "restarting failed container=app" in real.waiting("CrashLoopBackOff")
+    assert "restarting failed container=app" in real.waiting_message("CrashLoopBackOff")
     (pod,) = real.list("pods")
     (status,) = pod["status"]["containerStatuses"]
     assert status["lastState"]["terminated"]["exitCode"] == 7
@@ -98,7 +98,7 @@ def test_one_that_ends_is_tried_again_and_says_how_it_ended(real: Cluster, image
 
 def test_one_that_may_not_be_root_is_not_started_as_root(real: Cluster, image: str) -> None:
     real.apply("deployments", serving(image, securityContext={"runAsNonRoot": True}))
-    assert "image will run as root" in real.waiting("CreateContainerConfigError")
+    assert "image will run as root" in real.waiting_message("CreateContainerConfigError")
 
 
 def rolled(real: Cluster, image: str, times: int) -> Counter[object]:
@@ -148,4 +148,4 @@ def test_what_is_deleted_leaves_no_container(real: Cluster, image: str, engine: 
     real.completed()
     real.delete("deployments", APP)
     eventually(lambda: real.list("pods") == [], "no pod")
-    assert engine.client.containers(all=True, filters={"label": f"{LABEL}={real.rehearsal.place.name}"}) == []
+    assert engine.client.containers(all=True, filters={"label": f"{LABEL}={real.rehearsal.record.name}"}) == []

@@ -1,4 +1,4 @@
-"""The web servers at a cluster's edge: what they hand on stays what it is."""
+"""The reverse proxy forwards requests and responses unchanged."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from threading import Thread
 
 import pytest
 
-from mldeploy.rehearsal.kubernetes.edge.door import Front
-from mldeploy.rehearsal.kubernetes.edge.routing import Backend, Rule, Table, chosen, covers
+from mldeploy.rehearsal.kubernetes.edge.proxy import EdgeProxy
+from mldeploy.rehearsal.kubernetes.edge.routing import Backend, RoutingRule, RoutingTable, covers, select_rule
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.store import Store, born
-from mldeploy.rehearsal.kubernetes.objects.types import Key, Object
+from mldeploy.rehearsal.kubernetes.objects.store import Store, new_object
+from mldeploy.rehearsal.kubernetes.objects.types import Object, ObjectKey
 
 HERE = "127.0.0.1"
 
@@ -90,9 +90,9 @@ class _Answer(BaseHTTPRequestHandler):
         pass
 
 
-def put(store: Store, resource: kinds.Resource, name: str, content: Object) -> None:
+def put(store: Store, resource: kinds.ApiResource, name: str, content: Object) -> None:
     metadata = {"name": name, "namespace": "space", "labels": {"app": "app"}}
-    store.put(Key(resource, "space", name), born({"metadata": metadata, **content}))
+    store.put(ObjectKey(resource, "space", name), new_object({"metadata": metadata, **content}))
 
 
 def pod(store: Store, address: str) -> None:
@@ -123,9 +123,9 @@ def client(store: Store) -> Iterator[http.client.HTTPConnection]:
     """One connection to the edge."""
     with socket.create_server((HERE, 0)) as free:
         port = free.getsockname()[1]
-    table = Table(store)
-    table.rules = {port: [Rule("app.example.com", "/", (Backend("space", "app", "http"),))]}
-    front = Front(HERE, {port: None}, table)
+    table = RoutingTable(store)
+    table.rules = {port: [RoutingRule("app.example.com", "/", (Backend("space", "app", "http"),))]}
+    front = EdgeProxy(HERE, {port: None}, table)
     connection = http.client.HTTPConnection(HERE, port, timeout=10)
     yield connection
     connection.close()
@@ -178,10 +178,10 @@ def test_another_protocol_may_be_spoken_from_then_on(client: http.client.HTTPCon
     client.connect()
     head = ("GET / HTTP/1.1", "Host: app.example.com", "Connection: keep-alive, Upgrade", "Upgrade: echo", "", "")
     client.sock.sendall("\r\n".join(head).encode())
-    said = b""
-    while not said.endswith(b"first;"):
-        said += client.sock.recv(100)
-    assert said.startswith(b"HTTP/1.1 101 ")
+    response = b""
+    while not response.endswith(b"first;"):
+        response += client.sock.recv(100)
+    assert response.startswith(b"HTTP/1.1 101 ")
     for word in (b"one", b"two"):
         client.sock.sendall(word)
         assert client.sock.recv(100) == word
@@ -199,7 +199,7 @@ def test_who_cannot_have_all_its_ports_has_none(store: Store) -> None:
         port = free.getsockname()[1]
         free.close()
         with pytest.raises(OSError, match="in use"):
-            Front(HERE, {port: None, taken.getsockname()[1]: None}, Table(store))
+            EdgeProxy(HERE, {port: None, taken.getsockname()[1]: None}, RoutingTable(store))
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((HERE, port))
 
@@ -223,13 +223,13 @@ def test_an_absolute_target_names_the_host(client: http.client.HTTPConnection) -
 )
 def test_the_narrowest_rule_is_chosen(host: str, path: str, path_of_rule: str | None) -> None:
     rules = [
-        *(Rule("a.example.com", each, ()) for each in ("/", "/api", "/api/v1/", "/exa")),
-        Rule("a.example.com", "/exact", (), exact=True),
-        Rule("*.example.com", "/wild", ()),
-        Rule("", "/any", ()),
+        *(RoutingRule("a.example.com", each, ()) for each in ("/", "/api", "/api/v1/", "/exa")),
+        RoutingRule("a.example.com", "/exact", (), exact=True),
+        RoutingRule("*.example.com", "/wild", ()),
+        RoutingRule("", "/any", ()),
     ]
-    found = chosen(rules, host, path)
-    assert (found.path if found else None) == path_of_rule
+    rule = select_rule(rules, host, path)
+    assert (rule.path if rule else None) == path_of_rule
 
 
 def test_a_wildcard_stands_for_one_label_or_for_several() -> None:

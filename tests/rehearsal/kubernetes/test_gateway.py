@@ -1,4 +1,4 @@
-"""Gateways and the routes that lead through them. The Pods are paper."""
+"""Gateways and HTTPRoutes, with fake containers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,19 @@ import pytest
 import requests
 
 from mldeploy.image.engine import Engine
-from tests.rehearsal.kubernetes.cluster import APP, GATEWAYS, SPACE, Cluster, deployment, eventually, refused, service
-from tests.rehearsal.kubernetes.web import Issuer, asked, asked_safely
+from tests.rehearsal.kubernetes.cluster import (
+    APP,
+    GATEWAYS,
+    SPACE,
+    Cluster,
+    Issuer,
+    deployment,
+    eventually,
+    http_get,
+    https_get_status,
+    rejected_call,
+    service,
+)
 
 pytestmark = pytest.mark.engine
 HOST, INFRA = "insurance.example.com", "infra"
@@ -41,7 +52,7 @@ def everybody() -> dict[str, Any]:
 
 
 def gateway(cluster: Cluster, *listeners: dict[str, Any], space: str = INFRA) -> str:
-    """Made; where it is."""
+    """Create a Gateway and return its path."""
     spec = {"gatewayClassName": "nginx", "listeners": list(listeners)}
     cluster.ask("POST", f"{GATEWAYS}/namespaces/{space}/gateways", {"metadata": {"name": "public"}, "spec": spec})
     return f"{GATEWAYS}/namespaces/{space}/gateways/public"
@@ -58,41 +69,41 @@ def route(*hosts: str, name: str = APP, **parent: Any) -> dict[str, Any]:
 
 def address(cluster: Cluster, path: str) -> str:
     def look() -> str | None:
-        found = cluster.ask("GET", path)["status"]
-        programmed = _said(found["conditions"], "Programmed") == ("True", "Programmed")
-        return str(found["addresses"][0]["value"]) if programmed else None
+        status = cluster.ask("GET", path)["status"]
+        programmed = find_condition(status["conditions"], "Programmed") == ("True", "Programmed")
+        return str(status["addresses"][0]["value"]) if programmed else None
 
     return eventually(look, "a gateway with an address")
 
 
 def accepted(cluster: Cluster, kind: str = "Accepted", name: str = APP) -> tuple[str, str]:
-    """What a route's only parent says of it."""
+    """The condition at the route's only parent."""
 
     def look() -> tuple[str, str] | None:
         parents = cluster.get("httproutes", name).get("status", {}).get("parents")
-        return _said(parents[0]["conditions"], kind) if parents else None
+        return find_condition(parents[0]["conditions"], kind) if parents else None
 
     return eventually(look, "a route of which its parent says something")
 
 
-def _said(conditions: list[Any], kind: str) -> tuple[str, str]:
+def find_condition(conditions: list[Any], kind: str) -> tuple[str, str]:
     return next((each["status"], each["reason"]) for each in conditions if each["type"] == kind)
 
 
 def test_a_route_leads_through_a_gateway_of_another_namespace(served: Cluster) -> None:
     path = gateway(served, listener("http", 80, "HTTP", allowedRoutes=everybody()))
     served.create("httproutes", route(HOST))
-    at = address(served, path)
+    ip = address(served, path)
     assert accepted(served) == ("True", "Accepted")
-    eventually(lambda: asked(at, HOST, "/predict").status_code == 200, "an answer")
-    assert asked(at, "other.example.com").status_code == 404
+    eventually(lambda: http_get(ip, HOST, "/predict").status_code == 200, "an answer")
+    assert http_get(ip, "other.example.com").status_code == 404
     (heard,) = served.ask("GET", path)["status"]["listeners"]
-    assert (heard["attachedRoutes"], _said(heard["conditions"], "Accepted")) == (1, ("True", "Accepted"))
+    assert (heard["attachedRoutes"], find_condition(heard["conditions"], "Accepted")) == (1, ("True", "Accepted"))
     served.delete("httproutes")
-    eventually(lambda: asked(at, HOST).status_code == 404, "a route that is gone")
+    eventually(lambda: http_get(ip, HOST).status_code == 404, "a route that is gone")
     served.ask("DELETE", path)
     with pytest.raises(requests.ConnectionError):
-        eventually(lambda: asked(at, HOST).status_code == 0, "nobody")
+        eventually(lambda: http_get(ip, HOST).status_code == 0, "nobody")
 
 
 def test_https_is_answered_with_the_listeners_certificate(served: Cluster, issuer: Issuer) -> None:
@@ -104,10 +115,10 @@ def test_https_is_answered_with_the_listeners_certificate(served: Cluster, issue
         listener("http", 80, "HTTP", allowedRoutes=everybody()),
     )
     served.create("httproutes", route(HOST, sectionName="https"))
-    at = address(served, path)
+    ip = address(served, path)
     assert accepted(served) == ("True", "Accepted")
-    eventually(lambda: asked_safely(at, HOST, issuer) == 200, "an answer")
-    assert asked(at, HOST).status_code == 404
+    eventually(lambda: https_get_status(ip, HOST, issuer) == 200, "an answer")
+    assert http_get(ip, HOST).status_code == 404
 
 
 def test_without_its_certificate_a_listener_does_not_listen(served: Cluster) -> None:
@@ -115,12 +126,12 @@ def test_without_its_certificate_a_listener_does_not_listen(served: Cluster) -> 
     path = gateway(served, listener("https", 443, "HTTPS", tls=tls))
 
     def look() -> Any:
-        found = served.ask("GET", path)["status"]
-        return found if found.get("listeners") else None
+        status = served.ask("GET", path)["status"]
+        return status if status.get("listeners") else None
 
     status = eventually(look, "a gateway that its controller has seen")
-    assert _said(status["listeners"][0]["conditions"], "ResolvedRefs") == ("False", "InvalidCertificateRef")
-    assert _said(status["conditions"], "Programmed") == ("False", "Invalid")
+    assert find_condition(status["listeners"][0]["conditions"], "ResolvedRefs") == ("False", "InvalidCertificateRef")
+    assert find_condition(status["conditions"], "Programmed") == ("False", "Invalid")
     assert status["addresses"] == []
 
 
@@ -150,7 +161,7 @@ def test_a_backend_that_is_not_there_is_told_of_and_answered_with_500(served: Cl
     made["spec"]["rules"][0]["backendRefs"][0]["name"] = "nobody"
     served.create("httproutes", made)
     assert accepted(served, "ResolvedRefs") == ("False", "BackendNotFound")
-    assert asked(address(served, path), HOST).status_code == 500
+    assert http_get(address(served, path), HOST).status_code == 500
 
 
 def test_a_gateway_of_another_class_is_left_alone(served: Cluster) -> None:
@@ -159,7 +170,7 @@ def test_a_gateway_of_another_class_is_left_alone(served: Cluster) -> None:
     waiting = served.ask("POST", f"{GATEWAYS}/namespaces/{SPACE}/gateways", theirs)
     address(served, gateway(served, listener("http", 80, "HTTP"), space=SPACE))
     assert served.get("gateways", "theirs")["status"] == waiting["status"]
-    assert _said(waiting["status"]["conditions"], "Programmed") == ("Unknown", "Pending")
+    assert find_condition(waiting["status"]["conditions"], "Programmed") == ("Unknown", "Pending")
 
 
 def test_its_types_are_as_strict_as_the_others(served: Cluster) -> None:
@@ -167,13 +178,13 @@ def test_its_types_are_as_strict_as_the_others(served: Cluster) -> None:
     strange["spec"]["rules"][0]["backend"] = []
     path = served.path("httproutes")
     strict = {"fieldValidation": "Strict"}
-    said = refused(lambda: served.ask("POST", path, strange, query=strict))
-    assert (said.status, 'unknown field "spec.rules[0].backend"' in said.message) == (400, True)
+    refusal = rejected_call(lambda: served.ask("POST", path, strange, query=strict))
+    assert (refusal.status, 'unknown field "spec.rules[0].backend"' in refusal.message) == (400, True)
     wrong = route("Not_A_Host")
     wrong["spec"]["parentRefs"] = [{"namespace": INFRA}]
     del wrong["spec"]["rules"][0]["backendRefs"][0]["port"]
     here = "spec.rules[0].backendRefs[0]"
-    assert refused(lambda: served.create("httproutes", wrong)).causes == (
+    assert rejected_call(lambda: served.create("httproutes", wrong)).causes == (
         "spec.parentRefs[0].name",
         "spec.hostnames[0]",
         here,
@@ -183,7 +194,7 @@ def test_its_types_are_as_strict_as_the_others(served: Cluster) -> None:
 def test_a_cluster_may_not_know_the_gateway_api(served: Cluster) -> None:
     served.rehearsal.lack("gateway.networking.k8s.io")
     assert served.find(GATEWAYS) is None
-    assert refused(lambda: served.create("httproutes", route(HOST))).status == 404
+    assert rejected_call(lambda: served.create("httproutes", route(HOST))).status == 404
     assert "gateway.networking.k8s.io" not in {each["name"] for each in served.ask("GET", "/apis")["groups"]}
     served.rehearsal.reset()
     assert served.find(GATEWAYS) is not None

@@ -1,4 +1,4 @@
-"""kubectl, as somebody would use it who wants to see what mldeploy has made."""
+"""kubectl against the rehearsed cluster."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def test_it_lists_in_columns(busy: Cluster) -> None:
 
 
 def test_it_describes_with_events(busy: Cluster) -> None:
-    said = kubectl(busy, "describe", "deployment", APP)
-    assert "2 desired | 2 updated | 2 total | 2 available | 0 unavailable" in said
-    assert "ScalingReplicaSet" in said
+    output = kubectl(busy, "describe", "deployment", APP)
+    assert "2 desired | 2 updated | 2 total | 2 available | 0 unavailable" in output
+    assert "ScalingReplicaSet" in output
     assert "Successfully pulled image" in kubectl(busy, "describe", "pods")
 
 
@@ -79,7 +79,7 @@ def test_it_applies_and_deletes(busy: Cluster) -> None:
 def test_it_runs_commands_and_hands_on_what_it_is_given(busy: Cluster) -> None:
     (pod, *_) = kubectl(busy, "get", "pods", "-o", "name").split()
     assert kubectl(busy, "exec", pod, "--", "a", "b") == "a b\n"
-    assert kubectl(busy, "exec", "-i", pod, "--", "cat", given="to be said\n") == "cat\nto be said\n"
+    assert kubectl(busy, "exec", "-i", pod, "--", "cat", given="to be sent\n") == "cat\nto be sent\n"
 
 
 def test_it_forwards_ports(busy: Cluster) -> None:
@@ -134,7 +134,7 @@ def test_somebody_else_sees_what_a_role_lets_him_see(busy: Cluster) -> None:
 
 @contextmanager
 def forwarded(cluster: Cluster, what: str, port: int) -> Iterator[str]:
-    """The URL at which kubectl hands on what is asked."""
+    """The URL that kubectl forwards to the Pod."""
     command = [
         "kubectl",
         "--kubeconfig",
@@ -148,7 +148,7 @@ def forwarded(cluster: Cluster, what: str, port: int) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
-            said = process.stdout.readline()
-            yield f"http://{said.removeprefix('Forwarding from ').partition(' ')[0]}"
+            output = process.stdout.readline()
+            yield f"http://{output.removeprefix('Forwarding from ').partition(' ')[0]}"
         finally:
             process.terminate()

@@ -1,4 +1,4 @@
-"""What a cluster does by itself, on paper: rollouts, quotas, removal in the right order."""
+"""Controllers with fake containers: rollouts, quotas, ordered deletion."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from mldeploy.image.engine import Engine
-from tests.rehearsal.kubernetes.cluster import APP, PORT, SPACE, Cluster, deployment, eventually, refused, service
+from tests.rehearsal.kubernetes.cluster import APP, PORT, SPACE, Cluster, deployment, eventually, rejected_call, service
 
 pytestmark = pytest.mark.engine
 
@@ -49,28 +49,28 @@ def test_a_load_balancer_answers_only_while_pods_are_ready(cluster: Cluster, ima
 
 def test_an_image_that_cannot_be_pulled_is_said_with_the_registrys_answer(cluster: Cluster, image: str) -> None:
     cluster.apply("deployments", deployment(f"{image.partition('@')[0]}@sha256:{'0' * 64}"))
-    assert "not found" in cluster.waiting("ImagePullBackOff")
-    assert cluster.said("Failed", "Failed to pull image")
+    assert "not found" in cluster.waiting_message("ImagePullBackOff")
+    assert cluster.event_message("Failed", "Failed to pull image")
 
 
 def test_without_its_secret_an_image_cannot_be_pulled(cluster: Cluster, image: str) -> None:
     made = deployment(image)
     del made["spec"]["template"]["spec"]["imagePullSecrets"]
     cluster.apply("deployments", made)
-    assert "no basic auth credentials" in cluster.waiting("ImagePullBackOff")
+    assert "no basic auth credentials" in cluster.waiting_message("ImagePullBackOff")
 
 
 def test_a_variable_from_a_secret_that_is_not_there_is_waited_for(cluster: Cluster, image: str) -> None:
     source = {"secretKeyRef": {"name": "later", "key": "k"}}
     cluster.apply("deployments", deployment(image, env=[{"name": "K", "valueFrom": source}]))
-    assert cluster.waiting("CreateContainerConfigError") == 'secret "later" not found'
+    assert cluster.waiting_message("CreateContainerConfigError") == 'secret "later" not found'
     cluster.create("secrets", {"metadata": {"name": "later"}, "stringData": {"k": "v"}})
     cluster.completed()
 
 
 def test_what_has_no_room_on_any_node_is_not_placed(cluster: Cluster, image: str) -> None:
     cluster.apply("deployments", deployment(image, resources={"requests": {"cpu": "64"}}))
-    assert cluster.said("FailedScheduling") == "0/2 nodes are available: 2 Insufficient cpu."
+    assert cluster.event_message("FailedScheduling") == "0/2 nodes are available: 2 Insufficient cpu."
     (pod, *_) = cluster.list("pods")
     assert pod["status"]["phase"] == "Pending"
 
@@ -78,7 +78,9 @@ def test_what_has_no_room_on_any_node_is_not_placed(cluster: Cluster, image: str
 def test_a_quota_keeps_pods_from_being_made(cluster: Cluster, image: str) -> None:
     cluster.create("resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "1"}}})
     cluster.apply("deployments", deployment(image))
-    assert "exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1" in cluster.said("FailedCreate")
+    assert "exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1" in cluster.event_message(
+        "FailedCreate"
+    )
 
     def failed() -> bool:
         conditions = cluster.get("deployments").get("status", {}).get("conditions", [])
@@ -100,7 +102,7 @@ def test_a_rollout_that_does_not_move_is_given_up_and_the_old_pods_stay(cluster:
         return any(each["reason"] == "ProgressDeadlineExceeded" for each in conditions)
 
     eventually(given_up, "a rollout that is given up")
-    assert "Readiness probe failed" in cluster.said("Unhealthy")
+    assert "Readiness probe failed" in cluster.event_message("Unhealthy")
     assert requests.get(cluster.url(), timeout=5).ok
 
 
@@ -119,7 +121,7 @@ def test_a_namespace_that_ends_takes_nothing_new_and_everything_with_it(cluster:
     held = {"metadata": {"name": "held", "finalizers": ["example.com/held"]}}
     cluster.create("configmaps", held)
     cluster.ask("DELETE", f"/api/v1/namespaces/{SPACE}")
-    refusal = refused(lambda: cluster.create("configmaps", {"metadata": {"name": "late"}}))
+    refusal = rejected_call(lambda: cluster.create("configmaps", {"metadata": {"name": "late"}}))
     assert refusal.status == 403
     assert "because it is being terminated" in refusal.message
     patch = {"metadata": {"finalizers": None}}
@@ -136,4 +138,4 @@ def test_an_eviction_that_a_budget_forbids_is_refused(cluster: Cluster, image: s
     pod = cluster.list("pods")[0]["metadata"]["name"]
     path = f"{cluster.path('pods', pod)}/eviction"
     order = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
-    assert refused(lambda: cluster.ask("POST", path, order)).status == 429
+    assert rejected_call(lambda: cluster.ask("POST", path, order)).status == 429

@@ -1,4 +1,4 @@
-"""Objects are kept as a real API server keeps them, completed and numbered, and refused where it refuses."""
+"""The API server completes, versions and validates objects as a real one does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import kubernetes_validate  # type: ignore[import-untyped]  # it has none
 import pytest
 
-from tests.rehearsal.kubernetes.cluster import APP, SPACE, Cluster, Refusal, deployment, refused, service
+from tests.rehearsal.kubernetes.cluster import APP, SPACE, Cluster, Refusal, deployment, rejected_call, service
 
 IMAGE = "registry.invalid/app:1"
 
@@ -21,7 +21,7 @@ def space(cluster: Cluster) -> Cluster:
 
 def test_a_stranger_is_told_nothing(cluster: Cluster) -> None:
     with Cluster.of(cluster.rehearsal, token="stolen") as stranger:
-        assert refused(lambda: stranger.ask("GET", "/api/v1/namespaces")) == Refusal(
+        assert rejected_call(lambda: stranger.ask("GET", "/api/v1/namespaces")) == Refusal(
             401, "Unauthorized", "Unauthorized", ()
         )
 
@@ -33,13 +33,13 @@ def test_what_is_created_is_completed_and_numbered(space: Cluster) -> None:
     (container,) = made["spec"]["template"]["spec"]["containers"]
     assert container["imagePullPolicy"] == "IfNotPresent"
     assert container["readinessProbe"]["failureThreshold"] == 3
-    assert refused(lambda: space.create("deployments", deployment(IMAGE))).reason == "AlreadyExists"
+    assert rejected_call(lambda: space.create("deployments", deployment(IMAGE))).reason == "AlreadyExists"
 
 
 def test_a_stale_version_is_refused_and_nothing_is_changed(space: Cluster) -> None:
     first = space.create("configmaps", {"metadata": {"name": "c"}, "data": {"a": "1"}})
     space.ask("PUT", space.path("configmaps", "c"), {**first, "data": {"a": "2"}})
-    refusal = refused(lambda: space.ask("PUT", space.path("configmaps", "c"), {**first, "data": {"a": "3"}}))
+    refusal = rejected_call(lambda: space.ask("PUT", space.path("configmaps", "c"), {**first, "data": {"a": "3"}}))
     assert (refusal.status, refusal.reason) == (409, "Conflict")
     assert "the object has been modified" in refusal.message
     assert space.get("configmaps", "c")["data"] == {"a": "2"}
@@ -69,10 +69,10 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     """A Deployment of which one field is otherwise."""
     made = copy.deepcopy(deployment(IMAGE))
     *inner, last = path.split(".")
-    place: Any = made
+    target: Any = made
     for each in inner:
-        place = place[int(each) if each.isdigit() else each]
-    place[last] = value
+        target = target[int(each) if each.isdigit() else each]
+    target[last] = value
     return made
 
 
@@ -106,7 +106,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("path", "value", "field"), WRONG)
 def test_what_must_not_be_so_is_refused_by_its_field(space: Cluster, path: str, value: Any, field: str) -> None:
-    refusal = refused(lambda: space.create("deployments", changed(path, value)))
+    refusal = rejected_call(lambda: space.create("deployments", changed(path, value)))
     assert (refusal.status, refusal.reason) == (422, "Invalid")
     assert field in refusal.causes
     assert space.list("deployments") == []
@@ -114,14 +114,16 @@ def test_what_must_not_be_so_is_refused_by_its_field(space: Cluster, path: str, 
 
 def test_an_unknown_field_is_refused_if_that_is_asked_for_and_else_left_out(space: Cluster) -> None:
     odd = changed("spec.replica", 3)
-    strict = refused(lambda: space.ask("POST", space.path("deployments"), odd, query={"fieldValidation": "Strict"}))
+    strict = rejected_call(
+        lambda: space.ask("POST", space.path("deployments"), odd, query={"fieldValidation": "Strict"})
+    )
     assert (strict.status, strict.reason) == (400, "BadRequest")
     assert 'unknown field "spec.replica"' in strict.message
     assert "replica" not in space.create("deployments", odd)["spec"]
 
 
 def test_a_value_of_the_wrong_type_is_refused(space: Cluster) -> None:
-    refusal = refused(lambda: space.create("deployments", changed("spec.replicas", "two")))
+    refusal = rejected_call(lambda: space.create("deployments", changed("spec.replicas", "two")))
     assert refusal.status == 400
     assert "cannot unmarshal string" in refusal.message
 
@@ -130,7 +132,7 @@ def test_a_selector_cannot_be_changed(space: Cluster) -> None:
     space.create("deployments", deployment(IMAGE))
     other = changed("spec.selector", {"matchLabels": {"app": "b"}})
     other["spec"]["template"]["metadata"]["labels"] = {"app": "b"}
-    refusal = refused(lambda: space.ask("PUT", space.path("deployments", APP), other))
+    refusal = rejected_call(lambda: space.ask("PUT", space.path("deployments", APP), other))
     assert "field is immutable" in refusal.message
 
 
@@ -140,13 +142,13 @@ def test_a_limit_of_a_pods_life_can_only_become_shorter(space: Cluster) -> None:
     path, merge = space.path("pods", "p"), "application/merge-patch+json"
     for seconds in (600, None):
         longer = {"spec": {"activeDeadlineSeconds": seconds}}
-        assert "spec.activeDeadlineSeconds" in refused(lambda: space.ask("PATCH", path, longer, merge)).causes  # noqa: B023
+        assert "spec.activeDeadlineSeconds" in rejected_call(lambda: space.ask("PATCH", path, longer, merge)).causes  # noqa: B023
     shorter = space.ask("PATCH", path, {"spec": {"activeDeadlineSeconds": 400}}, merge)
     assert shorter["spec"]["activeDeadlineSeconds"] == 400
 
 
 def test_nothing_can_be_put_where_there_is_no_namespace(cluster: Cluster) -> None:
-    refusal = refused(lambda: cluster.create("configmaps", {"metadata": {"name": "c"}}))
+    refusal = rejected_call(lambda: cluster.create("configmaps", {"metadata": {"name": "c"}}))
     assert (refusal.status, refusal.message) == (404, f'namespaces "{SPACE}" not found')
 
 
@@ -159,6 +161,6 @@ def test_what_is_accepted_fits_the_published_schemas(space: Cluster, document: d
 
 def test_what_every_cluster_has_is_not_counted(space: Cluster) -> None:
     space.create("configmaps", {"metadata": {"name": "c", "labels": {"x": "y"}}})
-    found = space.rehearsal.contents()
-    assert [(each.kind, each.name) for each in found] == [("configmaps", f"{SPACE}/c"), ("namespaces", SPACE)]
-    assert found[0].tags == {"x": "y"}
+    contents = space.rehearsal.contents()
+    assert [(each.kind, each.name) for each in contents] == [("configmaps", f"{SPACE}/c"), ("namespaces", SPACE)]
+    assert contents[0].tags == {"x": "y"}

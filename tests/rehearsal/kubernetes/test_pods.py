@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mldeploy.image.engine import Engine
-from tests.rehearsal.kubernetes.cluster import APP, Cluster, deployment, eventually, refused, service
+from tests.rehearsal.kubernetes.cluster import APP, Cluster, deployment, eventually, rejected_call, service
 
 pytestmark = pytest.mark.engine
 
@@ -29,7 +29,7 @@ def pod(*containers: dict[str, Any], **spec: Any) -> dict[str, Any]:
 
 
 def ended(cluster: Cluster, name: str = APP) -> Any:
-    """The status of a Pod that is over."""
+    """The status of a Pod that has ended."""
 
     def look() -> Any:
         status = cluster.get("pods", name)["status"]
@@ -39,7 +39,7 @@ def ended(cluster: Cluster, name: str = APP) -> Any:
 
 
 def log(cluster: Cluster, **query: str) -> str:
-    """What the Pod has said: an engine that is busy may have it a moment after the container's end."""
+    """The Pod's log. A busy engine may deliver it after the container has exited."""
     return eventually(lambda: str(cluster.ask("GET", f"{cluster.path('pods', APP)}/log", query=query)), "a log")
 
 
@@ -70,8 +70,8 @@ def test_a_volume_of_a_secret_that_is_not_there_is_waited_for(real: Cluster, ima
     mounts = [{"name": "later", "mountPath": "/s"}]
     volumes = [{"name": "later", "secret": {"secretName": "later"}}]
     real.create("pods", pod(container(image, "cat /s/k", volumeMounts=mounts), volumes=volumes))
-    said = 'MountVolume.SetUp failed for volume "later" : secret "later" not found'
-    assert real.said("FailedMount") == said
+    expected = 'MountVolume.SetUp failed for volume "later" : secret "later" not found'
+    assert real.event_message("FailedMount") == expected
     real.create("secrets", {"metadata": {"name": "later"}, "stringData": {"k": "here"}})
     assert ended(real)["phase"] == "Succeeded"
     assert log(real).rstrip() == "here"
@@ -111,23 +111,26 @@ def test_nothing_begins_while_what_comes_before_it_fails(real: Cluster, image: s
     status = eventually(look, "a container that is tried again")
     assert status["phase"] == "Pending"
     assert status["containerStatuses"][0]["state"]["waiting"]["reason"] == "PodInitializing"
-    (said,) = (each for each in status["conditions"] if each["type"] == "Initialized")
-    assert (said["status"], said["reason"]) == ("False", "ContainersNotInitialized")
+    (expected,) = (each for each in status["conditions"] if each["type"] == "Initialized")
+    assert (expected["status"], expected["reason"]) == ("False", "ContainersNotInitialized")
 
 
 def test_one_that_takes_more_memory_than_it_may_is_killed(real: Cluster, image: str) -> None:
     script = "exec python3 -c 'x = bytearray(256 << 20); print(len(x))'"
     real.create("pods", pod(container(image, script, resources={"limits": {"memory": "48Mi"}})))
     status = ended(real)
-    (found,) = status["containerStatuses"]
-    assert (found["state"]["terminated"]["reason"], found["state"]["terminated"]["exitCode"]) == ("OOMKilled", 137)
+    (container_status,) = status["containerStatuses"]
+    assert (container_status["state"]["terminated"]["reason"], container_status["state"]["terminated"]["exitCode"]) == (
+        "OOMKilled",
+        137,
+    )
 
 
 def test_one_that_runs_longer_than_it_may_fails(real: Cluster, image: str) -> None:
     real.create("pods", pod(container(image, "exec sleep 100"), activeDeadlineSeconds=1))
     status = ended(real)
     assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
-    assert real.said("DeadlineExceeded")
+    assert real.event_message("DeadlineExceeded")
     eventually(lambda: "terminated" in real.get("pods")["status"]["containerStatuses"][0]["state"], "an end")
 
 
@@ -147,6 +150,6 @@ def test_a_pod_that_a_deployment_owns_goes_with_it_and_is_none_of_its_service(cl
     (subset,) = cluster.get("endpoints")["subsets"]
     assert len(subset["addresses"]) == 2
     more = {**trial, "metadata": {"name": "more"}}
-    assert "exceeded quota: q" in refused(lambda: cluster.create("pods", more)).message
+    assert "exceeded quota: q" in rejected_call(lambda: cluster.create("pods", more)).message
     cluster.delete("deployments", propagationPolicy="Foreground")
     eventually(lambda: cluster.list("pods") == [], "no pod")

@@ -1,4 +1,4 @@
-"""The frames in which kubectl speaks to a Pod's port."""
+"""SPDY frames of port forwarding."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import zlib
 
 import pytest
 
-from mldeploy.rehearsal.kubernetes.api.spdy import DICTIONARY, Framing, Opened, Pinged, Reset, Said
+from mldeploy.rehearsal.kubernetes.api.websocket import (
+    DICTIONARY,
+    DataFrame,
+    Ping,
+    SpdyFraming,
+    StreamOpened,
+    StreamReset,
+)
 
 HEADERS = {"streamtype": "data", "port": "80", "requestid": "0"}
 
@@ -32,13 +39,19 @@ def test_the_dictionary_is_that_of_the_standard() -> None:
 def test_frames_are_understood_however_they_are_cut(size: int) -> None:
     ping = control(6, b"\0\0\0\1")
     sent = b"".join((opening(1, last=True), ping, b"\0\0\0\3\0\0\0\2hi", control(4, bytes(4)), control(3, b"\0\0\0\3")))
-    framing = Framing()
-    found: list[object] = []
+    framing = SpdyFraming()
+    frames: list[object] = []
     for begin in range(0, len(sent), size):
-        found += framing.read(sent[begin : begin + size])
-    assert found == [Opened(1, HEADERS), Said(1, last=True), Pinged(ping), Said(3, b"hi"), Reset(3)]
+        frames += framing.read(sent[begin : begin + size])
+    assert frames == [
+        StreamOpened(1, HEADERS),
+        DataFrame(1, last=True),
+        Ping(ping),
+        DataFrame(3, b"hi"),
+        StreamReset(3),
+    ]
 
 
 def test_what_is_no_frame_ends_the_connection() -> None:
     with pytest.raises(ConnectionError):
-        list(Framing().read(control(1, bytes(10) + b"nonsense")))
+        list(SpdyFraming().read(control(1, bytes(10) + b"nonsense")))

@@ -24,7 +24,7 @@ def config_map(name: str, **labels: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "labels": labels}}
 
 
-def watched(space: Cluster, **query: Any) -> Iterator[tuple[str, str]]:
+def read_events(space: Cluster, **query: Any) -> Iterator[tuple[str, str]]:
     """The kinds of the events that come, and of what they are."""
     core = client.CoreV1Api(space.api)
     for event in watch.Watch().stream(core.list_namespaced_config_map, SPACE, **query):
@@ -37,8 +37,8 @@ def test_changes_are_told_in_their_order_from_a_version_on(space: Cluster) -> No
     space.create("configmaps", config_map("a"))
     space.ask("PATCH", space.path("configmaps", "a"), {"data": {"x": "y"}}, "application/merge-patch+json")
     space.delete("configmaps", "a")
-    found = list(watched(space, resource_version=version, timeout_seconds=1))
-    assert found == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
+    received = list(read_events(space, resource_version=version, timeout_seconds=1))
+    assert received == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
 
 
 def test_what_begins_or_ceases_to_fit_comes_and_goes(space: Cluster) -> None:
@@ -48,15 +48,15 @@ def test_what_begins_or_ceases_to_fit_comes_and_goes(space: Cluster) -> None:
     for label in ("other", "x"):
         patch = {"metadata": {"labels": {"app": label}}}
         space.ask("PATCH", space.path("configmaps", "a"), patch, "application/merge-patch+json")
-    found = list(watched(space, label_selector="app=x", resource_version=version, timeout_seconds=1))
-    assert found == [("ADDED", "a"), ("DELETED", "a"), ("ADDED", "a")]
+    received = list(read_events(space, label_selector="app=x", resource_version=version, timeout_seconds=1))
+    assert received == [("ADDED", "a"), ("DELETED", "a"), ("ADDED", "a")]
 
 
 def test_a_watch_from_a_version_that_is_forgotten_is_told_to_begin_anew(space: Cluster) -> None:
     version = space.ask("GET", space.path("configmaps"))["metadata"]["resourceVersion"]
     space.rehearsal.expire()
     with pytest.raises(ApiException) as expired:
-        list(watched(space, resource_version=version, timeout_seconds=5))
+        list(read_events(space, resource_version=version, timeout_seconds=5))
     assert expired.value.status == 410
 
 
@@ -66,7 +66,7 @@ def test_a_watch_that_runs_ends_when_all_is_forgotten(space: Cluster) -> None:
 
     def look() -> None:
         try:
-            list(watched(space, resource_version=version, timeout_seconds=30))
+            list(read_events(space, resource_version=version, timeout_seconds=30))
         except ApiException as error:
             ended.append(error.status)
 
@@ -85,7 +85,7 @@ def test_an_api_server_that_restarts_breaks_its_connections_and_comes_back(space
 
     def look() -> None:
         try:
-            list(watched(space, resource_version=version, timeout_seconds=30))
+            list(read_events(space, resource_version=version, timeout_seconds=30))
         except Exception as error:  # noqa: BLE001 - whatever the client makes of it
             broken.append(error)
 

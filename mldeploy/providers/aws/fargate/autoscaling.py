@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
-from mldeploy.providers.aws.fargate.answers import passing, speaking_to
 from mldeploy.providers.aws.fargate.balancer import LoadBalancer
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
-from mldeploy.providers.aws.fargate.scaling import Goal
-from mldeploy.providers.aws.fargate.service import Service
-from mldeploy.providers.aws.fargate.tags import belonging, name
+from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors
+from mldeploy.providers.aws.fargate.service import EcsService
+from mldeploy.providers.aws.fargate.settings import AutoscalingSpec
+from mldeploy.providers.aws.fargate.tags import owner_tags, resource_name
 from mldeploy.providers.aws.fargate.targets import TargetGroup
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ IN_SECONDS, OUT_SECONDS = 300, 60
 """More tasks come quickly and go slowly."""
 
 
-@speaking_to("application-autoscaling")
+@translate_errors("application-autoscaling")
 @dataclass(frozen=True, eq=False)
-class Autoscaling(Step[FargateCloud, None]):
+class ServiceAutoscaling(Step[FargateCloud, None]):
     """The number of tasks follows the load."""
 
     kind: ClassVar[str] = "autoscaling"
     title: ClassVar[str] = "Scale with the load"
 
     app: str
-    goal: Goal
-    service: Service
+    goal: AutoscalingSpec
+    service: EcsService
     balancer: LoadBalancer | None = None
     targets: TargetGroup | None = None
 
@@ -46,18 +46,18 @@ class Autoscaling(Step[FargateCloud, None]):
         return Key(self.app)
 
     def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[None] | None:
-        found = find(cloud, self.app)
-        return Seen(None, tuple(self._drift(cloud, found, outs))) if found else None
+        target = describe_scaling(cloud, self.app)
+        return Seen(None, tuple(self._drift(cloud, target, outs))) if target else None
 
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[None] | None, monitor: Monitor) -> None:
-        register(cloud, self.app, self.goal.least, self.goal.most)
-        for policy in _policies(cloud, self.app):
+        register_scaling(cloud, self.app, self.goal.least, self.goal.most)
+        for policy in _list_policies(cloud, self.app):
             if policy != self._policy():
-                _forget(cloud, self.app, policy)
+                _delete_policy(cloud, self.app, policy)
         cloud.scaling.put_scaling_policy(
             PolicyName=self._policy(),
             ServiceNamespace=ECS,
-            ResourceId=resource(self.app),
+            ResourceId=resource_id(self.app),
             ScalableDimension=DIMENSION,
             PolicyType="TargetTrackingScaling",
             TargetTrackingScalingPolicyConfiguration=self._tracking(outs),
@@ -66,16 +66,16 @@ class Autoscaling(Step[FargateCloud, None]):
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
         """Its policies and their alarms go with it."""
-        if find(cloud, key.name) is None:
+        if describe_scaling(cloud, key.name) is None:
             return False
-        with passing("ObjectNotFoundException"):
+        with ignore_codes("ObjectNotFoundException"):
             cloud.scaling.deregister_scalable_target(
-                ServiceNamespace=ECS, ResourceId=resource(key.name), ScalableDimension=DIMENSION
+                ServiceNamespace=ECS, ResourceId=resource_id(key.name), ScalableDimension=DIMENSION
             )
         return True
 
     def _policy(self) -> str:
-        return f"{name(self.app)}-{'requests' if self.goal.requests else 'cpu'}"
+        return f"{resource_name(self.app)}-{'requests' if self.goal.requests else 'cpu'}"
 
     def _tracking(self, outs: Outputs) -> TargetTrackingScalingPolicyConfigurationTypeDef:
         cooldown = {"ScaleInCooldown": IN_SECONDS, "ScaleOutCooldown": OUT_SECONDS}
@@ -87,42 +87,42 @@ class Autoscaling(Step[FargateCloud, None]):
         metric = {"PredefinedMetricType": "ALBRequestCountPerTarget", "ResourceLabel": label}
         return {"TargetValue": float(self.goal.requests), "PredefinedMetricSpecification": metric, **cooldown}  # type: ignore[typeddict-item]
 
-    def _drift(self, cloud: FargateCloud, found: ScalableTargetTypeDef, outs: Outputs) -> Iterator[str]:
-        was, wanted = (found["MinCapacity"], found["MaxCapacity"]), (self.goal.least, self.goal.most)
-        if was != wanted:
-            yield f"{was[0]} to {was[1]} tasks → {wanted[0]} to {wanted[1]}"
-        if found.get("SuspendedState", {}).get("DynamicScalingOutSuspended"):
+    def _drift(self, cloud: FargateCloud, target: ScalableTargetTypeDef, outs: Outputs) -> Iterator[str]:
+        current, desired = (target["MinCapacity"], target["MaxCapacity"]), (self.goal.least, self.goal.most)
+        if current != desired:
+            yield f"{current[0]} to {current[1]} tasks → {desired[0]} to {desired[1]}"
+        if target.get("SuspendedState", {}).get("DynamicScalingOutSuspended"):
             yield "suspended → on"
-        kept, unit = self.goal.requests or self.goal.cpu, "requests a minute" if self.goal.requests else "% CPU"
-        if _policies(cloud, self.app) != {self._policy(): float(kept)}:
-            yield f"scaling policy → {kept} {unit}"
+        goal, unit = self.goal.requests or self.goal.cpu, "requests a minute" if self.goal.requests else "% CPU"
+        if _list_policies(cloud, self.app) != {self._policy(): float(goal)}:
+            yield f"scaling policy → {goal} {unit}"
 
 
-def resource(app: str) -> str:
+def resource_id(app: str) -> str:
     """The service, as autoscaling calls it."""
-    return f"service/{name(app)}/{name(app)}"
+    return f"service/{resource_name(app)}/{resource_name(app)}"
 
 
-def find(cloud: FargateCloud, app: str) -> ScalableTargetTypeDef | None:
+def describe_scaling(cloud: FargateCloud, app: str) -> ScalableTargetTypeDef | None:
     """Whether the app's service is scaled. Whoever arranged it: it is a part of our service, and goes with it."""
-    found = cloud.scaling.describe_scalable_targets(
-        ServiceNamespace=ECS, ResourceIds=[resource(app)], ScalableDimension=DIMENSION
+    response = cloud.scaling.describe_scalable_targets(
+        ServiceNamespace=ECS, ResourceIds=[resource_id(app)], ScalableDimension=DIMENSION
     )
-    return next(iter(found["ScalableTargets"]), None)
+    return next(iter(response["ScalableTargets"]), None)
 
 
-def register(cloud: FargateCloud, app: str, least: int, most: int, *, suspended: bool = False) -> None:
+def register_scaling(cloud: FargateCloud, app: str, least: int, most: int, *, suspended: bool = False) -> None:
     """Let the number of tasks be scaled between the two, or leave it alone for now."""
     state = {
         "DynamicScalingInSuspended": suspended,
         "DynamicScalingOutSuspended": suspended,
         "ScheduledScalingSuspended": suspended,
     }
-    known = find(cloud, app) is not None
-    tags = {} if known else {"Tags": belonging(app)}  # AWS refuses them for a target that is registered already
+    exists = describe_scaling(cloud, app) is not None
+    tags = {} if exists else {"Tags": owner_tags(app)}  # AWS refuses them for a target that is registered already
     cloud.scaling.register_scalable_target(
         ServiceNamespace=ECS,
-        ResourceId=resource(app),
+        ResourceId=resource_id(app),
         ScalableDimension=DIMENSION,
         MinCapacity=least,
         MaxCapacity=most,
@@ -131,26 +131,26 @@ def register(cloud: FargateCloud, app: str, least: int, most: int, *, suspended:
     )
 
 
-def suspend(cloud: FargateCloud, app: str) -> None:
+def suspend_scaling(cloud: FargateCloud, app: str) -> None:
     """Leave the number of tasks alone until the next deployment."""
-    found = find(cloud, app)
-    if found:
-        register(cloud, app, found["MinCapacity"], found["MaxCapacity"], suspended=True)
+    target = describe_scaling(cloud, app)
+    if target:
+        register_scaling(cloud, app, target["MinCapacity"], target["MaxCapacity"], suspended=True)
 
 
-def _policies(cloud: FargateCloud, app: str) -> dict[str, float]:
+def _list_policies(cloud: FargateCloud, app: str) -> dict[str, float]:
     """The scaling policies by name, with what they keep to."""
-    found = cloud.scaling.describe_scaling_policies(
-        ServiceNamespace=ECS, ResourceId=resource(app), ScalableDimension=DIMENSION
+    policies = cloud.scaling.describe_scaling_policies(
+        ServiceNamespace=ECS, ResourceId=resource_id(app), ScalableDimension=DIMENSION
     )["ScalingPolicies"]
     return {
         each["PolicyName"]: each.get("TargetTrackingScalingPolicyConfiguration", {"TargetValue": 0.0})["TargetValue"]
-        for each in found
+        for each in policies
     }
 
 
-def _forget(cloud: FargateCloud, app: str, policy: str) -> None:
-    with passing("ObjectNotFoundException"):
+def _delete_policy(cloud: FargateCloud, app: str, policy: str) -> None:
+    with ignore_codes("ObjectNotFoundException"):
         cloud.scaling.delete_scaling_policy(
-            PolicyName=policy, ServiceNamespace=ECS, ResourceId=resource(app), ScalableDimension=DIMENSION
+            PolicyName=policy, ServiceNamespace=ECS, ResourceId=resource_id(app), ScalableDimension=DIMENSION
         )

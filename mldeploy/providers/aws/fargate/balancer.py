@@ -14,32 +14,31 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.aws.errors import AwsError
-from mldeploy.providers.aws.fargate.answers import passing, speaking_to
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
+from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors, wait_until_gone
 from mldeploy.providers.aws.fargate.firewall import SecurityGroup
 from mldeploy.providers.aws.fargate.network import Network, single_zone
-from mldeploy.providers.aws.fargate.tags import belonging, is_ours, name, read
-from mldeploy.providers.aws.fargate.waiting import until_gone
+from mldeploy.providers.aws.fargate.tags import is_owned, owner_tags, read_tags, resource_name
 
 if TYPE_CHECKING:
     from types_boto3_elbv2.type_defs import LoadBalancerTypeDef
 
 NAME_LENGTH = 32
 ACTIVE_SECONDS = 600.0
-LOOK_EVERY = 1.0
+POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Balancer:
+class LoadBalancerInfo:
     """A load balancer that exists. dns: the name at which it answers."""
 
     arn: str
     dns: str
 
 
-@speaking_to("elasticloadbalancing")
+@translate_errors("elasticloadbalancing")
 @dataclass(frozen=True, eq=False)
-class LoadBalancer(Step[FargateCloud, Balancer]):
+class LoadBalancer(Step[FargateCloud, LoadBalancerInfo]):
     """The app's own load balancer, in every zone of the network."""
 
     kind: ClassVar[str] = "load-balancer"
@@ -52,14 +51,21 @@ class LoadBalancer(Step[FargateCloud, Balancer]):
     def key(self) -> Key:
         return Key(self.app)
 
-    def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[Balancer] | None:
-        found = find(cloud, self.app)
-        if found is None:
+    def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[LoadBalancerInfo] | None:
+        existing = find_balancer(cloud, self.app)
+        if existing is None:
             return None
-        out = Balancer(found["LoadBalancerArn"], found["DNSName"])
-        return Seen(out, tuple(self._drift(found, outs)), tuple(_fixed(found)), ours=tagged(cloud, out.arn, self.app))
+        out = LoadBalancerInfo(existing["LoadBalancerArn"], existing["DNSName"])
+        return Seen(
+            out,
+            tuple(self._drift(existing, outs)),
+            tuple(_list_immutable_drift(existing)),
+            ours=has_owner_tags(cloud, out.arn, self.app),
+        )
 
-    def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[Balancer] | None, monitor: Monitor) -> Balancer:
+    def apply(
+        self, cloud: FargateCloud, outs: Outputs, seen: Seen[LoadBalancerInfo] | None, monitor: Monitor
+    ) -> LoadBalancerInfo:
         """Returns once it is active, which takes AWS two or three minutes."""
         network, group = outs[self.network], outs[self.firewall]
         if network.zones < 2:
@@ -69,75 +75,77 @@ class LoadBalancer(Step[FargateCloud, Balancer]):
             cloud.elb.set_security_groups(LoadBalancerArn=balancer.arn, SecurityGroups=[group.id])
             cloud.elb.set_subnets(LoadBalancerArn=balancer.arn, Subnets=list(network.subnets))
         monitor.progress(Progress("", "waiting until it is active"))
-        for _ in monitor.attempts(every=LOOK_EVERY, within=ACTIVE_SECONDS):
-            found = find(cloud, self.app)
-            if found and found["State"]["Code"] == "active":
+        for _ in monitor.attempts(every=POLL_SECONDS, within=ACTIVE_SECONDS):
+            existing = find_balancer(cloud, self.app)
+            if existing and existing["State"]["Code"] == "active":
                 return balancer
-            if found and found["State"]["Code"] == "failed":
+            if existing and existing["State"]["Code"] == "failed":
                 break
         todo = "Run `mldeploy destroy`, and deploy again."
-        raise AwsError(f"load balancer {name_of(self.app)}", "does not become active", todo)
+        raise AwsError(f"load balancer {balancer_name(self.app)}", "does not become active", todo)
 
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
         """Its listeners go with it."""
-        found = find(cloud, key.name)
-        if found is None or not tagged(cloud, found["LoadBalancerArn"], key.name):
+        existing = find_balancer(cloud, key.name)
+        if existing is None or not has_owner_tags(cloud, existing["LoadBalancerArn"], key.name):
             return False
-        cloud.elb.delete_load_balancer(LoadBalancerArn=found["LoadBalancerArn"])
-        until_gone(monitor, f"load balancer {name_of(key.name)}", lambda: find(cloud, key.name) is None)
+        cloud.elb.delete_load_balancer(LoadBalancerArn=existing["LoadBalancerArn"])
+        wait_until_gone(
+            monitor, f"load balancer {balancer_name(key.name)}", lambda: find_balancer(cloud, key.name) is None
+        )
         return True
 
-    def _create(self, cloud: FargateCloud, subnets: tuple[str, ...], group: str) -> Balancer:
-        with passing("DuplicateLoadBalancerName"):
+    def _create(self, cloud: FargateCloud, subnets: tuple[str, ...], group: str) -> LoadBalancerInfo:
+        with ignore_codes("DuplicateLoadBalancerName"):
             cloud.elb.create_load_balancer(
-                Name=name_of(self.app),
+                Name=balancer_name(self.app),
                 Subnets=list(subnets),
                 SecurityGroups=[group],
                 Scheme="internet-facing",
                 Type="application",
-                Tags=[{"Key": key, "Value": value} for key, value in belonging(self.app).items()],
+                Tags=[{"Key": key, "Value": value} for key, value in owner_tags(self.app).items()],
             )
-        found = find(cloud, self.app)
-        if found is None or not tagged(cloud, found["LoadBalancerArn"], self.app):
-            raise RefusedError(name_of(self.app), "was made by somebody else meanwhile", "Delete or rename it.")
-        return Balancer(found["LoadBalancerArn"], found["DNSName"])
+        created = find_balancer(cloud, self.app)
+        if created is None or not has_owner_tags(cloud, created["LoadBalancerArn"], self.app):
+            raise RefusedError(balancer_name(self.app), "was made by somebody else meanwhile", "Delete or rename it.")
+        return LoadBalancerInfo(created["LoadBalancerArn"], created["DNSName"])
 
-    def _drift(self, found: LoadBalancerTypeDef, outs: Outputs) -> Iterator[str]:
+    def _drift(self, existing: LoadBalancerTypeDef, outs: Outputs) -> Iterator[str]:
         network, group = outs.get(self.network), outs.get(self.firewall)
-        if group and set(found.get("SecurityGroups", ())) != {group.id}:
+        if group and set(existing.get("SecurityGroups", ())) != {group.id}:
             yield "security group → the app's own"
-        if network and {zone["SubnetId"] for zone in found["AvailabilityZones"]} != set(network.subnets):
+        if network and {zone["SubnetId"] for zone in existing["AvailabilityZones"]} != set(network.subnets):
             yield "subnets → those of the network"
-        if found["State"]["Code"] == "provisioning":
+        if existing["State"]["Code"] == "provisioning":
             yield "provisioning → active"
 
 
-def name_of(app: str) -> str:
-    return name(app, limit=NAME_LENGTH)
+def balancer_name(app: str) -> str:
+    return resource_name(app, limit=NAME_LENGTH)
 
 
-def find(cloud: FargateCloud, app: str) -> LoadBalancerTypeDef | None:
+def find_balancer(cloud: FargateCloud, app: str) -> LoadBalancerTypeDef | None:
     """The app's load balancer, whoever made it."""
-    with passing("LoadBalancerNotFound"):
-        return next(iter(cloud.elb.describe_load_balancers(Names=[name_of(app)])["LoadBalancers"]), None)
+    with ignore_codes("LoadBalancerNotFound"):
+        return next(iter(cloud.elb.describe_load_balancers(Names=[balancer_name(app)])["LoadBalancers"]), None)
     return None
 
 
-def tagged(cloud: FargateCloud, arn: str, app: str) -> bool:
+def has_owner_tags(cloud: FargateCloud, arn: str, app: str) -> bool:
     """Whether a thing of the load balancing service is ours."""
-    with passing("LoadBalancerNotFound", "TargetGroupNotFound", "ListenerNotFound"):
-        found = cloud.elb.describe_tags(ResourceArns=[arn])["TagDescriptions"]
-        return any(is_ours(read(each.get("Tags", ())), app) for each in found)
+    with ignore_codes("LoadBalancerNotFound", "TargetGroupNotFound", "ListenerNotFound"):
+        descriptions = cloud.elb.describe_tags(ResourceArns=[arn])["TagDescriptions"]
+        return any(is_owned(read_tags(each.get("Tags", ())), app) for each in descriptions)
     return False
 
 
-def is_there(cloud: FargateCloud, app: str) -> bool:
+def owned_balancer_exists(cloud: FargateCloud, app: str) -> bool:
     """The app has a load balancer that is ours."""
-    found = find(cloud, app)
-    return found is not None and tagged(cloud, found["LoadBalancerArn"], app)
+    existing = find_balancer(cloud, app)
+    return existing is not None and has_owner_tags(cloud, existing["LoadBalancerArn"], app)
 
 
-def _fixed(found: LoadBalancerTypeDef) -> Iterator[str]:
-    if found["Scheme"] != "internet-facing":
-        yield f"{found['Scheme']} → internet-facing"
+def _list_immutable_drift(existing: LoadBalancerTypeDef) -> Iterator[str]:
+    if existing["Scheme"] != "internet-facing":
+        yield f"{existing['Scheme']} → internet-facing"

@@ -9,36 +9,38 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
 from mldeploy.providers.aws import checks
-from mldeploy.providers.aws.account import Account
+from mldeploy.providers.aws.account import AwsAccount
 from mldeploy.providers.aws.errors import aws_errors
-from mldeploy.providers.aws.fargate.network import find, missing, single_zone
+from mldeploy.providers.aws.fargate.network import find_subnets, missing_network, single_zone
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.providers.aws.fargate.tags import TARGET
-from mldeploy.providers.checks import Finding, error, ok
+from mldeploy.providers.capabilities import Finding, error, ok
 
 
-def look(project: Project, settings: FargateSettings, endpoints: Endpoints) -> Iterator[Finding]:
+def check_target(project: Project, settings: FargateSettings, endpoints: Endpoints) -> Iterator[Finding]:
     """Reads only."""
     try:
         settings.check()
         yield ok("size", f"each task has {settings.size(project)}")
     except ConfigError as problem:
         yield error("settings", f"{problem.where}: {problem.what}", problem.todo)
-    yield from checks.look(TARGET, project, settings, endpoints, lambda account: _network(account, settings))
+    yield from checks.check_account(
+        TARGET, project, settings, endpoints, lambda account: _check_network(account, settings)
+    )
 
 
-def _network(account: Account, settings: FargateSettings) -> Iterator[Finding]:
+def _check_network(account: AwsAccount, settings: FargateSettings) -> Iterator[Finding]:
     """Whether tasks have somewhere to be, and whether a load balancer has, if there is to be one."""
-    named = tuple(settings.subnets)
+    subnet_ids = tuple(settings.subnets)
     try:
         with aws_errors("network", "ec2"):
-            found = find(account.session.client("ec2", **account.options), named)
-        if found is None:
-            raise missing(account, named)
-        if settings.is_balanced and found.zones < 2:
-            raise single_zone(found)
+            subnets = find_subnets(account.session.client("ec2", **account.options), subnet_ids)
+        if subnets is None:
+            raise missing_network(account, subnet_ids)
+        if settings.is_balanced and subnets.zones < 2:
+            raise single_zone(subnets)
     except MldeployError as problem:
         yield error("network", problem.what, problem.todo)
         return
-    whose = "named" if named else "the default VPC's public ones"
-    yield ok("network", f"{len(found.subnets)} subnets of {found.vpc} in {found.zones} zones, {whose}")
+    source = "named" if subnet_ids else "the default VPC's public ones"
+    yield ok("network", f"{len(subnets.subnets)} subnets of {subnets.vpc} in {subnets.zones} zones, {source}")

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mldeploy.image.engine import Engine
-from mldeploy.providers.aws.account import Account
-from mldeploy.providers.aws.cloud import AwsCloud
+from mldeploy.providers.aws.account import AwsAccount, AwsCloud
 
 if TYPE_CHECKING:  # the stubs are for development alone
     from types_boto3_application_autoscaling import ApplicationAutoScalingClient
@@ -30,7 +29,7 @@ class FargateCloud(AwsCloud):
     scaling: ApplicationAutoScalingClient
 
     @classmethod
-    def of(cls, engine: Engine, account: Account, app: str, repository: str) -> FargateCloud:
+    def of(cls, engine: Engine, account: AwsAccount, app: str, repository: str) -> FargateCloud:
         """With all clients made. Raises nothing: no call is made."""
         session, options = account.session, account.options
         return cls(

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from mldeploy.app.causes import About, FailureDiagnosis
+from mldeploy.app.client import AnswerError, AppClient
+from mldeploy.app.verdict import VerdictError
 from mldeploy.config.settings import Project
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
-from mldeploy.image.client import AnswerError, AppClient
-from mldeploy.image.running.causes import About, Diagnosis
-from mldeploy.image.running.errors import VerdictError
 from mldeploy.image.types import Image
 from mldeploy.providers.aws.fargate import balancer, targets
-from mldeploy.providers.aws.fargate.addresses import url_of
-from mldeploy.providers.aws.fargate.answers import speaking_to
-from mldeploy.providers.aws.fargate.autoscaling import Autoscaling
+from mldeploy.providers.aws.fargate.autoscaling import ServiceAutoscaling
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
-from mldeploy.providers.aws.fargate.ports import ClosedPorts
-from mldeploy.providers.aws.fargate.service import Running, Service
+from mldeploy.providers.aws.fargate.errors import translate_errors
+from mldeploy.providers.aws.fargate.firewall import ClosedPorts
+from mldeploy.providers.aws.fargate.service import EcsService, RunningService
 from mldeploy.providers.aws.fargate.settings import FargateSettings
+from mldeploy.providers.aws.fargate.tasks import find_url
 from mldeploy.providers.base import Address
 
 ASK_EVERY = 0.5
@@ -28,7 +28,7 @@ ANSWER_SECONDS = 60.0
 """A task that is healthy from inside answers from outside as soon as the network has caught up."""
 
 
-@speaking_to("ecs")
+@translate_errors("ecs")
 @dataclass(frozen=True, eq=False)
 class FargateEndpoint(Step[FargateCloud, Address]):
     """The app answers at its URL, from here."""
@@ -39,9 +39,9 @@ class FargateEndpoint(Step[FargateCloud, Address]):
 
     project: Project
     settings: FargateSettings
-    service: Service
+    service: EcsService
     ports: ClosedPorts
-    scaling: Autoscaling | None = None
+    scaling: ServiceAutoscaling | None = None
 
     def key(self) -> Key:
         return Key(self.project.app.name)
@@ -51,15 +51,15 @@ class FargateEndpoint(Step[FargateCloud, Address]):
         running = outs.get(self.service)
         if running is None or running.is_new:
             return None
-        url = url_of(cloud, self.project.app.name, self.settings.domain)
-        out = self._address(url, running)
+        url = find_url(cloud, self.project.app.name, self.settings.domain)
+        out = self._build_address(url, running)
         if not url:
             return Seen(out, ("has no address → has one",))
         if running.was_changed:
             return Seen(out, ("answered by the old tasks → by the new ones",))
-        failure = self._failure(url)
-        if failure is None or self._is_healthy_inside(cloud):
-            return Seen(self._address(url, running, self._remark(cloud, failure)))
+        failure = self._probe_url(url)
+        if failure is None or self._is_healthy_in_balancer(cloud):
+            return Seen(self._build_address(url, running, self._build_remark(cloud, failure)))
         return Seen(out, ("does not answer → answers",))
 
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[Address] | None, monitor: Monitor) -> Address:
@@ -67,26 +67,26 @@ class FargateEndpoint(Step[FargateCloud, Address]):
         failure: AnswerError | None = None
         url = ""
         for _ in monitor.attempts(every=ASK_EVERY, within=ANSWER_SECONDS):
-            url = url_of(cloud, self.project.app.name, self.settings.domain)
+            url = find_url(cloud, self.project.app.name, self.settings.domain)
             monitor.progress(Progress("", f"asking {url}" if url else "waiting for an address"))
-            failure = self._failure(url) if url else None
-            if url and (failure is None or self._is_healthy_inside(cloud)):
-                return self._address(url, outs[self.service], self._remark(cloud, failure))
+            failure = self._probe_url(url) if url else None
+            if url and (failure is None or self._is_healthy_in_balancer(cloud)):
+                return self._build_address(url, outs[self.service], self._build_remark(cloud, failure))
         if failure is None:
             todo = "Deploy again; if it stays, see that the subnets are public ones."
-            raise VerdictError(self.project.app.name, Diagnosis("its tasks have no public address", todo))
+            raise VerdictError(self.project.app.name, FailureDiagnosis("its tasks have no public address", todo))
         todo = (
             "Its task is healthy, so something on the way holds it up: the route from the subnet to an internet "
             "gateway, a network ACL, `ingress_cidr`, or a firewall on this side."
         )
-        raise VerdictError(url, Diagnosis(f"does not answer from here: {failure.what}", todo, About.PORT))
+        raise VerdictError(url, FailureDiagnosis(f"does not answer from here: {failure.what}", todo, About.PORT))
 
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
         """The URL goes with what answers there."""
         return False
 
-    def _failure(self, url: str) -> AnswerError | None:
+    def _probe_url(self, url: str) -> AnswerError | None:
         with AppClient(url) as app:
             try:
                 app.health(self.project.app.health)
@@ -94,17 +94,17 @@ class FargateEndpoint(Step[FargateCloud, Address]):
                 return error
         return None
 
-    def _is_healthy_inside(self, cloud: FargateCloud) -> bool:
+    def _is_healthy_in_balancer(self, cloud: FargateCloud) -> bool:
         """With a host name of the user's own the load balancer's word counts: the name may lead there only later."""
-        return bool(self.settings.domain) and targets.healthy(cloud, self.project.app.name)
+        return bool(self.settings.domain) and targets.has_healthy_target(cloud, self.project.app.name)
 
-    def _remark(self, cloud: FargateCloud, failure: AnswerError | None) -> str:
-        found = balancer.find(cloud, self.project.app.name) if failure else None
-        if found is None:
+    def _build_remark(self, cloud: FargateCloud, failure: AnswerError | None) -> str:
+        load_balancer = balancer.find_balancer(cloud, self.project.app.name) if failure else None
+        if load_balancer is None:
             return ""
-        return f"{self.settings.domain} does not lead there yet: let it be a CNAME of {found['DNSName']}"
+        return f"{self.settings.domain} does not lead there yet: let it be a CNAME of {load_balancer['DNSName']}"
 
-    def _address(self, url: str, running: Running, remark: str = "") -> Address:
+    def _build_address(self, url: str, running: RunningService, remark: str = "") -> Address:
         image = running.image or Image(running.revision, "", "", 0, ())
         moved = f"moved here from {running.before}" if running.before not in ("", url) else ""
         return Address(url, image, tuple(filter(None, (moved, remark))))

@@ -11,9 +11,9 @@ from typing import ClassVar, TypedDict
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.aws.fargate import logs
-from mldeploy.providers.aws.fargate.answers import passing, speaking_to
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
-from mldeploy.providers.aws.fargate.tags import belonging, is_ours, name, read
+from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors
+from mldeploy.providers.aws.fargate.tags import is_owned, owner_tags, read_tags, resource_name
 
 POLICY = "mldeploy"
 ROLE_LENGTH = 64
@@ -52,60 +52,66 @@ class Role(Step[FargateCloud, str]):
         return Key(self.purpose, (self.app,))
 
     def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[str] | None:
-        role = name_of(cloud, self.key())
-        with passing("NoSuchEntity"):
-            found = cloud.iam.get_role(RoleName=role)["Role"]
-            tags = read(found.get("Tags", ()))
-            return Seen(found["Arn"], self._drift(cloud, role), ours=is_ours(tags, self.app))
+        role = role_name(cloud, self.key())
+        with ignore_codes("NoSuchEntity"):
+            existing = cloud.iam.get_role(RoleName=role)["Role"]
+            tags = read_tags(existing.get("Tags", ()))
+            return Seen(existing["Arn"], self._drift(cloud, role), ours=is_owned(tags, self.app))
         return None
 
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
-        role = name_of(cloud, self.key())
+        role = role_name(cloud, self.key())
         arn = seen.out if seen else self._create(cloud, role)
-        wanted = self._wanted(cloud)
-        if wanted:
-            cloud.iam.put_role_policy(RoleName=role, PolicyName=POLICY, PolicyDocument=json.dumps(policy(wanted)))
+        statements = self._build_statements(cloud)
+        if statements:
+            cloud.iam.put_role_policy(
+                RoleName=role, PolicyName=POLICY, PolicyDocument=json.dumps(policy_document(statements))
+            )
         elif seen:
-            with passing("NoSuchEntity"):
+            with ignore_codes("NoSuchEntity"):
                 cloud.iam.delete_role_policy(RoleName=role, PolicyName=POLICY)
         return arn
 
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
         """Policies first: a role that has any cannot be deleted."""
-        role = name_of(cloud, key)
-        if not is_there(cloud, key):
+        role = role_name(cloud, key)
+        if not owned_role_exists(cloud, key):
             return False
-        with passing("NoSuchEntity"):
-            _strip(cloud, role)
+        with ignore_codes("NoSuchEntity"):
+            _remove_policies(cloud, role)
             cloud.iam.delete_role(RoleName=role)
         return True
 
     def _create(self, cloud: FargateCloud, role: str) -> str:
-        with passing("EntityAlreadyExists"):
-            made = cloud.iam.create_role(
+        with ignore_codes("EntityAlreadyExists"):
+            created = cloud.iam.create_role(
                 RoleName=role,
-                AssumeRolePolicyDocument=json.dumps(trust(cloud.account.id)),
+                AssumeRolePolicyDocument=json.dumps(trust_policy(cloud.account.id)),
                 Description=f"{self.app} on Fargate: {self.purpose} role",
-                Tags=[{"Key": key, "Value": value} for key, value in belonging(self.app).items()],
+                Tags=[{"Key": key, "Value": value} for key, value in owner_tags(self.app).items()],
             )
-            return made["Role"]["Arn"]
+            return created["Role"]["Arn"]
         return cloud.iam.get_role(RoleName=role)["Role"]["Arn"]
 
     def _drift(self, cloud: FargateCloud, role: str) -> tuple[str, ...]:
         document: object = None
-        with passing("NoSuchEntity"):
+        with ignore_codes("NoSuchEntity"):
             document = cloud.iam.get_role_policy(RoleName=role, PolicyName=POLICY)["PolicyDocument"]
-        wanted = self._wanted(cloud)
-        return () if document == (policy(wanted) if wanted else None) else ("what it may do → what it needs",)
+        statements = self._build_statements(cloud)
+        return (
+            ()
+            if document == (policy_document(statements) if statements else None)
+            else ("what it may do → what it needs",)
+        )
 
-    def _wanted(self, cloud: FargateCloud) -> list[Statement]:
+    def _build_statements(self, cloud: FargateCloud) -> list[Statement]:
         if self.purpose is Purpose.TASK:
             return []
-        return execution(cloud.account.partition, cloud.account.region, cloud.account.id, self)
+        return execution_statements(cloud.account.partition, cloud.account.region, cloud.account.id, self)
 
 
-@speaking_to("iam")
+@translate_errors("iam")
 @dataclass(frozen=True, eq=False)
 class ExecutionRole(Role):
     """Lets Fargate start a task."""
@@ -115,7 +121,7 @@ class ExecutionRole(Role):
     purpose: ClassVar[Purpose] = Purpose.EXECUTION
 
 
-@speaking_to("iam")
+@translate_errors("iam")
 @dataclass(frozen=True, eq=False)
 class TaskRole(Role):
     """What the app itself may do in the account: nothing."""
@@ -128,20 +134,20 @@ class TaskRole(Role):
 KINDS: Mapping[Purpose, str] = {step.purpose: step.kind for step in (ExecutionRole, TaskRole)}
 
 
-def is_there(cloud: FargateCloud, key: Key) -> bool:
+def owned_role_exists(cloud: FargateCloud, key: Key) -> bool:
     """There is a role of this key, and it is ours."""
-    with passing("NoSuchEntity"):
-        found = cloud.iam.get_role(RoleName=name_of(cloud, key))["Role"]
-        return is_ours(read(found.get("Tags", ())), key.scope[0])
+    with ignore_codes("NoSuchEntity"):
+        existing = cloud.iam.get_role(RoleName=role_name(cloud, key))["Role"]
+        return is_owned(read_tags(existing.get("Tags", ())), key.scope[0])
     return False
 
 
-def name_of(cloud: FargateCloud, key: Key) -> str:
+def role_name(cloud: FargateCloud, key: Key) -> str:
     """A role's name, which is the account's and not a region's: the same app in two regions has two pairs of them."""
-    return name(key.scope[0], cloud.account.region, key.name, limit=ROLE_LENGTH)
+    return resource_name(key.scope[0], cloud.account.region, key.name, limit=ROLE_LENGTH)
 
 
-def trust(account: str) -> dict[str, object]:
+def trust_policy(account: str) -> dict[str, object]:
     """Who may take a role: tasks of this account, and nobody through them (the confused deputy)."""
     return {
         "Version": "2012-10-17",
@@ -156,16 +162,16 @@ def trust(account: str) -> dict[str, object]:
     }
 
 
-def execution(partition: str, region: str, account: str, role: Role) -> list[Statement]:
+def execution_statements(partition: str, region: str, account: str, role: Role) -> list[Statement]:
     """What Fargate needs in order to start a task, and nothing else."""
     here = f"{region}:{account}"
-    group = f"arn:{partition}:logs:{here}:log-group:{logs.name_of(role.app)}:*"
+    group = f"arn:{partition}:logs:{here}:log-group:{logs.log_group_name(role.app)}:*"
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     allowed = {
         ("ecr:GetAuthorizationToken",): ["*"],
         tuple(pull): [f"arn:{partition}:ecr:{here}:repository/{role.repository}"],
         ("logs:CreateLogStream", "logs:PutLogEvents"): [group],
-        ("secretsmanager:GetSecretValue",): sorted({_secret(each) for each in role.secrets if _is_secret(each)}),
+        ("secretsmanager:GetSecretValue",): sorted({_secret_arn(each) for each in role.secrets if _is_secret(each)}),
         ("ssm:GetParameters",): sorted(
             each if each.startswith("arn:") else f"arn:{partition}:ssm:{here}:parameter/{each.removeprefix('/')}"
             for each in role.secrets
@@ -180,12 +186,12 @@ def _is_secret(source: str) -> bool:
     return ":secretsmanager:" in source
 
 
-def _secret(source: str) -> str:
+def _secret_arn(source: str) -> str:
     """The secret's own ARN: what a variable is taken from may go on with a key in it, a stage and a version."""
     return ":".join(source.split(":")[:7])
 
 
-def policy(statements: Sequence[Statement]) -> Mapping[str, object]:
+def policy_document(statements: Sequence[Statement]) -> Mapping[str, object]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
@@ -193,10 +199,10 @@ def _allow(actions: Sequence[str], resources: Sequence[str]) -> Statement:
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
 
 
-def _strip(cloud: FargateCloud, role: str) -> None:
+def _remove_policies(cloud: FargateCloud, role: str) -> None:
     for inline in cloud.iam.list_role_policies(RoleName=role)["PolicyNames"]:
-        with passing("NoSuchEntity"):
+        with ignore_codes("NoSuchEntity"):
             cloud.iam.delete_role_policy(RoleName=role, PolicyName=inline)
     for attached in cloud.iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-        with passing("NoSuchEntity"):
+        with ignore_codes("NoSuchEntity"):
             cloud.iam.detach_role_policy(RoleName=role, PolicyArn=attached["PolicyArn"])

@@ -10,11 +10,11 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.aws.fargate import balancer
-from mldeploy.providers.aws.fargate.answers import passing, speaking_to
-from mldeploy.providers.aws.fargate.balancer import LoadBalancer, tagged
+from mldeploy.providers.aws.fargate.balancer import LoadBalancer, has_owner_tags
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
+from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors
 from mldeploy.providers.aws.fargate.settings import TABLE
-from mldeploy.providers.aws.fargate.tags import belonging
+from mldeploy.providers.aws.fargate.tags import owner_tags
 from mldeploy.providers.aws.fargate.targets import TargetGroup
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.2 and 1.3. https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html"""
 
 
-@speaking_to("elasticloadbalancing")
+@translate_errors("elasticloadbalancing")
 @dataclass(frozen=True, eq=False)
-class Listener(Step[FargateCloud, str]):
+class LoadBalancerListener(Step[FargateCloud, str]):
     """The load balancer answers on a port: for the app, or to send people to HTTPS. Its output is the ARN."""
 
     kind: ClassVar[str] = "listener"
@@ -50,54 +50,54 @@ class Listener(Step[FargateCloud, str]):
         return Key(str(self.port), (self.app,))
 
     def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[str] | None:
-        found = find(cloud, self.key())
-        if found is None:
+        existing = find_listener(cloud, self.key())
+        if existing is None:
             return None
-        arn = found["ListenerArn"]
-        return Seen(arn, tuple(self._drift(found, outs)), ours=tagged(cloud, arn, self.app))
+        arn = existing["ListenerArn"]
+        return Seen(arn, tuple(self._drift(existing, outs)), ours=has_owner_tags(cloud, arn, self.app))
 
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
         """Raises ConfigError if the certificate is not there."""
-        wanted = self._wanted(outs)
-        with passing("CertificateNotFound"):
-            return self._modify(cloud, seen.out, wanted) if seen else self._create(cloud, wanted)
+        request = self._build_request(outs)
+        with ignore_codes("CertificateNotFound"):
+            return self._modify(cloud, seen.out, request) if seen else self._create(cloud, request)
         what = f"there is no certificate {self.certificate} in {cloud.account.region}"
         todo = "A certificate is of one region: request it there in ACM, or import it; then name its ARN."
         raise ConfigError(f"{TABLE}.certificate", what, todo)
 
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
-        found = find(cloud, key)
-        if found is None or not tagged(cloud, found["ListenerArn"], key.scope[0]):
+        existing = find_listener(cloud, key)
+        if existing is None or not has_owner_tags(cloud, existing["ListenerArn"], key.scope[0]):
             return False
-        with passing("ListenerNotFound"):
-            cloud.elb.delete_listener(ListenerArn=found["ListenerArn"])
+        with ignore_codes("ListenerNotFound"):
+            cloud.elb.delete_listener(ListenerArn=existing["ListenerArn"])
         return True
 
-    def _create(self, cloud: FargateCloud, wanted: CreateListenerInputTypeDef) -> str:
-        with passing("DuplicateListener"):
-            return cloud.elb.create_listener(**wanted)["Listeners"][0]["ListenerArn"]
-        found = find(cloud, self.key())
-        return found["ListenerArn"] if found else ""
+    def _create(self, cloud: FargateCloud, request: CreateListenerInputTypeDef) -> str:
+        with ignore_codes("DuplicateListener"):
+            return cloud.elb.create_listener(**request)["Listeners"][0]["ListenerArn"]
+        existing = find_listener(cloud, self.key())
+        return existing["ListenerArn"] if existing else ""
 
-    def _modify(self, cloud: FargateCloud, arn: str, wanted: CreateListenerInputTypeDef) -> str:
-        changed = {key: value for key, value in wanted.items() if key not in ("LoadBalancerArn", "Tags")}
+    def _modify(self, cloud: FargateCloud, arn: str, request: CreateListenerInputTypeDef) -> str:
+        changed = {key: value for key, value in request.items() if key not in ("LoadBalancerArn", "Tags")}
         cloud.elb.modify_listener(ListenerArn=arn, **changed)  # type: ignore[arg-type]
         return arn
 
-    def _wanted(self, outs: Outputs) -> CreateListenerInputTypeDef:
+    def _build_request(self, outs: Outputs) -> CreateListenerInputTypeDef:
         plain: CreateListenerInputTypeDef = {
             "LoadBalancerArn": outs[self.balancer].arn,
             "Port": self.port,
             "Protocol": "HTTPS" if self.certificate else "HTTP",
-            "DefaultActions": [self._action(outs[self.targets])],
-            "Tags": [{"Key": key, "Value": value} for key, value in belonging(self.app).items()],
+            "DefaultActions": [self._build_action(outs[self.targets])],
+            "Tags": [{"Key": key, "Value": value} for key, value in owner_tags(self.app).items()],
         }
         if not self.certificate:
             return plain
         return {**plain, "Certificates": [{"CertificateArn": self.certificate}], "SslPolicy": TLS_POLICY}
 
-    def _action(self, targets: str) -> ActionTypeDef:
+    def _build_action(self, targets: str) -> ActionTypeDef:
         if not self.redirects:
             return {"Type": "forward", "TargetGroupArn": targets}
         return {
@@ -105,35 +105,37 @@ class Listener(Step[FargateCloud, str]):
             "RedirectConfig": {"Protocol": "HTTPS", "Port": str(HTTPS), "StatusCode": "HTTP_301"},
         }
 
-    def _drift(self, found: ListenerTypeDef, outs: Outputs) -> Iterator[str]:
+    def _drift(self, existing: ListenerTypeDef, outs: Outputs) -> Iterator[str]:
         targets = outs.get(self.targets)
-        if targets and not _does(found["DefaultActions"], self._action(targets)):
+        if targets and not _has_action(existing["DefaultActions"], self._build_action(targets)):
             yield "sends to HTTPS → sends to the app" if not self.redirects else "sends to the app → sends to HTTPS"
-        certificates = [each["CertificateArn"] for each in found.get("Certificates", ())]
+        certificates = [each["CertificateArn"] for each in existing.get("Certificates", ())]
         if certificates != ([self.certificate] if self.certificate else []):
             yield f"certificate {' '.join(certificates) or 'none'} → {self.certificate or 'none'}"
 
 
-def find(cloud: FargateCloud, key: Key) -> ListenerTypeDef | None:
+def find_listener(cloud: FargateCloud, key: Key) -> ListenerTypeDef | None:
     """What listens on that port of the app's load balancer."""
-    return next((each for each in _all(cloud, key.scope[0]) if str(each["Port"]) == key.name), None)
+    return next((each for each in _list_listeners(cloud, key.scope[0]) if str(each["Port"]) == key.name), None)
 
 
-def ports(cloud: FargateCloud, app: str) -> list[str]:
+def list_owned_ports(cloud: FargateCloud, app: str) -> list[str]:
     """The ports on which listeners of ours are."""
-    return [str(each["Port"]) for each in _all(cloud, app) if tagged(cloud, each["ListenerArn"], app)]
+    return [
+        str(each["Port"]) for each in _list_listeners(cloud, app) if has_owner_tags(cloud, each["ListenerArn"], app)
+    ]
 
 
-def _all(cloud: FargateCloud, app: str) -> list[ListenerTypeDef]:
-    found = balancer.find(cloud, app)
-    if found is None:
+def _list_listeners(cloud: FargateCloud, app: str) -> list[ListenerTypeDef]:
+    load_balancer = balancer.find_balancer(cloud, app)
+    if load_balancer is None:
         return []
-    with passing("LoadBalancerNotFound"):
-        return cloud.elb.describe_listeners(LoadBalancerArn=found["LoadBalancerArn"])["Listeners"]
+    with ignore_codes("LoadBalancerNotFound"):
+        return cloud.elb.describe_listeners(LoadBalancerArn=load_balancer["LoadBalancerArn"])["Listeners"]
     return []
 
 
-def _does(found: list[ActionOutputTypeDef], wanted: ActionTypeDef) -> bool:
-    if len(found) != 1 or found[0]["Type"] != wanted["Type"]:
+def _has_action(actions: list[ActionOutputTypeDef], desired: ActionTypeDef) -> bool:
+    if len(actions) != 1 or actions[0]["Type"] != desired["Type"]:
         return False
-    return found[0].get("TargetGroupArn") == wanted.get("TargetGroupArn") or wanted["Type"] == "redirect"
+    return actions[0].get("TargetGroupArn") == desired.get("TargetGroupArn") or desired["Type"] == "redirect"

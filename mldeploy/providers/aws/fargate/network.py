@@ -1,4 +1,4 @@
-"""Where the tasks run: a VPC and public subnets of it. They are found, never made.
+"""Where the tasks run: a VPC and public subnets of it. mldeploy uses existing ones and creates none.
 
 https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
 """
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, ClassVar
 from mldeploy.core.errors import ExitCode, MldeployError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
-from mldeploy.providers.aws.account import Account
-from mldeploy.providers.aws.fargate.answers import passing, speaking_to
+from mldeploy.providers.aws.account import AwsAccount
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
+from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -34,7 +34,7 @@ class Subnets:
     zones: int
 
 
-@speaking_to("ec2")
+@translate_errors("ec2")
 @dataclass(frozen=True, eq=False)
 class Network(Step[FargateCloud, Subnets]):
     """The subnets that the settings name, or the public ones of the region's default VPC."""
@@ -50,12 +50,12 @@ class Network(Step[FargateCloud, Subnets]):
         return Key(self.app)
 
     def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[Subnets] | None:
-        found = find(cloud.ec2, self.subnets)
-        return Seen(found, ours=False) if found else None
+        subnets = find_subnets(cloud.ec2, self.subnets)
+        return Seen(subnets, ours=False) if subnets else None
 
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[Subnets] | None, monitor: Monitor) -> Subnets:
         """Only reached where there is none: raises NetworkError."""
-        raise missing(cloud.account, self.subnets)
+        raise missing_network(cloud.account, self.subnets)
 
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
@@ -63,12 +63,12 @@ class Network(Step[FargateCloud, Subnets]):
         return False
 
 
-def find(ec2: EC2Client, subnets: tuple[str, ...]) -> Subnets | None:
+def find_subnets(ec2: EC2Client, subnets: tuple[str, ...]) -> Subnets | None:
     """The subnets of these ids, or the public ones of the default VPC if none are named; None if there are none."""
-    return _named(ec2, subnets) if subnets else _default(ec2)
+    return _find_named(ec2, subnets) if subnets else _find_default(ec2)
 
 
-def missing(account: Account, subnets: tuple[str, ...]) -> NetworkError:
+def missing_network(account: AwsAccount, subnets: tuple[str, ...]) -> NetworkError:
     """What to say where there are none."""
     if subnets:
         what = f"{account.region} has no subnets {', '.join(subnets)}, all in one VPC"
@@ -84,21 +84,23 @@ def single_zone(network: Subnets) -> NetworkError:
     return NetworkError(network.vpc, "a load balancer needs two availability zones, and the subnets have one", todo)
 
 
-def _named(ec2: EC2Client, subnets: tuple[str, ...]) -> Subnets | None:
-    with passing("InvalidSubnetID.NotFound", "InvalidSubnetId.Malformed", "InvalidSubnetID.Malformed"):
-        found = ec2.describe_subnets(SubnetIds=list(subnets))["Subnets"]
-        vpcs = {each["VpcId"] for each in found}
+def _find_named(ec2: EC2Client, subnets: tuple[str, ...]) -> Subnets | None:
+    with ignore_codes("InvalidSubnetID.NotFound", "InvalidSubnetId.Malformed", "InvalidSubnetID.Malformed"):
+        descriptions = ec2.describe_subnets(SubnetIds=list(subnets))["Subnets"]
+        vpcs = {each["VpcId"] for each in descriptions}
         if len(vpcs) == 1:
-            return Subnets(vpcs.pop(), tuple(sorted(set(subnets))), len({each["AvailabilityZone"] for each in found}))
+            return Subnets(
+                vpcs.pop(), tuple(sorted(set(subnets))), len({each["AvailabilityZone"] for each in descriptions})
+            )
     return None
 
 
-def _default(ec2: EC2Client) -> Subnets | None:
+def _find_default(ec2: EC2Client) -> Subnets | None:
     vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
     if not vpcs:
         return None
     vpc = vpcs[0]["VpcId"]
-    found = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
-    public = [each for each in found if each["MapPublicIpOnLaunch"]]
+    descriptions = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    public = [each for each in descriptions if each["MapPublicIpOnLaunch"]]
     zones = len({each["AvailabilityZone"] for each in public})
     return Subnets(vpc, tuple(sorted(each["SubnetId"] for each in public)), zones) if public else None

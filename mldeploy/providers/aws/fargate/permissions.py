@@ -7,12 +7,20 @@ from types import MappingProxyType
 from mldeploy.core.step import Key
 from mldeploy.providers.aws.fargate import balancer, iam, logs
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
-from mldeploy.providers.aws.fargate.tags import name
+from mldeploy.providers.aws.fargate.tags import resource_name
 from mldeploy.providers.aws.permissions import NEEDS as REGISTRY
-from mldeploy.providers.aws.permissions import Grant, Needs, arn, document, own, rows, words
-from mldeploy.providers.aws.tags import APP
+from mldeploy.providers.aws.permissions import (
+    Grant,
+    Needs,
+    arn,
+    call_grants,
+    list_placeholders,
+    render_policy,
+    simple_grants,
+)
+from mldeploy.providers.aws.tags import APP_TAG
 
-OURS = ("StringEquals", f"aws:ResourceTag/{APP}", "{app}")
+OURS = ("StringEquals", f"aws:ResourceTag/{APP_TAG}", "{app}")
 CLUSTER = (arn("ecs", "cluster/{name}"),)
 SERVICE = (arn("ecs", "service/{name}/{name}"),)
 TASKS = (arn("ecs", "task/{name}/*"),)
@@ -26,7 +34,7 @@ LISTENERS = (arn("elasticloadbalancing", "listener/app/{short}/*"),)
 SCALED = (arn("application-autoscaling", "scalable-target/*"),)
 
 
-def _linked(service: str) -> Grant:
+def _service_linked_role(service: str) -> Grant:
     """The first use of a service in an account makes its service-linked role."""
     return Grant(("iam:CreateServiceLinkedRole",), condition=("StringEquals", "iam:AWSServiceName", service))
 
@@ -44,22 +52,22 @@ NEEDS: Needs = MappingProxyType(
         "ecs:CreateCluster": (
             Grant(("ecs:CreateCluster",)),
             Grant(("ecs:TagResource",), CLUSTER),
-            _linked("ecs.amazonaws.com"),
+            _service_linked_role("ecs.amazonaws.com"),
         ),
-        "ecs:CreateService": own("ecs:CreateService", SERVICE, Grant(("ecs:TagResource",), SERVICE), PASS),
+        "ecs:CreateService": call_grants("ecs:CreateService", SERVICE, Grant(("ecs:TagResource",), SERVICE), PASS),
         "ecs:RegisterTaskDefinition": (
             Grant(("ecs:RegisterTaskDefinition",)),
             Grant(("ecs:TagResource",), REVISIONS),
             PASS,
         ),
-        "ecs:UpdateService": own("ecs:UpdateService", SERVICE, PASS),
-        "ecs:TagResource": own("ecs:TagResource", REVISIONS),
-        "ecs:DeleteTaskDefinitions": own("ecs:DeleteTaskDefinitions", REVISIONS),
-        **dict(rows(CLUSTER, "ecs:DeleteCluster", "ecs:DescribeClusters")),
-        **dict(rows(SERVICE, "ecs:DeleteService", "ecs:DescribeServices")),
-        **dict(rows(TASKS, "ecs:DescribeTasks")),
+        "ecs:UpdateService": call_grants("ecs:UpdateService", SERVICE, PASS),
+        "ecs:TagResource": call_grants("ecs:TagResource", REVISIONS),
+        "ecs:DeleteTaskDefinitions": call_grants("ecs:DeleteTaskDefinitions", REVISIONS),
+        **dict(simple_grants(CLUSTER, "ecs:DeleteCluster", "ecs:DescribeClusters")),
+        **dict(simple_grants(SERVICE, "ecs:DeleteService", "ecs:DescribeServices")),
+        **dict(simple_grants(TASKS, "ecs:DescribeTasks")),
         **dict(
-            rows(
+            simple_grants(
                 ("*",),
                 "ecs:DeregisterTaskDefinition",
                 "ecs:DescribeTaskDefinition",
@@ -67,9 +75,9 @@ NEEDS: Needs = MappingProxyType(
                 "ecs:ListTasks",
             )
         ),
-        "iam:CreateRole": own("iam:CreateRole", ROLES, Grant(("iam:TagRole",), ROLES)),
+        "iam:CreateRole": call_grants("iam:CreateRole", ROLES, Grant(("iam:TagRole",), ROLES)),
         **dict(
-            rows(
+            simple_grants(
                 ROLES,
                 "iam:DeleteRole",
                 "iam:DeleteRolePolicy",
@@ -81,10 +89,10 @@ NEEDS: Needs = MappingProxyType(
                 "iam:PutRolePolicy",
             )
         ),
-        "logs:CreateLogGroup": own("logs:CreateLogGroup", LOG, Grant(("logs:TagResource",), LOG)),
-        **dict(rows((arn("logs", "log-group:*"),), "logs:DescribeLogGroups")),
+        "logs:CreateLogGroup": call_grants("logs:CreateLogGroup", LOG, Grant(("logs:TagResource",), LOG)),
+        **dict(simple_grants((arn("logs", "log-group:*"),), "logs:DescribeLogGroups")),
         **dict(
-            rows(
+            simple_grants(
                 LOG,
                 "logs:DeleteLogGroup",
                 "logs:FilterLogEvents",
@@ -98,7 +106,7 @@ NEEDS: Needs = MappingProxyType(
             Grant(("ec2:CreateTags",), GROUPS, ("StringEquals", "ec2:CreateAction", "CreateSecurityGroup")),
         ),
         **dict(
-            rows(
+            simple_grants(
                 GROUPS,
                 "ec2:AuthorizeSecurityGroupIngress",
                 "ec2:DeleteSecurityGroup",
@@ -107,7 +115,7 @@ NEEDS: Needs = MappingProxyType(
             )
         ),
         **dict(
-            rows(
+            simple_grants(
                 ("*",),
                 "ec2:DescribeNetworkInterfaces",
                 "ec2:DescribeSecurityGroups",
@@ -123,20 +131,20 @@ NEEDS: Needs = MappingProxyType(
                 "application-autoscaling:DescribeScalingPolicies",
             )
         ),
-        "elasticloadbalancing:CreateLoadBalancer": own(
+        "elasticloadbalancing:CreateLoadBalancer": call_grants(
             "elasticloadbalancing:CreateLoadBalancer",
             BALANCER,
             Grant(("elasticloadbalancing:AddTags",), BALANCER),
-            _linked("elasticloadbalancing.amazonaws.com"),
+            _service_linked_role("elasticloadbalancing.amazonaws.com"),
         ),
-        "elasticloadbalancing:CreateTargetGroup": own(
+        "elasticloadbalancing:CreateTargetGroup": call_grants(
             "elasticloadbalancing:CreateTargetGroup", TARGETS, Grant(("elasticloadbalancing:AddTags",), TARGETS)
         ),
-        "elasticloadbalancing:CreateListener": own(
+        "elasticloadbalancing:CreateListener": call_grants(
             "elasticloadbalancing:CreateListener", BALANCER, Grant(("elasticloadbalancing:AddTags",), LISTENERS)
         ),
         **dict(
-            rows(
+            simple_grants(
                 BALANCER,
                 "elasticloadbalancing:DeleteLoadBalancer",
                 "elasticloadbalancing:SetSecurityGroups",
@@ -144,23 +152,25 @@ NEEDS: Needs = MappingProxyType(
             )
         ),
         **dict(
-            rows(
+            simple_grants(
                 TARGETS,
                 "elasticloadbalancing:DeleteTargetGroup",
                 "elasticloadbalancing:ModifyTargetGroup",
                 "elasticloadbalancing:ModifyTargetGroupAttributes",
             )
         ),
-        **dict(rows(LISTENERS, "elasticloadbalancing:DeleteListener", "elasticloadbalancing:ModifyListener")),
-        "application-autoscaling:RegisterScalableTarget": own(
+        **dict(simple_grants(LISTENERS, "elasticloadbalancing:DeleteListener", "elasticloadbalancing:ModifyListener")),
+        "application-autoscaling:RegisterScalableTarget": call_grants(
             "application-autoscaling:RegisterScalableTarget",
             SCALED,
             Grant(("application-autoscaling:TagResource",), SCALED),
-            _linked("ecs.application-autoscaling.amazonaws.com"),
+            _service_linked_role("ecs.application-autoscaling.amazonaws.com"),
         ),
-        "application-autoscaling:PutScalingPolicy": own("application-autoscaling:PutScalingPolicy", SCALED, ALARMS),
+        "application-autoscaling:PutScalingPolicy": call_grants(
+            "application-autoscaling:PutScalingPolicy", SCALED, ALARMS
+        ),
         **dict(
-            rows(
+            simple_grants(
                 SCALED,
                 "application-autoscaling:DeleteScalingPolicy",
                 "application-autoscaling:DeregisterScalableTarget",
@@ -171,15 +181,15 @@ NEEDS: Needs = MappingProxyType(
 """API call → what it needs, for all calls that the target makes. A test holds it against the calls themselves."""
 
 
-def policy(cloud: FargateCloud) -> dict[str, object]:
+def build_policy(cloud: FargateCloud) -> dict[str, object]:
     """The least-privilege policy for everything that mldeploy does to this app, in this account and region."""
     app = cloud.app
     named = {
         "app": app,
-        "name": name(app),
-        "short": balancer.name_of(app),
-        "log_group": logs.name_of(app),
-        "execution_role": iam.name_of(cloud, Key(iam.Purpose.EXECUTION, (app,))),
-        "task_role": iam.name_of(cloud, Key(iam.Purpose.TASK, (app,))),
+        "name": resource_name(app),
+        "short": balancer.balancer_name(app),
+        "log_group": logs.log_group_name(app),
+        "execution_role": iam.role_name(cloud, Key(iam.Purpose.EXECUTION, (app,))),
+        "task_role": iam.role_name(cloud, Key(iam.Purpose.TASK, (app,))),
     }
-    return document(NEEDS, {**words(cloud), **named})
+    return render_policy(NEEDS, {**list_placeholders(cloud), **named})

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from mldeploy.config.errors import ConfigError
-from mldeploy.config.kinds import Shown, Variable
+from mldeploy.config.kinds import FieldText, Variable
 from mldeploy.config.settings import Project
-from mldeploy.providers.aws.fargate.capacity import GIB, MEMORY, Size, nearest, smallest
+from mldeploy.config.target import advise_on_disk, advise_on_port
+from mldeploy.providers.aws.fargate.cluster import GIB, MEMORY, Size, nearest_memory, smallest_size
 from mldeploy.providers.aws.fargate.logs import RETENTION
-from mldeploy.providers.aws.fargate.scaling import Goal
 from mldeploy.providers.aws.settings import AwsSettings
 
 TABLE = "target.fargate"
 MIB = 2**20
 
 
-def _cidr(text: str) -> str:
+def _parse_cidr(text: str) -> str:
     try:
         return str(ip_network(text))
     except ValueError:
         raise ValueError('"0.0.0.0/0" is everybody, "203.0.113.7/32" a single address.') from None
 
 
-def _retention(days: int) -> int:
+def _check_retention(days: int) -> int:
     if days not in RETENTION:
         raise ValueError(f"CloudWatch knows {', '.join(map(str, RETENTION))}.")
     return days
@@ -36,13 +37,13 @@ def _retention(days: int) -> int:
 CERTIFICATE = r"^$|^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[0-9a-f-]+$"
 DOMAIN = r"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
 
-Cidr = Annotated[str, AfterValidator(_cidr), Shown("a range of IP addresses in CIDR notation")]
-Retention = Annotated[int, AfterValidator(_retention), Shown("a number of days that CloudWatch knows")]
-Subnet = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$"), Shown("the id of a subnet")]
+Cidr = Annotated[str, AfterValidator(_parse_cidr), FieldText("a range of IP addresses in CIDR notation")]
+Retention = Annotated[int, AfterValidator(_check_retention), FieldText("a number of days that CloudWatch knows")]
+Subnet = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$"), FieldText("the id of a subnet")]
 SecretSource = Annotated[
     str,
     Field(pattern=r"^(arn:aws[a-z-]*:(secretsmanager|ssm):.+|/?[A-Za-z0-9_./-]+)$"),
-    Shown("the ARN of a secret, or the ARN or name of an SSM parameter"),
+    FieldText("the ARN of a secret, or the ARN or name of an SSM parameter"),
 ]
 
 
@@ -54,15 +55,16 @@ class FargateSettings(AwsSettings):
     """
 
     cpu: Annotated[
-        Literal[256, 512, 1024, 2048, 4096, 8192, 16384] | None, Shown(unset="what holds `app.cpus` and `app.memory`")
+        Literal[256, 512, 1024, 2048, 4096, 8192, 16384] | None,
+        FieldText(unset="what holds `app.cpus` and `app.memory`"),
     ] = Field(None, description="CPU units of a task, 1024 are one vCPU.", examples=[512])
-    memory: Annotated[int | None, Field(ge=512, le=122880), Shown(unset="what holds `app.memory`")] = Field(
+    memory: Annotated[int | None, Field(ge=512, le=122880), FieldText(unset="what holds `app.memory`")] = Field(
         None,
         description="Memory of a task in MiB. Fargate sells it in steps that depend on the CPU: 1024 to 4096 for 512.",
         examples=[1024],
     )
     instances: Annotated[
-        int | None, Field(ge=1, le=1000), Shown(unset="1 at first, then what `mldeploy scale` set")
+        int | None, Field(ge=1, le=1000), FieldText(unset="1 at first, then what `mldeploy scale` set")
     ] = Field(None, description="How many tasks run at once.", examples=[2])
     subnets: list[Subnet] = Field(
         [],
@@ -76,20 +78,20 @@ class FargateSettings(AwsSettings):
         "version and costs next to nothing. load-balancer: at a name that stays, with versions that change without a "
         "gap, and with HTTPS if there is a certificate.",
     )
-    certificate: Annotated[str, Field(pattern=CERTIFICATE), Shown("the ARN of a certificate of ACM")] = Field(
+    certificate: Annotated[str, Field(pattern=CERTIFICATE), FieldText("the ARN of a certificate of ACM")] = Field(
         "",
         description="The certificate with which the load balancer answers HTTPS. If not set: HTTP.",
         examples=["arn:aws:acm:eu-west-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"],
     )
-    domain: Annotated[str, Field(pattern=DOMAIN), Shown("a host name")] = Field(
+    domain: Annotated[str, Field(pattern=DOMAIN), FieldText("a host name")] = Field(
         "",
         description="The host name that the certificate is for. It is yours to point to the load balancer (CNAME).",
         examples=["insurance.example.com"],
     )
-    min: Annotated[int | None, Field(ge=1, le=1000), Shown(unset="1")] = Field(
+    min: Annotated[int | None, Field(ge=1, le=1000), FieldText(unset="1")] = Field(
         None, description="With `max`: the fewest tasks that autoscaling leaves.", examples=[1]
     )
-    max: Annotated[int | None, Field(ge=1, le=1000), Shown(unset="no autoscaling")] = Field(
+    max: Annotated[int | None, Field(ge=1, le=1000), FieldText(unset="no autoscaling")] = Field(
         None, description="The most tasks to which autoscaling goes.", examples=[4]
     )
     target_cpu: int = Field(
@@ -104,13 +106,13 @@ class FargateSettings(AwsSettings):
         description="Requests a minute that each task should have, with a load balancer. 0: `target_cpu` decides.",
     )
     log_retention: Retention = Field(30, description="Days for which the log is kept.")
-    secrets: Annotated[dict[Variable, SecretSource], Shown("a table of ARNs, by the variable that the app reads")] = (
-        Field(
-            {},
-            description="Variables whose values Fargate takes from Secrets Manager or the SSM parameter store as a "
-            "task starts. They are in no file of yours and not in the task definition.",
-            examples=[{"API_KEY": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:api-key-AbCdEf"}],
-        )
+    secrets: Annotated[
+        dict[Variable, SecretSource], FieldText("a table of ARNs, by the variable that the app reads")
+    ] = Field(
+        {},
+        description="Variables whose values Fargate takes from Secrets Manager or the SSM parameter store as a "
+        "task starts. They are in no file of yours and not in the task definition.",
+        examples=[{"API_KEY": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:api-key-AbCdEf"}],
     )
     rollout_timeout: int = Field(
         900,
@@ -123,21 +125,25 @@ class FargateSettings(AwsSettings):
         100,
         ge=0,
         le=100,
-        description="So much of the tasks stays up while a new version is rolled out. 100: no old one stops before a "
-        "new one is healthy.",
+        description="Minimum % of healthy tasks during a rollout. 100: old tasks stop only after new ones are healthy.",
     )
-    maximum_percent: int = Field(
-        200, ge=100, le=400, description="So many tasks there may be while a new version is rolled out."
-    )
+    maximum_percent: int = Field(200, ge=100, le=400, description="Maximum % of tasks during a rollout.")
 
     @property
     def is_balanced(self) -> bool:
         return self.ingress == "load-balancer"
 
     @property
-    def scaling(self) -> Goal | None:
+    def scaling(self) -> AutoscalingSpec | None:
         """What autoscaling keeps to; None if there is none."""
-        return None if self.max is None else Goal(self.min or 1, self.max, self.target_cpu, self.target_requests)
+        return (
+            None
+            if self.max is None
+            else AutoscalingSpec(self.min or 1, self.max, self.target_cpu, self.target_requests)
+        )
+
+    def advise(self, project: Project) -> tuple[str, ...]:
+        return (*advise_on_port(project), *advise_on_disk(project))
 
     def check(self) -> None:
         """Raises ConfigError where keys contradict each other."""
@@ -163,15 +169,15 @@ class FargateSettings(AwsSettings):
     def size(self, project: Project) -> Size:
         """The size of a task. Raises ConfigError if Fargate has none such, or none that holds the app."""
         cpus, memory = project.app.cpus, math.ceil(project.app.memory / MIB)
-        found = smallest(self.cpu / 1024 if self.cpu else cpus, self.memory or memory)
-        if found is None:
+        size = smallest_size(self.cpu / 1024 if self.cpu else cpus, self.memory or memory)
+        if size is None:
             what = f"Fargate has no task with {cpus:g} CPUs and {(self.memory or memory) / GIB:g} GiB"
             raise ConfigError("app.memory", what, "16 vCPU and 120 GiB are the most.")
-        if self.memory and found.memory != self.memory:
-            raise self._misfit(self.cpu or found.cpu, self.memory)
-        if self.cpu and found.cpu != self.cpu:
-            raise self._misfit(self.cpu, self.memory or memory)
-        return found
+        if self.memory and size.memory != self.memory:
+            raise self._invalid_memory(self.cpu or size.cpu, self.memory)
+        if self.cpu and size.cpu != self.cpu:
+            raise self._invalid_memory(self.cpu, self.memory or memory)
+        return size
 
     @staticmethod
     def grace(project: Project) -> int:
@@ -180,12 +186,22 @@ class FargateSettings(AwsSettings):
 
     def count(self, now: int) -> int | None:
         """How many tasks should run where `now` do; None if that is as it should be. One that was stopped starts."""
-        wanted = self.instances or now or self.min or 1
-        return wanted if wanted != now else None
+        desired = self.instances or now or self.min or 1
+        return desired if desired != now else None
 
     @staticmethod
-    def _misfit(cpu: int, memory: int) -> ConfigError:
+    def _invalid_memory(cpu: int, memory: int) -> ConfigError:
         offered = MEMORY[cpu]
-        around = " or ".join(map(str, nearest(cpu, memory)))
+        around = " or ".join(map(str, nearest_memory(cpu, memory)))
         what = f"{memory} MiB do not go with {cpu} CPU units: Fargate has {offered[0]} to {offered[-1]} MiB for them"
         return ConfigError(f"{TABLE}.memory", what, f"Nearest: memory = {around}.")
+
+
+@dataclass(frozen=True)
+class AutoscalingSpec:
+    """So many tasks that each of them has this to do. cpu: percent. requests: a minute and task; 0 if CPU decides."""
+
+    least: int
+    most: int
+    cpu: int
+    requests: int = 0

@@ -1,4 +1,4 @@
-"""The tags and the names by which what we made for the target is found again."""
+"""Owner tags and names of the resources of the target `fargate`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from mldeploy.providers.aws import tags
 TARGET = "fargate"
 
 
-def belonging(app: str) -> dict[str, str]:
-    """The tags that say whose a thing is."""
-    return tags.belonging(app, TARGET)
+def owner_tags(app: str) -> dict[str, str]:
+    """The tags that mark a resource as owned by the app on this target."""
+    return tags.owner_tags(app, TARGET)
 
 
-def is_ours(found: Mapping[str, str], app: str) -> bool:
-    """Whether a thing with these tags belongs to the app on this target."""
-    return not tags.foreign(dict(found), app, TARGET)
+def is_owned(present: Mapping[str, str], app: str) -> bool:
+    """Whether the app on this target owns a resource with these tags."""
+    return not tags.missing_tags(dict(present), app, TARGET)
 
 
-def read(found: Iterable[Mapping[str, object]]) -> dict[str, str]:
+def read_tags(entries: Iterable[Mapping[str, object]]) -> dict[str, str]:
     """Tags as ECS (`key`, `value`) and as the others (`Key`, `Value`) list them."""
-    return {str(tag.get("key", tag.get("Key"))): str(tag.get("value", tag.get("Value"))) for tag in found}
+    return {str(tag.get("key", tag.get("Key"))): str(tag.get("value", tag.get("Value"))) for tag in entries}
 
 
-def name(app: str, *purpose: str, limit: int = 255) -> str:
-    """What a thing of the app is called; where it would be too long, so that two apps never share a name."""
+def resource_name(app: str, *purpose: str, limit: int = 255) -> str:
+    """The name of a resource of the app. A name over `limit` characters is cut and ends with a hash."""
     whole = "-".join(("mldeploy", app, *purpose))
     if len(whole) <= limit:
         return whole

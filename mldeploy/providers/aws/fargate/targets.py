@@ -1,4 +1,4 @@
-"""The target group: to which tasks the load balancer sends requests, and how it knows that they are healthy."""
+"""The target group: the tasks that the load balancer sends requests to, and their health check."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
-from mldeploy.providers.aws.fargate.answers import passing, speaking_to
-from mldeploy.providers.aws.fargate.balancer import tagged
+from mldeploy.providers.aws.fargate.balancer import has_owner_tags
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
+from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors, wait_until_gone
 from mldeploy.providers.aws.fargate.network import Network
-from mldeploy.providers.aws.fargate.tags import belonging, name
-from mldeploy.providers.aws.fargate.waiting import until_gone
+from mldeploy.providers.aws.fargate.tags import owner_tags, resource_name
 
 if TYPE_CHECKING:
     from types_boto3_elbv2.type_defs import TargetGroupTypeDef
@@ -23,13 +22,14 @@ NAME_LENGTH = 32
 DRAIN_SECONDS = "30"
 """What an old task has accepted is finished within this time; AWS's own choice is five minutes."""
 DRAIN = "deregistration_delay.timeout_seconds"
+STICKY, STICKY_TYPE = "stickiness.enabled", "stickiness.type"
 INTERVAL, TIMEOUT, HEALTHY, UNHEALTHY = 5, 4, 2, 3
 
 
-@speaking_to("elasticloadbalancing")
+@translate_errors("elasticloadbalancing")
 @dataclass(frozen=True, eq=False)
 class TargetGroup(Step[FargateCloud, str]):
-    """The tasks behind the load balancer, asked for their health at the app's own path. Its output is the ARN."""
+    """The target group of the tasks, with a health check at the app's health path. The output is the ARN."""
 
     kind: ClassVar[str] = "target-group"
     title: ClassVar[str] = "Create the target group"
@@ -38,17 +38,19 @@ class TargetGroup(Step[FargateCloud, str]):
     port: int
     health: str
     network: Network
+    sticky: bool = False
+    """A client reaches the same task each time, by a cookie."""
 
     def key(self) -> Key:
         return Key(self.app)
 
     def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[str] | None:
-        found = find(cloud, self.app)
-        if found is None:
+        existing = find_target_group(cloud, self.app)
+        if existing is None:
             return None
-        arn, network = found["TargetGroupArn"], outs.get(self.network)
-        replace = (f"{found['VpcId']} → {network.vpc}",) if network and found["VpcId"] != network.vpc else ()
-        return Seen(arn, tuple(self._drift(cloud, found)), replace, ours=tagged(cloud, arn, self.app))
+        arn, network = existing["TargetGroupArn"], outs.get(self.network)
+        replace = (f"{existing['VpcId']} → {network.vpc}",) if network and existing["VpcId"] != network.vpc else ()
+        return Seen(arn, tuple(self._drift(cloud, existing)), replace, ours=has_owner_tags(cloud, arn, self.app))
 
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
         arn = seen.out if seen else self._create(cloud, outs[self.network].vpc)
@@ -63,23 +65,32 @@ class TargetGroup(Step[FargateCloud, str]):
                 Matcher={"HttpCode": "200-299"},
             )
         cloud.elb.modify_target_group_attributes(
-            TargetGroupArn=arn, Attributes=[{"Key": DRAIN, "Value": DRAIN_SECONDS}]
+            TargetGroupArn=arn,
+            Attributes=[{"Key": key, "Value": value} for key, value in self._attributes().items()],
         )
         return arn
 
+    def _attributes(self) -> dict[str, str]:
+        sticky = {STICKY: "true", STICKY_TYPE: "lb_cookie"} if self.sticky else {}
+        return {DRAIN: DRAIN_SECONDS, **sticky}
+
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
-        found = find(cloud, key.name)
-        if found is None or not tagged(cloud, found["TargetGroupArn"], key.name):
+        existing = find_target_group(cloud, key.name)
+        if existing is None or not has_owner_tags(cloud, existing["TargetGroupArn"], key.name):
             return False
-        until_gone(monitor, f"target group {name_of(key.name)}", lambda: _deleted(cloud, found["TargetGroupArn"]))
+        wait_until_gone(
+            monitor,
+            f"target group {target_group_name(key.name)}",
+            lambda: _try_delete(cloud, existing["TargetGroupArn"]),
+        )
         return True
 
     def _create(self, cloud: FargateCloud, vpc: str) -> str:
         """Each task is registered with the port that it listens on; the group's own is only what the API wants."""
-        with passing("DuplicateTargetGroupName"):
+        with ignore_codes("DuplicateTargetGroupName"):
             cloud.elb.create_target_group(
-                Name=name_of(self.app),
+                Name=target_group_name(self.app),
                 Protocol="HTTP",
                 Port=self.port,
                 VpcId=vpc,
@@ -91,64 +102,72 @@ class TargetGroup(Step[FargateCloud, str]):
                 HealthyThresholdCount=HEALTHY,
                 UnhealthyThresholdCount=UNHEALTHY,
                 Matcher={"HttpCode": "200-299"},
-                Tags=[{"Key": key, "Value": value} for key, value in belonging(self.app).items()],
+                Tags=[{"Key": key, "Value": value} for key, value in owner_tags(self.app).items()],
             )
-        found = find(cloud, self.app)
-        if found is None or not tagged(cloud, found["TargetGroupArn"], self.app):
-            raise RefusedError(name_of(self.app), "was made by somebody else meanwhile", "Delete or rename it.")
-        return found["TargetGroupArn"]
+        created = find_target_group(cloud, self.app)
+        if created is None or not has_owner_tags(cloud, created["TargetGroupArn"], self.app):
+            raise RefusedError(
+                target_group_name(self.app), "was made by somebody else meanwhile", "Delete or rename it."
+            )
+        return created["TargetGroupArn"]
 
-    def _drift(self, cloud: FargateCloud, found: TargetGroupTypeDef) -> Iterator[str]:
-        if found["HealthCheckPath"] != self.health:
-            yield f"health path {found['HealthCheckPath']} → {self.health}"
-        asked = (found["HealthCheckIntervalSeconds"], found["HealthyThresholdCount"], found["UnhealthyThresholdCount"])
-        if asked != (INTERVAL, HEALTHY, UNHEALTHY):
-            yield "how often health is asked → mldeploy's"
-        told = cloud.elb.describe_target_group_attributes(TargetGroupArn=found["TargetGroupArn"])["Attributes"]
-        drain = next((each["Value"] for each in told if each["Key"] == DRAIN), "")
-        if drain != DRAIN_SECONDS:
-            yield f"{drain} s to finish requests → {DRAIN_SECONDS} s"
+    def _drift(self, cloud: FargateCloud, existing: TargetGroupTypeDef) -> Iterator[str]:
+        if existing["HealthCheckPath"] != self.health:
+            yield f"health path {existing['HealthCheckPath']} → {self.health}"
+        timing = (
+            existing["HealthCheckIntervalSeconds"],
+            existing["HealthyThresholdCount"],
+            existing["UnhealthyThresholdCount"],
+        )
+        if timing != (INTERVAL, HEALTHY, UNHEALTHY):
+            yield "health check timing → mldeploy's"
+        attributes = cloud.elb.describe_target_group_attributes(TargetGroupArn=existing["TargetGroupArn"])["Attributes"]
+        values = {each["Key"]: each["Value"] for each in attributes}
+        if values.get(DRAIN, "") != DRAIN_SECONDS:
+            yield f"{values.get(DRAIN, '')} s to finish requests → {DRAIN_SECONDS} s"
+        if self.sticky and values.get(STICKY) != "true":
+            yield "requests of a session to any task → to one task"
 
 
-def name_of(app: str) -> str:
-    return name(app, limit=NAME_LENGTH)
+def target_group_name(app: str) -> str:
+    return resource_name(app, limit=NAME_LENGTH)
 
 
-def find(cloud: FargateCloud, app: str) -> TargetGroupTypeDef | None:
+def find_target_group(cloud: FargateCloud, app: str) -> TargetGroupTypeDef | None:
     """The app's target group, whoever made it."""
-    with passing("TargetGroupNotFound"):
-        return next(iter(cloud.elb.describe_target_groups(Names=[name_of(app)])["TargetGroups"]), None)
+    with ignore_codes("TargetGroupNotFound"):
+        return next(iter(cloud.elb.describe_target_groups(Names=[target_group_name(app)])["TargetGroups"]), None)
     return None
 
 
-def is_there(cloud: FargateCloud, app: str) -> bool:
+def owned_target_group_exists(cloud: FargateCloud, app: str) -> bool:
     """The app has a target group that is ours."""
-    found = find(cloud, app)
-    return found is not None and tagged(cloud, found["TargetGroupArn"], app)
+    group = find_target_group(cloud, app)
+    return group is not None and has_owner_tags(cloud, group["TargetGroupArn"], app)
 
 
-def complaints(cloud: FargateCloud, app: str) -> list[str]:
+def list_unhealthy_reasons(cloud: FargateCloud, app: str) -> list[str]:
     """What the load balancer has against targets that it does not find healthy."""
-    found = find(cloud, app)
-    if found is None:
+    group = find_target_group(cloud, app)
+    if group is None:
         return []
-    targets = cloud.elb.describe_target_health(TargetGroupArn=found["TargetGroupArn"])["TargetHealthDescriptions"]
+    targets = cloud.elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
     unhealthy = (each["TargetHealth"] for each in targets if each["TargetHealth"]["State"] == "unhealthy")
     return [each.get("Description") or each.get("Reason", "") for each in unhealthy]
 
 
-def healthy(cloud: FargateCloud, app: str) -> bool:
+def has_healthy_target(cloud: FargateCloud, app: str) -> bool:
     """At least one task gets requests."""
-    found = find(cloud, app)
-    if found is None:
+    group = find_target_group(cloud, app)
+    if group is None:
         return False
-    targets = cloud.elb.describe_target_health(TargetGroupArn=found["TargetGroupArn"])["TargetHealthDescriptions"]
+    targets = cloud.elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
     return any(each["TargetHealth"]["State"] == "healthy" for each in targets)
 
 
-def _deleted(cloud: FargateCloud, arn: str) -> bool:
-    with passing("ResourceInUse"):
-        with passing("TargetGroupNotFound"):
+def _try_delete(cloud: FargateCloud, arn: str) -> bool:
+    with ignore_codes("ResourceInUse"):
+        with ignore_codes("TargetGroupNotFound"):
             cloud.elb.delete_target_group(TargetGroupArn=arn)
         return True
     return False

@@ -1,4 +1,4 @@
-"""What a task definition says, as a value: made from the settings, rendered for the API, read back from its answer.
+"""The task definition as a value: built from the settings, rendered for the API, parsed from its response.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
 """
@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mldeploy.config.secret import Secret
-from mldeploy.providers.aws.fargate.capacity import Size
-from mldeploy.providers.aws.fargate.tags import belonging, name
+from mldeploy.providers.aws.fargate.cluster import Size
+from mldeploy.providers.aws.fargate.tags import owner_tags, resource_name
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import (
@@ -53,23 +53,25 @@ class TaskSpec:
 
 
 def health_command(port: int, path: str) -> tuple[str, ...]:
-    """Asks the app from inside its container; Fargate looks at nothing else, not even at the image's HEALTHCHECK.
+    """The health check inside the container. Fargate uses only this one and ignores the image's HEALTHCHECK.
 
-    An image that has none of the three programs cannot be asked: then running is all that is known of it.
+    In an image without any of these programs the check passes: the app counts as healthy while it runs.
     """
     url = f"http://127.0.0.1:{port}{path}"
     python = f"import urllib.request as r; r.build_opener(r.ProxyHandler({{}})).open('{url}', timeout=4)"
-    asks = ((f'{name} -c "{python}"', name) for name in ("python3", "python"))
-    lines = [f"if command -v {program} >/dev/null; then {ask} || exit 1; exit 0; fi" for ask, program in asks]
+    commands = ((f'{program} -c "{python}"', program) for program in ("python3", "python"))
+    lines = [
+        f"if command -v {program} >/dev/null; then {command} || exit 1; exit 0; fi" for command, program in commands
+    ]
     lines.append(f"if command -v curl >/dev/null; then curl -fsS -m 4 -o /dev/null '{url}' || exit 1; exit 0; fi")
     lines.append(f"if command -v wget >/dev/null; then wget -q -T 4 -O /dev/null '{url}' || exit 1; fi")
     return ("CMD-SHELL", "; ".join(lines))
 
 
-def request(app: str, spec: TaskSpec) -> RegisterTaskDefinitionRequestTypeDef:
+def build_request(app: str, spec: TaskSpec) -> RegisterTaskDefinitionRequestTypeDef:
     """The task definition as RegisterTaskDefinition takes it, tagged."""
     return {
-        "family": name(app),
+        "family": resource_name(app),
         "networkMode": "awsvpc",
         "requiresCompatibilities": ["FARGATE"],
         "cpu": str(spec.size.cpu),
@@ -80,43 +82,47 @@ def request(app: str, spec: TaskSpec) -> RegisterTaskDefinitionRequestTypeDef:
         },
         "executionRoleArn": spec.execution_role,
         "taskRoleArn": spec.task_role,
-        "containerDefinitions": [_container(spec)],
-        "tags": [{"key": key, "value": value} for key, value in belonging(app).items()],
+        "containerDefinitions": [_build_container(spec)],
+        "tags": [{"key": key, "value": value} for key, value in owner_tags(app).items()],
     }
 
 
-def read(found: TaskDefinitionTypeDef) -> TaskSpec:
+def parse_task_spec(definition: TaskDefinitionTypeDef) -> TaskSpec:
     """What an existing task definition says of all that we decide. What it leaves out is empty."""
-    container = _app_container(found.get("containerDefinitions", ()))
+    container = _find_container(definition.get("containerDefinitions", ()))
     health = container.get("healthCheck")
     logging = container.get("logConfiguration")
     options = (logging.get("options") if logging else None) or {}
     return TaskSpec(
         image=container.get("image", ""),
-        size=Size(int(found.get("cpu", "0")), int(found.get("memory", "0"))),
-        architecture=found.get("runtimePlatform", {}).get("cpuArchitecture", ""),
+        size=Size(int(definition.get("cpu", "0")), int(definition.get("memory", "0"))),
+        architecture=definition.get("runtimePlatform", {}).get("cpuArchitecture", ""),
         port=next((each.get("containerPort", 0) for each in container.get("portMappings", ())), 0),
         health=tuple(health["command"]) if health else (),
         env=_read_env(container),
         secrets=tuple(sorted((each["name"], each["valueFrom"]) for each in container.get("secrets", ()))),
         log_group=options.get("awslogs-group", ""),
         region=options.get("awslogs-region", ""),
-        execution_role=found.get("executionRoleArn", ""),
-        task_role=found.get("taskRoleArn", ""),
+        execution_role=definition.get("executionRoleArn", ""),
+        task_role=definition.get("taskRoleArn", ""),
         start_period=health.get("startPeriod", 0) if health else 0,
     )
 
 
-def differences(was: TaskSpec, wanted: TaskSpec) -> tuple[str, ...]:
+def list_differences(current: TaskSpec, desired: TaskSpec) -> tuple[str, ...]:
     """One readable line each. No value of a variable is in them."""
     plain = (each.name for each in fields(TaskSpec) if each.name not in ("env", "secrets", "health"))
-    lines = [_line(each, getattr(was, each), getattr(wanted, each)) for each in plain]
-    if was.health != wanted.health:
+    lines = [_describe_difference(each, getattr(current, each), getattr(desired, each)) for each in plain]
+    if current.health != desired.health:
         lines.append("health check → that of this configuration")
-    return (*filter(None, lines), *_variables(was.env, wanted.env), *_variables(was.secrets, wanted.secrets))
+    return (
+        *filter(None, lines),
+        *_list_variable_differences(current.env, desired.env),
+        *_list_variable_differences(current.secrets, desired.secrets),
+    )
 
 
-def _container(spec: TaskSpec) -> ContainerDefinitionTypeDef:
+def _build_container(spec: TaskSpec) -> ContainerDefinitionTypeDef:
     return {
         "name": CONTAINER,
         "image": spec.image,
@@ -144,23 +150,25 @@ def _container(spec: TaskSpec) -> ContainerDefinitionTypeDef:
     }
 
 
-def _app_container(containers: Iterable[ContainerDefinitionOutputTypeDef]) -> ContainerDefinitionOutputTypeDef:
+def _find_container(containers: Iterable[ContainerDefinitionOutputTypeDef]) -> ContainerDefinitionOutputTypeDef:
     empty: ContainerDefinitionOutputTypeDef = {}
     return next((each for each in containers if each.get("name") == CONTAINER), empty)
 
 
 def _read_env(container: ContainerDefinitionOutputTypeDef) -> tuple[tuple[str, Secret], ...]:
-    told = {each["name"]: each["value"] for each in container.get("environment", ())}
-    return tuple((each, Secret(told[each])) for each in sorted(told))
+    values = {each["name"]: each["value"] for each in container.get("environment", ())}
+    return tuple((each, Secret(values[each])) for each in sorted(values))
 
 
-def _line(field: str, was: object, wanted: object) -> str:
+def _describe_difference(field: str, current: object, desired: object) -> str:
     label = field.replace("_", " ")
-    return "" if was == wanted else f"{label} {was or 'none'} → {wanted}"
+    return "" if current == desired else f"{label} {current or 'none'} → {desired}"
 
 
-def _variables(was: Iterable[tuple[str, object]], wanted: Iterable[tuple[str, object]]) -> Iterator[str]:
-    old, new = dict(was), dict(wanted)
+def _list_variable_differences(
+    current: Iterable[tuple[str, object]], desired: Iterable[tuple[str, object]]
+) -> Iterator[str]:
+    old, new = dict(current), dict(desired)
     for each in sorted(old.keys() | new.keys()):
         if each not in new:
             yield f"variable {each} → removed"

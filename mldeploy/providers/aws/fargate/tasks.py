@@ -1,4 +1,4 @@
-"""What ECS says of a service, its deployments and its tasks, as values."""
+"""The service, its deployments, its tasks and their URLs, as values."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from mldeploy.providers.aws.fargate.answers import passing
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
-from mldeploy.providers.aws.fargate.tags import is_ours, name, read
+from mldeploy.providers.aws.fargate.errors import ignore_codes
+from mldeploy.providers.aws.fargate.tags import is_owned, read_tags, resource_name
 from mldeploy.providers.aws.fargate.task_spec import CONTAINER
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import DeploymentTypeDef, ServiceTypeDef, TaskTypeDef
 
-AT_ONCE = 100
+from mldeploy.providers.aws.fargate import balancer, listener
+from mldeploy.providers.aws.fargate.task_definition import describe_revision
+
+DESCRIBE_BATCH = 100
 """So many tasks DescribeTasks takes."""
 
-Wanted = Literal["RUNNING", "STOPPED"]
+DesiredStatus = Literal["RUNNING", "STOPPED"]
 
 
 @dataclass(frozen=True)
-class Deployment:
+class ServiceDeployment:
     """One rollout of a service. state: "IN_PROGRESS", "COMPLETED" or "FAILED". revision: the task definition's ARN.
 
     created: ISO 8601, UTC.
@@ -46,7 +49,7 @@ class ServiceState:
     status: str
     desired: int
     running: int
-    deployments: tuple[Deployment, ...]
+    deployments: tuple[ServiceDeployment, ...]
     events: tuple[tuple[str, str], ...]
     subnets: frozenset[str]
     groups: frozenset[str]
@@ -55,8 +58,8 @@ class ServiceState:
     ours: bool
 
     @property
-    def newest(self) -> Deployment:
-        """The rollout that was asked for last."""
+    def newest(self) -> ServiceDeployment:
+        """The latest rollout."""
         return self.deployments[0]
 
     @property
@@ -96,89 +99,150 @@ class Task:
         return f"{CONTAINER}/{CONTAINER}/{self.id}"
 
 
-def service(cloud: FargateCloud, app: str) -> ServiceState | None:
+def describe_service(cloud: FargateCloud, app: str) -> ServiceState | None:
     """The app's service, whoever made it; None once it is gone."""
-    with passing("ClusterNotFoundException"):
-        found = cloud.ecs.describe_services(cluster=name(app), services=[name(app)], include=["TAGS"])["services"]
-        return next((_service(each, app) for each in found if each["status"] != "INACTIVE"), None)
+    with ignore_codes("ClusterNotFoundException"):
+        services = cloud.ecs.describe_services(
+            cluster=resource_name(app), services=[resource_name(app)], include=["TAGS"]
+        )["services"]
+        return next((_parse_service(each, app) for each in services if each["status"] != "INACTIVE"), None)
     return None
 
 
-def tasks(cloud: FargateCloud, app: str, wanted: Wanted = "RUNNING") -> tuple[Task, ...]:
+def list_tasks(cloud: FargateCloud, app: str, status: DesiredStatus = "RUNNING") -> tuple[Task, ...]:
     """The tasks of the app's service that should run, or those that have stopped lately; the newest first."""
-    with passing("ClusterNotFoundException", "ServiceNotFoundException"):
-        arns = list(_arns(cloud, app, wanted))
-        parts = (arns[start : start + AT_ONCE] for start in range(0, len(arns), AT_ONCE))
-        found = [task for part in parts for task in _described(cloud, app, part)]
-        return tuple(sorted(found, key=lambda task: (task.created, task.arn), reverse=True))
+    with ignore_codes("ClusterNotFoundException", "ServiceNotFoundException"):
+        arns = list(_list_arns(cloud, app, status))
+        parts = (arns[start : start + DESCRIBE_BATCH] for start in range(0, len(arns), DESCRIBE_BATCH))
+        described = [task for part in parts for task in _describe_tasks(cloud, app, part)]
+        return tuple(sorted(described, key=lambda task: (task.created, task.arn), reverse=True))
     return ()
 
 
-def _arns(cloud: FargateCloud, app: str, wanted: Wanted) -> Iterator[str]:
+def _list_arns(cloud: FargateCloud, app: str, status: DesiredStatus) -> Iterator[str]:
     pages = cloud.ecs.get_paginator("list_tasks").paginate(
-        cluster=name(app), serviceName=name(app), desiredStatus=wanted
+        cluster=resource_name(app), serviceName=resource_name(app), desiredStatus=status
     )
     for page in pages:
         yield from page["taskArns"]
 
 
-def _described(cloud: FargateCloud, app: str, arns: Iterable[str]) -> Iterator[Task]:
-    yield from map(_task, cloud.ecs.describe_tasks(cluster=name(app), tasks=list(arns))["tasks"])
+def _describe_tasks(cloud: FargateCloud, app: str, arns: Iterable[str]) -> Iterator[Task]:
+    yield from map(_parse_task, cloud.ecs.describe_tasks(cluster=resource_name(app), tasks=list(arns))["tasks"])
 
 
-def _service(found: ServiceTypeDef, app: str) -> ServiceState:
-    network = found.get("networkConfiguration", {}).get("awsvpcConfiguration")
-    percent = found.get("deploymentConfiguration", {})
+def _parse_service(description: ServiceTypeDef, app: str) -> ServiceState:
+    network = description.get("networkConfiguration", {}).get("awsvpcConfiguration")
+    percent = description.get("deploymentConfiguration", {})
     return ServiceState(
-        arn=found["serviceArn"],
-        status=found["status"],
-        desired=found["desiredCount"],
-        running=found["runningCount"],
-        deployments=tuple(map(_deployment, found.get("deployments", ()))),
-        events=tuple((iso(each["createdAt"]), each["message"]) for each in found.get("events", ())),
+        arn=description["serviceArn"],
+        status=description["status"],
+        desired=description["desiredCount"],
+        running=description["runningCount"],
+        deployments=tuple(map(_parse_deployment, description.get("deployments", ()))),
+        events=tuple((format_time(each["createdAt"]), each["message"]) for each in description.get("events", ())),
         subnets=frozenset(network["subnets"] if network else ()),
         groups=frozenset(network.get("securityGroups", ()) if network else ()),
         percent=(percent.get("minimumHealthyPercent", 100), percent.get("maximumPercent", 200)),
         target_groups=frozenset(
-            (each.get("targetGroupArn", ""), each.get("containerPort", 0)) for each in found.get("loadBalancers", ())
+            (each.get("targetGroupArn", ""), each.get("containerPort", 0))
+            for each in description.get("loadBalancers", ())
         ),
-        ours=is_ours(read(found.get("tags", ())), app),
+        ours=is_owned(read_tags(description.get("tags", ())), app),
     )
 
 
-def _deployment(found: DeploymentTypeDef) -> Deployment:
-    return Deployment(
-        id=found["id"],
-        created=iso(found.get("createdAt")),
-        revision=found["taskDefinition"],
-        state=found.get("rolloutState", "COMPLETED"),
-        reason=found.get("rolloutStateReason", ""),
-        desired=found.get("desiredCount", 0),
-        running=found.get("runningCount", 0),
-        failed=found.get("failedTasks", 0),
+def _parse_deployment(description: DeploymentTypeDef) -> ServiceDeployment:
+    return ServiceDeployment(
+        id=description["id"],
+        created=format_time(description.get("createdAt")),
+        revision=description["taskDefinition"],
+        state=description.get("rolloutState", "COMPLETED"),
+        reason=description.get("rolloutStateReason", ""),
+        desired=description.get("desiredCount", 0),
+        running=description.get("runningCount", 0),
+        failed=description.get("failedTasks", 0),
     )
 
 
-def _task(found: TaskTypeDef) -> Task:
-    container = next(iter(found.get("containers", ())), None) or {}
-    details = {each["name"]: each["value"] for held in found.get("attachments", ()) for each in held.get("details", ())}
+def _parse_task(description: TaskTypeDef) -> Task:
+    container = next(iter(description.get("containers", ())), None) or {}
+    details = {
+        each["name"]: each["value"]
+        for attachment in description.get("attachments", ())
+        for each in attachment.get("details", ())
+    }
     return Task(
-        arn=found["taskArn"],
-        revision=found["taskDefinitionArn"],
-        started_by=found.get("startedBy", ""),
+        arn=description["taskArn"],
+        revision=description["taskDefinitionArn"],
+        started_by=description.get("startedBy", ""),
         image=container.get("image", ""),
-        status=found["lastStatus"],
-        health=found.get("healthStatus", "UNKNOWN"),
-        created=iso(found.get("createdAt")),
-        started=iso(found.get("startedAt")),
+        status=description["lastStatus"],
+        health=description.get("healthStatus", "UNKNOWN"),
+        created=format_time(description.get("createdAt")),
+        started=format_time(description.get("startedAt")),
         interface=details.get("networkInterfaceId", ""),
-        stop_code=found.get("stopCode", ""),
-        stopped_reason=found.get("stoppedReason", ""),
+        stop_code=description.get("stopCode", ""),
+        stopped_reason=description.get("stoppedReason", ""),
         container_reason=container.get("reason", ""),
         exit_code=container.get("exitCode"),
     )
 
 
-def iso(moment: datetime | None) -> str:
+def format_time(moment: datetime | None) -> str:
     """ISO 8601 in UTC, or "" for none."""
     return moment.astimezone(UTC).isoformat() if moment else ""
+
+
+def find_url(cloud: FargateCloud, app: str, domain: str) -> str:
+    """Where the app answers now: at its load balancer, or at the newest of its healthy tasks; "" while none runs.
+
+    domain: the host name that leads to the load balancer, for which its certificate is.
+    """
+    running = [task for task in list_tasks(cloud, app) if task.status == "RUNNING"]
+    state = describe_service(cloud, app)
+    if running and state and state.target_groups:
+        return find_balancer_url(cloud, app, domain)
+    return next((url for url in find_task_urls(cloud, app, running).values() if url), "")
+
+
+def find_balancer_url(cloud: FargateCloud, app: str, domain: str) -> str:
+    """Where the load balancer answers; "" if there is none."""
+    load_balancer = balancer.find_balancer(cloud, app)
+    if load_balancer is None:
+        return ""
+    if domain and str(listener.HTTPS) in listener.list_owned_ports(cloud, app):
+        return f"https://{domain}"
+    return f"http://{load_balancer['DNSName']}"
+
+
+def find_task_urls(cloud: FargateCloud, app: str, running: Iterable[Task]) -> dict[str, str]:
+    """Where each task answers, "" if nowhere, by its ARN; the healthy ones first. The port is its own revision's."""
+    ordered = sorted(running, key=lambda task: task.health == "HEALTHY", reverse=True)
+    ips = find_public_ips(cloud, ordered)
+    ports = {
+        revision: describe_revision(cloud, revision, app)[0].port for revision in {task.revision for task in ordered}
+    }
+    return {task.arn: f"http://{ips[task.arn]}:{ports[task.revision]}" if task.arn in ips else "" for task in ordered}
+
+
+def find_public_ips(cloud: FargateCloud, tasks: Iterable[Task]) -> dict[str, str]:
+    """The public IP of each task that has one, by the task's ARN."""
+    interfaces = {task.interface: task.arn for task in tasks if task.interface}
+    if not interfaces:
+        return {}
+    with ignore_codes("InvalidNetworkInterfaceID.NotFound"):  # one that is just going takes the others' answer with it
+        return _describe_ips(cloud, interfaces)
+    ips: dict[str, str] = {}
+    for interface, arn in interfaces.items():
+        with ignore_codes("InvalidNetworkInterfaceID.NotFound"):
+            ips |= _describe_ips(cloud, {interface: arn})
+    return ips
+
+
+def _describe_ips(cloud: FargateCloud, interfaces: dict[str, str]) -> dict[str, str]:
+    descriptions = cloud.ec2.describe_network_interfaces(NetworkInterfaceIds=list(interfaces))["NetworkInterfaces"]
+    ips = {
+        interfaces[each["NetworkInterfaceId"]]: each.get("Association", {}).get("PublicIp", "") for each in descriptions
+    }
+    return {arn: ip for arn, ip in ips.items() if ip}

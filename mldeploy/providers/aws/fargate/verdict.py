@@ -1,4 +1,4 @@
-"""Why a rollout cannot succeed: the first cause that is proven, from what ECS, the log and the app itself say.
+"""The cause of a failed rollout: the first one that the reports of ECS, the log or the app prove.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 """
@@ -6,16 +6,23 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-c
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from mldeploy.app.causes import (
+    About,
+    FailureDiagnosis,
+    Sign,
+    add_log_hint,
+    diagnose_exit,
+    diagnose_unhealthy,
+    match_signs,
+)
+from mldeploy.app.client import AnswerError, NoAnswer, NoAnswerError
+from mldeploy.app.listen_address import CUT, REFUSED, diagnose_unreachable_port, format_wait
+from mldeploy.app.log_causes import diagnose_log
+from mldeploy.app.verdict import VerdictError, redacted_verdict
 from mldeploy.config.settings import Project
-from mldeploy.image.client import AnswerError, Silence, SilentError
-from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log, listens_on, unhealthy
-from mldeploy.image.running.diagnose import redacted
-from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.aws.fargate.tasks import Task
-
-SHOWN_LINES = 20
 
 _REASONS = (
     Sign(
@@ -64,11 +71,15 @@ _REASONS = (
         About.MEMORY,
     ),
     Sign(
-        r"(?i)CannotPull\w*: (?P<said>.+)",
-        "the image cannot be pulled: {said}",
+        r"(?i)CannotPull\w*: (?P<reason>.+)",
+        "the image cannot be pulled: {reason}",
         "See the repository in the ECR console.",
     ),
-    Sign(r"(?i)ResourceInitializationError: (?P<said>.+)", "the task cannot be set up: {said}", "See the AWS console."),
+    Sign(
+        r"(?i)ResourceInitializationError: (?P<reason>.+)",
+        "the task cannot be set up: {reason}",
+        "See the AWS console.",
+    ),
 )
 _TRANSIENT = re.compile(
     r"(?i)assume the role|role .*(?:not valid|invalid)|capacity is unavailable|rate exceeded|throttl|internal error|"
@@ -76,14 +87,14 @@ _TRANSIENT = re.compile(
 )
 _UNPLACED = re.compile(r"(?i)unable to place a task|failed to launch a task|unable to consistently start tasks")
 _HEALTH = re.compile(r"(?i)failed (?:container|elb) health checks|health checks failed")
-_UNSTARTED = re.compile(r"CannotStartContainerError: (?P<said>.+)")
-_BY_ITSELF = frozenset({"ServiceSchedulerInitiated", "UserInitiated", "SpotInterruption", "TerminationNotice"})
+_START_ERROR = re.compile(r"CannotStartContainerError: (?P<reason>.+)")
+_NEUTRAL_STOP_CODES = frozenset({"ServiceSchedulerInitiated", "UserInitiated", "SpotInterruption", "TerminationNotice"})
 """Stop codes that say nothing against the app, unless the reason names its health."""
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was seen of the task that proves it. answer: how the app failed to answer, None if it was not asked.
+class TaskEvidence:
+    """The evidence of a failure. answer: the error of the health request, None if none was sent.
 
     log: the end of the task's log. waited: seconds that it ran. complaint: what the load balancer has against it.
     """
@@ -102,82 +113,75 @@ def proves_failure(task: Task, *, patient: bool) -> bool:
     """
     if task.status != "STOPPED" and not task.stop_code:
         return task.health == "UNHEALTHY"
-    said = f"{task.stopped_reason} {task.container_reason}"
-    if _HEALTH.search(said):
+    reason = f"{task.stopped_reason} {task.container_reason}"
+    if _HEALTH.search(reason):
         return True
-    if task.stop_code in _BY_ITSELF:
+    if task.stop_code in _NEUTRAL_STOP_CODES:
         return False
-    return not (patient and task.exit_code is None and _TRANSIENT.search(said))
+    return not (patient and task.exit_code is None and _TRANSIENT.search(reason))
 
 
 def is_about_health(task: Task) -> bool:
-    """Whether somebody found the task unhealthy: Fargate, or the load balancer."""
+    """Whether Fargate or the load balancer reports the task as unhealthy."""
     return task.health == "UNHEALTHY" or bool(_HEALTH.search(f"{task.stopped_reason} {task.container_reason}"))
 
 
-def unplaced(event: str, *, patient: bool) -> bool:
+def is_unplaced(event: str, *, patient: bool) -> bool:
     """Whether an event of the service says that no task can be started at all."""
     return bool(_UNPLACED.search(event)) and not (patient and _TRANSIENT.search(event))
 
 
-def verdict(project: Project, evidence: Evidence) -> VerdictError:
+def build_verdict(project: Project, evidence: TaskEvidence) -> VerdictError:
     """Why the version is not let in. No value of the project's environment is in it, should the app have logged one."""
-    found = _diagnosis(project, evidence)
-    log = tuple(redacted(line, project) for line in evidence.log[-SHOWN_LINES:])
-    todo = found.todo or ("Its log above says more." if log else "See the AWS console.")
-    said = replace(found, cause=redacted(found.cause, project), todo=todo)
-    return VerdictError(f"task {evidence.task.id}", said, exit_status=evidence.task.exit_code, log=log)
+    return redacted_verdict(
+        project,
+        f"task {evidence.task.id}",
+        _diagnose(project, evidence),
+        evidence.log,
+        exit_status=evidence.task.exit_code,
+        without_log="See the AWS console.",
+    )
 
 
-def without_task(where: str, said: str) -> VerdictError:
-    """The verdict where not even a task could be started; `said` is what ECS says."""
-    found = _from_reason(said) or Diagnosis(f"no task can be started: {said}", "`mldeploy status` says what is there.")
-    return VerdictError(where, found)
+def no_task_verdict(where: str, reason: str) -> VerdictError:
+    """The verdict if no task starts. reason: the message of ECS."""
+    diagnosis = match_signs(_REASONS, reason) or FailureDiagnosis(
+        f"no task can be started: {reason}", "`mldeploy status` says what is there."
+    )
+    return VerdictError(where, diagnosis)
 
 
-def _diagnosis(project: Project, evidence: Evidence) -> Diagnosis:
-    task, told = evidence.task, from_log(evidence.log, project.build.requirements)
-    said = f"{task.container_reason or task.stopped_reason}"
-    if found := _from_reason(f"{task.container_reason} {task.stopped_reason}"):
-        return found
-    if unstarted := _UNSTARTED.search(said):
+def _diagnose(project: Project, evidence: TaskEvidence) -> FailureDiagnosis:
+    task, log_diagnosis = evidence.task, diagnose_log(evidence.log, project.build.requirements)
+    reason = f"{task.container_reason or task.stopped_reason}"
+    if diagnosis := match_signs(_REASONS, f"{task.container_reason} {task.stopped_reason}"):
+        return diagnosis
+    if start_error := _START_ERROR.search(reason):
         todo = "Correct ENTRYPOINT and CMD of the Dockerfile."
-        found = from_log([unstarted["said"]], project.build.requirements)
-        return found or Diagnosis(f"the container cannot be started: {unstarted['said']}", todo)
-    if task.exit_code is not None and not _HEALTH.search(said):
-        end = from_exit(task.exit_code)
-        return (
-            Diagnosis(f"{told.cause} (exit code {task.exit_code})", told.todo or end.todo, told.about) if told else end
-        )
-    if _HEALTH.search(said) or task.health == "UNHEALTHY":
-        return _unhealthy(project, evidence, told)
+        diagnosis = diagnose_log([start_error["reason"]], project.build.requirements)
+        return diagnosis or FailureDiagnosis(f"the container cannot be started: {start_error['reason']}", todo)
+    if task.exit_code is not None and not _HEALTH.search(reason):
+        return diagnose_exit(task.exit_code, log_diagnosis)
+    if _HEALTH.search(reason) or task.health == "UNHEALTHY":
+        return add_log_hint(_diagnose_health(project, evidence), log_diagnosis)
     if task.stop_code:
-        found = from_log([said], project.build.requirements)
-        return found or Diagnosis(f"it does not start: {said or task.stop_code}")
-    return _unhealthy(project, evidence, told)
+        diagnosis = diagnose_log([reason], project.build.requirements)
+        return diagnosis or FailureDiagnosis(f"it does not start: {reason or task.stop_code}")
+    return add_log_hint(_diagnose_health(project, evidence), log_diagnosis)
 
 
-def _unhealthy(project: Project, evidence: Evidence, told: Diagnosis | None) -> Diagnosis:
+def _diagnose_health(project: Project, evidence: TaskEvidence) -> FailureDiagnosis:
     port, path, answer = project.app.port, project.app.health, evidence.answer
-    if told:
-        return Diagnosis(f"{path} does not answer; the log says: {told.cause}", told.todo, told.about)
-    if isinstance(answer, SilentError) and answer.silence in (Silence.REFUSED, Silence.CUT):
-        elsewhere = listens_on(evidence.log)
-        but = f", but something listens on {elsewhere}" if elsewhere else ""
-        todo = f"Let the server listen on 0.0.0.0:{port} (the variable PORT says {port}), or correct `port` in [app]."
-        does = "listens" if answer.silence is Silence.REFUSED else "answers"
-        return Diagnosis(f"nothing {does} on port {port}{but}", todo, About.PORT)
+    if isinstance(answer, NoAnswerError) and answer.silence in (NoAnswer.REFUSED, NoAnswer.CUT):
+        if answer.silence is NoAnswer.REFUSED:
+            return diagnose_unreachable_port(port, evidence.log, REFUSED)
+        return diagnose_unreachable_port(port, evidence.log, CUT, observed=f"nothing answers on port {port}")
     if answer is None and evidence.complaint:
-        return unhealthy(path, f"the load balancer finds {path} on port {port} unhealthy: {evidence.complaint}")
-    if isinstance(answer, SilentError) or answer is None:
-        how = answer.what if answer else f"no healthy answer within {evidence.waited:.0f} s"
+        return diagnose_unhealthy(
+            path, f"the load balancer finds {path} on port {port} unhealthy: {evidence.complaint}"
+        )
+    if isinstance(answer, NoAnswerError) or answer is None:
+        how = answer.what if answer else f"no healthy answer{format_wait('within', evidence.waited)}"
         todo = "Let it answer 200 sooner, or give it longer with `start_timeout` in [check] of mldeploy.toml."
-        return Diagnosis(f"{path} on port {port}: {how}", todo, About.HEALTH)
-    return unhealthy(path, f"{path} {answer.what}")
-
-
-def _from_reason(said: str) -> Diagnosis | None:
-    for sign in _REASONS:
-        if match := re.search(sign.pattern, said):
-            return Diagnosis(sign.cause.format_map(match.groupdict()), sign.todo, sign.about)
-    return None
+        return FailureDiagnosis(f"{path} on port {port}: {how}", todo, About.HEALTH)
+    return diagnose_unhealthy(path, f"{path} {answer.what}")

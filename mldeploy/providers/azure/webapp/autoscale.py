@@ -1,4 +1,4 @@
-"""Autoscaling: as many instances as the load asks for. https://learn.microsoft.com/azure/azure-monitor/autoscale/"""
+"""Autoscaling of the App Service plan. https://learn.microsoft.com/azure/azure-monitor/autoscale/"""
 
 from __future__ import annotations
 
@@ -19,25 +19,23 @@ from azure.mgmt.monitor.models import (
 
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
-from mldeploy.providers.azure.answers import speaking
-from mldeploy.providers.azure.errors import found
-from mldeploy.providers.azure.resource_provider import ResourceProvider
-from mldeploy.providers.azure.tags import name
-from mldeploy.providers.azure.waiting import until_gone
+from mldeploy.providers.azure.errors import ignore_not_found, translate_errors
+from mldeploy.providers.azure.group import ResourceProvider
+from mldeploy.providers.azure.tags import has_webapp_tags, resource_name, webapp_tags
+from mldeploy.providers.azure.waiting import wait_until_gone
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.plan import AppServicePlan
 from mldeploy.providers.azure.webapp.settings import Scaling
-from mldeploy.providers.azure.webapp.tags import belonging, is_ours
 
 METRIC = "CpuPercentage"
 WINDOW = timedelta(minutes=5)
-OUT, IN = timedelta(minutes=3), timedelta(minutes=10)
-"""More instances come quickly and go slowly."""
-REST = 25
-"""So many percent below the goal an instance goes: nearer to it, the others would call it back at once."""
+SCALE_OUT_COOLDOWN, SCALE_IN_COOLDOWN = timedelta(minutes=3), timedelta(minutes=10)
+"""Scale out quickly and in slowly."""
+SCALE_IN_MARGIN = 25
+"""Scale in at this many percent below the goal, so that the remaining instances do not scale out again at once."""
 
 
-@speaking
+@translate_errors
 @dataclass(frozen=True, eq=False)
 class Autoscale(Step[WebappCloud, None]):
     """The number of instances follows the load."""
@@ -51,44 +49,48 @@ class Autoscale(Step[WebappCloud, None]):
     plan: AppServicePlan
 
     def key(self) -> Key:
-        return Key(name(self.app), (self.plan.group.name,))
+        return Key(resource_name(self.app), (self.plan.group.name,))
 
     def probe(self, cloud: WebappCloud, outs: Outputs) -> Seen[None] | None:
-        there = at(cloud, self.key())
-        return Seen(None, tuple(self._drift(there)), ours=is_ours(there.tags, cloud.app)) if there else None
+        existing = get_setting(cloud, self.key())
+        return (
+            Seen(None, tuple(self._drift(existing)), ours=has_webapp_tags(existing.tags, cloud.app))
+            if existing
+            else None
+        )
 
     def apply(self, cloud: WebappCloud, outs: Outputs, seen: Seen[None] | None, monitor: Monitor) -> None:
         plan = outs[self.plan]
-        wanted = request(cloud.app, self.key().name, plan.region, plan.id, self.goal)
-        cloud.monitor.autoscale_settings.create_or_update(self.plan.group.name, self.key().name, wanted)
+        setting = build_setting(cloud.app, self.key().name, plan.region, plan.id, self.goal)
+        cloud.monitor.autoscale_settings.create_or_update(self.plan.group.name, self.key().name, setting)
 
     @staticmethod
     def undo(cloud: WebappCloud, key: Key, monitor: Monitor) -> bool:
-        if not is_there(cloud, key):
+        if not setting_exists(cloud, key):
             return False
-        found(partial(cloud.monitor.autoscale_settings.delete, key.scope[0], key.name))
-        until_gone(monitor, key.name, lambda: at(cloud, key) is None)
+        ignore_not_found(partial(cloud.monitor.autoscale_settings.delete, key.scope[0], key.name))
+        wait_until_gone(monitor, key.name, lambda: get_setting(cloud, key) is None)
         return True
 
-    def _drift(self, there: AutoscaleSettingResource) -> Iterator[str]:
-        was = read(there)
-        if was != self.goal:
-            now, then = _told(was), _told(self.goal)
-            yield f"autoscaling {now} → {then}"
-        if there.enabled is False:
+    def _drift(self, existing: AutoscaleSettingResource) -> Iterator[str]:
+        current = parse_scaling(existing)
+        if current != self.goal:
+            before, after = _scaling_text(current), _scaling_text(self.goal)
+            yield f"autoscaling {before} → {after}"
+        if existing.enabled is False:
             yield "suspended → on"
 
 
-def request(app: str, setting: str, region: str, plan: str, goal: Scaling) -> AutoscaleSettingResource:
-    """The setting as CreateOrUpdate takes it, tagged."""
+def build_setting(app: str, setting: str, region: str, plan: str, goal: Scaling) -> AutoscaleSettingResource:
+    """The CreateOrUpdate request for the setting, with owner tags."""
     capacity = ScaleCapacity(minimum=str(goal.least), maximum=str(goal.most), default=str(goal.least))
     rules = [
-        _rule(plan, "GreaterThan", goal.cpu, "Increase", OUT),
-        _rule(plan, "LessThan", max(1, goal.cpu - REST), "Decrease", IN),
+        _scale_rule(plan, "GreaterThan", goal.cpu, "Increase", SCALE_OUT_COOLDOWN),
+        _scale_rule(plan, "LessThan", max(1, goal.cpu - SCALE_IN_MARGIN), "Decrease", SCALE_IN_COOLDOWN),
     ]
     return AutoscaleSettingResource(
         location=region,
-        tags=belonging(app),
+        tags=webapp_tags(app),
         profiles=[AutoscaleProfile(name="load", capacity=capacity, rules=rules)],
         enabled=True,
         name_properties_name=setting,
@@ -96,27 +98,27 @@ def request(app: str, setting: str, region: str, plan: str, goal: Scaling) -> Au
     )
 
 
-def read(there: AutoscaleSettingResource) -> Scaling | None:
-    """What an existing setting keeps to; None if it is none of ours."""
-    profiles = there.profiles or []
+def parse_scaling(existing: AutoscaleSettingResource) -> Scaling | None:
+    """The scaling of an existing setting; None if mldeploy did not create it in this form."""
+    profiles = existing.profiles or []
     if len(profiles) != 1 or len(profiles[0].rules or []) != 2:
         return None
     capacity, above = profiles[0].capacity, profiles[0].rules[0].metric_trigger
     return Scaling(int(capacity.minimum), int(capacity.maximum), round(above.threshold))
 
 
-def at(cloud: WebappCloud, key: Key) -> AutoscaleSettingResource | None:
-    """The setting that a key names, whoever made it."""
-    return found(partial(cloud.monitor.autoscale_settings.get, key.scope[0], key.name))
+def get_setting(cloud: WebappCloud, key: Key) -> AutoscaleSettingResource | None:
+    """The setting for a key, or None. It may belong to others."""
+    return ignore_not_found(partial(cloud.monitor.autoscale_settings.get, key.scope[0], key.name))
 
 
-def is_there(cloud: WebappCloud, key: Key) -> bool:
-    """The app has this setting."""
-    there = at(cloud, key)
-    return there is not None and is_ours(there.tags, cloud.app)
+def setting_exists(cloud: WebappCloud, key: Key) -> bool:
+    """Whether the app owns this setting."""
+    existing = get_setting(cloud, key)
+    return existing is not None and has_webapp_tags(existing.tags, cloud.app)
 
 
-def _rule(plan: str, operator: str, threshold: int, direction: str, cooldown: timedelta) -> ScaleRule:
+def _scale_rule(plan: str, operator: str, threshold: int, direction: str, cooldown: timedelta) -> ScaleRule:
     trigger = MetricTrigger(
         metric_name=METRIC,
         metric_resource_uri=plan,
@@ -131,5 +133,5 @@ def _rule(plan: str, operator: str, threshold: int, direction: str, cooldown: ti
     return ScaleRule(metric_trigger=trigger, scale_action=action)
 
 
-def _told(goal: Scaling | None) -> str:
+def _scaling_text(goal: Scaling | None) -> str:
     return f"{goal.least} to {goal.most} at {goal.cpu} % CPU" if goal else "otherwise"

@@ -1,4 +1,4 @@
-"""What `mldeploy doctor` looks at for a web app, besides the account and the registry: the quota, and permissions."""
+"""Checks of `mldeploy doctor` for the target `webapp`: quota and permissions."""
 
 from __future__ import annotations
 
@@ -12,54 +12,56 @@ from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
 from mldeploy.providers.azure import checks, group
-from mldeploy.providers.azure.account import enter
+from mldeploy.providers.azure.account import authenticate
 from mldeploy.providers.azure.cloud import AzureClients
-from mldeploy.providers.azure.resource_provider import IDENTITIES, INSIGHTS, SITES, is_registered
+from mldeploy.providers.azure.group import IDENTITIES, INSIGHTS, SITES, is_registered
 from mldeploy.providers.azure.webapp.settings import WebappSettings
-from mldeploy.providers.checks import Finding, error, ok, warning
+from mldeploy.providers.capabilities import Finding, error, ok, warning
 
 ASSIGN = "Microsoft.Authorization/roleAssignments/write"
 WRITE = "Microsoft.Web/sites/write"
 
 
-def look(target: str, project: Project, settings: WebappSettings, endpoints: Endpoints) -> Iterator[Finding]:
-    """Reads only."""
-    yield from checks.look(target, project, settings, endpoints)
+def check_webapp(target: str, project: Project, settings: WebappSettings, endpoints: Endpoints) -> Iterator[Finding]:
+    """All checks of the target. Read-only."""
+    yield from checks.check_account(target, project, settings, endpoints)
     try:
-        account = enter(f"target.{target}", settings, endpoints)
+        account = authenticate(f"target.{target}", settings, endpoints)
     except MldeployError:
-        return  # it has been told
+        return  # check_account has reported it
     clients = AzureClients.in_account(account, project, settings)
     namespaces = (SITES, IDENTITIES, *((INSIGHTS,) if settings.scaling else ()))
-    yield from checks.asked("resource providers", lambda: checks.registered(clients, namespaces))
-    yield from checks.asked("quota", lambda: _quota(clients, settings))
-    yield from checks.asked("permissions", lambda: _permissions(clients, settings))
+    yield from checks.collect_findings(
+        "resource providers", lambda: checks.check_resource_providers(clients, namespaces)
+    )
+    yield from checks.collect_findings("quota", lambda: _check_quota(clients, settings))
+    yield from checks.collect_findings("permissions", lambda: _check_permissions(clients, settings))
 
 
-def _quota(clients: AzureClients, settings: WebappSettings) -> Iterator[Finding]:
-    """Whether the subscription may have the instances in the region, as far as App Service tells."""
+def _check_quota(clients: AzureClients, settings: WebappSettings) -> Iterator[Finding]:
+    """Check that the quota of the region covers the instances, if App Service reports one."""
     account = clients.account
     if not account.region or not is_registered(clients, SITES):
         return
     web = WebSiteManagementClient(account.credential, account.subscription, **account.options)
-    wanted = settings.max or settings.instances or 1
+    instances = settings.max or settings.instances or 1
     for usage in web.get_usages_in_location.list(account.region):
-        told = usage.name.value if usage.name else ""
-        if not told or settings.tier.name.lower() not in told.lower() or usage.limit is None:
+        quota_name = usage.name.value if usage.name else ""
+        if not quota_name or settings.tier.name.lower() not in quota_name.lower() or usage.limit is None:
             continue
         free = usage.limit - (usage.current_value or 0)
-        what = f"{told} in {account.region}: {usage.current_value or 0} of {usage.limit} are used"
-        if free < wanted:
-            todo = "Ask for more in the portal (Quotas), or choose another `region` or `sku`."
-            yield warning("quota", f"{what}, and the app needs {wanted}", todo)
+        what = f"{quota_name} in {account.region}: {usage.current_value or 0} of {usage.limit} are used"
+        if free < instances:
+            todo = "Request an increase in the portal (Quotas), or choose another `region` or `sku`."
+            yield warning("quota", f"{what}, and the app needs {instances}", todo)
         else:
             yield ok("quota", what)
 
 
-def _permissions(clients: AzureClients, settings: WebappSettings) -> Iterator[Finding]:
-    """Whether the account may make the site and, unless the admin user pulls, let it pull."""
-    if group.describe(clients, clients.group) is None:
-        yield ok("permissions", f"they can be told once there is the resource group {clients.group}")
+def _check_permissions(clients: AzureClients, settings: WebappSettings) -> Iterator[Finding]:
+    """Check that the account may create the site and, unless the admin user pulls, assign the pull role."""
+    if group.describe_group(clients, clients.group) is None:
+        yield ok("permissions", f"not checked: the resource group {clients.group} does not exist yet")
         return
     account = clients.account
     roles = AuthorizationManagementClient(account.credential, account.subscription, **account.options)
@@ -72,15 +74,15 @@ def _permissions(clients: AzureClients, settings: WebappSettings) -> Iterator[Fi
     if not missing:
         yield ok("permissions", f"{' and '.join(needed)}: granted")
     elif missing == [ASSIGN]:
-        todo = 'Have it granted (role Owner or User Access Administrator), or set registry_auth = "admin".'
-        yield error("permissions", f"{ASSIGN} is missing: the app could not be allowed to pull", todo)
+        todo = 'Request the role Owner or User Access Administrator, or set registry_auth = "admin".'
+        yield error("permissions", f"{ASSIGN} is missing: it is needed to let the app pull", todo)
     else:
         todo = "`mldeploy policy` prints a role that allows it."
         yield error("permissions", f"{' and '.join(missing)}: missing", todo)
 
 
 def allows(granted: Iterable[tuple[tuple[str, ...], tuple[str, ...]]], action: str) -> bool:
-    """Whether any of the roles, each with its actions and exceptions, allows it. Names are the same in capitals."""
+    """Whether any role (actions and exceptions) allows the action. Names are case-insensitive."""
     return any(
         any(_matches(each, action) for each in actions) and not any(_matches(each, action) for each in exceptions)
         for actions, exceptions in granted

@@ -1,4 +1,4 @@
-"""The clients of the target."""
+"""The clients of the target `webapp`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from azure.mgmt.web import WebSiteManagementClient
 from mldeploy.config.settings import Project
 from mldeploy.core.step import Key
 from mldeploy.image.engine import Engine
-from mldeploy.providers.azure.account import Account
-from mldeploy.providers.azure.cloud import AzureCloud, clients, names
-from mldeploy.providers.azure.tags import DERIVED, resolved, site_name
+from mldeploy.providers.azure.account import AzureSubscription
+from mldeploy.providers.azure.cloud import AzureCloud, create_clients, resource_names
+from mldeploy.providers.azure.tags import DERIVED, derive_site_name, resolve_name
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 
 
 @dataclass(frozen=True)
 class WebappCloud(AzureCloud):
-    """What the registry needs, and the services that a web app is made of. site_key: of the site."""
+    """The clients of the registry and of App Service. site_key: the key of the site."""
 
     site_key: Key
     web: WebSiteManagementClient
@@ -31,12 +31,12 @@ class WebappCloud(AzureCloud):
     @property
     def site(self) -> str:
         """The site's name."""
-        return resolved(self.site_key.name, self.account.subscription, site_name)
+        return resolve_name(self.site_key.name, self.account.subscription, derive_site_name)
 
     @staticmethod
-    def for_site(engine: Engine, account: Account, project: Project, settings: WebappSettings) -> WebappCloud:
-        """With all clients made. Raises nothing: no call is made."""
-        app, group, registry = names(project, settings)
+    def for_site(engine: Engine, account: AzureSubscription, project: Project, settings: WebappSettings) -> WebappCloud:
+        """Create all clients. Makes no call."""
+        app, group, registry = resource_names(project, settings)
         whose = account.credential, account.subscription
         return WebappCloud(
             account,
@@ -44,9 +44,9 @@ class WebappCloud(AzureCloud):
             group,
             registry,
             settings.by_admin,
-            *clients(account),
+            *create_clients(account),
             engine,
-            key_of(app, group, settings),
+            site_key(app, group, settings),
             WebSiteManagementClient(*whose, **account.options),
             ManagedServiceIdentityClient(*whose, **account.options),
             AuthorizationManagementClient(*whose, **account.options),
@@ -54,6 +54,6 @@ class WebappCloud(AzureCloud):
         )
 
 
-def key_of(app: str, group: str, settings: WebappSettings) -> Key:
-    """What the site is called before the subscription is known."""
+def site_key(app: str, group: str, settings: WebappSettings) -> Key:
+    """The key of the site, which does not depend on the subscription."""
     return Key(settings.name or f"{app}{DERIVED}", (group,))

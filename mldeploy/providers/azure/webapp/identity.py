@@ -1,38 +1,46 @@
-"""The identity that the web app pulls its image with, and reads secrets with. It is the app's alone."""
+"""The managed identity of the web app, and its role assignment to pull from the registry.
+
+Role assignments have no tags; their description names the owner.
+https://learn.microsoft.com/azure/role-based-access-control/role-assignments-rest
+"""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.mgmt.authorization.v2022_04_01.models import RoleAssignment, RoleAssignmentCreateParameters
 from azure.mgmt.msi.v2024_11_30.models import Identity as IdentityModel
 
+from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
-from mldeploy.providers.azure.answers import speaking
-from mldeploy.providers.azure.errors import found
-from mldeploy.providers.azure.group import ResourceGroup
-from mldeploy.providers.azure.resource_provider import ResourceProvider
-from mldeploy.providers.azure.tags import name
-from mldeploy.providers.azure.waiting import until_gone
+from mldeploy.providers.azure import registry
+from mldeploy.providers.azure.errors import AzureError, error_code, ignore_not_found, translate_errors
+from mldeploy.providers.azure.group import ResourceGroup, ResourceProvider
+from mldeploy.providers.azure.registry import ContainerRegistry
+from mldeploy.providers.azure.tags import has_webapp_tags, resource_name, webapp_tags
+from mldeploy.providers.azure.waiting import wait_until_gone
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
-from mldeploy.providers.azure.webapp.tags import belonging, is_ours
 
 
 @dataclass(frozen=True)
-class Identity:
-    """id: its resource's. client: what the site is told. principal: what roles are assigned to."""
+class IdentityInfo:
+    """id: the resource id. client: the client id, for the site. principal: the principal id, for role assignments."""
 
     id: str
     client: str
     principal: str
 
 
-@speaking
+@translate_errors
 @dataclass(frozen=True, eq=False)
-class ManagedIdentity(Step[WebappCloud, Identity]):
-    """A user-assigned identity: it is there, and may pull, before the site first tries to."""
+class ManagedIdentity(Step[WebappCloud, IdentityInfo]):
+    """A user-assigned identity, so that it may pull before the site first starts."""
 
     kind: ClassVar[str] = "managed-identity"
     title: ClassVar[str] = "Create the identity"
@@ -42,38 +50,136 @@ class ManagedIdentity(Step[WebappCloud, Identity]):
     group: ResourceGroup
 
     def key(self) -> Key:
-        return Key(name(self.app), (self.group.name,))
+        return Key(resource_name(self.app), (self.group.name,))
 
-    def probe(self, cloud: WebappCloud, outs: Outputs) -> Seen[Identity] | None:
-        there = _get(cloud, self.key())
-        return Seen(_read(there), ours=is_ours(there.tags, cloud.app)) if there else None
+    def probe(self, cloud: WebappCloud, outs: Outputs) -> Seen[IdentityInfo] | None:
+        existing = _get_identity(cloud, self.key())
+        return Seen(_parse_identity(existing), ours=has_webapp_tags(existing.tags, cloud.app)) if existing else None
 
-    def apply(self, cloud: WebappCloud, outs: Outputs, seen: Seen[Identity] | None, monitor: Monitor) -> Identity:
-        wanted = IdentityModel(location=outs[self.group].region, tags=belonging(cloud.app))
-        made = cloud.identities.user_assigned_identities.create_or_update(self.group.name, self.key().name, wanted)
-        return _read(made)
+    def apply(
+        self, cloud: WebappCloud, outs: Outputs, seen: Seen[IdentityInfo] | None, monitor: Monitor
+    ) -> IdentityInfo:
+        parameters = IdentityModel(location=outs[self.group].region, tags=webapp_tags(cloud.app))
+        created = cloud.identities.user_assigned_identities.create_or_update(
+            self.group.name, self.key().name, parameters
+        )
+        return _parse_identity(created)
 
     @staticmethod
     def undo(cloud: WebappCloud, key: Key, monitor: Monitor) -> bool:
-        if not is_there(cloud, key):
+        if not identity_exists(cloud, key):
             return False
-        found(partial(cloud.identities.user_assigned_identities.delete, key.scope[0], key.name))
-        until_gone(monitor, key.name, lambda: _get(cloud, key) is None)
+        ignore_not_found(partial(cloud.identities.user_assigned_identities.delete, key.scope[0], key.name))
+        wait_until_gone(monitor, key.name, lambda: _get_identity(cloud, key) is None)
         return True
 
 
-def is_there(cloud: WebappCloud, key: Key) -> bool:
-    """The app has this identity."""
-    there = _get(cloud, key)
-    return there is not None and is_ours(there.tags, cloud.app)
+def identity_exists(cloud: WebappCloud, key: Key) -> bool:
+    """Whether the app owns this identity."""
+    existing = _get_identity(cloud, key)
+    return existing is not None and has_webapp_tags(existing.tags, cloud.app)
 
 
-def _get(cloud: WebappCloud, key: Key) -> IdentityModel | None:
-    identity: IdentityModel | None = found(
+def _get_identity(cloud: WebappCloud, key: Key) -> IdentityModel | None:
+    identity: IdentityModel | None = ignore_not_found(
         partial(cloud.identities.user_assigned_identities.get, key.scope[0], key.name)
     )
     return identity
 
 
-def _read(there: IdentityModel) -> Identity:
-    return Identity(str(there.id), str(there.client_id), str(there.principal_id))
+def _parse_identity(existing: IdentityModel) -> IdentityInfo:
+    return IdentityInfo(str(existing.id), str(existing.client_id), str(existing.principal_id))
+
+
+ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+"""https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/containers"""
+KNOWN_SECONDS = 180.0
+"""Time for a new identity to reach the role assignment service."""
+LOOK_EVERY = 2.0
+
+
+@translate_errors
+@dataclass(frozen=True, eq=False)
+class PullRole(Step[WebappCloud, str]):
+    """AcrPull on the registry. Its output is the assignment's id. An existing assignment of others is used."""
+
+    kind: ClassVar[str] = "pull-role"
+    title: ClassVar[str] = "Allow the app to pull"
+
+    identity: ManagedIdentity
+    registry: ContainerRegistry
+
+    def key(self) -> Key:
+        return role_key(self.registry.key())
+
+    def probe(self, cloud: WebappCloud, outs: Outputs) -> Seen[str] | None:
+        identity, existing = outs.get(self.identity), outs.get(self.registry)
+        if identity is None or existing is None:
+            return None
+        candidates = [each for each in _list_assignments(cloud, existing.id) if _grants_pull(each, identity)]
+        owned = next((each for each in candidates if _is_ours(each, cloud.app)), None)
+        chosen = owned or next(iter(candidates), None)
+        return Seen(str(chosen.id), ours=owned is not None) if chosen else None
+
+    def apply(self, cloud: WebappCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
+        identity, scope = outs[self.identity], outs[self.registry].id
+        name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}/{identity.principal}".lower()))
+        parameters = RoleAssignmentCreateParameters(
+            role_definition_id=f"{cloud.account.scope}/providers/Microsoft.Authorization/roleDefinitions/{ACR_PULL}",
+            principal_id=identity.principal,
+            principal_type="ServicePrincipal",
+            description=_description(cloud.app),
+        )
+        for _ in monitor.attempts(every=LOOK_EVERY, within=KNOWN_SECONDS):
+            try:
+                return str(cloud.roles.role_assignments.create(scope, name, parameters).id)
+            except ResourceExistsError as error:
+                if error_code(error) != "RoleAssignmentExists":
+                    raise
+                return f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
+            except HttpResponseError as error:
+                if error_code(error) != "PrincipalNotFound":
+                    raise
+                monitor.progress(Progress("", "waiting until the new identity is replicated"))
+        todo = "Run the command again later."
+        raise AzureError(identity.id, f"is not known to the directory after {KNOWN_SECONDS:.0f} s", todo)
+
+    @staticmethod
+    def undo(cloud: WebappCloud, key: Key, monitor: Monitor) -> bool:
+        existing = registry.get_registry(cloud, Key(key.scope[-1], key.scope[:-1]))
+        owned = (
+            [each for each in _list_assignments(cloud, existing.id) if _is_ours(each, cloud.app)] if existing else []
+        )
+        for each in owned:
+            cloud.roles.role_assignments.delete_by_id(str(each.id))
+        return bool(owned)
+
+
+def role_key(registry_key: Key) -> Key:
+    """The key of the assignment on this registry."""
+    return Key("AcrPull", (*registry_key.scope, registry_key.name))
+
+
+def role_exists(cloud: WebappCloud, registry_key: Key) -> bool:
+    """Whether the app owns an assignment on this registry."""
+    existing = registry.get_registry(cloud, registry_key)
+    return existing is not None and any(_is_ours(each, cloud.app) for each in _list_assignments(cloud, existing.id))
+
+
+def _list_assignments(cloud: WebappCloud, scope: str) -> Iterator[RoleAssignment]:
+    """Assignments on the registry and its parent scopes; empty if the registry is being deleted."""
+    listed = ignore_not_found(lambda: list(cloud.roles.role_assignments.list_for_scope(scope, filter="atScope()")))
+    yield from listed or ()
+
+
+def _grants_pull(assignment: RoleAssignment, identity: IdentityInfo) -> bool:
+    role = (assignment.role_definition_id or "").rpartition("/")[2].lower()
+    return assignment.principal_id == identity.principal and role == ACR_PULL
+
+
+def _is_ours(assignment: RoleAssignment, app: str) -> bool:
+    return assignment.description == _description(app)
+
+
+def _description(app: str) -> str:
+    return " ".join(f"{name}={value}" for name, value in webapp_tags(app).items())

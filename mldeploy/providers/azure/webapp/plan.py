@@ -1,10 +1,11 @@
-"""The App Service plan: the machines that the app runs on."""
+"""The App Service plan: the instances that the app runs on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import ClassVar
 
 from azure.mgmt.web.models import AppServicePlan as PlanModel
@@ -13,24 +14,22 @@ from azure.mgmt.web.models import AppServicePlanProperties, SkuDescription
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
-from mldeploy.providers.azure.answers import speaking
-from mldeploy.providers.azure.errors import found
-from mldeploy.providers.azure.group import ResourceGroup
-from mldeploy.providers.azure.resource_provider import ResourceProvider
-from mldeploy.providers.azure.tags import name
-from mldeploy.providers.azure.waiting import finish, until_gone
+from mldeploy.providers.azure.cloud import enum_text
+from mldeploy.providers.azure.errors import ignore_not_found, translate_errors
+from mldeploy.providers.azure.group import ResourceGroup, ResourceProvider
+from mldeploy.providers.azure.settings import AzureSettings
+from mldeploy.providers.azure.tags import has_webapp_tags, resource_name, webapp_tags
+from mldeploy.providers.azure.waiting import run_operation, wait_until_gone
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
-from mldeploy.providers.azure.webapp.settings import WebappSettings
-from mldeploy.providers.azure.webapp.skus import TIERS
-from mldeploy.providers.azure.webapp.tags import belonging, is_ours
-from mldeploy.providers.azure.words import word
+from mldeploy.providers.azure.webapp.settings import TIERS, WebappSettings
+from mldeploy.providers.capabilities import HOURS_A_MONTH, CostItem, Estimate, HourlyPrice
 
 READY = "Succeeded"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """id: its resource's. region: where it is, and so whatever runs on it. count: instances."""
+class PlanInfo:
+    """id: the resource id. region: also of its sites. count: instances."""
 
     id: str
     region: str
@@ -40,10 +39,10 @@ class Plan:
     ours: bool
 
 
-@speaking
+@translate_errors
 @dataclass(frozen=True, eq=False)
-class AppServicePlan(Step[WebappCloud, Plan]):
-    """So many Linux machines of a size."""
+class AppServicePlan(Step[WebappCloud, PlanInfo]):
+    """A Linux plan with a size and a number of instances."""
 
     kind: ClassVar[str] = "app-service-plan"
     title: ClassVar[str] = "Create the App Service plan"
@@ -54,85 +53,134 @@ class AppServicePlan(Step[WebappCloud, Plan]):
     group: ResourceGroup
 
     def key(self) -> Key:
-        return Key(name(self.app, limit=40), (self.group.name,))
+        return Key(resource_name(self.app, limit=40), (self.group.name,))
 
-    def probe(self, cloud: WebappCloud, outs: Outputs) -> Seen[Plan] | None:
-        """Raises RefusedError if it is in another region: nothing moves there."""
-        there = at(cloud, self.key())
-        if there is None:
+    def probe(self, cloud: WebappCloud, outs: Outputs) -> Seen[PlanInfo] | None:
+        """Raises RefusedError if the plan is in another region: plans cannot move."""
+        existing = get_plan(cloud, self.key())
+        if existing is None:
             return None
-        if cloud.account.region and there.ours and there.region != cloud.account.region:
-            what = f"is in {there.region}, and the configuration says {cloud.account.region}"
-            todo = "An app cannot move: `mldeploy destroy --target webapp`, then deploy; or correct `region`."
+        if cloud.account.region and existing.ours and existing.region != cloud.account.region:
+            what = f"is in {existing.region}, and the configuration says {cloud.account.region}"
+            todo = "Correct `region`, or run `mldeploy destroy --target webapp` and deploy again."
             raise RefusedError(f"App Service plan {self.key().name}", what, todo)
-        return Seen(there, tuple(self._drift(there)), ours=there.ours)
+        return Seen(existing, tuple(self._drift(existing)), ours=existing.ours)
 
-    def apply(self, cloud: WebappCloud, outs: Outputs, seen: Seen[Plan] | None, monitor: Monitor) -> Plan:
-        """Raises QuotaError if the subscription may not have so many machines of this size in the region."""
-        now = seen.out if seen else None
-        region = now.region if now else outs[self.group].region
-        count = self.settings.count(now.count if now else 0) or (now.count if now else 1)
-        return write(cloud, monitor, self.key(), request(cloud.app, region, self.settings.sku, count))
+    def apply(self, cloud: WebappCloud, outs: Outputs, seen: Seen[PlanInfo] | None, monitor: Monitor) -> PlanInfo:
+        """Raises QuotaError if the quota of the region does not cover the instances."""
+        current = seen.out if seen else None
+        region = current.region if current else outs[self.group].region
+        count = self.settings.count(current.count if current else 0) or (current.count if current else 1)
+        return write_plan(cloud, monitor, self.key(), build_plan(cloud.app, region, self.settings.sku, count))
 
     @staticmethod
     def undo(cloud: WebappCloud, key: Key, monitor: Monitor) -> bool:
-        if not is_there(cloud, key):
+        if not plan_exists(cloud, key):
             return False
-        found(partial(cloud.web.app_service_plans.delete, key.scope[0], key.name))
-        until_gone(monitor, key.name, lambda: at(cloud, key) is None)
+        ignore_not_found(partial(cloud.web.app_service_plans.delete, key.scope[0], key.name))
+        wait_until_gone(monitor, key.name, lambda: get_plan(cloud, key) is None)
         return True
 
-    def _drift(self, there: Plan) -> Iterator[str]:
-        count = self.settings.count(there.count)
-        if there.state not in ("", READY):
-            yield f"state {there.state} → {READY}"
-        if there.sku.lower() != self.settings.sku.lower():
-            yield f"size {there.sku} → {self.settings.sku}"
-        if count is not None and count != there.count:
-            yield f"instances {there.count} → {count}"
+    def _drift(self, existing: PlanInfo) -> Iterator[str]:
+        count = self.settings.count(existing.count)
+        if existing.state not in ("", READY):
+            yield f"state {existing.state} → {READY}"
+        if existing.sku.lower() != self.settings.sku.lower():
+            yield f"size {existing.sku} → {self.settings.sku}"
+        if count is not None and count != existing.count:
+            yield f"instances {existing.count} → {count}"
 
 
-def request(app: str, region: str, sku: str, count: int) -> PlanModel:
-    """The plan as CreateOrUpdate takes it, tagged. `reserved` is App Service's word for Linux."""
+def build_plan(app: str, region: str, sku: str, count: int) -> PlanModel:
+    """The CreateOrUpdate request for the plan, with owner tags. `reserved` means Linux."""
     return PlanModel(
         location=region,
         kind="linux",
-        tags=belonging(app),
+        tags=webapp_tags(app),
         sku=SkuDescription(name=sku, tier=TIERS[sku].name, capacity=count),
         properties=AppServicePlanProperties(reserved=True),
     )
 
 
-def write(cloud: WebappCloud, monitor: Monitor, key: Key, wanted: PlanModel) -> Plan:
-    """Make the plan so. Raises what the SDK raises."""
-    begin = partial(cloud.web.app_service_plans.begin_create_or_update, key.scope[0], key.name, wanted)
-    return _read(finish(monitor, key.name, begin), cloud.app)
+def write_plan(cloud: WebappCloud, monitor: Monitor, key: Key, model: PlanModel) -> PlanInfo:
+    """Create or update the plan. Raises SDK errors."""
+    begin = partial(cloud.web.app_service_plans.begin_create_or_update, key.scope[0], key.name, model)
+    return _parse_plan(run_operation(monitor, key.name, begin), cloud.app)
 
 
-def at(cloud: WebappCloud, key: Key) -> Plan | None:
-    """The plan that a key names, whoever made it."""
-    there = found(partial(cloud.web.app_service_plans.get, key.scope[0], key.name))
-    return _read(there, cloud.app) if there else None
+def get_plan(cloud: WebappCloud, key: Key) -> PlanInfo | None:
+    """The plan for a key, or None. It may belong to others."""
+    existing = ignore_not_found(partial(cloud.web.app_service_plans.get, key.scope[0], key.name))
+    return _parse_plan(existing, cloud.app) if existing else None
 
 
-def is_there(cloud: WebappCloud, key: Key) -> bool:
-    """The app has this plan."""
-    there = at(cloud, key)
-    return there is not None and there.ours
+def plan_exists(cloud: WebappCloud, key: Key) -> bool:
+    """Whether the app owns this plan."""
+    existing = get_plan(cloud, key)
+    return existing is not None and existing.ours
 
 
-def is_in(region: str) -> str:
-    """A region's name as it is written in addresses: Azure tells it as "West Europe" as well."""
+def normalize_region(region: str) -> str:
+    """The short name of a region: Azure also returns "West Europe"."""
     return region.replace(" ", "").lower()
 
 
-def _read(there: PlanModel, app: str) -> Plan:
-    about, sku = there.properties, there.sku
-    return Plan(
-        there.id or "",
-        is_in(there.location or ""),
+def _parse_plan(existing: PlanModel, app: str) -> PlanInfo:
+    properties, sku = existing.properties, existing.sku
+    return PlanInfo(
+        existing.id or "",
+        normalize_region(existing.location or ""),
         (sku.name if sku else "") or "",
         (sku.capacity if sku else 0) or 0,
-        word(about.provisioning_state) if about else "",
-        is_ours(there.tags, app),
+        enum_text(properties.provisioning_state) if properties else "",
+        has_webapp_tags(existing.tags, app),
     )
+
+
+_RETAIL = "https://prices.azure.com/api/retail/prices"
+"""The public price list of Microsoft."""
+_DAY = 24
+
+PRICES: Mapping[tuple[str, str], HourlyPrice] = MappingProxyType(
+    {
+        ("eastus", "F1"): HourlyPrice(0.0, _RETAIL, "2026-08-04"),
+        ("eastus", "B1"): HourlyPrice(0.017, _RETAIL, "2026-08-04"),
+        ("eastus", "S1"): HourlyPrice(0.095, _RETAIL, "2026-08-04"),
+        ("eastus", "P0v3"): HourlyPrice(0.0775, _RETAIL, "2026-08-04"),
+        ("eastus", "registry Basic"): HourlyPrice(0.1666 / _DAY, _RETAIL, "2026-08-04"),
+        ("japaneast", "registry Basic"): HourlyPrice(0.1666 / _DAY, _RETAIL, "2026-08-21"),
+    }
+)
+"""By region and product: the size of an App Service plan for Linux, or of a registry."""
+
+
+def estimate_registry(region: str, settings: AzureSettings) -> Estimate:
+    """The monthly cost of the registry."""
+    return Estimate(region, tuple(registry_cost_items(region, settings)))
+
+
+def registry_cost_items(region: str, settings: AzureSettings) -> Iterator[CostItem]:
+    yield cost_item(region, "container registry", f"registry {settings.registry_sku}", 1)
+    yield CostItem("images beyond what the registry includes", None, "by their size")
+
+
+def cost_item(region: str, what: str, product: str, count: int) -> CostItem:
+    """The cost of `count` units of a product for a month."""
+    price = PRICES.get((region, product))
+    how = f"{count} x {product}"
+    if price is None:
+        return CostItem(what, None, f"{how}; the price in {region or 'an unknown region'} is not known")
+    monthly = round(count * price.hourly * HOURS_A_MONTH, 2)
+    return CostItem(what, monthly, f"{how} x {HOURS_A_MONTH} h x ${price.hourly:.4g}", price.source, price.date)
+
+
+def estimate_webapp(region: str, settings: WebappSettings) -> Estimate:
+    """The plan with the minimum number of instances, and the registry. A staging slot is free."""
+    return Estimate(region, tuple(_webapp_cost_items(region, settings)))
+
+
+def _webapp_cost_items(region: str, settings: WebappSettings) -> Iterator[CostItem]:
+    count = settings.instances or settings.min or 1
+    yield cost_item(region, "App Service plan", settings.sku, count)
+    yield from registry_cost_items(region, settings)
+    yield CostItem("traffic", None, "by the data that the app sends")

@@ -1,80 +1,60 @@
-"""The target `webapp`."""
+"""The target `webapp`: Azure App Service."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
-from mldeploy.core.step import Resource, Step
+from mldeploy.core.graph import derive_kinds
+from mldeploy.core.step import Kinds, Resource
 from mldeploy.image.engine import Engine
 from mldeploy.image.registry.steps import PushedImage
-from mldeploy.image.steps import BaseImage, BuiltImage, EngineImage
-from mldeploy.providers.azure.account import enter
-from mldeploy.providers.azure.acr import login, pushed_image, repository
+from mldeploy.image.steps import BuiltImage, EngineImage
+from mldeploy.providers.azure.account import authenticate
+from mldeploy.providers.azure.acr import pushed_image, registry_login, repository
 from mldeploy.providers.azure.checks import SECONDS
-from mldeploy.providers.azure.group import ResourceGroup
-from mldeploy.providers.azure.registry import AcrRepository, ContainerRegistry
-from mldeploy.providers.azure.resource_provider import IDENTITIES, INSIGHTS, SITES, ResourceProvider
+from mldeploy.providers.azure.errors import azure_errors
+from mldeploy.providers.azure.group import IDENTITIES, INSIGHTS, SITES, ResourceProvider
+from mldeploy.providers.azure.inventory import REGISTRIES, ListedKind
+from mldeploy.providers.azure.inventory import list_resources as tagged
+from mldeploy.providers.azure.permissions import role_for_webapp
+from mldeploy.providers.azure.registry import AcrRepository
+from mldeploy.providers.azure.tags import WEBAPP, derive_site_name
+from mldeploy.providers.azure.webapp import autoscale, identity, plan, sites
 from mldeploy.providers.azure.webapp.autoscale import Autoscale
-from mldeploy.providers.azure.webapp.checks import look
+from mldeploy.providers.azure.webapp.checks import check_webapp
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.endpoint import WebappEndpoint
-from mldeploy.providers.azure.webapp.identity import ManagedIdentity
-from mldeploy.providers.azure.webapp.inventory import inventory
-from mldeploy.providers.azure.webapp.operate import WebappService
-from mldeploy.providers.azure.webapp.permissions import role_for_site
-from mldeploy.providers.azure.webapp.plan import AppServicePlan
-from mldeploy.providers.azure.webapp.prices import estimate
-from mldeploy.providers.azure.webapp.role import PullRole
+from mldeploy.providers.azure.webapp.identity import ManagedIdentity, PullRole
+from mldeploy.providers.azure.webapp.operations import WebappService
+from mldeploy.providers.azure.webapp.plan import AppServicePlan, estimate_webapp
 from mldeploy.providers.azure.webapp.settings import TABLE, WebappSettings
 from mldeploy.providers.azure.webapp.site import WebApp
-from mldeploy.providers.azure.webapp.tags import TARGET
-from mldeploy.providers.base import Login, Provider
-from mldeploy.providers.checks import Check
-from mldeploy.providers.costs import Estimate
+from mldeploy.providers.base import Login
+from mldeploy.providers.capabilities import DoctorCheck, Estimate
 
-KINDS: Mapping[str, type[Step[WebappCloud, object]]] = MappingProxyType(
-    {
-        step.kind: step
-        for step in (
-            BaseImage,
-            EngineImage,
-            ResourceProvider,
-            ResourceGroup,
-            ContainerRegistry,
-            AcrRepository,
-            PushedImage,
-            ManagedIdentity,
-            PullRole,
-            AppServicePlan,
-            WebApp,
-            Autoscale,
-            WebappEndpoint,
-        )
-    }
-)
+KINDS: Kinds[WebappCloud] = derive_kinds(WebappEndpoint, AcrRepository, EngineImage)
 
 
 class WebappProvider:
     """`mldeploy.providers.base.Provider` for Web Apps for Containers."""
 
-    name = TARGET
+    name = WEBAPP
     settings: type[TargetSettings] = WebappSettings
-    kinds: Mapping[str, type[Step[WebappCloud, object]]] = KINDS
+    kinds: Kinds[WebappCloud] = KINDS
 
     def connect(self, project: Project, settings: WebappSettings, endpoints: Endpoints) -> WebappCloud:
         """Raises CredentialsError, AzureError; EngineError if no engine answers."""
-        return WebappCloud.for_site(Engine.connect(), enter(TABLE, settings, endpoints), project, settings)
+        return WebappCloud.for_site(Engine.connect(), authenticate(TABLE, settings, endpoints), project, settings)
 
     def place(self, cloud: WebappCloud) -> tuple[str, ...]:
-        return cloud.place
+        return cloud.scope
 
     def login(self, cloud: WebappCloud) -> Login:
-        """To the registry that the image is kept in."""
-        return login(cloud)
+        """Credentials for the registry of the image."""
+        return registry_login(cloud)
 
     def push(self, project: Project, settings: WebappSettings) -> PushedImage:
         return pushed_image(project, settings)
@@ -84,39 +64,39 @@ class WebappProvider:
         return goal(project, settings)
 
     def policy(self, cloud: WebappCloud) -> Mapping[str, object]:
-        """`mldeploy.providers.policies.HasPolicy`: custom roles."""
-        return role_for_site(cloud)
+        """`mldeploy.providers.capabilities.HasPolicy`: custom roles."""
+        return role_for_webapp(cloud)
 
     def costs(self, cloud: WebappCloud, project: Project, settings: WebappSettings) -> Estimate:
-        """`mldeploy.providers.costs.HasCosts`."""
-        return estimate(cloud.account.region, settings)
+        """`mldeploy.providers.capabilities.HasCosts`."""
+        return estimate_webapp(cloud.account.region, settings)
 
-    def checks(self, project: Project, settings: WebappSettings) -> Sequence[Check]:
-        """`mldeploy.providers.checks.Diagnosable`: credentials, registry, providers, quota, permissions."""
-        return (Check(self.name, lambda: look(self.name, project, settings, PUBLIC), SECONDS),)
+    def checks(self, project: Project, settings: WebappSettings) -> Sequence[DoctorCheck]:
+        """`mldeploy.providers.capabilities.Diagnosable`: credentials, registry, providers, quota, permissions."""
+        return (DoctorCheck(self.name, lambda: check_webapp(self.name, project, settings, PUBLIC), SECONDS),)
 
     def inventory(self, cloud: WebappCloud, project: Project) -> Collection[Resource]:
-        return inventory(cloud, KINDS)
+        return list_webapp_resources(cloud, KINDS)
 
     def service(self, cloud: WebappCloud, project: Project, settings: WebappSettings) -> WebappService:
         return WebappService(cloud, project, settings)
 
 
 def goal(project: Project, settings: WebappSettings, image: PushedImage | None = None) -> WebappEndpoint:
-    """The image is made and pushed while the identity, its role and the plan are prepared.
+    """The steps of a deployment. The image is built while the identity, its role and the plan are created.
 
-    image: instead of the one that the project is built into.
+    image: replaces the image that the project is built into.
     """
     settings.check()
-    app, place = project.app.name, repository(project, settings)
-    registry = place.registry
+    app, acr_repository = project.app.name, repository(project, settings)
+    registry = acr_repository.registry
     group, web = registry.group, ResourceProvider(SITES)
     identity = ManagedIdentity(app, ResourceProvider(IDENTITIES), group)
     plan = AppServicePlan(app, settings, web, group)
     site = WebApp(
         project,
         settings,
-        image or PushedImage(BuiltImage.of(project), place),
+        image or PushedImage(BuiltImage.of(project), acr_repository),
         registry,
         plan,
         identity,
@@ -126,4 +106,27 @@ def goal(project: Project, settings: WebappSettings, image: PushedImage | None =
     return WebappEndpoint(project, settings, site, scaling)
 
 
-provider: Provider[WebappCloud, WebappSettings] = WebappProvider()
+provider = WebappProvider()
+
+
+TYPES: Mapping[str, ListedKind[WebappCloud]] = {
+    **REGISTRIES,
+    "microsoft.insights/autoscalesettings": ListedKind(autoscale.Autoscale.kind, autoscale.setting_exists),
+    "microsoft.web/sites": ListedKind(WebApp.kind, sites.site_exists, derive_site_name),
+    "microsoft.web/serverfarms": ListedKind(plan.AppServicePlan.kind, plan.plan_exists),
+    "microsoft.managedidentity/userassignedidentities": ListedKind(
+        identity.ManagedIdentity.kind, identity.identity_exists
+    ),
+}
+
+
+def list_webapp_resources(cloud: WebappCloud, kinds: Kinds[WebappCloud]) -> tuple[Resource, ...]:
+    """All resources of the app. Raises if anything cannot be listed."""
+    return (*tagged(cloud, kinds, TYPES), *_list_roles(cloud))
+
+
+def _list_roles(cloud: WebappCloud) -> Iterator[Resource]:
+    """The app's role assignment, which has no tags."""
+    with azure_errors(cloud.app):
+        if identity.role_exists(cloud, cloud.registry_key):
+            yield Resource(identity.PullRole.kind, identity.role_key(cloud.registry_key))

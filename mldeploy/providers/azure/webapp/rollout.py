@@ -1,190 +1,267 @@
-"""Bringing a version to a site: in place, or through the staging slot where the plan has one."""
+"""Roll out a version to a site: directly, or through the staging slot if the plan has one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+from azure.mgmt.web.models import CsmSlotEntity
+
+from mldeploy.app.client import GoldenRow
+from mldeploy.app.verdict import VerdictError
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
-from mldeploy.image.client import GoldenRow
-from mldeploy.image.running.errors import VerdictError
 from mldeploy.providers.azure.errors import AzureError
+from mldeploy.providers.azure.tags import webapp_tags
+from mldeploy.providers.azure.waiting import run_operation
 from mldeploy.providers.azure.webapp import sites
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
-from mldeploy.providers.azure.webapp.history import Entry, State, following, of_image, tagged
 from mldeploy.providers.azure.webapp.settings import WebappSettings
-from mldeploy.providers.azure.webapp.site_spec import SiteSpec, request
-from mldeploy.providers.azure.webapp.sites import Place, Site
-from mldeploy.providers.azure.webapp.start import Start
-from mldeploy.providers.azure.webapp.swapping import swap
-from mldeploy.providers.azure.webapp.tags import belonging
+from mldeploy.providers.azure.webapp.site_spec import SiteSpec, build_site
+from mldeploy.providers.azure.webapp.sites import (
+    STAGING,
+    SiteInfo,
+    SiteRelease,
+    SiteReleaseState,
+    SiteSlot,
+    find_by_image,
+    next_release,
+    release_tags,
+)
+from mldeploy.providers.azure.webapp.start import SiteStartup
 from mldeploy.providers.errors import NotRestoredError
 from mldeploy.providers.gap import GapMeter
 
-ASK_EVERY = 0.2
-"""Seconds between two questions while a gap is measured: the app has others to answer, too."""
+GAP_POLL_SECONDS = 0.2
+"""Seconds between two requests while downtime is measured."""
 
 DRAIN_SECONDS = 5.0
-"""So long the old version may need for the requests that it has: it gets no new ones."""
+"""Time for the old version to finish its requests after the swap."""
 
 
 @dataclass(frozen=True)
-class Rollout:
-    """One version on its way to one site. golden: what it must answer; one that served before need not answer it."""
+class SiteRollout:
+    """The rollout of one version to one site. golden: the expected response; not checked for rollbacks."""
 
     cloud: WebappCloud
     project: Project
     settings: WebappSettings
-    place: Place
+    site_slot: SiteSlot
     monitor: Monitor
     golden: GoldenRow | None = None
 
-    def create(self, spec: SiteSpec, region: str) -> Site:
-        """The first version. Raises VerdictError if it cannot serve; the site stays, and says why."""
-        entry = following((), spec.digest, spec.port)
-        start = self.starting(self.place, beside=False)
-        self._write(self.place, spec, region, entry)
-        return self._watched(start, entry)
+    def create(self, spec: SiteSpec, region: str) -> SiteInfo:
+        """Deploy the first version. Raises VerdictError if it cannot serve; the site is kept for its logs."""
+        entry = next_release((), spec.digest, spec.port)
+        start = self.watch_startup(self.site_slot, beside=False)
+        self._write(self.site_slot, spec, region, entry)
+        return self._watch_until_served(start, entry)
 
-    def bring(self, was: Site, spec: SiteSpec) -> tuple[Site, float]:
-        """Another version. Returns the site, and for how many seconds its URL was silent.
+    def deploy(self, was: SiteInfo, spec: SiteSpec) -> tuple[SiteInfo, float]:
+        """Deploy another version. Returns the site and the downtime in seconds.
 
-        Raises VerdictError if the version cannot serve: the one before it goes on, or is put back.
+        Raises VerdictError if the version cannot serve: the previous version keeps serving or is restored.
         """
         if was.is_stopped or not was.serves:
-            return self._in_place(was, spec)
+            return self._deploy_in_place(was, spec)
         if was.spec.starts_like(spec):
-            return self._adjusted(was, spec), 0.0
-        return (self._through_slot(was, spec), 0.0) if self.settings.tier.slots else self._in_place(was, spec)
+            return self._update_settings(was, spec), 0.0
+        return (
+            (self._deploy_through_slot(was, spec), 0.0)
+            if self.settings.tier.slots
+            else self._deploy_in_place(was, spec)
+        )
 
-    def settle(self, was: Site) -> tuple[Site, float]:
-        """See a version to its end that another command has begun: the site says already what it should.
+    def finish_rollout(self, was: SiteInfo) -> tuple[SiteInfo, float]:
+        """Finish a rollout that an earlier command started: the site is already configured.
 
-        A slot answers before it is swapped, so whatever answers is what was brought. In place it might be the old one.
+        With a slot, the version that responds is the new one. Without a slot, it may be the old one.
         """
         if not self.settings.tier.slots:
-            return self._in_place(was, was.spec)
-        start, entry = self.starting(self.place, beside=False), self._entry(was, was.spec)
-        if start.asked(was.url) is not None:
-            return self._in_place(was, was.spec)
-        site = self._watched(start, entry)
-        sites.remove_slot(self.cloud, self.place.staging)
+            return self._deploy_in_place(was, was.spec)
+        start, entry = self.watch_startup(self.site_slot, beside=False), self._release_entry(was, was.spec)
+        if start.check_health(was.url) is not None:
+            return self._deploy_in_place(was, was.spec)
+        site = self._watch_until_served(start, entry)
+        sites.delete_slot(self.cloud, self.site_slot.staging)
         return site, 0.0
 
-    def _adjusted(self, was: Site, spec: SiteSpec) -> Site:
-        """What has to do with the site alone: no container is started anew."""
-        start, entry = self.starting(self.place, beside=False), self._entry(was, spec)
-        self._write(self.place, spec, was.region, entry, was)
-        return self._watched(start, entry)
+    def _update_settings(self, was: SiteInfo, spec: SiteSpec) -> SiteInfo:
+        """Update settings that need no new container."""
+        start, entry = self.watch_startup(self.site_slot, beside=False), self._release_entry(was, spec)
+        self._write(self.site_slot, spec, was.region, entry, was)
+        return self._watch_until_served(start, entry)
 
-    def _in_place(self, was: Site, spec: SiteSpec) -> tuple[Site, float]:
-        entry = self._entry(was, spec)
-        start = self.starting(self.place, beside=not was.is_stopped)
-        with GapMeter(was.url, self.project.app.health, self.cloud.account.verify, ASK_EVERY) as gap:
-            self._write(self.place, spec, was.region, entry, was)
-            self._renew(was, spec)
+    def _deploy_in_place(self, was: SiteInfo, spec: SiteSpec) -> tuple[SiteInfo, float]:
+        entry = self._release_entry(was, spec)
+        start = self.watch_startup(self.site_slot, beside=not was.is_stopped)
+        with GapMeter(was.url, self.project.app.health, self.cloud.account.verify, GAP_POLL_SECONDS) as gap:
+            self._write(self.site_slot, spec, was.region, entry, was)
+            self._restart(was, spec)
             try:
-                site = self._watched(start, entry)
+                site = self._watch_until_served(start, entry)
             except VerdictError as failure:
-                self._put_back(was, entry, failure)
+                self._roll_back(was, entry, failure)
                 raise
         return site, 0.0 if was.is_stopped else gap.seconds
 
-    def _renew(self, was: Site, spec: SiteSpec) -> None:
-        """App Service starts new containers for what they are made of; where that is the same, it is told to."""
+    def _restart(self, was: SiteInfo, spec: SiteSpec) -> None:
+        """Start or restart the site where App Service does not do so by itself."""
         if was.is_stopped:
-            sites.start(self.cloud, self.place)
+            sites.start_site(self.cloud, self.site_slot)
         elif was.spec.starts_like(spec):
-            sites.restart(self.cloud, self.place)
+            sites.restart_site(self.cloud, self.site_slot)
 
-    def _through_slot(self, was: Site, spec: SiteSpec) -> Site:
-        staging, entry = self.place.staging, self._entry(was, spec)
-        sites.note(self.cloud, self.monitor, was, entry)
-        sites.remove_slot(self.cloud, staging)
-        with self._slot(staging), self._noted(entry):
-            start = self.starting(staging, beside=False)
+    def _deploy_through_slot(self, was: SiteInfo, spec: SiteSpec) -> SiteInfo:
+        staging, entry = self.site_slot.staging, self._release_entry(was, spec)
+        sites.record_release(self.cloud, self.monitor, was, entry)
+        sites.delete_slot(self.cloud, staging)
+        with self._staging_slot(staging), self._recording_failure(entry):
+            start = self.watch_startup(staging, beside=False)
             self.monitor.progress(Progress("", "the new version starts in the staging slot"))
             self._write(staging, spec, was.region, None)
             start.watch(self._site(staging).url)
-            swap(self.cloud, self.monitor, self.place, spec.image)
+            swap_slots(self.cloud, self.monitor, self.site_slot, spec.image)
             try:
-                self.starting(self.place, beside=False).watch(was.url)
+                self.watch_startup(self.site_slot, beside=False).watch(was.url)
             except VerdictError:
-                swap(self.cloud, self.monitor, self.place, was.spec.image)
+                swap_slots(self.cloud, self.monitor, self.site_slot, was.spec.image)
                 raise
-        return self._note(entry.become(State.SERVED))
+        return self._record(entry.with_state(SiteReleaseState.SERVED))
 
     @contextmanager
-    def _slot(self, staging: Place) -> Iterator[None]:
-        """It goes in the end, with the one that is not let in, or with the old version once its requests have ended."""
+    def _staging_slot(self, staging: SiteSlot) -> Iterator[None]:
+        """Delete the slot in the end, after the old version has finished its requests."""
         try:
             yield
             self.monitor.progress(Progress("", "the old version finishes its requests"))
             self.monitor.wait(DRAIN_SECONDS)
         finally:
-            sites.remove_slot(self.cloud, staging)
+            sites.delete_slot(self.cloud, staging)
 
     @contextmanager
-    def _noted(self, entry: Entry) -> Iterator[None]:
-        """A version that is not let in is known to have failed."""
+    def _recording_failure(self, entry: SiteRelease) -> Iterator[None]:
+        """Record the release as failed if it does not serve."""
         try:
             yield
         except VerdictError:
-            self._note(entry.become(State.FAILED))
+            self._record(entry.with_state(SiteReleaseState.FAILED))
             raise
 
-    def _watched(self, start: Start, entry: Entry) -> Site:
-        site = self._site(self.place)
+    def _watch_until_served(self, start: SiteStartup, entry: SiteRelease) -> SiteInfo:
+        site = self._site(self.site_slot)
         try:
             start.watch(site.url)
         except VerdictError:
-            self._note(entry.become(State.FAILED))
+            self._record(entry.with_state(SiteReleaseState.FAILED))
             raise
-        return self._note(entry.become(State.SERVED))
+        return self._record(entry.with_state(SiteReleaseState.SERVED))
 
-    def _put_back(self, was: Site, entry: Entry, failure: VerdictError) -> None:
-        """The version that served before. Raises NotRestoredError if it does not any more."""
+    def _roll_back(self, was: SiteInfo, entry: SiteRelease, failure: VerdictError) -> None:
+        """Restore the previous version. Raises NotRestoredError if it does not serve either."""
         if not self.settings.rollback or was.is_stopped or not was.serves or was.spec.digest == entry.digest:
             return
         fails = f"the new version does not serve ({failure.cause})"
-        self.monitor.note(f"{was.host}: {fails}; the one before it is put back", warning=True)
-        start = replace(self, golden=None).starting(self.place, beside=False)
+        self.monitor.note(f"{was.host}: {fails}; restoring the previous version", warning=True)
+        start = replace(self, golden=None).watch_startup(self.site_slot, beside=False)
         try:
-            wanted = request(was.spec, was.region, self._site(self.place).tags)
-            sites.write(self.cloud, self.monitor, self.place, wanted)
+            model = build_site(was.spec, was.region, self._site(self.site_slot).tags)
+            sites.write_site(self.cloud, self.monitor, self.site_slot, model)
             start.watch(was.url)
         except MldeployError as error:
-            what = f"{fails}, and the one before it does not any more: {error.what}"
-            raise NotRestoredError(str(self.place), what, "See `mldeploy logs --target webapp`.") from failure
+            what = f"{fails}, and the previous version could not be restored: {error.what}"
+            raise NotRestoredError(str(self.site_slot), what, "See `mldeploy logs --target webapp`.") from failure
 
-    def _entry(self, was: Site, spec: SiteSpec) -> Entry:
-        """A version that served before is brought back under its own number."""
-        known = of_image(was.releases, spec.digest)
-        if known is not None and known.state is State.SERVED and known.port == spec.port:
+    def _release_entry(self, was: SiteInfo, spec: SiteSpec) -> SiteRelease:
+        """A version that served before keeps its release number."""
+        known = find_by_image(was.releases, spec.digest)
+        if known is not None and known.state is SiteReleaseState.SERVED and known.port == spec.port:
             return known
-        return following(was.releases, spec.digest, spec.port)
+        return next_release(was.releases, spec.digest, spec.port)
 
-    def _write(self, place: Place, spec: SiteSpec, region: str, entry: Entry | None, was: Site | None = None) -> None:
-        releases = tagged(was.releases if was else (), entry) if entry else {}
+    def _write(
+        self, site_slot: SiteSlot, spec: SiteSpec, region: str, entry: SiteRelease | None, was: SiteInfo | None = None
+    ) -> None:
+        releases = release_tags(was.releases if was else (), entry) if entry else {}
         others = {**was.tags} if was else {}
-        wanted = request(spec, region, {**others, **belonging(self.cloud.app), **releases})
-        sites.write(self.cloud, self.monitor, place, wanted)
+        model = build_site(spec, region, {**others, **webapp_tags(self.cloud.app), **releases})
+        sites.write_site(self.cloud, self.monitor, site_slot, model)
 
-    def _note(self, entry: Entry) -> Site:
-        site = self._site(self.place)
+    def _record(self, entry: SiteRelease) -> SiteInfo:
+        site = self._site(self.site_slot)
         if dict(site.tags).get(entry.tag) != entry.value:
-            sites.note(self.cloud, self.monitor, site, entry)
+            sites.record_release(self.cloud, self.monitor, site, entry)
         return replace(site, tags={**site.tags, entry.tag: entry.value})
 
-    def starting(self, place: Place, *, beside: bool) -> Start:
-        return Start(self.cloud, self.project, self.settings, place, self.monitor, self.golden, beside)
+    def watch_startup(self, site_slot: SiteSlot, *, beside: bool) -> SiteStartup:
+        return SiteStartup(self.cloud, self.project, self.settings, site_slot, self.monitor, self.golden, beside)
 
-    def _site(self, place: Place) -> Site:
-        there = sites.describe(self.cloud, place)
-        if there is None:
-            raise AzureError(str(place), "was there a moment ago, and is gone", "Run the command again.")
-        return there
+    def _site(self, site_slot: SiteSlot) -> SiteInfo:
+        existing = sites.describe_site(self.cloud, site_slot)
+        if existing is None:
+            raise AzureError(str(site_slot), "was deleted during the deployment", "Run the command again.")
+        return existing
+
+
+SWAP_ATTEMPTS = 4
+SWAP_PAUSE_SECONDS = 1.0
+SWAP_DONE_SECONDS = 120.0
+"""Time for a swap to complete after its response was lost."""
+
+
+def swap_slots(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, image: str) -> None:
+    """Swap the site with its staging slot. Returns once the site runs the slot's image. Raises SDK errors.
+
+    A swap must not run twice, since that would undo it. Rejected requests are retried if the error is temporary;
+    after a lost response the site is checked first.
+    """
+    monitor.progress(Progress("", "swapping the versions"))
+    for attempt in range(1, SWAP_ATTEMPTS + 1):
+        try:
+            _swap_once(cloud, monitor, site_slot)
+            return
+        except HttpResponseError as error:
+            if _runs_image(cloud, site_slot, image):
+                return
+            if attempt == SWAP_ATTEMPTS or not _is_transient(error):
+                raise
+            monitor.wait(SWAP_PAUSE_SECONDS)
+        except (ServiceRequestError, ServiceResponseError):
+            if not _wait_until_swapped(cloud, monitor, site_slot, image):
+                raise
+            return
+
+
+def _swap_once(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot) -> None:
+    model = CsmSlotEntity(target_slot=STAGING, preserve_vnet=True)
+    begin = partial(
+        cloud.web.web_apps.begin_swap_slot_with_production,
+        site_slot.group,
+        site_slot.site,
+        model,
+        retry_total=0,
+        retry_on_methods=frozenset({"GET"}),
+    )
+    run_operation(monitor, str(site_slot), begin)
+
+
+def _wait_until_swapped(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, image: str) -> bool:
+    """Whether the swap completed although its response was lost."""
+    return any(
+        _runs_image(cloud, site_slot, image)
+        for _ in monitor.attempts(every=SWAP_PAUSE_SECONDS, within=SWAP_DONE_SECONDS)
+    )
+
+
+def _runs_image(cloud: WebappCloud, site_slot: SiteSlot, image: str) -> bool:
+    site = sites.describe_site(cloud, site_slot)
+    return site is not None and site.spec.image == image
+
+
+def _is_transient(error: HttpResponseError) -> bool:
+    return (error.status_code or 0) == 429 or (error.status_code or 0) >= 500

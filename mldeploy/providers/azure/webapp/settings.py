@@ -1,36 +1,41 @@
-"""The `[target.webapp]` table."""
+"""The settings of `[target.webapp]`, and the sizes of App Service plans."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from mldeploy.config.errors import ConfigError
-from mldeploy.config.kinds import Shown, Variable
+from mldeploy.config.kinds import FieldText, Variable
 from mldeploy.config.settings import Project
+from mldeploy.config.target import advise_on_disk, advise_on_port
 from mldeploy.providers.azure.settings import AzureSettings
-from mldeploy.providers.azure.webapp.skus import TIERS, SkuName, Tier
 
 TABLE = "target.webapp"
 SITE_PATTERN = r"^$|^[a-z0-9][a-z0-9-]{0,58}[a-z0-9]$"
 START_GRACE = 30
-"""Seconds that App Service may take to begin with a container."""
+"""Seconds added to the app's start timeout, for App Service itself."""
 START_LIMIT = 1800
-"""App Service waits for no container longer than that."""
+"""The longest start timeout of App Service, in seconds."""
 
 SecretUri = Annotated[
     str,
     Field(pattern=r"^https://[A-Za-z0-9-]+\.vault\.[a-z.]+/secrets/[A-Za-z0-9-]+(/[0-9a-f]+)?/?$"),
-    Shown("the URI of a secret in Azure Key Vault"),
+    FieldText("the URI of a secret in Azure Key Vault"),
 ]
+
+
+SkuName = Literal["F1", "B1", "B2", "B3", "S1", "S2", "S3", "P0v3", "P1v3", "P2v3", "P3v3"]
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """What autoscaling keeps to: so many instances, and so many percent of their CPU."""
+    """The limits of autoscaling: the number of instances, and CPU in percent."""
 
     least: int
     most: int
@@ -40,50 +45,51 @@ class Scaling:
 class WebappSettings(AzureSettings):
     """The app as a Web App for Containers of Azure App Service. Needs the extra: `pip install 'mldeploy[azure]'`.
 
-    It answers HTTPS at `NAME.azurewebsites.net`. Sizes from S1 on have a staging slot: a new version is warmed up and
-    asked there before the two are swapped, and not a request is lost. With smaller ones App Service changes the version
-    in place; a deployment measures how long the URL was silent, and says so. `app.read_only` does not hold there.
+    The app serves HTTPS at `NAME.azurewebsites.net`. S1 and larger sizes have a staging slot: the new version is
+    started and checked there before the swap, without downtime. Smaller sizes replace the running version; the
+    deployment reports the measured downtime. `app.read_only` is not supported.
     """
 
-    name: Annotated[str, Shown("the name of a site, of lower-case letters, digits and -")] = Field(
+    name: Annotated[str, FieldText("the name of a site, of lower-case letters, digits and -")] = Field(
         "",
         pattern=SITE_PATTERN,
-        description="The site's name, the first part of its host name, which is unique in the world. If not set: one "
-        "that follows from the app's and the subscription's.",
+        description="The site's name: the first part of its host name, globally unique. Default: derived from the app "
+        "and the subscription.",
         examples=["insurance-quotes"],
     )
-    sku: SkuName = Field("B1", description="The size of the App Service plan: what the app runs on, and is billed for.")
-    instances: Annotated[int | None, Field(ge=1, le=30), Shown(unset="1 at first, then what `mldeploy scale` set")] = (
-        Field(None, description="How many machines of this size serve the app.", examples=[2])
+    sku: SkuName = Field("B1", description="The size of the App Service plan.")
+    instances: Annotated[
+        int | None, Field(ge=1, le=30), FieldText(unset="1 at first, then what `mldeploy scale` set")
+    ] = Field(None, description="Number of instances.", examples=[2])
+    min: Annotated[int | None, Field(ge=1, le=30), FieldText(unset="1")] = Field(
+        None, description="Minimum number of instances for autoscaling. Needs `max`.", examples=[1]
     )
-    min: Annotated[int | None, Field(ge=1, le=30), Shown(unset="1")] = Field(
-        None, description="With `max`: the fewest instances that autoscaling leaves.", examples=[1]
-    )
-    max: Annotated[int | None, Field(ge=1, le=30), Shown(unset="no autoscaling")] = Field(
-        None, description="The most instances to which autoscaling goes. From S1 on.", examples=[4]
+    max: Annotated[int | None, Field(ge=1, le=30), FieldText(unset="no autoscaling")] = Field(
+        None, description="Maximum number of instances for autoscaling. Needs S1 or larger.", examples=[4]
     )
     target_cpu: int = Field(
-        70, ge=20, le=95, description="Percent of the instances' CPU above which autoscaling adds one."
+        70, ge=20, le=95, description="CPU usage in percent above which autoscaling adds an instance."
     )
-    secrets: Annotated[dict[Variable, SecretUri], Shown("a table of URIs, by the variable that the app reads")] = Field(
-        {},
-        description="Variables whose values App Service takes from Azure Key Vault. They are in no file of yours and "
-        "not in the site's settings. The app's identity needs the role Key Vault Secrets User there.",
-        examples=[{"API_KEY": "https://insurance.vault.azure.net/secrets/api-key"}],
+    secrets: Annotated[dict[Variable, SecretUri], FieldText("a table of URIs, by the variable that the app reads")] = (
+        Field(
+            {},
+            description="Environment variables with values from Azure Key Vault. The site stores only the reference. "
+            "The app's identity needs the role Key Vault Secrets User on the vault.",
+            examples=[{"API_KEY": "https://insurance.vault.azure.net/secrets/api-key"}],
+        )
     )
     rollout_timeout: int = Field(
         900,
         ge=1,
         le=7200,
-        description="Seconds after which a version that has neither started nor failed is given up. A large image "
-        "takes minutes to be pulled.",
+        description="Timeout in seconds for a version to start, including the image pull. Large images take minutes.",
     )
     rollback: bool = Field(
         True,
-        description="A version that does not serve after a change in place makes way for the one before it. false "
-        "(`--no-rollback`): it stays there, to be looked at.",
+        description="Without a staging slot: restore the previous version if the new one does not serve. false "
+        "(`--no-rollback`): keep the failed version for inspection.",
     )
-    log_retention: int = Field(7, ge=1, le=99999, description="Days for which the container's log is kept.")
+    log_retention: int = Field(7, ge=1, le=99999, description="Retention of the container log in days.")
 
     @property
     def tier(self) -> Tier:
@@ -91,33 +97,62 @@ class WebappSettings(AzureSettings):
 
     @property
     def scaling(self) -> Scaling | None:
-        """What autoscaling keeps to; None if there is none."""
+        """The limits of autoscaling; None if it is off."""
         return None if self.max is None else Scaling(self.min or 1, self.max, self.target_cpu)
 
     def count(self, now: int) -> int | None:
-        """How many instances there should be, of `now`; None if that is not for us to say."""
+        """The desired number of instances, given the current one; None to keep it."""
         if self.scaling is not None:
             return None if now else self.scaling.least
         return self.instances or (None if now else 1)
 
     def start_limit(self, project: Project) -> int:
-        """Seconds that App Service waits for a container: what the app has to become healthy, and some to begin."""
+        """The start timeout of App Service in seconds: the app's own and START_GRACE."""
         return min(START_LIMIT, math.ceil(project.check.start_timeout) + START_GRACE)
 
+    def advise(self, project: Project) -> tuple[str, ...]:
+        return (*advise_on_port(project), *advise_on_disk(project))
+
     def check(self) -> None:
-        """Raises ConfigError where keys contradict each other, or the size."""
-        wanted = max(self.instances or 1, self.max or 1)
+        """Raises ConfigError if settings contradict each other or exceed the size."""
+        required = max(self.instances or 1, self.max or 1)
         rules = (
             (self.min is not None and self.max is None, "min", "needs `max`"),
             (self.max is not None and (self.min or 1) > self.max, "min", "is more than `max`"),
-            (self.max is not None and self.instances is not None, "instances", "and `max` contradict each other"),
+            (self.max is not None and self.instances is not None, "instances", "cannot be combined with `max`"),
             (
                 self.max is not None and not self.tier.autoscale,
                 "max",
                 f"needs S1, P0v3 or larger, not {self.sku}",
             ),
-            (wanted > self.tier.most, "instances", f"is more than the {self.tier.most} that {self.sku} has at most"),
+            (required > self.tier.most, "instances", f"is more than {self.tier.most}, the maximum of {self.sku}"),
         )
         for broken, key, what in rules:
             if broken:
                 raise ConfigError(f"{TABLE}.{key}", what, "See docs/configuration.md.")
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A pricing tier. most: the maximum number of instances. slots: whether it has staging slots."""
+
+    name: str
+    most: int
+    always_on: bool = True
+    slots: bool = False
+    autoscale: bool = False
+
+
+FREE = Tier("Free", 1, always_on=False)
+BASIC = Tier("Basic", 3)
+STANDARD = Tier("Standard", 10, slots=True, autoscale=True)
+PREMIUM = Tier("PremiumV3", 30, slots=True, autoscale=True)
+
+TIERS: Mapping[str, Tier] = MappingProxyType(
+    {
+        "F1": FREE,
+        **dict.fromkeys(("B1", "B2", "B3"), BASIC),
+        **dict.fromkeys(("S1", "S2", "S3"), STANDARD),
+        **dict.fromkeys(("P0v3", "P1v3", "P2v3", "P3v3"), PREMIUM),
+    }
+)

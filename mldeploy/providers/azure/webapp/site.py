@@ -10,35 +10,38 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
+from mldeploy.app.client import GoldenRow
 from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
-from mldeploy.image.client import GoldenRow
 from mldeploy.image.registry.steps import PushedImage
 from mldeploy.image.types import Image
 from mldeploy.providers.azure import tags
-from mldeploy.providers.azure.answers import speaking
-from mldeploy.providers.azure.errors import found
-from mldeploy.providers.azure.registries import Registry, admin
+from mldeploy.providers.azure.errors import ignore_not_found, translate_errors
 from mldeploy.providers.azure.registry import ContainerRegistry
-from mldeploy.providers.azure.waiting import until_gone
+from mldeploy.providers.azure.registry_client import ContainerRegistryInfo, admin_credentials
+from mldeploy.providers.azure.tags import WEBAPP
+from mldeploy.providers.azure.waiting import wait_until_gone
 from mldeploy.providers.azure.webapp import sites
-from mldeploy.providers.azure.webapp.cloud import WebappCloud, key_of
-from mldeploy.providers.azure.webapp.identity import ManagedIdentity
+from mldeploy.providers.azure.webapp.cloud import WebappCloud, site_key
+from mldeploy.providers.azure.webapp.identity import ManagedIdentity, PullRole
 from mldeploy.providers.azure.webapp.plan import AppServicePlan
-from mldeploy.providers.azure.webapp.role import PullRole
-from mldeploy.providers.azure.webapp.rollout import Rollout
+from mldeploy.providers.azure.webapp.rollout import SiteRollout
 from mldeploy.providers.azure.webapp.settings import WebappSettings
-from mldeploy.providers.azure.webapp.site_spec import SiteSpec, app_settings, differences, keeping
-from mldeploy.providers.azure.webapp.sites import Site
-from mldeploy.providers.azure.webapp.tags import TARGET
+from mldeploy.providers.azure.webapp.site_spec import (
+    SiteSpec,
+    build_app_settings,
+    compare_specs,
+    keep_platform_settings,
+)
+from mldeploy.providers.azure.webapp.sites import SiteInfo
 
 
 @dataclass(frozen=True)
-class Running:
-    """A site that runs the app. is_new: nothing served before. gap: seconds for which its URL was silent meanwhile."""
+class RunningSite:
+    """A site that runs the app. is_new: it was created now. gap: downtime in seconds."""
 
     url: str
     image: Image | None
@@ -47,10 +50,10 @@ class Running:
     gap: float = 0.0
 
 
-@speaking
+@translate_errors
 @dataclass(frozen=True, eq=False)
-class WebApp(Step[WebappCloud, Running]):
-    """The site runs the image, with these settings and no others."""
+class WebApp(Step[WebappCloud, RunningSite]):
+    """The site runs the image with exactly these settings."""
 
     kind: ClassVar[str] = "web-app"
     title: ClassVar[str] = "Run the web app"
@@ -65,68 +68,74 @@ class WebApp(Step[WebappCloud, Running]):
     """None where the registry's admin user pulls."""
 
     def key(self) -> Key:
-        return key_of(self.project.app.name, self.plan.group.name, self.settings)
+        return site_key(self.project.app.name, self.plan.group.name, self.settings)
 
-    def probe(self, cloud: WebappCloud, outs: Outputs) -> Seen[Running] | None:
-        site = sites.describe(cloud, sites.place_of(cloud, self.key()))
+    def probe(self, cloud: WebappCloud, outs: Outputs) -> Seen[RunningSite] | None:
+        site = sites.describe_site(cloud, sites.resolve_slot(cloud, self.key()))
         if site is None:
             return None
-        foreign = tags.foreign(site.tags, cloud.app, TARGET)
-        drift = foreign or tuple(self._drift(cloud, outs, site))
-        return Seen(Running(site.url, outs.get(self.image)), drift, ours=not foreign)
+        missing = tags.missing_tags(site.tags, cloud.app, WEBAPP)
+        drift = missing or tuple(self._drift(cloud, outs, site))
+        return Seen(RunningSite(site.url, outs.get(self.image)), drift, ours=not missing)
 
-    def apply(self, cloud: WebappCloud, outs: Outputs, seen: Seen[Running] | None, monitor: Monitor) -> Running:
-        """Raises VerdictError if the version cannot serve, RefusedError if the site's name is somebody else's."""
-        place = sites.place_of(cloud, self.key())
+    def apply(self, cloud: WebappCloud, outs: Outputs, seen: Seen[RunningSite] | None, monitor: Monitor) -> RunningSite:
+        """Raises VerdictError if the version cannot serve, RefusedError if the site's name is taken."""
+        site_slot = sites.resolve_slot(cloud, self.key())
         image = outs[self.image]
         self._check_platform(image)
         golden = GoldenRow.load(self.project.check.golden) if self.project.check.golden else None
-        rollout = Rollout(cloud, self.project, self.settings, place, monitor, golden)
-        was = sites.describe(cloud, place)
+        rollout = SiteRollout(cloud, self.project, self.settings, site_slot, monitor, golden)
+        was = sites.describe_site(cloud, site_slot)
         if was is None:
-            sites.check_free(cloud, place.site)
-            made = rollout.create(self._wanted(cloud, outs, None), outs[self.plan].region)
-            return Running(made.url, image, is_new=True, was_changed=True)
-        wanted = keeping(self._wanted(cloud, outs, was.spec), was.found)
-        is_as_wanted = not differences(was.spec, wanted) and not was.is_stopped
-        site, gap = rollout.settle(was) if is_as_wanted else rollout.bring(was, wanted)
-        return Running(site.url, image, was_changed=True, gap=gap)
+            sites.check_name_available(cloud, site_slot.site)
+            created = rollout.create(self._desired(cloud, outs, None), outs[self.plan].region)
+            return RunningSite(created.url, image, is_new=True, was_changed=True)
+        desired = keep_platform_settings(self._desired(cloud, outs, was.spec), was.settings_by_name)
+        is_current = not compare_specs(was.spec, desired) and not was.is_stopped
+        site, gap = rollout.finish_rollout(was) if is_current else rollout.deploy(was, desired)
+        return RunningSite(site.url, image, was_changed=True, gap=gap)
 
     @staticmethod
     def undo(cloud: WebappCloud, key: Key, monitor: Monitor) -> bool:
-        place = sites.place_of(cloud, key)
-        if not sites.is_there(cloud, key):
+        site_slot = sites.resolve_slot(cloud, key)
+        if not sites.site_exists(cloud, key):
             return False
-        sites.remove_slot(cloud, place.staging)
-        # App Service would take the plan along with its last site: it is removed by itself, if it is ours.
-        delete = partial(cloud.web.web_apps.delete, place.group, place.site, delete_empty_server_farm=False)
-        found(delete)
-        until_gone(monitor, place.site, lambda: sites.get(cloud, place) is None)
+        sites.delete_slot(cloud, site_slot.staging)
+        # By default App Service deletes the plan with its last site. The plan has its own step.
+        delete = partial(cloud.web.web_apps.delete, site_slot.group, site_slot.site, delete_empty_server_farm=False)
+        ignore_not_found(delete)
+        wait_until_gone(monitor, site_slot.site, lambda: sites.get_site(cloud, site_slot) is None)
         return True
 
-    def _drift(self, cloud: WebappCloud, outs: Outputs, site: Site) -> Iterator[str]:
-        wanted = self._wanted(cloud, outs, site.spec)
+    def _drift(self, cloud: WebappCloud, outs: Outputs, site: SiteInfo) -> Iterator[str]:
+        desired = self._desired(cloud, outs, site.spec)
         if outs.get(self.image) is None:
-            yield f"image {site.spec.image} → the one to be built"
-        yield from differences(site.spec, keeping(wanted, site.found))
+            yield f"image {site.spec.image} → a new image"
+        yield from compare_specs(site.spec, keep_platform_settings(desired, site.settings_by_name))
         if site.is_stopped:
             yield "stopped → running"
-        if wanted.image == site.spec.image and not site.serves:
-            yield "the last rollout was not seen to serve → it is"
-        if self.settings.tier.slots and sites.get(cloud, sites.place_of(cloud, self.key()).staging) is not None:
-            yield "a staging slot was left → it is removed"
+        if desired.image == site.spec.image and not site.serves:
+            yield "the last rollout did not finish → finished"
+        if (
+            self.settings.tier.slots
+            and sites.get_site(cloud, sites.resolve_slot(cloud, self.key()).staging) is not None
+        ):
+            yield "leftover staging slot → removed"
 
-    def _wanted(self, cloud: WebappCloud, outs: Outputs, was: SiteSpec | None) -> SiteSpec:
-        """What the site should say; while a need does not exist yet, as much of it as it said before."""
+    def _desired(self, cloud: WebappCloud, outs: Outputs, was: SiteSpec | None) -> SiteSpec:
+        """The desired spec. Values of dependencies that do not exist yet are taken from the current spec."""
         image, plan, identity = outs.get(self.image), outs.get(self.plan), outs.get(self.identity)
         spec = SiteSpec(
             image=image.reference if image else "",
-            settings=app_settings(self.project, self.settings, self._admin(cloud, outs.get(self.registry))),
+            settings=build_app_settings(
+                self.project, self.settings, self._admin_credentials(cloud, outs.get(self.registry))
+            ),
             health=self.project.app.health,
             always_on=self.settings.tier.always_on,
             identity=identity.id if identity else "",
             client=identity.client if identity and self.role else "",
             plan=plan.id if plan else "",
+            affinity=self.project.app.keeps_sessions,
         )
         if was is None:
             return spec
@@ -138,18 +147,18 @@ class WebApp(Step[WebappCloud, Running]):
             plan=spec.plan or was.plan,
         )
 
-    def _admin(self, cloud: WebappCloud, registry: Registry | None) -> tuple[str, str, Secret] | None:
-        """What the site enters the registry with, where its identity may not."""
+    def _admin_credentials(
+        self, cloud: WebappCloud, registry: ContainerRegistryInfo | None
+    ) -> tuple[str, str, Secret] | None:
+        """The registry's address, user and password if the admin user pulls."""
         if self.role is not None or registry is None or not registry.admin:
             return None
-        user, password = admin(cloud, self.registry.group.name, registry.name)
+        user, password = admin_credentials(cloud, self.registry.group.name, registry.name)
         return registry.address, user, password
 
     def _check_platform(self, image: Image) -> None:
-        """An image for another processor would be pulled, and end with `exec format error`."""
-        if image.platform != self.project.build.platform:
-            what = f"is for {image.platform}, and the web app would run on {self.project.build.platform}"
-            raise RefusedError(image.reference, what, "Set `platform` in [build], or correct FROM in the Dockerfile.")
+        """Raises RefusedError for another platform, which would fail with `exec format error`."""
+        image.require_platform(self.project.build.platform, "the web app")
         if not image.platform.startswith("linux/amd64"):
-            what = f"is for {image.platform}, and App Service runs linux/amd64 alone"
+            what = f"is for {image.platform}, but App Service only runs linux/amd64"
             raise RefusedError(image.reference, what, 'Set platform = "linux/amd64" in [build], and deploy again.')

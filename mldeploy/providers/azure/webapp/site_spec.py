@@ -1,4 +1,4 @@
-"""What a site says of the app: built from the configuration, read from Azure, and compared. Pure.
+"""The specification of a site: built from the configuration, parsed from Azure, and compared. Pure functions.
 
 https://learn.microsoft.com/azure/app-service/reference-app-settings
 """
@@ -19,24 +19,24 @@ from azure.mgmt.web.models import Site as SiteModel
 
 from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
+from mldeploy.providers.azure.cloud import enum_text
 from mldeploy.providers.azure.webapp.settings import WebappSettings
-from mldeploy.providers.azure.words import word
 
 PORT, PORT_TOO = "WEBSITES_PORT", "PORT"
-"""App Service's word for where the container listens, and the app's own."""
+"""The port variables of App Service and of the app."""
 _START_LIMIT = "WEBSITES_CONTAINER_START_TIME_LIMIT"
 _REGISTRY = ("DOCKER_REGISTRY_SERVER_URL", "DOCKER_REGISTRY_SERVER_USERNAME", "DOCKER_REGISTRY_SERVER_PASSWORD")
 _PLATFORM = ("WEBSITE_", "WEBSITES_", "DOCKER_", "APPINSIGHTS_", "APPLICATIONINSIGHTS_", "DIAGNOSTICS_")
-"""What App Service, or somebody in the portal, may add: it stays, unless it is ours to say."""
+"""Prefixes of settings that App Service or the portal may add. They are kept unless mldeploy sets them."""
 _DOCKER = "DOCKER|"
 _LOG_MEGABYTES = 35
 
 
 @dataclass(frozen=True)
 class SiteSpec:
-    """All that we decide about a site. image: by digest. settings: all app settings, by name, sorted.
+    """The managed configuration of a site. image: by digest. settings: all app settings, sorted by name.
 
-    identity and plan: ids of resources. client: the identity's client id, empty where the registry's admin user pulls.
+    identity, plan: resource ids. client: the identity's client id, empty if the registry's admin user pulls.
     """
 
     image: str
@@ -50,33 +50,34 @@ class SiteSpec:
     tls: str = "1.2"
     ftp: str = "Disabled"
     logging: bool = True
+    affinity: bool = False
 
     @property
     def port(self) -> int:
-        """Where the container listens; 0 if nobody says."""
-        told = dict(self.settings).get(PORT, Secret("")).reveal()
-        return int(told) if told.isdecimal() else 0
+        """The port of the container; 0 if it is not set."""
+        values = dict(self.settings).get(PORT, Secret("")).reveal()
+        return int(values) if values.isdecimal() else 0
 
     @property
     def digest(self) -> str:
         return self.image.partition("@")[2]
 
     def starts_like(self, other: SiteSpec) -> bool:
-        """Whether a container that was started for the other one would do."""
+        """Whether both specs need the same container."""
         return (self.image, self.settings) == (other.image, other.settings)
 
 
-def app_settings(
+def build_app_settings(
     project: Project, settings: WebappSettings, admin: tuple[str, str, Secret] | None = None
 ) -> tuple[tuple[str, Secret], ...]:
-    """The variables that the container gets, and what App Service itself is told in the same place.
+    """The app settings: variables of the container, and options of App Service.
 
-    admin: the registry's address, its user and password, where it is pulled with those.
+    admin: the registry's address, user and password, if the admin user pulls.
     """
     port = Secret(str(project.app.port))
     made = {
         **dict(project.app.env),
-        **{each: Secret(f"@Microsoft.KeyVault(SecretUri={uri})") for each, uri in settings.secrets.items()},
+        **{each: _vault_reference(uri) for each, uri in settings.secrets.items()},
         PORT: port,
         PORT_TOO: port,
         _START_LIMIT: Secret(str(settings.start_limit(project))),
@@ -85,25 +86,31 @@ def app_settings(
     }
     if admin:
         address, user, password = admin
-        made |= dict(zip(_REGISTRY, (Secret(f"https://{address}"), Secret(user), password), strict=True))
+        public = (Secret(each, is_public=True) for each in (f"https://{address}", user))
+        made |= dict(zip(_REGISTRY, (*public, password), strict=True))
     return tuple(sorted(made.items()))
 
 
-def on_port(spec: SiteSpec, image: str, port: int) -> SiteSpec:
-    """The same with another image, which listens on another port."""
-    told = {**dict(spec.settings), PORT: Secret(str(port)), PORT_TOO: Secret(str(port))}
-    return replace(spec, image=image, settings=tuple(sorted(told.items())))
+def _vault_reference(uri: str) -> Secret:
+    """A reference to a secret in Key Vault, which is not secret itself."""
+    return Secret(f"@Microsoft.KeyVault(SecretUri={uri})", is_public=True)
 
 
-def keeping(spec: SiteSpec, found: Mapping[str, Secret]) -> SiteSpec:
-    """With what the platform or the portal has added to the app settings, since writing them writes all of them."""
-    added = {each: value for each, value in found.items() if each.startswith(_PLATFORM) and each not in _REGISTRY}
-    told = {**added, **dict(spec.settings)}
-    return replace(spec, settings=tuple(sorted(told.items())))
+def with_image(spec: SiteSpec, image: str, port: int) -> SiteSpec:
+    """The spec with another image and port."""
+    values = {**dict(spec.settings), PORT: Secret(str(port)), PORT_TOO: Secret(str(port))}
+    return replace(spec, image=image, settings=tuple(sorted(values.items())))
 
 
-def request(spec: SiteSpec, region: str, tags: Mapping[str, str]) -> SiteModel:
-    """The site as CreateOrUpdate takes it, with everything, tagged."""
+def keep_platform_settings(spec: SiteSpec, existing: Mapping[str, Secret]) -> SiteSpec:
+    """Add the existing platform settings to the spec, because an update replaces all app settings."""
+    added = {each: value for each, value in existing.items() if each.startswith(_PLATFORM) and each not in _REGISTRY}
+    values = {**added, **dict(spec.settings)}
+    return replace(spec, settings=tuple(sorted(values.items())))
+
+
+def build_site(spec: SiteSpec, region: str, tags: Mapping[str, str]) -> SiteModel:
+    """The CreateOrUpdate request for the site."""
     config = SiteConfig(
         linux_fx_version=f"{_DOCKER}{spec.image}",
         acr_use_managed_identity_creds=bool(spec.client),
@@ -128,74 +135,82 @@ def request(spec: SiteSpec, region: str, tags: Mapping[str, str]) -> SiteModel:
             server_farm_id=spec.plan,
             reserved=True,
             https_only=spec.https_only,
-            client_affinity_enabled=False,
+            client_affinity_enabled=spec.affinity,
             key_vault_reference_identity=spec.identity,
             site_config=config,
         ),
     )
 
 
-def read(site: SiteModel, config: SiteConfig | None, settings: Mapping[str, str]) -> SiteSpec:
-    """What an existing site says of all that we decide. What it leaves out is empty."""
-    about, config = site.properties or SiteProperties(), config or SiteConfig()
+def _setting_value(name: str, value: str) -> Secret:
+    """Platform settings, the registry's address and user, and Key Vault references are not secret."""
+    is_public = name in _REGISTRY[:2] or (name.startswith(_PLATFORM) and name not in _REGISTRY)
+    return Secret(value, is_public=is_public or value.startswith("@Microsoft.KeyVault("))
+
+
+def parse_site(site: SiteModel, config: SiteConfig | None, settings: Mapping[str, str]) -> SiteSpec:
+    """The spec of an existing site. Missing values are empty."""
+    properties, config = site.properties or SiteProperties(), config or SiteConfig()
     assigned = (site.identity.user_assigned_identities if site.identity else None) or {}
     client = config.acr_user_managed_identity_id if config.acr_use_managed_identity_creds else ""
     return SiteSpec(
         image=(config.linux_fx_version or "").removeprefix(_DOCKER),
-        settings=tuple(sorted((each, Secret(value or "")) for each, value in settings.items())),
+        settings=tuple(sorted((each, _setting_value(each, value or "")) for each, value in settings.items())),
         health=config.health_check_path or "",
         always_on=bool(config.always_on),
         identity=next(iter(assigned), ""),
         client=client or "",
-        plan=about.server_farm_id or "",
-        https_only=bool(about.https_only),
-        tls=word(config.min_tls_version),
-        ftp=word(config.ftps_state),
+        plan=properties.server_farm_id or "",
+        https_only=bool(properties.https_only),
+        tls=enum_text(config.min_tls_version),
+        ftp=enum_text(config.ftps_state),
         logging=bool(config.http_logging_enabled),
+        affinity=bool(properties.client_affinity_enabled),
     )
 
 
-def differences(was: SiteSpec, wanted: SiteSpec) -> tuple[str, ...]:
-    """One readable line each. No value of a variable is in them."""
+def compare_specs(was: SiteSpec, desired: SiteSpec) -> tuple[str, ...]:
+    """One readable line for each difference, without values of variables."""
     plain = (each.name for each in fields(SiteSpec) if each.name not in ("settings", "identity", "plan"))
-    lines = [_line(each, getattr(was, each), getattr(wanted, each)) for each in plain]
+    lines = [_difference(each, getattr(was, each), getattr(desired, each)) for each in plain]
     for each in ("identity", "plan"):
-        if getattr(was, each).lower() != getattr(wanted, each).lower():  # ids are the same in capitals
+        if getattr(was, each).lower() != getattr(desired, each).lower():  # resource ids are case-insensitive
             lines.append(f"{each} → the app's own")
-    return (*filter(None, lines), *_variables(dict(was.settings), dict(wanted.settings)))
+    return (*filter(None, lines), *_variable_differences(dict(was.settings), dict(desired.settings)))
 
 
 _LABELS = {
-    "client": "the registry is entered",
+    "client": "registry login",
     "health": "health check path",
     "always_on": "always on",
     "https_only": "HTTPS only",
-    "tls": "oldest TLS",
+    "tls": "minimum TLS",
     "ftp": "FTP",
     "logging": "container log",
+    "affinity": "session affinity",
 }
 
 
-def _line(field: str, was: object, wanted: object) -> str:
-    if was == wanted:
+def _difference(field: str, was: object, desired: object) -> str:
+    if was == desired:
         return ""
     label = _LABELS.get(field, field)
     if field == "client":
-        return f"{label} {_by(was)} → {_by(wanted)}"
-    return f"{label} {_word(was)} → {_word(wanted)}"
+        return f"{label} {_auth_text(was)} → {_auth_text(desired)}"
+    return f"{label} {_value_text(was)} → {_value_text(desired)}"
 
 
-def _by(client: object) -> str:
+def _auth_text(client: object) -> str:
     return "with the app's identity" if client else "with a password"
 
 
-def _word(value: object) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value) or "none"
 
 
-def _variables(old: Mapping[str, Secret], new: Mapping[str, Secret]) -> Iterator[str]:
+def _variable_differences(old: Mapping[str, Secret], new: Mapping[str, Secret]) -> Iterator[str]:
     for each in sorted(old.keys() | new.keys()):
         if each not in new:
             yield f"variable {each} → removed"

@@ -1,9 +1,13 @@
-"""Sites and their slots, as Azure describes them."""
+"""Read and change sites and their slots."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
 
 from azure.mgmt.resource.resources.models import Tags, TagsPatchResource
@@ -14,23 +18,21 @@ from mldeploy.config.secret import Secret
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key
-from mldeploy.providers.azure.errors import found
-from mldeploy.providers.azure.tags import resolved, site_name
-from mldeploy.providers.azure.waiting import finish
+from mldeploy.providers.azure.cloud import enum_text
+from mldeploy.providers.azure.errors import ignore_not_found
+from mldeploy.providers.azure.tags import derive_site_name, has_webapp_tags, resolve_name
+from mldeploy.providers.azure.waiting import run_operation
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
-from mldeploy.providers.azure.webapp.history import Entry, State, entries, of_image, tagged
-from mldeploy.providers.azure.webapp.plan import is_in
-from mldeploy.providers.azure.webapp.site_spec import SiteSpec, read
-from mldeploy.providers.azure.webapp.tags import is_ours
-from mldeploy.providers.azure.words import word
+from mldeploy.providers.azure.webapp.plan import normalize_region
+from mldeploy.providers.azure.webapp.site_spec import SiteSpec, parse_site
 
 STAGING = "staging"
 STOPPED = "Stopped"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a version runs: a site, or a slot of it."""
+class SiteSlot:
+    """A site, or a slot of it."""
 
     group: str
     site: str
@@ -40,13 +42,13 @@ class Place:
         return f"{self.site}/{self.slot}" if self.slot else self.site
 
     @property
-    def staging(self) -> Place:
-        return Place(self.group, self.site, STAGING)
+    def staging(self) -> SiteSlot:
+        return SiteSlot(self.group, self.site, STAGING)
 
 
 @dataclass(frozen=True)
-class Site:
-    """A site or a slot. host: where it answers."""
+class SiteInfo:
+    """A site or a slot. host: its host name."""
 
     id: str
     host: str
@@ -65,108 +67,242 @@ class Site:
         return self.state == STOPPED
 
     @property
-    def releases(self) -> tuple[Entry, ...]:
-        return entries(self.tags)
+    def releases(self) -> tuple[SiteRelease, ...]:
+        return parse_releases(self.tags)
 
     @property
     def serves(self) -> bool:
-        """Whether what it runs was seen to serve."""
-        known = of_image(self.releases, self.spec.digest)
-        return known is not None and known.state is State.SERVED
+        """Whether the release that it runs has served."""
+        known = find_by_image(self.releases, self.spec.digest)
+        return known is not None and known.state is SiteReleaseState.SERVED
 
     @property
-    def found(self) -> Mapping[str, Secret]:
+    def settings_by_name(self) -> Mapping[str, Secret]:
         return dict(self.spec.settings)
 
 
-def place_of(cloud: WebappCloud, key: Key) -> Place:
-    """The site that a key names."""
-    return Place(key.scope[0], resolved(key.name, cloud.account.subscription, site_name))
+def resolve_slot(cloud: WebappCloud, key: Key) -> SiteSlot:
+    """The site for a key."""
+    return SiteSlot(key.scope[0], resolve_name(key.name, cloud.account.subscription, derive_site_name))
 
 
-def describe(cloud: WebappCloud, place: Place) -> Site | None:
-    """With all that is configured; None if it is not there. Raises what the SDK raises."""
-    there = get(cloud, place)
-    if there is None:
+def describe_site(cloud: WebappCloud, site_slot: SiteSlot) -> SiteInfo | None:
+    """The site with its configuration; None if it does not exist. Raises SDK errors."""
+    existing = get_site(cloud, site_slot)
+    if existing is None:
         return None
-    apps, at = cloud.web.web_apps, (place.group, place.site, *((place.slot,) if place.slot else ()))
-    ask_config = apps.get_configuration_slot if place.slot else apps.get_configuration
-    ask_settings = apps.list_application_settings_slot if place.slot else apps.list_application_settings
-    config, settings = found(partial(ask_config, *at)), found(partial(ask_settings, *at))
-    spec = read(there, config.properties if config else None, (settings.properties if settings else None) or {})
-    return _site(cloud, there, spec)
+    apps, at = cloud.web.web_apps, (site_slot.group, site_slot.site, *((site_slot.slot,) if site_slot.slot else ()))
+    get_config = apps.get_configuration_slot if site_slot.slot else apps.get_configuration
+    list_settings = apps.list_application_settings_slot if site_slot.slot else apps.list_application_settings
+    config, settings = ignore_not_found(partial(get_config, *at)), ignore_not_found(partial(list_settings, *at))
+    spec = parse_site(
+        existing, config.properties if config else None, (settings.properties if settings else None) or {}
+    )
+    return _site_info(cloud, existing, spec)
 
 
-def get(cloud: WebappCloud, place: Place) -> SiteModel | None:
-    """Whether it is there, and what its own page says."""
+def get_site(cloud: WebappCloud, site_slot: SiteSlot) -> SiteModel | None:
+    """The site without its configuration; None if it does not exist."""
     apps = cloud.web.web_apps
-    if place.slot:
-        return found(partial(apps.get_slot, place.group, place.site, place.slot))
-    return found(partial(apps.get, place.group, place.site))
+    if site_slot.slot:
+        return ignore_not_found(partial(apps.get_slot, site_slot.group, site_slot.site, site_slot.slot))
+    return ignore_not_found(partial(apps.get, site_slot.group, site_slot.site))
 
 
-def is_there(cloud: WebappCloud, key: Key) -> bool:
-    """The app has this site."""
-    there = get(cloud, place_of(cloud, key))
-    return there is not None and is_ours(there.tags, cloud.app)
+def site_exists(cloud: WebappCloud, key: Key) -> bool:
+    """Whether the app owns this site."""
+    existing = get_site(cloud, resolve_slot(cloud, key))
+    return existing is not None and has_webapp_tags(existing.tags, cloud.app)
 
 
-def write(cloud: WebappCloud, monitor: Monitor, place: Place, wanted: SiteModel) -> SiteModel:
-    """Make a site or a slot so. Raises what the SDK raises."""
+def write_site(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, model: SiteModel) -> SiteModel:
+    """Create or update a site or a slot. Raises SDK errors."""
     apps = cloud.web.web_apps
-    if place.slot:
-        begin = partial(apps.begin_create_or_update_slot, place.group, place.site, place.slot, wanted)
-        return finish(monitor, str(place), begin)
-    return finish(monitor, str(place), partial(apps.begin_create_or_update, place.group, place.site, wanted))
+    if site_slot.slot:
+        begin = partial(apps.begin_create_or_update_slot, site_slot.group, site_slot.site, site_slot.slot, model)
+        return run_operation(monitor, str(site_slot), begin)
+    return run_operation(
+        monitor, str(site_slot), partial(apps.begin_create_or_update, site_slot.group, site_slot.site, model)
+    )
 
 
-def start(cloud: WebappCloud, place: Place) -> None:
-    cloud.web.web_apps.start(place.group, place.site)
+def start_site(cloud: WebappCloud, site_slot: SiteSlot) -> None:
+    cloud.web.web_apps.start(site_slot.group, site_slot.site)
 
 
-def restart(cloud: WebappCloud, place: Place) -> None:
-    """New containers for all of its instances."""
-    if place.slot:
-        cloud.web.web_apps.restart_slot(place.group, place.site, place.slot)
+def restart_site(cloud: WebappCloud, site_slot: SiteSlot) -> None:
+    """Start new containers on all instances."""
+    if site_slot.slot:
+        cloud.web.web_apps.restart_slot(site_slot.group, site_slot.site, site_slot.slot)
     else:
-        cloud.web.web_apps.restart(place.group, place.site)
+        cloud.web.web_apps.restart(site_slot.group, site_slot.site)
 
 
-def remove_slot(cloud: WebappCloud, place: Place) -> None:
-    """Gone already is gone."""
-    found(partial(cloud.web.web_apps.delete_slot, place.group, place.site, place.slot))
+def delete_slot(cloud: WebappCloud, site_slot: SiteSlot) -> None:
+    """Delete a slot. May be repeated."""
+    ignore_not_found(partial(cloud.web.web_apps.delete_slot, site_slot.group, site_slot.site, site_slot.slot))
 
 
-def note(cloud: WebappCloud, monitor: Monitor, site: Site, entry: Entry) -> None:
-    """Write down what has become of a release. Nothing is restarted for it."""
-    wanted = TagsPatchResource(operation="Merge", properties=Tags(tags=tagged(site.releases, entry)))
-    finish(monitor, site.host, partial(cloud.resources.tags.begin_update_at_scope, site.id, wanted))
+def record_release(cloud: WebappCloud, monitor: Monitor, site: SiteInfo, entry: SiteRelease) -> None:
+    """Store the state of a release in the site's tags. Does not restart the site."""
+    model = TagsPatchResource(operation="Merge", properties=Tags(tags=release_tags(site.releases, entry)))
+    run_operation(monitor, site.host, partial(cloud.resources.tags.begin_update_at_scope, site.id, model))
 
 
-def instances(cloud: WebappCloud, place: Place) -> Iterator[tuple[str, str]]:
-    """Name and state of each machine that the site runs on."""
-    for each in found(lambda: list(cloud.web.web_apps.list_instance_identifiers(place.group, place.site))) or ():
-        yield each.name or "", word(each.properties.state) if each.properties else ""
+def list_instances(cloud: WebappCloud, site_slot: SiteSlot) -> Iterator[tuple[str, str]]:
+    """The name and state of each instance."""
+    for each in (
+        ignore_not_found(lambda: list(cloud.web.web_apps.list_instance_identifiers(site_slot.group, site_slot.site)))
+        or ()
+    ):
+        yield each.name or "", enum_text(each.properties.state) if each.properties else ""
 
 
-def check_free(cloud: WebappCloud, name: str) -> None:
-    """Raises RefusedError if the name of a site is somebody else's."""
-    asked = ResourceNameAvailabilityRequest(name=name, type="Site")
-    told = cloud.web.check_name_availability(asked)
-    if told.name_available:
+def check_name_available(cloud: WebappCloud, name: str) -> None:
+    """Raises RefusedError if the site name is taken."""
+    request = ResourceNameAvailabilityRequest(name=name, type="Site")
+    response = cloud.web.check_name_availability(request)
+    if response.name_available:
         return
-    what = f"the name is taken: {told.message or told.reason or ''}".rstrip(": .")
+    what = f"the name is taken: {response.message or response.reason or ''}".rstrip(": .")
     raise RefusedError(f"site {name}", what, f"Choose another name: `name` in [{cloud.account.table}].")
 
 
-def _site(cloud: WebappCloud, there: SiteModel, spec: SiteSpec) -> Site:
-    about = there.properties
-    return Site(
-        there.id or "",
-        (about.default_host_name if about else "") or "",
-        is_in(there.location or ""),
-        (about.state if about else "") or "",
-        is_ours(there.tags, cloud.app),
+def _site_info(cloud: WebappCloud, existing: SiteModel, spec: SiteSpec) -> SiteInfo:
+    properties = existing.properties
+    return SiteInfo(
+        existing.id or "",
+        (properties.default_host_name if properties else "") or "",
+        normalize_region(existing.location or ""),
+        (properties.state if properties else "") or "",
+        has_webapp_tags(existing.tags, cloud.app),
         spec,
-        dict(there.tags or {}),
+        dict(existing.tags or {}),
     )
+
+
+PREFIX = "mldeploy.release."
+MAX_RELEASES = 30
+
+
+class SiteReleaseState(StrEnum):
+    """The state of a release."""
+
+    BEGUN = "begun"
+    """The rollout has not ended."""
+    SERVED = "served"
+    FAILED = "failed"
+
+
+_STATES = frozenset(each.value for each in SiteReleaseState)
+
+
+@dataclass(frozen=True)
+class SiteRelease:
+    """One release. digest: the image digest. created: ISO 8601, UTC."""
+
+    number: int
+    digest: str
+    port: int
+    created: str
+    state: SiteReleaseState
+
+    @property
+    def failed(self) -> bool:
+        """It did not serve, or its deployment was interrupted."""
+        return self.state is not SiteReleaseState.SERVED
+
+    @property
+    def tag(self) -> str:
+        return f"{PREFIX}{self.number}"
+
+    @property
+    def value(self) -> str:
+        """The value of the tag: at most 256 characters."""
+        return f"{self.digest} {self.port} {self.created} {self.state}"
+
+    def with_state(self, state: SiteReleaseState) -> SiteRelease:
+        return replace(self, state=state)
+
+
+def parse_releases(tags: Mapping[str, str]) -> tuple[SiteRelease, ...]:
+    """Releases from tags, newest first. Invalid tags are ignored."""
+    parsed = (_parse_release(name, value) for name, value in tags.items() if name.startswith(PREFIX))
+    return tuple(sorted(filter(None, parsed), key=lambda entry: entry.number, reverse=True))
+
+
+def find_by_image(known: tuple[SiteRelease, ...], digest: str) -> SiteRelease | None:
+    """The newest release with this image, preferably one that served."""
+    matches = [entry for entry in known if entry.digest == digest]
+    return next((entry for entry in matches if entry.state is SiteReleaseState.SERVED), next(iter(matches), None))
+
+
+def next_release(known: tuple[SiteRelease, ...], digest: str, port: int) -> SiteRelease:
+    """The next release, or the newest one if it has the same image and its rollout has not ended."""
+    newest = next(iter(known), None)
+    if newest and newest.digest == digest and newest.port == port and newest.state is SiteReleaseState.BEGUN:
+        return newest
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return SiteRelease(newest.number + 1 if newest else 1, digest, port, now, SiteReleaseState.BEGUN)
+
+
+def release_tags(known: tuple[SiteRelease, ...], entry: SiteRelease) -> dict[str, str]:
+    """The tags of the newest MAX_RELEASES releases, including the updated one."""
+    others = [each for each in known if each.number != entry.number]
+    newest = sorted((entry, *others), key=lambda each: each.number, reverse=True)[:MAX_RELEASES]
+    return {each.tag: each.value for each in newest}
+
+
+def _parse_release(name: str, value: str) -> SiteRelease | None:
+    number, parts = name.removeprefix(PREFIX), value.split(" ")
+    if len(parts) != 4 or not number.isdecimal() or not parts[1].isdecimal() or parts[3] not in _STATES:
+        return None
+    return SiteRelease(int(number), parts[0], int(parts[1]), parts[2], SiteReleaseState(parts[3]))
+
+
+LOOK_EVERY = 2.0
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\s*")
+
+
+@dataclass(frozen=True)
+class SiteLogs:
+    """The end of a site's log, as far as App Service returns it."""
+
+    cloud: WebappCloud
+    site_slot: SiteSlot
+
+    def lines(self) -> tuple[str, ...]:
+        """Lines with timestamps, oldest first; empty if there are none. Raises SDK errors."""
+        apps, site_slot = self.cloud.web.web_apps, self.site_slot
+        if site_slot.slot:
+            stream = ignore_not_found(
+                partial(apps.get_web_site_container_logs_slot, site_slot.group, site_slot.site, site_slot.slot)
+            )
+        else:
+            stream = ignore_not_found(partial(apps.get_web_site_container_logs, site_slot.group, site_slot.site))
+        text = b"".join(stream or ()).decode(errors="replace")
+        return tuple(line.rstrip() for line in text.splitlines() if line.strip())
+
+    def follow(self, tail: int, *, on: bool) -> Iterator[str]:
+        """Yield the last `tail` lines (0: all), then, if `on`, new lines. Without timestamps."""
+        known = self.lines()
+        yield from map(strip_timestamp, known[-tail:])
+        while on:
+            time.sleep(LOOK_EVERY)
+            now = self.lines()
+            yield from map(strip_timestamp, new_lines(known, now))
+            known = now
+
+
+def new_lines(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
+    """The lines added between two reads of a log that drops its oldest lines."""
+    for start in range(len(before)):
+        overlap = len(before) - start
+        if overlap <= len(now) and before[start:] == now[:overlap]:
+            return now[overlap:]
+    return now
+
+
+def strip_timestamp(line: str) -> str:
+    """The line without its timestamp."""
+    return _STAMP.sub("", line)

@@ -1,4 +1,4 @@
-"""Clusters as Kubernetes Engine describes them."""
+"""Read clusters of Kubernetes Engine and wait for their operations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ from google.cloud.container_v1 import types
 from mldeploy.providers.gcp.calls import call
 from mldeploy.providers.gcp.errors import gcp_errors
 from mldeploy.providers.gcp.gke.settings import TARGET
-from mldeploy.providers.gcp.labels import foreign
+from mldeploy.providers.gcp.settings import missing_labels
+
+if TYPE_CHECKING:
+    from mldeploy.providers.gcp.gke.cloud import GkeCloud
+import re
+from typing import TYPE_CHECKING
+
+from mldeploy.core.events import Progress
+from mldeploy.core.monitor import Monitor
+from mldeploy.providers.gcp.calls import poll
+from mldeploy.providers.gcp.errors import RETRY_TODO, GcpError
 
 if TYPE_CHECKING:
     from mldeploy.providers.gcp.gke.cloud import GkeCloud
@@ -22,39 +32,39 @@ if TYPE_CHECKING:
 _Status = types.Cluster.Status
 
 
-class State(Enum):
-    """What can be done with a cluster."""
+class ClusterState(Enum):
+    """The state of a cluster."""
 
-    COMING = "is being made"
-    RUNNING = "runs"
-    GOING = "is being removed"
+    COMING = "is being created"
+    RUNNING = "is running"
+    GOING = "is being deleted"
     BROKEN = "is in error"
-    """It never came up, or cannot be used any more: Google removes such a one by itself, some day."""
+    """It failed to start or cannot be used. Google deletes such clusters eventually."""
 
 
-_STATES: Mapping[int, State] = {
-    _Status.STATUS_UNSPECIFIED: State.COMING,
-    _Status.PROVISIONING: State.COMING,
-    _Status.RUNNING: State.RUNNING,
-    _Status.RECONCILING: State.RUNNING,
-    _Status.DEGRADED: State.RUNNING,
-    _Status.STOPPING: State.GOING,
-    _Status.ERROR: State.BROKEN,
+_STATES: Mapping[int, ClusterState] = {
+    _Status.STATUS_UNSPECIFIED: ClusterState.COMING,
+    _Status.PROVISIONING: ClusterState.COMING,
+    _Status.RUNNING: ClusterState.RUNNING,
+    _Status.RECONCILING: ClusterState.RUNNING,
+    _Status.DEGRADED: ClusterState.RUNNING,
+    _Status.STOPPING: ClusterState.GOING,
+    _Status.ERROR: ClusterState.BROKEN,
 }
 
 
 @dataclass(frozen=True)
-class Found:
-    """A cluster. address: where its API answers, empty before it does. ca: PEM of who vouches for it.
+class ClusterInfo:
+    """A cluster. address: of its API, empty until it is created. ca: its CA certificate, PEM.
 
-    nodes: how many there are, in all zones together. machine_type: of the first node pool, empty with Autopilot.
-    node_account: the service account of the nodes, "default" for the project's. complaint: what is wrong, or empty.
+    nodes: the number in all zones. machine_type: of the first node pool, empty with Autopilot. node_account: the
+    service account of the nodes, "default" for the project's. complaint: the error message, or empty.
     """
 
     name: str
     location: str
     zones: int
-    state: State
+    state: ClusterState
     labels: Mapping[str, str]
     is_autopilot: bool
     nodes: int
@@ -65,47 +75,47 @@ class Found:
     ca: str
     complaint: str
 
-    def missing(self, app: str) -> tuple[str, ...]:
-        """What its labels lack to be the app's."""
-        return foreign(self.labels, app, TARGET)
+    def missing_labels(self, app: str) -> tuple[str, ...]:
+        """The owner labels that are missing or differ; empty if the app owns the cluster."""
+        return missing_labels(self.labels, app, TARGET)
 
 
 def where(name: str) -> str:
     return f"cluster {name}"
 
 
-def path(cloud: GkeCloud, name: str) -> str:
+def cluster_path(cloud: GkeCloud, name: str) -> str:
     return f"projects/{cloud.account.project}/locations/{cloud.account.location}/clusters/{name}"
 
 
-def find(cloud: GkeCloud, name: str) -> Found | None:
-    """None if there is no such cluster in our location. Raises DeniedError, GcpError."""
+def find_cluster(cloud: GkeCloud, name: str) -> ClusterInfo | None:
+    """The cluster in the configured location, or None. Raises DeniedError, GcpError."""
     with gcp_errors(where(name), "container.clusters.get"):
         try:
-            request = types.GetClusterRequest(name=path(cloud, name))
-            return _found(call(cloud.account.identity, cloud.clusters.get_cluster, request))
+            request = types.GetClusterRequest(name=cluster_path(cloud, name))
+            return _parse_cluster(call(cloud.account.identity, cloud.clusters.get_cluster, request))
         except api.NotFound:
             return None
 
 
-def listed(cloud: GkeCloud) -> Iterator[Found]:
-    """Every cluster of the project, wherever it is. Raises DeniedError, GcpError."""
+def list_clusters(cloud: GkeCloud) -> Iterator[ClusterInfo]:
+    """All clusters of the project, in every location. Raises DeniedError, GcpError."""
     parent = f"projects/{cloud.account.project}/locations/-"
     with gcp_errors("clusters", "container.clusters.list"):
         request = types.ListClustersRequest(parent=parent)
-        found = call(cloud.account.identity, cloud.clusters.list_clusters, request)
-    return (_found(each) for each in found.clusters)
+        response = call(cloud.account.identity, cloud.clusters.list_clusters, request)
+    return (_parse_cluster(each) for each in response.clusters)
 
 
-def _found(cluster: types.Cluster) -> Found:
+def _parse_cluster(cluster: types.Cluster) -> ClusterInfo:
     pool = cluster.node_pools[0] if cluster.node_pools else types.NodePool()
     defaults = cluster.autoscaling.autoprovisioning_node_pool_defaults
     account = defaults.service_account if cluster.autopilot.enabled else pool.config.service_account
-    return Found(
+    return ClusterInfo(
         cluster.name,
         cluster.location,
         len(cluster.locations) or 1,
-        _STATES.get(cluster.status, State.RUNNING),
+        _STATES.get(cluster.status, ClusterState.RUNNING),
         dict(cluster.resource_labels),
         cluster.autopilot.enabled,
         cluster.current_node_count,
@@ -119,8 +129,55 @@ def _found(cluster: types.Cluster) -> Found:
 
 
 def _address(cluster: types.Cluster) -> str:
-    """Where its API answers. One without a public address may have a name that Google leads there."""
+    """The address of the cluster's API: an IP address, or the DNS endpoint of private clusters."""
     by_name = cluster.control_plane_endpoints_config.dns_endpoint_config
     if by_name.allow_external_traffic and cluster.private_cluster_config.enable_private_endpoint:
         return by_name.endpoint
     return cluster.endpoint or by_name.endpoint
+
+
+_DONE = types.Operation.Status.DONE
+_CAUSES = (
+    (
+        r"(?i)quota|RESOURCE_EXHAUSTED.*limit",
+        "Request an increase (console: IAM & Admin, Quotas), use fewer or smaller nodes, or choose another region.",
+    ),
+    (
+        r"(?i)stockout|does not have enough resources|ZONE_RESOURCE_POOL_EXHAUSTED",
+        "Google has no capacity for this machine type now: try later, or choose another zone or `machine_type`.",
+    ),
+    (
+        r"(?i)network .*(?:not found|does not exist)|no default network|default network",
+        "The network does not exist in the project. Set `network` in [target.gke].",
+    ),
+    (
+        r"(?i)service account|actAs",
+        "Check `node_service_account` in [target.gke]: it must exist, and you need iam.serviceAccounts.actAs on it.",
+    ),
+)
+
+
+def wait_for_cluster_operation(cloud: GkeCloud, monitor: Monitor, operation: types.Operation, within: float) -> None:
+    """Wait for an operation. Raises GcpError if it fails or at the deadline, CancelledError on a stop.
+
+    After a stop, the operation continues in Google Cloud.
+    """
+    name = f"projects/{cloud.account.project}/locations/{cloud.account.location}/operations/{operation.name}"
+    what = operation.operation_type.name.replace("_", " ").lower()
+    for elapsed in poll(monitor, within):
+        with gcp_errors(f"operation {operation.name}", "container.operations.get"):
+            request = types.GetOperationRequest(name=name)
+            response = call(cloud.account.identity, cloud.clusters.get_operation, request)
+        if response.status == _DONE:
+            if response.error.code:
+                raise operation_error(what, response.error.message or response.status_message)
+            return
+        monitor.progress(Progress("", f"{what}: {response.detail or 'in progress'}, {elapsed:.0f} s"))
+    raise GcpError(what, f"has not ended after {within:.0f} s", RETRY_TODO)
+
+
+def operation_error(what: str, message: str) -> GcpError:
+    """The error of a failed operation, with advice for known messages."""
+    reason = " ".join(message.split()).rstrip(".") or "no reason given"
+    todo = next((remedy for pattern, remedy in _CAUSES if re.search(pattern, reason)), RETRY_TODO)
+    return GcpError(what, f"failed: {reason}", todo)

@@ -1,23 +1,23 @@
-"""The `[target.gke]` table."""
+"""The settings of `[target.gke]`, and CPU requests for Autopilot."""
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from mldeploy.config.errors import ConfigError
-from mldeploy.config.kinds import Shown
-from mldeploy.config.settings import Project
-from mldeploy.providers.gcp.gcloud import region_of
-from mldeploy.providers.gcp.gke.autopilot import cpu_request
+from mldeploy.config.kinds import FieldText
+from mldeploy.config.settings import App, Project
+from mldeploy.providers.gcp.gcloud import to_region
 from mldeploy.providers.gcp.settings import GarSettings
 from mldeploy.providers.kubernetes.settings import InClusterSettings
 
 TARGET = "gke"
 TABLE = f"target.{TARGET}"
 ZONES_OF_A_REGION = 3
-"""In so many zones a regional cluster has each of its nodes, unless it is told otherwise.
+"""The default number of zones of a regional cluster.
 
 https://cloud.google.com/kubernetes-engine/docs/concepts/regional-clusters
 """
@@ -28,70 +28,70 @@ Channel = Literal["rapid", "regular", "stable", "extended"]
 
 
 class GkeSettings(InClusterSettings, GarSettings):
-    """The app in a cluster of Google's Kubernetes Engine. Needs the extra `gcp`: `pip install 'mldeploy[gcp]'`.
+    """The app in a Google Kubernetes Engine cluster. Needs the extra `gcp`: `pip install 'mldeploy[gcp]'`.
 
-    The cluster is the app's own, made and removed with it, unless `cluster` names one that is there.
+    The cluster is created for the app and deleted with it, unless `cluster` is set.
     """
 
-    region: Annotated[str, Shown("the name of a region of Google Cloud")] = Field(
+    region: Annotated[str, FieldText("the name of a region of Google Cloud")] = Field(
         "",
         pattern=r"^$|^[a-z]+-[a-z]+[0-9]+$",
-        description="The region to work in. If not set: `GOOGLE_CLOUD_REGION`, `CLOUDSDK_COMPUTE_REGION`, gcloud's. A "
-        "cluster in a region has each of its `nodes` three times, once in each of three zones.",
+        description="The region. Default: `GOOGLE_CLOUD_REGION`, `CLOUDSDK_COMPUTE_REGION`, the region of gcloud. A "
+        "regional cluster has `nodes` nodes in each of three zones.",
         examples=["us-central1"],
     )
-    zone: Annotated[str, Shown("the name of a zone of Google Cloud")] = Field(
+    zone: Annotated[str, FieldText("the name of a zone of Google Cloud")] = Field(
         "",
         pattern=r"^$|^[a-z]+-[a-z]+[0-9]+-[a-z]$",
-        description="The one zone that the cluster is in. If not set: it is in the whole region. Not with Autopilot.",
+        description="The zone of a zonal cluster. Default: a regional cluster. Not with Autopilot.",
         examples=["us-central1-a"],
     )
-    cluster: Annotated[str, Shown("the name of a cluster")] = Field(
+    cluster: Annotated[str, FieldText("the name of a cluster")] = Field(
         "",
         pattern=CLUSTER_PATTERN,
-        description="A cluster that is there already, to run in. It is never changed and never removed. If not set: "
-        "one of the app's own, with its name.",
+        description="An existing cluster to use. It is never changed or deleted. Default: a new cluster with the app's "
+        "name.",
         examples=["shared"],
     )
     mode: Annotated[
-        Literal["autopilot", "standard"] | None, Shown(unset="autopilot, or standard if there are `nodes`")
+        Literal["autopilot", "standard"] | None, FieldText(unset="autopilot, or standard if there are `nodes`")
     ] = Field(
         None,
-        description="Who sees to the nodes of the app's own cluster. autopilot: Google; what the pods ask for is paid. "
-        "standard: `nodes` machines of `machine_type` are there and are paid, whatever runs on them.",
+        description="The mode of the app's own cluster. autopilot: Google manages the nodes and bills the resource "
+        "requests of pods. standard: `nodes` machines of `machine_type` run all the time and are billed.",
         examples=["standard"],
     )
-    nodes: Annotated[int | None, Field(ge=1, le=100), Shown(unset="2 in a standard cluster")] = Field(
-        None, description="How many nodes a standard cluster has, in each of its zones.", examples=[2]
+    nodes: Annotated[int | None, Field(ge=1, le=100), FieldText(unset="2 in a standard cluster")] = Field(
+        None, description="Number of nodes of a standard cluster, in each zone.", examples=[2]
     )
-    machine_type: Annotated[str, Shown("a machine type of Compute Engine")] = Field(
+    machine_type: Annotated[str, FieldText("a machine type of Compute Engine")] = Field(
         "e2-standard-2",
         pattern=r"^[a-z][a-z0-9]+(-[a-z0-9]+)+$",
-        description="What the nodes of a standard cluster are.",
+        description="The machine type of a standard cluster's nodes.",
     )
     release_channel: Channel = Field(
-        "regular", description="How soon Google brings new versions of Kubernetes to the app's own cluster."
+        "regular", description="The release channel of the app's own cluster for Kubernetes upgrades."
     )
-    network: Annotated[str, Shown("the name of a network")] = Field(
+    network: Annotated[str, FieldText("the name of a network")] = Field(
         "",
         pattern=r"^$|^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$",
-        description="The VPC network of the app's own cluster. If not set: `default`.",
+        description="The VPC network of the app's own cluster. Default: `default`.",
         examples=["main"],
     )
-    node_service_account: Annotated[str, Shown("the e-mail address of a service account")] = Field(
+    node_service_account: Annotated[str, FieldText("the e-mail address of a service account")] = Field(
         "",
         pattern=ACCOUNT_PATTERN,
-        description="What the nodes of the app's own cluster are to Google Cloud. If not set: the project's default "
+        description="The service account of the nodes of the app's own cluster. Default: the project's default service "
         "account of Compute Engine.",
         examples=["nodes@insurance-123456.iam.gserviceaccount.com"],
     )
     grant_pull: bool = Field(
         True,
-        description="Let the nodes' service account read the repository (`roles/artifactregistry.reader`, on that "
-        "alone). false: it may already, and you may grant nothing.",
+        description="Grant the nodes' service account `roles/artifactregistry.reader` on the repository. false: the "
+        "nodes may pull already.",
     )
     cluster_timeout: int = Field(
-        1800, ge=60, le=7200, description="Seconds after which a cluster that is not ready is given up."
+        1800, ge=60, le=7200, description="Timeout in seconds for the cluster to become ready."
     )
 
     @property
@@ -104,34 +104,55 @@ class GkeSettings(InClusterSettings, GarSettings):
 
     @property
     def count_of_nodes(self) -> int:
-        """In each zone of a standard cluster."""
+        """Number of nodes in each zone of a standard cluster."""
         return self.nodes or 2
 
     @property
     def zones(self) -> int:
-        """In how many a standard cluster is."""
+        """Number of zones of a standard cluster."""
         return 1 if self.zone else ZONES_OF_A_REGION
 
     def fitting(self, project: Project) -> GkeSettings:
-        """The same, with a `cpu_request` that Autopilot leaves as it is."""
+        """The same, with a `fit_cpu_request` that Autopilot leaves as it is."""
         if not self.is_autopilot:
             return self
-        request = cpu_request(project.app, self.cpu_request or project.app.cpus / 4)
+        request = fit_cpu_request(project.app, self.cpu_request or project.app.cpus / 4)
         return self.model_copy(update={"cpu_request": request})
 
     def check(self, project: Project) -> None:
-        """Raises ConfigError if what is said contradicts itself."""
+        """Raises ConfigError if settings contradict each other."""
         super().check(project)
-        in_other_region = bool(self.zone and self.region) and region_of(self.zone) != self.region
+        in_other_region = bool(self.zone and self.region) and to_region(self.zone) != self.region
         rules = (
-            (in_other_region, "zone", f"is not in {self.region}, which `region` says"),
-            (self.mode == "autopilot" and bool(self.nodes), "nodes", "and Autopilot contradict each other"),
+            (in_other_region, "zone", f"is not in the `region` {self.region}"),
+            (self.mode == "autopilot" and bool(self.nodes), "nodes", "cannot be combined with Autopilot"),
             (
                 self.is_autopilot and bool(self.zone) and not self.cluster,
                 "zone",
-                "cannot be had with Autopilot, which is in a whole region: name that, or say how many `nodes`",
+                "cannot be combined with Autopilot, which is regional. Set `region`, or `nodes` for a standard cluster",
             ),
         )
         for broken, key, what in rules:
             if broken:
                 raise ConfigError(f"{TABLE}.{key}", what, "See docs/configuration.md.")
+
+
+GIB = 2**30
+CPU_STEP = 0.25
+"""CPU increments of the oldest clusters. Newer clusters also accept smaller ones.
+
+Autopilot changes other requests, which would show up as a difference in every deployment.
+https://cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests
+"""
+SMALL_CPU_STEP = 0.05
+MAX_GIB_PER_CPU = 6.5
+"""Maximum GiB of memory per CPU. The minimum is 1."""
+
+
+def fit_cpu_request(app: App, desired: float) -> float:
+    """The CPU request: `desired`, or more if the memory requires it."""
+    gib = app.memory / GIB
+    fitting = math.ceil(round(max(desired, gib / MAX_GIB_PER_CPU) / CPU_STEP, 6)) * CPU_STEP
+    if fitting <= gib:
+        return fitting
+    return max(SMALL_CPU_STEP, math.floor(round(gib / SMALL_CPU_STEP, 6)) * SMALL_CPU_STEP)

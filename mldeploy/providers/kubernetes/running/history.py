@@ -1,4 +1,4 @@
-"""The versions of an app: the ReplicaSets of its Deployment, and what became of them.
+"""The revisions of an app: the ReplicaSets of its Deployment, and their state.
 
 https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-back-a-deployment
 """
@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mldeploy.providers.kubernetes.api import Kube
-from mldeploy.providers.kubernetes.labels import Owner
-from mldeploy.providers.kubernetes.manifests.deployment import CONFIGURATION, CONTAINER
-from mldeploy.providers.kubernetes.reading import (
+from mldeploy.providers.kubernetes.api import DEPLOYMENT, REPLICA_SET, KubeClient
+from mldeploy.providers.kubernetes.documents import (
     Document,
     condition,
     name_of,
@@ -22,20 +20,21 @@ from mldeploy.providers.kubernetes.reading import (
     texts,
     uid_of,
 )
+from mldeploy.providers.kubernetes.labels import Owner
+from mldeploy.providers.kubernetes.manifests.workload import CONFIGURATION, CONTAINER
 from mldeploy.providers.kubernetes.running.pods import HASH
-from mldeploy.providers.kubernetes.types import DEPLOYMENT, REPLICA_SET
 
 REVISION = "deployment.kubernetes.io/revision"
 STATE = "mldeploy.state"
 FAILED = "failed"
-"""An annotation of a ReplicaSet: it was rolled out, and could not serve."""
+"""The value of the annotation `mldeploy.state` of a revision that could not serve."""
 
 
 @dataclass(frozen=True)
-class Version:
+class ReplicaSetRevision:
     """One ReplicaSet. number: its revision. image: by digest. created: ISO 8601, UTC. available: pods that serve.
 
-    refused: why no pod could be made, "" if nothing stood in the way.
+    refused: why no pod could be created, "" without an error.
     """
 
     number: int
@@ -52,81 +51,87 @@ class Version:
     @property
     def environment(self) -> frozenset[str]:
         """The names of the ConfigMaps and Secrets that its pods need."""
-        held = {text(each, part, "name") for each in _sources(self.document) for part in ("configMapRef", "secretRef")}
+        held = {
+            text(each, part, "name")
+            for each in _environment_sources(self.document)
+            for part in ("configMapRef", "secretRef")
+        }
         return frozenset(held - {""})
 
 
-def versions(found: Iterable[Document], deployment: Document) -> tuple[Version, ...]:
-    """Those of a Deployment, the newest first."""
-    mine = (version(each) for each in found if owned_by(each, uid_of(deployment)))
+def parse_revisions(replica_sets: Iterable[Document], deployment: Document) -> tuple[ReplicaSetRevision, ...]:
+    """Return a Deployment's revisions, the newest first."""
+    mine = (parse_revision(each) for each in replica_sets if is_owned_by(each, uid_of(deployment)))
     return tuple(sorted(mine, key=lambda each: (each.number, each.created), reverse=True))
 
 
-def of(kube: Kube, owner: Owner, namespace: str, deployment: Document) -> tuple[Version, ...]:
-    """The same, asked for."""
-    return versions(kube.select(REPLICA_SET, namespace, owner.selector), deployment)
+def list_revisions(
+    kube: KubeClient, owner: Owner, namespace: str, deployment: Document
+) -> tuple[ReplicaSetRevision, ...]:
+    """Fetch a Deployment's revisions, the newest first."""
+    return parse_revisions(kube.select(REPLICA_SET, namespace, owner.selector), deployment)
 
 
-def current(found: Iterable[Version], deployment: Document) -> Version | None:
-    """The version that the Deployment is to run; None until its controller has seen what it was told."""
+def current_revision(revisions: Iterable[ReplicaSetRevision], deployment: Document) -> ReplicaSetRevision | None:
+    """Return the Deployment's current revision; None until its controller has observed the latest change."""
     if number(deployment, "status", "observedGeneration") < number(deployment, "metadata", "generation"):
         return None
-    return next((each for each in found if each.number == revision(deployment)), None)
+    return next((each for each in revisions if each.number == revision_number(deployment)), None)
 
 
-def revision(document: Document) -> int:
-    """A Deployment's, or a ReplicaSet's; 0 if it has none yet."""
-    told = texts(document, "metadata", "annotations").get(REVISION, "")
-    return int(told) if told.isdecimal() else 0
+def revision_number(document: Document) -> int:
+    """Return the revision number of a Deployment or a ReplicaSet; 0 if it has none yet."""
+    value = texts(document, "metadata", "annotations").get(REVISION, "")
+    return int(value) if value.isdecimal() else 0
 
 
-def is_settled(deployment: Document) -> bool:
-    """All pods are of the newest version, and serve: what `kubectl rollout status` waits for."""
-    wanted = number(deployment, "spec", "replicas")
+def is_rolled_out(deployment: Document) -> bool:
+    """Whether all pods have the newest version and serve, as in `kubectl rollout status`."""
+    replicas = number(deployment, "spec", "replicas")
     status = table(deployment, "status")
     counts = ("replicas", "updatedReplicas", "availableReplicas")
     seen = number(status, "observedGeneration") >= number(deployment, "metadata", "generation")
-    return seen and all(number(status, each) == wanted for each in counts)
+    return seen and all(number(status, each) == replicas for each in counts)
 
 
-def version(found: Document) -> Version:
-    """What a server says of a ReplicaSet."""
-    failure = condition(found, "ReplicaFailure")
-    container = next((each for each in rows(_template(found), "spec", "containers")), {})
-    return Version(
-        number=revision(found),
-        name=name_of(found),
-        uid=uid_of(found),
-        hash=texts(found, "metadata", "labels").get(HASH, ""),
+def parse_revision(replica_set: Document) -> ReplicaSetRevision:
+    """Parse a ReplicaSet."""
+    failure = condition(replica_set, "ReplicaFailure")
+    container = next((each for each in rows(_template(replica_set), "spec", "containers")), {})
+    return ReplicaSetRevision(
+        number=revision_number(replica_set),
+        name=name_of(replica_set),
+        uid=uid_of(replica_set),
+        hash=texts(replica_set, "metadata", "labels").get(HASH, ""),
         image=text(container, "image"),
-        created=text(found, "metadata", "creationTimestamp"),
-        failed=texts(found, "metadata", "annotations").get(STATE) == FAILED,
-        available=number(found, "status", "availableReplicas"),
+        created=text(replica_set, "metadata", "creationTimestamp"),
+        failed=texts(replica_set, "metadata", "annotations").get(STATE) == FAILED,
+        available=number(replica_set, "status", "availableReplicas"),
         refused=text(failure, "message") if text(failure, "status") == "True" else "",
-        document=found,
+        document=replica_set,
     )
 
 
-def owned_by(found: Document, uid: str) -> bool:
-    return any(text(each, "uid") == uid for each in rows(found, "metadata", "ownerReferences"))
+def is_owned_by(document: Document, uid: str) -> bool:
+    return any(text(each, "uid") == uid for each in rows(document, "metadata", "ownerReferences"))
 
 
-def restated(
-    owner: Owner, deployment: Document, *, replicas: int | None = None, version: Version | None = None
+def build_update(
+    owner: Owner, deployment: Document, *, replicas: int | None = None, version: ReplicaSetRevision | None = None
 ) -> Document:
-    """A Deployment as it is, said by us: with another number of pods, or as it was at an earlier version.
+    """Return the manifest of a Deployment with another number of pods, or with the template of an earlier revision.
 
-    All of its fields are in it, also those that the server filled in. So nothing is lost to server-side apply, which
-    takes away what its manager does not say any more.
+    It contains all fields, also the server's defaults: server-side apply removes fields that the manager no longer
+    sends.
     """
     annotations = texts(deployment, "metadata", "annotations")
     spec = dict(table(deployment, "spec"))
     if replicas is not None:
         spec["replicas"] = replicas
     if version is not None:
-        spec["template"] = _plain(_template(version.document))
+        spec["template"] = _without_hash_label(_template(version.document))
         annotations = texts(version.document, "metadata", "annotations")
-    told = {CONFIGURATION: annotations[CONFIGURATION]} if CONFIGURATION in annotations else {}
+    kept_annotations = {CONFIGURATION: annotations[CONFIGURATION]} if CONFIGURATION in annotations else {}
     return {
         "apiVersion": DEPLOYMENT.version,
         "kind": DEPLOYMENT.kind,
@@ -134,14 +139,14 @@ def restated(
             "name": name_of(deployment),
             "namespace": text(deployment, "metadata", "namespace"),
             "labels": owner.labels,
-            "annotations": told,
+            "annotations": kept_annotations,
         },
         "spec": spec,
     }
 
 
-def mark(kube: Kube, version: Version, namespace: str, *, failed: bool) -> None:
-    """Note on a version that it could not serve, or that it does after all: `rollback` and `history` look at it."""
+def annotate_state(kube: KubeClient, version: ReplicaSetRevision, namespace: str, *, failed: bool) -> None:
+    """Annotate a revision that could not serve, or remove the annotation. `rollback` and `history` read it."""
     if failed != version.failed:
         kube.annotate(REPLICA_SET, version.name, namespace, {STATE: FAILED if failed else None})
 
@@ -150,14 +155,14 @@ def _template(replica_set: Document) -> Document:
     return table(replica_set, "spec", "template")
 
 
-def _plain(template: Document) -> Document:
-    """Without the label that the Deployment's controller adds to each of its ReplicaSets."""
+def _without_hash_label(template: Document) -> Document:
+    """Return a pod template without the label that the Deployment's controller adds."""
     meta = table(template, "metadata")
     labels = {key: value for key, value in texts(meta, "labels").items() if key != HASH}
     kept = {key: value for key, value in meta.items() if key not in ("labels", "creationTimestamp")}
     return {**template, "metadata": {**kept, "labels": labels}}
 
 
-def _sources(replica_set: Document) -> tuple[Document, ...]:
+def _environment_sources(replica_set: Document) -> tuple[Document, ...]:
     containers = rows(_template(replica_set), "spec", "containers")
     return next((rows(each, "envFrom") for each in containers if text(each, "name") == CONTAINER), ())

@@ -1,4 +1,4 @@
-"""What the pods of an app have written. https://kubernetes.io/docs/concepts/cluster-administration/logging/"""
+"""The logs of an app's pods. https://kubernetes.io/docs/concepts/cluster-administration/logging/"""
 
 from __future__ import annotations
 
@@ -16,36 +16,35 @@ import urllib3.exceptions as http
 from mldeploy.core.events import ignore
 from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
-from mldeploy.providers.kubernetes.api import Kube, Query, selecting
-from mldeploy.providers.kubernetes.errors import Refusal
+from mldeploy.providers.kubernetes.api import POD, KubeClient, Query, label_query
+from mldeploy.providers.kubernetes.errors import ApiStatusError
 from mldeploy.providers.kubernetes.labels import Owner
-from mldeploy.providers.kubernetes.manifests.deployment import CONTAINER
-from mldeploy.providers.kubernetes.running.pods import Pod, pod, pods
-from mldeploy.providers.kubernetes.types import POD
-from mldeploy.providers.kubernetes.watching import ENDED, Selection, Watch, lines
+from mldeploy.providers.kubernetes.manifests.workload import CONTAINER
+from mldeploy.providers.kubernetes.running.pods import Pod, parse_pod, parse_pods
+from mldeploy.providers.kubernetes.watch import CLOSE_ERRORS, MultiWatch, Selection, read_lines
 
 SILENCE_SECONDS = 3600.0
-STAMPED = (("container", CONTAINER), ("timestamps", "true"))
-_BROKEN = (http.HTTPError, OSError, ValueError, AttributeError)
+TIMESTAMPED = (("container", CONTAINER), ("timestamps", "true"))
+_READ_ERRORS = (http.HTTPError, OSError, ValueError, AttributeError)
 
 
-def last_lines(kube: Kube, namespace: str, of: Pod, limit: int) -> tuple[str, ...]:
-    """The end of a pod's log, that of its last life if it is between two; empty if it has none."""
+def tail_log(kube: KubeClient, namespace: str, of: Pod, limit: int) -> tuple[str, ...]:
+    """Return the end of a pod's log; between two runs, that of the last one. Empty if there is none."""
     if not of.running and of.ended is None:
         return ()
     previous = of.restarts > 0 and not of.ends_now and not of.running
     query = [("container", CONTAINER), ("tailLines", str(limit)), *([("previous", "true")] if previous else [])]
     try:
-        return tuple(_read(kube.log(of.name, namespace, query)))
-    except Refusal as refusal:
-        if refusal.status in (400, 404, 500):  # it has not begun to write, or nothing is kept of it
+        return tuple(_read_response(kube.log(of.name, namespace, query)))
+    except ApiStatusError as refusal:
+        if refusal.status in (400, 404, 500):  # no log yet, or no longer
             return ()
         raise
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line, and when it was written: RFC 3339, which sorts as text."""
+class PodLogLine:
+    """A log line. moment: RFC 3339, which sorts as text."""
 
     moment: str
     pod: str
@@ -56,61 +55,63 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Log:
-    """What all pods of an app write, each line with its pod's name in front."""
+class PodLogs:
+    """The logs of all pods of an app, each line prefixed with its pod's name."""
 
-    kube: Kube
+    kube: KubeClient
     owner: Owner
     namespace: str
 
     def lines(self, *, follow: bool, tail: int) -> Iterator[str]:
-        """The last `tail` lines of all together (0: all), in the order of their time; then what comes."""
-        found = pods(self.kube.select(POD, self.namespace, self.owner.selector))
-        known = sorted((line for each in found for line in self._told(each, tail)), key=lambda line: line.moment)
+        """Yield the last `tail` lines of all pods together (0: all) in order of time, then new ones if `follow`."""
+        app_pods = parse_pods(self.kube.select(POD, self.namespace, self.owner.selector))
+        known = sorted((line for each in app_pods for line in self._read_log(each, tail)), key=lambda line: line.moment)
         yield from map(str, known[-tail:] if tail else known)
         if follow:
-            selection = Selection(POD, self.namespace, selecting(self.owner.selector))
-            with Readers(self.kube, {line.pod: line.moment for line in known}) as readers:
+            selection = Selection(POD, self.namespace, label_query(self.owner.selector))
+            with LogReaders(self.kube, {line.pod: line.moment for line in known}) as readers:
                 yield from map(str, readers.lines(selection))
 
-    def _told(self, of: Pod, tail: int) -> list[Line]:
-        query: Query = (*STAMPED, *((("tailLines", str(tail)),) if tail else ()))
+    def _read_log(self, of: Pod, tail: int) -> list[PodLogLine]:
+        query: Query = (*TIMESTAMPED, *((("tailLines", str(tail)),) if tail else ()))
         try:
-            return [_line(of.name, each) for each in _read(self.kube.log(of.name, self.namespace, query))]
-        except Refusal as refusal:
-            if refusal.status in (400, 404):  # it has not begun to write, or is gone
+            return [
+                _parse_line(of.name, each) for each in _read_response(self.kube.log(of.name, self.namespace, query))
+            ]
+        except ApiStatusError as refusal:
+            if refusal.status in (400, 404):  # no log yet, or the pod is deleted
                 return []
             raise
 
 
-class Readers:
-    """A reader for each pod that runs, as pods come and go. A context manager: they end with it."""
+class LogReaders:
+    """Follow the logs of all running pods, as pods come and go. A context manager: it ends the readers."""
 
-    def __init__(self, kube: Kube, told: Mapping[str, str]) -> None:
-        """told: up to which moment each pod's log is known."""
+    def __init__(self, kube: KubeClient, positions: Mapping[str, str]) -> None:
+        """positions: the timestamp of each pod's last known line."""
         self._kube = kube
-        self._told = told
-        self._lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
+        self._positions = positions
+        self._lines: queue.SimpleQueue[PodLogLine] = queue.SimpleQueue()
         self._begun: set[tuple[str, int]] = set()
         self._ended = threading.Event()
-        self._answers: list[urllib3.BaseHTTPResponse] = []
+        self._responses: list[urllib3.BaseHTTPResponse] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        for each in self._answers:
-            with suppress(*ENDED):
+        for each in self._responses:
+            with suppress(*CLOSE_ERRORS):
                 each.shutdown()
 
-    def lines(self, selection: Selection) -> Iterator[Line]:
-        """What they read, as it comes, until the caller stops."""
+    def lines(self, selection: Selection) -> Iterator[PodLogLine]:
+        """Yield new lines until the caller stops."""
         nobody = Monitor(Resource(POD.kind, Key(selection.namespace)), ignore, Cancel())
-        with Watch(self._kube, (selection,)) as watch:
+        with MultiWatch(self._kube, (selection,)) as watch:
             for _ in watch.rounds(nobody, math.inf):
                 for each in watch.seen(selection):
-                    self._begin(pod(each), selection.namespace)
+                    self._begin(parse_pod(each), selection.namespace)
                 with suppress(queue.Empty):
                     while True:
                         yield self._lines.get_nowait()
@@ -122,27 +123,29 @@ class Readers:
             threading.Thread(target=self._follow, args=(seen.name, namespace), daemon=True).start()
 
     def _follow(self, name: str, namespace: str) -> None:
-        known = self._told.get(name, "")
+        known = self._positions.get(name, "")
         since = (("sinceTime", f"{known[:19]}Z"),) if known else ()
-        with suppress(Refusal, *_BROKEN):
-            answer = self._kube.log(name, namespace, (*STAMPED, ("follow", "true"), *since), seconds=SILENCE_SECONDS)
-            self._answers.append(answer)
-            for each in lines(answer):
+        with suppress(ApiStatusError, *_READ_ERRORS):
+            response = self._kube.log(
+                name, namespace, (*TIMESTAMPED, ("follow", "true"), *since), seconds=SILENCE_SECONDS
+            )
+            self._responses.append(response)
+            for each in read_lines(response):
                 if self._ended.is_set():
                     break
-                line = _line(name, each)
+                line = _parse_line(name, each)
                 if line.moment > known:
                     self._lines.put(line)
-            answer.close()
+            response.close()
 
 
-def _line(name: str, stamped: str) -> Line:
+def _parse_line(name: str, stamped: str) -> PodLogLine:
     moment, _, text = stamped.partition(" ")
-    return Line(moment, name, text)
+    return PodLogLine(moment, name, text)
 
 
-def _read(answer: urllib3.BaseHTTPResponse) -> Iterator[str]:
+def _read_response(response: urllib3.BaseHTTPResponse) -> Iterator[str]:
     try:
-        yield from lines(answer)
+        yield from read_lines(response)
     finally:
-        answer.release_conn()
+        response.release_conn()

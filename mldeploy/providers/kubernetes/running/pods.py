@@ -1,15 +1,14 @@
-"""What is said of a Pod, as a value. https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/"""
+"""Parse pods. https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mldeploy.providers.kubernetes.manifests.deployment import CONTAINER
-from mldeploy.providers.kubernetes.reading import (
+from mldeploy.providers.kubernetes.documents import (
     Document,
-    at,
     condition,
+    get_path,
     name_of,
     number,
     rows,
@@ -18,13 +17,14 @@ from mldeploy.providers.kubernetes.reading import (
     texts,
     uid_of,
 )
+from mldeploy.providers.kubernetes.manifests.workload import CONTAINER
 
 HASH = "pod-template-hash"
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a container ended. code: its exit code. reason: the cluster's word ("Error", "OOMKilled", "StartError")."""
+class PodExit:
+    """How a container ended. code: its exit code. reason: "Error", "OOMKilled", "StartError"."""
 
     code: int
     reason: str
@@ -33,7 +33,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Pod:
-    """One copy of the app.
+    """One pod of the app.
 
     phase: "Pending", "Running", "Succeeded", "Failed". waiting, message: why its container does not run. ended: how it
     ended, the last time if it runs again. unscheduled: why it has no node, "" if it has one. started: ISO 8601, UTC.
@@ -42,7 +42,7 @@ class Pod:
     name: str
     uid: str
     version: str
-    """The hash that its ReplicaSet's pods have in common."""
+    """The pod template hash of its ReplicaSet."""
     phase: str
     ready: bool
     running: bool
@@ -50,57 +50,59 @@ class Pod:
     restarts: int
     waiting: str
     message: str
-    ended: Ended | None
+    ended: PodExit | None
     ends_now: bool
-    """Its container has ended and was not started again yet."""
+    """The container has ended and was not restarted yet."""
     unscheduled: str
     created: str
     started: str
     image: str
     reason: str
-    """Why the Pod as a whole failed: "Evicted"."""
+    """Why the pod as a whole failed: "Evicted"."""
 
 
-def pod(found: Document) -> Pod:
-    """What a server says of a Pod."""
-    status = next((each for each in rows(found, "status", "containerStatuses") if text(each, "name") == CONTAINER), {})
-    now, before = _ended(table(status, "state")), _ended(table(status, "lastState"))
-    placed = condition(found, "PodScheduled")
-    container = next((each for each in rows(found, "spec", "containers") if text(each, "name") == CONTAINER), {})
+def parse_pod(document: Document) -> Pod:
+    """Parse a pod."""
+    status = next(
+        (each for each in rows(document, "status", "containerStatuses") if text(each, "name") == CONTAINER), {}
+    )
+    now, before = _parse_exit(table(status, "state")), _parse_exit(table(status, "lastState"))
+    scheduled = condition(document, "PodScheduled")
+    container = next((each for each in rows(document, "spec", "containers") if text(each, "name") == CONTAINER), {})
     return Pod(
-        name=name_of(found),
-        uid=uid_of(found),
-        version=texts(found, "metadata", "labels").get(HASH, ""),
-        phase=text(found, "status", "phase"),
-        ready=text(condition(found, "Ready"), "status") == "True",
-        running=at(status, "state", "running") is not None,
-        leaving=bool(text(found, "metadata", "deletionTimestamp")),
+        name=name_of(document),
+        uid=uid_of(document),
+        version=texts(document, "metadata", "labels").get(HASH, ""),
+        phase=text(document, "status", "phase"),
+        ready=text(condition(document, "Ready"), "status") == "True",
+        running=get_path(status, "state", "running") is not None,
+        leaving=bool(text(document, "metadata", "deletionTimestamp")),
         restarts=number(status, "restartCount"),
         waiting=text(status, "state", "waiting", "reason"),
         message=text(status, "state", "waiting", "message"),
         ended=now or before,
         ends_now=now is not None,
-        unscheduled=_unscheduled(placed),
-        created=text(found, "metadata", "creationTimestamp"),
+        unscheduled=_unscheduled_reason(scheduled),
+        created=text(document, "metadata", "creationTimestamp"),
         started=text(status, "state", "running", "startedAt"),
         image=text(container, "image"),
-        reason=text(found, "status", "reason"),
+        reason=text(document, "status", "reason"),
     )
 
 
-def pods(found: Iterable[Document]) -> tuple[Pod, ...]:
-    """All of them, the newest first."""
-    return tuple(sorted(map(pod, found), key=lambda each: (each.created, each.name), reverse=True))
+def parse_pods(documents: Iterable[Document]) -> tuple[Pod, ...]:
+    """Parse pods, the newest first."""
+    return tuple(sorted(map(parse_pod, documents), key=lambda each: (each.created, each.name), reverse=True))
 
 
-def _ended(state: Document) -> Ended | None:
-    if at(state, "terminated") is None:
+def _parse_exit(state: Document) -> PodExit | None:
+    if get_path(state, "terminated") is None:
         return None
     end = table(state, "terminated")
-    return Ended(number(end, "exitCode"), text(end, "reason"), text(end, "message"))
+    return PodExit(number(end, "exitCode"), text(end, "reason"), text(end, "message"))
 
 
-def _unscheduled(placed: Document) -> str:
-    if text(placed, "status") != "False":
+def _unscheduled_reason(scheduled: Document) -> str:
+    if text(scheduled, "status") != "False":
         return ""
-    return text(placed, "message") or text(placed, "reason") or "no reason is given"
+    return text(scheduled, "message") or text(scheduled, "reason") or "no reason is given"

@@ -1,34 +1,48 @@
-"""Watching a rollout until the new version serves, or until it is proven that it will not."""
+"""Watch a rollout until the new version serves, or until it is proven that it cannot."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from mldeploy.app.client import AnswerError, AppClient, GoldenRow, NoAnswer, NoAnswerError
+from mldeploy.app.verdict import VerdictError
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
-from mldeploy.image.client import GoldenRow
-from mldeploy.image.running.errors import VerdictError
-from mldeploy.providers.kubernetes.api import Kube, selecting
+from mldeploy.providers.kubernetes.api import DEPLOYMENT, EVENT, POD, REPLICA_SET, KubeClient, label_query
+from mldeploy.providers.kubernetes.documents import Document, condition, number, text
+from mldeploy.providers.kubernetes.forward import forward_port
 from mldeploy.providers.kubernetes.labels import Owner
-from mldeploy.providers.kubernetes.reading import Document, condition, number, text
-from mldeploy.providers.kubernetes.running.history import Version, current, is_settled, versions
-from mldeploy.providers.kubernetes.running.judge import PATIENCE_SECONDS, Judge, about
-from mldeploy.providers.kubernetes.running.pods import Pod, pods
-from mldeploy.providers.kubernetes.running.verdict import Said, is_final, said_of, without_pod
-from mldeploy.providers.kubernetes.types import DEPLOYMENT, EVENT, POD, REPLICA_SET
-from mldeploy.providers.kubernetes.watching import Selection, Watch
+from mldeploy.providers.kubernetes.running import logs
+from mldeploy.providers.kubernetes.running.history import (
+    ReplicaSetRevision,
+    current_revision,
+    is_rolled_out,
+    parse_revisions,
+)
+from mldeploy.providers.kubernetes.running.pods import Pod, parse_pods
+from mldeploy.providers.kubernetes.running.verdict import (
+    PodEvent,
+    PodEvidence,
+    build_verdict,
+    is_final,
+    parse_event,
+    proves_failure,
+    verdict_without_pod,
+)
+from mldeploy.providers.kubernetes.watch import MultiWatch, Selection
 
-LATE = "ProgressDeadlineExceeded"
+DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Whose Deployment it is, and where."""
+class DeploymentRef:
+    """A Deployment's owner and location."""
 
-    kube: Kube
+    kube: KubeClient
     owner: Owner
     namespace: str
 
@@ -38,11 +52,11 @@ class Place:
 
     @property
     def replica_sets(self) -> Selection:
-        return Selection(REPLICA_SET, self.namespace, selecting(self.owner.selector))
+        return Selection(REPLICA_SET, self.namespace, label_query(self.owner.selector))
 
     @property
     def pods(self) -> Selection:
-        return Selection(POD, self.namespace, selecting(self.owner.selector))
+        return Selection(POD, self.namespace, label_query(self.owner.selector))
 
     @property
     def events(self) -> Selection:
@@ -50,91 +64,167 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What is known at one moment. version: what is rolled out, None until the cluster has taken note of it."""
+class RolloutState:
+    """The state at one moment. version: the revision that is rolled out, None until the cluster has observed it."""
 
     deployment: Document
-    version: Version | None
+    version: ReplicaSetRevision | None
     pods: tuple[Pod, ...]
-    said: tuple[Said, ...]
+    events: tuple[PodEvent, ...]
 
     @property
     def is_done(self) -> bool:
-        return self.version is not None and is_settled(self.deployment)
+        return self.version is not None and is_rolled_out(self.deployment)
 
 
 @dataclass
-class Rollout:
-    """One rollout of one app's Deployment. generation: that of the Deployment as it was sent. limit: seconds.
+class DeploymentRollout:
+    """One rollout of one app's Deployment. generation: the generation of the applied Deployment. limit: seconds.
 
-    golden: what the first pod that is ready must answer; None for a version that has answered it, or need not.
+    golden: the golden row for the first ready pod; None if it is already answered or not configured.
     """
 
-    place: Place
+    target: DeploymentRef
     project: Project
     monitor: Monitor
     generation: int
     limit: float
     golden: GoldenRow | None = None
 
-    def watch(self) -> Version:
-        """Return the version that serves, once all pods are its own.
+    def watch(self) -> ReplicaSetRevision:
+        """Return the serving revision once all pods belong to it.
 
-        Raises VerdictError at the first proven cause; the old pods go on serving.
+        Raises VerdictError at the first proven cause; the old pods keep serving.
         """
-        place, asked, last = self.place, self.golden is None, None
-        with Watch(place.kube, (place.deployment, place.replica_sets, place.pods, place.events)) as watch:
+        target, answered, last = self.target, self.golden is None, None
+        with MultiWatch(target.kube, (target.deployment, target.replica_sets, target.pods, target.events)) as watch:
             for waited in watch.rounds(self.monitor, self.limit):
-                last = self._look(watch)
+                last = self._read_state(watch)
                 self._judge_all(last, waited)
                 ready = next((each for each in last.pods if each.ready and not each.leaving), None)
-                if self.golden is not None and not asked and ready is not None:
-                    self._judge.ask(self.golden, ready)
-                    asked = True
-                self.monitor.progress(_told(last))
-                if last.is_done and last.version is not None and asked:
+                if self.golden is not None and not answered and ready is not None:
+                    self._judge.check_golden(self.golden, ready)
+                    answered = True
+                self.monitor.progress(_progress(last))
+                if last.is_done and last.version is not None and answered:
                     return last.version
         raise self._too_late(last)
 
     @cached_property
-    def _judge(self) -> Judge:
-        return Judge(self.place.kube, self.place.namespace, self.project, self.monitor)
+    def _judge(self) -> RolloutJudge:
+        return RolloutJudge(self.target.kube, self.target.namespace, self.project, self.monitor)
 
-    def _look(self, watch: Watch) -> Look:
-        found = next(iter(watch.seen(self.place.deployment)), None)
-        if found is None:
-            what = "its Deployment was deleted while it was rolled out"
-            raise RefusedError(self.place.owner.app, what, "Deploy again.")
-        known = versions(watch.seen(self.place.replica_sets), found)
-        fresh = number(found, "metadata", "generation") >= self.generation
-        version = current(known, found) if fresh else None
-        mine = [each for each in pods(watch.seen(self.place.pods)) if version and each.version == version.hash]
-        return Look(found, version, tuple(mine), tuple(map(said_of, watch.seen(self.place.events))))
+    def _read_state(self, watch: MultiWatch) -> RolloutState:
+        deployment = next(iter(watch.seen(self.target.deployment)), None)
+        if deployment is None:
+            what = "its Deployment was deleted during the rollout"
+            raise RefusedError(self.target.owner.app, what, "Deploy again.")
+        known = parse_revisions(watch.seen(self.target.replica_sets), deployment)
+        fresh = number(deployment, "metadata", "generation") >= self.generation
+        version = current_revision(known, deployment) if fresh else None
+        mine = [each for each in parse_pods(watch.seen(self.target.pods)) if version and each.version == version.hash]
+        return RolloutState(deployment, version, tuple(mine), tuple(map(parse_event, watch.seen(self.target.events))))
 
-    def _judge_all(self, look: Look, waited: float) -> None:
-        for pod in look.pods:
-            self._judge.judge(pod, about(look.said, pod.uid), waited)
-        if look.version and look.version.refused and (waited >= PATIENCE_SECONDS or is_final(look.version.refused)):
-            raise without_pod(f"{self.place.owner.app}, revision {look.version.number}", look.version.refused)
-        if look.version and text(condition(look.deployment, "Progressing"), "reason") == LATE and not look.is_done:
-            raise self._too_late(look)
+    def _judge_all(self, state: RolloutState, waited: float) -> None:
+        for pod in state.pods:
+            self._judge.judge(pod, events_about(state.events, pod.uid), waited)
+        if state.version and state.version.refused and (waited >= TRANSIENT_SECONDS or is_final(state.version.refused)):
+            raise verdict_without_pod(
+                f"{self.target.owner.app}, revision {state.version.number}", state.version.refused
+            )
+        if (
+            state.version
+            and text(condition(state.deployment, "Progressing"), "reason") == DEADLINE_EXCEEDED
+            and not state.is_done
+        ):
+            raise self._too_late(state)
 
-    def _too_late(self, look: Look | None) -> VerdictError:
-        pod = next((each for each in look.pods if not each.ready), None) if look else None
-        if look and pod is not None:
-            return self._judge.verdict(pod, about(look.said, pod.uid), self.limit)
-        said = text(condition(look.deployment, "Progressing"), "message") if look else ""
-        return without_pod(self.place.owner.app, said or f"the cluster did not finish within {self.limit:.0f} s")
+    def _too_late(self, state: RolloutState | None) -> VerdictError:
+        pod = next((each for each in state.pods if not each.ready), None) if state else None
+        if state and pod is not None:
+            return self._judge.verdict(pod, events_about(state.events, pod.uid), self.limit)
+        message = text(condition(state.deployment, "Progressing"), "message") if state else ""
+        return verdict_without_pod(
+            self.target.owner.app, message or f"the cluster did not finish within {self.limit:.0f} s"
+        )
 
 
-def _told(look: Look) -> Progress:
-    wanted = number(look.deployment, "spec", "replicas")
-    ready = sum(each.ready and not each.leaving for each in look.pods)
-    if look.version is None:
-        return Progress("", "waiting for the cluster to take note", 0, wanted)
-    if ready >= wanted:
-        old = number(look.deployment, "status", "replicas") > number(look.deployment, "status", "updatedReplicas")
-        next_ = "the old one finishes its requests" if old else "the cluster takes note of it"
-        return Progress("", f"the new version is ready; {next_}", ready, wanted)
-    states = [each.waiting or each.phase.lower() for each in look.pods if not each.ready]
-    return Progress("", f"a pod is {states[0]}" if states else "waiting for a pod", ready, wanted)
+def _progress(state: RolloutState) -> Progress:
+    replicas = number(state.deployment, "spec", "replicas")
+    ready = sum(each.ready and not each.leaving for each in state.pods)
+    if state.version is None:
+        return Progress("", "waiting for the cluster to observe the change", 0, replicas)
+    if ready >= replicas:
+        old = number(state.deployment, "status", "replicas") > number(state.deployment, "status", "updatedReplicas")
+        next_ = "the old one finishes its requests" if old else "waiting for the cluster to update its status"
+        return Progress("", f"the new version is ready; {next_}", ready, replicas)
+    states = [each.waiting or each.phase.lower() for each in state.pods if not each.ready]
+    return Progress("", f"a pod is {states[0]}" if states else "waiting for a pod", ready, replicas)
+
+
+TRANSIENT_SECONDS = 45.0
+"""How long a transient problem is tolerated. A cluster that adds nodes reports it within that time."""
+GRACE_SECONDS = 15.0
+"""The additional time, after the app's start timeout, for the cluster to report a pod as ready."""
+LOG_LINES = 60
+ATTEMPTS = 2
+RETRY_SECONDS = 0.5
+
+
+@dataclass
+class RolloutJudge:
+    """Evaluates the pods of one version."""
+
+    kube: KubeClient
+    namespace: str
+    project: Project
+    monitor: Monitor
+    _ran: dict[str, float] = field(default_factory=dict)
+    """When each pod was first seen running, by this machine's clock."""
+
+    def judge(self, pod: Pod, events: tuple[PodEvent, ...], waited: float) -> None:
+        """Raises VerdictError once it is proven that this pod will not serve.
+
+        events: the pod's events. waited: seconds since the watch began.
+        """
+        if proves_failure(pod, events, patient=waited < TRANSIENT_SECONDS):
+            raise self.verdict(pod, events, waited - self._ran.get(pod.uid, waited))
+        if pod.running and not pod.ready and not pod.leaving:
+            ran = waited - self._ran.setdefault(pod.uid, waited)
+            if ran > self.project.check.start_timeout + GRACE_SECONDS:
+                raise self.verdict(pod, events, ran)
+
+    def check_golden(self, golden: GoldenRow, pod: Pod) -> None:
+        """Send the golden row to this pod, through the API server. Raises VerdictError if the answer is wrong."""
+        self.monitor.progress(Progress("", f"sending the golden row to pod {pod.name}"))
+        with (
+            forward_port(self.kube, pod.name, self.namespace, self.project.app.port) as url,
+            AppClient(url, monitor=self.monitor) as app,
+        ):
+            try:
+                self._ask_golden(golden, app)
+            except AnswerError as error:
+                raise build_verdict(self.project, PodEvidence(pod, log=self._log(pod), answer=error)) from error
+
+    def _ask_golden(self, golden: GoldenRow, app: AppClient) -> None:
+        """Send the golden row, with retries: the connection through the API server and the node may break."""
+        for _ in range(ATTEMPTS):
+            try:
+                return golden.check(app)
+            except NoAnswerError as error:
+                if error.silence is not NoAnswer.CUT:
+                    raise
+            self.monitor.wait(RETRY_SECONDS)
+        return golden.check(app)
+
+    def verdict(self, pod: Pod, events: tuple[PodEvent, ...], waited: float = 0.0) -> VerdictError:
+        """Return why this pod does not serve. waited: seconds that it ran without being ready."""
+        return build_verdict(self.project, PodEvidence(pod, events, self._log(pod), waited=waited))
+
+    def _log(self, pod: Pod) -> tuple[str, ...]:
+        return logs.tail_log(self.kube, self.namespace, pod, LOG_LINES)
+
+
+def events_about(events: Iterable[PodEvent], uid: str) -> tuple[PodEvent, ...]:
+    """Return the events of one object, the oldest first."""
+    return tuple(sorted((each for each in events if each.about == uid), key=lambda each: each.at))

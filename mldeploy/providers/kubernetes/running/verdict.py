@@ -1,4 +1,4 @@
-"""Why a rollout cannot succeed: the first cause that is proven, from what the cluster, the log and the app itself say.
+"""Diagnose a failed rollout: the first proven cause, from the cluster's events, the log and the app's answers.
 
 https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/
 """
@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from mldeploy.app.causes import (
+    About,
+    FailureDiagnosis,
+    Sign,
+    add_log_hint,
+    diagnose_exit,
+    diagnose_unhealthy,
+    match_signs,
+)
+from mldeploy.app.client import AnswerError, GoldenError
+from mldeploy.app.listen_address import REFUSED, diagnose_unreachable_port, format_wait
+from mldeploy.app.log_causes import diagnose_log
+from mldeploy.app.verdict import VerdictError, redacted_verdict
 from mldeploy.config.settings import Project
 from mldeploy.config.text import size
-from mldeploy.image.client import AnswerError, GoldenError
-from mldeploy.image.running.causes import About, Diagnosis, Sign, from_exit, from_log, listens_on, unhealthy
-from mldeploy.image.running.diagnose import redacted
-from mldeploy.image.running.errors import VerdictError
-from mldeploy.providers.kubernetes.reading import Document, text
+from mldeploy.providers.kubernetes.documents import Document, text
 from mldeploy.providers.kubernetes.running.pods import Pod
 
-SHOWN_LINES = 20
 SCALING_UP = "TriggeredScaleUp"
 NOT_SCALING_UP = "NotTriggerScaleUp"
 BACKING_OFF = "ImagePullBackOff"
@@ -29,55 +37,55 @@ UNCONFIGURED = "CreateContainerConfigError"
 CRASHING = "CrashLoopBackOff"
 KILLED_BY_MEMORY = "OOMKilled"
 CRASHES = 2
-"""After so many restarts nobody waits for the cluster to call it a loop."""
+"""The number of restarts that counts as a crash loop."""
 
 _ROOT = re.compile(r"(?i)run(?:s|ning)? as root|runAsNonRoot|non-numeric user")
 _PULL_SIGNS = (
     Sign(
         r"(?i)no match for platform|no matching manifest|exec format error",
-        "the image cannot be pulled: it is not for the processor of the nodes",
-        "Set `platform` in [build] of mldeploy.toml to that of the nodes, and deploy again.",
+        "the image cannot be pulled: its platform is not that of the nodes",
+        "Set `platform` in [build] of mldeploy.toml to the nodes' platform, and deploy again.",
     ),
     Sign(
         r"(?i)unauthorized|no basic auth|denied|403 Forbidden|401",
-        "the image cannot be pulled: the registry does not let the cluster in ({said})",
-        "Log in (`docker login`), so that mldeploy can hand the credentials over, or give the nodes access themselves; "
+        "the image cannot be pulled: the registry rejects the cluster ({message})",
+        "Log in with `docker login`, so that mldeploy can pass the credentials on, or give the nodes access; "
         "see `pull_secret`.",
     ),
     Sign(
         r"(?i)not found|manifest unknown|does not exist|name unknown",
-        "the image cannot be pulled: the registry does not have it ({said})",
-        "Deploy again: it is pushed anew. Somebody, or a rule of the registry, has removed it.",
+        "the image cannot be pulled: the registry does not have it ({message})",
+        "Deploy again to push it. It was deleted, perhaps by a cleanup rule of the registry.",
     ),
     Sign(
         r"(?i)dial tcp|no such host|i/o timeout|connection refused|timed? ?out|server gave HTTP response|x509|tls:",
-        "the image cannot be pulled: the cluster does not reach the registry ({said})",
-        "See `registry`: the nodes must be able to reach that host, and trust its certificate.",
+        "the image cannot be pulled: the cluster cannot reach the registry ({message})",
+        "Check `registry`: the nodes must be able to reach that host and trust its certificate.",
     ),
 )
 _FORBIDDEN = re.compile(r"exceeded quota|violates PodSecurity")
 _CREATE_SIGNS = (
     Sign(
         r"exceeded quota: (?P<quota>[^,]+).*",
-        "no pod can be made: the quota {quota} of the namespace is used up ({said})",
-        "Have it raised, or ask for less: `memory` and `cpus` in [app], `instances`.",
+        "no pod can be created: the namespace's quota {quota} is exceeded ({message})",
+        "Raise the quota, or lower `memory` and `cpus` in [app], or `instances`.",
     ),
     Sign(
         r"violates PodSecurity",
-        "no pod can be made: the namespace does not admit it ({said})",
-        "See the namespace's Pod Security Standard; an image of mldeploy's own recipe meets the strictest.",
+        "no pod can be created: the namespace does not admit it ({message})",
+        "Check the namespace's Pod Security Standard. Images without a custom Dockerfile meet the strictest one.",
     ),
     Sign(
         r"(?P<all>.+)",
-        "no pod can be made: {said}",
-        "A rule of the cluster, or of the namespace, forbids it: have it changed by whoever has set it.",
+        "no pod can be created: {message}",
+        "A policy of the cluster or the namespace forbids it. Ask its administrator.",
     ),
 )
 
 
 @dataclass(frozen=True)
-class Said:
-    """One Event: what the cluster says of an object. about: that object's identity. at: ISO 8601, UTC."""
+class PodEvent:
+    """One Event of an object. about: the object's uid. at: ISO 8601, UTC."""
 
     about: str
     name: str
@@ -88,19 +96,19 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was seen of the pod that proves it. said: its events. log: the end of its log. waited: seconds it ran."""
+class PodEvidence:
+    """The evidence for a verdict on a pod. events: its events. log: the end of its log. waited: seconds it ran."""
 
     pod: Pod
-    said: tuple[Said, ...] = ()
+    events: tuple[PodEvent, ...] = ()
     log: tuple[str, ...] = ()
     answer: AnswerError | None = None
     waited: float = 0.0
 
 
-def said_of(event: Document) -> Said:
-    """An Event of the core API."""
-    return Said(
+def parse_event(event: Document) -> PodEvent:
+    """Parse an Event of the core API."""
+    return PodEvent(
         text(event, "involvedObject", "uid"),
         text(event, "involvedObject", "name"),
         text(event, "reason"),
@@ -110,161 +118,153 @@ def said_of(event: Document) -> Said:
     )
 
 
-def proves_failure(pod: Pod, said: Iterable[Said], *, patient: bool) -> bool:
-    """Whether what is seen of a pod of the new version shows that the version cannot serve.
+def proves_failure(pod: Pod, events: Iterable[PodEvent], *, patient: bool) -> bool:
+    """Whether the state of a pod proves that the new version cannot serve.
 
-    patient: what may pass by itself (no room yet, a registry that did not answer once) is not taken as a proof.
+    patient: transient problems (no free node yet, a registry that did not answer once) are no proof.
     """
     if pod.leaving or pod.ready:
         return False
-    told = tuple(said)
+    known = tuple(events)
     if pod.unscheduled:
-        return _has_no_room([each.reason for each in told], patient=patient)
-    return _is_stuck(pod, told, patient=patient) or _is_dying(pod, told)
+        return _is_unschedulable([each.reason for each in known], patient=patient)
+    return _is_stuck(pod, known, patient=patient) or _is_dying(pod, known)
 
 
-def verdict(project: Project, evidence: Evidence) -> VerdictError:
-    """Why the version is not let in. No value of the project's environment is in it, should the app have logged one."""
-    found = _diagnosis(project, evidence)
-    log = tuple(redacted(line, project) for line in evidence.log[-SHOWN_LINES:])
-    todo = found.todo or ("Its log above says more." if log else f"`kubectl describe pod {evidence.pod.name}`.")
-    said = replace(found, cause=redacted(found.cause, project), todo=todo)
-    ended = evidence.pod.ended.code if evidence.pod.ended else None
-    return VerdictError(f"pod {evidence.pod.name}", said, exit_status=ended, log=log)
+def build_verdict(project: Project, evidence: PodEvidence) -> VerdictError:
+    """Return the verdict on a pod. Values of the project's environment are redacted."""
+    return redacted_verdict(
+        project,
+        f"pod {evidence.pod.name}",
+        _diagnose(project, evidence),
+        evidence.log,
+        exit_status=evidence.pod.ended.code if evidence.pod.ended else None,
+        without_log=f"`kubectl describe pod {evidence.pod.name}`.",
+    )
 
 
-def without_pod(where: str, said: str) -> VerdictError:
-    """The verdict where not even a pod could be made; `said` is what the cluster says."""
-    found = _signed(_CREATE_SIGNS, said) or Diagnosis("no pod can be made", "See `kubectl describe replicaset`.")
-    return VerdictError(where, found)
+def verdict_without_pod(where: str, message: str) -> VerdictError:
+    """Return the verdict if no pod could be created. message: the cluster's message."""
+    diagnosis = match_signs(_CREATE_SIGNS, message) or FailureDiagnosis(
+        "no pod can be created", "See `kubectl describe replicaset`."
+    )
+    return VerdictError(where, diagnosis)
 
 
-def is_final(said: str) -> bool:
-    """Whether what the cluster says of a pod that it does not make will not be otherwise in a moment."""
-    return bool(_FORBIDDEN.search(said))
+def is_final(message: str) -> bool:
+    """Whether the cluster's message on a pod that it cannot create is final."""
+    return bool(_FORBIDDEN.search(message))
 
 
-def _has_no_room(reasons: list[str], *, patient: bool) -> bool:
+def _is_unschedulable(reasons: list[str], *, patient: bool) -> bool:
     if SCALING_UP in reasons:
-        return False  # a node is on its way; the deadline of the rollout still holds
+        return False  # a node is being added; the rollout's deadline still applies
     return NOT_SCALING_UP in reasons or not patient
 
 
-def _is_stuck(pod: Pod, told: Iterable[Said], *, patient: bool) -> bool:
-    """Its container does not get as far as to run."""
+def _is_stuck(pod: Pod, events: Iterable[PodEvent], *, patient: bool) -> bool:
+    """Whether its container cannot start."""
     if pod.waiting in PULLING:
-        return pod.waiting == BACKING_OFF and (not patient or _has_answer(pod, told))
+        return pod.waiting == BACKING_OFF and (not patient or _was_refused(pod, events))
     if pod.waiting == UNCONFIGURED:
         return not patient or bool(_ROOT.search(pod.message))
     return pod.waiting in (*UNPULLABLE, *UNSTARTABLE)
 
 
-def _is_dying(pod: Pod, told: Iterable[Said]) -> bool:
-    """Its container does not stay."""
+def _is_dying(pod: Pod, events: Iterable[PodEvent]) -> bool:
+    """Whether its container keeps failing."""
     if pod.waiting == CRASHING or pod.restarts >= CRASHES:
         return True
     if pod.ended is not None and pod.ended.reason in (*UNSTARTABLE, KILLED_BY_MEMORY):
         return True
-    return any("failed startup probe" in each.message for each in told)
+    return any("failed startup probe" in each.message for each in events)
 
 
-def _has_answer(pod: Pod, told: Iterable[Said]) -> bool:
-    """Whether the registry has said no, rather than not been reached."""
-    answer = f"{pod.message} {' '.join(each.message for each in told)}"
+def _was_refused(pod: Pod, events: Iterable[PodEvent]) -> bool:
+    """Whether the registry rejected the pull, rather than not being reachable."""
+    answer = f"{pod.message} {' '.join(each.message for each in events)}"
     return any(re.search(sign.pattern, answer) for sign in _PULL_SIGNS[:3])
 
 
-def _diagnosis(project: Project, evidence: Evidence) -> Diagnosis:
-    told = from_log(evidence.log, project.build.requirements)
+def _diagnose(project: Project, evidence: PodEvidence) -> FailureDiagnosis:
+    log_diagnosis = diagnose_log(evidence.log, project.build.requirements)
     if evidence.answer is not None:
-        return _answered(evidence.answer, told)
-    return _before_it_runs(project, evidence) or _as_it_runs(project, evidence, told)
+        return _diagnose_answer(evidence.answer, log_diagnosis)
+    return _diagnose_before_start(project, evidence) or _diagnose_running(project, evidence, log_diagnosis)
 
 
-def _before_it_runs(project: Project, evidence: Evidence) -> Diagnosis | None:
+def _diagnose_before_start(project: Project, evidence: PodEvidence) -> FailureDiagnosis | None:
     pod = evidence.pod
     if pod.unscheduled:
-        todo = "Add nodes, or ask for less: `memory` and `cpus` in [app], `cpu_request` in the target's table."
-        return Diagnosis(f"no node has room for it: {pod.unscheduled}", todo)
+        todo = "Add nodes, or lower `memory` and `cpus` in [app], or `cpu_request` in the target's table."
+        return FailureDiagnosis(f"it cannot be scheduled: {pod.unscheduled}", todo)
     if pod.waiting in (*PULLING, *UNPULLABLE):
-        return _unpulled(evidence)
+        return _diagnose_pull(evidence)
     if pod.waiting == UNCONFIGURED:
-        return _unconfigured(pod)
+        return _diagnose_configuration(pod)
     if pod.waiting in UNSTARTABLE or (pod.ended and pod.ended.reason in UNSTARTABLE):
-        return _unstarted(project, pod)
+        return _diagnose_start(project, pod)
     return None
 
 
-def _as_it_runs(project: Project, evidence: Evidence, told: Diagnosis | None) -> Diagnosis:
+def _diagnose_running(
+    project: Project, evidence: PodEvidence, log_diagnosis: FailureDiagnosis | None
+) -> FailureDiagnosis:
     end = evidence.pod.ended
     if end is not None and end.reason == KILLED_BY_MEMORY:
         todo = "Raise `memory` in [app] of mldeploy.toml, or lower `workers`."
         limit = size(project.app.memory)
-        return Diagnosis(f"out of memory: it was killed at the limit of {limit}", todo, About.MEMORY)
+        return FailureDiagnosis(f"out of memory: it was killed at the limit of {limit}", todo, About.MEMORY)
     if end is not None and not _is_about_probe(evidence):
-        return _ended(end.code, told)
-    return _unready(project, evidence, told)
+        return diagnose_exit(end.code, log_diagnosis)
+    return add_log_hint(_diagnose_unready(project, evidence), log_diagnosis)
 
 
-def _answered(answer: AnswerError, told: Diagnosis | None) -> Diagnosis:
+def _diagnose_answer(answer: AnswerError, log_diagnosis: FailureDiagnosis | None) -> FailureDiagnosis:
     if isinstance(answer, GoldenError):
-        return Diagnosis(answer.what, answer.todo, About.GOLDEN)
-    log = f"; the log says: {told.cause}" if told else ""
-    todo = told.todo if told else "The golden row is asked there: correct its path or its request, or the app."
-    return Diagnosis(f"the golden row: {answer.what}{log}", todo, About.GOLDEN)
+        return FailureDiagnosis(answer.what, answer.todo, About.GOLDEN)
+    log = f"; the log says: {log_diagnosis.cause}" if log_diagnosis else ""
+    todo = log_diagnosis.todo if log_diagnosis else "Correct the golden row's path or request, or the app."
+    return FailureDiagnosis(f"the golden row: {answer.what}{log}", todo, About.GOLDEN)
 
 
-def _unpulled(evidence: Evidence) -> Diagnosis:
-    told = [each.message for each in evidence.said if "pull" in each.message.lower() and each.reason == "Failed"]
-    # What is told of the first attempt names the registry's answer; later ones may only say that they wait.
-    longest = max((evidence.pod.message, *told), key=len)
-    return _signed(_PULL_SIGNS, longest) or Diagnosis(
-        f"the image cannot be pulled: {longest or evidence.pod.waiting}", "See `registry`: the nodes must reach it."
+def _diagnose_pull(evidence: PodEvidence) -> FailureDiagnosis:
+    messages = [each.message for each in evidence.events if "pull" in each.message.lower() and each.reason == "Failed"]
+    # The events of the first attempt contain the registry's answer; later ones may not.
+    longest = max((evidence.pod.message, *messages), key=len)
+    return match_signs(_PULL_SIGNS, longest) or FailureDiagnosis(
+        f"the image cannot be pulled: {longest or evidence.pod.waiting}",
+        "Check `registry`: the nodes must be able to reach it.",
     )
 
 
-def _unconfigured(pod: Pod) -> Diagnosis:
+def _diagnose_configuration(pod: Pod) -> FailureDiagnosis:
     if _ROOT.search(pod.message):
         todo = "End the Dockerfile with USER and a number: `USER 10001`."
-        return Diagnosis("the image runs as root, and the cluster does not let it", todo)
-    return Diagnosis(f"its environment cannot be made: {pod.message}", "Deploy again: what is missing is made anew.")
+        return FailureDiagnosis("the image runs as root, and the cluster does not allow it", todo)
+    return FailureDiagnosis(
+        f"its environment cannot be set up: {pod.message}", "Deploy again to create what is missing."
+    )
 
 
-def _unstarted(project: Project, pod: Pod) -> Diagnosis:
-    said = pod.message or (pod.ended.message if pod.ended else "")
-    found = from_log([said], project.build.requirements)
+def _diagnose_start(project: Project, pod: Pod) -> FailureDiagnosis:
+    message = pod.message or (pod.ended.message if pod.ended else "")
+    log_diagnosis = diagnose_log([message], project.build.requirements)
     todo = "Correct ENTRYPOINT and CMD of the Dockerfile."
-    return found or Diagnosis(f"the container cannot be started: {said or pod.waiting}", todo)
+    return log_diagnosis or FailureDiagnosis(f"the container cannot be started: {message or pod.waiting}", todo)
 
 
-def _ended(code: int, told: Diagnosis | None) -> Diagnosis:
-    end = from_exit(code)
-    return Diagnosis(f"{told.cause} (exit code {code})", told.todo or end.todo, told.about) if told else end
+def _is_about_probe(evidence: PodEvidence) -> bool:
+    return any("startup probe" in each.message.lower() for each in evidence.events)
 
 
-def _is_about_probe(evidence: Evidence) -> bool:
-    return any("startup probe" in each.message.lower() for each in evidence.said)
-
-
-def _unready(project: Project, evidence: Evidence, told: Diagnosis | None) -> Diagnosis:
+def _diagnose_unready(project: Project, evidence: PodEvidence) -> FailureDiagnosis:
     port, path = project.app.port, project.app.health
-    probed = next((each.message for each in reversed(evidence.said) if each.reason == "Unhealthy"), "")
-    if told:
-        return Diagnosis(f"{path} does not answer; the log says: {told.cause}", told.todo, told.about)
+    probed = next((each.message for each in reversed(evidence.events) if each.reason == "Unhealthy"), "")
     if "connection refused" in probed:
-        todo = f"Let the server listen on 0.0.0.0:{port} (the variable PORT says {port}), or correct `port` in [app]."
-        elsewhere = listens_on(evidence.log)
-        but = f", but something listens on {elsewhere}" if elsewhere else ""
-        return Diagnosis(f"nothing listens on port {port}{but}", todo, About.PORT)
+        return diagnose_unreachable_port(port, evidence.log, REFUSED)
     if status := re.search(r"statuscode: (\d+)", probed):
-        return unhealthy(path, f"{path} answers {status[1]}")
-    todo = "Let it answer 200 sooner, or give it longer with `start_timeout` in [check] of mldeploy.toml."
-    how = probed or f"no healthy answer within {evidence.waited:.0f} s"
-    return Diagnosis(f"{path} on port {port}: {how}", todo, About.HEALTH)
-
-
-def _signed(signs: tuple[Sign, ...], said: str) -> Diagnosis | None:
-    for sign in signs:
-        if match := re.search(sign.pattern, said):
-            return Diagnosis(sign.cause.format_map({**match.groupdict(), "said": said}), sign.todo, sign.about)
-    return None
+        return diagnose_unhealthy(path, f"{path} answers {status[1]}")
+    todo = "Let it answer 200 sooner, or raise `start_timeout` in [check] of mldeploy.toml."
+    how = probed or f"no healthy answer{format_wait('within', evidence.waited)}"
+    return FailureDiagnosis(f"{path} on port {port}: {how}", todo, About.HEALTH)

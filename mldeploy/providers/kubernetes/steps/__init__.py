@@ -1,1 +1,1 @@
-"""The steps in a cluster, for any target that has one."""
+"""The steps of all targets in a cluster."""

@@ -1,45 +1,54 @@
-"""The Deployment: it keeps the pods running, and brings a new version in beside the old one."""
+"""The steps of the Deployment, its autoscaler and its disruption budget."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar, Never
 
+from mldeploy.app.client import GoldenRow
+from mldeploy.app.verdict import VerdictError
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError, RefusedError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
-from mldeploy.image.client import GoldenRow
 from mldeploy.image.registry.steps import PushedImage
-from mldeploy.image.running.errors import VerdictError
 from mldeploy.image.types import Image
-from mldeploy.providers.kubernetes.api import Kube
-from mldeploy.providers.kubernetes.cluster import ClusterStep, HasCluster
-from mldeploy.providers.kubernetes.drift import differences
-from mldeploy.providers.kubernetes.errors import Refusal, conflicts_of, kubernetes_errors
+from mldeploy.providers.kubernetes.api import AUTOSCALER, DEPLOYMENT, DISRUPTION_BUDGET, KubeClient, ObjectType
+from mldeploy.providers.kubernetes.cloud import ClusterStep, HasCluster
+from mldeploy.providers.kubernetes.documents import Document, compare_manifest, number
+from mldeploy.providers.kubernetes.errors import ApiStatusError, field_conflicts, kubernetes_errors
 from mldeploy.providers.kubernetes.labels import Owner
-from mldeploy.providers.kubernetes.manifests.deployment import Workload, deployment
-from mldeploy.providers.kubernetes.reading import Document, number
+from mldeploy.providers.kubernetes.manifests import workload as manifests
+from mldeploy.providers.kubernetes.manifests.workload import Workload, deployment_manifest
 from mldeploy.providers.kubernetes.running import history
-from mldeploy.providers.kubernetes.running.history import Version, is_settled, mark, restated
-from mldeploy.providers.kubernetes.running.rollout import Place, Rollout
+from mldeploy.providers.kubernetes.running.history import (
+    ReplicaSetRevision,
+    annotate_state,
+    build_update,
+    is_rolled_out,
+)
+from mldeploy.providers.kubernetes.running.rollout import DeploymentRef, DeploymentRollout
 from mldeploy.providers.kubernetes.settings import InClusterSettings
 from mldeploy.providers.kubernetes.steps import trial
-from mldeploy.providers.kubernetes.steps.environment import ConfigMap, EnvironmentSecret, prune
-from mldeploy.providers.kubernetes.steps.namespace import Namespace
-from mldeploy.providers.kubernetes.steps.objects import checked, living, named_removed
-from mldeploy.providers.kubernetes.steps.pulling import PullSecret
-from mldeploy.providers.kubernetes.types import DEPLOYMENT
+from mldeploy.providers.kubernetes.steps.environment import ConfigMap, EnvironmentSecret, PullSecret, prune_environments
+from mldeploy.providers.kubernetes.steps.namespace import (
+    Namespace,
+    ObjectStep,
+    delete_by_key,
+    delete_by_name,
+    require_owned,
+    unless_deleting,
+)
 
 ATTEMPTS = 5
-BACK_SECONDS = 120.0
-"""What the way back to a version that served a moment ago may take."""
+ROLLBACK_SECONDS = 120.0
+"""The timeout of an automatic rollback."""
 
 
 @dataclass(frozen=True)
-class Running:
-    """A Deployment as the server has it. image: None while it is not known. is_new: nothing ran before."""
+class RunningDeployment:
+    """A Deployment on the server. image: None while it is not known. is_new: nothing ran before."""
 
     document: Document
     image: Image | None
@@ -47,8 +56,8 @@ class Running:
 
 
 @dataclass(frozen=True, eq=False)
-class Deployment(Step[HasCluster, Running]):
-    """So many pods of this image and this configuration run, ready, and none of an old one."""
+class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
+    """The pods run this image and configuration, are ready, and no old pods are left."""
 
     kind: ClassVar[str] = "kubernetes-deployment"
     title: ClassVar[str] = "Roll out the deployment"
@@ -67,150 +76,194 @@ class Deployment(Step[HasCluster, Running]):
     def key(self) -> Key:
         return Key(self.owner.app, (*self.cluster.scope, self.space))
 
-    def probe(self, cloud: HasCluster, outs: Outputs) -> Seen[Running] | None:
+    def probe(self, cloud: HasCluster, outs: Outputs) -> Seen[RunningDeployment] | None:
         kube = outs.get(self.cluster)
         if kube is None:
             return None
         with kubernetes_errors(str(self.resource)):
-            found = living(kube.get(DEPLOYMENT, self.owner.app, self.space))
-            left = found is not None and trial.is_left(kube, self.owner, self.space)
-        if found is None:
+            document = unless_deleting(kube.get(DEPLOYMENT, self.owner.app, self.space))
+            has_trial = document is not None and trial.has_trial_pod(kube, self.owner, self.space)
+        if document is None:
             return None
-        image, wanted = outs.get(self.image), self._manifest(outs, found)
-        drift = ("image → the one to be built",) if wanted is None else differences(wanted, found)
-        if not drift and not is_settled(found):
+        image, desired = outs.get(self.image), self._manifest(outs, document)
+        drift = ("image → the one to be built",) if desired is None else compare_manifest(desired, document)
+        if not drift and not is_rolled_out(document):
             drift = ("rollout → finished",)
-        if left:
-            drift = (*drift, "pod of a trial → gone")
-        return Seen(Running(found, image), drift, ours=self.owner.owns(found))
+        if has_trial:
+            drift = (*drift, "trial pod → deleted")
+        return Seen(RunningDeployment(document, image), drift, ours=self.owner.owns(document))
 
-    def apply(self, cloud: HasCluster, outs: Outputs, seen: Seen[Running] | None, monitor: Monitor) -> Running:
-        """Raises VerdictError if the new version cannot serve: the old one goes on, and is gone back to.
+    def apply(
+        self, cloud: HasCluster, outs: Outputs, seen: Seen[RunningDeployment] | None, monitor: Monitor
+    ) -> RunningDeployment:
+        """Roll the version out. Raises VerdictError if it cannot serve; then the Deployment is rolled back.
 
-        Where there is a golden row, and an old version serves, a new one is tried first, and nothing of it is rolled
-        out unless the row holds.
+        With a golden row, and an old version that serves, the new version is first tried in a trial pod, and rolled
+        out only if it answers the row.
         """
-        self._check_platform(outs[self.image])
+        outs[self.image].require_platform(self.project.build.platform, "the pods")
         golden = GoldenRow.load(self.project.check.golden) if self.project.check.golden else None
         with kubernetes_errors(str(self.resource)):
             kube = outs[self.cluster]
-            tried = self._try(kube, outs, golden, monitor)
-            sent = self._sent(kube, outs, monitor)
+            tried = self._run_trial(kube, outs, golden, monitor)
+            sent = self._apply_manifest(kube, outs, monitor)
             try:
                 version = self._rollout(kube, sent, monitor, None if tried else golden).watch()
             except VerdictError:
-                self._fail(kube, monitor)
+                self._handle_failure(kube, monitor)
                 raise
-            mark(kube, version, self.space, failed=False)
+            annotate_state(kube, version, self.space, failed=False)
             self._prune(kube, sent)
             monitor.progress(Progress("", f"{self.owner.app} runs revision {version.number}"))
-            return Running(sent, outs[self.image], is_new=seen is None)
+            return RunningDeployment(sent, outs[self.image], is_new=seen is None)
 
     @staticmethod
     def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
-        """Stops every pod, that of a trial among them, and returns once they are gone."""
+        """Delete the Deployment and a trial pod, and return once all pods are deleted."""
         kube, space = cloud.kube(key.scope[:-1]), key.scope[-1]
         if kube is None:
             return False
         monitor.progress(Progress("", "waiting until its pods have stopped"))
         with kubernetes_errors(f"{DEPLOYMENT.kind} {key}"):
-            was_tried = trial.put_away(kube, cloud.owner, space, monitor)
-            return named_removed(cloud.owner, kube, DEPLOYMENT, key.name, space, monitor) or was_tried
+            was_tried = trial.delete_trial_pod(kube, cloud.owner, space, monitor)
+            return delete_by_name(cloud.owner, kube, DEPLOYMENT, key.name, space, monitor) or was_tried
 
-    def _try(self, kube: Kube, outs: Outputs, golden: GoldenRow | None, monitor: Monitor) -> bool:
-        """Whether the version has answered the golden row before it gets any traffic. Raises VerdictError if it cannot.
+    def _run_trial(self, kube: KubeClient, outs: Outputs, golden: GoldenRow | None, monitor: Monitor) -> bool:
+        """Run a trial of the version, and return whether there was one. Raises VerdictError if it fails.
 
-        False: there is no row, or nothing gets traffic yet, or nothing else would. The first pod is asked then.
+        There is none without a golden row, without a serving version, or without a change of the pods.
         """
-        found = checked(kube, self.owner, DEPLOYMENT, self.owner.app, self.space, monitor)
-        if found is None:
+        current = require_owned(kube, self.owner, DEPLOYMENT, self.owner.app, self.space, monitor)
+        if current is None:
             return False
-        trial.put_away(kube, self.owner, self.space, monitor)
-        wanted = self._wanted(outs, found)
-        if golden is None or not trial.is_needed(wanted, found):
+        trial.delete_trial_pod(kube, self.owner, self.space, monitor)
+        desired = self._require_manifest(outs, current)
+        if golden is None or not trial.needs_trial(desired, current):
             return False
-        held = trial.Trial(kube, self.owner, self.space, self.project, self.settings, golden, monitor)
-        held.hold(wanted, found)
+        trial_pod = trial.TrialPod(kube, self.owner, self.space, self.project, self.settings, golden, monitor)
+        trial_pod.run(desired, current)
         return True
 
-    def _sent(self, kube: Kube, outs: Outputs, monitor: Monitor) -> Document:
-        """An autoscaler may change the number of pods between our look and our order: then it is looked at again."""
+    def _apply_manifest(self, kube: KubeClient, outs: Outputs, monitor: Monitor) -> Document:
+        """Apply the manifest. Retries if an autoscaler changes the number of pods meanwhile."""
         for attempt in range(ATTEMPTS):
-            found = checked(kube, self.owner, DEPLOYMENT, self.owner.app, self.space, monitor)
+            current = require_owned(kube, self.owner, DEPLOYMENT, self.owner.app, self.space, monitor)
             try:
-                return kube.apply(self._wanted(outs, found))
-            except Refusal as refusal:
+                return kube.apply(self._require_manifest(outs, current))
+            except ApiStatusError as refusal:
                 if not _is_about_scale(refusal) or self.settings.max is None or attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
 
-    def _wanted(self, outs: Outputs, found: Document | None) -> Document:
-        wanted = self._manifest(outs, found)
-        if wanted is None:
-            raise RefusedError(str(self.resource), "its image is gone", "Deploy again.")
-        return wanted
+    def _require_manifest(self, outs: Outputs, current: Document | None) -> Document:
+        desired = self._manifest(outs, current)
+        if desired is None:
+            raise RefusedError(str(self.resource), "its image was deleted", "Deploy again.")
+        return desired
 
-    def _manifest(self, outs: Outputs, found: Document | None) -> Document | None:
-        """None while the image, or who may pull it, is not known yet."""
+    def _manifest(self, outs: Outputs, current: Document | None) -> Document | None:
+        """Return the manifest; None while the image or its pull credentials are not known yet."""
         image, pull = outs.get(self.image), outs.get(self.pull) if self.pull else ""
         if image is None or pull is None:
             return None
         secrets = (self.secret.name(),) if self.secret else ()
-        replicas = self.settings.count(number(found, "spec", "replicas"))
+        replicas = self.settings.count(number(current, "spec", "replicas"))
         work = Workload(image.reference, replicas, (self.config.name(),), secrets, pull)
-        return deployment(self.owner, self.space, self.project, self.settings, work)
+        return deployment_manifest(self.owner, self.space, self.project, self.settings, work)
 
-    def _rollout(self, kube: Kube, sent: Document, monitor: Monitor, golden: GoldenRow | None) -> Rollout:
+    def _rollout(
+        self, kube: KubeClient, sent: Document, monitor: Monitor, golden: GoldenRow | None
+    ) -> DeploymentRollout:
         generation, limit = number(sent, "metadata", "generation"), self.settings.rollout_timeout
-        return Rollout(Place(kube, self.owner, self.space), self.project, monitor, generation, limit, golden)
+        return DeploymentRollout(
+            DeploymentRef(kube, self.owner, self.space), self.project, monitor, generation, limit, golden
+        )
 
-    def _fail(self, kube: Kube, monitor: Monitor) -> None:
-        """Note that the version cannot serve, and go back to the last one that could, if there is one."""
-        found = kube.get(DEPLOYMENT, self.owner.app, self.space)
-        if found is None:
+    def _handle_failure(self, kube: KubeClient, monitor: Monitor) -> None:
+        """Mark the version as failed, and roll back to the last good one, if there is one."""
+        current = kube.get(DEPLOYMENT, self.owner.app, self.space)
+        if current is None:
             return
-        known = history.of(kube, self.owner, self.space, found)
-        failed = history.current(known, found)
+        known = history.list_revisions(kube, self.owner, self.space, current)
+        failed = history.current_revision(known, current)
         if failed is None:
             return
-        mark(kube, failed, self.space, failed=True)
-        good = last_good(known, failed)
+        annotate_state(kube, failed, self.space, failed=True)
+        good = last_good_revision(known, failed)
         if good is None or not self.settings.rollback:
             return
         try:
-            back(kube, self.owner, self.project, found, good, monitor, BACK_SECONDS)
+            roll_back(kube, self.owner, self.project, current, good, monitor, ROLLBACK_SECONDS)
         except MldeployError as error:
-            monitor.note(f"going back to revision {good.number} did not succeed: {error.what}", warning=True)
+            monitor.note(f"the rollback to revision {good.number} failed: {error.what}", warning=True)
         else:
-            monitor.note(f"Went back to the version before (revision {good.number} until now).")
+            monitor.note(f"Rolled back to the previous version (revision {good.number} until now).")
 
-    def _prune(self, kube: Kube, sent: Document) -> None:
-        """Configurations of versions that nobody can go back to any more."""
-        known = history.of(kube, self.owner, self.space, sent)
+    def _prune(self, kube: KubeClient, sent: Document) -> None:
+        """Delete the configurations of versions that are no longer in the history."""
+        known = history.list_revisions(kube, self.owner, self.space, sent)
         used = {self.config.name(), *((self.secret.name(),) if self.secret else ())}
-        prune(kube, self.owner, self.space, used.union(*(each.environment for each in known)))
-
-    def _check_platform(self, image: Image) -> None:
-        """An image for another processor would be pulled, and end with `exec format error`."""
-        if image.platform != self.project.build.platform:
-            what = f"is for {image.platform}, and the pods would run on {self.project.build.platform}"
-            raise RefusedError(image.reference, what, "Set `platform` in [build], or correct FROM in the Dockerfile.")
+        prune_environments(kube, self.owner, self.space, used.union(*(each.environment for each in known)))
 
 
-def last_good(known: tuple[Version, ...], but: Version) -> Version | None:
-    """The newest version that could serve, besides one."""
+def last_good_revision(known: tuple[ReplicaSetRevision, ...], but: ReplicaSetRevision) -> ReplicaSetRevision | None:
+    """Return the newest revision before `but` that could serve."""
     return next((each for each in known if not each.failed and each.number < but.number), None)
 
 
-def back(
-    kube: Kube, owner: Owner, project: Project, found: Document, to: Version, monitor: Monitor, limit: float
-) -> Version:
-    """Roll an earlier version out. Raises VerdictError if it cannot serve."""
-    replicas = number(found, "spec", "replicas") or 1
-    sent = kube.apply(restated(owner, found, replicas=replicas, version=to))
+def roll_back(
+    kube: KubeClient,
+    owner: Owner,
+    project: Project,
+    current: Document,
+    to: ReplicaSetRevision,
+    monitor: Monitor,
+    limit: float,
+) -> ReplicaSetRevision:
+    """Roll back to an earlier revision. Raises VerdictError if it cannot serve."""
+    replicas = number(current, "spec", "replicas") or 1
+    sent = kube.apply(build_update(owner, current, replicas=replicas, version=to))
     namespace, generation = str(sent["metadata"]["namespace"]), number(sent, "metadata", "generation")  # type: ignore[index]
-    return Rollout(Place(kube, owner, namespace), project, monitor, generation, limit).watch()
+    return DeploymentRollout(DeploymentRef(kube, owner, namespace), project, monitor, generation, limit).watch()
 
 
-def _is_about_scale(refusal: Refusal) -> bool:
-    return any(each.startswith(".spec.replicas") for each in conflicts_of(refusal))
+def _is_about_scale(refusal: ApiStatusError) -> bool:
+    return any(each.startswith(".spec.replicas") for each in field_conflicts(refusal))
+
+
+@dataclass(frozen=True, eq=False)
+class Autoscaler(ObjectStep):
+    """Scales the number of pods with the load."""
+
+    kind: ClassVar[str] = "kubernetes-autoscaler"
+    title: ClassVar[str] = "Set up autoscaling"
+    type: ClassVar[ObjectType] = AUTOSCALER
+
+    namespace: Namespace
+    settings: InClusterSettings
+    deployment: KubernetesDeployment
+
+    def manifest(self, outs: Outputs, current: Document | None) -> Document:
+        return manifests.autoscaler_manifest(self.owner, self.space, self.settings)
+
+    @staticmethod
+    def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
+        return delete_by_key(cloud, AUTOSCALER, key, monitor)
+
+
+@dataclass(frozen=True, eq=False)
+class DisruptionBudget(ObjectStep):
+    """A drained node evicts one pod at a time."""
+
+    kind: ClassVar[str] = "kubernetes-disruption-budget"
+    title: ClassVar[str] = "Guard against disruption"
+    type: ClassVar[ObjectType] = DISRUPTION_BUDGET
+
+    namespace: Namespace
+
+    def manifest(self, outs: Outputs, current: Document | None) -> Document:
+        return manifests.disruption_budget_manifest(self.owner, self.space)
+
+    @staticmethod
+    def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
+        return delete_by_key(cloud, DISRUPTION_BUDGET, key, monitor)

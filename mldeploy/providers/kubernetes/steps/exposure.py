@@ -1,35 +1,33 @@
-"""How the app is reached: a Service, and what leads to it from outside."""
+"""The steps of the app's exposure: its Service, Ingress and HTTPRoute; and its addresses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from mldeploy.app.causes import About, FailureDiagnosis
+from mldeploy.app.verdict import VerdictError
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen
-from mldeploy.image.running.causes import About, Diagnosis
-from mldeploy.image.running.errors import VerdictError
-from mldeploy.providers.kubernetes.api import Kube
-from mldeploy.providers.kubernetes.cluster import HasCluster
+from mldeploy.providers.kubernetes.api import HTTP_ROUTE, INGRESS, SERVICE, KubeClient, ObjectType
+from mldeploy.providers.kubernetes.cloud import HasCluster
+from mldeploy.providers.kubernetes.documents import Document, number, rows, text
 from mldeploy.providers.kubernetes.errors import KubernetesError, kubernetes_errors
-from mldeploy.providers.kubernetes.manifests import exposure as manifests
-from mldeploy.providers.kubernetes.reading import Document
-from mldeploy.providers.kubernetes.running.addresses import admissions, refusal_of
-from mldeploy.providers.kubernetes.settings import InClusterSettings
-from mldeploy.providers.kubernetes.steps.namespace import Namespace
-from mldeploy.providers.kubernetes.steps.objects import ObjectStep, removed
-from mldeploy.providers.kubernetes.types import HTTP_ROUTE, INGRESS, SERVICE, ObjectType
-from mldeploy.providers.kubernetes.watching import Selection, Watch
+from mldeploy.providers.kubernetes.labels import Owner
+from mldeploy.providers.kubernetes.manifests import render as manifests
+from mldeploy.providers.kubernetes.settings import ExposureKind, InClusterSettings
+from mldeploy.providers.kubernetes.steps.namespace import Namespace, ObjectStep, delete_by_key
+from mldeploy.providers.kubernetes.watch import MultiWatch, Selection
 
 ADMISSION_SECONDS = 15.0
-"""A Gateway that exists and is looked after says within moments what it thinks of a route."""
+"""The time for a Gateway to accept or reject a route."""
 
 
 @dataclass(frozen=True, eq=False)
-class Service(ObjectStep):
-    """Leads to the app's pods. A removal takes as long as a cloud's load balancer takes to go."""
+class KubernetesService(ObjectStep):
+    """Routes to the app's pods. A removal waits for the cloud to delete its load balancer."""
 
     kind: ClassVar[str] = "kubernetes-service"
     title: ClassVar[str] = "Expose the deployment"
@@ -37,19 +35,20 @@ class Service(ObjectStep):
 
     namespace: Namespace
     settings: InClusterSettings
+    sticky: bool = False
 
-    def manifest(self, outs: Outputs, found: Document | None) -> Document:
-        return manifests.service(self.owner, self.space, self.settings)
+    def manifest(self, outs: Outputs, current: Document | None) -> Document:
+        return manifests.service_manifest(self.owner, self.space, self.settings, sticky=self.sticky)
 
     @staticmethod
     def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
-        monitor.progress(Progress("", "waiting until its load balancer is gone"))
-        return removed(cloud, SERVICE, key, monitor)
+        monitor.progress(Progress("", "waiting until its load balancer is deleted"))
+        return delete_by_key(cloud, SERVICE, key, monitor)
 
 
 @dataclass(frozen=True, eq=False)
 class Ingress(ObjectStep):
-    """Leads from a host name to the Service, through the cluster's ingress controller."""
+    """Routes a host name to the Service, through the cluster's ingress controller."""
 
     kind: ClassVar[str] = "kubernetes-ingress"
     title: ClassVar[str] = "Create the ingress"
@@ -57,19 +56,19 @@ class Ingress(ObjectStep):
 
     namespace: Namespace
     settings: InClusterSettings
-    service: Service
+    service: KubernetesService
 
-    def manifest(self, outs: Outputs, found: Document | None) -> Document:
-        return manifests.ingress(self.owner, self.space, self.settings)
+    def manifest(self, outs: Outputs, current: Document | None) -> Document:
+        return manifests.ingress_manifest(self.owner, self.space, self.settings, sticky=self.service.sticky)
 
     @staticmethod
     def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
-        return removed(cloud, INGRESS, key, monitor)
+        return delete_by_key(cloud, INGRESS, key, monitor)
 
 
 @dataclass(frozen=True, eq=False)
 class HttpRoute(ObjectStep):
-    """Leads from a host name to the Service, through a Gateway."""
+    """Routes a host name to the Service, through a Gateway."""
 
     kind: ClassVar[str] = "kubernetes-http-route"
     title: ClassVar[str] = "Create the route"
@@ -77,22 +76,22 @@ class HttpRoute(ObjectStep):
 
     namespace: Namespace
     settings: InClusterSettings
-    service: Service
+    service: KubernetesService
 
-    def manifest(self, outs: Outputs, found: Document | None) -> Document:
-        return manifests.http_route(self.owner, self.space, self.settings)
+    def manifest(self, outs: Outputs, current: Document | None) -> Document:
+        return manifests.http_route_manifest(self.owner, self.space, self.settings)
 
     def probe(self, cloud: HasCluster, outs: Outputs) -> Seen[Document] | None:
         seen = super().probe(cloud, outs)
-        if seen is None or not any(map(refusal_of, admissions(seen.out))):
+        if seen is None or not any(map(rejection_reason, accepted_conditions(seen.out))):
             return seen
-        return replace(seen, drift=(*seen.drift, "is not let in by its Gateway → is let in"))
+        return replace(seen, drift=(*seen.drift, "rejected by its Gateway → accepted"))
 
     def apply(self, cloud: HasCluster, outs: Outputs, seen: Seen[Document] | None, monitor: Monitor) -> Document:
-        """Returns once its Gateway has let it in, or after a while if none says anything of it.
+        """Return once the Gateway has accepted the route, or after a timeout without a decision.
 
-        Raises RefusedError, too, if the cluster does not know the Gateway API: it is an extension; VerdictError if
-        the Gateway does not let it in.
+        Also raises RefusedError if the cluster does not have the Gateway API, an extension; VerdictError if the
+        Gateway rejects the route.
         """
         try:
             made = super().apply(cloud, outs, seen, monitor)
@@ -102,28 +101,71 @@ class HttpRoute(ObjectStep):
             todo = "Install it (https://gateway-api.sigs.k8s.io), or choose another `ingress`."
             raise RefusedError(str(self.resource), "this cluster has no Gateway API", todo) from error
         with kubernetes_errors(str(self.resource)):
-            return self._admitted(outs[self.cluster], made, monitor)
+            return self._await_acceptance(outs[self.cluster], made, monitor)
 
-    def _admitted(self, kube: Kube, made: Document, monitor: Monitor) -> Document:
+    def _await_acceptance(self, kube: KubeClient, made: Document, monitor: Monitor) -> Document:
         only = Selection(HTTP_ROUTE, self.space, (("fieldSelector", f"metadata.name={self.name()}"),))
-        with Watch(kube, (only,)) as watch:
+        with MultiWatch(kube, (only,)) as watch:
             for _ in watch.rounds(monitor, ADMISSION_SECONDS):
-                monitor.progress(Progress("", f"waiting until the Gateway {self.settings.gateway} lets it in"))
+                monitor.progress(Progress("", f"waiting for the Gateway {self.settings.gateway} to accept the route"))
                 made = next(iter(watch.seen(only)), made)
-                if said := admissions(made):
-                    self._check(said)
+                if conditions := accepted_conditions(made):
+                    self._check(conditions)
                     return made
         return made
 
-    def _check(self, said: tuple[Document, ...]) -> None:
-        if refusal := next(filter(None, map(refusal_of, said)), ""):
+    def _check(self, conditions: tuple[Document, ...]) -> None:
+        if refusal := next(filter(None, map(rejection_reason, conditions)), ""):
             where = f"Gateway {self.settings.gateway}"
             todo = (
-                "See `allowedRoutes` and `hostname` of its listeners: they must admit the namespace and `domain`; and "
-                "`gateway_listener`."
+                "Check `allowedRoutes` and `hostname` of its listeners: they must admit the namespace and `domain`. "
+                "Check `gateway_listener`."
             )
-            raise VerdictError(where, Diagnosis(f"does not let the app in: {refusal}", todo, About.PORT))
+            raise VerdictError(where, FailureDiagnosis(f"rejects the app's route: {refusal}", todo, About.PORT))
 
     @staticmethod
     def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
-        return removed(cloud, HTTP_ROUTE, key, monitor)
+        return delete_by_key(cloud, HTTP_ROUTE, key, monitor)
+
+
+def app_url(kube: KubeClient, owner: Owner, namespace: str, settings: InClusterSettings) -> str:
+    """Return the app's URL, "" while it has none."""
+    if settings.way is ExposureKind.INGRESS:
+        return f"{'https' if settings.tls_secret else 'http'}://{settings.domain}"
+    if settings.way is ExposureKind.GATEWAY:
+        return f"{'https' if settings.gateway_https else 'http'}://{settings.domain}"
+    if settings.way is ExposureKind.CLUSTER_IP:
+        return f"http://{owner.app}.{namespace}.svc"
+    service = kube.get(SERVICE, owner.app, namespace)
+    host = external_address(service) if service is not None and owner.owns(service) else ""
+    return f"http://{host}" if host else ""
+
+
+def external_address(exposed: Document) -> str:
+    """Return the external address of a Service or an Ingress, an IP address or a name; "" while it has none."""
+    for each in rows(exposed, "status", "loadBalancer", "ingress"):
+        if host := text(each, "ip") or text(each, "hostname"):
+            return f"[{host}]" if ":" in host else host
+    return ""
+
+
+def accepted_conditions(route: Document) -> tuple[Document, ...]:
+    """Return the Accepted conditions of an HTTPRoute's Gateways for its current generation.
+
+    https://gateway-api.sigs.k8s.io/reference/spec/#routeparentstatus
+    """
+    generation = number(route, "metadata", "generation")
+    conditions = (each for parent in rows(route, "status", "parents") for each in rows(parent, "conditions"))
+    return tuple(
+        each
+        for each in conditions
+        if text(each, "type") == "Accepted" and number(each, "observedGeneration") in (0, generation)
+    )
+
+
+def rejection_reason(admission: Document) -> str:
+    """Return why a Gateway rejects a route, "" if it accepts it or has not decided yet."""
+    if text(admission, "status") != "False":
+        return ""
+    message, reason = text(admission, "message"), text(admission, "reason")
+    return f"{message} ({reason})" if message else reason

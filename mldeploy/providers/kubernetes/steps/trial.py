@@ -1,67 +1,64 @@
-"""A new version is tried in a pod of its own, beside the one that serves, before anything of it is rolled out."""
+"""Trials: a new version runs in a separate pod, without traffic, before it is rolled out."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from mldeploy.app.client import GoldenRow
+from mldeploy.app.verdict import VerdictError
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
-from mldeploy.image.client import GoldenRow
-from mldeploy.image.running.errors import VerdictError
-from mldeploy.providers.kubernetes.api import Kube
-from mldeploy.providers.kubernetes.drift import differences
-from mldeploy.providers.kubernetes.errors import KubernetesError, Refusal, kubernetes_errors
+from mldeploy.providers.kubernetes.api import DEPLOYMENT, EVENT, POD, KubeClient
+from mldeploy.providers.kubernetes.documents import Document, compare_manifest, number, table, texts, uid_of
+from mldeploy.providers.kubernetes.errors import ApiStatusError, KubernetesError, kubernetes_errors
 from mldeploy.providers.kubernetes.labels import Owner
-from mldeploy.providers.kubernetes.manifests.deployment import CONFIGURATION
-from mldeploy.providers.kubernetes.manifests.trial import trial, trial_name
-from mldeploy.providers.kubernetes.reading import Document, number, table, texts, uid_of
-from mldeploy.providers.kubernetes.running.judge import Judge, about
-from mldeploy.providers.kubernetes.running.pods import Pod, pod
-from mldeploy.providers.kubernetes.running.verdict import Said, said_of, without_pod
+from mldeploy.providers.kubernetes.manifests.workload import CONFIGURATION, trial_pod_manifest, trial_pod_name
+from mldeploy.providers.kubernetes.running.pods import Pod, parse_pod
+from mldeploy.providers.kubernetes.running.rollout import RolloutJudge, events_about
+from mldeploy.providers.kubernetes.running.verdict import PodEvent, parse_event, verdict_without_pod
 from mldeploy.providers.kubernetes.settings import InClusterSettings
-from mldeploy.providers.kubernetes.steps.objects import checked, named_removed
-from mldeploy.providers.kubernetes.types import EVENT, POD
-from mldeploy.providers.kubernetes.watching import Selection, Watch
+from mldeploy.providers.kubernetes.steps.namespace import delete_by_name, require_owned
+from mldeploy.providers.kubernetes.watch import MultiWatch, Selection
 
 END_SECONDS = 1
-"""What the pod gets to end: nobody's request is under way there."""
+"""The grace period of the trial pod, which has no traffic."""
 MARGIN_SECONDS = 120
-"""The pod outlives the wait for it by so much; it ends by itself if whoever waited is gone."""
+"""The pod's deadline after the trial's timeout. It ends by itself if mldeploy was killed."""
 LOOK_SECONDS = 3600
-"""So long at least a pod runs that stays to be looked at."""
-OVER = ("Succeeded", "Failed")
-BESIDE = "the new version is tried beside the old one"
+"""The minimum runtime of a pod that stays for inspection."""
+FINISHED_PHASES = ("Succeeded", "Failed")
+TRIAL_PROGRESS = "trying the new version beside the old one"
 _PERMISSION = re.compile(r"\bcannot (?:get|create|patch)\b")
 
 
-def is_needed(wanted: Document, found: Document) -> bool:
-    """Whether a version gets traffic, and another one would.
+def needs_trial(desired: Document, current: Document) -> bool:
+    """Whether a version serves, and the rollout would change its pods.
 
-    wanted: the manifest of the Deployment. found: the Deployment as it is.
+    desired: the manifest of the Deployment. current: the Deployment on the server.
     """
-    serves = number(found, "spec", "replicas") > 0 and number(found, "status", "availableReplicas") > 0
-    return serves and not _has_same_pods(wanted, found)
+    serves = number(current, "spec", "replicas") > 0 and number(current, "status", "availableReplicas") > 0
+    return serves and not _has_same_pods(desired, current)
 
 
-def is_left(kube: Kube, owner: Owner, namespace: str) -> bool:
-    """Whether the pod of a trial is there: of one that was killed, or that was to be looked at."""
-    found = kube.get(POD, trial_name(owner), namespace)
-    return found is not None and owner.owns(found)
+def has_trial_pod(kube: KubeClient, owner: Owner, namespace: str) -> bool:
+    """Whether there is a trial pod, left by a killed command or for inspection."""
+    document = kube.get(POD, trial_pod_name(owner), namespace)
+    return document is not None and owner.owns(document)
 
 
-def put_away(kube: Kube, owner: Owner, namespace: str, monitor: Monitor) -> bool:
-    """Remove the pod of a trial, if there is one of ours; return once it is gone. May be repeated."""
-    return named_removed(owner, kube, POD, trial_name(owner), namespace, monitor, grace=END_SECONDS)
+def delete_trial_pod(kube: KubeClient, owner: Owner, namespace: str, monitor: Monitor) -> bool:
+    """Delete the trial pod, if mldeploy owns one; return once it is deleted. May be repeated."""
+    return delete_by_name(owner, kube, POD, trial_pod_name(owner), namespace, monitor, grace=END_SECONDS)
 
 
 @dataclass(frozen=True)
-class Trial:
-    """Of one version of one app. golden: what it must answer."""
+class TrialPod:
+    """A trial of one version of one app. golden: the row that it must answer."""
 
-    kube: Kube
+    kube: KubeClient
     owner: Owner
     namespace: str
     project: Project
@@ -69,101 +66,116 @@ class Trial:
     golden: GoldenRow
     monitor: Monitor
 
-    def hold(self, wanted: Document, found: Document) -> None:
-        """Return once the version has answered the golden row, and its pod is gone.
+    def run(self, desired: Document, current: Document) -> None:
+        """Return once the version has answered the golden row, and its pod is deleted.
 
-        wanted, found: as `is_needed` has them. Raises VerdictError for a version that cannot serve or answers
-        otherwise, RefusedError where somebody else has a pod of that name. Whatever comes out, also of a stop, the pod
-        goes before it is told; but one that failed stays where the user wants to look at it.
+        desired, current: as in `needs_trial`. Raises VerdictError for a version that cannot serve or answers wrongly,
+        RefusedError if mldeploy does not own the pod with that name. The pod is deleted before any exception leaves;
+        with `rollback = false` a failed one stays for inspection.
         """
-        checked(self.kube, self.owner, POD, self._name, self.namespace, self.monitor)
+        require_owned(self.kube, self.owner, POD, self._name, self.namespace, self.monitor)
         stays = False
         try:
-            uid = self._start(wanted, found)
+            uid = self._start(desired, current)
             stays = not self.settings.rollback
             self._watch(uid)
         except VerdictError:
-            self.monitor.note("Nothing was rolled out: the version before goes on serving.")
-            self._tell_how_to_look() if stays else self._put_away()
+            self._note_previous_version()
+            self._note_inspection() if stays else self._delete_pod()
             raise
         except BaseException:
-            self._put_away()
+            self._delete_pod()
             raise
-        self.monitor.progress(Progress("", "the golden row holds; the pod of the trial goes"))
-        put_away(self.kube, self.owner, self.namespace, self.monitor.unstopped())
+        self.monitor.progress(Progress("", "the golden row passed; deleting the trial pod"))
+        delete_trial_pod(self.kube, self.owner, self.namespace, self.monitor.unstopped())
         self.monitor.check()
 
     @property
     def _name(self) -> str:
-        return trial_name(self.owner)
+        return trial_pod_name(self.owner)
 
-    def _start(self, wanted: Document, found: Document) -> str:
-        """The pod's identity."""
-        self.monitor.progress(Progress("", BESIDE))
+    def _start(self, desired: Document, current: Document) -> str:
+        """Create the pod, and return its uid."""
+        self.monitor.progress(Progress("", TRIAL_PROGRESS))
         least = 0 if self.settings.rollback else LOOK_SECONDS
         seconds = max(self.settings.rollout_timeout + MARGIN_SECONDS, least)
         try:
-            return uid_of(self.kube.apply(trial(self.owner, wanted, found, seconds)))
-        except Refusal as refusal:
-            if _is_of_the_pod(refusal):
-                raise without_pod(f"pod {self._name}", refusal.said) from refusal
+            return uid_of(self.kube.apply(trial_pod_manifest(self.owner, desired, current, seconds)))
+        except ApiStatusError as refusal:
+            if _is_pod_rejected(refusal):
+                raise verdict_without_pod(f"pod {self._name}", refusal.message) from refusal
             raise
 
     def _watch(self, uid: str) -> None:
-        """Until the golden row held. Raises VerdictError."""
+        """Wait until the golden row has passed. Raises VerdictError."""
         only = Selection(POD, self.namespace, (("fieldSelector", f"metadata.name={self._name}"),))
         events = Selection(EVENT, self.namespace)
-        judge = Judge(self.kube, self.namespace, self.project, self.monitor)
-        seen: tuple[Pod, tuple[Said, ...]] | None = None
-        with Watch(self.kube, (only, events)) as watch:
+        judge = RolloutJudge(self.kube, self.namespace, self.project, self.monitor)
+        seen: tuple[Pod, tuple[PodEvent, ...]] | None = None
+        with MultiWatch(self.kube, (only, events)) as watch:
             for waited in watch.rounds(self.monitor, self.settings.rollout_timeout):
-                found = next((pod(each) for each in watch.seen(only) if uid_of(each) == uid), None)
-                seen = self._alive(found), about(map(said_of, watch.seen(events)), uid)
+                trial_pod = next((parse_pod(each) for each in watch.seen(only) if uid_of(each) == uid), None)
+                seen = self._require_running(trial_pod), events_about(map(parse_event, watch.seen(events)), uid)
                 judge.judge(*seen, waited)
                 if seen[0].ready:
-                    judge.ask(self.golden, seen[0])
+                    judge.check_golden(self.golden, seen[0])
                     return
                 state = seen[0].waiting or seen[0].phase.lower()
-                self.monitor.progress(Progress("", f"{BESIDE}: its pod is {state}"))
+                self.monitor.progress(Progress("", f"{TRIAL_PROGRESS}: its pod is {state}"))
         if seen is None:
-            raise KubernetesError(f"pod {self._name}", "the cluster told nothing of it", "Deploy again.")
+            raise KubernetesError(f"pod {self._name}", "the cluster did not report its state", "Deploy again.")
         raise judge.verdict(*seen, self.settings.rollout_timeout)
 
-    def _alive(self, found: Pod | None) -> Pod:
-        """Raises KubernetesError for a pod that says nothing of the version any more."""
-        if found is not None and not found.leaving and found.phase not in OVER:
-            return found
-        why = f" ({found.reason})" if found and found.reason else ""
-        what = f"was taken away while the new version was tried in it{why}"
-        raise KubernetesError(f"pod {self._name}", what, "Deploy again; what serves was not changed.")
+    def _require_running(self, trial_pod: Pod | None) -> Pod:
+        """Return the pod. Raises KubernetesError if it was deleted or has finished."""
+        if trial_pod is not None and not trial_pod.leaving and trial_pod.phase not in FINISHED_PHASES:
+            return trial_pod
+        why = f" ({trial_pod.reason})" if trial_pod and trial_pod.reason else ""
+        what = f"was deleted during the trial{why}"
+        raise KubernetesError(f"pod {self._name}", what, "Deploy again. The serving version was not changed.")
 
-    def _put_away(self) -> None:
-        """After a trial that did not succeed: why it did not must be told, whatever becomes of this."""
+    def _delete_pod(self) -> None:
+        """Delete the pod after a failed trial. Failures become notes: the trial's error must be reported."""
         try:
             with kubernetes_errors(f"pod {self._name}"):
-                put_away(self.kube, self.owner, self.namespace, self.monitor.unstopped())
+                delete_trial_pod(self.kube, self.owner, self.namespace, self.monitor.unstopped())
         except MldeployError as error:
-            text = f"The pod {self._name} is still there ({error.what}): the next `deploy` or `destroy` removes it."
+            text = f"The pod {self._name} still exists ({error.what}). The next `deploy` or `destroy` deletes it."
             self.monitor.note(text, warning=True)
 
-    def _tell_how_to_look(self) -> None:
+    def _note_previous_version(self) -> None:
+        """Report whether pods of the previous version, which was not changed, serve now."""
+        name, namespace = self.owner.app, self.namespace
+        try:
+            with kubernetes_errors(f"deployment {name}"):
+                current = self.kube.get(DEPLOYMENT, name, namespace)
+        except MldeployError as error:
+            self.monitor.note(f"Nothing was rolled out. Whether the previous version serves is unknown: {error.what}")
+            return
+        if number(current, "status", "availableReplicas") > 0:
+            self.monitor.note("Nothing was rolled out: the previous version still serves.")
+        else:
+            text = "Nothing was rolled out, but no pod of the previous version is available either."
+            self.monitor.note(f"{text} See `kubectl get pods -n {namespace}`.", warning=True)
+
+    def _note_inspection(self) -> None:
         where = f"-n {self.namespace}"
         self.monitor.note(
-            f"The pod {self._name} stays to be looked at, without traffic: `kubectl logs {where} {self._name}`, "
-            f"`kubectl describe pod {where} {self._name}`. The next `deploy` or `destroy` removes it."
+            f"The pod {self._name} stays for inspection, without traffic: `kubectl logs {where} {self._name}`, "
+            f"`kubectl describe pod {where} {self._name}`. The next `deploy` or `destroy` deletes it."
         )
 
 
-def _has_same_pods(wanted: Document, found: Document) -> bool:
-    """What we say of them is as it was, and nobody else has changed it."""
-    digests = [texts(each, "metadata", "annotations").get(CONFIGURATION) for each in (wanted, found)]
-    templates = [table(each, "spec", "template") for each in (wanted, found)]
-    return digests[0] == digests[1] and not differences(*templates)
+def _has_same_pods(desired: Document, current: Document) -> bool:
+    """Whether the pod template is unchanged, on both sides."""
+    digests = [texts(each, "metadata", "annotations").get(CONFIGURATION) for each in (desired, current)]
+    templates = [table(each, "spec", "template") for each in (desired, current)]
+    return digests[0] == digests[1] and not compare_manifest(*templates)
 
 
-def _is_of_the_pod(refusal: Refusal) -> bool:
-    """Whether a quota or a rule does not let the pod in, rather than that we may not make any."""
-    if "denied the request" in refusal.said:  # the words of an admission webhook, whatever its status
+def _is_pod_rejected(refusal: ApiStatusError) -> bool:
+    """Whether a quota or a policy rejects the pod, rather than a missing permission."""
+    if "denied the request" in refusal.message:  # from an admission webhook, with any status
         return True
-    ends = "is being terminated" in refusal.said
-    return refusal.status == 403 and not ends and not _PERMISSION.search(refusal.said)
+    ends = "is being terminated" in refusal.message
+    return refusal.status == 403 and not ends and not _PERMISSION.search(refusal.message)

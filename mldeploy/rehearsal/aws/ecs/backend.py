@@ -1,7 +1,8 @@
-"""ECS as it is played: moto's notes, and what it does not do and does not refuse."""
+"""The ECS backend: moto's, with AWS's validation and with real tasks and services."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,15 +13,51 @@ from moto.ecs.exceptions import EcsClientException, ECSException, InvalidParamet
 from moto.ecs.models import Cluster, EC2ContainerServiceBackend, Service, Task, TaskDefinition, ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from mldeploy.rehearsal.aws.ecs import definitions
-from mldeploy.rehearsal.aws.ecs.roles import RoleError
+from mldeploy.rehearsal.aws import iam
 from mldeploy.rehearsal.aws.ecs.service import RehearsedService
-from mldeploy.rehearsal.aws.ecs.stage import Stage
+from mldeploy.rehearsal.aws.ecs.starter import TaskContext
 from mldeploy.rehearsal.aws.ecs.task import RehearsedTask
+from mldeploy.rehearsal.aws.iam import RoleError
+
+_GIB = 1024
+MEMORY: Mapping[int, tuple[int, ...]] = {
+    256: (512, 1 * _GIB, 2 * _GIB),
+    512: tuple(range(1 * _GIB, 4 * _GIB + 1, _GIB)),
+    1024: tuple(range(2 * _GIB, 8 * _GIB + 1, _GIB)),
+    2048: tuple(range(4 * _GIB, 16 * _GIB + 1, _GIB)),
+    4096: tuple(range(8 * _GIB, 30 * _GIB + 1, _GIB)),
+    8192: tuple(range(16 * _GIB, 60 * _GIB + 1, 4 * _GIB)),
+    16384: tuple(range(32 * _GIB, 120 * _GIB + 1, 8 * _GIB)),
+}
+"""Valid MiB for each number of CPU units. Standard: ECS, "Fargate task sizes"."""
+
+
+def check_task_definition(
+    *, network: str | None, cpu: str | None, memory: str | None, execution_role: str | None, task_role: str | None
+) -> None:
+    """Raise EcsClientException for an invalid Fargate task definition. cpu, memory: as sent, in units and MiB."""
+    if network != "awsvpc":
+        raise EcsClientException("Fargate only supports network mode 'awsvpc'.")
+    if not _fits(cpu, memory):
+        raise EcsClientException(
+            "No Fargate configuration exists for given values: "
+            f"{cpu or 0} CPU, {memory or 0} memory. See the Amazon ECS documentation for the valid values."
+        )
+    if not execution_role:
+        raise EcsClientException("Fargate requires task definition to have execution role ARN to support ECR images.")
+    for role in filter(None, (execution_role, task_role)):
+        if iam.find_role(role) is None:
+            raise EcsClientException("Role is not valid")
+
+
+def _fits(cpu: str | None, memory: str | None) -> bool:
+    return bool(cpu and memory and cpu.isdigit() and memory.isdigit()) and int(memory or 0) in MEMORY.get(
+        int(cpu or 0), ()
+    )
 
 
 class RehearsedECS(EC2ContainerServiceBackend):
-    """moto's, strict where AWS is strict."""
+    """moto's backend, with AWS's validation."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -31,24 +68,24 @@ class RehearsedECS(EC2ContainerServiceBackend):
     def _url_module(self) -> SimpleNamespace:
         return SimpleNamespace(url_bases=urls.url_bases, url_paths={"{0}/$": RehearsedECSResponse.dispatch})
 
-    def register_task_definition(  # type: ignore[override]  # the rest is handed on as it came
+    def register_task_definition(  # type: ignore[override]  # other arguments are passed on
         self, family: str, container_definitions: list[dict[str, Any]], **others: Any
     ) -> TaskDefinition:
         if "FARGATE" in (others.get("requires_compatibilities") or ()):
-            definitions.check(
+            check_task_definition(
                 network=others.get("network_mode"),
                 cpu=others.get("cpu"),
                 memory=others.get("memory"),
                 execution_role=others.get("execution_role_arn"),
                 task_role=others.get("task_role_arn"),
             )
-        made = super().register_task_definition(family, container_definitions, **others)
-        made.registered_at = datetime.now(UTC)  # type: ignore[attr-defined]  # which moto leaves out
-        return made
+        created = super().register_task_definition(family, container_definitions, **others)
+        created.registered_at = datetime.now(UTC)  # type: ignore[attr-defined]  # missing in moto
+        return created
 
     @staticmethod
     def _calculate_task_resource_requirements(task_definition: TaskDefinition) -> dict[str, Any]:
-        """None: there is no machine whose resources would have to be shared out."""
+        """Return no requirements: Fargate has no instances."""
         return {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
 
     def list_clusters(self) -> list[str]:
@@ -117,32 +154,34 @@ class RehearsedECS(EC2ContainerServiceBackend):
         service_name: str | None = None,
         desiredStatus: str | None = None,  # noqa: N803 - moto's name
     ) -> list[Task]:
-        found = super().list_tasks(
+        tasks = super().list_tasks(
             cluster_str, container_instance, family, started_by, None, desiredStatus or "RUNNING"
         )
         group = f"service:{service_name.rpartition('/')[2]}" if service_name else None
-        return [task for task in found if group in (None, task.group)]
+        return [task for task in tasks if group in (None, task.group)]
 
     def stop_task(self, cluster_str: str, task_str: str, reason: str) -> Task:
-        wanted, cluster = task_str.rpartition("/")[2], self._get_cluster(cluster_str)
+        task_id, cluster = task_str.rpartition("/")[2], self._get_cluster(cluster_str)
         for task in self.tasks.get(cluster.name, {}).values():
-            if task.id == wanted and isinstance(task, RehearsedTask):
+            if task.id == task_id and isinstance(task, RehearsedTask):
                 task.stop(reason or "Task stopped by user")
                 return task
         raise InvalidParameterException("The referenced task was not found.")
 
     def clear(self) -> None:
-        """End whatever runs, without waiting for it."""
+        """Stop all services and tasks. Waits until all are gone."""
         for service in list(self.services.values()):
             service.status = "INACTIVE"
-        for tasks in list(self.tasks.values()):
-            for task in list(tasks.values()):
-                if isinstance(task, RehearsedTask):
-                    task.vanish()
+        tasks = [each for tasks in list(self.tasks.values()) for each in list(tasks.values())]
+        running = [each for each in tasks if isinstance(each, RehearsedTask)]
+        for each in running:
+            each.vanish()
+        for each in running:
+            each.join()
 
 
 class RehearsedECSResponse(EC2ContainerServiceResponse):
-    """moto's, with the parameters that it does not read."""
+    """moto's responses, with parameters that moto ignores."""
 
     @property
     def ecs_backend(self) -> RehearsedECS:
@@ -162,9 +201,11 @@ class RehearsedECSResponse(EC2ContainerServiceResponse):
                     return ActionResult({"service": service})
                 raise InvalidParameterException("Creation of service was not idempotent.")
         answer = super().create_service()
-        (made,), _ = self.ecs_backend.describe_services(cluster, [name])
-        assert isinstance(made, RehearsedService)  # noqa: S101 - `install` sees to it
-        made.begin(self._get_param("deploymentConfiguration"), token, self._get_param("healthCheckGracePeriodSeconds"))
+        (created,), _ = self.ecs_backend.describe_services(cluster, [name])
+        assert isinstance(created, RehearsedService)  # noqa: S101 - `install` sees to it
+        created.begin(
+            self._get_param("deploymentConfiguration"), token, self._get_param("healthCheckGracePeriodSeconds")
+        )
         return answer
 
     def run_task(self) -> ActionResult:
@@ -181,16 +222,16 @@ class RehearsedECSResponse(EC2ContainerServiceResponse):
 
 
 def clear() -> None:
-    """End whatever runs in any account."""
+    """Stop all services and tasks in all accounts."""
     for regions in list(ecs_backends.values()):
         for backend in list(regions.values()):
             if isinstance(backend, RehearsedECS):
                 backend.clear()
 
 
-def install(stage: Stage) -> None:
-    """Let moto play ECS with these parts. Once for each process: moto's backends are the process's."""
-    RehearsedTask.stage = stage
-    models.Task = RehearsedTask  # type: ignore[assignment,misc]  # moto makes them by these names
+def install(context: TaskContext) -> None:
+    """Install this backend in moto, for this process."""
+    RehearsedTask.context = context
+    models.Task = RehearsedTask  # type: ignore[assignment,misc]  # moto creates them by these names
     models.Service = RehearsedService  # type: ignore[assignment,misc]
     ecs_backends.backend = RehearsedECS

@@ -1,1 +1,1 @@
-"""Azure Resource Manager, as far as a deployment speaks to it: what it holds, and what it accepts."""
+"""Azure Resource Manager: the operations that a deployment uses."""

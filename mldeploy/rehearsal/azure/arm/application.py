@@ -1,4 +1,4 @@
-"""Resource Manager's HTTP: versions, subscription, registration and group are checked for all types alike."""
+"""Resource Manager's HTTP layer: checks API version, subscription, registration and group for all types."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
-from mldeploy.rehearsal.azure.arm.account import SUBSCRIPTION, Account, being_deleted
-from mldeploy.rehearsal.azure.arm.errors import ArmError
-from mldeploy.rehearsal.azure.arm.kinds import LOCATIONS, NAMESPACES, Kind
-from mldeploy.rehearsal.azure.arm.routes import Answer, Found, Question, Router
-from mldeploy.rehearsal.azure.arm.shape import Json
+from mldeploy.rehearsal.azure.arm.resource_types import LOCATIONS, NAMESPACES, ResourceType
+from mldeploy.rehearsal.azure.arm.routes import ArmRequest, ArmResponse, MatchedRoute, Router
+from mldeploy.rehearsal.azure.arm.schema import ArmError, Json
+from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION, SubscriptionState, group_deletion_error
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-class ResourceManager:
+class ArmApplication:
     """A WSGI application. base: its URL, without a path."""
 
-    def __init__(self, account: Account, router: Router, base: str) -> None:
+    def __init__(self, account: SubscriptionState, router: Router, base: str) -> None:
         self._account = account
         self._router = router
         self._base = base
@@ -30,44 +29,44 @@ class ResourceManager:
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
         try:
-            response = _written(self._answer(request))
+            response = _build_response(self._answer(request))
         except ArmError as refusal:
             response = refusal.response()
         response.headers["x-ms-request-id"] = response.headers["x-ms-correlation-request-id"] = str(uuid.uuid4())
         return response(environ, start)
 
-    def _answer(self, request: Request) -> Answer:
-        found = self._router.find(request.method, request.path)
-        if found is None:
+    def _answer(self, request: Request) -> ArmResponse:
+        match = self._router.find(request.method, request.path)
+        if match is None:
             what = f"The resource type could not be found for '{request.method} {request.path}'."
             raise ArmError(404, "InvalidResourceType", what)
-        _check_version(request, found.route.kind)
-        body = _body(request)
+        _check_version(request, match.route.kind)
+        body = _parse_body(request)
         with self._account.lock:
-            self._account.settle()
-            self._check_place(request.method, found)
+            self._account.complete_due_changes()
+            self._check_scope(request.method, match)
             query = request.args.to_dict()
-            asked = Question(self._account, self._base, request.path.rstrip("/"), found.parameters, query, body)
-            return found.route.answer(asked)
+            arm_request = ArmRequest(self._account, self._base, request.path.rstrip("/"), match.parameters, query, body)
+            return match.route.handler(arm_request)
 
-    def _check_place(self, method: str, found: Found) -> None:
-        """The subscription, the group and the registration without which nothing can be asked."""
-        account, named = self._account, found.parameters
+    def _check_scope(self, method: str, match: MatchedRoute) -> None:
+        """Check that subscription, group and registration exist. Raises ArmError."""
+        account, named = self._account, match.parameters
         if named.get("subscription", SUBSCRIPTION).lower() != SUBSCRIPTION:
             what = f"The subscription '{named['subscription']}' could not be found."
             raise ArmError(404, "SubscriptionNotFound", what)
-        if "group" in named and not found.route.order.endswith("/{group}"):
-            group = account.need(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{named['group']}")
-            if group.doing == "Deleting" and method in ("PUT", "PATCH"):
-                raise being_deleted(group)
-        namespace = found.route.kind.namespace
+        if "group" in named and not match.route.endpoint.endswith("/{group}"):
+            group = account.get(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{named['group']}")
+            if group.state == "Deleting" and method in ("PUT", "PATCH"):
+                raise group_deletion_error(group)
+        namespace = match.route.kind.namespace
         if account.registered.get(namespace.lower(), account.now + 1) > account.now:
             what = f"The subscription is not registered to use namespace '{namespace}'."
             how = "See https://aka.ms/rps-not-found for how to register subscriptions."
             raise ArmError(409, "MissingSubscriptionRegistration", f"{what} {how}")
 
 
-def _check_version(request: Request, kind: Kind) -> None:
+def _check_version(request: Request, kind: ResourceType) -> None:
     version = request.args.get("api-version")
     if not version:
         what = "The api-version query parameter (?api-version=) is required for all requests."
@@ -78,7 +77,7 @@ def _check_version(request: Request, kind: Kind) -> None:
         raise ArmError(400, "NoRegisteredProviderFound", f"{what} {known}")
 
 
-def _body(request: Request) -> Json:
+def _parse_body(request: Request) -> Json:
     text = request.get_data()
     if not text:
         return {}
@@ -92,7 +91,7 @@ def _body(request: Request) -> Json:
     return body
 
 
-def _written(answer: Answer) -> Response:
+def _build_response(answer: ArmResponse) -> Response:
     if isinstance(answer.body, str):
         return Response(answer.body, answer.status, answer.headers, content_type="application/octet-stream")
     text = "" if answer.body is None else json.dumps(answer.body)
@@ -100,7 +99,7 @@ def _written(answer: Answer) -> Response:
 
 
 def check_location(body: Json) -> str:
-    """The region that a new thing is to be in, as Azure writes it. Raises ArmError."""
+    """Return the normalized region of a request body. Raises ArmError."""
     location = body.get("location")
     if not location:
         raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
@@ -113,7 +112,7 @@ def check_location(body: Json) -> str:
 
 
 def check_namespace(namespace: str) -> str:
-    """Its name as Azure writes it. Raises ArmError."""
+    """Return the namespace in Azure's capitalization. Raises ArmError."""
     for each in NAMESPACES:
         if each.lower() == namespace.lower():
             return each

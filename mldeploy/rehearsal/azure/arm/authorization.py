@@ -1,21 +1,22 @@
-"""Roles: who may do what with which resource. The caller owns the subscription; everybody else needs an assignment."""
+"""Azure RBAC. The caller owns the subscription; every other principal needs a role assignment."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from mldeploy.rehearsal.azure.arm import kinds
-from mldeploy.rehearsal.azure.arm.account import SUBSCRIPTION, TENANT, Account, Resource
-from mldeploy.rehearsal.azure.arm.errors import ArmError
-from mldeploy.rehearsal.azure.arm.identities import is_known
-from mldeploy.rehearsal.azure.arm.routes import Answer, Question, Route
-from mldeploy.rehearsal.azure.arm.shape import Json, OneOf, Shape, check
-from mldeploy.rehearsal.azure.arm.tracked import shown
+from werkzeug.wrappers import Request
+
+from mldeploy.rehearsal.azure.arm import resource_types
+from mldeploy.rehearsal.azure.arm.identities import is_principal_known
+from mldeploy.rehearsal.azure.arm.resources import describe
+from mldeploy.rehearsal.azure.arm.routes import ArmRequest, ArmResponse, ArmRoute
+from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, ObjectSchema, OneOf, validate
+from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION, TENANT, ArmResource, SubscriptionState
 
 CALLER = "0d6f5b1e-1c0a-4a6b-9a53-3f2b8c7d9e10"
-"""The object id of whoever has the rehearsal's credentials."""
+"""The object id of the principal of the rehearsal's credentials."""
 PULL = "Microsoft.ContainerRegistry/registries/pull/read"
 PUSH = "Microsoft.ContainerRegistry/registries/push/write"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
@@ -32,10 +33,10 @@ _BUILT_IN = MappingProxyType(
 )
 """Name and actions. Standard: Azure RBAC, "Azure built-in roles"."""
 _TYPES = ("User", "Group", "ServicePrincipal", "ForeignGroup", "Device")
-_ASSIGNMENT = Shape(
+_ASSIGNMENT = ObjectSchema(
     "RoleAssignmentCreateRequest",
     {
-        "properties": Shape(
+        "properties": ObjectSchema(
             "RoleAssignmentProperties",
             {
                 "roleDefinitionId": str,
@@ -52,55 +53,61 @@ _ASSIGNMENT = Shape(
     ("properties",),
 )
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_PLACE = "/providers/Microsoft.Authorization/roleAssignments/"
+_PATH = "/providers/Microsoft.Authorization/roleAssignments/"
 
 
-def may(account: Account, principal: str, action: str, resource: str) -> bool:
-    """Whether a principal may do this to a resource by now: an assignment does not count everywhere at once."""
-    return any(
-        each.properties["principalId"] == principal
-        and account.now - each.born >= (account.lag if each.born else 0)
+def is_permitted(account: SubscriptionState, principal: str, action: str, resource: str) -> bool:
+    """Return whether a principal has a permission on a resource. A new assignment takes effect after a delay."""
+    matching = [
+        each
+        for each in list_assignments(account)
+        if each.properties["principalId"] == principal
         and f"{resource.lower()}/".startswith(f"{each.properties['scope'].lower()}/")
-        and _allows(each.properties["roleDefinitionId"], action)
-        for each in assignments(account)
+        and _role_allows(each.properties["roleDefinitionId"], action)
+    ]
+    if matching and account.conditions.unknown_roles and all(each.created_at for each in matching):
+        account.conditions.unknown_roles -= 1
+        return False
+    return any(
+        account.now - each.created_at >= (account.propagation_delay if each.created_at else 0) for each in matching
     )
 
 
-def assignments(account: Account) -> Iterator[Resource]:
-    """The caller's own, which every new subscription has, and all others."""
+def list_assignments(account: SubscriptionState) -> Iterator[ArmResource]:
+    """Yield the caller's Owner assignment, which every new subscription has, and the created ones."""
     scope, name = f"/subscriptions/{SUBSCRIPTION}", "5b1e0d6f-0a1c-4b6a-853a-9e103f2b8c7d"
-    properties = {"scope": scope, "principalId": CALLER, "roleDefinitionId": _definition(OWNER)}
+    properties = {"scope": scope, "principalId": CALLER, "roleDefinitionId": _definition_id(OWNER)}
     body = {"properties": {**properties, "principalType": "ServicePrincipal"}}
-    yield Resource(f"{scope}{_PLACE}{name}", kinds.ASSIGNMENT, name, body, 0.0)
-    yield from account.of(kinds.ASSIGNMENT)
+    yield ArmResource(f"{scope}{_PATH}{name}", resource_types.ASSIGNMENT, name, body, 0.0)
+    yield from account.list_resources(resource_types.ASSIGNMENT)
 
 
-def _definition(name: str) -> str:
+def _definition_id(name: str) -> str:
     return f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{name}"
 
 
-def _allows(definition: str, action: str) -> bool:
+def _role_allows(definition: str, action: str) -> bool:
     patterns = _BUILT_IN.get(definition.rpartition("/")[2].lower(), ("", ()))[1]
     return any(re.fullmatch(re.escape(each).replace(r"\*", ".*"), action, re.IGNORECASE) for each in patterns)
 
 
-def _put(asked: Question) -> Answer:
-    account, scope = asked.account, _scope(asked)
-    check(asked.body, _ASSIGNMENT)
-    properties: Mapping[str, str] = asked.body["properties"]
-    _check_ids(asked["name"], properties)
-    known = account.find(asked.path)
-    for each in assignments(account):
-        if _same(each, scope, properties):
+def _put(request: ArmRequest) -> ArmResponse:
+    account, scope = request.account, _parse_scope(request)
+    validate(request.body, _ASSIGNMENT)
+    properties: Mapping[str, str] = request.body["properties"]
+    _check_ids(request["name"], properties)
+    known = account.find(request.path)
+    for each in list_assignments(account):
+        if _is_same_assignment(each, scope, properties):
             raise ArmError(409, "RoleAssignmentExists", "The role assignment already exists.")
     if known is not None:
         what = "Tenant ID, application ID, principal ID, and scope are not allowed to be updated."
         raise ArmError(409, "RoleAssignmentUpdateNotPermitted", what)
-    if not is_known(account, properties["principalId"]):
-        raise _no_principal(properties["principalId"])
+    if not is_principal_known(account, properties["principalId"]):
+        raise _principal_error(properties["principalId"])
     kept: Json = {"properties": {"principalType": "ServicePrincipal", **properties, "scope": scope}}
-    made = Resource(asked.path, kinds.ASSIGNMENT, asked["name"], kept, account.now)
-    return Answer(201, shown(account.add(made)))
+    made = ArmResource(request.path, resource_types.ASSIGNMENT, request["name"], kept, account.now)
+    return ArmResponse(201, describe(account.add(made)))
 
 
 def _check_ids(name: str, properties: Mapping[str, str]) -> None:
@@ -115,7 +122,7 @@ def _check_ids(name: str, properties: Mapping[str, str]) -> None:
         raise ArmError(400, "InvalidPrincipalId", f"A valid principal ID must be provided: {properties['principalId']}")
 
 
-def _no_principal(principal: str) -> ArmError:
+def _principal_error(principal: str) -> ArmError:
     what = f"Principal {principal.replace('-', '')} does not exist in the directory {TENANT}."
     more = (
         "Check that you have the correct principal ID. If you are creating this principal and then immediately "
@@ -125,94 +132,139 @@ def _no_principal(principal: str) -> ArmError:
     return ArmError(400, "PrincipalNotFound", f"{what} {more} See https://aka.ms/docs-principaltype")
 
 
-def _same(one: Resource, scope: str, wanted: Mapping[str, str]) -> bool:
-    held = one.properties
+def _is_same_assignment(one: ArmResource, scope: str, desired: Mapping[str, str]) -> bool:
+    properties = one.properties
     return bool(
-        held["scope"].lower() == scope.lower()
-        and held["principalId"] == wanted["principalId"]
-        and held["roleDefinitionId"].rpartition("/")[2] == wanted["roleDefinitionId"].rpartition("/")[2]
+        properties["scope"].lower() == scope.lower()
+        and properties["principalId"] == desired["principalId"]
+        and properties["roleDefinitionId"].rpartition("/")[2] == desired["roleDefinitionId"].rpartition("/")[2]
     )
 
 
-def _scope(asked: Question) -> str:
-    """The resource that an assignment is about. Raises ArmError, 404."""
-    scope = "/" + asked["scope"].strip("/")
+def _parse_scope(request: ArmRequest) -> str:
+    """Return the scope of an assignment. Raises ArmError, 404."""
+    scope = "/" + request["scope"].strip("/")
     if scope.lower() != f"/subscriptions/{SUBSCRIPTION}":
-        asked.account.need(scope)
+        request.account.get(scope)
     return scope
 
 
-def _list(asked: Question) -> Answer:
-    """Those at the scope, above it, and without a filter also below it. Standard: Role Assignments - List For Scope."""
-    scope, wanted = _scope(asked).lower(), asked.query.get("$filter", "")
-    principal = re.search(r"(?:principalId eq|assignedTo\()\s*'([^']+)'", wanted)
-    if wanted and wanted != "atScope()" and not principal:
-        raise ArmError(400, "InvalidFilter", f"The filter '{wanted}' is not supported.")
+def _list(request: ArmRequest) -> ArmResponse:
+    """List assignments at, above and, without a filter, below a scope. Standard: Role Assignments - List For Scope."""
+    scope, text = _parse_scope(request).lower(), request.query.get("$filter", "")
+    principal = re.search(r"(?:principalId eq|assignedTo\()\s*'([^']+)'", text)
+    if text and text != "atScope()" and not principal:
+        raise ArmError(400, "InvalidFilter", f"The filter '{text}' is not supported.")
 
-    def listed(each: Resource) -> bool:
+    def matches(each: ArmResource) -> bool:
         at = each.properties["scope"].lower()
         above = f"{scope}/".startswith(f"{at}/")
-        below = f"{at}/".startswith(f"{scope}/") and not wanted.startswith("atScope")
+        below = f"{at}/".startswith(f"{scope}/") and not text.startswith("atScope")
         return (above or below) and (not principal or each.properties["principalId"] == principal[1])
 
-    return Answer(200, {"value": [shown(each) for each in assignments(asked.account) if listed(each)]})
+    return ArmResponse(200, {"value": [describe(each) for each in list_assignments(request.account) if matches(each)]})
 
 
-def _get(asked: Question) -> Answer:
-    return Answer(200, shown(_need(asked)))
+def _get(request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, describe(_get_assignment(request)))
 
 
-def _delete(asked: Question) -> Answer:
-    found = asked.account.find(asked.path)
-    if found is None:
-        return Answer(204)
-    asked.account.remove(found)
-    return Answer(200, shown(found))
+def _delete(request: ArmRequest) -> ArmResponse:
+    resource = request.account.find(request.path)
+    if resource is None:
+        return ArmResponse(204)
+    request.account.remove(resource)
+    return ArmResponse(200, describe(resource))
 
 
-def _need(asked: Question) -> Resource:
-    found = asked.account.find(asked.path)
-    if found is None:
-        raise ArmError(404, "RoleAssignmentNotFound", f"The role assignment '{asked['name']}' is not found.")
-    return found
+def _get_assignment(request: ArmRequest) -> ArmResource:
+    assignment = request.account.find(request.path)
+    if assignment is None:
+        raise ArmError(404, "RoleAssignmentNotFound", f"The role assignment '{request['name']}' is not found.")
+    return assignment
 
 
-def _definitions(asked: Question) -> Answer:
-    wanted = re.search(r"roleName eq '([^']+)'", asked.query.get("$filter", ""))
-    listed = [_shown_definition(name) for name, (title, _) in _BUILT_IN.items() if not wanted or wanted[1] == title]
-    return Answer(200, {"value": listed})
+def _list_definitions(request: ArmRequest) -> ArmResponse:
+    title_filter = re.search(r"roleName eq '([^']+)'", request.query.get("$filter", ""))
+    listed = [
+        _describe_definition(name)
+        for name, (title, _) in _BUILT_IN.items()
+        if not title_filter or title_filter[1] == title
+    ]
+    return ArmResponse(200, {"value": listed})
 
 
-def _get_definition(asked: Question) -> Answer:
-    if asked["name"].lower() not in _BUILT_IN:
-        what = f"The specified role definition with ID '{asked['name']}' does not exist."
+def _get_definition(request: ArmRequest) -> ArmResponse:
+    if request["name"].lower() not in _BUILT_IN:
+        what = f"The specified role definition with ID '{request['name']}' does not exist."
         raise ArmError(404, "RoleDefinitionDoesNotExist", what)
-    return Answer(200, _shown_definition(asked["name"].lower()))
+    return ArmResponse(200, _describe_definition(request["name"].lower()))
 
 
-def _shown_definition(name: str) -> Json:
+def _describe_definition(name: str) -> Json:
     title, actions = _BUILT_IN[name]
     permissions = [{"actions": list(actions), "notActions": [], "dataActions": [], "notDataActions": []}]
     properties = {"roleName": title, "type": "BuiltInRole", "permissions": permissions, "assignableScopes": ["/"]}
     return {
-        "id": _definition(name),
+        "id": _definition_id(name),
         "name": name,
         "type": "Microsoft.Authorization/roleDefinitions",
         "properties": properties,
     }
 
 
-def _permissions(_asked: Question) -> Answer:
-    return Answer(200, {"value": [{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}]})
+def _list_permissions(_request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, {"value": [{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}]})
 
 
 _AT = "{scope}/providers/Microsoft.Authorization"
 ROUTES = (
-    Route(f"GET {_AT}/roleAssignments", kinds.ASSIGNMENT, _list),
-    Route(f"PUT {_AT}/roleAssignments/{{name}}", kinds.ASSIGNMENT, _put),
-    Route(f"GET {_AT}/roleAssignments/{{name}}", kinds.ASSIGNMENT, _get),
-    Route(f"DELETE {_AT}/roleAssignments/{{name}}", kinds.ASSIGNMENT, _delete),
-    Route(f"GET {_AT}/roleDefinitions", kinds.DEFINITION, _definitions),
-    Route(f"GET {_AT}/roleDefinitions/{{name}}", kinds.DEFINITION, _get_definition),
-    Route(f"GET {_AT}/permissions", kinds.PERMISSIONS, _permissions),
+    ArmRoute(f"GET {_AT}/roleAssignments", resource_types.ASSIGNMENT, _list),
+    ArmRoute(f"PUT {_AT}/roleAssignments/{{name}}", resource_types.ASSIGNMENT, _put),
+    ArmRoute(f"GET {_AT}/roleAssignments/{{name}}", resource_types.ASSIGNMENT, _get),
+    ArmRoute(f"DELETE {_AT}/roleAssignments/{{name}}", resource_types.ASSIGNMENT, _delete),
+    ArmRoute(f"GET {_AT}/roleDefinitions", resource_types.DEFINITION, _list_definitions),
+    ArmRoute(f"GET {_AT}/roleDefinitions/{{name}}", resource_types.DEFINITION, _get_definition),
+    ArmRoute(f"GET {_AT}/permissions", resource_types.PERMISSIONS, _list_permissions),
 )
+
+
+def condition_operations(account: SubscriptionState) -> Mapping[str, Callable[[Request], object]]:
+    """Return the operations for `ControlApi`. Their effects last until the next reset."""
+
+    def use_name(request: Request) -> None:
+        content = request.get_json()
+        with account.lock:
+            account.conditions.taken.add((content["type"].lower(), content["name"].lower()))
+
+    def set_quota(request: Request) -> None:
+        content = request.get_json()
+        with account.lock:
+            account.conditions.limits[content["tier"]] = int(content["limit"])
+
+    def add_secret(request: Request) -> None:
+        content = request.get_json()
+        with account.lock:
+            account.conditions.secrets[content["uri"].lower()] = content["value"]
+
+    def unregister(request: Request) -> None:
+        with account.lock:
+            account.registered.pop(request.get_json()["namespace"].lower(), None)
+
+    def fail_registry(request: Request) -> None:
+        content = request.get_json()
+        with account.lock:
+            account.conditions.failures.append(ArmError(409, content["code"], content["message"]))
+
+    def delay_roles(request: Request) -> None:
+        with account.lock:
+            account.conditions.unknown_roles = int(request.get_json()["requests"])
+
+    return {
+        "POST roles": delay_roles,
+        "POST taken": use_name,
+        "POST limit": set_quota,
+        "POST secret": add_secret,
+        "POST unregistered": unregister,
+        "POST failure": fail_registry,
+    }

@@ -1,16 +1,15 @@
-"""Autoscale settings. They are checked and kept; nothing scales by itself. Standard: Azure Monitor REST API."""
+"""Autoscale settings. They are validated and stored without effect. Standard: Azure Monitor REST API."""
 
 from __future__ import annotations
 
-from mldeploy.rehearsal.azure.arm import kinds
-from mldeploy.rehearsal.azure.arm.account import Account
-from mldeploy.rehearsal.azure.arm.errors import ArmError
-from mldeploy.rehearsal.azure.arm.plans import sku_of
-from mldeploy.rehearsal.azure.arm.routes import GROUP, Answer, Question, Route
-from mldeploy.rehearsal.azure.arm.shape import Each, Json, OneOf, Shape, check
-from mldeploy.rehearsal.azure.arm.tracked import TAGS, keep, shown
+from mldeploy.rehearsal.azure.arm import resource_types
+from mldeploy.rehearsal.azure.arm.plans import get_sku
+from mldeploy.rehearsal.azure.arm.resources import TAGS, describe, put_resource
+from mldeploy.rehearsal.azure.arm.routes import GROUP, ArmRequest, ArmResponse, ArmRoute
+from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, ListOf, ObjectSchema, OneOf, validate
+from mldeploy.rehearsal.azure.arm.state import SubscriptionState
 
-_TRIGGER = Shape(
+_TRIGGER = ObjectSchema(
     "MetricTrigger",
     {
         "metricName": str,
@@ -37,7 +36,7 @@ _TRIGGER = Shape(
         "threshold",
     ),
 )
-_ACTION = Shape(
+_ACTION = ObjectSchema(
     "ScaleAction",
     {
         "direction": OneOf(("None", "Increase", "Decrease")),
@@ -47,34 +46,36 @@ _ACTION = Shape(
     },
     ("direction", "type", "cooldown"),
 )
-_PROFILE = Shape(
+_PROFILE = ObjectSchema(
     "AutoscaleProfile",
     {
         "name": str,
-        "capacity": Shape(
+        "capacity": ObjectSchema(
             "ScaleCapacity", {"minimum": str, "maximum": str, "default": str}, ("minimum", "maximum", "default")
         ),
-        "rules": Each(
-            Shape("ScaleRule", {"metricTrigger": _TRIGGER, "scaleAction": _ACTION}, ("metricTrigger", "scaleAction"))
+        "rules": ListOf(
+            ObjectSchema(
+                "ScaleRule", {"metricTrigger": _TRIGGER, "scaleAction": _ACTION}, ("metricTrigger", "scaleAction")
+            )
         ),
         "fixedDate": dict,
         "recurrence": dict,
     },
     ("name", "capacity", "rules"),
 )
-_SETTING = Shape(
+_SETTING = ObjectSchema(
     "AutoscaleSettingResource",
     {
         "location": str,
         "tags": TAGS,
-        "properties": Shape(
+        "properties": ObjectSchema(
             "AutoscaleSetting",
             {
                 "name": str,
                 "enabled": bool,
                 "targetResourceUri": str,
                 "targetResourceLocation": str,
-                "profiles": Each(_PROFILE),
+                "profiles": ListOf(_PROFILE),
                 "notifications": list,
                 "predictiveAutoscalePolicy": dict,
             },
@@ -85,23 +86,23 @@ _SETTING = Shape(
 )
 
 
-def _put(asked: Question) -> Answer:
-    check(asked.body, _SETTING)
-    properties: Json = asked.body["properties"]
-    _check_target(asked.account, properties.get("targetResourceUri") or "")
+def _put(request: ArmRequest) -> ArmResponse:
+    validate(request.body, _SETTING)
+    properties: Json = request.body["properties"]
+    _check_target(request.account, properties.get("targetResourceUri") or "")
     for profile in properties["profiles"]:
         _check_capacity(profile["capacity"])
-    kept = keep(asked, kinds.AUTOSCALE, _SETTING)
-    kept.resource.properties.setdefault("name", kept.resource.name)
-    return Answer(201 if kept.new else 200, shown(kept.resource))
+    result = put_resource(request, resource_types.AUTOSCALE, _SETTING)
+    result.resource.properties.setdefault("name", result.resource.name)
+    return ArmResponse(201 if result.new else 200, describe(result.resource))
 
 
-def _check_target(account: Account, target: str) -> None:
-    found = account.find(target)
-    if found is None:
+def _check_target(account: SubscriptionState, target: str) -> None:
+    resource = account.find(target)
+    if resource is None:
         what = f"The target resource '{target}' of the autoscale setting was not found."
         raise ArmError(404, "ResourceNotFound", what)
-    if found.kind is not kinds.PLAN or not sku_of(found).autoscale:
+    if resource.kind is not resource_types.PLAN or not get_sku(resource).autoscale:
         what = f"Autoscale is not supported for the resource '{target}' with its current SKU."
         raise ArmError(400, "UnsupportedResourceSku", what)
 
@@ -113,27 +114,30 @@ def _check_capacity(capacity: dict[str, str]) -> None:
         raise ArmError(400, "BadRequest", what)
 
 
-def _get(asked: Question) -> Answer:
-    return Answer(200, shown(asked.resource))
+def _get(request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, describe(request.resource))
 
 
-def _list(asked: Question) -> Answer:
-    within = asked.path[: asked.path.lower().index("/providers/")]
-    return Answer(200, {"value": [shown(each) for each in asked.account.of(kinds.AUTOSCALE, within=within)]})
+def _list(request: ArmRequest) -> ArmResponse:
+    within = request.path[: request.path.lower().index("/providers/")]
+    return ArmResponse(
+        200,
+        {"value": [describe(each) for each in request.account.list_resources(resource_types.AUTOSCALE, within=within)]},
+    )
 
 
-def _delete(asked: Question) -> Answer:
-    found = asked.account.find(asked.path)
-    if found is None:
-        return Answer(204)
-    asked.account.remove(found)
-    return Answer(200)
+def _delete(request: ArmRequest) -> ArmResponse:
+    resource = request.account.find(request.path)
+    if resource is None:
+        return ArmResponse(204)
+    request.account.remove(resource)
+    return ArmResponse(200)
 
 
-_PLACE = f"{GROUP}/providers/Microsoft.Insights/autoscalesettings"
+_PATH = f"{GROUP}/providers/Microsoft.Insights/autoscalesettings"
 ROUTES = (
-    Route(f"GET {_PLACE}", kinds.AUTOSCALE, _list),
-    Route(f"PUT {_PLACE}/{{name}}", kinds.AUTOSCALE, _put),
-    Route(f"GET {_PLACE}/{{name}}", kinds.AUTOSCALE, _get),
-    Route(f"DELETE {_PLACE}/{{name}}", kinds.AUTOSCALE, _delete),
+    ArmRoute(f"GET {_PATH}", resource_types.AUTOSCALE, _list),
+    ArmRoute(f"PUT {_PATH}/{{name}}", resource_types.AUTOSCALE, _put),
+    ArmRoute(f"GET {_PATH}/{{name}}", resource_types.AUTOSCALE, _get),
+    ArmRoute(f"DELETE {_PATH}/{{name}}", resource_types.AUTOSCALE, _delete),
 )

@@ -1,151 +1,228 @@
-"""Resource groups, the lists of what is in them, and the tags of whatever it is."""
+"""Resource groups, lists of resources, and tags of any resource."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
 
-from mldeploy.rehearsal.azure.arm import kinds
-from mldeploy.rehearsal.azure.arm.account import SUBSCRIPTION as OURS
-from mldeploy.rehearsal.azure.arm.account import Resource, being_deleted
-from mldeploy.rehearsal.azure.arm.errors import ArmError
-from mldeploy.rehearsal.azure.arm.long import leave, with_location
-from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, Answer, Question, Route
-from mldeploy.rehearsal.azure.arm.shape import Json, OneOf, Shape, check
-from mldeploy.rehearsal.azure.arm.tracked import TAGS, check_name, keep, shown_with_state
+from mldeploy.rehearsal.azure.arm import resource_types
+from mldeploy.rehearsal.azure.arm.application import check_namespace
+from mldeploy.rehearsal.azure.arm.long_running import accept_operation, begin_deletion
+from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, describe_with_state, put_resource
+from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
+from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, ObjectSchema, OneOf, validate
+from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION as OURS
+from mldeploy.rehearsal.azure.arm.state import TENANT, ArmResource, group_deletion_error
 
-_GROUP = Shape("ResourceGroup", {"location": str, "tags": TAGS, "managedBy": str, "properties": dict})
-_CHANGED = Shape(
+_GROUP = ObjectSchema("ResourceGroup", {"location": str, "tags": TAGS, "managedBy": str, "properties": dict})
+_CHANGED = ObjectSchema(
     "TagsPatchResource",
-    {"operation": OneOf(("Merge", "Replace", "Delete")), "properties": Shape("Tags", {"tags": TAGS})},
+    {"operation": OneOf(("Merge", "Replace", "Delete")), "properties": ObjectSchema("Tags", {"tags": TAGS})},
     ("operation", "properties"),
 )
-_LISTED = (kinds.REGISTRY, kinds.IDENTITY, kinds.PLAN, kinds.SITE, kinds.SLOT, kinds.AUTOSCALE)
+_LISTED = (
+    resource_types.REGISTRY,
+    resource_types.IDENTITY,
+    resource_types.PLAN,
+    resource_types.SITE,
+    resource_types.SLOT,
+    resource_types.AUTOSCALE,
+)
 _TERM = re.compile(r"(tagName|tagValue|resourceType|name|location) eq '([^']*)'")
 
 
-def _put(asked: Question) -> Answer:
+def _put(request: ArmRequest) -> ArmResponse:
     pattern, limits = r"[-\w.()]{1,90}(?<!\.)", "It is to have at most 90 characters, and not to end with a dot."
-    check_name(asked["group"], pattern, "InvalidResourceGroup", f"The name '{asked['group']}' is invalid. {limits}")
-    known = asked.account.find(_id(asked))
-    if known is not None and known.doing == "Deleting":
-        raise being_deleted(known)
-    kept = keep(asked, kinds.GROUP, _GROUP)
-    kept.resource.id = _id(asked)
-    return Answer(201 if kept.new else 200, shown_with_state(kept.resource))
+    check_name(request["group"], pattern, "InvalidResourceGroup", f"The name '{request['group']}' is invalid. {limits}")
+    known = request.account.find(_group_id(request))
+    if known is not None and known.state == "Deleting":
+        raise group_deletion_error(known)
+    result = put_resource(request, resource_types.GROUP, _GROUP)
+    result.resource.id = _group_id(request)
+    return ArmResponse(201 if result.new else 200, describe_with_state(result.resource))
 
 
-def _get(asked: Question) -> Answer:
-    return Answer(200, shown_with_state(asked.account.need(_id(asked))))
+def _get(request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, describe_with_state(request.account.get(_group_id(request))))
 
 
-def _head(asked: Question) -> Answer:
-    asked.account.need(_id(asked))
-    return Answer(204)
+def _head(request: ArmRequest) -> ArmResponse:
+    request.account.get(_group_id(request))
+    return ArmResponse(204)
 
 
-def _delete(asked: Question) -> Answer:
-    leave(asked, asked.account.need(_id(asked)))
-    return with_location(asked, lambda: None, "Microsoft.Resources/resourceGroups")
+def _delete(request: ArmRequest) -> ArmResponse:
+    begin_deletion(request, request.account.get(_group_id(request)))
+    return accept_operation(request, lambda: None, "Microsoft.Resources/resourceGroups")
 
 
-def _id(asked: Question) -> str:
-    """However it was written: the SDK writes `resourcegroups` here, and Azure answers so."""
-    return f"/subscriptions/{OURS}/resourceGroups/{asked['group']}"
+def _group_id(request: ArmRequest) -> str:
+    """Return the normalized id: the SDK sends `resourcegroups`, Azure returns `resourceGroups`."""
+    return f"/subscriptions/{OURS}/resourceGroups/{request['group']}"
 
 
-def _groups(asked: Question) -> Answer:
-    return _list(asked, asked.account.of(kinds.GROUP))
+def _list_groups(request: ArmRequest) -> ArmResponse:
+    return _list(request, request.account.list_resources(resource_types.GROUP))
 
 
-def _resources(asked: Question) -> Answer:
-    """What is new is not in the list at once."""
-    account, within = asked.account, _id(asked) if "group" in asked.parameters else ""
+def _list_resources(request: ArmRequest) -> ArmResponse:
+    """List resources. A new resource appears after a delay."""
+    account, within = request.account, _group_id(request) if "group" in request.parameters else ""
     return _list(
-        asked, (each for each in account.of(*_LISTED, within=within) if account.now - each.born >= account.pace)
+        request,
+        (
+            each
+            for each in account.list_resources(*_LISTED, within=within)
+            if account.now - each.created_at >= account.pace
+        ),
     )
 
 
-def _list(asked: Question, found: Iterable[Resource]) -> Answer:
-    wanted = _filter(asked.query.get("$filter", ""))
-    return Answer(200, {"value": [_entry(each) for each in found if wanted(each)]})
+def _list(request: ArmRequest, resources: Iterable[ArmResource]) -> ArmResponse:
+    matches = _parse_filter(request.query.get("$filter", ""))
+    return ArmResponse(200, {"value": [_describe_entry(each) for each in resources if matches(each)]})
 
 
-def _entry(resource: Resource) -> Json:
+def _describe_entry(resource: ArmResource) -> Json:
     names = ("location", "tags", "kind", "sku", "identity")
     entry: Json = {"id": resource.id, "name": resource.name, "type": resource.kind.name}
     entry |= {name: resource.body[name] for name in names if name in resource.body}
-    if resource.kind is kinds.GROUP:
-        entry["properties"] = {"provisioningState": resource.doing}
+    if resource.kind is resource_types.GROUP:
+        entry["properties"] = {"provisioningState": resource.state}
     return entry
 
 
-def _filter(text: str) -> Callable[[Resource], bool]:
-    """Standard: Resources - List, `$filter`. Raises ArmError."""
+def _parse_filter(text: str) -> Callable[[ArmResource], bool]:
+    """Parse a `$filter`. Standard: Resources - List. Raises ArmError."""
     terms = dict(_TERM.findall(text))
     if re.sub(r"\s+|and", "", _TERM.sub("", text)) or ("tagValue" in terms and "tagName" not in terms):
         raise ArmError(400, "InvalidFilterInQueryString", f"Invalid $filter '{text}' specified in the query string.")
 
-    def wanted(resource: Resource) -> bool:
+    def matches(resource: ArmResource) -> bool:
         tags = {name.lower(): value for name, value in resource.tags.items()}
-        looked = {
+        conditions = {
             "tagName": tags.get(terms.get("tagName", "").lower()) is not None,
             "tagValue": tags.get(terms.get("tagName", "").lower()) == terms.get("tagValue"),
             "resourceType": resource.kind.name.lower() == terms.get("resourceType", "").lower(),
             "name": resource.name.lower() == terms.get("name", "").lower(),
             "location": resource.body.get("location") == terms.get("location"),
         }
-        return all(looked[name] for name in terms)
+        return all(conditions[name] for name in terms)
 
-    return wanted
-
-
-def _tags(asked: Question) -> Answer:
-    return Answer(200, _shown_tags(asked, _tagged(asked)))
+    return matches
 
 
-def _put_tags(asked: Question) -> Answer:
-    resource = _tagged(asked)
-    check(asked.body, Shape("TagsResource", {"properties": Shape("Tags", {"tags": TAGS})}, ("properties",)))
-    resource.body["tags"] = asked.body["properties"].get("tags") or {}
-    return Answer(200, _shown_tags(asked, resource))
+def _get_tags(request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, _describe_tags(request, _get_tagged(request)))
 
 
-def _patch_tags(asked: Question) -> Answer:
-    resource = _tagged(asked)
-    check(asked.body, _CHANGED)
-    operation, tags = asked.body["operation"].lower(), asked.body["properties"].get("tags") or {}
+def _put_tags(request: ArmRequest) -> ArmResponse:
+    resource = _get_tagged(request)
+    validate(
+        request.body,
+        ObjectSchema("TagsResource", {"properties": ObjectSchema("Tags", {"tags": TAGS})}, ("properties",)),
+    )
+    resource.body["tags"] = request.body["properties"].get("tags") or {}
+    return ArmResponse(200, _describe_tags(request, resource))
+
+
+def _patch_tags(request: ArmRequest) -> ArmResponse:
+    resource = _get_tagged(request)
+    validate(request.body, _CHANGED)
+    operation, tags = request.body["operation"].lower(), request.body["properties"].get("tags") or {}
     others = {name: value for name, value in resource.tags.items() if name not in tags}
     resource.body["tags"] = {"merge": {**resource.tags, **tags}, "replace": tags, "delete": others}[operation]
-    return Answer(200, _shown_tags(asked, resource))
+    return ArmResponse(200, _describe_tags(request, resource))
 
 
-def _delete_tags(asked: Question) -> Answer:
-    _tagged(asked).body["tags"] = {}
-    return Answer(200)
+def _delete_tags(request: ArmRequest) -> ArmResponse:
+    _get_tagged(request).body["tags"] = {}
+    return ArmResponse(200)
 
 
-def _tagged(asked: Question) -> Resource:
-    return asked.account.need("/" + asked["scope"].strip("/"))
+def _get_tagged(request: ArmRequest) -> ArmResource:
+    return request.account.get("/" + request["scope"].strip("/"))
 
 
-def _shown_tags(asked: Question, resource: Resource) -> Json:
-    named = {"id": asked.path, "name": "default", "type": "Microsoft.Resources/tags"}
+def _describe_tags(request: ArmRequest, resource: ArmResource) -> Json:
+    named = {"id": request.path, "name": "default", "type": "Microsoft.Resources/tags"}
     return {**named, "properties": {"tags": dict(resource.tags)}}
 
 
 _AT = "{scope}/providers/Microsoft.Resources/tags/default"
 _IN = "Microsoft.Resources/subscriptions/resourceGroups"
 ROUTES = (
-    Route(f"GET {SUBSCRIPTION}/resourceGroups", kinds.GROUP, _groups, f"{_IN}/read"),
-    Route(f"PUT {GROUP}", kinds.GROUP, _put, f"{_IN}/write"),
-    Route(f"GET {GROUP}", kinds.GROUP, _get, f"{_IN}/read"),
-    Route(f"HEAD {GROUP}", kinds.GROUP, _head, f"{_IN}/read"),
-    Route(f"DELETE {GROUP}", kinds.GROUP, _delete, f"{_IN}/delete"),
-    Route(f"GET {GROUP}/resources", kinds.GROUP, _resources, f"{_IN}/resources/read"),
-    Route(f"GET {SUBSCRIPTION}/resources", kinds.GROUP, _resources, "Microsoft.Resources/subscriptions/resources/read"),
-    Route(f"GET {_AT}", kinds.TAGS, _tags),
-    Route(f"PUT {_AT}", kinds.TAGS, _put_tags),
-    Route(f"PATCH {_AT}", kinds.TAGS, _patch_tags),
-    Route(f"DELETE {_AT}", kinds.TAGS, _delete_tags),
+    ArmRoute(f"GET {SUBSCRIPTION}/resourceGroups", resource_types.GROUP, _list_groups, f"{_IN}/read"),
+    ArmRoute(f"PUT {GROUP}", resource_types.GROUP, _put, f"{_IN}/write"),
+    ArmRoute(f"GET {GROUP}", resource_types.GROUP, _get, f"{_IN}/read"),
+    ArmRoute(f"HEAD {GROUP}", resource_types.GROUP, _head, f"{_IN}/read"),
+    ArmRoute(f"DELETE {GROUP}", resource_types.GROUP, _delete, f"{_IN}/delete"),
+    ArmRoute(f"GET {GROUP}/resources", resource_types.GROUP, _list_resources, f"{_IN}/resources/read"),
+    ArmRoute(
+        f"GET {SUBSCRIPTION}/resources",
+        resource_types.GROUP,
+        _list_resources,
+        "Microsoft.Resources/subscriptions/resources/read",
+    ),
+    ArmRoute(f"GET {_AT}", resource_types.TAGS, _get_tags),
+    ArmRoute(f"PUT {_AT}", resource_types.TAGS, _put_tags),
+    ArmRoute(f"PATCH {_AT}", resource_types.TAGS, _patch_tags),
+    ArmRoute(f"DELETE {_AT}", resource_types.TAGS, _delete_tags),
+)
+
+
+_ROOT = "Microsoft.Resources/subscriptions"
+
+
+def _get_subscription(_request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, _describe())
+
+
+def _list_subscriptions(_request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, {"value": [_describe()]})
+
+
+def _describe() -> Json:
+    named = {"id": f"/subscriptions/{OURS}", "subscriptionId": OURS, "tenantId": TENANT}
+    return {**named, "displayName": "rehearsal", "state": "Enabled"}
+
+
+def _list_locations(_request: ArmRequest) -> ArmResponse:
+    path = f"/subscriptions/{OURS}/locations"
+    return ArmResponse(
+        200,
+        {"value": [{"id": f"{path}/{each}", "name": each, "displayName": each} for each in resource_types.LOCATIONS]},
+    )
+
+
+def _get_provider(request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, _describe_registration(request, check_namespace(request["namespace"])))
+
+
+def _list_providers(request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, {"value": [_describe_registration(request, each) for each in resource_types.NAMESPACES]})
+
+
+def _register(request: ArmRequest) -> ArmResponse:
+    namespace = check_namespace(request["namespace"])
+    request.account.registered.setdefault(namespace.lower(), request.account.now + request.account.propagation_delay)
+    return ArmResponse(200, _describe_registration(request, namespace))
+
+
+def _describe_registration(request: ArmRequest, namespace: str) -> Json:
+    since = request.account.registered.get(namespace.lower())
+    state = "NotRegistered" if since is None else "Registering" if since > request.account.now else "Registered"
+    identity = f"/subscriptions/{OURS}/providers/{namespace}"
+    policy = {"registrationPolicy": "RegistrationRequired", "resourceTypes": []}
+    return {"id": identity, "namespace": namespace, "registrationState": state, **policy}
+
+
+_PROVIDER = f"{SUBSCRIPTION}/providers/{{namespace}}"
+SUBSCRIPTION_ROUTES = (
+    ArmRoute("GET /subscriptions", resource_types.SUBSCRIPTION, _list_subscriptions, f"{_ROOT}/read"),
+    ArmRoute(f"GET {SUBSCRIPTION}", resource_types.SUBSCRIPTION, _get_subscription, f"{_ROOT}/read"),
+    ArmRoute(f"GET {SUBSCRIPTION}/locations", resource_types.SUBSCRIPTION, _list_locations, f"{_ROOT}/locations/read"),
+    ArmRoute(f"GET {SUBSCRIPTION}/providers", resource_types.SUBSCRIPTION, _list_providers, f"{_ROOT}/providers/read"),
+    ArmRoute(f"GET {_PROVIDER}", resource_types.SUBSCRIPTION, _get_provider, f"{_ROOT}/providers/read"),
+    ArmRoute(f"POST {_PROVIDER}/register", resource_types.SUBSCRIPTION, _register),
 )

@@ -1,84 +1,92 @@
-"""User-assigned managed identities, and who is in the directory."""
+"""User-assigned managed identities and the principals of the directory."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
 
-from mldeploy.rehearsal.azure.arm import kinds
-from mldeploy.rehearsal.azure.arm.account import TENANT, Account, Resource
-from mldeploy.rehearsal.azure.arm.errors import ArmError
-from mldeploy.rehearsal.azure.arm.routes import GROUP, Answer, Question, Route
-from mldeploy.rehearsal.azure.arm.shape import Json, OneOf, Shape
-from mldeploy.rehearsal.azure.arm.tracked import TAGS, check_name, keep, shown
+from mldeploy.rehearsal.azure.arm import resource_types
+from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, describe, put_resource
+from mldeploy.rehearsal.azure.arm.routes import GROUP, ArmRequest, ArmResponse, ArmRoute
+from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, ObjectSchema, OneOf
+from mldeploy.rehearsal.azure.arm.state import TENANT, ArmResource, SubscriptionState
 
-_PROPERTIES = Shape("UserAssignedIdentityProperties", {"isolationScope": OneOf(("None", "Regional"))})
-_IDENTITY = Shape("Identity", {"location": str, "tags": TAGS, "properties": _PROPERTIES})
-_MINE = ("tenantId", "principalId", "clientId")
+_PROPERTIES = ObjectSchema("UserAssignedIdentityProperties", {"isolationScope": OneOf(("None", "Regional"))})
+_IDENTITY = ObjectSchema("Identity", {"location": str, "tags": TAGS, "properties": _PROPERTIES})
+_READ_ONLY = ("tenantId", "principalId", "clientId")
 
 
-def _put(asked: Question) -> Answer:
+def _put(request: ArmRequest) -> ArmResponse:
     limits = "It is to have 3 to 128 letters, digits, hyphens and underscores, and to begin with a letter or a digit."
     check_name(
-        asked["name"], r"[A-Za-z0-9][\w-]{2,127}", "InvalidResourceName", f"Invalid name '{asked['name']}'. {limits}"
+        request["name"],
+        r"[A-Za-z0-9][\w-]{2,127}",
+        "InvalidResourceName",
+        f"Invalid name '{request['name']}'. {limits}",
     )
-    kept = keep(asked, kinds.IDENTITY, _IDENTITY, merged=_MINE)
-    if kept.new:
+    result = put_resource(request, resource_types.IDENTITY, _IDENTITY, merged=_READ_ONLY)
+    if result.new:
         made = {"principalId": str(uuid.uuid4()), "clientId": str(uuid.uuid4()), "tenantId": TENANT}
-        kept.resource.properties.update(made)
-    return Answer(201 if kept.new else 200, shown(kept.resource))
+        result.resource.properties.update(made)
+    return ArmResponse(201 if result.new else 200, describe(result.resource))
 
 
-def _get(asked: Question) -> Answer:
-    return Answer(200, shown(asked.resource))
+def _get(request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, describe(request.resource))
 
 
-def _list(asked: Question) -> Answer:
-    within = asked.path[: asked.path.lower().index("/providers/")]
-    return Answer(200, {"value": [shown(each) for each in asked.account.of(kinds.IDENTITY, within=within)]})
+def _list(request: ArmRequest) -> ArmResponse:
+    within = request.path[: request.path.lower().index("/providers/")]
+    return ArmResponse(
+        200,
+        {"value": [describe(each) for each in request.account.list_resources(resource_types.IDENTITY, within=within)]},
+    )
 
 
-def _delete(asked: Question) -> Answer:
-    found = asked.account.find(asked.path)
-    if found is None:
-        return Answer(204)
-    asked.account.remove(found)
-    return Answer(200)
+def _delete(request: ArmRequest) -> ArmResponse:
+    resource = request.account.find(request.path)
+    if resource is None:
+        return ArmResponse(204)
+    request.account.remove(resource)
+    return ArmResponse(200)
 
 
-def by_client(account: Account, client: str) -> Resource | None:
-    """The identity of a clientId."""
-    return next((each for each in account.of(kinds.IDENTITY) if each.properties["clientId"] == client), None)
+def find_identity(account: SubscriptionState, client: str) -> ArmResource | None:
+    """Return the identity of a clientId."""
+    return next(
+        (each for each in account.list_resources(resource_types.IDENTITY) if each.properties["clientId"] == client),
+        None,
+    )
 
 
-def is_known(account: Account, principal: str) -> bool:
-    """The directory knows this principal by now: what is new is not known everywhere at once."""
-    for each in account.of(kinds.IDENTITY):
+def is_principal_known(account: SubscriptionState, principal: str) -> bool:
+    """Return whether the directory knows a principal. A new one is known after a delay."""
+    for each in account.list_resources(resource_types.IDENTITY):
         if each.properties["principalId"] == principal:
-            return account.now - each.born >= account.lag
+            return account.now - each.created_at >= account.propagation_delay
     return False
 
 
-def assigned(account: Account, identity: Json | None) -> Json | None:
-    """A resource's `identity` as it is shown: with the principals. Raises ArmError."""
+def resolve_identity(account: SubscriptionState, identity: Json | None) -> Json | None:
+    """Return a resource's `identity` with the principals filled in. Raises ArmError."""
     if not identity:
         return None
-    listed: Mapping[str, object] = identity.get("userAssignedIdentities") or {}
+    assigned: Mapping[str, object] = identity.get("userAssignedIdentities") or {}
     full: Json = {}
-    for each in listed:
-        found = account.find(each)
-        if found is None or found.kind is not kinds.IDENTITY:
+    for each in assigned:
+        resource = account.find(each)
+        if resource is None or resource.kind is not resource_types.IDENTITY:
             what = f"The identity(ids) '{each}' could not be found."
             raise ArmError(400, "FailedIdentityOperation", f"Identity operation failed with error '{what}'.")
-        full[found.id] = {name: found.properties[name] for name in ("principalId", "clientId")}
+        full[resource.id] = {name: resource.properties[name] for name in ("principalId", "clientId")}
     return {"type": identity["type"], **({"userAssignedIdentities": full} if full else {})}
 
 
-_PLACE = "providers/Microsoft.ManagedIdentity/userAssignedIdentities"
+_PATH = "providers/Microsoft.ManagedIdentity/userAssignedIdentities"
 ROUTES = (
-    Route(f"GET /subscriptions/{{subscription}}/{_PLACE}", kinds.IDENTITY, _list),
-    Route(f"GET {GROUP}/{_PLACE}", kinds.IDENTITY, _list),
-    Route(f"PUT {GROUP}/{_PLACE}/{{name}}", kinds.IDENTITY, _put),
-    Route(f"GET {GROUP}/{_PLACE}/{{name}}", kinds.IDENTITY, _get),
-    Route(f"DELETE {GROUP}/{_PLACE}/{{name}}", kinds.IDENTITY, _delete),
+    ArmRoute(f"GET /subscriptions/{{subscription}}/{_PATH}", resource_types.IDENTITY, _list),
+    ArmRoute(f"GET {GROUP}/{_PATH}", resource_types.IDENTITY, _list),
+    ArmRoute(f"PUT {GROUP}/{_PATH}/{{name}}", resource_types.IDENTITY, _put),
+    ArmRoute(f"GET {GROUP}/{_PATH}/{{name}}", resource_types.IDENTITY, _get),
+    ArmRoute(f"DELETE {GROUP}/{_PATH}/{{name}}", resource_types.IDENTITY, _delete),
 )

@@ -1,21 +1,72 @@
-"""App Service plans: the machines on which sites run. Standard: App Service REST API, "App Service Plans"."""
+"""App Service plans and their SKUs. Standard: App Service REST API, "App Service Plans"; "App Service limits"."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from mldeploy.rehearsal.azure.arm import kinds
-from mldeploy.rehearsal.azure.arm.account import Account, Resource
-from mldeploy.rehearsal.azure.arm.errors import SiteError
-from mldeploy.rehearsal.azure.arm.long import with_location
-from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, Answer, Question, Route
-from mldeploy.rehearsal.azure.arm.shape import Json, Shape, check
-from mldeploy.rehearsal.azure.arm.skus import SKUS, TIERS, USUAL_LIMIT, Sku
-from mldeploy.rehearsal.azure.arm.tracked import TAGS, check_name, keep, shown_with_state
+from mldeploy.rehearsal.azure.arm import resource_types
+from mldeploy.rehearsal.azure.arm.long_running import accept_operation
+from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, describe_with_state, put_resource
+from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
+from mldeploy.rehearsal.azure.arm.schema import Json, ObjectSchema, SiteError, validate
+from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState
 
-_SKU = Shape("SkuDescription", {"name": str, "tier": str, "size": str, "family": str, "capacity": int}, ("name",))
-_PROPERTIES = Shape(
+
+@dataclass(frozen=True)
+class Sku:
+    """memory: MiB. instances, slots: the maximum; slots without the production slot."""
+
+    name: str
+    tier: str
+    cores: int
+    memory: int
+    instances: int
+    slots: int = 0
+    always_on: bool = True
+    autoscale: bool = False
+
+
+def _basic(name: str, cores: int, memory: int) -> Sku:
+    return Sku(name, "Basic", cores, memory, 3)
+
+
+def _standard(name: str, cores: int, memory: int) -> Sku:
+    return Sku(name, "Standard", cores, memory, 10, 5, autoscale=True)
+
+
+def _premium(name: str, tier: str, cores: int, memory: int) -> Sku:
+    return Sku(name, tier, cores, memory, 30, 20, autoscale=True)
+
+
+_ALL = (
+    Sku("F1", "Free", 1, 1024, 1, always_on=False),
+    _basic("B1", 1, 1792),
+    _basic("B2", 2, 3584),
+    _basic("B3", 4, 7168),
+    _standard("S1", 1, 1792),
+    _standard("S2", 2, 3584),
+    _standard("S3", 4, 7168),
+    _premium("P1v2", "PremiumV2", 1, 3584),
+    _premium("P2v2", "PremiumV2", 2, 7168),
+    _premium("P3v2", "PremiumV2", 4, 14336),
+    _premium("P0v3", "Premium0V3", 1, 4096),
+    _premium("P1v3", "PremiumV3", 2, 8192),
+    _premium("P2v3", "PremiumV3", 4, 16384),
+    _premium("P3v3", "PremiumV3", 8, 32768),
+)
+SKUS: Mapping[str, Sku] = MappingProxyType({each.name.lower(): each for each in _ALL})
+TIERS = tuple(dict.fromkeys(each.tier for each in _ALL))
+DEFAULT_QUOTA = 10
+"""The default quota: instances of each tier in a region."""
+
+
+_SKU = ObjectSchema(
+    "SkuDescription", {"name": str, "tier": str, "size": str, "family": str, "capacity": int}, ("name",)
+)
+_PROPERTIES = ObjectSchema(
     "ServerFarm",
     {
         "reserved": bool,
@@ -30,74 +81,77 @@ _PROPERTIES = Shape(
         "isSpot": bool,
     },
 )
-_PLAN = Shape(
+_PLAN = ObjectSchema(
     "ServerFarmEnvelope", {"location": str, "tags": TAGS, "kind": str, "sku": _SKU, "properties": _PROPERTIES}, ("sku",)
 )
-_PATCH = Shape("ServerFarmPatch", {"kind": str, "properties": _PROPERTIES})
+_PATCH = ObjectSchema("ServerFarmPatch", {"kind": str, "properties": _PROPERTIES})
 _TYPE = "Microsoft.Web/serverfarms"
 
 
 class Plans:
-    """Answers for plans. changed: told of a plan whose machines have changed."""
+    """The operations on plans. changed: called with a plan after a PUT."""
 
-    def __init__(self, changed: Callable[[Resource], None]) -> None:
+    def __init__(self, changed: Callable[[ArmResource], None]) -> None:
         self._changed = changed
 
     @property
-    def routes(self) -> Sequence[Route]:
-        place = f"{GROUP}/providers/{_TYPE}"
+    def routes(self) -> Sequence[ArmRoute]:
+        collection = f"{GROUP}/providers/{_TYPE}"
         usages = f"{SUBSCRIPTION}/providers/Microsoft.Web/locations/{{location}}/usages"
         return (
-            Route(f"GET {SUBSCRIPTION}/providers/{_TYPE}", kinds.PLAN, _list),
-            Route(f"GET {usages}", kinds.PLAN, _usages),
-            Route(f"GET {place}", kinds.PLAN, _list),
-            Route(f"PUT {place}/{{name}}", kinds.PLAN, self._put),
-            Route(f"PATCH {place}/{{name}}", kinds.PLAN, _patch),
-            Route(f"GET {place}/{{name}}", kinds.PLAN, _get),
-            Route(f"DELETE {place}/{{name}}", kinds.PLAN, _delete),
+            ArmRoute(f"GET {SUBSCRIPTION}/providers/{_TYPE}", resource_types.PLAN, _list),
+            ArmRoute(f"GET {usages}", resource_types.PLAN, _list_usages),
+            ArmRoute(f"GET {collection}", resource_types.PLAN, _list),
+            ArmRoute(f"PUT {collection}/{{name}}", resource_types.PLAN, self._put),
+            ArmRoute(f"PATCH {collection}/{{name}}", resource_types.PLAN, _patch),
+            ArmRoute(f"GET {collection}/{{name}}", resource_types.PLAN, _get),
+            ArmRoute(f"DELETE {collection}/{{name}}", resource_types.PLAN, _delete),
         )
 
-    def _put(self, asked: Question) -> Answer:
+    def _put(self, request: ArmRequest) -> ArmResponse:
         limits = "It is to have 1 to 60 letters, digits and hyphens."
-        check_name(asked["name"], r"[\w-]{1,60}", "BadRequest", f"The name '{asked['name']}' is invalid. {limits}")
-        check(asked.body, _PLAN)
-        sku, wanted = _sku(asked.body["sku"])
-        _check_limit(asked, sku, wanted)
-        kept = keep(asked, kinds.PLAN, _PLAN, merged=("reserved",))
-        kept.resource.body["sku"] = {"name": sku.name, "tier": sku.tier, "size": sku.name, "capacity": wanted}
-        kept.resource.body.setdefault("kind", "linux")
-        self._changed(kept.resource)
-        if not kept.new:
-            return Answer(200, _shown(asked.account, kept.resource))
-        asked.account.busy(kept.resource, "InProgress")
-        return with_location(
-            asked, lambda: _shown(asked.account, kept.resource), _TYPE, _shown(asked.account, kept.resource)
+        check_name(request["name"], r"[\w-]{1,60}", "BadRequest", f"The name '{request['name']}' is invalid. {limits}")
+        validate(request.body, _PLAN)
+        sku, capacity = _parse_sku(request.body["sku"])
+        _check_quota(request, sku, capacity)
+        result = put_resource(request, resource_types.PLAN, _PLAN, merged=("reserved",))
+        result.resource.body["sku"] = {"name": sku.name, "tier": sku.tier, "size": sku.name, "capacity": capacity}
+        result.resource.body.setdefault("kind", "linux")
+        self._changed(result.resource)
+        if not result.new:
+            return ArmResponse(200, _describe(request.account, result.resource))
+        request.account.begin_change(result.resource, "InProgress")
+        return accept_operation(
+            request,
+            lambda: _describe(request.account, result.resource),
+            _TYPE,
+            _describe(request.account, result.resource),
         )
 
 
-def sku_of(plan: Resource) -> Sku:
-    """What a plan's machines are."""
+def get_sku(plan: ArmResource) -> Sku:
+    """Return the SKU of a plan."""
     return SKUS[plan.body["sku"]["name"].lower()]
 
 
-def plan_of(account: Account, site: Resource) -> Resource:
-    """The plan that a site or a slot runs on."""
-    return account.need(site.properties["serverFarmId"])
+def get_plan(account: SubscriptionState, site: ArmResource) -> ArmResource:
+    """Return the plan of a site or slot. Raises ArmError, 404."""
+    return account.get(site.properties["serverFarmId"])
 
 
-def sites_on(account: Account, plan: Resource) -> list[Resource]:
-    """The sites and slots of a plan."""
-    found = account.of(kinds.SITE, kinds.SLOT)
-    return [each for each in found if each.properties["serverFarmId"].lower() == plan.id.lower()]
+def list_sites(account: SubscriptionState, plan: ArmResource) -> list[ArmResource]:
+    """Return the sites and slots of a plan."""
+    sites = account.list_resources(resource_types.SITE, resource_types.SLOT)
+    return [each for each in sites if each.properties["serverFarmId"].lower() == plan.id.lower()]
 
 
-def _sku(wanted: dict[str, Any]) -> tuple[Sku, int]:
-    """What it is, and how many. Raises ArmError."""
-    sku, capacity = SKUS.get(wanted["name"].lower()), wanted.get("capacity")
+def _parse_sku(spec: dict[str, Any]) -> tuple[Sku, int]:
+    """Return the SKU and the capacity of a request. Raises ArmError."""
+    sku, capacity = SKUS.get(spec["name"].lower()), spec.get("capacity")
     if sku is None:
-        raise SiteError(400, "BadRequest", f"The parameter SKU has an invalid value: {wanted['name']}.")
-    if wanted.get("tier") and wanted["tier"].lower() != sku.tier.lower():
-        what = f"The SKU '{wanted['name']}' is not of the tier '{wanted['tier']}'."
+        raise SiteError(400, "BadRequest", f"The parameter SKU has an invalid value: {spec['name']}.")
+    if spec.get("tier") and spec["tier"].lower() != sku.tier.lower():
+        what = f"The SKU '{spec['name']}' is not of the tier '{spec['tier']}'."
         raise SiteError(400, "BadRequest", f"The parameter SKU.Tier has an invalid value. {what}")
     number = 1 if capacity is None else capacity
     if not 1 <= number <= sku.instances:
@@ -106,76 +160,84 @@ def _sku(wanted: dict[str, Any]) -> tuple[Sku, int]:
     return sku, number
 
 
-def _check_limit(asked: Question, sku: Sku, wanted: int) -> None:
-    """Raises ArmError: 401, of all numbers, where the region has no more of them for this subscription."""
-    account, limit = asked.account, asked.account.orders.limits.get(sku.tier, USUAL_LIMIT)
-    used = _used(account, sku.tier, asked.path)
-    if used + wanted > limit:
+def _check_quota(request: ArmRequest, sku: Sku, capacity: int) -> None:
+    """Check the quota. Raises ArmError with status 401, as Azure does."""
+    account, limit = request.account, request.account.conditions.limits.get(sku.tier, DEFAULT_QUOTA)
+    used = _count_instances(account, sku.tier, request.path)
+    if used + capacity > limit:
         details = (
-            f"Location: {asked.body.get('location')} Current Limit ({sku.tier} VMs): {limit} Current Usage: {used} "
-            f"Amount required for this deployment ({sku.tier} VMs): {wanted} "
-            f"(Minimum) New Limit that you should request to enable this deployment: {used + wanted}."
+            f"Location: {request.body.get('location')} Current Limit ({sku.tier} VMs): {limit} Current Usage: {used} "
+            f"Amount required for this deployment ({sku.tier} VMs): {capacity} "
+            f"(Minimum) New Limit that you should request to enable this deployment: {used + capacity}."
         )
         what = f"Operation cannot be completed without additional quota. Additional details - {details}"
         raise SiteError(401, "Unauthorized", what)
 
 
-def _used(account: Account, tier: str, besides: str = "") -> int:
-    plans = [each for each in account.of(kinds.PLAN) if each.id.lower() != besides.lower()]
-    return sum(each.body["sku"]["capacity"] for each in plans if sku_of(each).tier == tier)
+def _count_instances(account: SubscriptionState, tier: str, besides: str = "") -> int:
+    plans = [each for each in account.list_resources(resource_types.PLAN) if each.id.lower() != besides.lower()]
+    return sum(each.body["sku"]["capacity"] for each in plans if get_sku(each).tier == tier)
 
 
-def _usages(asked: Question) -> Answer:
-    account = asked.account
+def _list_usages(request: ArmRequest) -> ArmResponse:
+    account = request.account
     entries = [
         {
-            "id": f"{asked.path}/{tier}",
+            "id": f"{request.path}/{tier}",
             "name": {"value": tier, "localizedValue": f"{tier} VMs"},
             "unit": "Count",
-            "currentValue": _used(account, tier),
-            "limit": account.orders.limits.get(tier, USUAL_LIMIT),
+            "currentValue": _count_instances(account, tier),
+            "limit": account.conditions.limits.get(tier, DEFAULT_QUOTA),
         }
         for tier in TIERS
     ]
-    return Answer(200, {"value": entries})
+    return ArmResponse(200, {"value": entries})
 
 
-def _patch(asked: Question) -> Answer:
-    resource = asked.resource
-    check(asked.body, _PATCH)
-    resource.properties.update(asked.body.get("properties") or {})
-    return Answer(200, _shown(asked.account, resource))
+def _patch(request: ArmRequest) -> ArmResponse:
+    resource = request.resource
+    validate(request.body, _PATCH)
+    resource.properties.update(request.body.get("properties") or {})
+    return ArmResponse(200, _describe(request.account, resource))
 
 
-def _get(asked: Question) -> Answer:
-    return Answer(200, _shown(asked.account, asked.resource))
+def _get(request: ArmRequest) -> ArmResponse:
+    return ArmResponse(200, _describe(request.account, request.resource))
 
 
-def _list(asked: Question) -> Answer:
-    within = asked.path[: asked.path.lower().index("/providers/")]
-    return Answer(200, {"value": [_shown(asked.account, each) for each in asked.account.of(kinds.PLAN, within=within)]})
+def _list(request: ArmRequest) -> ArmResponse:
+    within = request.path[: request.path.lower().index("/providers/")]
+    return ArmResponse(
+        200,
+        {
+            "value": [
+                _describe(request.account, each)
+                for each in request.account.list_resources(resource_types.PLAN, within=within)
+            ]
+        },
+    )
 
 
-def _delete(asked: Question) -> Answer:
-    found = asked.account.find(asked.path)
-    if found is None:
-        return Answer(204)
-    if sites := sites_on(asked.account, found):
+def _delete(request: ArmRequest) -> ArmResponse:
+    resource = request.account.find(request.path)
+    if resource is None:
+        return ArmResponse(204)
+    if sites := list_sites(request.account, resource):
         names = ", ".join(each.name for each in sites)
-        what = f"Server farm '{found.name}' cannot be deleted because it has web app(s) {names} assigned to it."
+        what = f"Server farm '{resource.name}' cannot be deleted because it has web app(s) {names} assigned to it."
         raise SiteError(409, "Conflict", what)
-    asked.account.remove(found)
-    return Answer(200)
+    request.account.remove(resource)
+    return ArmResponse(200)
 
 
-def _shown(account: Account, resource: Resource) -> Json:
-    body, sku = shown_with_state(resource), sku_of(resource)
-    sites = sites_on(account, resource)
+def _describe(account: SubscriptionState, resource: ArmResource) -> Json:
+    body, sku = describe_with_state(resource), get_sku(resource)
+    sites = list_sites(account, resource)
     more = {
         "status": "Ready",
         "maximumNumberOfWorkers": sku.instances,
         "numberOfWorkers": resource.body["sku"]["capacity"],
-        "numberOfSites": len([each for each in sites if each.kind is kinds.SITE]),
+        "numberOfSites": len([each for each in sites if each.kind is resource_types.SITE]),
         "geoRegion": resource.body["location"],
     }
     return {**body, "properties": {**body["properties"], **more}}

@@ -1,4 +1,4 @@
-"""What can be asked of Resource Manager: methods and paths, and who answers."""
+"""The routes of Resource Manager: methods, paths, permissions and handlers."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from mldeploy.rehearsal.azure.arm.account import Account, Resource
-from mldeploy.rehearsal.azure.arm.kinds import Kind
-from mldeploy.rehearsal.azure.arm.shape import Json
+from mldeploy.rehearsal.azure.arm.resource_types import ResourceType
+from mldeploy.rehearsal.azure.arm.schema import Json
+from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState
 
 GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
 SUBSCRIPTION = "/subscriptions/{subscription}"
 
 
 @dataclass(frozen=True)
-class Question:
-    """A request whose route is known. path: as it was sent. base: the URL of all of it. body: {} if there is none."""
+class ArmRequest:
+    """A request that a route matches. path: as sent. base: the stand-in's URL. body: {} if the request has none."""
 
-    account: Account
+    account: SubscriptionState
     base: str
     path: str
     parameters: Mapping[str, str]
@@ -28,8 +28,8 @@ class Question:
     def __getitem__(self, name: str) -> str:
         return self.parameters[name]
 
-    def cut(self, *endings: str) -> str:
-        """The path without what follows the resource's id."""
+    def strip_ending(self, *endings: str) -> str:
+        """Return the path without the first matching ending: the resource's id."""
         lowered = self.path.lower()
         for each in endings:
             if lowered.endswith(each.lower()):
@@ -37,14 +37,14 @@ class Question:
         return self.path
 
     @property
-    def resource(self) -> Resource:
-        """The one that the path names. Raises ArmError, 404."""
-        return self.account.need(self.path)
+    def resource(self) -> ArmResource:
+        """The resource of the path. Raises ArmError, 404."""
+        return self.account.get(self.path)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """body: JSON, or text; None: none."""
+class ArmResponse:
+    """body: JSON or text; None: empty."""
 
     status: int = 200
     body: object = None
@@ -52,64 +52,64 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Route:
-    """order: `PUT /subscriptions/{subscription}/…`; {scope} is any id. kind: whose versions of the API it has.
+class ArmRoute:
+    """endpoint: `PUT /subscriptions/{subscription}/…`; {scope} is any id. kind: determines the API versions.
 
-    action: the permission that it needs; empty: it follows from the path. reads: a POST that changes nothing.
+    action: the needed permission; empty: derived from the path. read_only: a POST without effect.
     """
 
-    order: str
-    kind: Kind
-    answer: Callable[[Question], Answer]
+    endpoint: str
+    kind: ResourceType
+    handler: Callable[[ArmRequest], ArmResponse]
     action: str = ""
-    reads: bool = False
+    read_only: bool = False
 
     @property
     def is_writing(self) -> bool:
-        return not self.reads and not self.order.startswith(("GET ", "HEAD "))
+        return not self.read_only and not self.endpoint.startswith(("GET ", "HEAD "))
 
 
 @dataclass(frozen=True)
-class Found:
-    """A route, and what the path names."""
+class MatchedRoute:
+    """A route with the parameters of the path. action: the needed permission."""
 
-    route: Route
+    route: ArmRoute
     parameters: Mapping[str, str]
     action: str
 
 
 class Router:
-    """Finds the route of a request. Paths are compared without regard to capitals, as Azure does."""
+    """Match requests to routes. Paths are case-insensitive, as on Azure."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self._routes = [(each, _pattern(each.order)) for each in routes]
+    def __init__(self, routes: Iterable[ArmRoute]) -> None:
+        self._routes = [(each, _compile_pattern(each.endpoint)) for each in routes]
 
-    def find(self, method: str, path: str) -> Found | None:
-        """None: there is no such thing."""
+    def find(self, method: str, path: str) -> MatchedRoute | None:
+        """Return the first matching route; None if no route matches."""
         for route, pattern in self._routes:
             if match := pattern.fullmatch(f"{method} {path.rstrip('/')}"):
-                return Found(route, match.groupdict(), route.action or permission(method, path))
+                return MatchedRoute(route, match.groupdict(), route.action or derive_permission(method, path))
         return None
 
 
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 
 
-def permission(method: str, path: str) -> str:
-    """The permission that a request about a resource needs: `Microsoft.Web/sites/write`.
+def derive_permission(method: str, path: str) -> str:
+    """Return the permission that a request needs: `Microsoft.Web/sites/write`.
 
     Standard: Azure RBAC, "Resource provider operations".
     """
     parts = path.strip("/").split("/")
-    places = [place for place, part in enumerate(parts) if part.lower() == "providers"]
+    indexes = [index for index, part in enumerate(parts) if part.lower() == "providers"]
     verb = _VERBS.get(method, "action")
-    if not places:
+    if not indexes:
         return f"Microsoft.Resources/{verb}"
-    rest = parts[places[-1] + 1 :]
+    rest = parts[indexes[-1] + 1 :]
     return "/".join([rest[0], *rest[1::2], verb])
 
 
-def _pattern(order: str) -> re.Pattern[str]:
-    escaped = re.escape(order).replace(r"\{", "{").replace(r"\}", "}")
-    text = re.sub(r"\{(\w+)\}", lambda found: f"(?P<{found[1]}>{'.+' if found[1] == 'scope' else '[^/]+'})", escaped)
+def _compile_pattern(endpoint: str) -> re.Pattern[str]:
+    escaped = re.escape(endpoint).replace(r"\{", "{").replace(r"\}", "}")
+    text = re.sub(r"\{(\w+)\}", lambda name: f"(?P<{name[1]}>{'.+' if name[1] == 'scope' else '[^/]+'})", escaped)
     return re.compile(text, re.IGNORECASE)

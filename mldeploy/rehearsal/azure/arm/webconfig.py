@@ -1,18 +1,17 @@
-"""What is asked of a site that there is: its configuration, its log, its instances; that it start, stop or restart."""
+"""Operations on an existing site: configuration, log, instances; start, stop, restart."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from mldeploy.rehearsal.azure.arm import kinds, webshapes
-from mldeploy.rehearsal.azure.arm.account import Resource
-from mldeploy.rehearsal.azure.arm.routes import Answer, Question, Route
-from mldeploy.rehearsal.azure.arm.shape import Json, check
-from mldeploy.rehearsal.azure.arm.webapps import PLACE, SLOT
-from mldeploy.rehearsal.azure.sites.site import Site
-from mldeploy.rehearsal.azure.sites.sites import Sites
-from mldeploy.rehearsal.azure.sites.wanted import resolved
+from mldeploy.rehearsal.azure.arm import resource_types, site_schemas
+from mldeploy.rehearsal.azure.arm.routes import ArmRequest, ArmResponse, ArmRoute
+from mldeploy.rehearsal.azure.arm.schema import Json, validate
+from mldeploy.rehearsal.azure.arm.state import ArmResource
+from mldeploy.rehearsal.azure.arm.webapps import SITE_PATH, SLOT_PATH
+from mldeploy.rehearsal.azure.sites.container_spec import resolve_reference
+from mldeploy.rehearsal.azure.sites.site import StandInSite, StandInSites
 
 _REST = re.compile(
     r"/(config/.*|containerlogs|instances|start|stop|restart)$",
@@ -22,127 +21,134 @@ _REFERENCES = "config/configreferences/appsettings"
 
 
 class WebConfig:
-    """Answers for what belongs to a site or a slot."""
+    """The operations on the configuration and the state of sites and slots."""
 
-    def __init__(self, sites: Sites) -> None:
+    def __init__(self, sites: StandInSites) -> None:
         self._sites = sites
 
     @property
-    def routes(self) -> Iterator[Route]:
-        for place, kind in ((PLACE, kinds.SITE), (SLOT, kinds.SLOT)):
-            yield Route(f"GET {place}/config/web", kind, self._web)
-            yield Route(f"PUT {place}/config/web", kind, self._set_web)
-            yield Route(f"PATCH {place}/config/web", kind, self._set_web)
-            yield Route(f"POST {place}/config/appsettings/list", kind, self._settings, reads=True)
-            yield Route(f"PUT {place}/config/appsettings", kind, self._set_settings)
-            yield Route(f"GET {place}/{_REFERENCES}", kind, self._references)
-            yield Route(f"GET {place}/config/logs", kind, self._logs)
-            yield Route(f"PUT {place}/config/logs", kind, self._set_logs)
-            yield Route(f"POST {place}/config/publishingcredentials/list", kind, self._publishing, reads=True)
-            yield Route(f"POST {place}/containerlogs", kind, self._text, reads=True)
-            yield Route(f"GET {place}/instances", kind, self._instances)
-            yield Route(f"POST {place}/start", kind, self._start)
-            yield Route(f"POST {place}/stop", kind, self._stop)
-            yield Route(f"POST {place}/restart", kind, self._restart)
+    def routes(self) -> Iterator[ArmRoute]:
+        for path, kind in ((SITE_PATH, resource_types.SITE), (SLOT_PATH, resource_types.SLOT)):
+            yield ArmRoute(f"GET {path}/config/web", kind, self._get_web)
+            yield ArmRoute(f"PUT {path}/config/web", kind, self._set_web)
+            yield ArmRoute(f"PATCH {path}/config/web", kind, self._set_web)
+            yield ArmRoute(f"POST {path}/config/appsettings/list", kind, self._list_settings, read_only=True)
+            yield ArmRoute(f"PUT {path}/config/appsettings", kind, self._set_settings)
+            yield ArmRoute(f"GET {path}/{_REFERENCES}", kind, self._list_references)
+            yield ArmRoute(f"GET {path}/config/logs", kind, self._get_logs)
+            yield ArmRoute(f"PUT {path}/config/logs", kind, self._set_logs)
+            yield ArmRoute(
+                f"POST {path}/config/publishingcredentials/list",
+                kind,
+                self._list_publishing_credentials,
+                read_only=True,
+            )
+            yield ArmRoute(f"POST {path}/containerlogs", kind, self._get_log, read_only=True)
+            yield ArmRoute(f"GET {path}/instances", kind, self._list_instances)
+            yield ArmRoute(f"POST {path}/start", kind, self._start)
+            yield ArmRoute(f"POST {path}/stop", kind, self._stop)
+            yield ArmRoute(f"POST {path}/restart", kind, self._restart)
 
-    def _of(self, asked: Question) -> tuple[Resource, Site]:
-        resource = asked.account.need(_REST.sub("", asked.path))
+    def _find(self, request: ArmRequest) -> tuple[ArmResource, StandInSite]:
+        resource = request.account.get(_REST.sub("", request.path))
         return resource, self._sites[resource]
 
-    def _web(self, asked: Question) -> Answer:
-        return _config(asked, "web", self._of(asked)[1].config)
+    def _get_web(self, request: ArmRequest) -> ArmResponse:
+        return _config_response(request, "web", self._find(request)[1].config)
 
-    def _set_web(self, asked: Question) -> Answer:
-        check(asked.body, webshapes.WEB)
-        _, site = self._of(asked)
-        changed = {name: value for name, value in asked.body["properties"].items() if value is not None}
+    def _set_web(self, request: ArmRequest) -> ArmResponse:
+        validate(request.body, site_schemas.WEB)
+        _, site = self._find(request)
+        changed = {name: value for name, value in request.body["properties"].items() if value is not None}
         settings = changed.pop("appSettings", None)
         before = (dict(site.config), dict(site.settings))
         site.config.update(changed)
         if settings is not None:
             site.settings = {each["name"]: each.get("value") or "" for each in settings}
         if before != (site.config, site.settings):
-            site.renew()
-        return _config(asked, "web", site.config)
+            site.restart()
+        return _config_response(request, "web", site.config)
 
-    def _settings(self, asked: Question) -> Answer:
-        return _config(asked, "appsettings", self._of(asked)[1].settings)
+    def _list_settings(self, request: ArmRequest) -> ArmResponse:
+        return _config_response(request, "appsettings", self._find(request)[1].settings)
 
-    def _set_settings(self, asked: Question) -> Answer:
-        check(asked.body, webshapes.SETTINGS)
-        _, site = self._of(asked)
-        before, site.settings = site.settings, dict(asked.body["properties"])
+    def _set_settings(self, request: ArmRequest) -> ArmResponse:
+        validate(request.body, site_schemas.SETTINGS)
+        _, site = self._find(request)
+        before, site.settings = site.settings, dict(request.body["properties"])
         if before != site.settings:
-            site.renew()
-        return _config(asked, "appsettings", site.settings)
+            site.restart()
+        return _config_response(request, "appsettings", site.settings)
 
-    def _references(self, asked: Question) -> Answer:
-        """How each reference to a key vault fares."""
-        _, site = self._of(asked)
-        told = {name: (value, resolved(asked.account, value)[1]) for name, value in site.settings.items()}
+    def _list_references(self, request: ArmRequest) -> ArmResponse:
+        """List the key vault references of the app settings with their status."""
+        _, site = self._find(request)
+        references = {
+            name: (value, resolve_reference(request.account, value)[1]) for name, value in site.settings.items()
+        }
         listed = [
             {"name": name, "properties": {"reference": value, "status": status, "details": ""}}
-            for name, (value, status) in told.items()
+            for name, (value, status) in references.items()
             if status
         ]
-        return Answer(200, {"value": listed})
+        return ArmResponse(200, {"value": listed})
 
-    def _logs(self, asked: Question) -> Answer:
-        return _config(asked, "logs", _logging(self._of(asked)[1]))
+    def _get_logs(self, request: ArmRequest) -> ArmResponse:
+        return _config_response(request, "logs", _describe_logs(self._find(request)[1]))
 
-    def _set_logs(self, asked: Question) -> Answer:
-        check(asked.body, webshapes.LOGS)
-        _, site = self._of(asked)
-        files = ((asked.body["properties"].get("httpLogs") or {}).get("fileSystem")) or {}
+    def _set_logs(self, request: ArmRequest) -> ArmResponse:
+        validate(request.body, site_schemas.LOGS)
+        _, site = self._find(request)
+        files = ((request.body["properties"].get("httpLogs") or {}).get("fileSystem")) or {}
         before = site.config.get("httpLoggingEnabled")
         site.config["httpLoggingEnabled"] = bool(files.get("enabled"))
         if files.get("retentionInMb") is not None:
             site.config["logsDirectorySizeLimit"] = files["retentionInMb"]
         if before != site.config["httpLoggingEnabled"]:
-            site.renew()
-        return _config(asked, "logs", _logging(site))
+            site.restart()
+        return _config_response(request, "logs", _describe_logs(site))
 
-    def _publishing(self, asked: Question) -> Answer:
-        resource, site = self._of(asked)
+    def _list_publishing_credentials(self, request: ArmRequest) -> ArmResponse:
+        resource, site = self._find(request)
         name = resource.name.replace("/", "__")
         user = {"publishingUserName": f"${name}", "scmUri": f"https://{site.host}/"}
-        return _config(asked, "publishingcredentials", user)
+        return _config_response(request, "publishingcredentials", user)
 
-    def _text(self, asked: Question) -> Answer:
-        text = self._of(asked)[1].log.text
-        return Answer(200, text) if text else Answer(204)
+    def _get_log(self, request: ArmRequest) -> ArmResponse:
+        text = self._find(request)[1].log.text
+        return ArmResponse(200, text) if text else ArmResponse(204)
 
-    def _instances(self, asked: Question) -> Answer:
+    def _list_instances(self, request: ArmRequest) -> ArmResponse:
         listed = [
-            {"id": f"{asked.path}/{each['name']}", "name": each["name"], "properties": {"state": each["state"]}}
-            for each in self._of(asked)[1].instances()
+            {"id": f"{request.path}/{each['name']}", "name": each["name"], "properties": {"state": each["state"]}}
+            for each in self._find(request)[1].list_instances()
         ]
-        return Answer(200, {"value": listed})
+        return ArmResponse(200, {"value": listed})
 
-    def _start(self, asked: Question) -> Answer:
-        resource, site = self._of(asked)
+    def _start(self, request: ArmRequest) -> ArmResponse:
+        resource, site = self._find(request)
         if resource.properties["state"] != "Running":
             resource.properties["state"] = "Running"
-            site.renew()
-        return Answer(200)
+            site.restart()
+        return ArmResponse(200)
 
-    def _stop(self, asked: Question) -> Answer:
-        resource, site = self._of(asked)
+    def _stop(self, request: ArmRequest) -> ArmResponse:
+        resource, site = self._find(request)
         resource.properties["state"] = "Stopped"
         site.stop()
-        return Answer(200)
+        return ArmResponse(200)
 
-    def _restart(self, asked: Question) -> Answer:
-        self._of(asked)[1].renew()
-        return Answer(200)
+    def _restart(self, request: ArmRequest) -> ArmResponse:
+        self._find(request)[1].restart()
+        return ArmResponse(200)
 
 
-def _config(asked: Question, name: str, properties: object) -> Answer:
-    identity = re.sub(r"/list$", "", asked.path, flags=re.IGNORECASE)
+def _config_response(request: ArmRequest, name: str, properties: object) -> ArmResponse:
+    identity = re.sub(r"/list$", "", request.path, flags=re.IGNORECASE)
     body: Json = {"id": identity, "name": name, "type": "Microsoft.Web/sites/config", "properties": properties}
-    return Answer(200, body)
+    return ArmResponse(200, body)
 
 
-def _logging(site: Site) -> Json:
+def _describe_logs(site: StandInSite) -> Json:
     files = {"enabled": bool(site.config.get("httpLoggingEnabled"))}
     return {"httpLogs": {"fileSystem": {**files, "retentionInMb": site.config.get("logsDirectorySizeLimit", 35)}}}

@@ -1,1 +1,1 @@
-"""App Service: sites and slots, each with containers behind a front end of its own."""
+"""App Service: sites and slots, each with containers behind a front end."""

@@ -1,4 +1,4 @@
-"""A site, or a slot of one: its configuration, and the containers that answer for it."""
+"""A site or slot: its configuration and its containers."""
 
 from __future__ import annotations
 
@@ -8,50 +8,48 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from mldeploy.rehearsal.azure.arm.account import Resource
-from mldeploy.rehearsal.azure.arm.errors import ArmError
-from mldeploy.rehearsal.azure.sites.front import Reception
-from mldeploy.rehearsal.azure.sites.log import Log
-from mldeploy.rehearsal.azure.sites.stage import Stage
-from mldeploy.rehearsal.azure.sites.start import StartError, Starting
-from mldeploy.rehearsal.azure.sites.wanted import wanted
-from mldeploy.rehearsal.azure.sites.worker import Worker
+from mldeploy.rehearsal.azure.arm.plans import list_sites
+from mldeploy.rehearsal.azure.arm.schema import ArmError
+from mldeploy.rehearsal.azure.arm.state import ArmResource
+from mldeploy.rehearsal.azure.sites.container_spec import SiteContainer, SiteContext, SiteLogBuffer, build_spec
+from mldeploy.rehearsal.azure.sites.front_end import SiteFrontEnd
+from mldeploy.rehearsal.azure.sites.startup import SiteStart, SiteStartError
 
 _GRACE = 5
-"""Seconds that a container has to end by itself. Standard: App Service, `WEBSITES_CONTAINER_STOP_TIME_LIMIT`."""
+"""Grace period in seconds. Standard: App Service, `WEBSITES_CONTAINER_STOP_TIME_LIMIT`."""
 
 
-class Site:
-    """What runs for a resource. config: `config/web`; settings: the app's. Both are changed under the account's lock.
+class StandInSite:
+    """The containers of a resource. config: `config/web`; settings: app settings. Both change under the account's lock.
 
-    The old containers go on answering until the new ones do; when those do not come up, the site is stopped as a whole
-    ("Revert by stopping site"), and is started again when somebody comes and some time has passed.
+    The old containers serve until the new ones respond. If those do not start, the site is stopped
+    ("Revert by stopping site"); a later request starts it again after a pause.
     """
 
-    def __init__(self, stage: Stage, resource: Resource) -> None:
+    def __init__(self, context: SiteContext, resource: ArmResource) -> None:
         self.config: dict[str, Any] = {}
         self.settings: dict[str, str] = {}
-        self.log = Log()
-        self._stage = stage
+        self.log = SiteLogBuffer()
+        self._context = context
         self._resource = resource
-        self._front = stage.fronts.take()
+        self._address = context.addresses.take()
         self._mutex = threading.RLock()
-        self._turns = count()
+        self._round_robin = count()
         self._number = 0
         self._is_starting = False
         self._failed = -60.0
-        self._serving: Sequence[Worker] = ()
-        self._is_gone = False
-        self._front.serve(Reception(self))
+        self._serving: Sequence[SiteContainer] = ()
+        self._is_deleted = False
+        self._address.serve(SiteFrontEnd(self))
 
     @property
     def name(self) -> str:
-        """As the log calls it: `app`, and `app__staging` for a slot."""
+        """The name in the log: `app`, and `app__staging` for a slot."""
         return "__".join(self._resource.id.split("/")[8::2])
 
     @property
     def host(self) -> str:
-        return self._front.host
+        return self._address.host
 
     @property
     def is_stopped(self) -> bool:
@@ -63,53 +61,53 @@ class Site:
 
     @property
     def is_up(self) -> bool:
-        """A container answers."""
+        """A container runs."""
         return any(each.exit is None for each in self._serving)
 
     @property
-    def workers(self) -> Sequence[Worker]:
-        """Those that answer for it now."""
+    def containers(self) -> Sequence[SiteContainer]:
+        """The current containers."""
         return self._serving
 
     def upstream(self) -> str:
-        """The next of those that run; where one is missing, a start is tried, but not again and again."""
+        """Return the next running container's URL. Restart missing containers, with a pause after a failed start."""
         serving = self._serving
         alive = [each for each in serving if each.exit is None]
         if len(alive) < max(len(serving), 1):
             with self._mutex:
-                rested = time.monotonic() - self._failed > max(1.0, 10 * self._stage.pace)
-                if rested and not self._is_starting:
-                    self.renew()
-        return alive[next(self._turns) % len(alive)].url if alive else ""
+                is_rested = time.monotonic() - self._failed > max(1.0, 10 * self._context.pace)
+                if is_rested and not self._is_starting:
+                    self.restart()
+        return alive[next(self._round_robin) % len(alive)].url if alive else ""
 
-    def renew(self) -> None:
-        """Start containers of what is configured now. They take over from those that there are once they answer."""
+    def restart(self) -> None:
+        """Start containers with the current configuration. They replace the running ones once they respond."""
         with self._mutex:
-            if self._is_gone or self.is_stopped:
+            if self._is_deleted or self.is_stopped:
                 return
             self._number += 1
             self._is_starting = True
-            threading.Thread(target=self._come, args=(self._number,), daemon=True).start()
+            threading.Thread(target=self._run_start, args=(self._number,), daemon=True).start()
 
     def stop(self) -> None:
-        """Nothing runs any more."""
+        """Stop all containers."""
         with self._mutex:
             self._number += 1
             self._is_starting = False
-            going, self._serving = self._serving, ()
-        self._dismiss(going)
+            replaced, self._serving = self._serving, ()
+        self._remove_later(replaced)
 
-    def vanish(self) -> None:
-        """Nothing of it is left."""
+    def delete(self) -> None:
+        """Remove all containers and release the address."""
         with self._mutex:
-            self._is_gone = True
+            self._is_deleted = True
             self._number += 1
-            going, self._serving = self._serving, ()
-        self._stage.fronts.give_back(self._front)
-        self._dismiss(going, grace=0)
+            replaced, self._serving = self._serving, ()
+        self._context.addresses.release(self._address)
+        self._remove_later(replaced, grace=0)
 
-    def swap(self, other: Site) -> None:
-        """Exchange what is configured, what answers, and what that has written. Tags, identity and address stay."""
+    def swap(self, other: StandInSite) -> None:
+        """Exchange configuration, containers and log with another site. Tags, identity and address stay."""
         with self._mutex, other._mutex:
             self._number += 1
             other._number += 1
@@ -120,72 +118,102 @@ class Site:
             self.log, other.log = other.log, self.log
         self.log.write(f"Swapped with slot {other.name}.")
 
-    def _come(self, number: int) -> None:
-        time.sleep(self._stage.pace)
-        starting = self._starting(number)
+    def _run_start(self, number: int) -> None:
+        time.sleep(self._context.pace)
+        starting = self._prepare_start(number)
         if starting is None:
             return
         try:
-            workers = starting.run()
-        except StartError:
-            self._fail(number)
+            containers = starting.run()
+        except SiteStartError:
+            self._handle_failure(number)
             return
         with self._mutex:
-            late = self._is_over(number)
-            going = workers if late else self._serving
-            if not late:
-                self._serving, self._is_starting = workers, False
-                for each in workers:
+            is_late = self._is_superseded(number)
+            replaced = containers if is_late else self._serving
+            if not is_late:
+                self._serving, self._is_starting = containers, False
+                for each in containers:
                     self._watch(each)
-        self._dismiss(going)
+        self._remove_later(replaced)
 
-    def _starting(self, number: int) -> Starting | None:
-        with self._stage.account.lock:
-            if self._is_over(number):
+    def _prepare_start(self, number: int) -> SiteStart | None:
+        with self._context.account.lock:
+            if self._is_superseded(number):
                 return None
             try:
-                found = wanted(self._stage, self._resource, self.config, self.settings)
-            except ArmError:  # its plan has gone, and with it the site
-                found = None
-        if found is None:
+                spec = build_spec(self._context, self._resource, self.config, self.settings)
+            except ArmError:  # the plan was deleted, and with it the site
+                spec = None
+        if spec is None:
             with self._mutex:
                 self._is_starting = False
             return None
-        return Starting(self.name, self._stage, found, self.log, lambda: self._is_over(number))
+        return SiteStart(self.name, self._context, spec, self.log, lambda: self._is_superseded(number))
 
-    def _is_over(self, number: int) -> bool:
+    def _is_superseded(self, number: int) -> bool:
         return self._number != number
 
-    def _fail(self, number: int) -> None:
+    def _handle_failure(self, number: int) -> None:
         with self._mutex:
-            if self._is_over(number):
+            if self._is_superseded(number):
                 return
             self.log.write("Failed to start site. Revert by stopping site.")
             self._is_starting, self._failed = False, time.monotonic()
-            going, self._serving = self._serving, ()
-        self._dismiss(going)
+            replaced, self._serving = self._serving, ()
+        self._remove_later(replaced)
 
-    def _watch(self, worker: Worker) -> None:
-        """One that ends by itself is told of, and the site is started anew when somebody comes."""
+    def _watch(self, container: SiteContainer) -> None:
+        """Log the exit of a container that was not removed. The next request restarts the site."""
 
-        def ended() -> None:
-            if not worker.is_dismissed and worker.exit is not None:
-                worker.log.write(f"Container has finished running with exit code: {worker.exit.code}.")
+        def log_exit() -> None:
+            if not container.is_removed and container.exit is not None:
+                container.log.write(f"Container has finished running with exit code: {container.exit.code}.")
 
-        worker.when_ended(ended)
+        container.on_exit(log_exit)
 
-    def _dismiss(self, workers: Sequence[Worker], grace: int = _GRACE) -> None:
+    def _remove_later(self, containers: Sequence[SiteContainer], grace: int = _GRACE) -> None:
         def remove() -> None:
-            for each in workers:
+            for each in containers:
                 if grace:
                     self.log.write(f"Container {each.name} is terminating. Grace period: {grace} seconds.")
                 each.remove(grace)
 
-        if workers:
+        if containers:
             threading.Thread(target=remove, daemon=True).start()
 
-    def instances(self) -> Sequence[Mapping[str, str]]:
-        """Name and state of each container, as its health check says."""
+    def list_instances(self) -> Sequence[Mapping[str, str]]:
+        """Return name and state of each container, by its health check."""
         path = str(self.config.get("healthCheckPath") or "")
         states = {True: "READY", False: "UNKNOWN"}
         return [{"name": each.name, "state": states[each.is_healthy(path)]} for each in self._serving]
+
+
+class StandInSites:
+    """The sites and slots by resource. The caller holds the account's lock."""
+
+    def __init__(self, context: SiteContext) -> None:
+        self._context = context
+        self._sites: dict[str, StandInSite] = {}
+
+    def __getitem__(self, resource: ArmResource) -> StandInSite:
+        """Return the stand-in site of a site or slot resource."""
+        return self._sites[resource.id.lower()]
+
+    def create(self, resource: ArmResource) -> None:
+        """Create the stand-in site of a resource. It is deleted with the resource."""
+        site = self._sites[resource.id.lower()] = StandInSite(self._context, resource)
+        resource.properties.update(state="Running", defaultHostName=site.host)
+
+        def delete() -> None:
+            self._sites.pop(resource.id.lower(), None)
+            site.delete()
+
+        resource.on_removed = delete
+
+    def apply_capacity(self, plan: ArmResource) -> None:
+        """Restart the plan's sites whose number of containers differs from the plan's capacity."""
+        for each in list_sites(self._context.account, plan):
+            site = self[each]
+            if len(site.containers) not in (0, plan.body["sku"]["capacity"]):
+                site.restart()

@@ -1,4 +1,4 @@
-"""What the registry's door asks: which repositories there are, and who may push to them and pull from them.
+"""Repositories, authorization and the token endpoint of the registry.
 
 https://cloud.google.com/artifact-registry/docs/docker/authentication
 """
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
-from mldeploy.rehearsal.gcp.artifacts.repositories import Kept, Repositories
-from mldeploy.rehearsal.gcp.project import Project
-from mldeploy.rehearsal.gcp.tokens import Tokens
-from mldeploy.rehearsal.registry.door import Manifest, RegistryDoor, basic, challenge, refused
+from mldeploy.rehearsal.gcp.artifacts.repositories import ArtifactRepositoryService, StoredRepository
+from mldeploy.rehearsal.gcp.project import StandInProject
+from mldeploy.rehearsal.gcp.tokens import GoogleTokens
+from mldeploy.rehearsal.registry.gateway import Manifest, RegistryGateway, challenge, parse_basic_auth, registry_error
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -24,37 +24,39 @@ TOKEN_PATH = "/v2/token"  # noqa: S105 - a path
 READERS = frozenset(
     f"roles/artifactregistry.{name}" for name in ("reader", "writer", "repoAdmin", "admin", "createOnPushWriter")
 )
-"""Roles that allow to pull."""
+"""Roles that permit pulls."""
 
 
-class Known:
-    """`Repositories` as the door wants them. A name there is PROJECT/REPOSITORY/IMAGE."""
+class ArtifactDirectory:
+    """`RepositoryDirectory` of Artifact Registry. Names are PROJECT/REPOSITORY/IMAGE."""
 
-    def __init__(self, repositories: Repositories) -> None:
+    def __init__(self, repositories: ArtifactRepositoryService) -> None:
         self._repositories = repositories
 
     def missing(self, repository: str) -> str:
-        path, image = split(repository)
+        path, image = split_path(repository)
         if not image:
             return "Missing image name. The form is HOST/PROJECT/REPOSITORY/IMAGE."
         return "" if self._repositories.at(path) else f'Repository "{path.partition("/")[2]}" not found'
 
     def keeps(self, repository: str, tag: str) -> str:
-        path, image = split(repository)
-        kept = self._repositories.at(path)
-        is_fixed = kept is not None and kept.repository.docker_config.immutable_tags
-        return kept.images.digest(image, tag) if kept is not None and is_fixed else ""
+        path, image = split_path(repository)
+        stored = self._repositories.at(path)
+        is_fixed = stored is not None and stored.repository.docker_config.immutable_tags
+        return stored.images.digest(image, tag) if stored is not None and is_fixed else ""
 
     def pushed(self, manifest: Manifest) -> None:
-        path, image = split(manifest.repository)
-        if kept := self._repositories.at(path):
-            kept.images.add(image, manifest)
+        path, image = split_path(manifest.repository)
+        if stored := self._repositories.at(path):
+            stored.images.add(image, manifest)
 
 
-class Bearers:
-    """Who may come in: the rehearsal's own account, and the machines of the project, which may pull."""
+class ArtifactAuthorizer:
+    """Authorizes the rehearsal's account, and pulls by the project's machines."""
 
-    def __init__(self, project: Project, tokens: Tokens, repositories: Repositories, address: str) -> None:
+    def __init__(
+        self, project: StandInProject, tokens: GoogleTokens, repositories: ArtifactRepositoryService, address: str
+    ) -> None:
         self._project = project
         self._tokens = tokens
         self._repositories = repositories
@@ -65,60 +67,60 @@ class Bearers:
         if account is None:
             return challenge(self._realm)
         if not account:
-            return refused(401, "UNAUTHORIZED", "authentication failed")
+            return registry_error(401, "UNAUTHORIZED", "authentication failed")
         if account == self._project.account or not repository:
             return None
-        kept = self._repositories.at(split(repository)[0])
-        if kept is not None and not writing and self._may_pull(account, kept):
+        stored = self._repositories.at(split_path(repository)[0])
+        if stored is not None and not writing and self._may_pull(account, stored):
             return None
         permission = f"artifactregistry.repositories.{'uploadArtifacts' if writing else 'downloadArtifacts'}"
-        resource = kept.repository.name if kept is not None else f"projects/{self._project.id}"
-        return refused(
+        resource = stored.repository.name if stored is not None else f"projects/{self._project.id}"
+        return registry_error(
             403, "DENIED", f'Permission "{permission}" denied on resource "{resource}" (or it may not exist)'
         )
 
     def account(self, request: Request) -> str | None:
-        """Whose token comes along: None if there is none, empty if it is not good."""
+        """Return the account of the request's token. None: no token; empty: invalid."""
         authorization = request.headers.get("Authorization", "")
         if not authorization:
             return None
         if authorization.lower().startswith("bearer "):
             return self._tokens.account(authorization.partition(" ")[2])
-        user, password = basic(authorization)
+        user, password = parse_basic_auth(authorization)
         return self._tokens.account(password) if user == USER else ""
 
-    def _may_pull(self, account: str, kept: Kept) -> bool:
-        """The project's own machines may, as long as nobody has given them another account."""
+    def _may_pull(self, account: str, stored: StoredRepository) -> bool:
+        """Whether an account may pull: the default one of machines, or one with a reader role."""
         member = f"serviceAccount:{account}"
-        granted = any(each.role in READERS and member in each.members for each in kept.known.bindings)
+        granted = any(each.role in READERS and member in each.members for each in stored.known.bindings)
         return account == self._project.nodes or granted
 
 
-class TokenDoor:
-    """A WSGI application before the registry's door: whoever shows an access token is given one for the registry.
+class ArtifactTokenEndpoint:
+    """A WSGI application in front of the registry: returns the caller's access token as the registry token.
 
-    It is the same one. Standard: distribution, "Token authentication".
+    Standard: distribution, "Token authentication".
     """
 
-    def __init__(self, door: RegistryDoor, bearers: Bearers) -> None:
-        self._door = door
-        self._bearers = bearers
+    def __init__(self, gateway: RegistryGateway, authorizer: ArtifactAuthorizer) -> None:
+        self._gateway = gateway
+        self._authorizer = authorizer
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
         if request.path != TOKEN_PATH:
-            return self._door(environ, start)
-        if not self._bearers.account(request):
-            return refused(401, "UNAUTHORIZED", "authentication failed")(environ, start)
+            return self._gateway(environ, start)
+        if not self._authorizer.account(request):
+            return registry_error(401, "UNAUTHORIZED", "authentication failed")(environ, start)
         authorization = request.headers["Authorization"]
-        token = basic(authorization)[1] or authorization.partition(" ")[2]
+        token = parse_basic_auth(authorization)[1] or authorization.partition(" ")[2]
         return Response(json.dumps({"token": token, "expires_in": 300}), content_type="application/json")(
             environ, start
         )
 
 
-def split(repository: str) -> tuple[str, str]:
-    """PROJECT/REPOSITORY, and the image's name in it."""
+def split_path(repository: str) -> tuple[str, str]:
+    """Split a name into PROJECT/REPOSITORY and the image's name."""
     project, _, rest = repository.partition("/")
     name, _, image = rest.partition("/")
     return f"{project}/{name}", image

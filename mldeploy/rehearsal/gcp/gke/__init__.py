@@ -1,1 +1,1 @@
-"""Google Kubernetes Engine: clusters whose API is the Kubernetes stand-in, each at an address of its own."""
+"""Google Kubernetes Engine: each cluster is a Kubernetes stand-in."""

@@ -1,4 +1,4 @@
-"""Operations of Kubernetes Engine, which are its own and not those of the other APIs.
+"""Operations of Kubernetes Engine. Other APIs use google.longrunning.
 
 https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.operations
 """
@@ -12,28 +12,28 @@ from dataclasses import dataclass
 
 from google.cloud import container_v1 as gke
 
-from mldeploy.rehearsal.gcp.later import Later
-from mldeploy.rehearsal.gcp.project import Place, Project
-from mldeploy.rehearsal.gcp.refusals import ApiError, Code, absent, denied
-from mldeploy.rehearsal.gcp.rpc.method import Method, Methods
+from mldeploy.rehearsal.gcp.errors import ApiError, Code, not_found, permission_denied
+from mldeploy.rehearsal.gcp.longrunning import Scheduler
+from mldeploy.rehearsal.gcp.project import ProjectLocation, StandInProject
+from mldeploy.rehearsal.gcp.rpc.server import Method, Methods
 
 SERVICE = "google.container.v1.ClusterManager"
 CONTAINER = "container.googleapis.com"
 BASE = f"https://{CONTAINER}/v1"
-DOING = {
+PROGRESS_WORDS = {
     "CREATE_CLUSTER": "creating",
     "DELETE_CLUSTER": "deleting",
     "UPDATE_CLUSTER": "updating",
     "SET_LABELS": "updating",
     "SET_NODE_POOL_SIZE": "resizing",
 }
-"""What an operation of a type does, as refusals say it."""
+"""Verbs for operation types, used in error messages."""
 Status = gke.Operation.Status
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An order: the next operation of a type fails. seconds: after so long. code: of google.rpc.Code."""
+    """Let the next operation of a type fail after `seconds`. code: of google.rpc.Code."""
 
     type: str
     seconds: float
@@ -42,7 +42,7 @@ class Failure:
 
 
 class FailedError(Exception):
-    """An operation has not succeeded. code: of google.rpc.Code."""
+    """An operation failed. code: of google.rpc.Code."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -51,11 +51,11 @@ class FailedError(Exception):
 
 
 class Operations:
-    """begin: from a call that is being answered. May be used from several threads while its caller's lock is held."""
+    """All operations. Thread-safe if the callers hold a common lock."""
 
-    def __init__(self, project: Project, later: Later) -> None:
+    def __init__(self, project: StandInProject, scheduler: Scheduler) -> None:
         self._project = project
-        self._later = later
+        self._scheduler = scheduler
         self._operations: dict[str, gke.Operation] = {}
         self._failures: list[Failure] = []
 
@@ -63,8 +63,8 @@ class Operations:
         self._operations.clear()
         self._failures.clear()
 
-    def order(self, failure: Failure) -> None:
-        """It is the next of its type that fails."""
+    def add_failure(self, failure: Failure) -> None:
+        """Let the next operation of the failure's type fail."""
         self._failures.append(failure)
 
     def begin(
@@ -75,25 +75,25 @@ class Operations:
         finish: Callable[[], None],
         failed: Callable[[FailedError], None],
     ) -> gke.Operation:
-        """Work on a cluster; finish does it, and raises FailedError if it cannot. The operation is not done yet.
+        """Begin an operation on a cluster. Returns it in the state RUNNING.
 
-        kind: `CREATE_CLUSTER`.
+        kind: `CREATE_CLUSTER`. finish: performs it; raises FailedError. failed: is called with that error.
         """
-        place = Place.of(cluster)
+        location = ProjectLocation.of(cluster)
         name = f"operation-{time.time_ns() // 10**6}-{uuid.uuid4()}"
-        full = f"{place.parent}/operations/{name}"
+        full = f"{location.parent}/operations/{name}"
         operation = gke.Operation(
             name=name,
-            zone=place.location,
-            location=place.location,
+            zone=location.location,
+            location=location.location,
             operation_type=kind,
             status=Status.RUNNING,
-            start_time=stamp(),
+            start_time=current_timestamp(),
             target_link=f"{BASE}/{cluster}",
             self_link=f"{BASE}/{full}",
         )
         self._operations[full] = operation
-        begun, failure = gke.Operation(operation), self._ordered(kind)
+        begun, failure = gke.Operation(operation), self._take_failure(kind)
 
         def end() -> None:
             try:
@@ -104,19 +104,19 @@ class Operations:
                 operation.error.code, operation.error.message = error.code, error.message
                 operation.status_message = error.message
                 failed(error)
-            operation.end_time, operation.status = stamp(), Status(Status.DONE)
+            operation.end_time, operation.status = current_timestamp(), Status(Status.DONE)
 
         if failure is not None:
-            self._later.in_seconds(failure.seconds, end)
+            self._scheduler.in_seconds(failure.seconds, end)
         else:
-            self._later.after(phases, end)
+            self._scheduler.after(phases, end)
         return begun
 
     def require_idle(self, cluster: str, name: str) -> None:
-        """Raises ApiError while something is being done to a cluster."""
+        """Raise ApiError while an operation on the cluster is running."""
         for operation in self._operations.values():
             if operation.target_link == f"{BASE}/{cluster}" and operation.status != Status.DONE:
-                doing = DOING[operation.operation_type.name]
+                doing = PROGRESS_WORDS[operation.operation_type.name]
                 raise ApiError(
                     Code.FAILED_PRECONDITION,
                     f"Operation {operation.name} is currently {doing} cluster {name}. Please wait and try again once "
@@ -136,7 +136,7 @@ class Operations:
             ),
         }
 
-    def _ordered(self, kind: str) -> Failure | None:
+    def _take_failure(self, kind: str) -> Failure | None:
         for failure in self._failures:
             if failure.type == kind:
                 self._failures.remove(failure)
@@ -144,22 +144,24 @@ class Operations:
         return None
 
     def _get(self, request: gke.GetOperationRequest) -> gke.Operation:
-        place = Place.of(request.name)
-        if not self._project.is_called(place.project):
-            raise denied("container.operations.get", request.name)
-        name = f"projects/{self._project.id}/locations/{place.location}/{place.rest}"
+        location = ProjectLocation.of(request.name)
+        if not self._project.is_called(location.project):
+            raise permission_denied("container.operations.get", request.name)
+        name = f"projects/{self._project.id}/locations/{location.location}/{location.rest}"
         if name not in self._operations:
-            raise absent(request.name)
+            raise not_found(request.name)
         return gke.Operation(self._operations[name])
 
     def _list(self, request: gke.ListOperationsRequest) -> gke.ListOperationsResponse:
-        place = Place.of(request.parent)
-        if not self._project.is_called(place.project):
-            raise denied("container.operations.list", request.parent)
-        found = [gke.Operation(each) for each in self._operations.values() if place.location in ("-", each.location)]
-        return gke.ListOperationsResponse(operations=found)
+        location = ProjectLocation.of(request.parent)
+        if not self._project.is_called(location.project):
+            raise permission_denied("container.operations.list", request.parent)
+        operations = [
+            gke.Operation(each) for each in self._operations.values() if location.location in ("-", each.location)
+        ]
+        return gke.ListOperationsResponse(operations=operations)
 
 
-def stamp() -> str:
-    """Now, as Google writes it: RFC 3339."""
+def current_timestamp() -> str:
+    """Return the current time in Google's format, RFC 3339."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,1 +1,3 @@
-"""gRPC as Google's APIs speak it: the methods that are played, the door before them, a connection that can break."""
+"""gRPC services: methods, fault injection, and connections that can break."""
+
+"""gRPC services: methods, fault injection, and connections that can break."""

@@ -1,1 +1,1 @@
-"""The API server: what is asked, what is written, what is watched, and what goes through it into a Pod."""
+"""The Kubernetes API server: requests, watches, authorization, and streams into Pods."""

@@ -1,4 +1,4 @@
-"""What the API server tells of itself: its version, and which types it knows.
+"""API discovery: the server's version, its API groups and resources, and its OpenAPI documents.
 
 https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 """
@@ -10,15 +10,15 @@ from functools import cache
 
 from werkzeug.wrappers import Response
 
-from mldeploy.rehearsal.kubernetes.objects.refusals import no_such_path
-from mldeploy.rehearsal.kubernetes.objects.schemas import RELEASE, definitions
-from mldeploy.rehearsal.kubernetes.objects.types import ALL, Object, Resource
+from mldeploy.rehearsal.kubernetes.objects.errors import path_not_found
+from mldeploy.rehearsal.kubernetes.objects.schemas import RELEASE, load_definitions
+from mldeploy.rehearsal.kubernetes.objects.types import ALL, ApiResource, Object
 
 VERSION = f"v{RELEASE}.4"
 _READY = ("/healthz", "/livez", "/readyz")
 _V3 = "/openapi/v3"
-_PART_VERBS = ("get", "patch", "update")
-_ANSWERING = {
+_SUBRESOURCE_VERBS = ("get", "patch", "update")
+_SUBRESOURCE_KINDS = {
     "scale": "Scale",
     "exec": "PodExecOptions",
     "portforward": "PodPortForwardOptions",
@@ -26,36 +26,36 @@ _ANSWERING = {
 }
 
 
-def answer(path: str, lacking: frozenset[str] = frozenset()) -> Response:
-    """The answer to a path that is about no object. Raises Refused (404) where nothing answers.
+def handle_discovery(path: str, missing_groups: frozenset[str] = frozenset()) -> Response:
+    """Respond to a path that names no object. Raises StatusError (404) for an unknown path.
 
-    lacking: API groups that are not known here.
+    lacking: API groups that the cluster does not serve.
     """
-    place = path.rstrip("/")
-    if place in _READY:
+    path = path.rstrip("/")
+    if path in _READY:
         return Response("ok", content_type="text/plain")
-    told = _documents(lacking).get(place)
-    if told is None and place.startswith(_V3):
-        told = _openapi(place, lacking)
-    if told is None:
-        raise no_such_path()
-    return Response(json.dumps(told), content_type="application/json")
+    document = _documents(missing_groups).get(path)
+    if document is None and path.startswith(_V3):
+        document = _openapi(path, missing_groups)
+    if document is None:
+        raise path_not_found()
+    return Response(json.dumps(document), content_type="application/json")
 
 
 @cache
-def _documents(lacking: frozenset[str]) -> dict[str, Object]:
-    groups = sorted({(each.group, each.version) for each in ALL if each.group and each.group not in lacking})
-    made: dict[str, Object] = {
+def _documents(missing_groups: frozenset[str]) -> dict[str, Object]:
+    groups = sorted({(each.group, each.version) for each in ALL if each.group and each.group not in missing_groups})
+    document: dict[str, Object] = {
         "/version": _version(),
         "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
         "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(*each) for each in groups]},
         "/api/v1": _resources("v1"),
-        _V3: {"paths": {place: {"serverRelativeURL": f"{_V3}/{place}"} for place in _places(lacking)}},
+        _V3: {"paths": {path: {"serverRelativeURL": f"{_V3}/{path}"} for path in _openapi_paths(missing_groups)}},
     }
     for group, version in groups:
-        made[f"/apis/{group}"] = {"kind": "APIGroup", "apiVersion": "v1", **_group(group, version)}
-        made[f"/apis/{group}/{version}"] = _resources(f"{group}/{version}")
-    return made
+        document[f"/apis/{group}"] = {"kind": "APIGroup", "apiVersion": "v1", **_group(group, version)}
+        document[f"/apis/{group}/{version}"] = _resources(f"{group}/{version}")
+    return document
 
 
 def _version() -> Object:
@@ -74,21 +74,21 @@ def _version() -> Object:
 
 
 def _group(group: str, version: str) -> Object:
-    said = {"groupVersion": f"{group}/{version}", "version": version}
-    return {"name": group, "versions": [said], "preferredVersion": said}
+    entry = {"groupVersion": f"{group}/{version}", "version": version}
+    return {"name": group, "versions": [entry], "preferredVersion": entry}
 
 
 def _resources(version: str) -> Object:
-    listed = []
+    resources = []
     for each in ALL:
         if each.api_version == version:
-            listed.append(_resource(each))
-            listed += [_part(each, part) for part in each.parts]
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": listed}
+            resources.append(_resource(each))
+            resources += [_subresource(each, part) for part in each.parts]
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": resources}
 
 
-def _resource(each: Resource) -> Object:
-    made: Object = {
+def _resource(each: ApiResource) -> Object:
+    document: Object = {
         "name": each.plural,
         "singularName": each.kind.lower(),
         "namespaced": each.namespaced,
@@ -96,31 +96,31 @@ def _resource(each: Resource) -> Object:
         "verbs": list(each.verbs),
     }
     more = {"shortNames": list(each.short), "categories": list(each.categories)}
-    return {**made, **{name: value for name, value in more.items() if value}}
+    return {**document, **{name: value for name, value in more.items() if value}}
 
 
-def _part(each: Resource, part: str) -> Object:
-    made: Object = {
+def _subresource(each: ApiResource, part: str) -> Object:
+    document: Object = {
         "name": f"{each.plural}/{part}",
         "singularName": "",
         "namespaced": each.namespaced,
-        "kind": _ANSWERING.get(part, each.kind),
-        "verbs": list(_PART_VERBS),
+        "kind": _SUBRESOURCE_KINDS.get(part, each.kind),
+        "verbs": list(_SUBRESOURCE_VERBS),
     }
     if part == "eviction":
-        return {**made, "group": "policy", "version": "v1", "verbs": ["create"]}
-    return {**made, "group": "autoscaling", "version": "v1"} if part == "scale" else made
+        return {**document, "group": "policy", "version": "v1", "verbs": ["create"]}
+    return {**document, "group": "autoscaling", "version": "v1"} if part == "scale" else document
 
 
-def _places(lacking: frozenset[str]) -> dict[str, str]:
-    """Where a group's document is, with its version."""
-    known = [each for each in ALL if each.group not in lacking]
+def _openapi_paths(missing_groups: frozenset[str]) -> dict[str, str]:
+    """API versions by the path of their OpenAPI document."""
+    known = [each for each in ALL if each.group not in missing_groups]
     return {f"apis/{each.api_version}" if each.group else "api/v1": each.api_version for each in known}
 
 
-def _openapi(place: str, lacking: frozenset[str]) -> Object | None:
-    """As much of a group's document as kubectl reads: what can be patched, and every type."""
-    version = _places(lacking).get(place.removeprefix(f"{_V3}/"))
+def _openapi(path: str, missing_groups: frozenset[str]) -> Object | None:
+    """The part of a group's OpenAPI document that kubectl reads: patch operations and schemas."""
+    version = _openapi_paths(missing_groups).get(path.removeprefix(f"{_V3}/"))
     if version is None:
         return None
     paths = {}
@@ -128,19 +128,19 @@ def _openapi(place: str, lacking: frozenset[str]) -> Object | None:
         if each.api_version == version and "patch" in each.verbs:
             inside = "/namespaces/{namespace}" if each.namespaced else ""
             root = f"/apis/{version}" if each.group else "/api/v1"
-            paths[f"{root}{inside}/{each.plural}/{{name}}"] = {"patch": _patching(each)}
+            paths[f"{root}{inside}/{each.plural}/{{name}}"] = {"patch": _patch_operation(each)}
     info = {"title": "Kubernetes", "version": VERSION}
     return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": _schemas()}}
 
 
 @cache
 def _schemas() -> Object:
-    made: Object = json.loads(json.dumps(definitions()).replace("#/$defs/", "#/components/schemas/"))
-    return made
+    document: Object = json.loads(json.dumps(load_definitions()).replace("#/$defs/", "#/components/schemas/"))
+    return document
 
 
-def _patching(each: Resource) -> Object:
-    """By these parameters kubectl knows what it may ask for."""
+def _patch_operation(each: ApiResource) -> Object:
+    """kubectl reads the supported query parameters from this operation."""
     names = ("dryRun", "fieldManager", "fieldValidation", "force")
     parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]
     kind = {"group": each.group, "version": each.version, "kind": each.kind}

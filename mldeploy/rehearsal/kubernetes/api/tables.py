@@ -1,4 +1,4 @@
-"""Objects as kubectl prints them. https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables"""
+"""Tables for kubectl. https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables"""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.clock import since
-from mldeploy.rehearsal.kubernetes.objects.types import Object, Resource
+from mldeploy.rehearsal.kubernetes.objects.store import since
+from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object
 
 Cells = Callable[[Object], Sequence[Any]]
 _COLUMN = {"type": "string", "description": "", "priority": 0}
 
 
 def wants_table(request: Request) -> bool:
-    """The caller would rather have a table."""
+    """Whether the client accepts a Table."""
     return "as=Table" in request.headers.get("Accept", "")
 
 
-def table(resource: Resource, items: Sequence[Object], metadata: Object) -> Object:
-    """One row an object, which goes with it as far as its metadata. metadata: of the list."""
+def build_table(resource: ApiResource, items: Sequence[Object], metadata: Object) -> Object:
+    """Build a Table with one row per object. metadata: of the list."""
     heads, cells = _COLUMNS.get(resource, ((), lambda _: ()))
     names = ("Name", *heads, "Age")
     return {
@@ -133,7 +133,7 @@ def _event(event: Object) -> Sequence[Any]:
     return event.get("type"), event.get("reason"), f"{about.get('kind')}/{about.get('name')}", event.get("message")
 
 
-_COLUMNS: Mapping[Resource, tuple[Sequence[str], Cells]] = MappingProxyType(
+_COLUMNS: Mapping[ApiResource, tuple[Sequence[str], Cells]] = MappingProxyType(
     {
         kinds.PODS: (("Ready", "Status", "Restarts"), _pod),
         kinds.DEPLOYMENTS: (("Ready", "Up-to-date", "Available"), _deployment),

@@ -1,1 +1,1 @@
-"""What a cluster does by itself: rollouts, addresses, and taking away what is to go."""
+"""Controllers: deployments, services, garbage collection and policies."""

@@ -1,58 +1,59 @@
-"""As many Pods of a kind as are wanted. https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/"""
+"""ReplicaSet controller. https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/"""
 
 from __future__ import annotations
 
 import copy
 from contextlib import suppress
 
-from mldeploy.rehearsal.kubernetes.control.events import NORMAL, WARNING, Recorder
-from mldeploy.rehearsal.kubernetes.control.reading import (
-    condition,
-    is_leaving,
+from mldeploy.rehearsal.kubernetes.control.loop import (
+    NORMAL,
+    WARNING,
+    Recorder,
+    find_condition,
+    is_condition_true,
     is_ready,
-    is_true,
-    owned,
+    is_terminating,
+    list_owned,
     owner_reference,
     set_condition,
 )
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.clock import since
-from mldeploy.rehearsal.kubernetes.objects.refusals import Refused
-from mldeploy.rehearsal.kubernetes.objects.removal import Removal, remove
-from mldeploy.rehearsal.kubernetes.objects.store import Store
-from mldeploy.rehearsal.kubernetes.objects.types import Key, Object, key_of
-from mldeploy.rehearsal.kubernetes.objects.writing import Writer, Writing
+from mldeploy.rehearsal.kubernetes.objects.deletion import DeleteOptions, delete_object
+from mldeploy.rehearsal.kubernetes.objects.errors import StatusError
+from mldeploy.rehearsal.kubernetes.objects.store import Store, since
+from mldeploy.rehearsal.kubernetes.objects.types import Object, ObjectKey, key_of
+from mldeploy.rehearsal.kubernetes.objects.writer import ObjectWriter, WriteOptions
 
 MANAGER = "kube-controller-manager"
 _OVER = ("Succeeded", "Failed")
 
 
 class ReplicaSetController:
-    """Compares and does a step."""
+    """Reconciles all ReplicaSets, one step per sync."""
 
-    def __init__(self, store: Store, writing: Writing) -> None:
+    def __init__(self, store: Store, writer: ObjectWriter) -> None:
         self._store = store
-        self._writing = writing
+        self._writer = writer
         self._recorder = Recorder(store, "replicaset-controller")
 
     def sync(self) -> None:
         for each in self._store.list(kinds.REPLICA_SETS):
-            pods = owned(self._store, kinds.PODS, each)
-            active = [pod for pod in pods if not is_leaving(pod) and pod["status"].get("phase") not in _OVER]
-            failure = "" if is_leaving(each) else self._adjust(each, active)
-            self._say(each, failure)
+            pods = list_owned(self._store, kinds.PODS, each)
+            active = [pod for pod in pods if not is_terminating(pod) and pod["status"].get("phase") not in _OVER]
+            failure = "" if is_terminating(each) else self._adjust(each, active)
+            self._write_status(each, failure)
 
     def _adjust(self, replica_set: Object, active: list[Object]) -> str:
-        """Why no more Pods can be made; "": nothing stands in the way."""
+        """Create or delete Pods. Returns the error if a Pod cannot be created; "" on success."""
         missing = replica_set["spec"]["replicas"] - len(active)
         for _ in range(missing):
             if failure := self._create(replica_set):
                 return failure
-        for pod in sorted(active, key=_worth)[: max(0, -missing)]:
-            with suppress(Refused):  # somebody else was faster
-                remove(self._store, key_of(kinds.PODS, pod), Removal())
+        for pod in sorted(active, key=_deletion_order)[: max(0, -missing)]:
+            with suppress(StatusError):  # already deleted
+                delete_object(self._store, key_of(kinds.PODS, pod), DeleteOptions())
                 name = pod["metadata"]["name"]
-                self._recorder.tell(replica_set, NORMAL, "SuccessfulDelete", f"Deleted pod: {name}")
+                self._recorder.record(replica_set, NORMAL, "SuccessfulDelete", f"Deleted pod: {name}")
         return ""
 
     def _create(self, replica_set: Object) -> str:
@@ -69,18 +70,18 @@ class ReplicaSetController:
             "spec": copy.deepcopy(template["spec"]),
         }
         try:
-            pod = self._writing.create(kinds.PODS, metadata["namespace"], made, Writer(MANAGER))
-        except Refused as refused:
-            self._recorder.tell(replica_set, WARNING, "FailedCreate", f"Error creating: {refused.message}")
+            pod = self._writer.create(kinds.PODS, metadata["namespace"], made, WriteOptions(MANAGER))
+        except StatusError as refused:
+            self._recorder.record(replica_set, WARNING, "FailedCreate", f"Error creating: {refused.message}")
             return refused.message
-        self._recorder.tell(replica_set, NORMAL, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
+        self._recorder.record(replica_set, NORMAL, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
         return ""
 
-    def _say(self, replica_set: Object, failure: str) -> None:
+    def _write_status(self, replica_set: Object, failure: str) -> None:
         pods = [
             each
-            for each in owned(self._store, kinds.PODS, replica_set)
-            if not is_leaving(each) and each["status"].get("phase") not in _OVER
+            for each in list_owned(self._store, kinds.PODS, replica_set)
+            if not is_terminating(each) and each["status"].get("phase") not in _OVER
         ]
         ready = [each for each in pods if is_ready(each)]
         available = [each for each in ready if _is_available(each, replica_set["spec"].get("minReadySeconds", 0))]
@@ -102,18 +103,18 @@ class ReplicaSetController:
 
 
 def _is_available(pod: Object, seconds: int) -> bool:
-    found = condition(pod, "Ready")
-    return seconds == 0 or (found is not None and since(found["lastTransitionTime"]) >= seconds)
+    ready = find_condition(pod, "Ready")
+    return seconds == 0 or (ready is not None and since(ready["lastTransitionTime"]) >= seconds)
 
 
-def _worth(pod: Object) -> tuple[bool, bool, str]:
-    """The least is the first to go: not placed, not ready, young."""
+def _deletion_order(pod: Object) -> tuple[bool, bool, str]:
+    """Sort key for deletion: unscheduled, not ready and young Pods first."""
     placed, created = bool(pod["spec"].get("nodeName")), pod["metadata"]["creationTimestamp"]
-    return placed, is_true(pod, "Ready"), "".join(chr(255 - ord(each)) for each in created)
+    return placed, is_condition_true(pod, "Ready"), "".join(chr(255 - ord(each)) for each in created)
 
 
-def scale(store: Store, key: Key, count: int) -> None:
-    """Want another number."""
+def set_replicas(store: Store, key: ObjectKey, count: int) -> None:
+    """Set the number of replicas."""
 
     def change(made: Object) -> None:
         if made["spec"]["replicas"] != count:

@@ -1,4 +1,4 @@
-"""Where a Service leads: its endpoints, and the load balancer before it.
+"""Service controller: endpoints and load balancers.
 
 https://kubernetes.io/docs/concepts/services-networking/service/
 """
@@ -10,22 +10,29 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from mldeploy.rehearsal.containers.network import Addresses, Forwarder, close_all
-from mldeploy.rehearsal.kubernetes.control.endpoints import Place, pods_of, port_on, serving
-from mldeploy.rehearsal.kubernetes.control.events import NORMAL, WARNING, Recorder
-from mldeploy.rehearsal.kubernetes.control.garbage import release
-from mldeploy.rehearsal.kubernetes.control.reading import is_leaving, is_ready, owner_reference
+from mldeploy.rehearsal.containers.host import Forwarder, PublicAddressPool, close_all
+from mldeploy.rehearsal.kubernetes.control.garbage import remove_finalizer
+from mldeploy.rehearsal.kubernetes.control.loop import (
+    NORMAL,
+    WARNING,
+    Recorder,
+    is_ready,
+    is_terminating,
+    owner_reference,
+)
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.store import Store, born
-from mldeploy.rehearsal.kubernetes.objects.types import Key, Object, key_of
+from mldeploy.rehearsal.kubernetes.objects.names import labels_of, matches_selector
+from mldeploy.rehearsal.kubernetes.objects.store import Store, new_object
+from mldeploy.rehearsal.kubernetes.objects.types import Object, ObjectKey, key_of
 
 FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
 
 
 @dataclass
-class Balancer:
-    """A load balancer. port: the first one that it listens on; 0: none can be listened on."""
+class ClusterLoadBalancer:
+    """A load balancer. port: its first port; 0: it cannot listen."""
 
     uid: str
     service: str
@@ -39,20 +46,20 @@ class Balancer:
 
 
 class ServiceController:
-    """addresses: where load balancers answer. pace: seconds; a balancer takes two of them to come, and one to go."""
+    """addresses: for load balancers. pace: seconds; creating a balancer takes two of them, deleting takes one."""
 
-    def __init__(self, store: Store, addresses: Addresses, pace: float) -> None:
+    def __init__(self, store: Store, addresses: PublicAddressPool, pace: float) -> None:
         self._store = store
         self._addresses = addresses
         self._pace = pace
         self._recorder = Recorder(store, "service-controller")
-        self._balancers: dict[str, Balancer] = {}
+        self._balancers: dict[str, ClusterLoadBalancer] = {}
         self._seen: dict[str, float] = {}
         self._mutex = threading.Lock()
 
     @property
-    def balancers(self) -> list[Balancer]:
-        """Those that there are."""
+    def balancers(self) -> list[ClusterLoadBalancer]:
+        """All load balancers."""
         with self._mutex:
             return list(self._balancers.values())
 
@@ -67,58 +74,60 @@ class ServiceController:
             self._close(uid)
 
     def close(self) -> None:
-        """Answer nowhere any more."""
+        """Close all load balancers."""
         for uid in list(self._balancers):
             self._close(uid)
 
     def _endpoints(self, service: Object) -> None:
-        metadata, pods = service["metadata"], pods_of(self._store, service)
+        metadata, pods = service["metadata"], list_pods(self._store, service)
         ready = [each for each in pods if is_ready(each)]
         one = next(iter(ready or pods), None)
-        key = Key(kinds.ENDPOINTS, metadata["namespace"], metadata["name"])
-        ports = [port_on(each, one) for each in service["spec"].get("ports", ())]
+        key = ObjectKey(kinds.ENDPOINTS, metadata["namespace"], metadata["name"])
+        ports = [pod_port(each, one) for each in service["spec"].get("ports", ())]
         subset = {"addresses": [_address(each) for each in ready], "ports": ports}
-        self._write(key, service, {"subsets": [subset] if ready else []})
+        self._write_endpoints(key, service, {"subsets": [subset] if ready else []})
         labels = {"kubernetes.io/service-name": metadata["name"]}
         endpoints = [
             {
                 "addresses": [each["status"]["podIP"]],
-                "conditions": {"ready": is_ready(each), "serving": is_ready(each), "terminating": is_leaving(each)},
+                "conditions": {"ready": is_ready(each), "serving": is_ready(each), "terminating": is_terminating(each)},
                 "targetRef": _reference(each),
             }
             for each in pods
         ]
-        named = [{"name": "", **each} for each in ports]  # in a slice every port has a name, or kubectl stumbles
+        named = [{"name": "", **each} for each in ports]  # kubectl requires a name for every port
         content = {"addressType": "IPv4", "endpoints": endpoints, "ports": named}
-        self._write(Key(kinds.SLICES, key.namespace, f"{key.name}-slice"), service, content, labels)
+        self._write_endpoints(ObjectKey(kinds.SLICES, key.namespace, f"{key.name}-slice"), service, content, labels)
 
-    def _write(self, key: Key, service: Object, content: Object, labels: dict[str, str] | None = None) -> None:
-        found = self._store.get(key)
-        if found is not None:
-            self._store.put(key, {**found, **content})
-        elif not is_leaving(service):
+    def _write_endpoints(
+        self, key: ObjectKey, service: Object, content: Object, labels: dict[str, str] | None = None
+    ) -> None:
+        existing = self._store.get(key)
+        if existing is not None:
+            self._store.put(key, {**existing, **content})
+        elif not is_terminating(service):
             metadata: Object = {"name": key.name, "namespace": key.namespace, "labels": labels or {}}
             metadata["ownerReferences"] = [owner_reference(service)]
             head = {"kind": key.resource.kind, "apiVersion": key.resource.api_version, "metadata": metadata}
-            self._store.put(key, born({**head, **content}))
+            self._store.put(key, new_object({**head, **content}))
 
     def _balance(self, service: Object) -> None:
         key, uid = key_of(kinds.SERVICES, service), service["metadata"]["uid"]
-        wanted = service["spec"]["type"] == "LoadBalancer" and not is_leaving(service)
-        if wanted and FINALIZER not in service["metadata"].get("finalizers", ()):
+        desired = service["spec"]["type"] == "LoadBalancer" and not is_terminating(service)
+        if desired and FINALIZER not in service["metadata"].get("finalizers", ()):
             self._store.edit(key, lambda made: made["metadata"].setdefault("finalizers", []).append(FINALIZER))
-            self._recorder.tell(service, NORMAL, "EnsuringLoadBalancer", "Ensuring load balancer")
-        phase = f"{uid}/{wanted}"
+            self._recorder.record(service, NORMAL, "EnsuringLoadBalancer", "Ensuring load balancer")
+        phase = f"{uid}/{desired}"
         passed = time.monotonic() - self._seen.setdefault(phase, time.monotonic())
-        if wanted and passed >= 2 * self._pace:
+        if desired and passed >= 2 * self._pace:
             self._open(key, service)
-        elif not wanted and FINALIZER in service["metadata"].get("finalizers", ()) and passed >= self._pace:
+        elif not desired and FINALIZER in service["metadata"].get("finalizers", ()) and passed >= self._pace:
             self._close(uid)
             self._store.edit(key, _without_address)
-            release(self._store, key, FINALIZER)
+            remove_finalizer(self._store, key, FINALIZER)
             self._seen.pop(phase, None)
 
-    def _open(self, key: Key, service: Object) -> None:
+    def _open(self, key: ObjectKey, service: Object) -> None:
         uid = service["metadata"]["uid"]
         ports = tuple((each["port"], str(each["targetPort"]), each["protocol"]) for each in service["spec"]["ports"])
         balancer = self._balancers.get(uid)
@@ -126,7 +135,7 @@ class ServiceController:
             address = balancer.address if balancer else self._addresses.take()
             if balancer is not None:
                 close_all(balancer.forwarders)
-            balancer = Balancer(uid, f"{key.namespace}/{key.name}", address, ports)
+            balancer = ClusterLoadBalancer(uid, f"{key.namespace}/{key.name}", address, ports)
             with self._mutex:
                 self._balancers[uid] = balancer
             try:
@@ -134,21 +143,21 @@ class ServiceController:
                     balancer.forwarders.append(Forwarder((address, port), self._route(key, port)))
             except OSError as error:
                 text = f"Error syncing load balancer: failed to ensure load balancer: {error}"
-                self._recorder.tell(service, WARNING, "SyncLoadBalancerFailed", text)
+                self._recorder.record(service, WARNING, "SyncLoadBalancerFailed", text)
                 balancer.ports = ()
                 return
-            self._recorder.tell(service, NORMAL, "EnsuredLoadBalancer", "Ensured load balancer")
+            self._recorder.record(service, NORMAL, "EnsuredLoadBalancer", "Ensured load balancer")
         if balancer.forwarders and balancer.ports:
             ingress = {"loadBalancer": {"ingress": [{"ip": balancer.address, "ipMode": "VIP"}]}}
             self._store.edit(key, lambda made: made.update(status=ingress))
 
-    def _route(self, key: Key, port: int) -> Callable[[], Place | None]:
-        """The next of the Pods that serve at this moment."""
+    def _route(self, key: ObjectKey, port: int) -> Callable[[], SocketAddress | None]:
+        """A function that returns the next ready Pod's address (round robin)."""
         turn = itertools.count()
 
-        def choose() -> Place | None:
-            places = serving(self._store, key.namespace, key.name, port)
-            return places[next(turn) % len(places)] if places else None
+        def choose() -> SocketAddress | None:
+            addresses = ready_addresses(self._store, key.namespace, key.name, port)
+            return addresses[next(turn) % len(addresses)] if addresses else None
 
         return choose
 
@@ -171,3 +180,40 @@ def _reference(pod: Object) -> Object:
 
 def _address(pod: Object) -> Object:
     return {"ip": pod["status"]["podIP"], "nodeName": pod["spec"].get("nodeName", ""), "targetRef": _reference(pod)}
+
+
+SocketAddress: TypeAlias = tuple[str, int]
+"""An IP address and a port."""
+
+
+def list_pods(store: Store, service: Object) -> list[Object]:
+    """List the Pods that match a Service's selector and have an address."""
+    if not service["spec"].get("selector"):
+        return []
+    selector, namespace = {"matchLabels": service["spec"]["selector"]}, service["metadata"]["namespace"]
+    pods = store.list(kinds.PODS, namespace)
+    return [each for each in pods if matches_selector(selector, labels_of(each)) and each["status"].get("podIP")]
+
+
+def pod_port(spec: Object, pod: Object | None) -> Object:
+    """The target port of a Service's port on a Pod; named ports are resolved."""
+    target = spec["targetPort"]
+    if isinstance(target, str):
+        named = [port for each in (pod or {}).get("spec", {}).get("containers", ()) for port in each.get("ports", ())]
+        target = next((each["containerPort"] for each in named if each.get("name") == target), spec["port"])
+    made: Object = {"port": target, "protocol": spec["protocol"]}
+    return {**made, "name": spec["name"]} if spec.get("name") else made
+
+
+def ready_addresses(store: Store, namespace: str, name: str, port: int | str) -> list[SocketAddress] | None:
+    """The addresses of ready Pods behind a Service's port (name or number).
+
+    None: the Service or the port does not exist.
+    """
+    service = store.get(ObjectKey(kinds.SERVICES, namespace, name))
+    ports = service["spec"].get("ports", ()) if service else ()
+    spec = next((each for each in ports if port in (each["port"], each.get("name"))), None)
+    if service is None or spec is None:
+        return None
+    ready = [each for each in list_pods(store, service) if is_ready(each)]
+    return [(each["status"]["podIP"], pod_port(spec, each)["port"]) for each in ready]

@@ -1,1 +1,1 @@
-"""Where requests come into a cluster by host name: the controllers of Ingresses and of Gateways."""
+"""Ingress and Gateway API controllers."""

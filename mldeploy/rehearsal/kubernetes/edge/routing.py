@@ -1,4 +1,4 @@
-"""From a host name and a path to a Service: what an Ingress and an HTTPRoute have in common."""
+"""Routing by host name and path to a Service, shared by Ingress and HTTPRoute."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from mldeploy.rehearsal.kubernetes.control.endpoints import Place, serving
+from mldeploy.rehearsal.kubernetes.control.services import SocketAddress, ready_addresses
 from mldeploy.rehearsal.kubernetes.objects.store import Store
 
 
 @dataclass(frozen=True)
 class Backend:
-    """A port of a Service, by number or by name. service: "": there is none. weight: it gets so many parts of all."""
+    """A port of a Service, by number or name. service: "": invalid backend. weight: its share of the requests."""
 
     namespace: str
     service: str
@@ -23,11 +23,11 @@ class Backend:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """Requests for a host and a path, and where they lead.
+class RoutingRule:
+    """Maps a host and a path to backends.
 
-    host: "": whatever it is; `*.example.com`: what is below it; deep: at any depth, otherwise by one label. exact: the
-    path is this one; otherwise it begins with it, whole elements of it. secure: who asks over HTTP is sent to HTTPS.
+    host: "": any host; `*.example.com`: a wildcard. deep: the wildcard matches any number of labels, otherwise one.
+    exact: the path must be equal; otherwise it is a prefix by path elements. secure: redirect HTTP to HTTPS.
     """
 
     host: str
@@ -39,15 +39,15 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Way:
-    """What becomes of a request. status: it is answered at once. places: it goes to the first one that accepts it."""
+class RoutingDecision:
+    """A routing result. status: respond with it. addresses: otherwise, forward to the first that accepts."""
 
     status: HTTPStatus | None = None
-    places: tuple[Place, ...] = field(default=())
+    addresses: tuple[SocketAddress, ...] = field(default=())
 
 
 def covers(pattern: str, host: str, *, deep: bool) -> bool:
-    """Whether a host name, or another pattern, is among those that a pattern stands for."""
+    """Whether a pattern matches a host name or includes another pattern."""
     if pattern in ("", host):
         return True
     first, _, rest = pattern.partition(".")
@@ -56,7 +56,7 @@ def covers(pattern: str, host: str, *, deep: bool) -> bool:
     return deep or "." not in host.removesuffix(f".{rest}")
 
 
-def chosen(rules: Sequence[Rule], host: str, path: str) -> Rule | None:
+def select_rule(rules: Sequence[RoutingRule], host: str, path: str) -> RoutingRule | None:
     """The rule for a request: that of the narrowest host, and of its paths the exact one, else the longest.
 
     Of equals the first one. https://kubernetes.io/docs/concepts/services-networking/ingress/#multiple-matches
@@ -67,34 +67,34 @@ def chosen(rules: Sequence[Rule], host: str, path: str) -> Rule | None:
     return max(fitting, key=lambda rule: (rule.exact, len(rule.path)), default=None)
 
 
-def _leads(rule: Rule, path: str) -> bool:
+def _leads(rule: RoutingRule, path: str) -> bool:
     if rule.exact:
         return path == rule.path
     begin = rule.path.rstrip("/")
     return path == begin or path.startswith(f"{begin}/")
 
 
-class Table:
-    """The rules at one address, by port; whoever changes them puts others in their place."""
+class RoutingTable:
+    """The routing rules at one address, by port. To change the rules, assign a new mapping."""
 
     def __init__(self, store: Store) -> None:
-        self.rules: Mapping[int, Sequence[Rule]] = {}
+        self.rules: Mapping[int, Sequence[RoutingRule]] = {}
         self._store = store
         self._turn = itertools.count()
 
-    def way(self, port: int, host: str, path: str, *, safe: bool) -> Way:
-        """Where a request goes. safe: it came over HTTPS."""
-        rule = chosen(self.rules.get(port, ()), host, path)
+    def decide(self, port: int, host: str, path: str, *, safe: bool) -> RoutingDecision:
+        """Route a request. safe: it came over HTTPS."""
+        rule = select_rule(self.rules.get(port, ()), host, path)
         if rule is None:
-            return Way(HTTPStatus.NOT_FOUND)
+            return RoutingDecision(HTTPStatus.NOT_FOUND)
         if rule.secure and not safe:
-            return Way(HTTPStatus.PERMANENT_REDIRECT)
+            return RoutingDecision(HTTPStatus.PERMANENT_REDIRECT)
         weights = [each.weight for each in rule.backends]
         backend = random.choices(rule.backends, weights)[0] if any(weights) else None  # noqa: S311 - a share, no secret
         if backend is None or not backend.service:
-            return Way(HTTPStatus.INTERNAL_SERVER_ERROR)
-        places = serving(self._store, backend.namespace, backend.service, backend.port)
-        if not places:
-            return Way(HTTPStatus.SERVICE_UNAVAILABLE)
-        first = next(self._turn) % len(places)
-        return Way(places=(*places[first:], *places[:first]))
+            return RoutingDecision(HTTPStatus.INTERNAL_SERVER_ERROR)
+        addresses = ready_addresses(self._store, backend.namespace, backend.service, backend.port)
+        if not addresses:
+            return RoutingDecision(HTTPStatus.SERVICE_UNAVAILABLE)
+        first = next(self._turn) % len(addresses)
+        return RoutingDecision(addresses=(*addresses[first:], *addresses[:first]))

@@ -1,4 +1,4 @@
-"""The life of a Pod: placed, started, ready, asked to end, gone.
+"""Pod lifecycle: scheduling, start, readiness, termination and removal.
 
 https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 """
@@ -8,60 +8,58 @@ from __future__ import annotations
 import threading
 from functools import partial
 
-from mldeploy.rehearsal.containers.host import Container
-from mldeploy.rehearsal.kubernetes.control.events import NORMAL, WARNING
-from mldeploy.rehearsal.kubernetes.control.reading import is_leaving, set_condition
-from mldeploy.rehearsal.kubernetes.kubelet.containers import ContainerRun, Ground
-from mldeploy.rehearsal.kubernetes.kubelet.logs import LogBuffer
-from mldeploy.rehearsal.kubernetes.kubelet.nodes import place
-from mldeploy.rehearsal.kubernetes.kubelet.volumes import Volumes
+from mldeploy.rehearsal.containers.host import HostContainer
+from mldeploy.rehearsal.kubernetes.control.loop import NORMAL, WARNING, is_terminating, set_condition
+from mldeploy.rehearsal.kubernetes.kubelet.container_config import LogBuffer
+from mldeploy.rehearsal.kubernetes.kubelet.containers import ContainerRun, NodeContext
+from mldeploy.rehearsal.kubernetes.kubelet.volumes import Volumes, schedule_pod
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.clock import now
+from mldeploy.rehearsal.kubernetes.objects.store import now
 from mldeploy.rehearsal.kubernetes.objects.types import Object, key_of
 
 _TOO_LONG = "Pod was active on the node longer than the specified deadline"
 _PATIENCE = 30.0
-"""Seconds to wait for containers whose cluster goes."""
+"""Seconds to wait for containers when the cluster closes."""
 
 
 class RunningPod:
-    """One Pod on its node. It lives in a thread of its own."""
+    """One Pod on its node, run in a separate thread."""
 
-    def __init__(self, ground: Ground, pod: Object) -> None:
-        self._ground = ground
+    def __init__(self, context: NodeContext, pod: Object) -> None:
+        self._context = context
         self._first = pod
         self._key = key_of(kinds.PODS, pod)
         self._uid = pod["metadata"]["uid"]
-        self._asked = threading.Event()
+        self._stop_requested = threading.Event()
         self._mutex = threading.Lock()
-        self._volumes = Volumes(ground.store, ground.folder / self._uid)
+        self._volumes = Volumes(context.store, context.folder / self._uid)
         self._late = False
-        """It has run longer than it may."""
-        self._first_runs = [self._run(each, once=True) for each in pod["spec"].get("initContainers") or ()]
-        self._runs = [self._run(each) for each in pod["spec"]["containers"]]
-        self.thread = threading.Thread(target=self._live, daemon=True)
+        """Set once the active deadline is exceeded."""
+        self._first_runs = [self._create_run(each, once=True) for each in pod["spec"].get("initContainers") or ()]
+        self._runs = [self._create_run(each) for each in pod["spec"]["containers"]]
+        self.thread = threading.Thread(target=self._run, daemon=True)
 
-    def container(self, name: str) -> Container | None:
+    def container(self, name: str) -> HostContainer | None:
         """The container of that name, while it runs."""
         return next((each.running for each in self._every if each.specification["name"] == name), None)
 
     def log(self, name: str, *, previous: bool = False) -> LogBuffer | None:
-        """What it writes, or what the one before it wrote; None if there was none."""
-        found = next((each for each in self._every if each.specification["name"] == name), None)
-        if found is None:
+        """The log of a container, or of its previous run; None if there is none."""
+        container = next((each for each in self._every if each.specification["name"] == name), None)
+        if container is None:
             return None
         if previous:
-            return found.previous if found.status.restarts or found.running else None
-        return found.log
+            return container.previous if container.status.restarts or container.running else None
+        return container.log
 
     def stop(self, grace: int) -> None:
-        """Begin its end. May be repeated: a shorter grace counts."""
-        self._asked.set()
+        """Begin termination. May be repeated: a shorter grace period takes effect."""
+        self._stop_requested.set()
         self._end(grace)
 
     def vanish(self) -> None:
-        """End at once, whatever runs in it."""
-        self._asked.set()
+        """Kill all containers and remove the volumes."""
+        self._stop_requested.set()
         for each in self._every:
             each.stop(0)
             if each.running is not None:
@@ -72,31 +70,31 @@ class RunningPod:
     def _every(self) -> list[ContainerRun]:
         return [*self._first_runs, *self._runs]
 
-    def _run(self, specification: Object, *, once: bool = False) -> ContainerRun:
-        return ContainerRun(self._ground, specification, self._volumes, self._now, self._say, once=once)
+    def _create_run(self, specification: Object, *, once: bool = False) -> ContainerRun:
+        return ContainerRun(self._context, specification, self._volumes, self._now, self._write_status, once=once)
 
     def _end(self, grace: int) -> None:
         for each in self._every:
             threading.Thread(target=each.stop, args=(grace,), daemon=True).start()
 
     def _now(self) -> Object:
-        found = self._ground.store.get(self._key)
-        return found if found is not None and found["metadata"]["uid"] == self._uid else self._first
+        container = self._context.store.get(self._key)
+        return container if container is not None and container["metadata"]["uid"] == self._uid else self._first
 
-    def _live(self) -> None:
-        if self._placed():
-            limit = self._limited()
-            self._say()
-            self._asked.wait(self._ground.pace)
-            if self._initialized():
+    def _run(self) -> None:
+        if self._schedule():
+            limit = self._start_deadline()
+            self._write_status()
+            self._stop_requested.wait(self._context.pace)
+            if self._run_init_containers():
                 self._run_all()
-            self._say()
+            self._write_status()
             limit.cancel()
-        self._asked.wait()
-        self._leave()
+        self._stop_requested.wait()
+        self._clean_up()
 
-    def _initialized(self) -> bool:
-        """One after the other has come to a good end. https://kubernetes.io/docs/concepts/workloads/pods/init-containers/"""
+    def _run_init_containers(self) -> bool:
+        """Run the init containers in order; whether all succeeded. https://kubernetes.io/docs/concepts/workloads/pods/init-containers/"""
         for each in self._first_runs:
             each.run()
             if not each.is_complete:
@@ -110,8 +108,8 @@ class RunningPod:
         for thread in threads:
             thread.join()
 
-    def _limited(self) -> threading.Timer:
-        """Ends what runs longer than it may. Pod's API: `activeDeadlineSeconds`."""
+    def _start_deadline(self) -> threading.Timer:
+        """Start the timer of `activeDeadlineSeconds`."""
         seconds = self._first["spec"].get("activeDeadlineSeconds")
         timer = threading.Timer(seconds or 0, self._exceed)
         timer.daemon = True
@@ -120,45 +118,45 @@ class RunningPod:
         return timer
 
     def _exceed(self) -> None:
-        if self._asked.is_set():
+        if self._stop_requested.is_set():
             return
         self._late = True
-        self._ground.recorder.tell(self._now(), NORMAL, "DeadlineExceeded", _TOO_LONG)
-        self._say()
+        self._context.recorder.record(self._now(), NORMAL, "DeadlineExceeded", _TOO_LONG)
+        self._write_status()
         self._end(int(self._first["spec"].get("terminationGracePeriodSeconds", 30)))
 
-    def _placed(self) -> bool:
-        """It has a node; False if it was asked to end before."""
-        store, recorder = self._ground.store, self._ground.recorder
-        while not self._asked.is_set():
-            with store.changed:  # two must not take the same room
+    def _schedule(self) -> bool:
+        """Wait for a node; False if the Pod was stopped meanwhile."""
+        store, recorder = self._context.store, self._context.recorder
+        while not self._stop_requested.is_set():
+            with store.changed:  # scheduling is atomic
                 version = store.version
-                node, why = place(store, self._now())
+                node, why = schedule_pod(store, self._now())
                 if node:
                     store.edit(self._key, partial(_bind, node))
             if node:
                 name = f"{self._key.namespace}/{self._key.name}"
-                recorder.tell(self._now(), NORMAL, "Scheduled", f"Successfully assigned {name} to {node}")
+                recorder.record(self._now(), NORMAL, "Scheduled", f"Successfully assigned {name} to {node}")
                 return True
-            recorder.tell(self._now(), WARNING, "FailedScheduling", why)
+            recorder.record(self._now(), WARNING, "FailedScheduling", why)
             store.edit(self._key, partial(_unschedulable, why))
             store.wait(max(version, store.version), 0.5)
         return False
 
-    def _leave(self) -> None:
-        """The last of it, once nothing of it runs."""
+    def _clean_up(self) -> None:
+        """Remove the volumes and the Pod object after all containers have exited."""
         self._volumes.remove()
-        if is_leaving(self._now()):
-            self._asked.wait(self._ground.pace)
-            with self._ground.store.changed:
-                found = self._ground.store.get(self._key)
-                if found is not None and found["metadata"]["uid"] == self._uid:
-                    self._ground.store.remove(self._key)
+        if is_terminating(self._now()):
+            self._stop_requested.wait(self._context.pace)
+            with self._context.store.changed:
+                container = self._context.store.get(self._key)
+                if container is not None and container["metadata"]["uid"] == self._uid:
+                    self._context.store.remove(self._key)
 
-    def _say(self) -> None:
+    def _write_status(self) -> None:
         """Write its status."""
         with self._mutex:
-            self._ground.store.edit(self._key, self._describe)
+            self._context.store.edit(self._key, self._describe)
 
     def _describe(self, made: Object) -> None:
         if made["metadata"]["uid"] != self._uid:
@@ -196,7 +194,7 @@ def _phase(pod: Object, before: str) -> str:
     if pod["spec"].get("restartPolicy") == "Never" and any(each.get("exitCode") for each in first):
         return "Failed"
     if all("terminated" in each for each in states) and (
-        is_leaving(pod) or pod["spec"].get("restartPolicy") != "Always"
+        is_terminating(pod) or pod["spec"].get("restartPolicy") != "Always"
     ):
         return "Failed" if any(each["terminated"]["exitCode"] for each in states) else "Succeeded"
     begun = any("running" in each or "terminated" in each for each in states)
@@ -213,13 +211,13 @@ def _unschedulable(why: str, pod: Object) -> None:
     set_condition(pod["status"], "PodScheduled", "False", "Unschedulable", why)
 
 
-class Pods:
-    """All Pods of a cluster; a controller, too: it takes on new ones, and ends those that are to end."""
+class PodManager:
+    """Controller for all Pods of a cluster: starts new Pods and stops terminating ones."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, context: NodeContext) -> None:
+        self._context = context
         self._pods: dict[str, RunningPod] = {}
-        self._told: dict[str, int] = {}
+        self._grace_periods: dict[str, int] = {}
         self._mutex = threading.Lock()
 
     def find(self, uid: str) -> RunningPod | None:
@@ -227,29 +225,29 @@ class Pods:
             return self._pods.get(uid)
 
     def sync(self) -> None:
-        there = {each["metadata"]["uid"]: each for each in self._ground.store.list(kinds.PODS)}
+        there = {each["metadata"]["uid"]: each for each in self._context.store.list(kinds.PODS)}
         for uid, pod in there.items():
-            self._see_to(uid, pod)
+            self._sync_pod(uid, pod)
         for uid in [uid for uid in self._pods if uid not in there]:
             with self._mutex:
                 gone = self._pods.pop(uid)
-            self._told.pop(uid, None)
+            self._grace_periods.pop(uid, None)
             threading.Thread(target=gone.vanish, daemon=True).start()
 
-    def _see_to(self, uid: str, pod: Object) -> None:
+    def _sync_pod(self, uid: str, pod: Object) -> None:
         running = self.find(uid)
         if running is None:
-            running = RunningPod(self._ground, pod)
+            running = RunningPod(self._context, pod)
             with self._mutex:
                 self._pods[uid] = running
             running.thread.start()
         grace = int(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-        if is_leaving(pod) and grace < self._told.get(uid, 1 << 30):
-            self._told[uid] = grace
+        if is_terminating(pod) and grace < self._grace_periods.get(uid, 1 << 30):
+            self._grace_periods[uid] = grace
             running.stop(grace)
 
     def close(self) -> None:
-        """End all at once; nothing of them is left."""
+        """Kill and remove all Pods."""
         with self._mutex:
             every, self._pods = list(self._pods.values()), {}
         threads = [threading.Thread(target=each.vanish, daemon=True) for each in every]
@@ -257,4 +255,4 @@ class Pods:
             thread.start()
         for thread in threads:
             thread.join(_PATIENCE)
-        self._told.clear()
+        self._grace_periods.clear()

@@ -1,4 +1,4 @@
-"""Asking a container how it is.
+"""Liveness, readiness and startup probes.
 
 https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
 """
@@ -13,17 +13,17 @@ from dataclasses import dataclass
 
 import requests
 
-from mldeploy.rehearsal.containers.host import Container, HostError
+from mldeploy.rehearsal.containers.host import ContainerHostError, HostContainer
 from mldeploy.rehearsal.kubernetes.objects.types import Object
 
 _SHOWN = 300
-"""So many bytes of a probe's output are told."""
+"""Maximum bytes of a probe's output in an event."""
 _PATIENCE = 20.0
-"""Seconds that a container may fail at most however short the pauses are: starting takes what it takes."""
+"""Maximum seconds of continuous failure, independent of shortened periods."""
 
 
-def ask(probe: Object, specification: Object, container: Container) -> str:
-    """Why it has failed; "": it has not."""
+def run_probe(probe: Object, specification: Object, container: HostContainer) -> str:
+    """Run a probe once. Returns the failure message; "" on success."""
     seconds = float(probe.get("timeoutSeconds", 1))
     if "httpGet" in probe:
         return _http(probe["httpGet"], specification, container.address, seconds)
@@ -70,56 +70,56 @@ def _tcp(target: Object, specification: Object, address: str, seconds: float) ->
         return f"dial tcp {address}:{port}: connect: connection refused"
 
 
-def _command(command: list[str], container: Container) -> str:
+def _command(command: list[str], container: HostContainer) -> str:
     try:
         ran = container.execute(command)
-    except HostError as error:
+    except ContainerHostError as error:
         return f"rpc error: code = Unknown desc = failed to exec in container: {error}"
     return "" if ran.code == 0 else (ran.out + ran.err)[:_SHOWN].decode(errors="replace") or f"exit code {ran.code}"
 
 
 @dataclass(frozen=True)
-class Course:
-    """One of a container's probes, asked again and again.
+class ProbeLoop:
+    """Runs one probe of a container periodically.
 
-    pace: seconds; below 1 the pauses are shorter in proportion. passed, failed: told when enough answers agree; the
-    text is the last failure's. unwell: told of each failure.
+    pace: seconds; values below 1 shorten the periods. passed, failed: called when the threshold is reached; the text
+    is the last failure message. unwell: called for each failure.
     """
 
     probe: Object
     pace: float
-    ask: Callable[[], str]
+    run_probe: Callable[[], str]
     passed: Callable[[], None]
     failed: Callable[[str], None]
     unwell: Callable[[str], None]
 
     def run(self, ended: threading.Event, *, once: bool = False) -> bool:
-        """Until the container ends; once: until the first verdict, which is given back."""
+        """Run until the container ends; once: until the first result, which is returned."""
         good = bad = 0
         since = time.monotonic()
         factor = min(1.0, max(self.pace, 0.05))
         ended.wait(factor * self.probe.get("initialDelaySeconds", 0))
         while not ended.is_set():
-            said = self.ask()
+            failure = self.run_probe()
             if ended.is_set():
                 break
-            good, bad = (0, bad + 1) if said else (good + 1, 0)
-            if said:
-                self.unwell(said)
+            good, bad = (0, bad + 1) if failure else (good + 1, 0)
+            if failure:
+                self.unwell(failure)
             else:
                 since = time.monotonic()
             if good >= self.probe.get("successThreshold", 1):
                 self.passed()
                 if once:
                     return True
-            if bad >= self.probe.get("failureThreshold", 3) and time.monotonic() - since >= self._patience:
-                self.failed(said)
+            if bad >= self.probe.get("failureThreshold", 3) and time.monotonic() - since >= self._failure_seconds:
+                self.failed(failure)
                 if once:
                     return False
             ended.wait(factor * self.probe.get("periodSeconds", 10))
         return False
 
     @property
-    def _patience(self) -> float:
-        """Seconds that it may fail at a stretch."""
+    def _failure_seconds(self) -> float:
+        """Seconds of continuous failure before the probe counts as failed."""
         return min(_PATIENCE, float((self.probe.get("failureThreshold", 3) - 1) * self.probe.get("periodSeconds", 10)))

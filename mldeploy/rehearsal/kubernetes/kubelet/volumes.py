@@ -1,4 +1,4 @@
-"""What a Pod's containers mount: Secrets, ConfigMaps, empty folders.
+"""Pod volumes: Secrets, ConfigMaps and emptyDir.
 
 https://kubernetes.io/docs/concepts/storage/volumes/
 """
@@ -7,41 +7,45 @@ from __future__ import annotations
 
 import base64
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from mldeploy.rehearsal.containers.host import Mount
+from mldeploy.rehearsal.kubernetes.api.discovery import VERSION
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.store import Store
-from mldeploy.rehearsal.kubernetes.objects.types import Key, Object
+from mldeploy.rehearsal.kubernetes.objects.admission import requested_amount
+from mldeploy.rehearsal.kubernetes.objects.pod_validation import parse_quantity
+from mldeploy.rehearsal.kubernetes.objects.store import Store, new_object, now
+from mldeploy.rehearsal.kubernetes.objects.types import Object, ObjectKey
 
 _MODE, _OPEN = 0o644, 0o1777
 
 
 class MountError(Exception):
-    """A volume cannot be had yet; the text is what an event says."""
+    """A volume cannot be mounted yet; the text goes into an event."""
 
 
 @dataclass(frozen=True)
 class Mounted:
-    """For one container. memory: folders that are in memory, for it alone. places: those of this machine."""
+    """The mounts of one container. memory: tmpfs folders. mounts: bind mounts from this machine."""
 
     memory: tuple[str, ...] = ()
-    places: tuple[Mount, ...] = ()
+    mounts: tuple[Mount, ...] = ()
 
 
 class Volumes:
-    """A Pod's. folder: where they are on this machine; it is made when it is needed, and goes with `remove`."""
+    """The volumes of a Pod. folder: on this machine; created on demand and deleted by `remove`."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
         self._folder = folder
 
-    def mounted(self, pod: Object, container: Object) -> Mounted:
-        """What a container sees of them; files are written as the objects are now. Raises MountError."""
+    def mount(self, pod: Object, container: Object) -> Mounted:
+        """Prepare the mounts of a container with the objects' current data. Raises MountError."""
         volumes = {each["name"]: each for each in pod["spec"].get("volumes") or ()}
-        memory, places = [], []
+        memory, mounts = [], []
         for mount in container.get("volumeMounts") or ():
             volume, target = volumes[mount["name"]], mount["mountPath"]
             if "emptyDir" in volume and not _is_shared(pod, mount["name"]):
@@ -50,17 +54,17 @@ class Volumes:
             source = self._folder / mount["name"]
             if "emptyDir" in volume:
                 _make(source, _OPEN)
-            elif not self._filled(pod, volume, source):
+            elif not self._write_files(pod, volume, source):
                 continue
-            places.append(Mount(source / mount.get("subPath", ""), target, "emptyDir" in volume))
-        return Mounted(tuple(memory), tuple(places))
+            mounts.append(Mount(source / mount.get("subPath", ""), target, "emptyDir" in volume))
+        return Mounted(tuple(memory), tuple(mounts))
 
     def remove(self) -> None:
-        """What a container has written under another user's name may stay until the rehearsal's folder goes."""
+        """Delete the folder. Files of other users may remain until the rehearsal's folder is deleted."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _filled(self, pod: Object, volume: Object, folder: Path) -> bool:
-        """Whether there is something of this kind to mount."""
+    def _write_files(self, pod: Object, volume: Object, folder: Path) -> bool:
+        """Write the files of a volume; False if its type is not supported."""
         sources = (volume.get("projected") or {}).get("sources") or [volume]
         files = [each for source in sources for each in self._files(pod, volume["name"], source)]
         if not any(kind in source for source in sources for kind in ("secret", "configMap")):
@@ -77,14 +81,14 @@ class Volumes:
         for kind, resource in (("secret", kinds.SECRETS), ("configMap", kinds.CONFIG_MAPS)):
             if kind not in source:
                 continue
-            said = source[kind]
-            name, mode = said.get("secretName") or said.get("name", ""), said.get("defaultMode", _MODE)
-            found = self._store.get(Key(resource, pod["metadata"]["namespace"], name))
-            if found is None and not said.get("optional"):
+            spec = source[kind]
+            name, mode = spec.get("secretName") or spec.get("name", ""), spec.get("defaultMode", _MODE)
+            document = self._store.get(ObjectKey(resource, pod["metadata"]["namespace"], name))
+            if document is None and not spec.get("optional"):
                 what = f'{resource.kind.lower()} "{name}" not found'
                 raise MountError(f'MountVolume.SetUp failed for volume "{volume}" : {what}')
-            content = _content(found or {})
-            items = said.get("items") or [{"key": key, "path": key} for key in content]
+            content = _content(document or {})
+            items = spec.get("items") or [{"key": key, "path": key} for key in content]
             for item in items:
                 if item["key"] not in content:
                     what = f"references non-existent {kind} key: {item['key']}"
@@ -108,3 +112,85 @@ def _is_shared(pod: Object, name: str) -> bool:
 def _make(folder: Path, mode: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(mode)
+
+
+_PODS = 110
+_OVER = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node. cpus, gigabytes: allocatable to Pods."""
+
+    name: str
+    cpus: int = 4
+    gigabytes: int = 16
+
+
+def register(store: Store, nodes: Sequence[Node]) -> None:
+    """The cluster has these."""
+    for each in nodes:
+        store.put(ObjectKey(kinds.NODES, "", each.name), new_object(_document(each)))
+
+
+def _document(node: Node) -> Object:
+    room = {"cpu": str(node.cpus), "memory": f"{node.gigabytes}Gi", "pods": str(_PODS)}
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
+    return {
+        "kind": "Node",
+        "apiVersion": "v1",
+        "metadata": {
+            "name": node.name,
+            "labels": {
+                "kubernetes.io/hostname": node.name,
+                "kubernetes.io/os": "linux",
+                "kubernetes.io/arch": "amd64",
+            },
+        },
+        "spec": {},
+        "status": {
+            "capacity": room,
+            "allocatable": dict(room),
+            "conditions": [{**ready, "lastHeartbeatTime": now(), "lastTransitionTime": now()}],
+            "addresses": [{"type": "Hostname", "address": node.name}],
+            "nodeInfo": {
+                "architecture": "amd64",
+                "operatingSystem": "linux",
+                "kubeletVersion": VERSION,
+                "containerRuntimeVersion": "docker://rehearsal",
+                "osImage": "rehearsal",
+                "kernelVersion": "",
+                "kubeProxyVersion": VERSION,
+                "machineID": "",
+                "systemUUID": "",
+                "bootID": "",
+            },
+        },
+    }
+
+
+def schedule_pod(store: Store, pod: Object) -> tuple[str, str]:
+    """Select a node for a Pod. Returns its name, or "" and the reason."""
+    nodes, short = store.list(kinds.NODES), {"cpu": 0, "memory": 0}
+    selector = pod["spec"].get("nodeSelector") or {}
+    fitting = [each for each in nodes if selector.items() <= each["metadata"].get("labels", {}).items()]
+    for node in sorted(fitting, key=lambda each: _load(store, each, "cpu")):
+        lacking = [name for name in short if _lacks_room(store, node, pod, name)]
+        if not lacking:
+            return str(node["metadata"]["name"]), ""
+        for name in lacking:
+            short[name] += 1
+    reasons = [f"{count} Insufficient {name}" for name, count in short.items() if count]
+    if len(fitting) < len(nodes):
+        reasons.append(f"{len(nodes) - len(fitting)} node(s) didn't match Pod's node affinity/selector")
+    return "", f"0/{len(nodes)} nodes are available: {', '.join(reasons)}."
+
+
+def _load(store: Store, node: Object, name: str) -> Decimal:
+    pods = [each for each in store.list(kinds.PODS) if each["spec"].get("nodeName") == node["metadata"]["name"]]
+    return sum((requested_amount(each, name) for each in pods if each["status"].get("phase") not in _OVER), Decimal())
+
+
+def _lacks_room(store: Store, node: Object, pod: Object, name: str) -> bool:
+    room = parse_quantity(node["status"]["allocatable"][name])
+    return requested_amount(pod, name) > room - _load(store, node, name)

@@ -1,125 +1,183 @@
-"""What the API server asks of a request besides its form: a namespace that lives, and room in its quota."""
+"""Admission: namespace lifecycle, service accounts, quotas, and the values that the API server assigns.
+
+https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.quantities import QuantityError, amount, canonical
-from mldeploy.rehearsal.kubernetes.objects.refusals import Refused, forbidden, not_found
+from mldeploy.rehearsal.kubernetes.objects.errors import StatusError, forbidden, invalid, invalid_value, not_found
+from mldeploy.rehearsal.kubernetes.objects.pod_validation import QuantityError, format_quantity, parse_quantity
 from mldeploy.rehearsal.kubernetes.objects.store import Store
-from mldeploy.rehearsal.kubernetes.objects.types import Key, Object, Resource
+from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object, ObjectKey
 
-_SHOWN = ("cpu", "memory", "ephemeral-storage")
+_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 
 
-def admit(store: Store, resource: Resource, namespace: str, document: Object) -> None:
-    """Raises Refused for a new object that cannot be in this namespace."""
+def check_admission(store: Store, resource: ApiResource, namespace: str, document: Object) -> None:
+    """Check whether a new object may be created in this namespace. Raises StatusError."""
     if not resource.namespaced:
         return
     name = document["metadata"].get("name", "")
-    found = store.get(Key(kinds.NAMESPACES, "", namespace))
-    if found is None:
+    namespace_object = store.get(ObjectKey(kinds.NAMESPACES, "", namespace))
+    if namespace_object is None:
         raise not_found(kinds.NAMESPACES, namespace)
-    if "deletionTimestamp" in found["metadata"] and resource is not kinds.EVENTS:
+    if "deletionTimestamp" in namespace_object["metadata"] and resource is not kinds.EVENTS:
         why = f"unable to create new content in namespace {namespace} because it is being terminated"
-        said = f"namespace {namespace} is being terminated"
-        cause = {"reason": "NamespaceTerminating", "message": said, "field": "metadata.namespace"}
+        text = f"namespace {namespace} is being terminated"
+        cause = {"reason": "NamespaceTerminating", "message": text, "field": "metadata.namespace"}
         raise forbidden(resource, name, why, [cause])
     if resource is kinds.PODS:
-        _account(store, namespace, document)
-    _within_quota(store, resource, namespace, document)
+        _check_service_account(store, namespace, document)
+    _check_quota(store, resource, namespace, document)
 
 
-def _account(store: Store, namespace: str, document: Object) -> None:
+def _check_service_account(store: Store, namespace: str, document: Object) -> None:
     account = document["spec"].get("serviceAccountName", "default")
-    if store.get(Key(kinds.ACCOUNTS, namespace, account)) is None:
+    if store.get(ObjectKey(kinds.ACCOUNTS, namespace, account)) is None:
         why = f'error looking up service account {namespace}/{account}: serviceaccount "{account}" not found'
         raise forbidden(resource=kinds.PODS, name=document["metadata"].get("name", ""), why=why)
 
 
-def _within_quota(store: Store, resource: Resource, namespace: str, document: Object) -> None:
+def _check_quota(store: Store, resource: ApiResource, namespace: str, document: Object) -> None:
     for quota in store.list(kinds.QUOTAS, namespace):
-        hard = {name: amount(value) for name, value in quota["spec"].get("hard", {}).items()}
-        asked = {name: value for name, value in needs(resource, document).items() if name in hard}
+        hard = {name: parse_quantity(value) for name, value in quota["spec"].get("hard", {}).items()}
+        requested = {name: value for name, value in count_usage(resource, document).items() if name in hard}
         name = quota["metadata"]["name"]
-        if resource is kinds.PODS and (silent := _unsaid(hard, document)):
+        if resource is kinds.PODS and (silent := _missing_resources(hard, document)):
             what = f"failed quota: {name}: must specify {silent}"
             raise forbidden(resource, document["metadata"].get("name", ""), what)
-        used = usage(store, namespace)
-        over = {each for each, value in asked.items() if used[each] + value > hard[each]}
+        used = namespace_usage(store, namespace)
+        over = {each for each, value in requested.items() if used[each] + value > hard[each]}
         if over:
-            raise _exceeded(
-                resource, document, name, *({each: some[each] for each in over} for some in (asked, used, hard))
+            raise _quota_exceeded(
+                resource, document, name, *({each: some[each] for each in over} for some in (requested, used, hard))
             )
 
 
-def _unsaid(hard: Mapping[str, Decimal], document: Object) -> str:
-    """What a container must ask for because a quota counts it."""
+def _missing_resources(hard: Mapping[str, Decimal], document: Object) -> str:
+    """The resources that containers must specify because a quota counts them."""
     counted = {("limits" if each.startswith("limits.") else "requests", each.rpartition(".")[2]): each for each in hard}
-    found = []
+    problems = []
     for container in document["spec"].get("containers", ()):
         missing = [
-            said
-            for (part, name), said in counted.items()
-            if name in _SHOWN and name not in container["resources"].get(part, {})
+            resource
+            for (part, name), resource in counted.items()
+            if name in _RESOURCES and name not in container["resources"].get(part, {})
         ]
         if missing:
-            found.append(f"{','.join(sorted(missing))} for: {container['name']}")
-    return "; ".join(found)
+            problems.append(f"{','.join(sorted(missing))} for: {container['name']}")
+    return "; ".join(problems)
 
 
-def _exceeded(
-    resource: Resource,
+def _quota_exceeded(
+    resource: ApiResource,
     document: Object,
     quota: str,
-    asked: Mapping[str, Decimal],
+    requested: Mapping[str, Decimal],
     used: Mapping[str, Decimal],
     hard: Mapping[str, Decimal],
-) -> Refused:
-    said = [
-        ",".join(f"{name}={canonical(f'{some[name]:f}')}" for name in sorted(asked)) for some in (asked, used, hard)
+) -> StatusError:
+    text = [
+        ",".join(f"{name}={format_quantity(f'{some[name]:f}')}" for name in sorted(requested))
+        for some in (requested, used, hard)
     ]
-    why = f"exceeded quota: {quota}, requested: {said[0]}, used: {said[1]}, limited: {said[2]}"
+    why = f"exceeded quota: {quota}, requested: {text[0]}, used: {text[1]}, limited: {text[2]}"
     return forbidden(resource, document["metadata"].get("name", ""), why)
 
 
-def usage(store: Store, namespace: str) -> defaultdict[str, Decimal]:
-    """What counts against a namespace's quotas now."""
+def namespace_usage(store: Store, namespace: str) -> defaultdict[str, Decimal]:
+    """The current usage of a namespace that counts against its quotas."""
     total: defaultdict[str, Decimal] = defaultdict(Decimal)
     for key, document in store.every():
         if key.namespace == namespace and document.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
-            for name, value in needs(key.resource, document).items():
+            for name, value in count_usage(key.resource, document).items():
                 total[name] += value
     return total
 
 
-def needs(resource: Resource, document: Object) -> dict[str, Decimal]:
-    """What one object counts for. https://kubernetes.io/docs/concepts/policy/resource-quotas/"""
+def count_usage(resource: ApiResource, document: Object) -> dict[str, Decimal]:
+    """The quota usage of one object. https://kubernetes.io/docs/concepts/policy/resource-quotas/"""
     made = {f"count/{resource.name}": Decimal(1)}
     if resource in (kinds.PODS, kinds.SERVICES, kinds.SECRETS, kinds.CONFIG_MAPS, kinds.CLAIMS):
         made[resource.plural] = Decimal(1)
     if resource is kinds.SERVICES and document.get("spec", {}).get("type") == "LoadBalancer":
         made["services.loadbalancers"] = Decimal(1)
     if resource is kinds.PODS:
-        for name in _SHOWN:
-            made[f"requests.{name}"] = made[name] = requested(document, name)
-            made[f"limits.{name}"] = requested(document, name, "limits")
+        for name in _RESOURCES:
+            made[f"requests.{name}"] = made[name] = requested_amount(document, name)
+            made[f"limits.{name}"] = requested_amount(document, name, "limits")
     return made
 
 
-def requested(pod: Object, name: str, part: str = "requests") -> Decimal:
-    """What all containers of a Pod ask for together, or one alone that runs before them, if that is more."""
+def requested_amount(pod: Object, name: str, part: str = "requests") -> Decimal:
+    """The amount that a Pod requests: the sum of its containers, or the largest init container if that is more."""
     first, then = (
-        [_asked(each, name, part) for each in pod["spec"].get(which, ())] for which in ("initContainers", "containers")
+        [_container_amount(each, name, part) for each in pod["spec"].get(which, ())]
+        for which in ("initContainers", "containers")
     )
     return max([sum(then, Decimal()), *first])
 
 
-def _asked(container: Object, name: str, part: str) -> Decimal:
+def _container_amount(container: Object, name: str, part: str) -> Decimal:
     try:
-        return amount((container.get("resources") or {}).get(part, {}).get(name, 0))
+        return parse_quantity((container.get("resources") or {}).get(part, {}).get(name, 0))
     except QuantityError:
         return Decimal()
+
+
+DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
+_NODE_PORTS = range(30000, 32768)
+
+
+def assign_values(store: Store, resource: ApiResource, document: Object, before: Object | None) -> None:
+    """Assign unique values (cluster IP, node ports, default class) to a document; values that it has are kept.
+
+    Raises StatusError (422).
+    """
+    if resource is kinds.INGRESSES and before is None:
+        _set_default_class(store, document)
+    if resource is not kinds.SERVICES or document["spec"]["type"] == "ExternalName":
+        return
+    spec, old = document["spec"], (before or {}).get("spec", {})
+    others = [
+        each["spec"] for each in store.list(kinds.SERVICES) if before is None or not _is_same_object(each, before)
+    ]
+    if not spec.get("clusterIP"):
+        taken = {each.get("clusterIP") for each in others}
+        spec["clusterIP"] = old.get("clusterIP") or next(each for each in _cluster_addresses() if each not in taken)
+    spec["clusterIPs"] = [spec["clusterIP"]]
+    if spec["type"] in ("LoadBalancer", "NodePort"):
+        _assign_node_ports(document, old, {port.get("nodePort") for each in others for port in each.get("ports", ())})
+
+
+def _set_default_class(store: Store, document: Object) -> None:
+    """https://kubernetes.io/docs/concepts/services-networking/ingress/#default-ingress-class"""
+    for each in store.list(kinds.INGRESS_CLASSES):
+        if (each["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true":
+            document["spec"].setdefault("ingressClassName", each["metadata"]["name"])
+
+
+def _is_same_object(one: Object, other: Object) -> bool:
+    return bool(one["metadata"]["uid"] == other["metadata"]["uid"])
+
+
+def _cluster_addresses() -> Iterator[str]:
+    yield from (f"10.96.{high}.{low}" for high in range(1, 250) for low in range(1, 255))
+
+
+def _assign_node_ports(document: Object, old: Object, taken: set[object]) -> None:
+    previous_ports = {(each["port"], each["protocol"]): each.get("nodePort") for each in old.get("ports", ())}
+    for number, port in enumerate(document["spec"].get("ports", ())):
+        node_port = port.get("nodePort")
+        if node_port in taken and node_port is not None:
+            cause = invalid_value(f"spec.ports[{number}].nodePort", node_port, "provided port is already allocated")
+            raise invalid(kinds.SERVICES, document["metadata"]["name"], [cause])
+        if not node_port:
+            previous = previous_ports.get((port["port"], port["protocol"]))
+            port["nodePort"] = previous or next(each for each in _NODE_PORTS if each not in taken)
+        taken.add(port["nodePort"])

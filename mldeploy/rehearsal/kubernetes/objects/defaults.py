@@ -1,6 +1,7 @@
-"""What the API server fills in where an object says nothing.
+"""Default values that the API server sets, and empty values that it omits.
 
-https://kubernetes.io/docs/reference/kubernetes-api/: what is said there of each field's default.
+Defaults: https://kubernetes.io/docs/reference/kubernetes-api/. Omitted values:
+https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#optional-vs-required
 """
 
 from __future__ import annotations
@@ -11,17 +12,16 @@ from types import MappingProxyType
 from typing import Any
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.omitted import omit
-from mldeploy.rehearsal.kubernetes.objects.quantities import QuantityError, canonical
-from mldeploy.rehearsal.kubernetes.objects.types import Object, Resource
+from mldeploy.rehearsal.kubernetes.objects.pod_validation import QuantityError, format_quantity
+from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
-def fill(resource: Resource, document: Object) -> None:
-    """Complete a document in place. May be repeated: nothing changes then."""
-    if resource.group != kinds.GATEWAYS.group:  # of what is no type of its own, the server leaves nothing out
-        omit(document.get("spec"))
+def apply_defaults(resource: ApiResource, document: Object) -> None:
+    """Set default values in a document (modified). May be repeated."""
+    if resource.group != kinds.GATEWAYS.group:  # custom resources keep empty values
+        omit_empty(document.get("spec"))
     if filler := _FILLERS.get(resource):
         filler(document)
 
@@ -64,12 +64,12 @@ def _replica_set(document: Object) -> None:
 def _template(spec: Object) -> None:
     template = spec.get("template")
     if isinstance(template, dict) and isinstance(template.get("spec"), dict):
-        pod_spec(template["spec"])
+        _default_pod_spec(template["spec"])
 
 
 def _pod(document: Object) -> None:
     spec = document.get("spec", {})
-    pod_spec(spec)
+    _default_pod_spec(spec)
     _set(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
     _set(spec, serviceAccountName="default", serviceAccount=spec.get("serviceAccountName", "default"))
     for each in (*spec.get("initContainers", ()), *spec.get("containers", ())):
@@ -91,8 +91,8 @@ def _quality(spec: Object) -> str:
     return "Guaranteed" if full else "Burstable"
 
 
-def pod_spec(spec: Object) -> None:
-    """Of a Pod, or of a template of one."""
+def _default_pod_spec(spec: Object) -> None:
+    """Set defaults in the spec of a Pod or a Pod template."""
     _set(spec, restartPolicy="Always", dnsPolicy="ClusterFirst", schedulerName="default-scheduler")
     _set(spec, terminationGracePeriodSeconds=30, securityContext={})
     if name := spec.get("serviceAccountName"):
@@ -135,9 +135,9 @@ def _request(probe: Object) -> None:
 def _amounts(amounts: Any) -> None:
     for name, value in amounts.items() if isinstance(amounts, dict) else ():
         try:
-            amounts[name] = canonical(value)
+            amounts[name] = format_quantity(value)
         except QuantityError:
-            continue  # the validation says so
+            continue  # validation reports it
 
 
 def _volume(volume: Object) -> None:
@@ -197,8 +197,8 @@ def _gateway(document: Object) -> None:
 
 
 def _waiting(kind: str) -> Object:
-    said = {"type": kind, "status": "Unknown", "reason": "Pending", "message": "Waiting for controller"}
-    return {**said, "lastTransitionTime": "1970-01-01T00:00:00Z"}
+    condition = {"type": kind, "status": "Unknown", "reason": "Pending", "message": "Waiting for controller"}
+    return {**condition, "lastTransitionTime": "1970-01-01T00:00:00Z"}
 
 
 def _route(document: Object) -> None:
@@ -223,7 +223,7 @@ def _quota(document: Object) -> None:
     _amounts((document.get("spec") or {}).get("hard"))
 
 
-_FILLERS: Mapping[Resource, Callable[[Object], None]] = MappingProxyType(
+_FILLERS: Mapping[ApiResource, Callable[[Object], None]] = MappingProxyType(
     {
         kinds.NAMESPACES: _namespace,
         kinds.SECRETS: _secret,
@@ -239,3 +239,29 @@ _FILLERS: Mapping[Resource, Callable[[Object], None]] = MappingProxyType(
         kinds.QUOTAS: _quota,
     }
 )
+
+
+_ZEROES = frozenset(
+    (
+        *("minReadySeconds", "paused", "initialDelaySeconds", "nodePort", "publishNotReadyAddresses", "readOnly"),
+        *("hostIPC", "hostNetwork", "hostPID", "stdin", "stdinOnce", "tty"),
+    )
+)
+"""Zero numbers and false flags that the server omits. Fields that are pointers in Go are kept."""
+_TABLES = frozenset(("annotations", "labels", "limits", "matchLabels", "nodeSelector", "requests"))
+
+
+def omit_empty(value: Any) -> None:
+    """Remove empty values from a document (modified), at any depth. May be repeated."""
+    if isinstance(value, list):
+        for each in value:
+            omit_empty(each)
+    elif isinstance(value, dict):
+        for name in [name for name, content in value.items() if _is_empty(name, content)]:
+            del value[name]
+        for each in value.values():
+            omit_empty(each)
+
+
+def _is_empty(name: str, content: Any) -> bool:
+    return content == [] or (content == {} and name in _TABLES) or (name in _ZEROES and content in (0, False))

@@ -1,13 +1,14 @@
-"""How things may be called. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"""
+"""Syntax of names, labels and keys. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.refusals import Cause, required, wrong
-from mldeploy.rehearsal.kubernetes.objects.types import Object, Resource
+from mldeploy.rehearsal.kubernetes.objects.errors import StatusCause, bad_request, invalid_value, required_value
+from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
@@ -44,20 +45,20 @@ _SAYS_KEY = (
 )
 
 
-def metadata_causes(resource: Resource, metadata: Object, place: str = "metadata") -> Iterator[Cause]:
-    """What is wrong with a name, labels and annotations."""
+def validate_metadata(resource: ApiResource, metadata: Object, field: str = "metadata") -> Iterator[StatusCause]:
+    """Validate name, labels and annotations."""
     name = metadata.get("name", "")
     if not name:
-        yield required(f"{place}.name", "name or generateName is required")
+        yield required_value(f"{field}.name", "name or generateName is required")
     elif why := _why_not(resource, name):
-        yield wrong(f"{place}.name", name, why)
-    yield from label_causes(metadata.get("labels") or {}, f"{place}.labels")
+        yield invalid_value(f"{field}.name", name, why)
+    yield from validate_labels(metadata.get("labels") or {}, f"{field}.labels")
     for key in metadata.get("annotations") or {}:
         if not is_key(key.lower()):
-            yield wrong(f"{place}.annotations", key, _SAYS_KEY)
+            yield invalid_value(f"{field}.annotations", key, _SAYS_KEY)
 
 
-def _why_not(resource: Resource, name: str) -> str:
+def _why_not(resource: ApiResource, name: str) -> str:
     if resource is kinds.SERVICES:
         return "" if _SERVICE.fullmatch(name) and len(name) <= 63 else _SAYS_SERVICE
     if resource is kinds.NAMESPACES:
@@ -69,18 +70,18 @@ def _why_not(resource: Resource, name: str) -> str:
     return "" if _SUBDOMAIN.fullmatch(name) else _SAYS_SUBDOMAIN
 
 
-def label_causes(labels: Object, place: str) -> Iterator[Cause]:
+def validate_labels(labels: Object, field: str) -> Iterator[StatusCause]:
     for key, value in labels.items():
         if not is_key(key):
-            yield wrong(place, key, _SAYS_KEY)
+            yield invalid_value(field, key, _SAYS_KEY)
         if value and len(value) > 63:
-            yield wrong(place, value, "must be no more than 63 bytes")
+            yield invalid_value(field, value, "must be no more than 63 bytes")
         elif value and not _WORD.fullmatch(value):
-            yield wrong(place, value, _SAYS_WORD)
+            yield invalid_value(field, value, _SAYS_WORD)
 
 
 def is_key(key: str) -> bool:
-    """Of a label or an annotation: `app`, `example.com/app`."""
+    """Whether it is a valid label or annotation key: `app`, `example.com/app`."""
     prefix, slash, name = key.rpartition("/")
     if slash and not (len(prefix) <= 253 and _SUBDOMAIN.fullmatch(prefix)):
         return False
@@ -92,7 +93,7 @@ def is_label(name: str) -> bool:
     return len(name) <= 63 and bool(re.fullmatch(_LABEL, name))
 
 
-def says_label() -> str:
+def label_syntax() -> str:
     return _SAYS_LABEL
 
 
@@ -109,3 +110,75 @@ def is_data_key(name: str) -> bool:
 def is_port_name(name: str) -> bool:
     """RFC 6335."""
     return len(name) <= 15 and bool(_PORT.fullmatch(name))
+
+
+ObjectFilter = Callable[[Object], bool]
+_SET = re.compile(r"(?P<key>[^\s!=,()]+)\s+(?P<how>in|notin)\s*\((?P<values>[^)]*)\)")
+_EQUAL = re.compile(r"(?P<key>[^\s!=,()]+)\s*(?P<how>==|=|!=)\s*(?P<value>[^\s!=,()]*)")
+_THERE = re.compile(r"(?P<no>!?)\s*(?P<key>[^\s!=,()]+)")
+_PARTS = re.compile(r",(?![^(]*\))")
+
+
+def parse_label_selector(text: str) -> ObjectFilter:
+    """Parse a label selector into a filter. Raises StatusError (400)."""
+    tests = [_parse_requirement(each.strip()) for each in _PARTS.split(text) if each.strip()]
+    return lambda document: all(test(labels_of(document)) for test in tests)
+
+
+def labels_of(document: Object) -> Mapping[str, str]:
+    labels: Mapping[str, str] = document.get("metadata", {}).get("labels") or {}
+    return labels
+
+
+def _parse_requirement(text: str) -> Callable[[Mapping[str, str]], bool]:
+    if parts := _SET.fullmatch(text):
+        key, values = parts["key"], {each.strip() for each in parts["values"].split(",")}
+        return _within(key, values, parts["how"] == "in")
+    if parts := _EQUAL.fullmatch(text):
+        return _within(parts["key"], {parts["value"]}, parts["how"] != "!=")
+    if parts := _THERE.fullmatch(text):
+        key, there = parts["key"], not parts["no"]
+        return lambda labels: (key in labels) is there
+    raise bad_request(f"unable to parse requirement: {text}")
+
+
+def _within(key: str, values: set[str], included: bool) -> Callable[[Mapping[str, str]], bool]:
+    if included:
+        return lambda labels: labels.get(key) in values
+    return lambda labels: labels.get(key) not in values
+
+
+def parse_field_selector(text: str) -> ObjectFilter:
+    """Parse a field selector into a filter: `metadata.name=x,status.phase!=Running`."""
+    tests = []
+    for each in filter(None, text.split(",")):
+        parts = re.fullmatch(r"([^=!]+)(==|=|!=)(.*)", each)
+        if parts is None:
+            raise bad_request(f"invalid selector: '{each}'; can't understand '{each}'")
+        tests.append((parts[1].split("."), parts[3], parts[2] != "!="))
+    return lambda document: all((_field_value(document, path) == value) is same for path, value, same in tests)
+
+
+def _field_value(document: Any, path: list[str]) -> str:
+    for name in path:
+        document = document.get(name, "") if isinstance(document, Mapping) else ""
+    return str(document).lower() if isinstance(document, bool) else str(document)
+
+
+def matches_selector(selector: Object | None, labels: Mapping[str, str]) -> bool:
+    """Whether a LabelSelector matches labels. None matches nothing, an empty selector everything."""
+    if selector is None:
+        return False
+    simple = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
+    return simple and all(_matches_expression(each, labels) for each in selector.get("matchExpressions") or ())
+
+
+def _matches_expression(each: Object, labels: Mapping[str, str]) -> bool:
+    value, values = labels.get(each["key"]), each.get("values") or ()
+    answers = {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }
+    return answers[each["operator"]]

@@ -1,4 +1,4 @@
-"""All objects of a cluster, and each change that was made to them.
+"""Object store of a cluster, with its change history.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
 """
@@ -10,29 +10,29 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from mldeploy.rehearsal.kubernetes.objects.clock import now
-from mldeploy.rehearsal.kubernetes.objects.refusals import expired
-from mldeploy.rehearsal.kubernetes.objects.types import Key, Object, Resource
+from mldeploy.rehearsal.kubernetes.objects.errors import expired
+from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object, ObjectKey
 
 _REMEMBERED = 5000
-"""So many changes are known; whoever wants to hear of earlier ones must list anew."""
+"""Changes that are retained; watches from earlier versions must list again."""
 
 
 @dataclass(frozen=True)
-class Change:
-    """before, after: None where the object was not there, or is there no more. after bears this version."""
+class StoreChange:
+    """A change. before: None if the object was created. after: None if it was removed."""
 
     version: int
-    key: Key
+    key: ObjectKey
     before: Object | None
     after: Object | None
 
 
 class Store:
-    """May be used from several threads. `changed` is its lock, and is told of every change.
+    """Thread-safe. `changed` is its lock and is notified of every change.
 
-    What it hands out belongs to it: whoever wants to change an object copies it.
+    Returned objects are shared: copy an object before you change it.
     """
 
     def __init__(self) -> None:
@@ -40,69 +40,69 @@ class Store:
         self.version = 1
         self.oldest = 0
         self.era = 0
-        """How often all has been forgotten: who watches begins anew."""
-        self._objects: dict[Key, Object] = {}
-        self._changes: list[Change] = []
+        """Number of resets of the history; watches end when it changes."""
+        self._objects: dict[ObjectKey, Object] = {}
+        self._changes: list[StoreChange] = []
 
-    def get(self, key: Key) -> Object | None:
+    def get(self, key: ObjectKey) -> Object | None:
         with self.changed:
             return self._objects.get(key)
 
-    def list(self, resource: Resource, namespace: str = "") -> list[Object]:
+    def list(self, resource: ApiResource, namespace: str = "") -> list[Object]:
         """All of a type, or those in a namespace, by namespace and name."""
         with self.changed:
-            found = [(key, each) for key, each in self._objects.items() if key.resource is resource]
-        found = [(key, each) for key, each in found if namespace in ("", key.namespace)]
-        return [each for _, each in sorted(found, key=lambda pair: (pair[0].namespace, pair[0].name))]
+            objects = [(key, each) for key, each in self._objects.items() if key.resource is resource]
+        objects = [(key, each) for key, each in objects if namespace in ("", key.namespace)]
+        return [each for _, each in sorted(objects, key=lambda pair: (pair[0].namespace, pair[0].name))]
 
-    def every(self) -> Sequence[tuple[Key, Object]]:
+    def every(self) -> Sequence[tuple[ObjectKey, Object]]:
         with self.changed:
             return list(self._objects.items())
 
-    def put(self, key: Key, document: Object) -> Object:
-        """Write it; what is as it was stays as it was. Gives back what is there now."""
+    def put(self, key: ObjectKey, document: Object) -> Object:
+        """Write an object. Returns the stored object; an equal object keeps its version."""
         with self.changed:
             before = self._objects.get(key)
-            if before is not None and _same(before, document):
+            if before is not None and _is_unchanged(before, document):
                 return before
             self.version += 1
             after = {**document, "metadata": {**document["metadata"], "resourceVersion": str(self.version)}}
             self._objects[key] = after
-            self._tell(Change(self.version, key, before, after))
+            self._record(StoreChange(self.version, key, before, after))
             return after
 
-    def remove(self, key: Key) -> None:
-        """It is gone at once; already gone is no error."""
+    def remove(self, key: ObjectKey) -> None:
+        """Remove an object at once. May be repeated."""
         with self.changed:
             before = self._objects.pop(key, None)
             if before is not None:
                 self.version += 1
-                self._tell(Change(self.version, key, before, None))
+                self._record(StoreChange(self.version, key, before, None))
 
-    def edit(self, key: Key, change: Callable[[Object], None]) -> Object | None:
-        """Change a copy of what is there, and write it; None if it is gone."""
+    def edit(self, key: ObjectKey, change: Callable[[Object], None]) -> Object | None:
+        """Change a copy of the object and write it. Returns None if the object does not exist."""
         with self.changed:
-            found = self._objects.get(key)
-            if found is None:
+            before = self._objects.get(key)
+            if before is None:
                 return None
-            made = copy.deepcopy(found)
-            change(made)
-            return self.put(key, made)
+            document = copy.deepcopy(before)
+            change(document)
+            return self.put(key, document)
 
-    def since(self, version: int) -> Sequence[Change]:
-        """What has changed after a version, oldest first. Raises Refused (410) where that is not known any more."""
+    def since(self, version: int) -> Sequence[StoreChange]:
+        """Changes after a version, oldest first. Raises StatusError (410) if the version is too old."""
         with self.changed:
             if version < self.oldest:
                 raise expired(version, self.oldest)
             return [each for each in self._changes if each.version > version]
 
     def wait(self, version: int, seconds: float) -> None:
-        """Return once there is a later version, or after so long."""
+        """Wait for a later version, up to `seconds`."""
         with self.changed:
             self.changed.wait_for(lambda: self.version > version, seconds)
 
     def expire(self) -> None:
-        """Forget what has changed: who watches from an earlier version is told that it is too old."""
+        """Discard the change history: watches from earlier versions end with 410."""
         with self.changed:
             self.version += 1
             self._changes.clear()
@@ -111,12 +111,12 @@ class Store:
             self.changed.notify_all()
 
     def clear(self) -> None:
-        """Nothing is there, and nothing has been."""
+        """Remove all objects and the change history."""
         with self.changed:
             self._objects.clear()
             self.expire()
 
-    def _tell(self, change: Change) -> None:
+    def _record(self, change: StoreChange) -> None:
         self._changes.append(change)
         if len(self._changes) > _REMEMBERED:
             self.oldest = self._changes[len(self._changes) - _REMEMBERED // 2].version
@@ -124,14 +124,34 @@ class Store:
         self.changed.notify_all()
 
 
-def born(document: Object) -> Object:
-    """A new object, with what only the server gives."""
+def new_object(document: Object) -> Object:
+    """A new object, with uid and creationTimestamp."""
     metadata = {**document["metadata"], "uid": str(uuid.uuid4()), "creationTimestamp": now()}
     return {**document, "metadata": metadata}
 
 
-def _same(before: Object, document: Object) -> bool:
+def _is_unchanged(before: Object, document: Object) -> bool:
     old, new = dict(before["metadata"]), dict(document["metadata"])
     old.pop("resourceVersion", None)
     new.pop("resourceVersion", None)
     return old == new and {**before, "metadata": 0} == {**document, "metadata": 0}
+
+
+def now(after: float = 0.0) -> str:
+    """The current time plus `after` seconds, with a precision of seconds."""
+    return f"{datetime.now(UTC) + timedelta(seconds=after):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def precise() -> str:
+    """The current time with a precision of microseconds, as in logs."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def since(written: str) -> float:
+    """Seconds since a time."""
+    return (datetime.now(UTC) - moment(written)).total_seconds()
+
+
+def moment(written: str) -> datetime:
+    """Parse a time. Raises ValueError."""
+    return datetime.fromisoformat(written)

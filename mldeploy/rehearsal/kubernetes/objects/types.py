@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 Object: TypeAlias = dict[str, Any]
-"""An object of Kubernetes as JSON. Whoever wants to change one that came from the store copies it first."""
+"""A Kubernetes object as JSON. Copy an object from the store before you change it."""
 
-WORKING = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
 @dataclass(frozen=True)
-class Resource:
+class ApiResource:
     """A type. https://kubernetes.io/docs/reference/using-api/api-concepts/
 
-    group: "" for the core group. parts: its subresources. short: as kubectl abbreviates it. counted: its spec has a
-    generation. graceful: it is asked to end before it goes.
+    group: "" for the core group. parts: its subresources. short: as kubectl abbreviates it. counted: it has
+    metadata.generation. graceful: deletion has a grace period.
     """
 
     group: str
@@ -27,7 +27,7 @@ class Resource:
     parts: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    verbs: tuple[str, ...] = WORKING
+    verbs: tuple[str, ...] = ALL_VERBS
     counted: bool = False
     graceful: bool = False
 
@@ -53,20 +53,20 @@ class Resource:
 
 
 @dataclass(frozen=True)
-class Key:
-    """An object's place. namespace: "" for what is in none."""
+class ObjectKey:
+    """Identifies an object. namespace: "" for cluster-scoped objects."""
 
-    resource: Resource
+    resource: ApiResource
     namespace: str
     name: str = field(default="")
 
 
 _ALL = ("all",)
-NAMESPACES = Resource(
+NAMESPACES = ApiResource(
     "", "v1", "namespaces", "Namespace", namespaced=False, parts=("status", "finalize"), short=("ns",)
 )
-NODES = Resource("", "v1", "nodes", "Node", namespaced=False, parts=("status",), short=("no",))
-PODS = Resource(
+NODES = ApiResource("", "v1", "nodes", "Node", namespaced=False, parts=("status",), short=("no",))
+PODS = ApiResource(
     "",
     "v1",
     "pods",
@@ -76,16 +76,16 @@ PODS = Resource(
     categories=_ALL,
     graceful=True,
 )
-SERVICES = Resource("", "v1", "services", "Service", parts=("status",), short=("svc",), categories=_ALL)
-ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints", short=("ep",))
-SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
-EVENTS = Resource("", "v1", "events", "Event", short=("ev",))
-SECRETS = Resource("", "v1", "secrets", "Secret")
-CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", short=("cm",))
-ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", parts=("token",), short=("sa",))
-CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", parts=("status",), short=("pvc",))
-QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota", parts=("status",), short=("quota",))
-DEPLOYMENTS = Resource(
+SERVICES = ApiResource("", "v1", "services", "Service", parts=("status",), short=("svc",), categories=_ALL)
+ENDPOINTS = ApiResource("", "v1", "endpoints", "Endpoints", short=("ep",))
+SLICES = ApiResource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
+EVENTS = ApiResource("", "v1", "events", "Event", short=("ev",))
+SECRETS = ApiResource("", "v1", "secrets", "Secret")
+CONFIG_MAPS = ApiResource("", "v1", "configmaps", "ConfigMap", short=("cm",))
+ACCOUNTS = ApiResource("", "v1", "serviceaccounts", "ServiceAccount", parts=("token",), short=("sa",))
+CLAIMS = ApiResource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", parts=("status",), short=("pvc",))
+QUOTAS = ApiResource("", "v1", "resourcequotas", "ResourceQuota", parts=("status",), short=("quota",))
+DEPLOYMENTS = ApiResource(
     "apps",
     "v1",
     "deployments",
@@ -95,10 +95,10 @@ DEPLOYMENTS = Resource(
     categories=_ALL,
     counted=True,
 )
-REPLICA_SETS = Resource(
+REPLICA_SETS = ApiResource(
     "apps", "v1", "replicasets", "ReplicaSet", parts=("status", "scale"), short=("rs",), categories=_ALL, counted=True
 )
-AUTOSCALERS = Resource(
+AUTOSCALERS = ApiResource(
     "autoscaling",
     "v2",
     "horizontalpodautoscalers",
@@ -107,15 +107,17 @@ AUTOSCALERS = Resource(
     short=("hpa",),
     categories=_ALL,
 )
-BUDGETS = Resource(
+BUDGETS = ApiResource(
     "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", parts=("status",), short=("pdb",), counted=True
 )
-INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress", parts=("status",), short=("ing",), counted=True)
-INGRESS_CLASSES = Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", namespaced=False)
-GATEWAYS = Resource(
+INGRESSES = ApiResource(
+    "networking.k8s.io", "v1", "ingresses", "Ingress", parts=("status",), short=("ing",), counted=True
+)
+INGRESS_CLASSES = ApiResource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", namespaced=False)
+GATEWAYS = ApiResource(
     "gateway.networking.k8s.io", "v1", "gateways", "Gateway", parts=("status",), short=("gtw",), counted=True
 )
-GATEWAY_CLASSES = Resource(
+GATEWAY_CLASSES = ApiResource(
     "gateway.networking.k8s.io",
     "v1",
     "gatewayclasses",
@@ -125,15 +127,15 @@ GATEWAY_CLASSES = Resource(
     short=("gc",),
     counted=True,
 )
-ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute", parts=("status",), counted=True)
-ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role")
-BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
-CLUSTER_ROLES = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False)
-CLUSTER_BINDINGS = Resource(
+ROUTES = ApiResource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute", parts=("status",), counted=True)
+ROLES = ApiResource("rbac.authorization.k8s.io", "v1", "roles", "Role")
+BINDINGS = ApiResource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
+CLUSTER_ROLES = ApiResource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False)
+CLUSTER_BINDINGS = ApiResource(
     "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
 )
-LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
-ACCESS_REVIEWS = Resource(
+LEASES = ApiResource("coordination.k8s.io", "v1", "leases", "Lease")
+ACCESS_REVIEWS = ApiResource(
     "authorization.k8s.io",
     "v1",
     "selfsubjectaccessreviews",
@@ -141,7 +143,7 @@ ACCESS_REVIEWS = Resource(
     namespaced=False,
     verbs=("create",),
 )
-RULES_REVIEWS = Resource(
+RULES_REVIEWS = ApiResource(
     "authorization.k8s.io",
     "v1",
     "selfsubjectrulesreviews",
@@ -150,7 +152,7 @@ RULES_REVIEWS = Resource(
     verbs=("create",),
 )
 
-KEPT = (
+STORED = (
     NAMESPACES,
     NODES,
     PODS,
@@ -178,19 +180,19 @@ KEPT = (
     CLUSTER_BINDINGS,
     LEASES,
 )
-"""Those whose objects are kept."""
+"""Types whose objects are stored."""
 REVIEWS = (ACCESS_REVIEWS, RULES_REVIEWS)
-"""Those that are questions: the answer comes at once, and nothing is kept."""
-ALL = (*KEPT, *REVIEWS)
+"""Types that are evaluated at once and not stored."""
+ALL = (*STORED, *REVIEWS)
 
 
-def found(group: str, version: str, plural: str) -> Resource | None:
-    """The type that a path speaks of; None if there is none."""
-    wanted = (group, version, plural)
-    return next((each for each in ALL if (each.group, each.version, each.plural) == wanted), None)
+def find_resource(group: str, version: str, plural: str) -> ApiResource | None:
+    """Look up a type; None if there is none."""
+    identity = (group, version, plural)
+    return next((each for each in ALL if (each.group, each.version, each.plural) == identity), None)
 
 
-def key_of(resource: Resource, document: Object) -> Key:
-    """Where an object that was in the store is."""
+def key_of(resource: ApiResource, document: Object) -> ObjectKey:
+    """The key of a stored object."""
     metadata = document["metadata"]
-    return Key(resource, metadata.get("namespace", ""), metadata["name"])
+    return ObjectKey(resource, metadata.get("namespace", ""), metadata["name"])

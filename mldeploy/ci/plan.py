@@ -1,0 +1,309 @@
+"""Plan a workflow for a folder: read the folder and its repository, and decide what the workflow contains."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from mldeploy import __version__
+from mldeploy.ci.installing import FROM_IMPORTS, plan_installation
+from mldeploy.ci.signing.base import UNKNOWN_REPOSITORY, SetupStep, SignIn, SignInContext
+from mldeploy.ci.tools import PROPOSAL, choose_linters, detect_tests
+from mldeploy.ci.workflow import ENV_FILE_NAME, WorkflowSpec
+from mldeploy.config.errors import ConfigError
+from mldeploy.config.settings import Project
+from mldeploy.config.sources import ConfigSource, read_files
+from mldeploy.core.files import read_text
+from mldeploy.core.git import run_git
+from mldeploy.project.completion import CompletedConfig
+from mldeploy.project.detect.folder import DetectedFolder
+from mldeploy.project.detect.python_version import DEFAULT, format_release
+from mldeploy.project.detect.tree import scan_folder
+from mldeploy.project.errors import ProjectError
+from mldeploy.project.load import load_project
+
+_PYTHON_IMAGE = re.compile(r"(?:.*/)?python:(3\.\d+)\b.*")
+
+
+@dataclass(frozen=True)
+class WorkflowRequest:
+    """The options of `mldeploy ci`, and what the target declares.
+
+    verb: the command that brings the app there. sign_in: returns the sign-in of the deploying job. requirements: what
+    installs mldeploy with the target's SDK, and the package of the target's provider if that is another ("" if not).
+    """
+
+    target: str
+    branch: str
+    verb: str
+    sign_in: Callable[[SignInContext], SignIn]
+    requirements: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class WorkflowPlan:
+    """The workflow, and messages for the user. once: the manual setup steps, in order."""
+
+    spec: WorkflowSpec
+    repository: GitRepository
+    once: tuple[SetupStep, ...]
+    variables: tuple[str, ...]
+    secrets: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def plan_workflow(folder: Path, request: WorkflowRequest) -> WorkflowPlan:
+    """Read the folder and its repository. Changes nothing and runs no user code.
+
+    Raises ConfigError, ProjectError if a build or a workflow is not possible.
+    """
+    project = load_project(folder).project
+    root = project.app.folder
+    repository, own = GitRepository.of(root), ProjectConfigFile.of(root)
+    context = _make_context(project, repository, own, request)
+    _refuse_profile(context)
+    sign_in = request.sign_in(context)
+    env_file = _env_file(project, repository)
+    spec = replace(_make_spec(root, repository, own, context, sign_in, request), env_file=env_file)
+    secrets = (*sign_in.secrets, *((ENV_FILE_NAME,) if env_file else ()))
+    once = (_environment_setup(context), *sign_in.once, *_secret_setup(context, env_file))
+    texts = (*list_remarks(project, repository, spec), *sign_in.remarks)
+    return WorkflowPlan(spec, repository, once, sign_in.variables, secrets, texts)
+
+
+def _make_spec(
+    root: Path,
+    repository: GitRepository,
+    own: ProjectConfigFile,
+    context: SignInContext,
+    sign_in: SignIn,
+    request: WorkflowRequest,
+) -> WorkflowSpec:
+    tree = scan_folder(root)
+    detected = CompletedConfig(root, ()).detected
+    installed = plan_installation(tree, detected.dependencies)
+    return WorkflowSpec(
+        version=__version__,
+        app=context.app,
+        target=context.target,
+        verb=request.verb,
+        branch=context.branch,
+        folder=_check_folder_name(repository.below(root)),
+        environment=context.environment,
+        python=_python_release(own, detected),
+        large_files=repository.has_large_files(),
+        installation=installed,
+        linters=choose_linters(tree, installed.chosen),
+        tests=detect_tests(tree, installed.listed),
+        sign_in=sign_in,
+        unnamed=not own.setting("app", "name"),
+        runner=_runner(own),
+        requirements=request.requirements,
+    )
+
+
+def _refuse_profile(context: SignInContext) -> None:
+    """Raises ConfigError if the target's table names what no runner has."""
+    if context.setting("profile"):
+        what = "is a profile of this machine, which GitHub runners do not have"
+        todo = "Remove it from mldeploy.toml, and use --profile NAME on the command line."
+        raise ConfigError(f"target.{context.target}.profile", what, todo)
+
+
+def _check_folder_name(folder: str) -> str:
+    """Raises ProjectError for a path that GitHub would read as something else."""
+    if re.search(r"\$\{\{|[\x00-\x1f\x7f]", folder):
+        what = "has a name that a workflow cannot contain"
+        raise ProjectError(folder, what, "Rename the folder.")
+    return folder
+
+
+def _make_context(
+    project: Project, repository: GitRepository, own: ProjectConfigFile, request: WorkflowRequest
+) -> SignInContext:
+    app, target = project.app.name, request.target
+    return SignInContext(
+        app=app,
+        target=target,
+        repository=repository.name or UNKNOWN_REPOSITORY,
+        branch=request.branch,
+        environment=f"{app}-{target}",
+        command=f"mldeploy policy --target {target}",
+        table=own.target(target),
+    )
+
+
+def _env_file(project: Project, repository: GitRepository) -> str:
+    """The file of the app's variables, if git keeps it out of the repository."""
+    path = project.app.env_file
+    if path is None or not path.is_relative_to(project.app.folder):
+        return ""
+    name = path.relative_to(project.app.folder).as_posix()
+    return name if repository.left_out(project.app.folder, [name]) else ""
+
+
+def _python_release(own: ProjectConfigFile, folder: DetectedFolder) -> str:
+    """That of the image: what the project's own file says, else what the folder asks for."""
+    if match := _PYTHON_IMAGE.fullmatch(own.setting("build", "base_image")):
+        return match[1]
+    return str(folder.python.value) if folder.python else format_release(DEFAULT)
+
+
+def _runner(own: ProjectConfigFile) -> str:
+    """A machine that builds for the platform without emulating it."""
+    return "ubuntu-24.04-arm" if own.setting("build", "platform") == "linux/arm64" else "ubuntu-24.04"
+
+
+def _environment_setup(context: SignInContext) -> SetupStep:
+    """GitHub's environment: nobody gets into it, nor reads its secrets, but from the one branch."""
+    address = f"repos/{context.repository}/environments/{context.environment}"
+    branches = "'deployment_branch_policy[{}]={}'".format
+    rule = f"-F {branches('protected_branches', 'false')} -F {branches('custom_branch_policies', 'true')}"
+    return SetupStep(
+        f"create the environment for the workflow, restricted to the branch {context.branch} (a private repository "
+        "requires GitHub Pro, Team or Enterprise)",
+        (
+            f"gh api --method PUT {address} {rule}",
+            f"gh api --method POST {address}/deployment-branch-policies -f name={context.branch}",
+        ),
+    )
+
+
+def _secret_setup(context: SignInContext, env_file: str) -> Iterator[SetupStep]:
+    if env_file:
+        yield SetupStep(
+            f"store {env_file}, which git ignores, as a secret",
+            (context.secret(ENV_FILE_NAME, env_file),),
+        )
+
+
+@dataclass(frozen=True)
+class ProjectConfigFile:
+    """Checked already, except for the targets' tables: each is checked by its provider, once that is used."""
+
+    written: ConfigSource
+
+    @classmethod
+    def of(cls, root: Path) -> Self:
+        """Raises ConfigError."""
+        return cls(read_files(root))
+
+    def setting(self, table: str, key: str) -> str:
+        """The value of a key as text; "" if the file leaves it out, whatever this machine's own file says."""
+        table_values = _as_table(self.written.values.get(table))
+        return str(table_values.get(key, "")) if (table, key) not in self.written.origins else ""
+
+    def target(self, name: str) -> Mapping[str, object]:
+        """A target's table; empty if there is none."""
+        return _as_table(_as_table(self.written.values.get("target")).get(name))
+
+
+def _as_table(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def list_remarks(project: Project, repository: GitRepository, spec: WorkflowSpec) -> Iterator[str]:
+    """Sentences, the gravest first."""
+    yield from _repository_remarks(repository, spec)
+    yield from _build_remarks(project, repository, spec)
+    if spec.linters == (PROPOSAL,):
+        yield "the folder configures no linter; ruff is proposed with rules for definite errors"
+    if spec.tests.runner is None:
+        also = f" ({', '.join(spec.tests.unused)} exists and is not run)" if spec.tests.unused else ""
+        yield f"there are no tests{also}"
+
+
+def _repository_remarks(repository: GitRepository, spec: WorkflowSpec) -> Iterator[str]:
+    if not repository.is_git:
+        yield f"{repository.root} is not in a git repository. GitHub reads the workflow from the root of one"
+    elif not repository.name:
+        yield f"`origin` is not a GitHub repository: replace {UNKNOWN_REPOSITORY} with the name of the repository"
+    if repository.branch and repository.branch != spec.branch:
+        yield f"the current branch is {repository.branch}, but {spec.branch} is deployed: see --branch"
+
+
+def _build_remarks(project: Project, repository: GitRepository, spec: WorkflowSpec) -> Iterator[str]:
+    for name in repository.left_out(project.app.folder, project.app.models):
+        yield f"git ignores {name}: a runner cannot build the image without it"
+    if any(each and each.credentials for each in (project.build.index, *project.build.extra_indexes)):
+        yield "the build uses a package index with a password: set its variables in the build steps, from secrets"
+    if plugin := spec.requirements[1]:
+        yield f"the runner installs {plugin} from the package index: publish that version there"
+    if spec.installation.what == FROM_IMPORTS:
+        yield "no file lists the dependencies: `mldeploy init` writes requirements.txt with versions"
+
+
+_GITHUB = re.compile(
+    r"(?:https?://(?:[^@/]+@)?|ssh://(?:[^@/]+@)?|git://|[\w.-]+@)(?:ssh\.)?github\.com(?::\d+)?[:/]+"
+    r"(?P<name>[A-Za-z0-9-]+/[A-Za-z0-9._-]+?)(?:\.git)?/?"
+)
+"""Every way in which git writes where a repository of GitHub's is."""
+SECONDS = 30
+
+
+@dataclass(frozen=True)
+class GitRepository:
+    """root: where it begins, or the folder itself where there is no repository. name: `owner/name`, "" if nobody says.
+
+    branch: the one that is checked out, "" if none is.
+    """
+
+    root: Path
+    is_git: bool
+    name: str = ""
+    branch: str = ""
+
+    @classmethod
+    def of(cls, folder: Path) -> GitRepository:
+        """The one that the folder is in. Reads only. Raises ProjectError if git is there and will not say."""
+        root = next((each for each in (folder, *folder.parents) if os.path.lexists(each / ".git")), None)
+        if root is None:
+            return cls(folder, is_git=False)
+        url = _git(root, "config", "--get", "remote.origin.url")
+        branch = _git(root, "symbolic-ref", "--quiet", "--short", "HEAD")
+        return cls(root, True, github_name(url), branch)
+
+    def below(self, folder: Path) -> str:
+        """The folder's path in the repository with forward slashes, "" for all of it."""
+        path = folder.relative_to(self.root).as_posix()
+        return "" if path == "." else path
+
+    def left_out(self, folder: Path, names: Iterable[str]) -> tuple[str, ...]:
+        """Of some paths below the folder, those that git ignores, so that nobody else gets them."""
+        if not self.is_git:
+            return ()
+        return tuple(name for name in names if _git(folder, "check-ignore", "--", name))
+
+    def has_large_files(self) -> bool:
+        """Some files are kept elsewhere, and only pointers to them are in the repository (git-lfs)."""
+        try:
+            return "filter=lfs" in read_text(self.root / ".gitattributes", errors="replace")
+        except OSError:
+            return False
+
+
+def github_name(url: str) -> str:
+    """`owner/name` of a repository's address at GitHub, "" for any other address."""
+    match = _GITHUB.fullmatch(url.strip())
+    return match["name"] if match else ""
+
+
+def _git(folder: Path, *words: str) -> str:
+    """What git says, "" where it says no (exit code 1), or is not installed. Raises ProjectError for anything else."""
+    try:
+        done = run_git(*words, folder=folder, seconds=SECONDS)
+    except FileNotFoundError:
+        return ""
+    except subprocess.TimeoutExpired as error:
+        raise ProjectError(str(folder), f"git does not answer within {SECONDS} s", "Try again.") from error
+    if done.returncode > 1:
+        message = done.stderr.strip().removeprefix("fatal: ").partition("\n")[0]
+        raise ProjectError(
+            str(folder), f"git cannot read the repository: {message}", "See what `git status` says there."
+        )
+    return done.stdout.strip()

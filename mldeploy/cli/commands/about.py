@@ -1,0 +1,66 @@
+"""`mldeploy version` and `mldeploy help`."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from mldeploy import __version__
+from mldeploy.cli.run import CommandRun
+from mldeploy.ui.documents import Document
+
+
+@dataclass(frozen=True)
+class VersionDocument(Document):
+    """`version`."""
+
+    version: Annotated[str, "version of mldeploy"]
+    python: Annotated[str, "version of the Python that runs it"]
+
+
+def version(run: CommandRun) -> None:
+    """Print the version.
+
+    Examples:
+        mldeploy version
+        mldeploy version --json
+    """
+    document = VersionDocument(version=__version__, python=platform.python_version())
+    run.output.result(document, lambda page: page.line(f"mldeploy {document.version}"))
+
+
+def _command_names() -> list[str]:
+    from mldeploy.cli.app import ENTRIES  # noqa: PLC0415 - `app` imports this module
+
+    return list(ENTRIES)
+
+
+def show_help(
+    _run: CommandRun,
+    context: typer.Context,
+    command: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[COMMAND]",
+            help="Command to explain. Default: list all commands.",
+            show_default=False,
+            autocompletion=_command_names,
+        ),
+    ] = None,
+) -> None:
+    """Show the help of a command.
+
+    Examples:
+        mldeploy help
+        mldeploy help deploy
+    """
+    group = context.find_root()
+    assert isinstance(group.command, typer.core.TyperGroup)  # noqa: S101 - mldeploy has several commands
+    words = [command, "--help"] if command else ["--help"]
+    name, explained, _ = group.command.resolve_command(group, words) if command else (None, group.command, [])
+    assert explained is not None  # noqa: S101 - resolve_command raises for an unknown name
+    with explained.make_context(name or group.info_name, ["--help"], parent=group if command else None):
+        pass  # `--help` prints and exits

@@ -1,0 +1,187 @@
+"""`mldeploy deploy` and `mldeploy run-local`."""
+
+# ruff: noqa: PLC0415 - `--help` must not load any SDK
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from mldeploy.cli import options
+from mldeploy.cli.results import ASSUMED, STEPS, AssumedDocument, StepDocument, list_layers, step_documents
+from mldeploy.cli.run import CommandRun
+from mldeploy.ui.documents import Document
+from mldeploy.ui.page import Page, Style
+from mldeploy.ui.text import size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mldeploy.cli.deployment import AppDeployment
+    from mldeploy.config.override import Overrides
+    from mldeploy.core.verbs import Deployed, DeploymentFailedError, Done
+    from mldeploy.image.types import Image
+    from mldeploy.providers.base import Address
+
+LISTED_LAYERS = 4
+"""`build` lists all layers."""
+
+
+@dataclass(frozen=True)
+class DeployDocument(Document):
+    """`deploy` and `run-local`."""
+
+    app: Annotated[str, "name of the app"]
+    target: Annotated[str, "deployment target"]
+    url: Annotated[str, "URL of the app"]
+    image: Annotated[Image, "deployed image"]
+    steps: Annotated[tuple[StepDocument, ...], STEPS]
+    remarks: Annotated[tuple[str, ...], "notes on the deployment"]
+    gap_seconds: Annotated[float | None, "downtime during the switch in seconds; null if nothing changed"]
+    assumed: Annotated[tuple[AssumedDocument, ...], ASSUMED] = ()
+
+
+def run_local(
+    run: CommandRun,
+    port: options.Port = None,
+    host: options.Host = None,
+    platform: options.Platform = None,
+    base_image: options.BaseImage = None,
+    replace: options.Replace = False,
+) -> None:
+    """Run the app on this machine. Same as `deploy --target local`.
+
+    Examples:
+        mldeploy run-local
+        mldeploy run-local --port 8000
+    """
+    deploy(run, options.DEFAULT_TARGET, port, host, platform, base_image, replace)
+
+
+def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
+    run: CommandRun,
+    target: options.Target = options.DEFAULT_TARGET,
+    port: options.Port = None,
+    host: options.Host = None,
+    platform: options.Platform = None,
+    base_image: options.BaseImage = None,
+    replace: options.Replace = False,
+    no_rollback: options.NoRollback = False,
+    registry_auth: options.RegistryAuth = None,
+) -> None:
+    """Build the image, deploy it to the target and print the URL.
+
+    Run it again to resume an interrupted deployment or to deploy a change. Resources that are up to date are not
+    changed.
+
+    A new version gets traffic only after it is healthy and returns the golden row's answer. Otherwise the old version
+    is kept or restored.
+
+    Examples:
+        mldeploy deploy
+        mldeploy deploy --target fargate --region eu-central-1
+        mldeploy deploy --target fargate --rehearse
+    """
+    settings = options.overrides(target, port, host, platform, base_image)
+    rollback = options.given((f"target.{target}.rollback", False if no_rollback else None, "--no-rollback"))
+    overrides = (*settings, *rollback, *options.registry_auth(target, registry_auth))
+    _deploy(run, target, overrides, replace=replace)
+
+
+def _deploy(run: CommandRun, target: str, overrides: Overrides, *, replace: bool) -> None:
+    """Deploy. If the port is taken, ask for another one and repeat."""
+    from mldeploy.cli.app_routes import settle_routes
+    from mldeploy.cli.deployment import prepare_deployment
+    from mldeploy.cli.workspace import exit_if_interrupted, report_sweep
+    from mldeploy.config.override import Override
+    from mldeploy.core import verbs
+
+    deployment = prepare_deployment(run, target, overrides)
+    goal = deployment.require_goal()
+    try:
+        with deployment.locked(run) as work:
+            deployment, listed = settle_routes(run, deployment, goal, work)
+            goal = deployment.require_goal()
+            done = verbs.deploy(goal, report_sweep(work, goal), sweep=deployment.swept, replace=replace)
+    except verbs.DeploymentFailedError as error:
+        port = _ask_for_other_port(run, error)
+        if port is None:
+            raise
+        _deploy(run, target, (*overrides, Override(f"target.{target}.port", port, "--port")), replace=replace)
+        return
+    document = _deploy_document(deployment, done, listed)
+    command, terse = run.commands(target), run.output.mode.quiet
+    request = _predict_command(deployment)
+    run.output.result(document, lambda page: _print_deployment(document, page, command, request, terse=terse))
+    exit_if_interrupted(run, work.cancel)
+
+
+def _deploy_document(deployment: AppDeployment, done: Deployed[Address], listed: tuple[Done, ...]) -> DeployDocument:
+    from mldeploy.cli.app_routes import merge_steps
+
+    address = done.out
+    return DeployDocument(
+        app=deployment.app,
+        target=deployment.target,
+        url=address.url,
+        image=address.image,
+        steps=step_documents(merge_steps(listed, done.steps)),
+        remarks=address.remarks,
+        gap_seconds=address.gap_seconds,
+        assumed=deployment.assumed,
+    )
+
+
+def _predict_command(deployment: AppDeployment) -> str:
+    """The command that sends a prediction; "" if the app shows no route for one."""
+    from mldeploy.project.golden import load_golden
+
+    app, check = deployment.project.app, deployment.project.check
+    keys = {each.key for each in deployment.assumed}
+    if check.golden is None:
+        is_known = "app.entry" not in keys or bool(keys & {"app.predict", "app.predict_table"})
+        return ("predict --csv FILE" if app.predict_table else "predict --field NAME=VALUE") if is_known else ""
+    row = load_golden(check.golden).request
+    is_flat = isinstance(row, dict) and row and not any(isinstance(each, dict | list) for each in row.values())
+    if not is_flat or not isinstance(row, dict):
+        return "predict"
+    fields = (f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in row.items())
+    return shlex.join(["predict", *(word for field in fields for word in ("--field", field))])
+
+
+def _ask_for_other_port(run: CommandRun, error: DeploymentFailedError) -> int | None:
+    """Return the free port that the user accepts if the deployment failed because its port is taken."""
+    from mldeploy.providers.errors import PortTakenError
+
+    if not run.output.is_interactive:
+        return None
+    for _, failure in error.failures:
+        if isinstance(failure, PortTakenError) and failure.free_port:
+            question = f"Port {failure.port} is used by {failure.owner}. Use port {failure.free_port} instead?"
+            return failure.free_port if run.output.confirm(question, default=True) else None
+    return None
+
+
+def _print_deployment(
+    document: DeployDocument, page: Page, command: Callable[[str], str], request: str, *, terse: bool
+) -> None:
+    """Print the result. request: the command that sends a prediction. terse: only the URL, for `$(…)` in a shell."""
+    if terse:
+        page.line(document.url)
+        return
+    page.line()
+    page.line((document.app, Style.STRONG), " is running at ", (document.url, Style.LINK))
+    page.line()
+    page.line("image    ", document.image.reference, (f"  {size(document.image.size)}", Style.DIM))
+    if any(step.kind == "image" and step.action == "created" for step in document.steps):
+        layers = list_layers(document.image)[:LISTED_LAYERS]
+        sizes = (f"{instruction} {size(layer_size)}" for instruction, layer_size in layers)
+        page.line("         ", (" · ".join(sizes), Style.DIM))
+    for remark in document.remarks:
+        page.line("note     ", remark)
+    if request:
+        page.line("predict  ", command(request))
+    page.line("logs     ", command("logs -f"))
+    page.line("remove   ", command("destroy"))

@@ -1,0 +1,161 @@
+"""`mldeploy history`, `mldeploy rollback` and `mldeploy scale`."""
+
+# ruff: noqa: PLC0415 - `--help` must not load any SDK
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mldeploy.cli import options
+from mldeploy.cli.run import CommandRun
+from mldeploy.ui.documents import Document
+from mldeploy.ui.page import Page, Style
+from mldeploy.ui.text import age, counted
+
+if TYPE_CHECKING:
+    from mldeploy.core.journal import Session
+    from mldeploy.core.monitor import Monitor
+    from mldeploy.providers.base import Release
+
+
+@dataclass(frozen=True)
+class HistoryDocument(Document):
+    """`history`."""
+
+    app: Annotated[str, "name of the app"]
+    target: Annotated[str, "deployment target"]
+    releases: Annotated[tuple[Release, ...], "newest first"]
+
+
+@dataclass(frozen=True)
+class RollbackDocument(Document):
+    """`rollback`."""
+
+    app: Annotated[str, "name of the app"]
+    target: Annotated[str, "deployment target"]
+    url: Annotated[str, "URL of the app"]
+    image: Annotated[str, "running image"]
+
+
+@dataclass(frozen=True)
+class ScaleDocument(Document):
+    """`scale`."""
+
+    app: Annotated[str, "name of the app"]
+    target: Annotated[str, "deployment target"]
+    count: Annotated[int, "number of replicas"]
+
+
+def history(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> None:
+    """List releases.
+
+    Shows which release is serving and which ones failed. `rollback` takes a revision from this list.
+
+    Examples:
+        mldeploy history --target fargate
+    """
+    from mldeploy.cli.deployment import open_deployment
+
+    deployment = open_deployment(run, target)
+    document = HistoryDocument(app=deployment.app, target=deployment.target, releases=deployment.service.releases())
+    run.output.result(document, lambda page: _print_history(document, page, run.commands(target)))
+
+
+def rollback(
+    run: CommandRun,
+    target: options.Target = options.DEFAULT_TARGET,
+    revision: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[REVISION]", help="Revision from `history`. Default: the previous one.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Return to an earlier release without building. The next `deploy` replaces it.
+
+    Examples:
+        mldeploy rollback --target fargate
+        mldeploy rollback 7 --target fargate
+    """
+    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.workspace import exit_if_interrupted
+
+    deployment = open_deployment(run, target)
+    with deployment.locked(run) as work, _show_step(work, deployment.app, "Roll back") as monitor:
+        address = deployment.service.rollback(revision, monitor)
+    document = RollbackDocument(
+        app=deployment.app, target=deployment.target, url=address.url, image=address.image.reference
+    )
+    command, terse = run.commands(target), run.output.mode.quiet
+    run.output.result(document, lambda page: _print_rollback(document, page, command, terse=terse))
+    exit_if_interrupted(run, work.cancel)
+
+
+def scale(
+    run: CommandRun,
+    count: Annotated[int, typer.Argument(metavar="N", min=1, help="Number of replicas.")],
+    target: options.Target = options.DEFAULT_TARGET,
+) -> None:
+    """Set the number of replicas. Later deploys keep it unless the configuration overrides it.
+
+    Examples:
+        mldeploy scale 3 --target fargate
+    """
+    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.workspace import exit_if_interrupted
+
+    deployment = open_deployment(run, target)
+    with deployment.locked(run) as work, _show_step(work, deployment.app, "Scale") as monitor:
+        deployment.service.scale(count, monitor)
+    document = ScaleDocument(app=deployment.app, target=deployment.target, count=count)
+    text = f"{document.app} runs on {document.target} with {counted(document.count, 'replica')}."
+    run.output.result(document, lambda page: page.line(text))
+    exit_if_interrupted(run, work.cancel)
+
+
+@contextmanager
+def _show_step(work: Session[object], app: str, title: str) -> Iterator[Monitor]:
+    """Show an operation as a step. Raises InterruptedByUser after a stop."""
+    import time
+
+    from mldeploy.core.events import Action, Failed, Finished, Started
+    from mldeploy.core.monitor import CancelledError
+    from mldeploy.core.step import Key, Resource
+    from mldeploy.core.verbs.deploy import interrupted
+
+    resource, began = Resource("service", Key(app)), time.monotonic()
+    work.events(Started(resource, title))
+    try:
+        yield work.monitor(resource)
+    except Exception as error:
+        work.events(Failed(resource, title, error, time.monotonic() - began))
+        if isinstance(error, CancelledError):
+            raise interrupted() from error
+        raise
+    work.events(Finished(resource, title, Action.UPDATED, time.monotonic() - began))
+
+
+def _print_history(document: HistoryDocument, page: Page, command: Callable[[str], str]) -> None:
+    if not document.releases:
+        page.line(f"{document.app} has not been deployed to {document.target}. Run `{command('deploy')}`.")
+        return
+    rows = [
+        (release.revision, release.state, age(release.created) if release.created else "", release.image, release.url)
+        for release in document.releases
+    ]
+    page.table(("REVISION", "STATE", "CREATED", "IMAGE", "URL"), rows)
+
+
+def _print_rollback(document: RollbackDocument, page: Page, command: Callable[[str], str], *, terse: bool) -> None:
+    """Print the result. terse: only the URL."""
+    if terse:
+        page.line(document.url)
+        return
+    page.line((document.app, Style.STRONG), " is running at ", (document.url, Style.LINK))
+    page.line("image  ", document.image)
+    page.line(f"Run `{command('deploy')}` to deploy the current files again.")

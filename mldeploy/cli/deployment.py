@@ -1,0 +1,237 @@
+"""An app on a target: what the commands that work on a deployment get from its provider."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from mldeploy.check.route_step import ListedRoutes
+from mldeploy.check.step import CheckedImage
+from mldeploy.cli.app_routes import recall_corrected
+from mldeploy.cli.log import listen
+from mldeploy.cli.run import CommandRun
+from mldeploy.cli.workspace import Workspace, assumed_documents, inspect_project, load_project
+from mldeploy.config import load as config
+from mldeploy.config.endpoints import PUBLIC, Endpoints
+from mldeploy.config.override import Overrides
+from mldeploy.config.paths import state_folder
+from mldeploy.config.settings import Project
+from mldeploy.config.target import TargetSettings
+from mldeploy.core.journal import Scope, Session
+from mldeploy.core.step import Kinds, Resource, Step
+from mldeploy.image.types import Image
+from mldeploy.project.errors import ProjectError
+from mldeploy.project.load import require_folder
+from mldeploy.providers import registry
+from mldeploy.providers.base import Address, Login, Service
+from mldeploy.providers.capabilities import Estimate, HasCosts, HasManifests, HasPolicy, Manifests, Registry, Runtime
+from mldeploy.providers.errors import (
+    AbsentError,
+    PluginError,
+    without_manifests,
+    without_policy,
+    without_registry,
+    without_service,
+)
+
+if TYPE_CHECKING:
+    from mldeploy.rehearsal.standins import RunningStandIn
+_RESULTS = (CheckedImage.kind, ListedRoutes.kind)
+
+
+@dataclass(frozen=True)
+class AppDeployment(Workspace[object]):
+    """An app on a target. Everything that depends on the target is requested from its provider when it is needed."""
+
+    provider: registry.AnyProvider
+    settings: TargetSettings
+    endpoints: Endpoints
+    stand_in: RunningStandIn | None = field(default=None, kw_only=True)
+    """The simulator that `--rehearse` uses."""
+
+    @contextmanager
+    def locked(self, run: CommandRun) -> Iterator[Session[object]]:
+        """As in `Workspace`. Raises RehearsalError if the simulator ends meanwhile."""
+        with super().locked(run) as session, self._watched(session):
+            yield session
+
+    def _watched(self, session: Session[object]) -> AbstractContextManager[None]:
+        return self.stand_in.watched(session.cancel) if self.stand_in else nullcontext()
+
+    @property
+    def target(self) -> str:
+        return self.provider.name
+
+    @cached_property
+    def goal(self) -> Step[object, Address] | None:
+        """The step that ends with the address of the app; None if the target is a registry."""
+        return self.provider.goal(self.project, self.settings) if isinstance(self.provider, Runtime) else None
+
+    @cached_property
+    def push(self) -> Step[object, Image] | None:
+        """The step that ends with the pushed image; None if the target has no registry."""
+        return self.provider.push(self.project, self.settings) if isinstance(self.provider, Registry) else None
+
+    @cached_property
+    def service(self) -> Service:
+        """The running app. Raises WrongTargetError for a registry."""
+        if not isinstance(self.provider, Runtime):
+            raise without_service(self.target)
+        return self.provider.service(self.cloud, self.project, self.settings)
+
+    @property
+    def kinds(self) -> Kinds[object]:
+        # The cloud of every target has an engine, which its type does not show here.
+        return {**self.provider.kinds, ListedRoutes.kind: cast("type[Step[object, object]]", ListedRoutes)}
+
+    @property
+    def swept(self) -> Kinds[object]:
+        """The kinds that a deployment removes when they are obsolete: all but the results of image checks."""
+        return {kind: step for kind, step in self.kinds.items() if kind not in _RESULTS}
+
+    @property
+    def verb(self) -> str:
+        """The command that brings the app to this target."""
+        return "deploy" if self.goal else "push"
+
+    @property
+    def last(self) -> Step[object, object]:
+        """The last step of the target: the address, or the pushed image."""
+        last = self.goal or self.push
+        if last is None:
+            raise PluginError(f"target {self.target}", "the provider defines no steps", "Update the provider.")
+        return last
+
+    @property
+    def ca_bundle(self) -> Path | None:
+        """The authorities that certify the deployed app, if they are not the public ones."""
+        return self.endpoints.ca_bundle
+
+    def require_goal(self) -> Step[object, Address]:
+        """Return the goal. Raises WrongTargetError for a registry."""
+        if self.goal is None:
+            raise without_service(self.target)
+        return self.goal
+
+    def require_push(self) -> Step[object, Image]:
+        """Return the push step. Raises WrongTargetError for a target without a registry."""
+        if self.push is None:
+            raise without_registry(self.target)
+        return self.push
+
+    def require_url(self, run: CommandRun) -> str:
+        """Return the URL of the app. Raises AbsentError while it does not run."""
+        url = self.service.url()
+        if url is None:
+            what = f"the app does not run on the target {self.target}"
+            raise AbsentError(self.app, what, f"Run `{run.commands(self.target)('deploy')}`.")
+        return url
+
+    def inventory(self) -> Collection[Resource]:
+        return self.provider.inventory(self.cloud, self.project)
+
+    def login(self) -> Login:
+        """Prove the credentials for the registry. Raises WrongTargetError for a target without one."""
+        if not isinstance(self.provider, Registry):
+            raise without_registry(self.target)
+        return self.provider.login(self.cloud)
+
+    def policy(self) -> Mapping[str, object]:
+        """Return the least-privilege policy. Raises WrongTargetError if the target has none."""
+        if not isinstance(self.provider, HasPolicy):
+            raise without_policy(self.target)
+        return self.provider.policy(self.cloud)
+
+    def costs(self) -> Estimate | None:
+        """Return the monthly costs; None if the target is not billed."""
+        if not isinstance(self.provider, HasCosts):
+            return None
+        return self.provider.costs(self.cloud, self.project, self.settings)
+
+    def require_manifests(self) -> HasManifests[object, TargetSettings]:
+        """Return the provider as one that writes manifests. Raises WrongTargetError if it does not."""
+        if not isinstance(self.provider, HasManifests):
+            raise without_manifests(self.target)
+        return self.provider
+
+    def manifests(self, image: str, *, secrets: bool) -> Manifests:
+        """Return the manifests for an image, given by digest. secrets: include those that contain secrets."""
+        return self.require_manifests().manifests(self.cloud, self.project, self.settings, image, secrets=secrets)
+
+
+def prepare_deployment(
+    run: CommandRun, target: str, overrides: Overrides = (), *, verbose: bool = True, may_build: bool = True
+) -> AppDeployment:
+    """Open a deployment for a change: the folder is inspected and must be complete.
+
+    verbose: print assumptions and warnings. may_build: models without an app are inspected in a container.
+    """
+    provider = registry.find(target)
+    inspection = inspect_project(run, overrides, verbose=verbose, may_build=may_build)
+    settings = config.target_settings(run.folder, target, provider.settings, (*overrides, *run.account(target)))
+    for advice in settings.advise(inspection.project) if verbose else ():
+        run.output.warn(advice)
+    return replace(_connect(run, provider, inspection.project, settings), assumed=assumed_documents(inspection))
+
+
+def open_deployment(run: CommandRun, target: str) -> AppDeployment:
+    """Open a deployment to operate it: only the configuration is read."""
+    return _open(run, target, load_project(run))
+
+
+def open_for_requests(run: CommandRun, target: str) -> AppDeployment:
+    """Open a deployment to send requests to it: routes that are not configured are detected in the source."""
+    require_folder(run.folder)
+    return _open(run, target, _recall_models(recall_corrected(run.folder)))
+
+
+def _recall_models(project: Project) -> Project:
+    """Complete the models of an app without code from their last inspection, as far as their files are the same."""
+    if all(each.is_described for each in project.served):
+        return project
+    from mldeploy.cli.model_description import recall_description  # noqa: PLC0415 - an app does not wait for it
+
+    try:
+        return recall_description(project)
+    except ProjectError:  # a file is gone: the deployment is as it was
+        return project
+
+
+def open_by_name(run: CommandRun, target: str, app: str) -> AppDeployment:
+    """Open a deployment to remove it: only the name of the app is known, and the folder may be missing."""
+    provider = registry.find(target)
+    project = config.named(app, "--app")
+    settings = config.target_settings(project.app.folder, provider.name, provider.settings, run.account(provider.name))
+    return _connect(run, provider, project, settings)
+
+
+def _open(run: CommandRun, target: str, project: Project) -> AppDeployment:
+    provider = registry.find(target)
+    settings = config.target_settings(run.folder, target, provider.settings, run.account(target))
+    return _connect(run, provider, project, settings)
+
+
+def _connect(
+    run: CommandRun, provider: registry.AnyProvider, project: Project, settings: TargetSettings
+) -> AppDeployment:
+    listen(verbose=run.output.mode.verbose)
+    stand_in = _start_stand_in(run, provider.name)
+    endpoints, state = (stand_in.endpoints, stand_in.journals) if stand_in else (PUBLIC, state_folder())
+    cloud: object = provider.connect(project, settings, endpoints)
+    scope = Scope(project.app.name, provider.name, provider.place(cloud))
+    return AppDeployment(project, cloud, scope, provider, settings, endpoints, state=state, stand_in=stand_in)
+
+
+def _start_stand_in(run: CommandRun, target: str) -> RunningStandIn | None:
+    """Start the simulator of the target with `--rehearse`; otherwise return None."""
+    if not run.rehearse:
+        return None
+    from mldeploy.cli.stand_ins import start_for_target  # noqa: PLC0415 - only with `--rehearse`
+
+    stand_in = start_for_target(target, state_folder())
+    run.output.notice(f"using the local {stand_in.cloud} simulator at {stand_in.url}; nothing is sent or billed")
+    return stand_in

@@ -1,1 +1,0 @@
-"""What the commands do: wire the rooms, run a verb, hand the result to `ui`."""

@@ -1,0 +1,69 @@
+"""Errors of API calls to AWS: ignore some codes, translate the rest, wait for a deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from botocore.exceptions import ClientError
+
+from mldeploy.core.errors import LeftoversError
+from mldeploy.core.monitor import Monitor
+from mldeploy.core.step import Key, Outputs, Resource, Seen, Step
+from mldeploy.providers.aws.errors import aws_errors, error_code
+from mldeploy.providers.aws.fargate.cloud import FargateCloud
+
+OutT = TypeVar("OutT")
+StepT = TypeVar("StepT", bound=Step[FargateCloud, object])
+
+
+@contextmanager
+def ignore_codes(*codes: str) -> Iterator[None]:
+    """Ignore an error response with one of these codes; the rest of the block is skipped."""
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) not in codes:
+            raise
+
+
+def translate_errors(service: str) -> Callable[[type[StepT]], type[StepT]]:
+    """Class decorator for steps: translate the SDK's exceptions to a MldeployError about the step's resource.
+
+    service: IAM's prefix of the service that it mostly calls.
+    """
+
+    def decorated(step: type[StepT]) -> type[StepT]:
+        probe, apply, undo = step.probe, step.apply, step.undo
+
+        def probed(self: StepT, cloud: FargateCloud, outs: Outputs) -> Seen[object] | None:
+            with aws_errors(str(self.resource), service):
+                return probe(self, cloud, outs)
+
+        def applied(
+            self: StepT, cloud: FargateCloud, outs: Outputs, seen: Seen[object] | None, monitor: Monitor
+        ) -> object:
+            with aws_errors(str(self.resource), service):
+                return apply(self, cloud, outs, seen, monitor)
+
+        def undone(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
+            with aws_errors(str(Resource(step.kind, key)), service):
+                return undo(cloud, key, monitor)
+
+        step.probe, step.apply, step.undo = probed, applied, staticmethod(undone)  # type: ignore[assignment, method-assign]
+        return step
+
+    return decorated
+
+
+GONE_SECONDS = 600.0
+GONE_POLL_SECONDS = 1.0
+
+
+def wait_until_gone(monitor: Monitor, what: str, is_gone: Callable[[], bool], within: float = GONE_SECONDS) -> None:
+    """Poll until `is_gone()`, for at most `within` seconds. Raises LeftoversError, CancelledError on a stop."""
+    for _ in monitor.attempts(every=GONE_POLL_SECONDS, within=within):
+        if is_gone():
+            return
+    raise LeftoversError(what, f"is still there after {within:.0f} s", "Run `mldeploy destroy` again a little later.")

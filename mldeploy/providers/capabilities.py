@@ -1,0 +1,218 @@
+"""What a provider may offer beside connecting. Each command of the CLI needs one of these protocols.
+
+A provider implements the protocols of what its platform can do by having their methods. A command whose protocol is
+missing ends with WrongTargetError ("target ecr: does not run apps").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Annotated, Protocol, TypeVar, runtime_checkable
+
+from mldeploy.config.settings import Project
+from mldeploy.config.target import TargetSettings
+from mldeploy.core.findings import Finding, Fix, Level, error, ok, warning
+from mldeploy.core.step import Step
+from mldeploy.image.types import Image
+from mldeploy.providers.base import Address, Login, Service
+
+__all__ = [
+    "HOURS_A_MONTH",
+    "CanExec",
+    "CanForward",
+    "CostItem",
+    "Diagnosable",
+    "DoctorCheck",
+    "Estimate",
+    "Finding",
+    "Fix",
+    "HasCosts",
+    "HasManifests",
+    "HasPolicy",
+    "HourlyPrice",
+    "Level",
+    "Manifests",
+    "Registry",
+    "Runtime",
+    "Streams",
+    "error",
+    "ok",
+    "omit_hidden",
+    "warning",
+]
+
+CloudT_contra = TypeVar("CloudT_contra", contravariant=True)
+SettingsT_contra = TypeVar("SettingsT_contra", bound=TargetSettings, contravariant=True)
+
+HOURS_A_MONTH = 730
+"""365 days / 12."""
+CHECK_SECONDS = 5.0
+
+
+# push, login; deploy, and operating what runs ------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Registry(Protocol[CloudT_contra, SettingsT_contra]):
+    """A provider whose platform keeps images: `mldeploy login`, `mldeploy push`."""
+
+    def login(self, cloud: CloudT_contra) -> Login:
+        """Prove the credentials for the target's registry. Raises MldeployError. May be repeated."""
+
+    def push(self, project: Project, settings: SettingsT_contra) -> Step[CloudT_contra, Image]:
+        """The step at which `push` ends. Pure: no file, no network."""
+
+
+@runtime_checkable
+class Runtime(Protocol[CloudT_contra, SettingsT_contra]):
+    """A provider whose platform runs apps: `mldeploy deploy`, `status`, `ps`, `logs`, `stop`, `rollback`, `scale`."""
+
+    def goal(self, project: Project, settings: SettingsT_contra) -> Step[CloudT_contra, Address]:
+        """The last step, which ends in the app's URL. Pure: building the graph reads nothing."""
+
+    def service(self, cloud: CloudT_contra, project: Project, settings: SettingsT_contra) -> Service:
+        """The running app."""
+
+
+@runtime_checkable
+class CanForward(Protocol):
+    """A `Service` whose URL may not be reachable from this machine: `mldeploy predict` opens a way to it first."""
+
+    def reach(self) -> AbstractContextManager[str]:
+        """A URL that leads to the app from this machine while the context is open. Raises AbsentError if none can."""
+
+
+# exec -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The standard streams of a command. stdout, stderr: take bytes as they come.
+
+    stdin: returns at most so many bytes, none at its end; None where there is nothing to read.
+    """
+
+    stdout: Callable[[bytes], None]
+    stderr: Callable[[bytes], None]
+    stdin: Callable[[int], bytes] | None = None
+
+
+@runtime_checkable
+class CanExec(Protocol):
+    """A `Service` that can run commands in a copy of the app: `mldeploy exec`."""
+
+    def execute(self, command: Sequence[str], instance: str, streams: Streams) -> int:
+        """Run a command in a copy of the app and return its exit status; blocks until it ends.
+
+        instance: the copy's name, "" for any that serves. Raises AbsentError if there is none.
+        """
+
+
+# doctor ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DoctorCheck:
+    """Examines one subject and reports findings.
+
+    look: reads only; may block and may raise: an exception becomes an error line. It runs in a thread of its own.
+    seconds: the time limit, after which the check itself is reported as not finished.
+    """
+
+    subject: str
+    look: Callable[[], Iterable[Finding]]
+    seconds: float = CHECK_SECONDS
+
+
+@runtime_checkable
+class Diagnosable(Protocol[SettingsT_contra]):
+    """A provider with checks of its own for `mldeploy doctor`: credentials, permissions, quotas, name conflicts."""
+
+    def checks(self, project: Project, settings: SettingsT_contra) -> Sequence[DoctorCheck]:
+        """Pure: requests are made when the checks run."""
+
+
+# policy, plan, manifests ----------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class HasPolicy(Protocol[CloudT_contra]):
+    """A provider whose users need permissions: `mldeploy policy`."""
+
+    def policy(self, cloud: CloudT_contra) -> Mapping[str, object]:
+        """The least that every command needs, as a document in the platform's own policy language. Makes no call."""
+
+
+@dataclass(frozen=True)
+class HourlyPrice:
+    """US dollars an hour. source: the page that states it. date: when it was read there, ISO 8601."""
+
+    hourly: float
+    source: str
+    date: str
+
+
+@dataclass(frozen=True)
+class CostItem:
+    """One billed item. The texts are those of the manual."""
+
+    what: Annotated[str, "billed item"]
+    monthly: Annotated[float | None, "US dollars per month; null if unknown"]
+    how: Annotated[str, "calculation, or why the price is unknown"]
+    source: Annotated[str, "source of the price; empty if unknown"] = ""
+    date: Annotated[str, "date of the price; ISO 8601"] = ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The cost of a whole month, without taxes, discounts and free tiers. region: where the prices hold."""
+
+    region: str
+    items: tuple[CostItem, ...]
+
+    @property
+    def known(self) -> float:
+        """The sum of the known items, in US dollars: a lower bound."""
+        return sum(item.monthly or 0.0 for item in self.items)
+
+
+@runtime_checkable
+class HasCosts(Protocol[CloudT_contra, SettingsT_contra]):
+    """A provider that can estimate the cost of its target: `mldeploy plan`."""
+
+    def costs(self, cloud: CloudT_contra, project: Project, settings: SettingsT_contra) -> Estimate:
+        """Makes no call: the prices are in the package."""
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """documents: in the order in which they are to be applied. left_out: those with secrets, by kind and name."""
+
+    documents: tuple[Mapping[str, object], ...]
+    left_out: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class HasManifests(Protocol[CloudT_contra, SettingsT_contra]):
+    """A provider that can print what it would apply: `mldeploy manifests`."""
+
+    def manifests(
+        self, cloud: CloudT_contra, project: Project, settings: SettingsT_contra, image: str, *, secrets: bool
+    ) -> Manifests:
+        """Every manifest of a deployment of the image (by digest). secrets: include those that hold a value.
+
+        Changes nothing; requests at most the registry's credentials.
+        """
+
+
+def omit_hidden(documents: Sequence[Mapping[str, object]], hidden: Sequence[Mapping[str, object]]) -> Manifests:
+    """The documents without those in `hidden`, which are named by kind and name instead."""
+    names = tuple(f"{each['kind']} {_manifest_name(each)}" for each in hidden)
+    return Manifests(tuple(each for each in documents if each not in hidden), names)
+
+
+def _manifest_name(document: Mapping[str, object]) -> str:
+    metadata = document.get("metadata")
+    return str(metadata.get("name", "")) if isinstance(metadata, Mapping) else ""

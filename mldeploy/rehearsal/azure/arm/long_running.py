@@ -1,0 +1,76 @@
+"""Long-running operations: status and result endpoints. Standard: ARM, "Asynchronous operations"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from mldeploy.rehearsal.azure.arm.resource_types import OPERATION
+from mldeploy.rehearsal.azure.arm.routes import SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
+from mldeploy.rehearsal.azure.arm.schema import ArmError, Json
+from mldeploy.rehearsal.azure.arm.state import REGION, ArmResource
+from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION as OURS
+
+_STATUSES = "operationStatuses"
+_RESULTS = "operationResults"
+
+
+def add_status_url(request: ArmRequest, answer: ArmResponse, kind: str, failure: ArmError | None = None) -> ArmResponse:
+    """Begin an operation and add the URL of its status to a response.
+
+    kind: `Microsoft.Web/sites`. failure: its error, if it does not succeed.
+    """
+    url = _operation_url(
+        request, _STATUSES, kind.partition("/")[0], request.account.begin_operation(lambda: None, failure)
+    )
+    return replace(answer, headers={"Azure-AsyncOperation": url, **_retry_header(request)})
+
+
+def accept_operation(
+    request: ArmRequest, result: Callable[[], Json | None], kind: str, body: Json | None = None
+) -> ArmResponse:
+    """Begin an operation. Return 202 with the URL of its result. result: returns the response body."""
+    url = _operation_url(request, _RESULTS, kind.partition("/")[0], request.account.begin_operation(result))
+    return ArmResponse(202, body, {"Location": url, **_retry_header(request)})
+
+
+def begin_deletion(request: ArmRequest, resource: ArmResource) -> None:
+    """Begin the deletion of a resource and its child resources."""
+    for each in [*request.account.list_resources(within=resource.id), resource]:
+        request.account.begin_change(each, "Deleting")
+
+
+def _operation_url(request: ArmRequest, style: str, namespace: str, operation: str) -> str:
+    version = request.query["api-version"]
+    path = f"/subscriptions/{OURS}/providers/{namespace}/locations/{REGION}/{style}/{operation}"
+    return f"{request.base}{path}?api-version={version}"
+
+
+def _retry_header(request: ArmRequest) -> dict[str, str]:
+    return {"Retry-After": str(math.ceil(request.account.pace))}
+
+
+def _status(request: ArmRequest) -> ArmResponse:
+    operation = request.account.get_operation(request["operation"])
+    body: Json = {"id": request.path, "name": request["operation"], "status": "Succeeded"}
+    if request.account.now < operation.ready:
+        return ArmResponse(200, {**body, "status": "InProgress"}, _retry_header(request))
+    if operation.failure is not None:
+        return ArmResponse(200, {**body, "status": "Failed", **operation.failure.body})
+    return ArmResponse(200, body)
+
+
+def _result(request: ArmRequest) -> ArmResponse:
+    operation = request.account.get_operation(request["operation"])
+    if request.account.now < operation.ready:
+        here = f"{request.base}{request.path}?api-version={request.query['api-version']}"
+        return ArmResponse(202, None, {"Location": here, **_retry_header(request)})
+    return ArmResponse(200, operation.result())
+
+
+_PATH = f"{SUBSCRIPTION}/providers/{{namespace}}/locations/{{location}}"
+ROUTES = (
+    ArmRoute(f"GET {_PATH}/{_STATUSES}/{{operation}}", OPERATION, _status),
+    ArmRoute(f"GET {_PATH}/{_RESULTS}/{{operation}}", OPERATION, _result),
+)

@@ -1,0 +1,143 @@
+"""Field validation against the schema: unknown fields and wrong types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mldeploy.rehearsal.kubernetes.objects.errors import StatusError, bad_request
+from mldeploy.rehearsal.kubernetes.objects.schemas import (
+    Schema,
+    field_schema,
+    item_identity,
+    item_schema,
+    json_types,
+    list_map_keys,
+    schema_of,
+)
+from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object
+
+_JSON = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object", list: "array"}
+_GO = {
+    "string": "string",
+    "boolean": "bool",
+    "integer": "number",
+    "number": "number",
+    "object": "object",
+    "array": "array",
+}
+_TYPED = {
+    "string": "string",
+    "boolean": "boolean",
+    "integer": "numeric (int or float)",
+    "array": "list",
+    "object": "map",
+}
+
+
+@dataclass(frozen=True)
+class FieldFlaw:
+    """An unknown field or a wrong type. index: path such as `spec.containers[0].foo`; keyed: path with list keys,
+
+    such as `.spec.containers[name="app"].foo`. expected: a JSON type; "": unknown field.
+    """
+
+    index: str
+    keyed: str
+    expected: str = ""
+    got: str = ""
+
+
+def find_flaws(schema: Schema, value: Any, index: str = "", keyed: str = "") -> Iterator[FieldFlaw]:
+    """Find everything in a document that its schema does not allow."""
+    if value is None:
+        return
+    got, allowed = _JSON.get(type(value), "null"), json_types(schema)
+    if allowed and not _fits(got, allowed):
+        yield FieldFlaw(index, keyed, next(iter(sorted(allowed - {"null"}))), got)
+    elif isinstance(value, dict):
+        yield from _object_flaws(schema, value, index, keyed)
+    elif isinstance(value, list):
+        inner, names = item_schema(schema), list_map_keys(schema)
+        for number, each in enumerate(value):
+            item_path = _item_key(names, each) if names and isinstance(each, dict) else f"[{number}]"
+            yield from find_flaws(inner, each, f"{index}[{number}]", f"{keyed}{item_path}")
+
+
+def _fits(got: str, allowed: frozenset[str]) -> bool:
+    return got in allowed or (got == "integer" and "number" in allowed)
+
+
+def _object_flaws(schema: Schema, value: Mapping[str, Any], index: str, keyed: str) -> Iterator[FieldFlaw]:
+    for name, content in value.items():
+        inner, here = field_schema(schema, name), f"{index}.{name}" if index else name
+        if inner is None:
+            yield FieldFlaw(here, f"{keyed}.{name}")
+        else:
+            yield from find_flaws(inner, content, here, f"{keyed}.{name}")
+
+
+def _item_key(names: tuple[str, ...], value: Mapping[str, Any]) -> str:
+    messages = (
+        f'{name}="{content}"' if isinstance(content, str) else f"{name}={content}"
+        for name, content in item_identity(names, value)
+    )
+    return f"[{','.join(messages)}]"
+
+
+def validate_fields(resource: ApiResource, document: Object, *, strict: bool) -> list[str]:
+    """Validate types and fields; returns warnings. Unknown fields are removed from the document.
+
+    Raises StatusError for wrong types, and if strict for unknown fields. https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation
+    """
+    all_flaws = list(find_flaws(schema_of(resource), document))
+    cannot = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
+    for flaw in all_flaws:
+        if flaw.expected:
+            problem = f"json: cannot unmarshal {_GO[flaw.got]} into Go struct field {resource.kind}.{flaw.index}"
+            raise bad_request(f"{cannot}: {problem} of type {flaw.expected}")
+    unknown = [f'unknown field "{flaw.index}"' for flaw in all_flaws]
+    if unknown and strict:
+        raise bad_request(f"{cannot}: strict decoding error: {', '.join(unknown)}")
+    if unknown:
+        _prune(schema_of(resource), document)
+    return unknown
+
+
+def _prune(schema: Schema, value: Any) -> None:
+    if isinstance(value, list):
+        for each in value:
+            _prune(item_schema(schema), each)
+    elif isinstance(value, dict):
+        for name in list(value):
+            inner = field_schema(schema, name)
+            if inner is None:
+                del value[name]
+            else:
+                _prune(inner, value[name])
+
+
+def validate_typed_patch(resource: ApiResource, namespace: str, name: str, document: Object) -> None:
+    """Validate an apply configuration. Raises StatusError (500), as server-side apply does.
+
+    https://github.com/kubernetes/kubernetes/issues/122480
+    """
+    messages = [f"{flaw.keyed}: {_explain(flaw)}" for flaw in find_flaws(schema_of(resource), document)]
+    if messages:
+        about = f"{namespace}/{name}; {resource.api_version}, Kind={resource.kind}"
+        text = messages[0] if len(messages) == 1 else "errors:\n" + "\n".join(f"  {each}" for each in messages)
+        raise StatusError(500, "", f"failed to create typed patch object ({about}): {text}")
+
+
+def _explain(flaw: FieldFlaw) -> str:
+    if not flaw.expected:
+        return "field not declared in schema"
+    return f"expected {_TYPED.get(flaw.expected, flaw.expected)}, got {flaw.got}"
+
+
+def drop_nulls(value: Any) -> Any:
+    """A copy without null fields."""
+    if isinstance(value, dict):
+        return {name: drop_nulls(content) for name, content in value.items() if content is not None}
+    return [drop_nulls(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,118 @@
+"""From a folder with a model and a sample to a page and a prediction, and back to nothing, on the real engine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from mldeploy.config.paths import config_file
+from mldeploy.image.engine import Engine
+from mldeploy.image.labels import APP
+from tests.cli.command import Command
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def bare(mldeploy: Command, name: str) -> Iterator[Command]:
+    """A folder with nothing but a model and a sample, on a machine with the settings that this one has."""
+    folder = mldeploy.folder.with_name(name)
+    folder.mkdir()
+    train(folder)
+    if config_file().exists():
+        own = mldeploy.home / "config" / "mldeploy"
+        own.mkdir(parents=True)
+        shutil.copy(config_file(), own)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    yield Command(mldeploy.home, folder, {"MLDEPLOY_TARGET_LOCAL_PORT": str(port)})
+    client = Engine.connect().client
+    for container in client.containers(all=True, filters={"label": f"{APP}={name}"}):
+        client.remove_container(container["Id"], force=True, v=True)
+    for image in client.images(filters={"label": f"{APP}={name}"}):
+        client.remove_image(image["Id"], force=True)
+    client.close()
+
+
+def train(folder: Path) -> None:
+    """A pipeline of a table with numbers and words, as a notebook saves it."""
+    rng = np.random.default_rng(7)
+    rows = pd.DataFrame({"age": rng.integers(18, 65, 60), "smoker": rng.choice(["yes", "no"], 60)})
+    rows["charges"] = rows.age * 200.0 + (rows.smoker == "yes") * 10_000
+    columns = ColumnTransformer([("number", StandardScaler(), ["age"]), ("word", OneHotEncoder(), ["smoker"])])
+    model = make_pipeline(columns, LinearRegression()).fit(rows[["age", "smoker"]], rows.charges)
+    joblib.dump(model, folder / "model.joblib")
+    rows.to_csv(folder / "rows.csv", index=False)
+
+
+def answer(url: str, path: str, body: object) -> Any:
+    response = requests.post(f"{url}{path}", json=body, timeout=30)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_a_model_and_a_sample_become_a_page_and_a_prediction(bare: Command) -> None:
+    deployed = bare("deploy", "--json", within=600)
+    assert deployed.code == 0, deployed.err
+    url = str(deployed.document["url"])
+    page = requests.get(url, timeout=30)
+    assert page.status_code == 200
+    assert all(word in page.text for word in ("age", "smoker", "charges"))
+    row = {"age": 40, "smoker": "no"}
+    assert answer(url, "/predict", row)["prediction"] == pytest.approx(8000)
+    assert answer(url, "/predict", {"dataframe_records": [row, row]})["predictions"] == pytest.approx([8000, 8000])
+    refused = requests.post(f"{url}/predict", json={"age": 40, "smoker": "maybe"}, timeout=30)
+    assert (refused.status_code, "smoker" in refused.text) == (400, True)
+    assert requests.get(f"{url}/v2/health/ready", timeout=30).status_code == 200
+    assert sorted(path.name for path in bare.folder.iterdir()) == ["model.joblib", "rows.csv"]
+    one = bare("predict", "-f", "age=40", "-f", "smoker=no", "--json")
+    assert one.document["answer"] == {"prediction": pytest.approx(8000)}
+    many = bare("predict", "--csv", "rows.csv", "--out", "out.csv")
+    assert many.code == 0, many.err
+    out = pd.read_csv(bare.folder / "out.csv")
+    assert out.prediction.to_numpy() == pytest.approx(out.charges.to_numpy())
+    (bare.folder / "out.csv").unlink()
+    again = bare("build", "--json")
+    steps = again.document["steps"]
+    assert isinstance(steps, list)
+    assert {step["kind"]: step["action"] for step in steps}["image"] == "unchanged"
+    shown = bare("status", "--json").document["models"]
+    assert isinstance(shown, list)
+    assert "bit-identical" in shown[0]
+    written_by_init(bare)
+    removed = bare("destroy", "--yes")
+    assert removed.code == 0, removed.err
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=30)
+
+
+def written_by_init(bare: Command) -> None:
+    """`init` writes what the inspection showed, and the next deployment needs no other."""
+    made = bare("init", "model.joblib", "--sample", "rows.csv", within=600)
+    assert made.code == 0, made.err
+    written = tomllib.loads((bare.folder / "mldeploy.toml").read_text())
+    assert (written["model"]["task"], written["model"]["target"]) == ("regression", "charges")
+    assert list(written["model"]["columns"]) == ["age", "smoker"]
+    assert written["model"]["columns"]["smoker"]["categories"] == ["no", "yes"]
+    golden = json.loads((bare.folder / "golden.json").read_text())
+    assert golden["expect"]["prediction"] == pytest.approx(
+        golden["request"]["age"] * 200 + 10_000 * (golden["request"]["smoker"] == "yes")
+    )
+    assert "scikit-learn==" in (bare.folder / "requirements.txt").read_text()
+    assert bare("plan").code == 0

@@ -1,0 +1,328 @@
+"""Routers, blueprints and mounts as people combine them: the paths that `init` claims are those that the app has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mldeploy.project.detect.folder import DetectedFolder, detect_folder
+from mldeploy.project.detect.tables import build_tables
+from tests.detect.folders import write
+
+HEALTH = "\n\n@{owner}.get('{path}')\ndef alive():\n    return 'ok'\n"
+PREDICT = "\n\n@{owner}.post('{path}')\ndef answer(row: dict):\n    return {{'prediction': 1}}\n"
+FLASK_PREDICT = "\n\n@{owner}.post('{path}')\ndef answer():\n    return {{'n': len(request.get_json())}}\n"
+FASTAPI = "from fastapi import APIRouter, FastAPI\n"
+FLASK = "from flask import Blueprint, Flask, request\n"
+
+
+def health(owner: str, path: str = "/health") -> str:
+    return HEALTH.format(owner=owner, path=path)
+
+
+def predict(owner: str, path: str = "/predict") -> str:
+    return PREDICT.format(owner=owner, path=path)
+
+
+ROUTER = FASTAPI + "router = APIRouter()\n"
+
+SHAPES: dict[str, tuple[dict[str, str], str, str]] = {
+    "routers of one name in modules": (
+        {
+            "shop/__init__.py": "",
+            "shop/main.py": FASTAPI
+            + "from shop import state, price\napp = FastAPI()\napp.include_router(state.router)\n"
+            "app.include_router(price.router, prefix='/v2')\n",
+            "shop/state.py": ROUTER + health("router"),
+            "shop/price.py": ROUTER + predict("router"),
+        },
+        "/health",
+        "/v2/predict",
+    ),
+    "aliased routers": (
+        {
+            "main.py": FASTAPI
+            + "from state import router as first\nfrom price import router as second\napp = FastAPI()\n"
+            "app.include_router(first)\napp.include_router(second, prefix='/p')\n",
+            "state.py": ROUTER + health("router", "/livez"),
+            "price.py": ROUTER + predict("router"),
+        },
+        "/livez",
+        "/p/predict",
+    ),
+    "a prefix of the router's own": (
+        {
+            "main.py": FASTAPI + "import state, price\napp = FastAPI()\nfor each in (state.router, price.router):\n"
+            "    app.include_router(each, prefix='/api')\n",
+            "state.py": ROUTER + health("router"),
+            "price.py": FASTAPI + "router = APIRouter(prefix='/price')\n" + predict("router"),
+        },
+        "/api/health",
+        "/api/price/predict",
+    ),
+    "routers in routers, prefixes of other modules": (
+        {
+            "svc/__init__.py": "",
+            "svc/conf.py": "class Conf:\n    ROOT: str = '/v3'\n\n\nconf = Conf()\nSTATE = '/state'\n",
+            "svc/state.py": ROUTER + health("router", "/alive"),
+            "svc/both.py": FASTAPI + "from . import state\nfrom .conf import STATE\nboth = APIRouter()\n"
+            "both.include_router(state.router, prefix=STATE)\n" + predict("both"),
+            "svc/main.py": FASTAPI + "from svc.both import both\nfrom svc.conf import conf\napp = FastAPI()\n"
+            "app.include_router(both, prefix=f'{conf.ROOT}/x')\n",
+        },
+        "/v3/x/state/alive",
+        "/v3/x/predict",
+    ),
+    "a prefix that nothing says": (
+        {
+            "main.py": FASTAPI + "import os\nimport price\napp = FastAPI(docs_url=None)\n"
+            "app.include_router(price.router, prefix=os.environ['PREFIX'])\n",
+            "price.py": ROUTER + health("router") + predict("router"),
+        },
+        "",
+        "",
+    ),
+    "a mounted app": (
+        {
+            "main.py": FASTAPI + "api = FastAPI()\napp = FastAPI()\napp.mount('/api', api)\n" + health("api"),
+        },
+        "/api/health",
+        "",
+    ),
+    "an app made by a factory": (
+        {
+            "shop.py": FLASK + "import routes\n\n\ndef create_app():\n    app = Flask(__name__)\n"
+            "    app.register_blueprint(routes.bp, url_prefix='/in')\n    return app\n",
+            "routes.py": FLASK + "bp = Blueprint('b', __name__, url_prefix='/out')\n" + health("bp"),
+        },
+        "/in/health",
+        "",
+    ),
+    "two blueprints of one name": (
+        {
+            "app.py": FLASK
+            + "import admin, api\napp = Flask(__name__)\napp.register_blueprint(api.bp, url_prefix='/api')\n"
+            "app.register_blueprint(admin.bp, url_prefix='/admin')\n",
+            "api.py": FLASK
+            + "bp = Blueprint('api', __name__)\n"
+            + health("bp")
+            + FLASK_PREDICT.format(owner="bp", path="/predict"),
+            "admin.py": FLASK + "bp = Blueprint('admin', __name__)\n",
+        },
+        "/api/health",
+        "/api/predict",
+    ),
+    "nested blueprints, without an inclusion's prefix": (
+        {
+            "app.py": FLASK
+            + "inner = Blueprint('i', __name__, url_prefix='/i')\nouter = Blueprint('o', __name__, url_prefix='/o')\n"
+            + health("inner")
+            + "outer.register_blueprint(inner)\napp = Flask(__name__)\napp.register_blueprint(outer)\n",
+        },
+        "/o/i/health",
+        "",
+    ),
+    "a blueprint that nothing registers": (
+        {"app.py": FLASK + "app = Flask(__name__)\nbp = Blueprint('b', __name__)\n" + health("bp")},
+        "",
+        "",
+    ),
+    "below a dispatcher": (
+        {
+            "app.py": FLASK
+            + "from werkzeug.middleware.dispatcher import DispatcherMiddleware\napp = Flask(__name__)\n"
+            + health("app")
+            + "app.wsgi_app = DispatcherMiddleware(lambda e, s: [], {'/svc': app.wsgi_app})\n",
+        },
+        "/svc/health",
+        "",
+    ),
+    "a dispatcher as the app": (
+        {
+            "wsgi.py": "from werkzeug.middleware.dispatcher import DispatcherMiddleware\n"
+            "from front import app as front\nfrom api import app as api\n"
+            "application = DispatcherMiddleware(front, {'/api': api})\n",
+            "front.py": FLASK + "app = Flask(__name__)\n",
+            "api.py": FLASK + "app = Flask(__name__)\n" + health("app"),
+            "Procfile": "web: gunicorn wsgi:application\n",
+        },
+        "/api/health",
+        "",
+    ),
+    "a middleware that moves the app": (
+        {
+            "app.py": FLASK
+            + "from moved import PrefixMiddleware\napp = Flask(__name__)\n"
+            + health("app")
+            + "app.wsgi_app = PrefixMiddleware(app.wsgi_app, prefix='/svc')\n",
+            "moved.py": "class PrefixMiddleware:\n    pass\n",
+        },
+        "",
+        "",
+    ),
+    "classes of flask-restx": (
+        {
+            "app.py": "from flask import Flask, request\nfrom flask_restx import Api, Namespace, Resource\n"
+            "app = Flask(__name__)\napi = Api(app, prefix='/v1')\nns = Namespace('ml')\napi.add_namespace(ns)\n\n\n"
+            "@ns.route('/health')\nclass H(Resource):\n    def get(self):\n        return 'ok'\n\n\n"
+            "@ns.route('/predict')\nclass P(Resource):\n    def post(self):\n        return len(request.get_json())\n",
+        },
+        "/v1/ml/health",
+        "/v1/ml/predict",
+    ),
+    "resources of flask-restful": (
+        {
+            "app.py": "from flask import Flask, request\nfrom flask_restful import Api, Resource\n"
+            "app = Flask(__name__)\napi = Api(app)\n\n\nclass H(Resource):\n    def get(self):\n"
+            "        return 'ok'\n\n\napi.add_resource(H, '/health', '/healthz')\n",
+        },
+        "/health",
+        "",
+    ),
+    "routes that Starlette is given": (
+        {
+            "main.py": "from starlette.applications import Starlette\nfrom starlette.routing import Mount, Route\n\n\n"
+            "async def alive(request):\n    return None\n\n\n"
+            "app = Starlette(routes=[Mount('/in', routes=[Route('/health', alive)])])\n",
+        },
+        "/in/health",
+        "",
+    ),
+    "Django's includes": (
+        {
+            "web/manage.py": "import os\n",
+            "web/conf/__init__.py": "",
+            "web/conf/settings.py": "ROOT_URLCONF = 'conf.urls'\nALLOWED_HOSTS = ['*']\n",
+            "web/conf/urls.py": "from django.urls import include, path\n"
+            "urlpatterns = [path('api/', include('price.urls'))]\n",
+            "web/conf/wsgi.py": "from django.core.wsgi import get_wsgi_application\n"
+            "application = get_wsgi_application()\n",
+            "web/price/__init__.py": "",
+            "web/price/urls.py": "from django.urls import path\nfrom price.views import alive\n"
+            "urlpatterns = [path('health', alive)]\n",
+            "web/price/views.py": "def alive(request):\n    return None\n",
+        },
+        "/api/health",
+        "",
+    ),
+    "a table in pandas' own form": (
+        {
+            "app.py": FLASK + "import pandas as pd\napp = Flask(__name__)\n\n\n@app.post('/score')\ndef score():\n"
+            "    return len(pd.read_json(request.data, orient='split'))\n",
+        },
+        "",
+        "",
+    ),
+    "a Dash below a path": (
+        {"app.py": "import dash\napp = dash.Dash(url_base_pathname='/board/')\nserver = app.server\n"},
+        "/board/",
+        "",
+    ),
+    "a Dash whose pages alone think of a path": (
+        {"app.py": "from dash import Dash\napp = Dash(requests_pathname_prefix='/board/')\nserver = app.server\n"},
+        "/",
+        "",
+    ),
+    "a Dash below a path that nothing says": (
+        {
+            "app.py": "import os\nfrom dash import Dash\napp = Dash(url_base_pathname=os.environ['BASE'])\n"
+            "server = app.server\n"
+        },
+        "",
+        "",
+    ),
+    "a Streamlit below a path": (
+        {
+            "app.py": "import streamlit as st\n\nst.write('a')\n",
+            ".streamlit/config.toml": "[server]\nbaseUrlPath = '/shop/'\n",
+        },
+        "/shop/_stcore/health",
+        "",
+    ),
+    "a Streamlit whose command has the path": (
+        {
+            "app.py": "import streamlit as st\n\nst.write('a')\n",
+            "Procfile": "web: streamlit run app.py --server.baseUrlPath=shop --server.port $PORT\n",
+        },
+        "/shop/_stcore/health",
+        "",
+    ),
+    "numbers in the query are no row": (
+        {
+            "main.py": FASTAPI + "app = FastAPI(docs_url=None)\n\n\n@app.post('/predict')\ndef answer(x: float):\n"
+            "    return x\n",
+        },
+        "",
+        "",
+    ),
+}
+
+
+def detected(root: Path, files: dict[str, str]) -> DetectedFolder:
+    for path, text in files.items():
+        write(root / path, text.encode())
+    return detect_folder(root)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_claimed_routes_are_those_of_the_app(tmp_path: Path, name: str) -> None:
+    files, health_path, predict_path = SHAPES[name]
+    folder = detected(tmp_path, files)
+    claimed = [each.value if each else "" for each in (folder.health, folder.predict)]
+    assert claimed == [health_path, predict_path]
+    assert build_tables(folder)["app"].get("health_by") == (None if health_path else "server")
+
+
+def test_table_has_its_own_route(tmp_path: Path) -> None:
+    folder = detected(tmp_path, SHAPES["a table in pandas' own form"][0])
+    assert folder.predict_table
+    assert folder.predict_table.value == "/score"
+
+
+KEY = "def key(x: str = Header(...)):\n    return x\n\n\n"
+SCHEME = "scheme = APIKeyHeader(name='X-Key')\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "app", "route", "handler", "claimed"),
+    [
+        (KEY, "", ", dependencies=[Depends(key)]", "", "/docs"),
+        (KEY, "dependencies=[Depends(key)]", "", "", "/docs"),
+        ("from auth import current_user\n", "", "", "user=Depends(current_user)", "/docs"),
+        (SCHEME, "", "", "given: str = Security(scheme)", "/docs"),
+        (SCHEME, "", "", "given: Annotated[str, Depends(scheme)]", "/docs"),
+        ("", "", "", "token: str", "/docs"),
+        ("", "", "", "token: str = Query()", "/docs"),
+        ("", "", "", "token: Annotated[str, Header()]", "/docs"),
+        ("", "", "", "deep: bool = False", "/health"),
+        ("", "", "", "token: str = Header(None)", "/health"),
+        ("", "", "", "request: Request, response: Response", "/health"),
+        ("def session():\n    return 1\n\n\n", "", "", "db=Depends(session)", "/health"),
+        ("from shop.db import session\n", "", "", "db: Session = Depends(session)", "/health"),
+        (SCHEME.replace(")", ", auto_error=False)"), "", "", "given=Security(scheme)", "/health"),
+    ],
+)
+def test_health_that_a_probe_cannot_ask_for_is_not_claimed(
+    tmp_path: Path, before: str, app: str, route: str, handler: str, claimed: str
+) -> None:
+    text = (
+        "from typing import Annotated\n"
+        "from fastapi import Depends, FastAPI, Header, Query, Request, Response, Security\n"
+        f"from fastapi.security import APIKeyHeader\n{before}app = FastAPI({app})\n\n\n"
+        f"@app.get('/health'{route})\ndef health({handler}):\n    return {{}}\n"
+    )
+    found = detected(tmp_path, {"main.py": text}).health
+    assert found
+    assert found.value == claimed
+
+
+@pytest.mark.parametrize(
+    "guard", ["login_required", "jwt_required()", "auth.login_required", "token_required", "requires_auth"]
+)
+def test_health_of_a_flask_behind_a_login_is_not_claimed(tmp_path: Path, guard: str) -> None:
+    handler = f"@app.get('/health')\n@{guard}\ndef up():\n    return ''\n"
+    text = f"{FLASK}from own import *\napp = Flask(__name__)\n\n\n{handler}"
+    folder = detected(tmp_path, {"app.py": text})
+    assert folder.health is None
+    assert build_tables(folder)["app"]["health_by"] == "server"

@@ -1,0 +1,146 @@
+"""A stop loses no request: what was sent on a connection before the server stopped listening is answered."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.image.server_process import Client, ServerProcess, server_process
+
+CLIENTS = 8
+"""Of each kind: with a connection for each request, and with one that they keep."""
+BEFORE = 40
+"""Requests that are answered before the server is stopped."""
+
+pytestmark = pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+
+
+class LoadGenerator:
+    """Clients that send without a pause, and try nothing a second time. counts: what has become of their requests."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self.server = server
+        self.counts: Counter[str] = Counter()
+        self.is_under_way = threading.Event()
+        behaviours = (on_new_connections, on_kept_connections)
+        self._threads = [threading.Thread(target=each, args=(self,)) for each in behaviours for _ in range(CLIENTS)]
+
+    def run(self) -> None:
+        """Stop the server under load, and wait for the clients, who end when nobody listens any more."""
+        for each in self._threads:
+            each.start()
+        assert self.is_under_way.wait(60)
+        assert self.server.stop() == 0
+        for each in self._threads:
+            each.join()
+
+    def connect(self) -> Client | None:
+        try:
+            return self.server.client()
+        except ConnectionRefusedError:
+            return None
+
+    def count(self, client: Client) -> bool:
+        """Send a request. Whether the connection can be used again."""
+        try:
+            response = client.get("/slow?0.005")
+        except OSError as error:
+            self.counts[type(error).__name__] += 1
+            return False
+        self.counts["answered" if response and response.status == 200 else "closed instead"] += 1
+        if self.counts["answered"] >= BEFORE:
+            self.is_under_way.set()
+        return response is not None and not response.closes
+
+
+def on_new_connections(load: LoadGenerator) -> None:
+    while client := load.connect():
+        load.count(client)
+        client.close()
+
+
+def on_kept_connections(load: LoadGenerator) -> None:
+    while client := load.connect():
+        while load.count(client):
+            pass
+        client.close()
+
+
+def test_ten_stops_under_load_lose_nothing(tmp_path: Path, interface: str) -> None:
+    for number in range(10):
+        with server_process(tmp_path / str(number), interface, workers=2) as server:
+            load = LoadGenerator(server)
+            load.run()
+            assert {*load.counts} == {"answered"}, (number, load.counts, server.logged()[-2000:])
+
+
+def test_a_request_that_comes_while_the_server_stops_is_the_connections_last(tmp_path: Path, interface: str) -> None:
+    """The server does not wait for clients that keep their connections after that: it stops long before its limit."""
+    with (
+        server_process(tmp_path / "app", interface, GUNICORN_CMD_ARGS="--graceful-timeout=600") as server,
+        closing(server.client()) as kept,
+        closing(server.client()) as busy,
+    ):
+        first = kept.get()
+        assert first is not None
+        assert not first.closes
+        busy.send(b"GET /slow?1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        stop = threading.Thread(target=server.stop)
+        stop.start()
+        responses = [first]
+        while not responses[-1].closes:
+            response = kept.get()
+            assert response is not None
+            responses.append(response)
+        last = busy.read()
+        stop.join()
+    assert responses[-1].status == 200
+    assert last is not None
+    assert (last.status, last.closes) == (200, True)
+
+
+def test_a_worker_that_is_replaced_leaves_the_others_listening(tmp_path: Path, interface: str) -> None:
+    """`max_requests` and a reload end a worker while the server goes on."""
+    with server_process(tmp_path / "app", interface, workers=2, GUNICORN_CMD_ARGS="--max-requests=20") as server:
+        responses = [server.get() for _ in range(100)]
+        log = server.logged()
+    assert [response.status for response in responses if response] == [200] * 100
+    assert log.count("Booting worker") > 2
+
+
+def test_a_worker_stops_once_gunicorn_was_killed(tmp_path: Path, interface: str) -> None:
+    """Else it would hold the port, and the next start would fail."""
+    with (
+        server_process(tmp_path / "app", interface) as server,
+        closing(server.client()) as idle,
+        closing(server.client()) as busy,
+    ):
+        assert idle.get() is not None
+        busy.send(b"GET /slow?1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        server.process.kill()
+        response = busy.read()
+        assert idle.read() is None
+        with pytest.raises(ConnectionRefusedError):
+            server.client()
+        log = server.logged()
+    assert response is not None
+    assert response.status == 200
+    assert "Parent changed, shutting down" in log
+
+
+def test_a_slow_request_does_not_keep_a_worker_whose_gunicorn_was_killed(tmp_path: Path, interface: str) -> None:
+    arguments = "--graceful-timeout=1"
+    with (
+        server_process(tmp_path / "app", interface, GUNICORN_CMD_ARGS=arguments) as server,
+        closing(server.client()) as idle,
+        closing(server.client()) as slow,
+    ):
+        assert idle.get() is not None
+        slow.send(b"GET /slow?600 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        server.process.kill()
+        response = slow.read()  # it gives up long before the request has its answer
+    assert response is None or response.status == 500
