@@ -9,9 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from mldeploy.check.push_check import PushCheck, gate_pushes
 from mldeploy.check.route_step import ListedRoutes
 from mldeploy.check.step import CheckedImage
 from mldeploy.cli.app_routes import recall_corrected
+from mldeploy.cli.chosen_port import apply_chosen_port, remember_port
+from mldeploy.cli.errors import UsageError
 from mldeploy.cli.log import listen
 from mldeploy.cli.run import CommandRun
 from mldeploy.cli.workspace import Workspace, assumed_documents, inspect_project, load_project
@@ -22,13 +25,22 @@ from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.journal import Scope, Session
-from mldeploy.core.step import Kinds, Resource, Step
+from mldeploy.core.step import Gates, Kinds, Resource, Step
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.load import require_folder
 from mldeploy.providers import registry
 from mldeploy.providers.base import Address, Login, Service
-from mldeploy.providers.capabilities import Estimate, HasCosts, HasManifests, HasPolicy, Manifests, Registry, Runtime
+from mldeploy.providers.capabilities import (
+    CanPrecheck,
+    Estimate,
+    HasCosts,
+    HasManifests,
+    HasPolicy,
+    Manifests,
+    Registry,
+    Runtime,
+)
 from mldeploy.providers.errors import (
     AbsentError,
     PluginError,
@@ -86,7 +98,8 @@ class AppDeployment(Workspace[object]):
     @property
     def kinds(self) -> Kinds[object]:
         # The cloud of every target has an engine, which its type does not show here.
-        return {**self.provider.kinds, ListedRoutes.kind: cast("type[Step[object, object]]", ListedRoutes)}
+        check, routes = (cast("type[Step[object, object]]", each) for each in (PushCheck, ListedRoutes))
+        return {check.kind: check, **self.provider.kinds, routes.kind: routes}
 
     @property
     def swept(self) -> Kinds[object]:
@@ -111,6 +124,18 @@ class AppDeployment(Workspace[object]):
         """The authorities that certify the deployed app, if they are not the public ones."""
         return self.endpoints.ca_bundle
 
+    def gates(self, goal: Step[object, object]) -> Gates[object]:
+        """Return the checks before the pushes on the way to `goal`. Empty where nothing is pushed."""
+        return gate_pushes(goal, self.push.resource if self.push else None, self.settings.withheld)
+
+    def require_gates(self, goal: Step[object, object], *, check: bool) -> Gates[object]:
+        """Return the same for a command; nothing without check. Raises UsageError if there is no check to leave out."""
+        gates = self.gates(goal)
+        if check or gates:
+            return gates if check else {}
+        what = f"nothing is pushed to the target {self.target}; a new version is tested there before it gets traffic"
+        raise UsageError("--no-check", what, "Leave it out.")
+
     def require_goal(self) -> Step[object, Address]:
         """Return the goal. Raises WrongTargetError for a registry."""
         if self.goal is None:
@@ -133,6 +158,11 @@ class AppDeployment(Workspace[object]):
 
     def inventory(self) -> Collection[Resource]:
         return self.provider.inventory(self.cloud, self.project)
+
+    def precheck(self) -> None:
+        """Raise what would keep the app from running there, if the provider can tell before the build."""
+        if isinstance(self.provider, CanPrecheck):
+            self.provider.precheck(self.cloud, self.project, self.settings)
 
     def login(self) -> Login:
         """Prove the credentials for the registry. Raises WrongTargetError for a target without one."""
@@ -172,7 +202,7 @@ def prepare_deployment(
     """
     provider = registry.find(target)
     inspection = inspect_project(run, overrides, verbose=verbose, may_build=may_build)
-    settings = config.target_settings(run.folder, target, provider.settings, (*overrides, *run.account(target)))
+    settings = _read_settings(run, provider, inspection.project, overrides)
     for advice in settings.advise(inspection.project) if verbose else ():
         run.output.warn(advice)
     return replace(_connect(run, provider, inspection.project, settings), assumed=assumed_documents(inspection))
@@ -211,8 +241,23 @@ def open_by_name(run: CommandRun, target: str, app: str) -> AppDeployment:
 
 def _open(run: CommandRun, target: str, project: Project) -> AppDeployment:
     provider = registry.find(target)
-    settings = config.target_settings(run.folder, target, provider.settings, run.account(target))
-    return _connect(run, provider, project, settings)
+    return _connect(run, provider, project, _read_settings(run, provider, project))
+
+
+def _read_settings(
+    run: CommandRun, provider: registry.AnyProvider, project: Project, overrides: Overrides = ()
+) -> TargetSettings:
+    """Return the target's settings, with the port that was chosen for the deployment. Raises ConfigError."""
+    target = provider.name
+    settings = config.target_settings(run.folder, target, provider.settings, (*overrides, *run.account(target)))
+    return apply_chosen_port(project, target, settings, overrides)
+
+
+def keep_chosen_port(run: CommandRun, deployment: AppDeployment, overrides: Overrides) -> None:
+    """Keep the port that the command was given for a deployment that succeeded. Raises StateError."""
+    target = deployment.target
+    configured = config.target_settings(run.folder, target, deployment.provider.settings, run.account(target))
+    remember_port(deployment.project, target, configured, overrides)
 
 
 def _connect(

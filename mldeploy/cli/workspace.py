@@ -26,7 +26,7 @@ from mldeploy.core.graph import steps_of
 from mldeploy.core.journal import Journal, Scope, Session, read
 from mldeploy.core.monitor import Cancel
 from mldeploy.core.origin import NO_FOLDER, AppOrigin, find_origin, forget_origin, read_origin, record_origin
-from mldeploy.core.step import Resource, Step
+from mldeploy.core.step import Gates, Resource, Step
 from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.project import load
@@ -95,9 +95,11 @@ def show_walk(run: CommandRun, detail: ProgressDetail = ProgressDetail.CHANGES) 
         yield events, cancel
 
 
-def report_sweep(work: Session[CloudT], goal: Step[CloudT, object]) -> Session[CloudT]:
+def report_sweep(
+    work: Session[CloudT], goal: Step[CloudT, object], gates: Gates[CloudT] | None = None
+) -> Session[CloudT]:
     """Return a session for a walk to `goal` that reports obsolete steps as removals."""
-    return replace(work, events=as_sweep_events(work.events, {step.resource for step in steps_of(goal)}))
+    return replace(work, events=as_sweep_events(work.events, {step.resource for step in steps_of(goal, gates)}))
 
 
 def open_build_workspace(run: CommandRun, overrides: Overrides = ()) -> Workspace[EngineCloud]:
