@@ -25,6 +25,8 @@ def staged(rehearsal: AzureRehearsal, **settings: object) -> AzureStage[WebappCl
 class OnAppService(Sampled, LifeSuite):
     """Sites answer HTTPS, certified by the rehearsal's authority. A container has no memory limit of its own."""
 
+    target = "webapp"
+
     @pytest.fixture(autouse=True)
     def _trust(self, alive_for_all: AzureRehearsal) -> None:
         self.bundle = alive_for_all.endpoints.ca_bundle

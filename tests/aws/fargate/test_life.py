@@ -37,6 +37,8 @@ def staged(rehearsal: Rehearsal, **settings: object) -> FargateStage:
 class OnFargate(Sampled, LifeSuite):
     """Tasks with public addresses."""
 
+    target = "fargate"
+
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, running: Rehearsal) -> FargateStage:
