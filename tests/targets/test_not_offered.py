@@ -10,7 +10,10 @@ from mldeploy.cli.deployment import as_having_policy, as_runtime
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.load import target_settings
 from mldeploy.providers import registry
-from mldeploy.providers.errors import WrongTargetError
+from mldeploy.providers.aws.fargate.operations import FargateService
+from mldeploy.providers.azure.webapp.operations import WebappService
+from mldeploy.providers.capabilities import CanExec
+from mldeploy.providers.errors import WrongTargetError, without_exec
 from mldeploy.testing.promises import Promise, refuses
 from tests.cli.command import Command
 
@@ -58,6 +61,8 @@ def test_no_credentials_are_needed_to_hear_so(tmp_path: Path, request_: str) -> 
     assert "target ecr: is a registry and does not run apps" in refused.err
 
 
+NO_EXEC_ON_ECS = "ECS runs commands through AWS's Session Manager plugin alone: use `aws ecs execute-command`."
+NO_EXEC_ON_APP_SERVICE = "App Service offers SSH in the portal alone, and only to images with an SSH server."
 KEYS = [
     *((each, "certificate", refuses(A_REGISTRY, Promise.HTTPS)) for each in REGISTRIES),
     *((each, "domain", refuses(A_REGISTRY, Promise.DOMAIN)) for each in REGISTRIES),
@@ -91,3 +96,16 @@ def test_the_local_engine_is_not_rehearsed(tmp_path: Path) -> None:
     refused = Command(tmp_path / "home", tmp_path)("status", "--target", "local", "--rehearse")
     assert refused.code == 2, refused.err
     assert "Traceback" not in refused.err
+
+
+@pytest.mark.parametrize(
+    ("target", "service"),
+    [
+        pytest.param("fargate", FargateService, marks=refuses(NO_EXEC_ON_ECS, Promise.EXEC)),
+        pytest.param("webapp", WebappService, marks=refuses(NO_EXEC_ON_APP_SERVICE, Promise.EXEC)),
+    ],
+)
+def test_a_service_without_a_way_in_runs_no_command(target: str, service: type[object]) -> None:
+    """`exec` asks for the protocol, and says of a service without it that the target does not support it."""
+    assert not issubclass(service, CanExec)
+    assert f"target {target}" in str(without_exec(target))
