@@ -37,11 +37,11 @@ class PromiseCollector:
     errors: list[str] = field(default_factory=list)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
+        for item in (each for each in items if isinstance(each, pytest.Function)):
             for marker in item.iter_markers(MARKER):
                 self._add(item, marker)
 
-    def _add(self, item: pytest.Item, marker: pytest.Mark) -> None:
+    def _add(self, item: pytest.Function, marker: pytest.Mark) -> None:
         test = item.nodeid.partition("[")[0]
         for target in marker.kwargs.get("targets") or self._targets_of(item):
             if target not in self.targets:
@@ -54,7 +54,7 @@ class PromiseCollector:
         if not (marker.kwargs.get("targets") or self._targets_of(item)):
             self.errors.append(f"{test}: its marker names no target")
 
-    def _targets_of(self, item: pytest.Item) -> tuple[str, ...]:
+    def _targets_of(self, item: pytest.Function) -> tuple[str, ...]:
         """The target that a test's parameter or its class names."""
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         for name in ("target", "name"):
