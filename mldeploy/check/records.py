@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from mldeploy import __version__
-from mldeploy.check.result_file import KEPT, read_results, remove_results, result_file, write_results
 from mldeploy.check.verdict import CheckFigures, CheckVerdict
+from mldeploy.config.result_file import KEPT, read_results, remove_results, result_file, write_results
 from mldeploy.config.settings import App, Build, Project
 from mldeploy.core.files import STATE_LIMIT, read_bytes
 from mldeploy.core.findings import Finding, Level

@@ -104,8 +104,9 @@ def report_sweep(
 
 def open_build_workspace(run: CommandRun, overrides: Overrides = ()) -> Workspace[EngineCloud]:
     """Connect to the engine for a project whose folder contains everything that a build needs."""
-    inspection = inspect_project(run, overrides)
-    return replace(connect_engine(run, inspection.project), assumed=assumed_documents(inspection))
+    inspection = inspect_folder(run, overrides)
+    workspace = connect_engine(run, describe_models(run, inspection.project))
+    return replace(workspace, assumed=assumed_documents(inspection))
 
 
 def open_engine_workspace(run: CommandRun) -> Workspace[EngineCloud]:
@@ -113,24 +114,21 @@ def open_engine_workspace(run: CommandRun) -> Workspace[EngineCloud]:
     return connect_engine(run, load_project(run))
 
 
-def inspect_project(
-    run: CommandRun, overrides: Overrides, *, verbose: bool = True, may_build: bool = True
-) -> CheckedProject:
-    """Inspect the folder, which must be complete. verbose: print assumptions and warnings.
-
-    may_build: models without an app are inspected in a container of their image. Otherwise only an earlier inspection
-    counts.
-    """
+def inspect_folder(run: CommandRun, overrides: Overrides, *, verbose: bool = True) -> CheckedProject:
+    """Inspect the folder, which must be complete. verbose: print assumptions and warnings."""
     inspection = load.load_project(run.folder, overrides)
     if verbose:
         _print_inspection(run, inspection)
-    if all(each.is_described and each.proof for each in inspection.project.served):
-        return inspection
-    return replace(inspection, project=_describe_models(run, inspection.project, may_build=may_build))
+    return inspection
 
 
-def _describe_models(run: CommandRun, project: Project, *, may_build: bool) -> Project:
-    """Complete the description of the models."""
+def describe_models(run: CommandRun, project: Project, *, may_build: bool = True) -> Project:
+    """Complete the description of the models of an app without code.
+
+    may_build: they are inspected in a container of their image. Otherwise only an earlier inspection counts.
+    """
+    if all(each.is_described and each.proof for each in project.served):
+        return project
     from mldeploy.cli import model_description  # noqa: PLC0415 - an app of one's own does not wait for it
 
     if may_build:

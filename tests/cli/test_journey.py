@@ -244,6 +244,7 @@ def test_ctrl_c_during_a_build(tiny: Command, name: str, client: Any) -> None:
         terminal.interrupt()
         assert terminal.end(within=120) == 130
     assert "to resume" in " ".join(terminal.text.split())
+    assert "stopped" in terminal.text
     assert tiny("build", within=600).code == 0
     assert tiny("destroy", "--yes").code == 0
     assert of_app(client, name) == []

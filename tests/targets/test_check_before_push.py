@@ -12,6 +12,7 @@ from mldeploy.providers import registry
 from mldeploy.providers.capabilities import Runtime
 from mldeploy.rehearsal.client import Rehearsal
 from mldeploy.rehearsal.record import RehearsalRecord
+from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.sample import SampleApp, SampleVersion, sample_app
 from tests.cli.command import Command, Result
 from tests.names import record
@@ -60,6 +61,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
         mldeploy("rehearse", "down")
 
 
+@proves(Promise.CHECKED)
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_of_a_broken_image_is_uploaded(user: User, target: str) -> None:
     user.app.write(BROKEN)

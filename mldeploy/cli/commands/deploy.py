@@ -123,14 +123,13 @@ def _walk(
     run: CommandRun, target: str, overrides: Overrides, *, replace: bool, check: bool
 ) -> tuple[AppDeployment, DeployDocument, Cancel]:
     from mldeploy.cli.app_routes import settle_routes
-    from mldeploy.cli.deployment import prepare_deployment
+    from mldeploy.cli.deployment import as_runtime, prepare_deployment
     from mldeploy.cli.workspace import report_sweep
     from mldeploy.core import verbs
 
-    deployment = prepare_deployment(run, target, overrides)
+    deployment = prepare_deployment(run, target, overrides, require=as_runtime, precheck=True)
     goal = deployment.require_goal()
     deployment.require_gates(goal, check=check)
-    deployment.precheck()
     with deployment.locked(run) as work:
         deployment, listed = settle_routes(run, deployment, goal, work)
         goal = deployment.require_goal()

@@ -53,10 +53,10 @@ def stop(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> No
         mldeploy stop
         mldeploy stop --target fargate
     """
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_runtime, open_deployment
     from mldeploy.cli.workspace import exit_if_interrupted
 
-    deployment = open_deployment(run, target)
+    deployment = open_deployment(run, target, as_runtime)
     with deployment.locked(run) as work:
         stopped = deployment.service.stop()
     document = StopDocument(app=deployment.app, target=deployment.target, stopped=stopped)
@@ -89,8 +89,8 @@ def destroy(
     """
     from dataclasses import replace
 
-    from mldeploy.cli.chosen_port import forget_port
     from mldeploy.cli.workspace import exit_if_interrupted
+    from mldeploy.config.chosen_port import forget_port
     from mldeploy.core import verbs
     from mldeploy.core.graph import steps_of
     from mldeploy.core.scratch import sweep

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mldeploy.check.result_file import read_results, remove_results, result_file, write_results
 from mldeploy.config.override import Overrides
+from mldeploy.config.result_file import read_results, remove_results, result_file, write_results
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.cli.chosen_port import FILE, apply_chosen_port, forget_port, remember_port
+from mldeploy.config.chosen_port import FILE, apply_chosen_port, forget_port, remember_port
 from mldeploy.config.load import load
 from mldeploy.config.override import Override
 from mldeploy.config.settings import Project
