@@ -75,7 +75,7 @@ class ThatPush(PushedImage):
     pushed: list[str] = field(default_factory=list)
 
     def probe(self, cloud: HasEngine, outs: Outputs) -> Seen[Image] | None:
-        return Seen(outs[self.image]) if self.held and outs.get(self.repository) else None
+        return Seen(outs[self.image]) if self.held and outs.get(self.repository) is not None else None
 
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[Image] | None, monitor: Monitor) -> Image:
         self.pushed.append(outs[self.image].reference)

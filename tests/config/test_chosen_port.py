@@ -19,6 +19,10 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def settings_with(**keys: int) -> LocalSettings:
+    return LocalSettings.model_validate(keys)
+
+
 def project(folder: Path, port: int = 5000) -> Project:
     (folder / "mldeploy.toml").write_text(f'[app]\nname = "shop"\nport = {port}\n')
     return load(folder)
@@ -27,11 +31,11 @@ def project(folder: Path, port: int = 5000) -> Project:
 def choose(app: Project, port: int | None, settings: LocalSettings | None = None) -> None:
     """A deployment that has succeeded."""
     given = () if port is None else (Override("target.local.port", port, "--port"),)
-    remember_port(app, "local", settings or LocalSettings(), given)
+    remember_port(app, "local", settings or settings_with(), given)
 
 
 def port_of(app: Project, settings: LocalSettings | None = None) -> int | None:
-    return apply_chosen_port(app, "local", settings or LocalSettings()).port
+    return apply_chosen_port(app, "local", settings or settings_with()).port
 
 
 @pytest.mark.parametrize("port", [5001, 0])
@@ -46,15 +50,15 @@ def test_later_commands_keep_it(tmp_path: Path, port: int) -> None:
 def test_a_port_of_the_command_line_is_stronger(tmp_path: Path) -> None:
     app = project(tmp_path)
     choose(app, 5001)
-    given = LocalSettings(port=6000)
+    given = settings_with(port=6000)
     assert apply_chosen_port(app, "local", given, (Override("target.local.port", 6000, "--port"),)).port == 6000
 
 
 def test_a_configuration_that_names_another_port_is_stronger(tmp_path: Path) -> None:
     choose(project(tmp_path), 5001)
     assert port_of(project(tmp_path, 8000)) is None
-    assert port_of(project(tmp_path), LocalSettings(port=7000)) == 7000
-    choose(project(tmp_path), None, LocalSettings(port=7000))
+    assert port_of(project(tmp_path), settings_with(port=7000)) == 7000
+    choose(project(tmp_path), None, settings_with(port=7000))
     assert port_of(project(tmp_path)) is None, "it is forgotten"
 
 
