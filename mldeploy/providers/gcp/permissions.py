@@ -19,6 +19,7 @@ PUSH_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ArtifactRegistry/DeleteRepository": (f"{_AR}.repositories.delete",),
         "ArtifactRegistry/ListDockerImages": (f"{_AR}.dockerimages.list",),
         "Operations/GetOperation": (),
+        "x-goog-user-project": ("serviceusage.services.use",),
         "docker push": (
             f"{_AR}.repositories.downloadArtifacts",
             f"{_AR}.repositories.uploadArtifacts",
@@ -28,7 +29,11 @@ PUSH_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
-"""By call. `docker push`: the permissions that the registry checks."""
+"""By call. `docker push`: the permissions that the registry checks.
+
+`x-goog-user-project`: a header of every call with a user's credentials. It names the project whose quota is used.
+https://cloud.google.com/docs/quotas/quota-project
+"""
 
 DOCTOR_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -73,6 +78,8 @@ OBJECTS = (
 )
 """Object kinds that mldeploy creates. `thirdPartyObjects` are routes of the Gateway API."""
 READ_ONLY_OBJECTS = ("events", "persistentVolumeClaims", "replicaSets")
+UPDATED_OBJECTS = ("replicaSets",)
+"""Their annotations: versions that could not serve."""
 
 
 def _objects() -> Iterable[str]:
@@ -80,6 +87,8 @@ def _objects() -> Iterable[str]:
         yield from (f"container.{kind}.{verb}" for verb in ("create", "delete", "get", "list", "update"))
     for kind in READ_ONLY_OBJECTS:
         yield from (f"container.{kind}.{verb}" for verb in ("get", "list"))
+    yield from (f"container.{kind}.update" for kind in UPDATED_OBJECTS)
+    yield "container.clusters.connect"  # a call to a DNS endpoint
     yield from ("container.pods.exec", "container.pods.getLogs", "container.pods.portForward")
 
 
@@ -98,6 +107,7 @@ DEPLOY_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "compute/projects": ("compute.projects.get",),
         "compute/forwardingRules": ("compute.forwardingRules.list",),
         "compute/disks": ("compute.disks.list",),
+        "resourcemanager/getIamPolicy": ("resourcemanager.projects.getIamPolicy",),
         "kubernetes": tuple(_objects()),
     }
 )

@@ -9,9 +9,11 @@ import pytest
 
 from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
+from mldeploy.providers.gcp.permissions import DEPLOY_PERMISSIONS
 from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
 from mldeploy.testing.life import FIRST, AppLife, RolloutSuite
 from tests.gcp.gke.test_conformance import GkeStage, strangers
+from tests.gcp.harness import granted_by
 from tests.rehearsal.available import require_registry
 from tests.sampled import Sampled
 
@@ -32,7 +34,7 @@ class TestGke(Sampled, RolloutSuite):
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, lively: GcpRehearsal) -> GkeStage:
-        return GkeStage(provider, GkeSettings.model_validate({}), lively, strangers)
+        return GkeStage(provider, GkeSettings.model_validate({}), lively, strangers, granted_by(DEPLOY_PERMISSIONS))
 
     def test_a_token_that_is_refused_before_its_time_is_renewed(self, life: AppLife, lively: GcpRehearsal) -> None:
         """In the cluster's API, too."""

@@ -66,7 +66,8 @@ class GkeProvider:
     def goal(self, project: Project, settings: GkeSettings) -> KubernetesEndpoint:
         """The steps of a deployment. The image is built while the cluster is created. Raises ConfigError."""
         app = project.app.name
-        cluster = SharedCluster(settings.cluster) if settings.cluster else GkeCluster(app, settings)
+        shared = SharedCluster(settings.cluster, project.build.platform)
+        cluster = shared if settings.cluster else GkeCluster(app, settings)
         settings.check(project)
         return build_goal(project, settings.fitting(project), Owner(app, TARGET), cluster, self.push(project, settings))
 

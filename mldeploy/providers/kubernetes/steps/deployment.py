@@ -176,7 +176,13 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
     ) -> DeploymentRollout:
         generation, limit = number(sent, "metadata", "generation"), self.settings.rollout_timeout
         return DeploymentRollout(
-            DeploymentRef(kube, self.owner, self.space), self.project, monitor, generation, limit, golden
+            DeploymentRef(kube, self.owner, self.space),
+            self.project,
+            monitor,
+            generation,
+            limit,
+            golden,
+            self.settings.patience,
         )
 
     def _handle_failure(self, kube: KubeClient, monitor: Monitor) -> None:
