@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.providers.gcp.permissions import DEPLOY_PERMISSIONS, PUSH_PERMISSIONS, build_role
+from mldeploy.providers.gcp.gke.permissions import DEPLOY_PERMISSIONS
+from mldeploy.providers.gcp.permissions import PUSH_PERMISSIONS, build_role
 
 MOST_IN_A_ROLE = 3000
 """https://cloud.google.com/iam/quotas"""

@@ -1,4 +1,4 @@
-"""The IAM permissions of each API call, including the cluster's API.
+"""The IAM permissions of each API call of a push and of the doctor.
 
 https://cloud.google.com/iam/docs/permissions-reference, and each method's page in the API's reference.
 """
@@ -62,52 +62,3 @@ def build_role(calls: Mapping[str, tuple[str, ...]]) -> Mapping[str, object]:
 def unique_permissions(needs: Iterable[tuple[str, ...]]) -> list[str]:
     """The permissions without duplicates, sorted."""
     return sorted({permission for each in needs for permission in each})
-
-
-OBJECTS = (
-    "configMaps",
-    "deployments",
-    "horizontalPodAutoscalers",
-    "ingresses",
-    "namespaces",
-    "podDisruptionBudgets",
-    "pods",
-    "secrets",
-    "services",
-    "thirdPartyObjects",
-)
-"""Object kinds that mldeploy creates. `thirdPartyObjects` are routes of the Gateway API."""
-READ_ONLY_OBJECTS = ("events", "persistentVolumeClaims", "replicaSets")
-UPDATED_OBJECTS = ("replicaSets",)
-"""Their annotations: versions that could not serve."""
-
-
-def _objects() -> Iterable[str]:
-    for kind in OBJECTS:
-        yield from (f"container.{kind}.{verb}" for verb in ("create", "delete", "get", "list", "update"))
-    for kind in READ_ONLY_OBJECTS:
-        yield from (f"container.{kind}.{verb}" for verb in ("get", "list"))
-    yield from (f"container.{kind}.update" for kind in UPDATED_OBJECTS)
-    yield "container.clusters.connect"  # a call to a DNS endpoint
-    yield from ("container.pods.exec", "container.pods.getLogs", "container.pods.portForward")
-
-
-DEPLOY_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        **PUSH_PERMISSIONS,
-        "ArtifactRegistry/GetIamPolicy": ("artifactregistry.repositories.getIamPolicy",),
-        "ArtifactRegistry/SetIamPolicy": ("artifactregistry.repositories.setIamPolicy",),
-        "ClusterManager/GetCluster": ("container.clusters.get",),
-        "ClusterManager/ListClusters": ("container.clusters.list",),
-        "ClusterManager/CreateCluster": ("container.clusters.create", "iam.serviceAccounts.actAs"),
-        "ClusterManager/UpdateCluster": ("container.clusters.update",),
-        "ClusterManager/SetNodePoolSize": ("container.clusters.update",),
-        "ClusterManager/DeleteCluster": ("container.clusters.delete",),
-        "ClusterManager/GetOperation": ("container.operations.get",),
-        "compute/projects": ("compute.projects.get",),
-        "compute/forwardingRules": ("compute.forwardingRules.list",),
-        "compute/disks": ("compute.disks.list",),
-        "resourcemanager/getIamPolicy": ("resourcemanager.projects.getIamPolicy",),
-        "kubernetes": tuple(_objects()),
-    }
-)

@@ -12,9 +12,9 @@ from google.cloud import container_v1 as gke
 
 from mldeploy.config.settings import Project
 from mldeploy.providers.gcp.gke.cloud import GkeCloud
+from mldeploy.providers.gcp.gke.permissions import DEPLOY_PERMISSIONS
 from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
-from mldeploy.providers.gcp.permissions import DEPLOY_PERMISSIONS
 from mldeploy.rehearsal.gcp import GcpRehearsal
 from mldeploy.testing.suite import Conformance
 from tests.gcp.harness import GcpStage, granted_by

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from mldeploy.providers.gcp.gke.permissions import DEPLOY_PERMISSIONS
 from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
-from mldeploy.providers.gcp.permissions import DEPLOY_PERMISSIONS
 from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
 from mldeploy.testing.life import FIRST, AppLife, RolloutSuite
 from tests.gcp.gke.test_conformance import GkeStage, strangers

@@ -183,7 +183,7 @@ class SharedCluster(ClusterStep[GkeCloud]):
             raise AbsentError(where(self.name), what, todo)
         if existing.state is not ClusterState.RUNNING:
             raise GcpError(where(self.name), existing.state.value, "Wait until it is running, or choose another one.")
-        _require_nodes_for(self.platform, existing)
+        require_nodes_for(self.platform, existing)
         return Seen(create_kube_client(cloud.account, existing), ours=False)
 
     def apply(self, cloud: GkeCloud, outs: Outputs, seen: Seen[KubeClient] | None, monitor: Monitor) -> KubeClient:
@@ -198,7 +198,8 @@ class SharedCluster(ClusterStep[GkeCloud]):
         return False
 
 
-def _require_nodes_for(platform: str, cluster: ClusterInfo) -> None:
+def require_nodes_for(platform: str, cluster: ClusterInfo) -> None:
+    """Raises GcpError if no node of a cluster can run images of a platform."""
     needed, there = platform_architecture(platform), sorted(cluster.architectures)
     if there and needed not in there:
         todo = f'Set platform = "linux/{there[0]}" in [build] of mldeploy.toml, or add nodes of that architecture.'

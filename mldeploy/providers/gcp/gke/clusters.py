@@ -103,7 +103,7 @@ def find_cluster(cloud: GkeCloud, name: str) -> ClusterInfo | None:
     with gcp_errors(where(name), "container.clusters.get"):
         try:
             request = types.GetClusterRequest(name=cluster_path(cloud, name))
-            return _parse_cluster(call(cloud.account.identity, cloud.clusters.get_cluster, request))
+            return parse_cluster(call(cloud.account.identity, cloud.clusters.get_cluster, request))
         except api.NotFound:
             return None
 
@@ -114,10 +114,11 @@ def list_clusters(cloud: GkeCloud) -> Iterator[ClusterInfo]:
     with gcp_errors("clusters", "container.clusters.list"):
         request = types.ListClustersRequest(parent=parent)
         response = call(cloud.account.identity, cloud.clusters.list_clusters, request)
-    return (_parse_cluster(each) for each in response.clusters)
+    return (parse_cluster(each) for each in response.clusters)
 
 
-def _parse_cluster(cluster: types.Cluster) -> ClusterInfo:
+def parse_cluster(cluster: types.Cluster) -> ClusterInfo:
+    """What a response says about a cluster."""
     pool = cluster.node_pools[0] if cluster.node_pools else types.NodePool()
     defaults = cluster.autoscaling.autoprovisioning_node_pool_defaults
     account = defaults.service_account if cluster.autopilot.enabled else pool.config.service_account

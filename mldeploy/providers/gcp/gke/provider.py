@@ -22,10 +22,11 @@ from mldeploy.providers.gcp.gke.cloud import GkeCloud
 from mldeploy.providers.gcp.gke.cluster import GkeCluster, SharedCluster
 from mldeploy.providers.gcp.gke.clusters import list_clusters
 from mldeploy.providers.gcp.gke.operations import GkeService, create_service
+from mldeploy.providers.gcp.gke.permissions import DEPLOY_PERMISSIONS
 from mldeploy.providers.gcp.gke.prices import estimate_gke
 from mldeploy.providers.gcp.gke.repository import ReadableRepository
 from mldeploy.providers.gcp.gke.settings import TABLE, TARGET, GkeSettings
-from mldeploy.providers.gcp.permissions import DEPLOY_PERMISSIONS, build_role, unique_permissions
+from mldeploy.providers.gcp.permissions import build_role, unique_permissions
 from mldeploy.providers.gcp.repository import GarImage
 from mldeploy.providers.kubernetes.goal import build_goal
 from mldeploy.providers.kubernetes.inventory import list_resources
