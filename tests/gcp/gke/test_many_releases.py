@@ -31,9 +31,10 @@ def test_the_fifty_fifth_release_is_deployed_like_the_first(running: GcpRehearsa
     stage.add_foreign()
     foreign = stage.contents()
     project, state = project_of(tiny), tmp_path / "state"
+    scene = DeploymentUnderTest(provider, settings, stage.endpoints, project, state)
     for number in range(RELEASES):
         released = replace(project, app=replace(project.app, env=(("RELEASE", Secret(str(number))),)))
-        scene = DeploymentUnderTest(provider, settings, stage.endpoints, released, state)
+        scene = replace(scene, project=released)
         scene.deploy()
     assert scene.plan().is_noop
     known = scene.service.releases()
