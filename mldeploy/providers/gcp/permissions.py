@@ -40,7 +40,7 @@ DOCTOR_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "compute/regions": ("compute.regions.get",),
         "ServiceUsage/BatchGetServices": ("serviceusage.services.get",),
         "ServiceUsage/BatchEnableServices": ("serviceusage.services.enable",),
-        "resourcemanager/testIamPermissions": ("resourcemanager.projects.get",),
+        "resourcemanager/testIamPermissions": (),
     }
 )
 """Additional calls of `mldeploy doctor`."""

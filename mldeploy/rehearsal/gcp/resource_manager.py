@@ -47,8 +47,9 @@ class ResourceManagerApi:
             raise ApiError(Code.UNIMPLEMENTED, f"{request.method} {request.path} is not rehearsed")
         if not self._project.is_called(parts["project"]):
             raise permission_denied(PERMISSIONS[parts["method"]], f"projects/{parts['project']}")
-        self._authenticator.require(SERVICE, PERMISSIONS[parts["method"]])
+        self._authenticator.require(SERVICE)
         if parts["method"] == READ:
+            self._iam.require(PERMISSIONS[READ])
             return {"version": 1, "bindings": self._iam.bindings}
         permissions = [str(each) for each in request.get_json().get("permissions", ())]
         if len(permissions) > _MOST:

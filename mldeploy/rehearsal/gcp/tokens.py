@@ -148,10 +148,11 @@ class GoogleAuthenticator:
             raise unauthenticated(has_token=bool(token))
         self._iam.require_quota_project(quota_project)
 
-    def require(self, service: str, permission: str) -> None:
-        """Raise ApiError if an API is not enabled, or a permission is missing. service: empty: none is needed."""
+    def require(self, service: str, permission: str = "") -> None:
+        """Raise ApiError if an API is not enabled, or a permission is missing. Empty: none is needed."""
         if service:
             self._services.require(service)
+        if service and permission:
             self._iam.require(permission)
 
     def refusal(self, kind: FaultKind, service: str, permission: str) -> ApiError | None:
