@@ -37,7 +37,6 @@ https://cloud.google.com/docs/quotas/quota-project
 
 DOCTOR_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "compute/regions": ("compute.regions.get",),
         "ServiceUsage/BatchGetServices": ("serviceusage.services.get",),
         "ServiceUsage/BatchEnableServices": ("serviceusage.services.enable",),
         "resourcemanager/testIamPermissions": (),

@@ -52,6 +52,7 @@ DEPLOY_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ClusterManager/DeleteCluster": ("container.clusters.delete",),
         "ClusterManager/GetOperation": ("container.operations.get",),
         "compute/projects": ("compute.projects.get",),
+        "compute/regions": ("compute.regions.get",),
         "compute/forwardingRules": ("compute.forwardingRules.list",),
         "compute/disks": ("compute.disks.list",),
         "resourcemanager/getIamPolicy": ("resourcemanager.projects.getIamPolicy",),
