@@ -9,6 +9,7 @@ import pytest
 
 from mldeploy.providers.gcp.gke.permissions import DEPLOY_PERMISSIONS
 from mldeploy.providers.gcp.permissions import PUSH_PERMISSIONS, build_role
+from mldeploy.testing.promises import Promise, proves
 
 MOST_IN_A_ROLE = 3000
 """https://cloud.google.com/iam/quotas"""
@@ -21,6 +22,7 @@ def published_permissions() -> Iterator[str]:
             yield from (f"{resource}.{verb}" for verb in verbs.split())
 
 
+@proves(Promise.POLICY, targets=["gar", "gcr", "gke"])
 @pytest.mark.parametrize("calls", [PUSH_PERMISSIONS, DEPLOY_PERMISSIONS], ids=["push", "deploy"])
 def test_every_printed_permission_is_published(calls: dict[str, tuple[str, ...]]) -> None:
     printed = build_role(calls)["includedPermissions"]

@@ -17,6 +17,7 @@ from mldeploy.providers.gcp.gar import GarProvider
 from mldeploy.providers.gcp.gcr import GcrProvider
 from mldeploy.providers.gcp.settings import GarSettings, GcrSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal
+from mldeploy.testing.promises import Promise, proves
 from tests.cli.command import Command
 from tests.gcp.harness import GarHarness, GcrHarness, granting
 from tests.gcp.others import ANOTHER, Others
@@ -117,6 +118,7 @@ UNUSED = {
 """The permissions that this journey does not need."""
 
 
+@proves(Promise.POLICY, targets=["gar"])
 def test_the_role_is_enough_for_the_doctor_and_a_push_and_is_no_wider(harness: GarHarness) -> None:
     assert isinstance(GarProvider(), Diagnosable)
     assert isinstance(GcrProvider(), Diagnosable)

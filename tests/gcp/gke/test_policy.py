@@ -12,6 +12,7 @@ from mldeploy.providers.capabilities import HasPolicy, Level
 from mldeploy.providers.gcp.gke.provider import GkeProvider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal
+from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.scene import DeploymentUnderTest
 from tests.tiny import project_of
 
@@ -34,6 +35,7 @@ UNUSED: Mapping[str, str] = {
 """Permissions that the journey does not use, by pattern, with the reason why the role has them."""
 
 
+@proves(Promise.POLICY, targets=["gke"])
 def test_the_role_is_enough_and_every_permission_in_it_is_used(
     rehearsal: GcpRehearsal, tiny: Path, tmp_path: Path
 ) -> None:
