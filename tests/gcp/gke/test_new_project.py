@@ -106,6 +106,20 @@ def test_who_may_not_attach_the_nodes_account_is_told_which_permission(harness: 
     assert "iam.serviceAccounts.actAs" in caught.value.todo
 
 
+def test_an_image_for_another_processor_is_refused_before_a_cluster_is_made(harness: ClusterHarness) -> None:
+    harness.platform = "linux/arm64"
+    with pytest.raises(DeploymentFailedError, match="the nodes of Autopilot are amd64") as caught:
+        harness.deploy()
+    assert caught.value.exit_code is ExitCode.CONFIG
+    assert harness.clusters() == []
+    harness.platform = "linux/amd64"
+    harness.deploy()
+    harness.platform = "linux/arm64"
+    assert harness.reasons() == ("amd64 nodes → nodes for linux/arm64",)
+    with pytest.raises(DeploymentFailedError, match="the nodes of Autopilot are amd64"):
+        harness.deploy()
+
+
 def test_nodes_that_an_upgrade_adds_for_a_while_resize_nothing(harness: ClusterHarness) -> None:
     harness.rehearsal.toughen()
     harness.keys = {"nodes": 1}

@@ -76,19 +76,24 @@ def test_the_boot_disks_of_two_nodes_in_each_zone_fit_into_a_trials_quota() -> N
         ("linux/amd64", {"nodes": 1, "machine_type": "t2a-standard-2"}, "arm64"),
     ],
 )
-def test_an_image_that_the_nodes_cannot_run_is_refused_before_anything_is_made(
-    project: Project, platform: str, keys: dict[str, object], nodes: str
+def test_an_image_that_the_nodes_cannot_run_is_refused_with_the_platform_to_set(
+    platform: str, keys: dict[str, object], nodes: str
 ) -> None:
-    built = replace(project, build=replace(project.build, platform=platform))
     with pytest.raises(ConfigError) as caught:
-        GkeProvider().goal(built, settings(**keys))
+        settings(**keys).require_platform(platform)
     assert caught.value.where == "build.platform"
     assert f'platform = "linux/{nodes}"' in caught.value.todo
 
 
-def test_an_image_for_arm_goes_on_arm_nodes(project: Project) -> None:
-    built = replace(project, build=replace(project.build, platform="linux/arm64/v8"))
-    GkeProvider().goal(built, settings(nodes=1, machine_type="c4a-standard-4"))
+def test_an_image_for_arm_goes_on_arm_nodes_and_a_shared_cluster_is_asked_itself() -> None:
+    settings(nodes=1, machine_type="c4a-standard-4").require_platform("linux/arm64/v8")
+    settings(cluster="shared").require_platform("linux/arm64")
+
+
+def test_what_runs_can_be_removed_from_a_machine_of_another_architecture(project: Project) -> None:
+    """`destroy` and `status` build the same graph as `deploy`."""
+    built = replace(project, build=replace(project.build, platform="linux/arm64"))
+    assert "gke-cluster" in [step.kind for step in steps_of(GkeProvider().goal(built, settings()))]
 
 
 @pytest.mark.parametrize(

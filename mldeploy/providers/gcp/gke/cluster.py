@@ -48,6 +48,8 @@ class GkeCluster(ClusterStep[GkeCloud]):
 
     app: str
     settings: GkeSettings
+    platform: str
+    """Of the image, `linux/amd64`."""
 
     @property
     def scope(self) -> tuple[str, ...]:
@@ -67,7 +69,11 @@ class GkeCluster(ClusterStep[GkeCloud]):
         return Seen(kube, tuple(self._drift(existing)), tuple(self._immutable_drift(existing)))
 
     def apply(self, cloud: GkeCloud, outs: Outputs, seen: Seen[KubeClient] | None, monitor: Monitor) -> KubeClient:
-        """Raises GcpError if the cluster does not start, RefusedError if it belongs to others."""
+        """Raises GcpError if the cluster does not start, RefusedError if it belongs to others.
+
+        Raises ConfigError, before anything is made, if its nodes could not run the image.
+        """
+        self.settings.require_platform(self.platform)
         existing = self._reuse(cloud, monitor)
         if existing is None:
             self._create(cloud, monitor)
@@ -125,6 +131,8 @@ class GkeCluster(ClusterStep[GkeCloud]):
             yield f"{existing.nodes} nodes → {desired * existing.zones}"
         if existing.channel != self.settings.release_channel:
             yield f"release channel {existing.channel} → {self.settings.release_channel}"
+        if platform_architecture(self.platform) != self.settings.nodes_architecture:
+            yield f"{self.settings.nodes_architecture} nodes → nodes for {self.platform}"
 
     def _immutable_drift(self, existing: ClusterInfo) -> Iterator[str]:
         if existing.is_autopilot != self.settings.is_autopilot:
@@ -175,7 +183,7 @@ class SharedCluster(ClusterStep[GkeCloud]):
         return Key(self.name)
 
     def probe(self, cloud: GkeCloud, outs: Outputs) -> Seen[KubeClient] | None:
-        """Raises AbsentError if there is none, GcpError if it does not run, or not on the image's platform."""
+        """Raises AbsentError if there is none, GcpError if it does not run. Nodes for other images are a difference."""
         existing = find_cluster(cloud, self.name)
         if existing is None:
             what = f"does not exist in {cloud.account.location} of {cloud.account.project}"
@@ -183,8 +191,7 @@ class SharedCluster(ClusterStep[GkeCloud]):
             raise AbsentError(where(self.name), what, todo)
         if existing.state is not ClusterState.RUNNING:
             raise GcpError(where(self.name), existing.state.value, "Wait until it is running, or choose another one.")
-        require_nodes_for(self.platform, existing)
-        return Seen(create_kube_client(cloud.account, existing), ours=False)
+        return Seen(create_kube_client(cloud.account, existing), wrong_nodes(self.platform, existing), ours=False)
 
     def apply(self, cloud: GkeCloud, outs: Outputs, seen: Seen[KubeClient] | None, monitor: Monitor) -> KubeClient:
         """Return the client. Raises AbsentError if the cluster was deleted after the plan."""
@@ -198,12 +205,12 @@ class SharedCluster(ClusterStep[GkeCloud]):
         return False
 
 
-def require_nodes_for(platform: str, cluster: ClusterInfo) -> None:
-    """Raises GcpError if no node of a cluster can run images of a platform."""
-    needed, there = platform_architecture(platform), sorted(cluster.architectures)
-    if there and needed not in there:
-        todo = f'Set platform = "linux/{there[0]}" in [build] of mldeploy.toml, or add nodes of that architecture.'
-        raise GcpError(where(cluster.name), f"has only {there[0]} nodes, and the image is {platform}", todo)
+def wrong_nodes(platform: str, cluster: ClusterInfo) -> tuple[str, ...]:
+    """One readable line if no node of a shared cluster can run images of a platform; else empty."""
+    there = sorted(cluster.architectures)
+    if not there or platform_architecture(platform) in there:
+        return ()
+    return (f'{there[0]} nodes → nodes for {platform}, or platform = "linux/{there[0]}" in [build]',)
 
 
 CHANNELS: Mapping[str, int] = {

@@ -61,14 +61,16 @@ class GkeProvider:
 
     def push(self, project: Project, settings: GkeSettings) -> GarImage:
         app = project.app.name
-        repository = ReadableRepository(settings.repository or app, app, settings.keep_images, settings)
+        repository = ReadableRepository(
+            settings.repository or app, app, settings.keep_images, settings, project.build.platform
+        )
         return GarImage(BuiltImage.of(project), repository)
 
     def goal(self, project: Project, settings: GkeSettings) -> KubernetesEndpoint:
         """The steps of a deployment. The image is built while the cluster is created. Raises ConfigError."""
         app = project.app.name
         shared = SharedCluster(settings.cluster, project.build.platform)
-        cluster = shared if settings.cluster else GkeCluster(app, settings)
+        cluster = shared if settings.cluster else GkeCluster(app, settings, project.build.platform)
         settings.check(project)
         return build_goal(project, settings.fitting(project), Owner(app, TARGET), cluster, self.push(project, settings))
 

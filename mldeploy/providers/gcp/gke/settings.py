@@ -178,13 +178,16 @@ class GkeSettings(InClusterSettings, GarSettings):
         for broken, key, what in rules:
             if broken:
                 raise ConfigError(f"{TABLE}.{key}", what, "See docs/configuration.md.")
-        if not self.cluster:
-            self._check_platform(project.build.platform)
 
-    def _check_platform(self, platform: str) -> None:
+    @property
+    def nodes_architecture(self) -> str:
+        """Of the nodes of the app's own cluster."""
+        return machines.AMD64 if self.is_autopilot else machines.architecture(self.machine_type)
+
+    def require_platform(self, platform: str) -> None:
         """Raises ConfigError if the nodes of the app's own cluster cannot run the image."""
-        nodes = machines.AMD64 if self.is_autopilot else machines.architecture(self.machine_type)
-        if platform_architecture(platform) == nodes:
+        nodes = self.nodes_architecture
+        if self.cluster or platform_architecture(platform) == nodes:
             return
         kind = "the nodes of Autopilot are" if self.is_autopilot else f"{self.machine_type} is"
         what = f"is {platform} (by default that of this machine), and {kind} {nodes}"
