@@ -141,7 +141,7 @@ def test_a_poller_is_resumed_where_another_one_was_interrupted(azure: Clients) -
     registries = azure.registries.registries
     spec: Any = {"location": REGION, "sku": {"name": "Basic"}}
     azure.rehearsal.faults.inject(
-        FaultOrder(FaultKind.ERROR, "Microsoft.ContainerRegistry/locations/operationStatuses/read")
+        FaultOrder(FaultKind.ERROR, "Microsoft.ContainerRegistry/registries/operationStatuses/read")
     )
     poller = registries.begin_create(GROUP, "shopregistry", spec)
     token = poller.continuation_token()

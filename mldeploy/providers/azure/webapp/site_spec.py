@@ -63,8 +63,11 @@ class SiteSpec:
         return self.image.partition("@")[2]
 
     def starts_like(self, other: SiteSpec) -> bool:
-        """Whether both specs need the same container."""
-        return (self.image, self.settings) == (other.image, other.settings)
+        """Whether a site changes from one to the other without a restart of the app.
+
+        A new health check path restarts it: https://learn.microsoft.com/azure/app-service/monitor-instances-health-check
+        """
+        return all(getattr(self, each) == getattr(other, each) for each in ("image", "settings", "health", "client"))
 
 
 def build_app_settings(
