@@ -135,8 +135,9 @@ class SiteStartup:
         )
         for each in references or ():
             status = enum_text(each.properties.status) if each.properties else ""
-            if each.name in self.settings.secrets and status not in ("", "Resolved", "Initialized"):
-                yield each.name or "", status
+            name = each.name or (each.id or "").rpartition("/")[2]
+            if name in self.settings.secrets and status not in ("", "Resolved", "Initialized"):
+                yield name, status
 
     def _verdict(self, lines: tuple[str, ...], answer: AnswerError | None, waited: float) -> VerdictError:
         return build_verdict(self.project, str(self.site_slot), SiteEvidence(lines, answer, waited))
