@@ -94,6 +94,21 @@ def test_a_swap_that_is_refused_for_now_is_sent_again(
     assert states(harness) == [("2", "serving"), ("1", "old")]
 
 
+def test_new_settings_of_the_same_image_are_swapped_in_as_well(
+    rehearsal: AzureRehearsal, own: Path, tmp_path: Path
+) -> None:
+    """The image alone does not tell whether a swap that was refused has happened."""
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
+    harness.deploy()
+    harness.project = replace(
+        harness.project, app=replace(harness.project.app, env=(("MODE", Secret("new", is_public=True)),))
+    )
+    rehearsal.faults.inject(FaultOrder(FaultKind.THROTTLE, SWAP))
+    harness.deploy()
+    assert harness.count(SWAP) == 2
+    assert harness.scene.plan().is_noop
+
+
 def test_a_swap_whose_answer_is_lost_is_not_sent_twice(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
     """Twice would be back again."""
     harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")

@@ -133,11 +133,11 @@ class SiteRollout:
             self.monitor.progress(Progress("", "the new version starts in the staging slot"))
             self._write(staging, spec, was.region, None)
             start.watch(self._site(staging).url)
-            swap_slots(self.cloud, self.monitor, self.site_slot, spec.image)
+            swap_slots(self.cloud, self.monitor, self.site_slot, spec)
             try:
                 self.watch_startup(self.site_slot, beside=False).watch(was.url)
             except VerdictError:
-                swap_slots(self.cloud, self.monitor, self.site_slot, was.spec.image)
+                swap_slots(self.cloud, self.monitor, self.site_slot, was.spec)
                 raise
         site = self._record(entry.with_state(SiteReleaseState.SERVED))
         # A swap leaves some settings where they are, for example Always On, HTTPS only and the minimum TLS version.
@@ -233,8 +233,8 @@ SWAP_DONE_SECONDS = 120.0
 """Time for a swap to complete after its response was lost."""
 
 
-def swap_slots(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, image: str) -> None:
-    """Swap the site with its staging slot. Returns once the site runs the slot's image. Raises SDK errors.
+def swap_slots(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, spec: SiteSpec) -> None:
+    """Swap the site with its staging slot. Returns once the site runs the slot's version. Raises SDK errors.
 
     A swap must not run twice, since that would undo it. Rejected requests are retried if the error is temporary;
     after a lost response the site is checked first.
@@ -245,13 +245,13 @@ def swap_slots(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, image:
             _swap_once(cloud, monitor, site_slot)
             return
         except HttpResponseError as error:
-            if _runs_image(cloud, site_slot, image):
+            if _runs_version(cloud, site_slot, spec):
                 return
             if attempt == SWAP_ATTEMPTS or not is_temporary(error):
                 raise
             monitor.wait(SWAP_PAUSE_SECONDS)
         except (ServiceRequestError, ServiceResponseError):
-            if not _wait_until_swapped(cloud, monitor, site_slot, image):
+            if not _wait_until_swapped(cloud, monitor, site_slot, spec):
                 raise
             return
 
@@ -269,14 +269,14 @@ def _swap_once(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot) -> Non
     run_operation(monitor, str(site_slot), begin)
 
 
-def _wait_until_swapped(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, image: str) -> bool:
+def _wait_until_swapped(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, spec: SiteSpec) -> bool:
     """Whether the swap completed although its response was lost."""
     return any(
-        _runs_image(cloud, site_slot, image)
+        _runs_version(cloud, site_slot, spec)
         for _ in monitor.attempts(every=SWAP_PAUSE_SECONDS, within=SWAP_DONE_SECONDS)
     )
 
 
-def _runs_image(cloud: WebappCloud, site_slot: SiteSlot, image: str) -> bool:
+def _runs_version(cloud: WebappCloud, site_slot: SiteSlot, spec: SiteSpec) -> bool:
     site = sites.describe_site(cloud, site_slot)
-    return site is not None and site.spec.image == image
+    return site is not None and site.spec.is_version(spec)

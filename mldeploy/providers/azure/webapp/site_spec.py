@@ -69,6 +69,15 @@ class SiteSpec:
         """
         return all(getattr(self, each) == getattr(other, each) for each in ("image", "settings", "health", "client"))
 
+    def is_version(self, other: SiteSpec) -> bool:
+        """Whether both are the same version of the app. Settings of App Service, which it may add, do not count."""
+        return self._version == other._version
+
+    @property
+    def _version(self) -> tuple[object, ...]:
+        own = [(name, value) for name, value in self.settings if not name.startswith(_PLATFORM)]
+        return self.image, self.health, self.client, own
+
 
 def build_app_settings(
     project: Project, settings: WebappSettings, admin: tuple[str, str, Secret] | None = None
