@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from mldeploy.config import load
+from mldeploy.core.errors import ExitCode
 from mldeploy.providers.azure.permissions import DATA_ACTIONS
 from mldeploy.providers.azure.webapp.checks import check_webapp
 from mldeploy.providers.azure.webapp.settings import WebappSettings
+from mldeploy.providers.base import Address
 from mldeploy.providers.capabilities import Level
 from mldeploy.rehearsal.azure import AzureRehearsal
 from mldeploy.rehearsal.azure.arm.custom_roles import known_actions
@@ -80,6 +82,32 @@ def test_the_roles_suffice_and_have_nothing_to_spare(
     spare = allowed - rehearsal.used_actions()
     assert {each for each in spare if not each.startswith(tuple(name.lower() for name in never))} == set()
     assert ("microsoft.authorization/roleassignments/write" in allowed) is not ("registry_auth" in values)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "Microsoft.ContainerRegistry/registries/operationStatuses/read",
+        "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
+        "Microsoft.Web/serverfarms/join/action",
+        pytest.param("Microsoft.Web/sites/operationresults/read", marks=pytest.mark.exhaustive),
+        pytest.param("Microsoft.Authorization/roleAssignments/write", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_a_role_without_one_of_its_actions_is_named_and_completed(
+    rehearsal: AzureRehearsal, tiny: Path, tmp_path: Path, action: str
+) -> None:
+    """On the address of an operation, and on another resource that a site names."""
+    harness = on_webapp(rehearsal, project_of(tiny), tmp_path / "state")
+    policy = harness.provider.policy(harness.cloud)
+    rehearsal.restrict(json.loads(json.dumps(policy).replace(f'"{action}", ', "")))
+    denied = harness.fail()
+    assert denied.exit_code is ExitCode.ACCESS
+    assert action in denied.what
+    rehearsal.restrict(policy)
+    assert isinstance(harness.deploy().out, Address)
+    harness.scene.destroy()
+    assert rehearsal.contents() == ()
 
 
 def test_every_action_is_one_that_microsoft_publishes(rehearsal: AzureRehearsal, tmp_path: Path) -> None:
