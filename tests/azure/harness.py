@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,6 +23,7 @@ from mldeploy.providers.azure.settings import AcrSettings
 from mldeploy.providers.azure.webapp.provider import provider as webapp
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.providers.azure.webapp.sites import SiteSlot, resolve_slot
+from mldeploy.providers.capabilities import HasPolicy
 from mldeploy.providers.registry import AnyProvider
 from mldeploy.rehearsal.azure import AzureRehearsal
 from mldeploy.testing.rehearsal import RehearsalStage
@@ -93,13 +94,19 @@ def on_webapp(rehearsal: AzureRehearsal, project: Project, state: Path, **settin
     return AzureHarness(webapp, WebappSettings.model_validate(settings), rehearsal, project, state)
 
 
+def policy_of(provider: AnyProvider, cloud: object) -> Mapping[str, object]:
+    """What `mldeploy policy` prints."""
+    assert isinstance(provider, HasPolicy)
+    return provider.policy(cloud)
+
+
 def restrict(
     rehearsal: AzureRehearsal, provider: AnyProvider, settings: TargetSettings, project: Project
 ) -> frozenset[str]:
     """Give the caller the roles that `mldeploy policy` prints, and no others. Returns their actions in lower case."""
-    policy = provider.policy(provider.connect(project, settings, rehearsal.endpoints))
+    policy = policy_of(provider, provider.connect(project, settings, rehearsal.endpoints))
     rehearsal.restrict(policy)
-    roles = policy["roles"]
+    roles = cast("Sequence[Mapping[str, Any]]", policy["roles"])
     return frozenset(each.lower() for role in roles for each in (*role["Actions"], *role["DataActions"]))
 
 

@@ -17,7 +17,7 @@ from mldeploy.providers.base import Address
 from mldeploy.providers.capabilities import Level
 from mldeploy.rehearsal.azure import AzureRehearsal
 from mldeploy.rehearsal.azure.arm.custom_roles import known_actions
-from tests.azure.harness import AzureHarness, on_acr, on_webapp, restrict
+from tests.azure.harness import AzureHarness, on_acr, on_webapp, policy_of, restrict
 from tests.tiny import edit, project_of
 
 pytestmark = pytest.mark.engine
@@ -99,7 +99,7 @@ def test_a_role_without_one_of_its_actions_is_named_and_completed(
 ) -> None:
     """On the address of an operation, and on another resource that a site names."""
     harness = on_webapp(rehearsal, project_of(tiny), tmp_path / "state")
-    policy = harness.provider.policy(harness.cloud)
+    policy = policy_of(harness.provider, harness.cloud)
     rehearsal.restrict(json.loads(json.dumps(policy).replace(f'"{action}", ', "")))
     denied = harness.fail()
     assert denied.exit_code is ExitCode.ACCESS
@@ -117,7 +117,7 @@ def test_every_action_is_one_that_microsoft_publishes(rehearsal: AzureRehearsal,
     for harness in targets:
         allowed = restrict(rehearsal, harness.provider, harness.settings, project)
         assert allowed <= known_actions()[False] | known_actions()[True]
-    policy = json.dumps(harness.provider.policy(harness.cloud))
+    policy = json.dumps(policy_of(harness.provider, harness.cloud))
     wrong = json.loads(policy.replace("registries/operationStatuses/read", "locations/operationStatuses/read"))
     with pytest.raises(ValueError, match="InvalidActionOrNotAction"):
         rehearsal.restrict(wrong)

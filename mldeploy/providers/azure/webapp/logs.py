@@ -59,7 +59,8 @@ class SiteLogs:
             else partial(apps.get_web_site_container_logs, *site, retry_total=0)
         )
         try:
-            text = b"".join(ignore_not_found(request) or ()).decode(errors="replace")
+            stream = ignore_not_found(request)
+            text = b"".join(stream or ()).decode(errors="replace")
         except CALL_ERRORS as error:
             if is_temporary(error):
                 return None
