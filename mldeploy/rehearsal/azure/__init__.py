@@ -61,13 +61,13 @@ class AzureRehearsal(Rehearsal):
         return frozenset(self.control.send("GET used"))
 
     def be_harsh(self) -> None:
-        """Behave as Azure may in a new subscription.
+        """Behave from now on as Azure may in a new subscription.
 
         Roles count late, first answers are missing, logs fail at first, states of instances are unknown, plans have
         sites for a moment after their deletion, registries have the ABAC mode unless told otherwise, and answers have
         fields and tags that nobody set.
         """
-        self.control.send("POST harsh", body={"harsh": True})
+        self.control.send("POST harsh", body={})
 
     def unregister(self, namespace: str) -> None:
         """Remove the subscription's registration for a namespace (`Microsoft.Web`)."""

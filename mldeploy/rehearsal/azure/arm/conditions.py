@@ -62,8 +62,8 @@ def _restrict(account: SubscriptionState, content: Any) -> str:
     return ""
 
 
-def _set_harsh(account: SubscriptionState, content: Any) -> None:
-    account.conditions.is_harsh = bool(content["harsh"])
+def _be_harsh(account: SubscriptionState, _content: Any) -> None:
+    account.conditions.harsh_since = account.now
 
 
 def _used_actions(account: SubscriptionState, _content: Any) -> list[str]:
@@ -80,6 +80,6 @@ _CHANGES: Mapping[str, Change] = MappingProxyType(
         "POST failure": _fail_registry,
         "POST caller": _restrict,
         "GET used": _used_actions,
-        "POST harsh": _set_harsh,
+        "POST harsh": _be_harsh,
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import uuid
@@ -67,7 +68,7 @@ class SubscriptionConditions:
     limits: the quota of instances by tier. secrets: the key vaults' secrets by URI.
     failures: errors of the next registry operations. unknown_roles: role checks that still fail.
     roles: the custom roles of the caller; None: the caller is an Owner. used: the actions that the caller needed.
-    is_harsh: Azure as a new subscription may meet it; see `SubscriptionState.is_first`. begun: what has occurred once.
+    harsh_since: the time from which Azure is as a new subscription may meet it. begun: what has occurred once since.
     """
 
     taken: set[tuple[str, str]] = field(default_factory=set)
@@ -77,8 +78,12 @@ class SubscriptionConditions:
     unknown_roles: int = 0
     roles: Sequence[CustomRole] | None = None
     used: set[str] = field(default_factory=set)
-    is_harsh: bool = False
+    harsh_since: float = math.inf
     begun: set[str] = field(default_factory=set)
+
+    @property
+    def is_harsh(self) -> bool:
+        return self.harsh_since < math.inf
 
 
 class SubscriptionState:
@@ -116,9 +121,9 @@ class SubscriptionState:
         check_linked(self.conditions.roles, CALLER, action, (linked, resource))
 
     def is_first(self, what: str, resource: ArmResource) -> bool:
-        """Whether something happens to a resource for the first time, in a harsh subscription. It is to fail then."""
+        """Whether something happens for the first time to a resource of a harsh subscription. It is to fail then."""
         conditions, key = self.conditions, f"{what} {resource.id.lower()} {resource.created_at}"
-        if not conditions.is_harsh or key in conditions.begun:
+        if resource.created_at < conditions.harsh_since or key in conditions.begun:
             return False
         conditions.begun.add(key)
         return True
