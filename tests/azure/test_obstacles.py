@@ -27,6 +27,7 @@ from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.providers.base import Address
 from mldeploy.providers.capabilities import Level
 from mldeploy.rehearsal.azure import AzureRehearsal, FaultKind, FaultOrder
+from mldeploy.testing.promises import Promise, proves
 from tests.azure.harness import on_acr, on_webapp, restrict
 from tests.rehearsal.azure.clients import Clients
 from tests.tiny import edit, project_of
@@ -219,6 +220,7 @@ def test_a_registry_of_somebody_elses_is_used_as_it_is(
     assert admin.fail().exit_code is ExitCode.REFUSED
 
 
+@proves(Promise.POLICY, targets=("webapp",))
 def test_a_registry_that_knows_only_permissions_on_repositories(
     rehearsal: AzureRehearsal, others: Clients, project: Project, state: Path
 ) -> None:

@@ -17,6 +17,7 @@ from mldeploy.providers.base import Address
 from mldeploy.providers.capabilities import Level
 from mldeploy.rehearsal.azure import AzureRehearsal
 from mldeploy.rehearsal.azure.arm.custom_roles import known_actions
+from mldeploy.testing.promises import Promise, proves
 from tests.azure.harness import AzureHarness, on_acr, on_webapp, policy_of, restrict
 from tests.tiny import edit, project_of
 
@@ -62,6 +63,7 @@ def lived(harness: AzureHarness, folder: Path) -> None:
     harness.scene.destroy()
 
 
+@proves(Promise.POLICY, targets=("webapp",))
 @pytest.mark.parametrize(
     ("values", "never"),
     [
@@ -110,6 +112,7 @@ def test_a_role_without_one_of_its_actions_is_named_and_completed(
     assert rehearsal.contents() == ()
 
 
+@proves(Promise.POLICY, targets=("acr", "webapp"))
 def test_every_action_is_one_that_microsoft_publishes(rehearsal: AzureRehearsal, tmp_path: Path) -> None:
     """Azure refuses to create a role with any other."""
     project = load.named("paper", "a test")

@@ -24,8 +24,9 @@ from mldeploy.providers.azure.webapp.provider import goal
 from mldeploy.providers.azure.webapp.rollout import SiteRollout
 from mldeploy.providers.azure.webapp.settings import Scaling, WebappSettings
 from mldeploy.rehearsal.gateway.serving import Authority, create_server, serve
+from mldeploy.testing.promises import Promise, proves
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, proves(Promise.INDEPENDENT, targets=("acr", "webapp"))]
 
 EXAMPLES = json.loads(Path(__file__).with_name("published_examples.json").read_text())["examples"]
 PROJECT = load.named("paper", "a test")

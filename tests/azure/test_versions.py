@@ -24,6 +24,7 @@ from mldeploy.providers.azure.webapp.sites import MAX_RELEASES
 from mldeploy.providers.base import Address
 from mldeploy.providers.errors import AbsentError
 from mldeploy.rehearsal.azure import AzureRehearsal, FaultKind, FaultOrder
+from mldeploy.testing.promises import Promise, proves
 from tests.azure.harness import AzureHarness, on_webapp
 from tests.rehearsal.azure.clients import Clients
 from tests.tiny import edit, project_of
@@ -50,6 +51,7 @@ def change(harness: AzureHarness, folder: Path) -> None:
     harness.project = project_of(folder)
 
 
+@proves(Promise.GOLDEN_ROW, Promise.OLD_VERSION, targets=("webapp",))
 @pytest.mark.parametrize("sku", ["S1", "B1"])
 def test_a_version_with_a_wrong_answer_is_not_let_in(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path, sku: str
@@ -193,6 +195,7 @@ def test_settings_that_fail_do_not_condemn_the_image_that_serves(
     assert harness.scene.plan().is_noop
 
 
+@proves(Promise.HISTORY, targets=("webapp",))
 def test_a_site_with_fifty_tags_takes_one_more_release(
     rehearsal: AzureRehearsal, others: Clients, own: Path, tmp_path: Path
 ) -> None:
@@ -229,6 +232,7 @@ def test_fifty_five_releases_in_a_row(rehearsal: AzureRehearsal, own: Path, tmp_
     assert [revision for revision, _ in states(harness)] == [str(each) for each in range(55, 25, -1)]
 
 
+@proves(Promise.STOP, targets=("webapp",))
 def test_stopped_is_not_gone(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
     harness = on_webapp(rehearsal, project_of(own), tmp_path / "state")
     first = harness.deploy().out
@@ -247,6 +251,7 @@ def test_stopped_is_not_gone(rehearsal: AzureRehearsal, own: Path, tmp_path: Pat
     }
 
 
+@proves(Promise.SCALE, targets=("webapp",))
 def test_the_number_of_instances_is_the_plans(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
     harness = on_webapp(rehearsal, project_of(own), tmp_path / "state")
     harness.deploy()
