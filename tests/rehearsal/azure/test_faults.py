@@ -39,7 +39,7 @@ def test_every_call_is_numbered_and_known_by_the_permission_that_it_needs(azure:
         ("Entra/oauth2/token", False),
         (WRITE, True),
         ("Microsoft.Web/register/action", True),
-        ("Microsoft.Web/checknameavailability/action", False),
+        ("Microsoft.Web/checknameavailability/read", False),
     ]
     assert azure.rehearsal.calls()[0] == LoggedCall(1, "Entra/openid-configuration", writing=False)
 
