@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 from mldeploy_model.compiled.serving import prove_model
 from mldeploy_model.formats import describe_model, load_predictor
+from mldeploy_model.predictor import ModelLoadError
 from mldeploy_model.schema import ModelDescription, ModelSchema
 
 ROWS = 60
@@ -123,3 +124,23 @@ def test_blanks_around_the_names_of_a_model_are_not_needed_in_a_sample(
     described = describe(tmp_path, model, table)
     assert (names(described), described.target) == (["a", " b", " c "], "y")
     assert described.sample[0][" b"] == table.b[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_sample_is_read_as_spreadsheets_write_it(
+    encoding: str, table: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path
+) -> None:
+    model = LinearRegression().fit(inputs, table.y)
+    expected = describe(tmp_path, model, table)
+    table.to_csv(tmp_path / "rows.csv", index=False, sep=";", decimal=",", encoding=encoding)
+    assert describe_model(tmp_path / "model.joblib", tmp_path / "rows.csv") == expected
+
+
+def test_a_sample_in_another_encoding_is_refused_with_the_command_that_mends_it(
+    table: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path
+) -> None:
+    joblib.dump(LinearRegression().fit(inputs, table.y), tmp_path / "model.joblib")
+    table.assign(town="Köln").to_csv(tmp_path / "rows.csv", index=False, encoding="cp1252")
+    with pytest.raises(ModelLoadError, match='line 2; as Windows-1252 it reads "Köln"') as raised:
+        describe_model(tmp_path / "model.joblib", tmp_path / "rows.csv")
+    assert "iconv" in raised.value.remedy

@@ -138,7 +138,9 @@ def test_two_samples_with_the_same_columns_agree(bare: Path) -> None:
         (b"age,bmi\n1\n", "row 2 has 1 values for 2 columns"),
         (b"age,age\n1,2\n", 'has the column "age" twice'),
         (b"1.5,2\n3,4\n", "has no line with the names of its columns"),
-        (b"age,bmi\n\xff\xfe,1\n", "is not UTF-8 text"),
+        (b"age,bmi\n\xff\xfe,1\n", "is not UTF-8 text (line 2"),
+        ("age,town\n18,Köln\n".encode("cp1252"), 'as Windows-1252 it reads "Köln"'),
+        (b"\0\1\2\3", "is no CSV file"),
         (b"PK\x03\x04rows", "is no CSV file"),
     ],
 )
@@ -154,6 +156,7 @@ def test_a_sample_that_is_no_table_is_refused(bare: Path, content: bytes, messag
         "age;bmi\r\n18;22,5\r\n64;\r\n".encode("utf-16"),
         b"\xef\xbb\xbfage,bmi\n18,22.5\n64,\n",
         b",age,bmi\n0,18,22.5\n1,64,\n",
+        b"age\tbmi\n18\t22.5\n64\t\n",
     ],
 )
 def test_a_sample_is_read_as_spreadsheets_and_pandas_write_it(content: bytes, tmp_path: Path) -> None:
