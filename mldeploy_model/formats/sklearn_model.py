@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import lzma
 import pickle
 import sys
 import warnings
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,9 @@ def _load_pickle(path: Path) -> Any:
     except (EOFError, pickle.UnpicklingError) as error:
         what = f"{path.name} is no complete pickle: {str(error) or 'it ends too early'}"
         raise ModelLoadError(what, "Copy the file again, or save the model again") from None
+    except (zlib.error, lzma.LZMAError, KeyError, IndexError, UnicodeDecodeError, OverflowError) as error:
+        what = f"{path.name} is damaged, or was saved by other versions: {type(error).__name__}: {error}"
+        raise ModelLoadError(what, "Copy the file again, or save the model again with the installed versions") from None
 
 
 def _unpickle(path: Path) -> Any:

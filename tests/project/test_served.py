@@ -198,6 +198,8 @@ def state_dict() -> bytes:
     [
         ("model.pt", state_dict(), "holds only the weights of a PyTorch model (a state dict)"),
         ("model.joblib", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("model.joblib", b"<!DOCTYPE html><title>404</title>", "is a web page, not a model"),
+        ("model.joblib", b"nothing", "is no model"),
         ("model.pkl", b"", "is empty"),
         ("model.pkl", trained.FILES["malicious"](), "calls `posix.system` when it is loaded"),
         ("model.pkl", trained.FILES["of_main"](), "refers to `ClipOutliers99` of the script that saved it"),
@@ -210,6 +212,27 @@ def test_what_is_no_model_is_refused_with_what_is_missing(
     (tmp_path / name).write_bytes(content)
     (tmp_path / "rows.csv").write_text(ROWS)
     assert message in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "recipe", ["classifier", "classifier+none", "classifier+zlib", "classifier+gzip", "classifier+bz2"]
+)
+def test_a_file_that_is_cut_off_is_refused_before_the_build(tmp_path: Path, recipe: str) -> None:
+    path = tmp_path / ("model.joblib" if "+" in recipe else "model.pkl")
+    (tmp_path / "rows.csv").write_text(ROWS)
+    trained.save(path, recipe)
+    load_project(tmp_path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert "ends too early: the file is not complete" in refusal(tmp_path)
+
+
+def test_a_compressed_file_that_is_damaged_is_refused_before_the_build(bare: Path) -> None:
+    (bare / "model.pkl").unlink()
+    trained.save(bare / "model.joblib", "classifier+zlib")
+    content = bytearray((bare / "model.joblib").read_bytes())
+    content[100:140] = bytes(40)
+    (bare / "model.joblib").write_bytes(content)
+    assert "is damaged: its compressed content cannot be read" in refusal(bare)
 
 
 def test_a_model_that_does_not_fit_into_the_memory_is_refused_before_the_build(bare: Path) -> None:
