@@ -198,6 +198,7 @@ def test_an_app_that_does_not_answer(paper: Command) -> None:
         (("--csv", "empty.csv"), "contains no rows"),
         (("--csv", "ragged.csv"), "row 3 has 1 values"),
         (("--csv", "binary.csv"), "contains no rows"),
+        (("--csv", "long.csv"), "is no CSV file: field larger than field limit"),
         (("--csv", "latin.csv"), 'is not UTF-8 text (line 2; as Windows-1252 it reads "Köln")'),
         (("--csv", "latin.csv", "--out", "out.csv"), "iconv -f WINDOWS-1252 -t UTF-8 latin.csv"),
         (("--field", "age"), "NAME=VALUE"),
@@ -205,7 +206,13 @@ def test_an_app_that_does_not_answer(paper: Command) -> None:
     ],
 )
 def test_input_that_cannot_be_sent(paper: Command, arguments: tuple[str, ...], message: str) -> None:
-    files = {"empty": b"a,b\n", "ragged": b"a,b\n1,2\n1\n", "binary": b"\xff\xfe", "latin": b"a\nK\xf6ln\n"}
+    files = {
+        "empty": b"a,b\n",
+        "ragged": b"a,b\n1,2\n1\n",
+        "binary": b"\xff\xfe",
+        "latin": b"a\nK\xf6ln\n",
+        "long": b"a\n" + b"x" * 10**7,
+    }
     for name, content in files.items():
         Path(paper.folder / f"{name}.csv").write_bytes(content)
     result = paper("predict", *ON_PAPER, *arguments, "--json")

@@ -153,7 +153,10 @@ def _read_csv(name: str, texts: frozenset[str]) -> CsvTable:
     except CsvEncodingError as error:
         raise UsageError(name, error.what, error.remedy) from error
     delimiter = find_delimiter(first_line(text))
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if row]
+    try:
+        rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if row]
+    except csv.Error as error:
+        raise UsageError(name, f"is no CSV file: {error}", "Save the rows as CSV.") from error
     if len(rows) < 2:
         raise UsageError(name, "contains no rows", "The first line names the columns; each further line is a row.")
     columns, *data = rows

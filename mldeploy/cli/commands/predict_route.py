@@ -29,13 +29,11 @@ class PredictRoute:
     @classmethod
     def of(cls, project: Project, name: str | None = None) -> PredictRoute:
         """Return the route of the model with this name, or the first one's. Raises UsageError for an unknown name."""
-        app = project.app
-        if name is None:
-            first = project.served[0] if project.served else None
-            return cls(app.predict, app.predict_table, *_limits(first))
-        model = _find_model(project, name)
-        path = model_path(model)
-        return cls(path, path, *_limits(model), model=name)
+        first = project.served[0] if project.served else None
+        model = first if name is None else _find_model(project, name)
+        if model is None or model is first:
+            return cls(project.app.predict, project.app.predict_table, *_limits(model), model=name or "")
+        return cls(model_path(model), model_path(model), *_limits(model), model=model.name)
 
 
 def _find_model(project: Project, name: str) -> ServedModel:
