@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from mldeploy_model.compiled.serving import prove_model
 from mldeploy_model.formats import describe_model, load_predictor
@@ -109,6 +111,27 @@ def test_a_model_that_takes_texts_gets_one_column_of_the_sample(columns: list[st
     predictor = load_predictor(schema, tmp_path)
     assert predictor.predict({"review": ["very good", "so bad"]}, 2) == ["+", "-"]
     assert prove_model(search, schema).reason == "GridSearchCV: it takes a list of texts, not a table"
+
+
+def test_a_model_that_takes_dicts_has_a_column_for_each_key(table: pd.DataFrame, tmp_path: Path) -> None:
+    rows = table[["a", "y"]].assign(town=["Bonn", "Ulm"] * (ROWS // 2))
+    records = rows[["a", "town"]].to_dict("records")
+    model = make_pipeline(DictVectorizer(), LinearRegression()).fit(records, rows.y)
+    described = describe(tmp_path, model, rows)
+    facts = [(column.name, column.type, column.categories) for column in described.columns]
+    assert facts == [("a", "number", ()), ("town", "category", ("Bonn", "Ulm"))]
+    assert described.target == "y"
+    schema = ModelSchema("model", "model.joblib", described.format, columns=described.columns)
+    columns = {"a": [1.5, None], "town": ["Ulm", "Bonn"]}
+    expected = model.predict([{"a": 1.5, "town": "Ulm"}, {"town": "Bonn"}]).tolist()
+    assert load_predictor(schema, tmp_path).predict(columns, 2) == expected
+    assert prove_model(model, schema).reason == "Pipeline: it takes a list of dicts, not a table"
+
+
+def test_a_model_beside_its_preprocessing_is_refused(tmp_path: Path) -> None:
+    joblib.dump((StandardScaler(), LinearRegression()), tmp_path / "model.joblib")
+    with pytest.raises(ModelLoadError, match=r"is a tuple of StandardScaler, LinearRegression\. Save one fitted model"):
+        describe_model(tmp_path / "model.joblib")
 
 
 def test_integers_beyond_64_bits_are_numbers(table: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path) -> None:
