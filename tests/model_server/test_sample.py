@@ -122,7 +122,7 @@ def test_a_model_that_takes_dicts_has_a_column_for_each_key(table: pd.DataFrame,
     assert facts == [("a", "number", ()), ("town", "category", ("Bonn", "Ulm"))]
     assert described.target == "y"
     schema = ModelSchema("model", "model.joblib", described.format, columns=described.columns)
-    columns = {"a": [1.5, None], "town": ["Ulm", "Bonn"]}
+    columns: dict[str, list[object]] = {"a": [1.5, None], "town": ["Ulm", "Bonn"]}
     expected = model.predict([{"a": 1.5, "town": "Ulm"}, {"town": "Bonn"}]).tolist()
     assert load_predictor(schema, tmp_path).predict(columns, 2) == expected
     assert prove_model(model, schema).reason == "Pipeline: it takes a list of dicts, not a table"
