@@ -31,6 +31,17 @@ FATES = {
         ),
         ["the module sklearn is not in the image", "exit code 1", "scikit-learn"],
     ),
+    "crashes while it is probed": (
+        Fate(
+            serves=False,
+            waiting=("CrashLoopBackOff", "back-off 10s restarting failed container"),
+            ended=(1, "Error"),
+            restarts=1,
+            events=(("Unhealthy", "Startup probe failed: dial tcp 10.0.0.7:5000: connect: connection refused"),),
+            log=("Traceback (most recent call last):", "RuntimeError: the model is not here"),
+        ),
+        ["exit code 1", "the model is not here"],
+    ),
     "another processor": (
         Fate(
             serves=False,

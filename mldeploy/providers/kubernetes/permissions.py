@@ -69,8 +69,9 @@ RULES = (
     RbacRule(POD, ("get", "create"), "portforward"),
     RbacRule(EVENT, FOLLOWED),
     RbacRule(VOLUME_CLAIM, ("list",)),
+    RbacRule(NAMESPACE, ("get",)),
 )
-"""In the app's namespace."""
+"""In the app's namespace. A request for the namespace itself is in it, too."""
 NAMESPACE_RULES = (RbacRule(NAMESPACE, APPLIED),)
 """Cluster-wide. Without them, an administrator has to create the namespace."""
 

@@ -16,10 +16,12 @@ from mldeploy.config.target import TargetSettings, advise_on_disk
 LABEL = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 """A DNS label, RFC 1123."""
 DOMAIN = r"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
-OBJECT = r"^$|^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
-GATEWAY = r"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?/)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+_SUBDOMAIN = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+OBJECT = rf"^$|^{_SUBDOMAIN}$"
+"""A DNS subdomain, RFC 1123."""
+GATEWAY = rf"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?/)?{_SUBDOMAIN}$"
 REGISTRY = r"^$|^[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
-SECRET_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+SECRET_KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
 """The allowed keys of a Secret: variable names become keys."""
 
 
@@ -138,7 +140,7 @@ class InClusterSettings(TargetSettings):
         strange = [name for name, _ in project.app.env if not SECRET_KEY.fullmatch(name)]
         if strange:
             what = f"{strange[0]!a} is not a valid variable name in a cluster"
-            raise ConfigError("app.env", what, "Use only letters, digits, - _ and .")
+            raise ConfigError("app.env", what, "Use at most 253 letters, digits, - _ and ., and no .. at the start.")
 
     def advise(self, project: Project) -> tuple[str, ...]:
         """Return what differs between this machine and a cluster for this app."""

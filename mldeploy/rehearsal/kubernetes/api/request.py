@@ -85,7 +85,12 @@ class KubernetesRequest:
         if self.resource is None:
             return AccessAttributes(self.verb, path=self.path)
         resource = self.resource
-        return AccessAttributes(self.verb, resource.group, resource.plural, self.part, self.namespace, self.name)
+        return AccessAttributes(self.verb, resource.group, resource.plural, self.part, self.scope, self.name)
+
+    @property
+    def scope(self) -> str:
+        """The namespace in which the request is authorized. A namespace is in itself, so that its Roles apply."""
+        return self.name if self.resource is NAMESPACES else self.namespace
 
     def parameter(self, name: str, default: str = "") -> str:
         """A query parameter."""
@@ -144,7 +149,7 @@ def access_denied(request: KubernetesRequest, user: User, verb: str = "") -> Sta
     if request.resource is None:
         return StatusError(403, "Forbidden", f'forbidden: {who} path "{request.path}"', {})
     resource, about = request.resource, f"{request.resource.plural}{'/' if request.part else ''}{request.part}"
-    scope = f'in the namespace "{request.namespace}"' if request.namespace else "at the cluster scope"
+    scope = f'in the namespace "{request.scope}"' if request.scope else "at the cluster scope"
     what = f"{resource.name}{f' {chr(34)}{request.name}{chr(34)}' if request.name else ''} is forbidden"
     details = {"name": request.name, "group": resource.group, "kind": resource.plural}
     return StatusError(
