@@ -28,7 +28,16 @@ from mldeploy.project.errors import ProjectError
 from mldeploy.project.load import require_folder
 from mldeploy.providers import registry
 from mldeploy.providers.base import Address, Login, Service
-from mldeploy.providers.capabilities import Estimate, HasCosts, HasManifests, HasPolicy, Manifests, Registry, Runtime
+from mldeploy.providers.capabilities import (
+    Estimate,
+    HasCosts,
+    HasManifests,
+    HasPolicy,
+    Manifests,
+    Registry,
+    RendersOffline,
+    Runtime,
+)
 from mldeploy.providers.errors import (
     AbsentError,
     PluginError,
@@ -45,7 +54,10 @@ _RESULTS = (CheckedImage.kind, ListedRoutes.kind)
 
 @dataclass(frozen=True)
 class AppDeployment(Workspace[object]):
-    """An app on a target. Everything that depends on the target is requested from its provider when it is needed."""
+    """An app on a target. Everything that depends on the target is requested from its provider when it is needed.
+
+    cloud: None if the target was not connected to.
+    """
 
     provider: registry.AnyProvider
     settings: TargetSettings
@@ -160,22 +172,34 @@ class AppDeployment(Workspace[object]):
 
     def manifests(self, image: str, *, secrets: bool) -> Manifests:
         """Return the manifests for an image, given by digest. secrets: include those that contain secrets."""
-        return self.require_manifests().manifests(self.cloud, self.project, self.settings, image, secrets=secrets)
+        provider = self.require_manifests()
+        if self.cloud is None and isinstance(provider, RendersOffline):
+            return provider.offline_manifests(self.project, self.settings, image, self.endpoints, secrets=secrets)
+        return provider.manifests(self.cloud, self.project, self.settings, image, secrets=secrets)
 
 
 def prepare_deployment(
-    run: CommandRun, target: str, overrides: Overrides = (), *, verbose: bool = True, may_build: bool = True
+    run: CommandRun,
+    target: str,
+    overrides: Overrides = (),
+    *,
+    verbose: bool = True,
+    may_build: bool = True,
+    may_stay_offline: bool = False,
 ) -> AppDeployment:
     """Open a deployment for a change: the folder is inspected and must be complete.
 
     verbose: print assumptions and warnings. may_build: models without an app are inspected in a container.
+    may_stay_offline: do not connect to a target whose manifests need no connection.
     """
     provider = registry.find(target)
     inspection = inspect_project(run, overrides, verbose=verbose, may_build=may_build)
     settings = config.target_settings(run.folder, target, provider.settings, (*overrides, *run.account(target)))
     for advice in settings.advise(inspection.project) if verbose else ():
         run.output.warn(advice)
-    return replace(_connect(run, provider, inspection.project, settings), assumed=assumed_documents(inspection))
+    offline = may_stay_offline and isinstance(provider, RendersOffline)
+    opened = _connect(run, provider, inspection.project, settings, offline=offline)
+    return replace(opened, assumed=assumed_documents(inspection))
 
 
 def open_deployment(run: CommandRun, target: str) -> AppDeployment:
@@ -216,13 +240,18 @@ def _open(run: CommandRun, target: str, project: Project) -> AppDeployment:
 
 
 def _connect(
-    run: CommandRun, provider: registry.AnyProvider, project: Project, settings: TargetSettings
+    run: CommandRun,
+    provider: registry.AnyProvider,
+    project: Project,
+    settings: TargetSettings,
+    *,
+    offline: bool = False,
 ) -> AppDeployment:
     listen(verbose=run.output.mode.verbose)
     stand_in = _start_stand_in(run, provider.name)
     endpoints, state = (stand_in.endpoints, stand_in.journals) if stand_in else (PUBLIC, state_folder())
-    cloud: object = provider.connect(project, settings, endpoints)
-    scope = Scope(project.app.name, provider.name, provider.place(cloud))
+    cloud: object = None if offline else provider.connect(project, settings, endpoints)
+    scope = Scope(project.app.name, provider.name, () if offline else provider.place(cloud))
     return AppDeployment(project, cloud, scope, provider, settings, endpoints, state=state, stand_in=stand_in)
 
 

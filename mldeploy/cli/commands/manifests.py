@@ -52,17 +52,19 @@ def manifests(
 ) -> None:
     """Print the Kubernetes manifests of a deployment as YAML for `kubectl apply -f -`.
 
-    The image is given by its digest in the registry, so push it first. Manifests that contain secrets are named but
-    not printed.
+    The image is given by its digest in the registry, so push it first. With --image, neither a cluster nor a Docker
+    Engine is needed. Manifests that contain secrets are named but not printed.
 
     Examples:
         mldeploy manifests --target kubernetes
         mldeploy manifests --target kubernetes | kubectl diff -f -
+        mldeploy manifests --target kubernetes --image registry.example/app@sha256:… > app.yaml
     """
     from mldeploy.cli.app_routes import recall_latest_routes
     from mldeploy.cli.deployment import prepare_deployment
 
-    deployment = recall_latest_routes(prepare_deployment(run, target, verbose=False, may_build=False))
+    opened = prepare_deployment(run, target, verbose=False, may_build=False, may_stay_offline=image is not None)
+    deployment = recall_latest_routes(opened)
     deployment.require_manifests()
     rendered = deployment.manifests(image or _find_pushed_image(run, deployment), secrets=show_secrets)
     document = ManifestsDocument(

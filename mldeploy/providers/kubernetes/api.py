@@ -15,7 +15,7 @@ from websocket import WebSocket, WebSocketBadStatusException
 
 from mldeploy.bounded_http import bound_pools, bounded_answers
 from mldeploy.core.parsing import parse_json
-from mldeploy.providers.kubernetes.documents import Document, rows, text
+from mldeploy.providers.kubernetes.documents import MANAGER, Document, rows, text
 from mldeploy.providers.kubernetes.errors import (
     ApiClient,
     ApiStatusError,
@@ -25,8 +25,6 @@ from mldeploy.providers.kubernetes.errors import (
     get_websocket_url,
 )
 
-MANAGER = "mldeploy"
-"""The field manager's name in server-side apply."""
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 ANSWER_SECONDS = 120.0

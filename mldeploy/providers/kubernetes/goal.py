@@ -46,7 +46,7 @@ def build_goal(
     config = ConfigMap(owner, cluster, space, namespace, environment)
     secret = EnvironmentSecret(owner, cluster, space, namespace, environment) if environment.secret else None
     pull_secret = PullSecret(owner, cluster, space, namespace, credentials) if credentials else None
-    budget = DisruptionBudget(owner, cluster, space, namespace)
+    budget = DisruptionBudget(owner, cluster, space, namespace, settings)
     deployment = KubernetesDeployment(
         project, settings, owner, cluster, space, namespace, image, config, secret, pull_secret
     )

@@ -11,15 +11,14 @@ from pydantic import Field
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.kinds import FieldText
 from mldeploy.config.settings import Project
-from mldeploy.config.target import TargetSettings, advise_on_disk
+from mldeploy.config.target import advise_on_disk
+from mldeploy.providers.kubernetes.pod_settings import SUBDOMAIN, Annotations, PodSettings
 
 LABEL = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 """A DNS label, RFC 1123."""
 DOMAIN = r"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
-_SUBDOMAIN = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
-OBJECT = rf"^$|^{_SUBDOMAIN}$"
-"""A DNS subdomain, RFC 1123."""
-GATEWAY = rf"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?/)?{_SUBDOMAIN}$"
+OBJECT = rf"^$|^{SUBDOMAIN}$"
+GATEWAY = rf"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?/)?{SUBDOMAIN}$"
 REGISTRY = r"^$|^[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 SECRET_KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
 """The allowed keys of a Secret: variable names become keys."""
@@ -34,7 +33,7 @@ class ExposureKind(StrEnum):
     GATEWAY = "gateway"
 
 
-class InClusterSettings(TargetSettings):
+class InClusterSettings(PodSettings):
     """The settings of every target in a Kubernetes cluster."""
 
     namespace: Annotated[str, Field(pattern=rf"^$|{LABEL}", max_length=63), FieldText("a DNS label")] = Field(
@@ -69,7 +68,7 @@ class InClusterSettings(TargetSettings):
     cluster_issuer: Annotated[str, Field(pattern=OBJECT), FieldText("the name of a ClusterIssuer")] = Field(
         "", description="The ClusterIssuer of cert-manager that issues `tls_secret`.", examples=["letsencrypt"]
     )
-    ingress_annotations: dict[str, str] = Field(
+    ingress_annotations: Annotations = Field(
         default={},
         description="Annotations of the ingress, for its controller. ingress-nginx refuses uploads above 1 MB unless "
         "`nginx.ingress.kubernetes.io/proxy-body-size` permits more.",

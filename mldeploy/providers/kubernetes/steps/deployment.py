@@ -86,7 +86,9 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         if document is None:
             return None
         image, desired = outs.get(self.image), self._manifest(outs, document)
-        drift = ("image → the one to be built",) if desired is None else compare_manifest(desired, document)
+        drift: tuple[str, ...] = ("image → the one to be built",)
+        if desired is not None:  # `scale` and `rollback` apply the whole spec; CONFIGURATION tells a changed template
+            drift = compare_manifest(desired, document, removed=("metadata",))
         if not drift and not is_rolled_out(document):
             drift = ("rollout → finished",)
         if has_trial:
@@ -260,9 +262,10 @@ class DisruptionBudget(ObjectStep):
     type: ClassVar[ObjectType] = DISRUPTION_BUDGET
 
     namespace: Namespace
+    settings: InClusterSettings
 
     def manifest(self, outs: Outputs, current: Document | None) -> Document:
-        return manifests.disruption_budget_manifest(self.owner, self.space)
+        return manifests.disruption_budget_manifest(self.owner, self.space, self.settings)
 
     @staticmethod
     def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
