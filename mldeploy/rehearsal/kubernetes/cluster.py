@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mldeploy.rehearsal.containers.host import ContainerHost, PublicAddressPool
 from mldeploy.rehearsal.gateway.call_log import CallLog
@@ -227,12 +227,14 @@ class Connections:
 
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+PRIORITIES = ("system-cluster-critical", "system-node-critical")
 _DERIVED = (kinds.NODES, kinds.EVENTS, kinds.ENDPOINTS, kinds.SLICES, kinds.REPLICA_SETS, kinds.LEASES)
 _GIVEN = (
     (kinds.ACCOUNTS, "default"),
     (kinds.CONFIG_MAPS, ROOT_CA),
     (kinds.INGRESS_CLASSES, ingresses.CLASS),
     (kinds.GATEWAY_CLASSES, gateways.CLASS),
+    *((kinds.PRIORITY_CLASSES, name) for name in PRIORITIES),
 )
 
 
@@ -245,6 +247,8 @@ def create_system_objects(store: Store) -> None:
     _put(store, kinds.SERVICES, {"name": "kubernetes", "namespace": "default"}, spec)
     default = {"name": ingresses.CLASS, "annotations": {DEFAULT_CLASS: "true"}}
     _put(store, kinds.INGRESS_CLASSES, default, {"controller": ingresses.CONTROLLER})
+    for number, name in enumerate(PRIORITIES):
+        _put(store, kinds.PRIORITY_CLASSES, {"name": name}, {}, value=2_000_000_000 + 1000 * number)
     _put(store, kinds.GATEWAY_CLASSES, {"name": gateways.CLASS}, {"controllerName": gateways.CONTROLLER})
 
 
@@ -257,8 +261,8 @@ def is_system_object(key: ObjectKey, document: Object) -> bool:
     return (key.resource, key.name) in _GIVEN or service or follows
 
 
-def _put(store: Store, resource: ApiResource, metadata: Object, spec: Object) -> None:
-    document: Object = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+def _put(store: Store, resource: ApiResource, metadata: Object, spec: Object, **more: Any) -> None:
+    document: Object = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata, **more}
     if spec:
         document["spec"] = spec
     apply_defaults(resource, document)

@@ -34,7 +34,7 @@ from mldeploy.rehearsal.kubernetes.kubelet.container_config import (
 )
 from mldeploy.rehearsal.kubernetes.kubelet.probes import ProbeLoop, run_probe
 from mldeploy.rehearsal.kubernetes.kubelet.volumes import MountError, Volumes
-from mldeploy.rehearsal.kubernetes.objects.pod_validation import parse_quantity
+from mldeploy.rehearsal.kubernetes.objects.quantities import parse_quantity
 from mldeploy.rehearsal.kubernetes.objects.store import Store, now
 from mldeploy.rehearsal.kubernetes.objects.types import Object
 from mldeploy.rehearsal.record import LABEL

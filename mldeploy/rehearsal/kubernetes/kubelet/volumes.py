@@ -16,7 +16,7 @@ from mldeploy.rehearsal.containers.host import Mount
 from mldeploy.rehearsal.kubernetes.api.discovery import VERSION
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.admission import requested_amount
-from mldeploy.rehearsal.kubernetes.objects.pod_validation import parse_quantity
+from mldeploy.rehearsal.kubernetes.objects.quantities import parse_quantity
 from mldeploy.rehearsal.kubernetes.objects.store import Store, new_object, now
 from mldeploy.rehearsal.kubernetes.objects.types import Object, ObjectKey
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.pod_validation import QuantityError, format_quantity
+from mldeploy.rehearsal.kubernetes.objects.quantities import QuantityError, format_quantity
 from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -32,8 +32,8 @@ def _set(table: Object, **values: Any) -> None:
 
 
 def _namespace(document: Object) -> None:
-    name = document["metadata"]["name"]
-    document["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
+    if name := document["metadata"].get("name"):
+        document["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
     document.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
     document.setdefault("status", {}).setdefault("phase", "Active")
 
@@ -155,16 +155,16 @@ def _service(document: Object) -> None:
         _set(spec, ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
     if spec["type"] in ("LoadBalancer", "NodePort"):
         _set(spec, externalTrafficPolicy="Cluster")
-    else:
-        spec.pop("externalTrafficPolicy", None)
-        for port in spec.get("ports", ()):
-            port.pop("nodePort", None)
     if spec["type"] == "LoadBalancer":
         _set(spec, allocateLoadBalancerNodePorts=True)
-    else:
-        spec.pop("allocateLoadBalancerNodePorts", None)
+    if spec["sessionAffinity"] == "ClientIP":
+        _set(spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {}), timeoutSeconds=10800)
+    elif spec["sessionAffinity"] == "None":
+        spec.pop("sessionAffinityConfig", None)
     for port in spec.get("ports", ()):
-        _set(port, protocol="TCP", targetPort=port.get("port"))
+        _set(port, protocol="TCP")
+        if port.get("targetPort", 0) in (0, ""):
+            port["targetPort"] = port.get("port")
     document.setdefault("status", {}).setdefault("loadBalancer", {})
 
 
@@ -213,6 +213,32 @@ def _route(document: Object) -> None:
             _set(reference, group="", kind="Service", weight=1)
 
 
+def _role_binding(document: Object) -> None:
+    for each in document.get("subjects") or ():
+        if each.get("kind") == "ServiceAccount" and not each.get("namespace"):
+            each["namespace"] = document["metadata"].get("namespace", "")
+
+
+_BALANCER_FIELDS = ("allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort")
+
+
+def drop_type_fields(before: Object, document: Object) -> None:
+    """Remove from an updated Service what its former type had, and the update leaves as it was.
+
+    https://github.com/kubernetes/kubernetes/blob/master/pkg/registry/core/service/strategy.go, dropTypeDependentFields
+    """
+    old, new = before.get("spec") or {}, document.get("spec") or {}
+    has_node_ports = new.get("type") in ("LoadBalancer", "NodePort")
+    dependent = () if new.get("type") == "LoadBalancer" else _BALANCER_FIELDS
+    for name in (*dependent, *(() if has_node_ports else ("externalTrafficPolicy",))):
+        if name in old and new.get(name) == old[name]:
+            del new[name]
+    taken = {each.get("nodePort") for each in old.get("ports", ())}
+    for port in () if has_node_ports else new.get("ports", ()):
+        if port.get("nodePort") in taken:
+            port.pop("nodePort", None)
+
+
 def _claim(document: Object) -> None:
     _set(document.get("spec", {}), volumeMode="Filesystem", storageClassName="standard")
     _amounts(((document.get("spec") or {}).get("resources") or {}).get("requests"))
@@ -233,6 +259,7 @@ _FILLERS: Mapping[ApiResource, Callable[[Object], None]] = MappingProxyType(
         kinds.SERVICES: _service,
         kinds.AUTOSCALERS: _autoscaler,
         kinds.CLAIMS: _claim,
+        kinds.BINDINGS: _role_binding,
         kinds.GATEWAY_CLASSES: _gateway_class,
         kinds.GATEWAYS: _gateway,
         kinds.ROUTES: _route,

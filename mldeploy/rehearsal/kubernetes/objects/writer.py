@@ -13,15 +13,13 @@ from typing import Any
 
 from mldeploy.rehearsal.kubernetes.objects import field_managers
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.admission import assign_values, check_admission
-from mldeploy.rehearsal.kubernetes.objects.defaults import apply_defaults
+from mldeploy.rehearsal.kubernetes.objects.admission import admit_pod, assign_values, check_admission
+from mldeploy.rehearsal.kubernetes.objects.defaults import apply_defaults, drop_type_fields
 from mldeploy.rehearsal.kubernetes.objects.deletion import put_or_finalize
 from mldeploy.rehearsal.kubernetes.objects.errors import (
     StatusError,
     already_exists,
     bad_request,
-    invalid,
-    invalid_value,
     not_found,
     object_modified,
     required_value,
@@ -76,7 +74,7 @@ class ObjectWriter:
         metadata = document["metadata"]
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = metadata["generateName"] + random_suffix()
-        if metadata.get("resourceVersion"):
+        if metadata.get("resourceVersion") and not options.dry:
             raise bad_request("resourceVersion should not be set on objects to be created")
         with self._store.changed:
             return self._create(resource, namespace, document, options, FieldManager(options.manager, UPDATE))
@@ -95,6 +93,8 @@ class ObjectWriter:
         for given in _SERVER_FIELDS:
             document["metadata"].pop(given, None)
         apply_defaults(resource, document)
+        if resource is kinds.PODS:
+            admit_pod(self._store, namespace, document)
         validate(resource, document, None)
         check_admission(self._store, resource, namespace, document)
         assign_values(self._store, resource, document, None)
@@ -178,6 +178,8 @@ class ObjectWriter:
         _keep_server_fields(before, document)
         if manager.operation == UPDATE:
             document = field_managers.track_update(resource, before, document, manager)
+        if resource is kinds.SERVICES:
+            drop_type_fields(before, document)
         apply_defaults(resource, document)
         if manager.part != "status":
             validate(resource, document, before)
@@ -215,9 +217,8 @@ class ObjectWriter:
         metadata = document["metadata"]
         if resource.namespaced and metadata.setdefault("namespace", namespace) != namespace:
             raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-        if not resource.namespaced and metadata.pop("namespace", ""):
-            name = metadata.get("name", "")
-            raise invalid(resource, name, [invalid_value("metadata.namespace", namespace, "not allowed on this type")])
+        if not resource.namespaced:
+            metadata.pop("namespace", "")
 
 
 def _limit_to_subresource(resource: ApiResource, before: Object, document: Object, part: str) -> Object:
