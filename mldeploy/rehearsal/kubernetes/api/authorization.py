@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.errors import StatusCause, invalid, invalid_value
 from mldeploy.rehearsal.kubernetes.objects.store import Store
 from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object, ObjectKey
 
+_ACCOUNT = "system:serviceaccount:"
 _AUTHENTICATED, _MASTERS = "system:authenticated", "system:masters"
+_PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
+"""Paths that everybody may read: the role system:public-info-viewer."""
 _OPEN = ("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi/*", "/readyz", "/version")
 """Paths that every authenticated user may read. The same page, "API discovery roles"."""
 
@@ -27,6 +31,8 @@ class User:
     groups: tuple[str, ...] = (_AUTHENTICATED,)
 
 
+ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+"""The user of a request without credentials."""
 ADMIN = User("rehearsal", (_AUTHENTICATED, _MASTERS))
 """The user of the rehearsal's kubeconfig; it needs no roles."""
 
@@ -74,11 +80,12 @@ class RbacAuthorizer:
         account = self._store.get(key) if key is not None else None
         if key is None or account is None or account["metadata"]["uid"] != self._accounts[token]:
             return None
-        groups = (_AUTHENTICATED, "system:serviceaccounts", f"system:serviceaccounts:{key.namespace}")
-        return User(f"system:serviceaccount:{key.namespace}:{key.name}", groups)
+        return _account_user(key.namespace, key.name)
 
     def allows(self, user: User, attributes: AccessAttributes) -> bool:
-        if _MASTERS in user.groups or _is_public(attributes):
+        if _MASTERS in user.groups or (attributes.verb == "get" and attributes.path in _PUBLIC):
+            return True
+        if _AUTHENTICATED in user.groups and _is_public(attributes):
             return True
         return any(_covers(rule, attributes) for rule in self.rules(user, attributes.namespace))
 
@@ -99,6 +106,18 @@ class RbacAuthorizer:
         )
         rules: Sequence[Object] = (self._store.get(key) or {}).get("rules") or ()
         return rules
+
+
+def named_user(name: str) -> User:
+    """Return the user of this name, with the groups of a service account if it is one."""
+    if not name.startswith(_ACCOUNT):
+        return User(name)
+    return _account_user(name.removeprefix(_ACCOUNT).partition(":")[0], name.rpartition(":")[2])
+
+
+def _account_user(namespace: str, name: str) -> User:
+    groups = (_AUTHENTICATED, "system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+    return User(f"{_ACCOUNT}{namespace}:{name}", groups)
 
 
 def _is_subject(subject: Object, user: User, namespace: str) -> bool:
@@ -129,6 +148,7 @@ def review_access(access: RbacAuthorizer, user: User, resource: ApiResource, doc
     """Respond to a SelfSubjectAccessReview or SelfSubjectRulesReview."""
     response, spec = {**document, "apiVersion": resource.api_version, "kind": resource.kind}, document.get("spec") or {}
     if resource is kinds.ACCESS_REVIEWS:
+        _check_review(resource, spec)
         return {**response, "status": {"allowed": access.allows(user, _parse_attributes(spec))}}
     every = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
     rules = [every] if user == ADMIN else list(access.rules(user, spec.get("namespace", "")))
@@ -136,6 +156,18 @@ def review_access(access: RbacAuthorizer, user: User, resource: ApiResource, doc
     about_paths = [each for each in rules if each.get("nonResourceURLs")]
     status = {"resourceRules": about_objects, "nonResourceRules": about_paths, "incomplete": False}
     return {**response, "status": status}
+
+
+def _check_review(resource: ApiResource, spec: Object) -> None:
+    """Raises StatusError (422) unless the review is about exactly one of a resource and a path."""
+    about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if about and path:
+        why = "cannot be specified in combination with resourceAttributes"
+        raise invalid(resource, "", [invalid_value("spec.nonResourceAttributes", str(path), why)])
+    if not about and not path:
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        cause = StatusCause("spec.resourceAttributes", "FieldValueInvalid", f"Invalid value: null: {why}")
+        raise invalid(resource, "", [cause])
 
 
 def _parse_attributes(spec: Object) -> AccessAttributes:

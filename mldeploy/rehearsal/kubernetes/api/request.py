@@ -51,6 +51,8 @@ class KubernetesRequest:
     namespace: str = ""
     name: str = ""
     part: str = ""
+    impersonated: str = ""
+    """The user on whose behalf the request is made, "" for its own."""
 
     @property
     def verb(self) -> str:
@@ -128,9 +130,9 @@ class KubernetesAdapter:
         return parse_request(method, path, query, authorization)
 
     def authenticate(self, request: KubernetesRequest) -> Application | None:
-        return (
-            None if self._is_known(request.token) else status_response(StatusError(401, "Unauthorized", "Unauthorized"))
-        )
+        if not request.token or self._is_known(request.token):
+            return None
+        return status_response(StatusError(401, "Unauthorized", "Unauthorized"))
 
     def refusal(self, kind: FaultKind, request: KubernetesRequest) -> Application:
         if kind is FaultKind.THROTTLE:
@@ -173,7 +175,7 @@ _LONGEST = 1800.0
 
 @dataclass(frozen=True)
 class WatchRequest:
-    """A watch. matches: selects objects. version: start after it; "": start with all current objects.
+    """A watch. matches: selects objects. version: start after it; 0: start with all current objects.
 
     serialize: converts an object for the response. client_left: whether the client has disconnected.
     """
@@ -181,7 +183,7 @@ class WatchRequest:
     resource: ApiResource
     namespace: str
     matches: ObjectFilter
-    version: str
+    version: int
     seconds: float
     bookmarks: bool
     serialize: Callable[[Object], Object]
@@ -192,7 +194,7 @@ def stream_events(store: Store, watch: WatchRequest) -> Iterator[bytes]:
     """Yield the watch events as JSON lines until the timeout, or until the version is too old."""
     yield b""  # send the headers at once
     end, era = time.monotonic() + min(watch.seconds or _LONGEST, _LONGEST), store.era
-    version = int(watch.version or 0)
+    version = watch.version
     if version == 0:
         version = store.version
         for each in store.list(watch.resource, watch.namespace):

@@ -11,7 +11,9 @@ from decimal import Decimal
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.errors import StatusError, forbidden, invalid, invalid_value, not_found
+from mldeploy.rehearsal.kubernetes.objects.pod_security import security_violations
 from mldeploy.rehearsal.kubernetes.objects.quantities import QuantityError, format_quantity, parse_quantity
+from mldeploy.rehearsal.kubernetes.objects.service_rules import NODE_PORTS
 from mldeploy.rehearsal.kubernetes.objects.store import Store
 from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object, ObjectKey
 
@@ -32,6 +34,8 @@ def check_admission(store: Store, resource: ApiResource, namespace: str, documen
         text = f"namespace {namespace} is being terminated"
         cause = {"reason": "NamespaceTerminating", "message": text, "field": "metadata.namespace"}
         raise forbidden(resource, name, why, [cause])
+    if resource is kinds.PODS:
+        _check_security(namespace_object, document)
     _check_quota(store, resource, namespace, document)
 
 
@@ -69,6 +73,11 @@ def _pod_problems(store: Store, namespace: str, spec: Object) -> Iterator[str]:
         yield f'pod rejected: RuntimeClass "{runtime}" not found'
     if spec.get("overhead"):
         yield "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
+
+
+def _check_security(namespace: Object, document: Object) -> None:
+    if why := security_violations(namespace["metadata"].get("labels") or {}, document["spec"]):
+        raise forbidden(kinds.PODS, document["metadata"].get("name", ""), why)
 
 
 def _check_quota(store: Store, resource: ApiResource, namespace: str, document: Object) -> None:
@@ -159,7 +168,6 @@ def _container_amount(container: Object, name: str, part: str) -> Decimal:
 
 
 DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
-_NODE_PORTS = range(30000, 32768)
 
 
 def assign_values(store: Store, resource: ApiResource, document: Object, before: Object | None) -> None:
@@ -202,10 +210,15 @@ def _assign_node_ports(document: Object, old: Object, taken: set[object]) -> Non
     previous_ports = {(each["port"], each["protocol"]): each.get("nodePort") for each in old.get("ports", ())}
     for number, port in enumerate(document["spec"].get("ports", ())):
         node_port = port.get("nodePort")
+        if node_port and node_port not in NODE_PORTS:
+            limits = f"{NODE_PORTS.start}-{NODE_PORTS.stop - 1}"
+            why = f"provided port is not in the valid range. The range of valid ports is {limits}"
+            cause = invalid_value(f"spec.ports[{number}].nodePort", node_port, why)
+            raise invalid(kinds.SERVICES, document["metadata"]["name"], [cause])
         if node_port in taken and node_port is not None:
             cause = invalid_value(f"spec.ports[{number}].nodePort", node_port, "provided port is already allocated")
             raise invalid(kinds.SERVICES, document["metadata"]["name"], [cause])
         if not node_port:
             previous = previous_ports.get((port["port"], port["protocol"]))
-            port["nodePort"] = previous or next(each for each in _NODE_PORTS if each not in taken)
+            port["nodePort"] = previous or next(each for each in NODE_PORTS if each not in taken)
         taken.add(port["nodePort"])

@@ -46,7 +46,7 @@ def _secret(document: Object) -> None:
 
 
 def _deployment(document: Object) -> None:
-    spec = document.get("spec", {})
+    spec = document.setdefault("spec", {})
     _set(spec, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600, strategy={})
     strategy = spec["strategy"]
     strategy.setdefault("type", "RollingUpdate")
@@ -62,9 +62,7 @@ def _replica_set(document: Object) -> None:
 
 
 def _template(spec: Object) -> None:
-    template = spec.get("template")
-    if isinstance(template, dict) and isinstance(template.get("spec"), dict):
-        _default_pod_spec(template["spec"])
+    _default_pod_spec(spec.setdefault("template", {}).setdefault("spec", {}))
 
 
 def _pod(document: Object) -> None:
@@ -229,6 +227,10 @@ def drop_type_fields(before: Object, document: Object) -> None:
     """
     old, new = before.get("spec") or {}, document.get("spec") or {}
     has_node_ports = new.get("type") in ("LoadBalancer", "NodePort")
+    if new.get("type") == "ExternalName":
+        for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
+            if name in old and new.get(name) == old[name]:
+                del new[name]
     dependent = () if new.get("type") == "LoadBalancer" else _BALANCER_FIELDS
     for name in (*dependent, *(() if has_node_ports else ("externalTrafficPolicy",))):
         if name in old and new.get(name) == old[name]:

@@ -192,11 +192,28 @@ def validate_typed_patch(resource: ApiResource, namespace: str, name: str, docum
 
     https://github.com/kubernetes/kubernetes/issues/122480
     """
-    messages = [f"{flaw.keyed}: {_explain(flaw)}" for flaw in find_flaws(schema_of(resource), document)]
+    schema = schema_of(resource)
+    messages = [f"{flaw.keyed}: {_explain(flaw)}" for flaw in find_flaws(schema, document)]
+    messages += _find_duplicates(schema, document, "")
     if messages:
         about = f"{namespace}/{name}; {resource.api_version}, Kind={resource.kind}"
         text = messages[0] if len(messages) == 1 else "errors:\n" + "\n".join(f"  {each}" for each in messages)
         raise StatusError(500, "", f"failed to create typed patch object ({about}): {text}")
+
+
+def _find_duplicates(schema: Schema, value: Any, path: str) -> Iterator[str]:
+    """Find items of keyed lists with the same key."""
+    if isinstance(value, dict):
+        for name, content in value.items():
+            yield from _find_duplicates(field_schema(schema, name) or ANY_SCHEMA, content, f"{path}.{name}")
+    elif isinstance(value, list):
+        names, seen = list_map_keys(schema), set()
+        for number, each in enumerate(value):
+            key = _item_key(names, each) if names and isinstance(each, dict) else f"[{number}]"
+            if key in seen:
+                yield f"{path}: duplicate entries for key {key}"
+            seen.add(key)
+            yield from _find_duplicates(item_schema(schema), each, f"{path}{key}")
 
 
 def _explain(flaw: FieldFlaw) -> str:

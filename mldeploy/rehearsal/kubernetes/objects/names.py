@@ -136,6 +136,7 @@ def is_port_name(name: str) -> bool:
 ObjectFilter = Callable[[Object], bool]
 _SET = re.compile(r"(?P<key>[^\s!=,()]+)\s+(?P<how>in|notin)\s*\((?P<values>[^)]*)\)")
 _EQUAL = re.compile(r"(?P<key>[^\s!=,()]+)\s*(?P<how>==|=|!=)\s*(?P<value>[^\s!=,()]*)")
+_ORDER = re.compile(r"(?P<key>[^\s!=,()<>]+)\s*(?P<how>[<>])\s*(?P<value>-?[0-9]+)")
 _THERE = re.compile(r"(?P<no>!?)\s*(?P<key>[^\s!=,()]+)")
 _PARTS = re.compile(r",(?![^(]*\))")
 
@@ -157,10 +158,24 @@ def _parse_requirement(text: str) -> Callable[[Mapping[str, str]], bool]:
         return _within(key, values, parts["how"] == "in")
     if parts := _EQUAL.fullmatch(text):
         return _within(parts["key"], {parts["value"]}, parts["how"] != "!=")
+    if parts := _ORDER.fullmatch(text):
+        return _ordered(parts["key"], parts["how"], int(parts["value"]))
     if parts := _THERE.fullmatch(text):
         key, there = parts["key"], not parts["no"]
         return lambda labels: (key in labels) is there
     raise bad_request(f"unable to parse requirement: {text}")
+
+
+def _ordered(key: str, how: str, bound: int) -> Callable[[Mapping[str, str]], bool]:
+    """`n>2`: only labels that are integers match."""
+
+    def test(labels: Mapping[str, str]) -> bool:
+        value = labels.get(key, "")
+        if not re.fullmatch("-?[0-9]+", value):
+            return False
+        return int(value) > bound if how == ">" else int(value) < bound
+
+    return test
 
 
 def _within(key: str, values: set[str], included: bool) -> Callable[[Mapping[str, str]], bool]:
@@ -169,13 +184,36 @@ def _within(key: str, values: set[str], included: bool) -> Callable[[Mapping[str
     return lambda labels: labels.get(key) not in values
 
 
-def parse_field_selector(text: str) -> ObjectFilter:
-    """Parse a field selector into a filter: `metadata.name=x,status.phase!=Running`."""
+_FIELDS: Mapping[ApiResource, tuple[str, ...]] = {
+    kinds.PODS: (
+        *("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork"),
+        *("status.phase", "status.podIP", "status.nominatedNodeName"),
+    ),
+    kinds.EVENTS: (
+        *(f"involvedObject.{each}" for each in ("kind", "namespace", "name", "uid", "apiVersion", "fieldPath")),
+        *("involvedObject.resourceVersion", "reason", "reportingComponent", "source", "type"),
+    ),
+    kinds.NAMESPACES: ("status.phase",),
+    kinds.NODES: ("spec.unschedulable",),
+    kinds.SECRETS: ("type",),
+    kinds.SERVICES: ("spec.clusterIP", "spec.type"),
+    kinds.REPLICA_SETS: ("status.replicas",),
+}
+"""The fields that can be selected, besides name and namespace.
+
+https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/#list-of-supported-fields
+"""
+
+
+def parse_field_selector(text: str, resource: ApiResource | None = None) -> ObjectFilter:
+    """Parse a field selector into a filter: `metadata.name=x,status.phase!=Running`. Raises StatusError (400)."""
     tests = []
     for each in filter(None, text.split(",")):
         parts = re.fullmatch(r"([^=!]+)(==|=|!=)(.*)", each)
         if parts is None:
             raise bad_request(f"invalid selector: '{each}'; can't understand '{each}'")
+        if resource is not None and parts[1] not in ("metadata.name", "metadata.namespace", *_FIELDS.get(resource, ())):
+            raise bad_request(f"field label not supported: {parts[1]}")
         tests.append((parts[1].split("."), parts[3], parts[2] != "!="))
     return lambda document: all((_field_value(document, path) == value) is same for path, value, same in tests)
 

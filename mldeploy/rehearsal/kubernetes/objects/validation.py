@@ -60,6 +60,8 @@ def validate(resource: ApiResource, document: Object, before: Object | None) -> 
     if rule := _RULES.get(resource):
         causes += rule(document)
     causes += apply_type_rules(_TYPE_RULES, schema_of(resource), document)
+    if before is not None:
+        causes += _same_metadata(before, document)
     if before is not None and (change := _CHANGES.get(resource)):
         causes += change(before, document)
     if causes:
@@ -76,10 +78,11 @@ def _workload(document: Object) -> Causes:
     spec = document.get("spec") or {}
     selector, template = spec.get("selector"), spec.get("template") or {}
     labels = (template.get("metadata") or {}).get("labels") or {}
-    if not selector:
+    if selector is None:
         yield required_value("spec.selector")
+    if selector == {}:
         yield invalid_value("spec.selector", "{}", "empty selector is invalid for deployment")
-    elif not _is_valid_selector(selector):
+    elif selector and not _is_valid_selector(selector):
         shown = json.dumps(selector, separators=(",", ":"))
         yield StatusCause("spec.selector", "FieldValueInvalid", f"Invalid value: {shown}: invalid label selector")
     elif not matches_selector(selector, labels):
@@ -223,9 +226,28 @@ def _same_address(before: Object, document: Object) -> Causes:
 def _same_data(before: Object, document: Object) -> Causes:
     if before.get("type") != document.get("type"):
         yield invalid_value("type", document.get("type"), _IMMUTABLE)
-    changed = any(before.get(each) != document.get(each) for each in ("data", "immutable"))
-    if before.get("immutable") and changed:
-        yield StatusCause("data", "FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set")
+    if before.get("immutable"):
+        why = "field is immutable when `immutable` is set"
+        if not document.get("immutable"):
+            yield forbidden_value("immutable", why)
+        for name in ("data", "binaryData"):
+            if (before.get(name) or {}) != (document.get(name) or {}):
+                yield forbidden_value(name, why)
+
+
+def _same_role(before: Object, document: Object) -> Causes:
+    if before.get("roleRef") != document.get("roleRef"):
+        shown = json.dumps(document.get("roleRef"), separators=(",", ":"))
+        yield StatusCause("roleRef", "FieldValueInvalid", f"Invalid value: {shown}: cannot change roleRef")
+
+
+def _same_metadata(before: Object, document: Object) -> Causes:
+    old, new = before["metadata"], document["metadata"]
+    added = [each for each in new.get("finalizers") or () if each not in (old.get("finalizers") or ())]
+    if "deletionTimestamp" in old and added:
+        shown = ", ".join(f'"{each}"' for each in added)
+        why = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
+        yield forbidden_value("metadata.finalizers", why)
 
 
 _RULES: Mapping[ApiResource, Callable[[Object], Causes]] = MappingProxyType(
@@ -252,5 +274,7 @@ _CHANGES: Mapping[ApiResource, Callable[[Object, Object], Causes]] = MappingProx
         kinds.SERVICES: _same_address,
         kinds.SECRETS: _same_data,
         kinds.CONFIG_MAPS: _same_data,
+        kinds.BINDINGS: _same_role,
+        kinds.CLUSTER_BINDINGS: _same_role,
     }
 )
