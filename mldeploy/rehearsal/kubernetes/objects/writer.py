@@ -129,7 +129,9 @@ class ObjectWriter:
                 return self._apply(key, patch, options, part)
             before = self._require(key)
             if kind == MERGE_PATCH and not isinstance(patch, dict):
-                raise bad_request("error decoding patch: json: cannot unmarshal array into Go value of type map[string]")
+                raise bad_request(
+                    "error decoding patch: json: cannot unmarshal array into Go value of type map[string]"
+                )
             after = self._decode_patched(key, _apply_patch(key.resource, kind, before, patch), options)
             manager = FieldManager(options.manager, UPDATE, part)
             return self._update(key, before, after, options, manager), False
