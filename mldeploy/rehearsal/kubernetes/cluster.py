@@ -25,13 +25,14 @@ from mldeploy.rehearsal.kubernetes.control.replica_sets import ReplicaSetControl
 from mldeploy.rehearsal.kubernetes.control.services import ClusterLoadBalancer, ServiceController
 from mldeploy.rehearsal.kubernetes.edge.gateways import GatewayController
 from mldeploy.rehearsal.kubernetes.edge.ingresses import IngressController
+from mldeploy.rehearsal.kubernetes.harshness import EVENT_SECONDS, RefuseOnce, add_fields
 from mldeploy.rehearsal.kubernetes.kubelet.container_config import Login
 from mldeploy.rehearsal.kubernetes.kubelet.containers import NodeContext as PodGround
 from mldeploy.rehearsal.kubernetes.kubelet.pods import PodManager
 from mldeploy.rehearsal.kubernetes.kubelet.volumes import Node, register
 from mldeploy.rehearsal.kubernetes.objects.names import labels_of
 from mldeploy.rehearsal.kubernetes.objects.store import Store
-from mldeploy.rehearsal.kubernetes.objects.writer import ObjectWriter
+from mldeploy.rehearsal.kubernetes.objects.writer import ObjectWriter, keep_workload
 
 if TYPE_CHECKING:
     import socket
@@ -54,7 +55,7 @@ NODES = (Node("rehearsal-1"), Node("rehearsal-2"))
 class ClusterContext:
     """Dependencies of a cluster. name: of the rehearsal. addresses: for load balancers. real: Pods are containers.
 
-    pace: minimum seconds of each lifecycle phase.
+    pace: minimum seconds of each lifecycle phase. harsh: see `harshness`.
     """
 
     name: str
@@ -64,6 +65,7 @@ class ClusterContext:
     ledger: CallLog
     pace: float
     real: bool
+    harsh: bool = False
 
 
 def no_login(image: str) -> None:
@@ -84,7 +86,8 @@ class StandInCluster:
         login: Login = no_login,
         nodes: Sequence[Node] = NODES,
     ) -> None:
-        self.store = Store()
+        self.store = Store(EVENT_SECONDS if context.harsh else 0.0)
+        self._refuse = RefuseOnce() if context.harsh else None
         self._context = context
         self._nodes = nodes
         self._access, self._is_known = RbacAuthorizer(self.store), is_known
@@ -94,11 +97,16 @@ class StandInCluster:
             IngressController(self.store, context.addresses, context.pace),
             GatewayController(self.store, context.addresses, context.pace),
         )
-        writer = ObjectWriter(self.store)
+        writer = ObjectWriter(self.store, add_fields if context.harsh else keep_workload)
         before, after = _controllers(context, self.store, writer)
         self._loop = ControllerLoop(self.store, (*before, self._pods, self._services, *self._edges, *after))
         self._api = ApiServer(
-            self.store, writer, PodSubresources(self.store, self._pods), self._access, self._find_user
+            self.store,
+            writer,
+            PodSubresources(self.store, self._pods),
+            self._access,
+            self._find_user,
+            self._refuse,
         )
         adapter = KubernetesAdapter(lambda token: self._find_user(token) is not None)
         self._proxy = FaultProxy(self._api, adapter, context.ledger)
@@ -136,6 +144,8 @@ class StandInCluster:
             self.store.clear()
             self._close()
             self._api.missing_groups = frozenset()
+            if self._refuse is not None:
+                self._refuse.reset()
             self._create_system_objects()
 
     def expire(self) -> None:
@@ -149,6 +159,10 @@ class StandInCluster:
     def lack(self, group: str) -> None:
         """Disable an API group until the next reset."""
         self._api.missing_groups |= {group}
+
+    def used_permissions(self) -> Sequence[str]:
+        """What roles have allowed since the start, such as `patch deployments.apps`."""
+        return sorted(self._access.used)
 
     def balancers(self) -> Sequence[ClusterLoadBalancer]:
         """All load balancers."""
@@ -176,7 +190,8 @@ class StandInCluster:
 
 def _node_context(context: ClusterContext, store: Store, login: Login) -> PodGround:
     recorder, folder = Recorder(store, "kubelet"), context.authority.bundle.parent / "pods"
-    return PodGround(store, context.host, recorder, login, context.name, context.pace, context.real, folder)
+    how = (context.pace, context.real, folder, context.harsh)
+    return PodGround(store, context.host, recorder, login, context.name, *how)
 
 
 def _controllers(

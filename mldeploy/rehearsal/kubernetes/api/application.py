@@ -44,6 +44,7 @@ from mldeploy.rehearsal.kubernetes.api.request import (
     stream_events,
 )
 from mldeploy.rehearsal.kubernetes.api.tables import build_table, wants_table
+from mldeploy.rehearsal.kubernetes.harshness import RefuseOnce
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.deletion import PERMANENT_NAMESPACES, DeleteOptions, delete_object
 from mldeploy.rehearsal.kubernetes.objects.errors import (
@@ -59,7 +60,13 @@ from mldeploy.rehearsal.kubernetes.objects.errors import (
 from mldeploy.rehearsal.kubernetes.objects.store import Store, now
 from mldeploy.rehearsal.kubernetes.objects.type_rules import NOT_NEGATIVE
 from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object, ObjectKey
-from mldeploy.rehearsal.kubernetes.objects.writer import APPLY_PATCH, ObjectWriter, WriteOptions, require_patch_type
+from mldeploy.rehearsal.kubernetes.objects.writer import (
+    APPLY_PATCH,
+    MERGE_PATCH,
+    ObjectWriter,
+    WriteOptions,
+    require_patch_type,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -75,6 +82,12 @@ PART_VERBS = {
     "finalize": ("update",),
 }
 """The verbs of subresources other than status and scale."""
+UPGRADED_PARTS = ("attach", "exec", "portforward")
+"""A WebSocket is opened with GET; since Kubernetes 1.35, that needs the permission to create, too.
+
+The feature gate AuthorizePodWebsocketUpgradeCreatePermission:
+https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/
+"""
 SCALE = ApiResource("autoscaling", "v1", "scales", "Scale")
 TOKEN_REQUEST = ApiResource("authentication.k8s.io", "v1", "tokenrequests", "TokenRequest")
 SHORTEST_TOKEN = 600
@@ -83,7 +96,7 @@ _VERBS = frozenset(("get", "list", "watch", "create", "update", "patch", "delete
 
 
 class ApiServer:
-    """The API server. pods: handles Pod subresources. find_user: the user of a token.
+    """The API server. pods: handles Pod subresources. find_user: the user of a token. refuse: in harsh mode.
 
     missing_groups: API groups that this cluster does not serve.
     """
@@ -95,6 +108,7 @@ class ApiServer:
         pods: PodSubresources,
         access: RbacAuthorizer,
         find_user: Callable[[str], User | None],
+        refuse: RefuseOnce | None = None,
     ) -> None:
         self.missing_groups: frozenset[str] = frozenset()
         self._store = store
@@ -102,6 +116,7 @@ class ApiServer:
         self._pods = pods
         self._access = access
         self._find_user = find_user
+        self._refuse = refuse
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         http_request = Request(environ)
@@ -119,7 +134,7 @@ class ApiServer:
     def _authorize(self, request: KubernetesRequest, verb: str = "") -> None:
         """Authorize a request. verb: check this verb instead of the request's own. Raises StatusError."""
         user, attempt = self._identify(request), request.attributes
-        if not self._access.allows(user, replace(attempt, verb=verb or attempt.verb)):
+        if not self._access.permits(user, replace(attempt, verb=verb or attempt.verb)):
             raise access_denied(request, user, verb)
 
     def _identify(self, request: KubernetesRequest) -> User:
@@ -141,6 +156,9 @@ class ApiServer:
             return discovery.handle_discovery(request.path, self.missing_groups)
         if request.resource.group in self.missing_groups:
             raise path_not_found()
+        if self._refuse is not None:
+            verb = "merge" if http_request.mimetype == MERGE_PATCH else request.verb
+            self._refuse.check(request.resource, verb, request.part, request.namespace, request.name)
         if request.part:
             return self._handle_subresource(request, http_request)
         if request.verb not in request.resource.verbs or request.verb not in _VERBS or is_misplaced(request):
@@ -272,6 +290,8 @@ class ApiServer:
             return self._handle_scale(request, resource, http_request)
         if request.part == "token":
             return self._create_token(request, resource, http_request)
+        if request.verb == "get" and request.part in UPGRADED_PARTS:
+            self._authorize(request, "create")
         return self._pods.handle(request, self._require(request, resource), http_request)
 
     def _handle_status(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:

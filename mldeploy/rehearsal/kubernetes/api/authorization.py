@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/rbac/
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -54,6 +55,12 @@ class AccessAttributes:
         """The resource as a role names it."""
         return f"{self.plural}/{self.part}" if self.part else self.plural
 
+    @property
+    def qualified(self) -> str:
+        """The resource with its group: `deployments.apps`, `pods/log`."""
+        name = f"{self.plural}.{self.group}" if self.group else self.plural
+        return f"{name}/{self.part}" if self.part else name
+
     @classmethod
     def to_create(cls, resource: ApiResource, namespace: str) -> AccessAttributes:
         return cls("create", resource.group, resource.plural, namespace=namespace)
@@ -66,6 +73,8 @@ class RbacAuthorizer:
         self._store = store
         self._tokens: dict[str, ObjectKey] = {}
         self._accounts: dict[str, str] = {}
+        self._used: set[str] = set()
+        self._mutex = threading.Lock()
 
     def issue_token(self, account: Object) -> str:
         """Issue a token for a service account; it is valid while the account exists."""
@@ -81,6 +90,21 @@ class RbacAuthorizer:
         if key is None or account is None or account["metadata"]["uid"] != self._accounts[token]:
             return None
         return _account_user(key.namespace, key.name)
+
+    def permits(self, user: User, attributes: AccessAttributes) -> bool:
+        """Whether a user may do what a request does. Notes what a role has allowed."""
+        if not self.allows(user, attributes):
+            return False
+        if _MASTERS not in user.groups and attributes.plural:
+            with self._mutex:
+                self._used.add(f"{attributes.verb} {attributes.qualified}")
+        return True
+
+    @property
+    def used(self) -> frozenset[str]:
+        """What roles have allowed since the start, such as `get pods/log` and `patch deployments.apps`."""
+        with self._mutex:
+            return frozenset(self._used)
 
     def allows(self, user: User, attributes: AccessAttributes) -> bool:
         if _MASTERS in user.groups or (attributes.verb == "get" and attributes.path in _PUBLIC):

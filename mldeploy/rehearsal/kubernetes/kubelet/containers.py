@@ -49,7 +49,7 @@ _UNITS, _MEGABYTE = 1024, 2**20
 class NodeContext:
     """Dependencies of all Pods of a cluster. rehearsal: owner of the containers. real: use the container engine.
 
-    folder: holds the volumes on this machine.
+    folder: holds the volumes on this machine. has_late_nodes: a new Pod has no node at first.
     """
 
     store: Store
@@ -60,6 +60,7 @@ class NodeContext:
     pace: float
     real: bool
     folder: Path
+    has_late_nodes: bool = False
 
 
 @dataclass(frozen=True)

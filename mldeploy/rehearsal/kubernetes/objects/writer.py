@@ -65,11 +65,19 @@ class WriteOptions:
     force: bool = False
 
 
-class ObjectWriter:
-    """Writes objects to a store. Thread-safe; each write is atomic."""
+def keep_workload(resource: ApiResource, document: Object) -> None:
+    """A cluster without a mutating admission controller."""
 
-    def __init__(self, store: Store) -> None:
+
+class ObjectWriter:
+    """Writes objects to a store. Thread-safe; each write is atomic.
+
+    adjust: a mutating admission controller. It changes a document before it is validated.
+    """
+
+    def __init__(self, store: Store, adjust: Callable[[ApiResource, Object], None] = keep_workload) -> None:
         self._store = store
+        self._adjust = adjust
 
     def create(self, resource: ApiResource, namespace: str, sent: Object, options: WriteOptions) -> Object:
         """Create an object. Raises StatusError."""
@@ -97,6 +105,7 @@ class ObjectWriter:
         for given in _SERVER_FIELDS:
             document["metadata"].pop(given, None)
         apply_defaults(resource, document)
+        self._adjust(resource, document)
         if resource is kinds.PODS:
             admit_pod(self._store, namespace, document)
         validate(resource, document, None)
@@ -206,6 +215,7 @@ class ObjectWriter:
             drop_type_fields(before, document)
         apply_defaults(resource, document)
         if manager.part != "status":
+            self._adjust(resource, document)
             validate(resource, document, before)
             assign_values(self._store, resource, document, before)
         if resource.counted and document.get("spec") != before.get("spec"):
