@@ -107,11 +107,13 @@ def mutate(base: dict[str, Any], path: str, value: object) -> dict[str, Any]:
 
 
 @contextmanager
-def replaying(folder: Path) -> Iterator[Replay]:
+def replaying(folder: Path, *, harsh: bool = False) -> Iterator[Replay]:
     """Yield a client of a cluster whose controllers do not run."""
     folder.mkdir(parents=True, exist_ok=True)
     addresses, authority = PublicAddressPool("127.87.0."), Authority(folder)
-    context = ClusterContext("replay", FakeHost(addresses), addresses, authority, CallLog(), 0.0, real=False)
+    context = ClusterContext(
+        "replay", FakeHost(addresses), addresses, authority, CallLog(), 0.0, real=False, harsh=harsh
+    )
     cluster = StandInCluster(context, lambda token: token == TOKEN)
     cluster.reset()
     ours, theirs = socket.socketpair()

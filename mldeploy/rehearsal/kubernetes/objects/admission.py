@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.errors import StatusError, forbidden, invalid, invalid_value, not_found
+from mldeploy.rehearsal.kubernetes.objects.limit_ranges import apply_limit_ranges
 from mldeploy.rehearsal.kubernetes.objects.pod_security import security_violations
 from mldeploy.rehearsal.kubernetes.objects.quantities import QuantityError, format_quantity, parse_quantity
 from mldeploy.rehearsal.kubernetes.objects.service_rules import NODE_PORTS
@@ -43,8 +44,14 @@ def admit_pod(store: Store, namespace: str, document: Object) -> None:
     """Admission of a new Pod before its validation: priority, service account and runtime class. Raises StatusError."""
     spec = document.get("spec") or {}
     _set_priority(store, spec)
+    if problems := apply_limit_ranges(store.list(kinds.LIMITS, namespace), spec):
+        raise forbidden(kinds.PODS, document["metadata"].get("name", ""), _listed(problems))
     for why in _pod_problems(store, namespace, spec):
         raise forbidden(kinds.PODS, document["metadata"].get("name", ""), why)
+
+
+def _listed(problems: list[str]) -> str:
+    return problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
 
 
 def _set_priority(store: Store, spec: Object) -> None:

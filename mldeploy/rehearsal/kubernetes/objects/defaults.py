@@ -7,6 +7,7 @@ https://github.com/kubernetes/community/blob/master/contributors/devel/sig-archi
 from __future__ import annotations
 
 import base64
+import copy
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -69,6 +70,7 @@ def _pod(document: Object) -> None:
     spec = document.get("spec", {})
     _default_pod_spec(spec)
     _set(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
+    _tolerate_lost_nodes(spec)
     _set(spec, serviceAccountName="default", serviceAccount=spec.get("serviceAccountName", "default"))
     for each in (*spec.get("initContainers", ()), *spec.get("containers", ())):
         resources = each["resources"]
@@ -76,6 +78,15 @@ def _pod(document: Object) -> None:
             resources["requests"] = {**limits, **resources.get("requests", {})}
     document.setdefault("status", {}).setdefault("phase", "Pending")
     document["status"].setdefault("qosClass", _quality(spec))
+
+
+def _tolerate_lost_nodes(spec: Object) -> None:
+    """The admission controller DefaultTolerationSeconds."""
+    tolerations = spec.setdefault("tolerations", [])
+    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        if not any(each.get("key") in (key, None) and each.get("operator") == "Exists" for each in tolerations):
+            default = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+            tolerations.append(default)
 
 
 def _quality(spec: Object) -> str:
@@ -166,6 +177,13 @@ def _service(document: Object) -> None:
     document.setdefault("status", {}).setdefault("loadBalancer", {})
 
 
+_ALL_PODS = {"type": "Percent", "value": 100, "periodSeconds": 15}
+_SCALING_POLICIES = {
+    "scaleUp": [{"type": "Pods", "value": 4, "periodSeconds": 15}, _ALL_PODS],
+    "scaleDown": [_ALL_PODS],
+}
+
+
 def _autoscaler(document: Object) -> None:
     spec = document.get("spec", {})
     usage = {
@@ -176,6 +194,7 @@ def _autoscaler(document: Object) -> None:
     for direction, stabilization in (("scaleUp", 0), ("scaleDown", 300)):
         if rules := (spec.get("behavior") or {}).get(direction):
             _set(rules, selectPolicy="Max", stabilizationWindowSeconds=stabilization)
+            _set(rules, policies=copy.deepcopy(_SCALING_POLICIES[direction]))
 
 
 def _gateway_class(document: Object) -> None:
