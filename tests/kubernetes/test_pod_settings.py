@@ -17,7 +17,9 @@ from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.render import render_manifests
 from mldeploy.providers.kubernetes.manifests.workload import trial_pod_manifest
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
+from mldeploy.rehearsal.kubernetes.kubelet.volumes import Node, register, schedule_pod
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.store import Store
 from mldeploy.rehearsal.kubernetes.objects.types import Object
 from tests.cli.command import Command
 from tests.kubernetes.harness import DeployHarness
@@ -156,6 +158,16 @@ def test_a_label_and_an_annotation_arrive_and_go_again(harness: DeployHarness) -
 def metadata_of(harness: DeployHarness, kind: kinds.ApiResource) -> Object:
     found: Object = harness.fake.find(kind, harness.app, harness.settings.space(harness.app))["metadata"]
     return found
+
+
+def test_a_node_without_a_gpu_does_not_run_a_pod_that_requests_one() -> None:
+    store = Store()
+    register(store, [Node("n")])
+    limits = {"nvidia.com/gpu": "1"}
+    container = {"name": "app", "image": "x", "resources": {"limits": limits, "requests": limits}}
+    node, why = schedule_pod(store, {"spec": {"containers": [container]}})
+    assert node == ""
+    assert why == "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
 
 
 @pytest.mark.parametrize("target", ["kubernetes", "gke"])
