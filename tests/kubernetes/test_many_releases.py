@@ -29,11 +29,11 @@ def test_many_releases_leave_a_bounded_history_and_nothing_behind(
     stage.reset()
     foreign = Counter(stage.contents())
     project = project_of(tiny)
-    for number in range(RELEASES):
-        env = (("VERSION", Secret(str(number))),)
-        changed = replace(project, app=replace(project.app, env=env))
-        scene = DeploymentUnderTest(provider, stage.settings, stage.endpoints, changed, tmp_path / "state")
-        scene.deploy()
+    first = DeploymentUnderTest(provider, stage.settings, stage.endpoints, project, tmp_path / "state")
+    scenes = [release(first, number) for number in range(RELEASES)]
+    for each in scenes:
+        each.deploy()
+    scene = scenes[-1]
     kept = Counter(each.split(" ")[0] for each in stage.contents())
     assert kept["secrets"] <= HISTORY + 2
     assert kept["configmaps"] == 1
@@ -41,3 +41,9 @@ def test_many_releases_leave_a_bounded_history_and_nothing_behind(
     assert scene.plan().is_noop
     scene.destroy()
     assert_same(stage.contents(), foreign, "after destroying")
+
+
+def release(scene: DeploymentUnderTest, number: int) -> DeploymentUnderTest:
+    """The same app with another variable."""
+    app = replace(scene.project.app, env=(("VERSION", Secret(str(number))),))
+    return replace(scene, project=replace(scene.project, app=app))
