@@ -82,6 +82,10 @@ FATES = {
         Fate(serves=False, refused='pods "x" is forbidden: exceeded quota: small, requested: cpu=1, used: cpu=4'),
         ["the namespace's quota small is exceeded", "exceeded quota"],
     ),
+    "no priority class": (
+        Fate(serves=False, refused='pods "x" is forbidden: no PriorityClass with name urgent was found'),
+        ["the cluster has no PriorityClass urgent", "`priority_class`"],
+    ),
     "wrong port": (
         Fate(
             serves=False,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.secret import Secret
+from mldeploy.providers.kubernetes.api import KubeClient
+from mldeploy.providers.kubernetes.kubeconfig import authenticate
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.permissions import build_policy
-from tests.rehearsal.kubernetes.cluster import RBAC, Cluster
+from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
+from tests.kubernetes.stand_in import StandIn
+from tests.rehearsal.kubernetes.cluster import GATEWAYS, RBAC, Cluster
 
 ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
 BOTH = ("Role", "ClusterRole")
@@ -47,3 +51,35 @@ def grant(
         reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
         binding = {"metadata": {"name": name}, "subjects": [subject], "roleRef": reference}
         cluster.ask("POST", f"{RBAC}{inside}/{kind.lower()}bindings", binding)
+
+
+@dataclass(frozen=True)
+class Restricted(StandIn):
+    """For a service account with the printed Role alone."""
+
+    app: str = ""
+    _given: list[Endpoints] = field(default_factory=list)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        return self._given[-1] if self._given else self.rehearsal.endpoints
+
+    @property
+    def kube(self) -> KubeClient:
+        """An administrator's."""
+        return authenticate("", self.rehearsal.endpoints).kube
+
+    def reset(self) -> None:
+        super().reset()
+        with Cluster.of(self.rehearsal) as cluster:
+            self._given.append(deployer_endpoints(cluster))
+            grant(cluster, self.app, kinds=["Role"])
+
+
+def add_gateway(rehearsal: KubernetesRehearsal) -> None:
+    """Create a Gateway that everybody may use, as an administrator."""
+    listener = {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
+    public = {"metadata": {"name": "public"}, "spec": {"gatewayClassName": "nginx", "listeners": [listener]}}
+    with Cluster.of(rehearsal) as cluster:
+        cluster.create_space("infra")
+        cluster.ask("POST", f"{GATEWAYS}/namespaces/infra/gateways", public)

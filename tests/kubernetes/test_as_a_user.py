@@ -19,6 +19,7 @@ from mldeploy.providers.errors import AbsentError
 from mldeploy.providers.kubernetes.forward import exit_status
 from mldeploy.providers.kubernetes.permissions import RULES
 from mldeploy.providers.kubernetes.provider import KubernetesProvider
+from mldeploy.providers.kubernetes.running.verdict import verdict_without_pod
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.types import Object
@@ -90,6 +91,13 @@ def test_a_registry_that_is_down_is_told_without_the_librarys_objects() -> None:
     assert "Connection refused" in caught.value.what
     assert "Pool(" not in caught.value.what
     assert "Connection(" not in caught.value.what
+
+
+def test_a_missing_service_account_is_named_with_its_setting() -> None:
+    message = 'pods "x" is forbidden: error looking up service account n/s: serviceaccount "s" not found'
+    error = verdict_without_pod("app", message)
+    assert "the namespace has no service account s" in str(error)
+    assert "`service_account`" in str(error)
 
 
 @pytest.mark.parametrize("key", ["ingress_class", "tls_secret", "cluster_issuer", "gateway_listener"])

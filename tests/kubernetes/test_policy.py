@@ -1,24 +1,20 @@
-"""The target `kubernetes` passes its suite as a service account that may do exactly what `mldeploy policy` prints.
+"""What `mldeploy policy` prints is enough for the whole life of an app, and no rule of it is needless.
 
-The Role is in a namespace that an administrator has created. The API server of the rehearsal evaluates it as a real one
-does: verbs, API groups, resources with their subresources.
+`test_routed_conformance` runs the conformance suite under the same Role.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.secret import Secret
-from mldeploy.config.settings import Project
 from mldeploy.core.findings import Level
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.providers.capabilities import CanExec, Streams
-from mldeploy.providers.kubernetes.api import KubeClient
 from mldeploy.providers.kubernetes.checks import check_cluster
 from mldeploy.providers.kubernetes.kubeconfig import authenticate
 from mldeploy.providers.kubernetes.labels import Owner
@@ -27,11 +23,8 @@ from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
 from mldeploy.testing.scene import DeploymentUnderTest
-from mldeploy.testing.suite import Conformance
-from tests.kubernetes.granting import deployer_endpoints, grant
-from tests.kubernetes.stand_in import StandIn
+from tests.kubernetes.granting import Restricted, add_gateway
 from tests.rehearsal.available import require_registry
-from tests.rehearsal.kubernetes.cluster import GATEWAYS, Cluster
 from tests.tiny import project_of
 
 pytestmark = pytest.mark.engine
@@ -40,29 +33,6 @@ GATEWAY = {"ingress": "gateway", "gateway": "infra/public", "domain": "insurance
 BALANCED = {"max": 2}
 UNUSED = {"list persistentvolumeclaims": "read before mldeploy removes a namespace that it has created itself"}
 """Rules that the life below does not need, and why they are printed. The ClusterRole is for such a namespace, too."""
-
-
-@dataclass(frozen=True)
-class Restricted(StandIn):
-    """For a service account with the printed Role alone."""
-
-    app: str = ""
-    _given: list[Endpoints] = field(default_factory=list)
-
-    @property
-    def endpoints(self) -> Endpoints:
-        return self._given[-1] if self._given else self.rehearsal.endpoints
-
-    @property
-    def kube(self) -> KubeClient:
-        """An administrator's."""
-        return authenticate("", self.rehearsal.endpoints).kube
-
-    def reset(self) -> None:
-        super().reset()
-        with Cluster.of(self.rehearsal) as cluster:
-            self._given.append(deployer_endpoints(cluster))
-            grant(cluster, self.app, kinds=["Role"])
 
 
 @pytest.fixture(scope="module")
@@ -77,30 +47,13 @@ def restricted(quick: KubernetesRehearsal, tiny: Path) -> Restricted:
     return Restricted(provider, KubernetesSettings.model_validate(INGRESS), quick, project_of(tiny).app.name)
 
 
-class TestUnderPolicy(Conformance):
-    """With autoscaling and an ingress, in a namespace of an administrator."""
-
-    target = "kubernetes"
-    few = 1
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def stage(cls, restricted: Restricted) -> Restricted:
-        return restricted
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def project(cls, tiny: Path) -> Project:
-        return project_of(tiny)
-
-
 def test_every_rule_of_the_role_is_needed(restricted: Restricted, tiny: Path, tmp_path: Path) -> None:
     project = project_of(tiny)
     for number, values in enumerate((BALANCED, INGRESS, GATEWAY)):
         stage = replace(restricted, settings=KubernetesSettings.model_validate(values))
         stage.reset()
         if values is GATEWAY:
-            add_gateway(stage)
+            add_gateway(stage.rehearsal)
         live(DeploymentUnderTest(provider, stage.settings, stage.endpoints, project, tmp_path / str(number)))
     printed = {f"{verb} {each.qualified}" for each in RULES for verb in each.verbs}
     assert printed - restricted.rehearsal.used_permissions() == UNUSED.keys()
@@ -140,12 +93,3 @@ def check_cluster_of(scene: DeploymentUnderTest) -> None:
     assert isinstance(scene.settings, KubernetesSettings)
     found = list(check_cluster(kube, scene.project, scene.settings, owner))
     assert not [each for each in found if each.level is Level.ERROR]
-
-
-def add_gateway(stage: Restricted) -> None:
-    """As an administrator."""
-    listener = {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
-    public = {"metadata": {"name": "public"}, "spec": {"gatewayClassName": "nginx", "listeners": [listener]}}
-    with Cluster.of(stage.rehearsal) as cluster:
-        cluster.create_space("infra")
-        cluster.ask("POST", f"{GATEWAYS}/namespaces/infra/gateways", public)

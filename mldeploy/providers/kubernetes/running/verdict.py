@@ -68,7 +68,7 @@ _PULL_SIGNS = (
         "Check `registry`: the nodes must be able to reach that host and trust its certificate.",
     ),
 )
-_FORBIDDEN = re.compile(r"exceeded quota|violates PodSecurity")
+_FORBIDDEN = re.compile(r"exceeded quota|violates PodSecurity|no PriorityClass with name")
 _CREATE_SIGNS = (
     Sign(
         r"exceeded quota: (?P<quota>[^,]+).*",
@@ -79,6 +79,16 @@ _CREATE_SIGNS = (
         r"violates PodSecurity",
         "no pod can be created: the namespace does not admit it ({message})",
         "Check the namespace's Pod Security Standard. Images without a custom Dockerfile meet the strictest one.",
+    ),
+    Sign(
+        r"no PriorityClass with name (?P<name>\S+) was found",
+        "no pod can be created: the cluster has no PriorityClass {name}",
+        "Correct `priority_class`, or let an administrator create it.",
+    ),
+    Sign(
+        r'serviceaccount "(?P<name>[^"]+)" not found',
+        "no pod can be created: the namespace has no service account {name}",
+        "Correct `service_account`, or create it.",
     ),
     Sign(
         r"(?P<all>.+)",
@@ -248,7 +258,8 @@ def _diagnose_configuration(pod: Pod) -> FailureDiagnosis:
         todo = "End the Dockerfile with USER and a number: `USER 10001`."
         return FailureDiagnosis("the image runs as root, and the cluster does not allow it", todo)
     return FailureDiagnosis(
-        f"its environment cannot be set up: {pod.message}", "Deploy again to create what is missing."
+        f"its environment cannot be set up: {pod.message}",
+        "Deploy again to create what is missing. What `env_secrets` and `env_config_maps` name is yours to create.",
     )
 
 
