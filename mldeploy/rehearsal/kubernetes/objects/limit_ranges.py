@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mldeploy.rehearsal.kubernetes.objects.pod_rules import iterate_containers
+from mldeploy.rehearsal.kubernetes.objects.container_rules import iterate_containers
 from mldeploy.rehearsal.kubernetes.objects.quantities import parse_quantity
 from mldeploy.rehearsal.kubernetes.objects.types import Object
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from mldeploy.rehearsal.kubernetes.objects.container_rules import QUALIFIED
 from mldeploy.rehearsal.kubernetes.objects.errors import (
     StatusCause,
     invalid_value,
@@ -23,7 +24,6 @@ from mldeploy.rehearsal.kubernetes.objects.names import (
     label_value_syntax,
     subdomain_syntax,
 )
-from mldeploy.rehearsal.kubernetes.objects.pod_rules import QUALIFIED
 from mldeploy.rehearsal.kubernetes.objects.quantities import QuantityError, parse_quantity
 from mldeploy.rehearsal.kubernetes.objects.type_rules import (
     NOT_NEGATIVE,

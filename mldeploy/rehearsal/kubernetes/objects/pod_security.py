@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mldeploy.rehearsal.kubernetes.objects.pod_rules import iterate_containers
+from mldeploy.rehearsal.kubernetes.objects.container_rules import iterate_containers
 from mldeploy.rehearsal.kubernetes.objects.types import Object
 
 ENFORCE = "pod-security.kubernetes.io/enforce"

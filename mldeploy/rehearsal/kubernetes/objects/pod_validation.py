@@ -1,4 +1,4 @@
-"""Rules between the parts of a Pod's spec. `pod_rules` has those of each part.
+"""Rules between the parts of a Pod's spec. `pod_rules` and `container_rules` have those of each part.
 
 https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mldeploy.rehearsal.kubernetes.objects.container_rules import PROBES, iterate_containers
 from mldeploy.rehearsal.kubernetes.objects.errors import (
     StatusCause,
     duplicate_value,
@@ -15,7 +16,6 @@ from mldeploy.rehearsal.kubernetes.objects.errors import (
     unsupported_value,
 )
 from mldeploy.rehearsal.kubernetes.objects.names import is_label, label_syntax
-from mldeploy.rehearsal.kubernetes.objects.pod_rules import PROBES, iterate_containers
 from mldeploy.rehearsal.kubernetes.objects.type_rules import forbidden_value
 from mldeploy.rehearsal.kubernetes.objects.types import Object
 

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
+from mldeploy.rehearsal.kubernetes.objects.container_rules import PROTOCOLS
 from mldeploy.rehearsal.kubernetes.objects.errors import (
     StatusCause,
     duplicate_value,
@@ -24,7 +25,6 @@ from mldeploy.rehearsal.kubernetes.objects.names import (
     subdomain_syntax,
     validate_labels,
 )
-from mldeploy.rehearsal.kubernetes.objects.pod_rules import PROTOCOLS
 from mldeploy.rehearsal.kubernetes.objects.type_rules import PORT_RANGE, forbidden_value, is_ip
 from mldeploy.rehearsal.kubernetes.objects.types import Object
 

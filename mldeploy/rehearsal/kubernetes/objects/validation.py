@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from mldeploy.rehearsal.kubernetes.objects import ingress_validation
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.container_rules import CONTAINER_RULES, DATA_KEY, iterate_containers
 from mldeploy.rehearsal.kubernetes.objects.errors import (
     StatusCause,
     invalid,
@@ -25,7 +26,7 @@ from mldeploy.rehearsal.kubernetes.objects.names import (
     validate_metadata,
 )
 from mldeploy.rehearsal.kubernetes.objects.object_rules import OBJECT_RULES
-from mldeploy.rehearsal.kubernetes.objects.pod_rules import DATA_KEY, POD_RULES, iterate_containers
+from mldeploy.rehearsal.kubernetes.objects.pod_rules import POD_RULES
 from mldeploy.rehearsal.kubernetes.objects.pod_validation import validate_pod_spec
 from mldeploy.rehearsal.kubernetes.objects.schemas import schema_of
 from mldeploy.rehearsal.kubernetes.objects.service_rules import validate_service
@@ -50,7 +51,7 @@ _SECRET_KEYS = {
 }
 """The keys that a Secret of a type must have. https://kubernetes.io/docs/concepts/configuration/secret/#secret-types"""
 _SELECTOR_SCHEMA = {"$ref": "#/$defs/io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"}
-_TYPE_RULES = {**POD_RULES, **OBJECT_RULES}
+_TYPE_RULES = {**CONTAINER_RULES, **POD_RULES, **OBJECT_RULES}
 _MUTABLE_IN_PODS = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations", "schedulingGates")
 
 
