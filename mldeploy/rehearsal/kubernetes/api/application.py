@@ -43,6 +43,15 @@ from mldeploy.rehearsal.kubernetes.api.request import (
     status_response,
     stream_events,
 )
+from mldeploy.rehearsal.kubernetes.api.subresources import (
+    PART_VERBS,
+    STATUS_VERBS,
+    UPGRADED_PARTS,
+    is_misplaced,
+    parse_replicas,
+    parse_token_seconds,
+    scale_document,
+)
 from mldeploy.rehearsal.kubernetes.api.tables import build_table, wants_table
 from mldeploy.rehearsal.kubernetes.harshness import RefuseOnce
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
@@ -50,15 +59,11 @@ from mldeploy.rehearsal.kubernetes.objects.deletion import PERMANENT_NAMESPACES,
 from mldeploy.rehearsal.kubernetes.objects.errors import (
     StatusError,
     forbidden,
-    invalid,
-    invalid_patch,
-    invalid_value,
     method_not_allowed,
     not_found,
     path_not_found,
 )
 from mldeploy.rehearsal.kubernetes.objects.store import Store, now
-from mldeploy.rehearsal.kubernetes.objects.type_rules import NOT_NEGATIVE
 from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object, ObjectKey
 from mldeploy.rehearsal.kubernetes.objects.writer import (
     APPLY_PATCH,
@@ -71,27 +76,6 @@ from mldeploy.rehearsal.kubernetes.objects.writer import (
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-STATUS_VERBS = ("get", "patch", "update")
-PART_VERBS = {
-    "log": ("get",),
-    "exec": ("get", "create"),
-    "attach": ("get", "create"),
-    "portforward": ("get", "create"),
-    "eviction": ("create",),
-    "token": ("create",),
-    "finalize": ("update",),
-}
-"""The verbs of subresources other than status and scale."""
-UPGRADED_PARTS = ("attach", "exec", "portforward")
-"""A WebSocket is opened with GET; since Kubernetes 1.35, that needs the permission to create, too.
-
-The feature gate AuthorizePodWebsocketUpgradeCreatePermission:
-https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/
-"""
-SCALE = ApiResource("autoscaling", "v1", "scales", "Scale")
-TOKEN_REQUEST = ApiResource("authentication.k8s.io", "v1", "tokenrequests", "TokenRequest")
-SHORTEST_TOKEN = 600
-"""Seconds."""
 _VERBS = frozenset(("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"))
 
 
@@ -310,46 +294,19 @@ class ApiServer:
         """https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/: scale"""
         document = self._require(request, resource)
         if request.verb in ("patch", "update"):
-            body = parse_body(request, http_request)
-            count = (body.get("spec") or {}).get("replicas", 0)
-            if not isinstance(count, int):
-                raise invalid_patch(body, "json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas")
-            if count < 0:
-                raise invalid(SCALE, request.name, [invalid_value("spec.replicas", count, NOT_NEGATIVE)])
-            patch = {"spec": {"replicas": count}}
+            patch = {"spec": {"replicas": parse_replicas(request.name, parse_body(request, http_request))}}
             key, writer = ObjectKey(resource, request.namespace, request.name), _write_options(request, http_request)
             document, _ = self._writer.patch(key, "application/merge-patch+json", patch, writer, "scale")
-        return _json_response(_scale_document(document))
+        return _json_response(scale_document(document))
 
     def _create_token(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
         """https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/"""
         if request.verb != "create":
             raise method_not_allowed("")
         account, spec = self._require(request, resource), parse_body(request, http_request).get("spec") or {}
-        seconds = int(spec.get("expirationSeconds") or 3600)
-        if seconds < SHORTEST_TOKEN:
-            why = "may not specify a duration less than 10 minutes"
-            raise invalid(TOKEN_REQUEST, "", [invalid_value("spec.expirationSeconds", seconds, why)])
+        seconds = parse_token_seconds(spec)
         status = {"token": self._access.issue_token(account), "expirationTimestamp": now(seconds)}
         return _json_response({"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "status": status}, 201)
-
-
-def is_misplaced(request: KubernetesRequest) -> bool:
-    """Whether a path does not take the verb: objects are created in a namespace, and changed by name."""
-    resource = request.resource
-    if resource is None or request.verb not in ("create", "update", "patch"):
-        return False
-    if request.verb == "create":
-        return bool(request.name) or (resource.namespaced and not request.namespace)
-    return not request.name
-
-
-def _scale_document(document: Object) -> Object:
-    metadata = {name: document["metadata"].get(name) for name in ("name", "namespace", "uid", "resourceVersion")}
-    selector = ",".join(f"{key}={value}" for key, value in document["spec"]["selector"].get("matchLabels", {}).items())
-    status = {"replicas": document.get("status", {}).get("replicas", 0), "selector": selector}
-    spec = {"replicas": document["spec"].get("replicas", 0)}
-    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}
 
 
 def _write_options(request: KubernetesRequest, http_request: Request) -> WriteOptions:
