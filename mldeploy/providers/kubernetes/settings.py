@@ -13,6 +13,7 @@ from mldeploy.config.kinds import FieldText
 from mldeploy.config.settings import Project
 from mldeploy.config.target import advise_on_disk
 from mldeploy.providers.kubernetes.pod_settings import SUBDOMAIN, Annotations, PodSettings
+from mldeploy.providers.kubernetes.running.patience import RolloutPatience
 
 LABEL = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 """A DNS label, RFC 1123."""
@@ -110,6 +111,11 @@ class InClusterSettings(PodSettings):
     @property
     def way(self) -> ExposureKind:
         return ExposureKind(self.ingress)
+
+    @property
+    def patience(self) -> RolloutPatience:
+        """The patience with this kind of cluster."""
+        return RolloutPatience()
 
     @property
     def table(self) -> str:

@@ -14,7 +14,13 @@ from mldeploy.rehearsal.gateway.fault_proxy import FaultProxy
 from mldeploy.rehearsal.gateway.proxy import StandInObject
 from mldeploy.rehearsal.gateway.serving import Authority, break_connection, create_server, serve
 from mldeploy.rehearsal.kubernetes.api.application import ApiServer
-from mldeploy.rehearsal.kubernetes.api.authorization import ADMIN, RbacAuthorizer, User
+from mldeploy.rehearsal.kubernetes.api.authorization import (
+    ADMIN,
+    AccessAttributes,
+    RbacAuthorizer,
+    User,
+    allow_all,
+)
 from mldeploy.rehearsal.kubernetes.api.pod_subresources import PodSubresources
 from mldeploy.rehearsal.kubernetes.api.request import KubernetesAdapter
 from mldeploy.rehearsal.kubernetes.control.deployments import DeploymentController
@@ -76,6 +82,8 @@ class StandInCluster:
     """A WSGI application; `listen` binds it to an address. It runs from `start` until `stop`.
 
     is_known: whether a token is valid. login: registry credentials of the nodes, besides the Pods' pull secrets.
+    adjust: the cloud's mutating admission controller. allows: its authorizer. has_late_nodes: its autoscaler refuses
+    before it adds the node of the first Pod.
     """
 
     def __init__(
@@ -85,19 +93,22 @@ class StandInCluster:
         *,
         login: Login = no_login,
         nodes: Sequence[Node] = NODES,
+        adjust: Callable[[ApiResource, Object], None] = keep_workload,
+        allows: Callable[[AccessAttributes], bool] = allow_all,
+        has_late_nodes: bool = False,
     ) -> None:
         self.store = Store(EVENT_SECONDS if context.harsh else 0.0)
         self._refuse = RefuseOnce() if context.harsh else None
         self._context = context
         self._nodes = nodes
-        self._access, self._is_known = RbacAuthorizer(self.store), is_known
-        self._pods = PodManager(_node_context(context, self.store, login))
+        self._access, self._is_known = RbacAuthorizer(self.store, allows), is_known
+        self._pods = PodManager(_node_context(context, self.store, login), has_late_nodes=has_late_nodes)
         self._services = ServiceController(self.store, context.addresses, context.pace)
         self._edges = (
             IngressController(self.store, context.addresses, context.pace),
             GatewayController(self.store, context.addresses, context.pace),
         )
-        writer = ObjectWriter(self.store, add_fields if context.harsh else keep_workload)
+        writer = ObjectWriter(self.store, _all_of(adjust, add_fields) if context.harsh else adjust)
         before, after = _controllers(context, self.store, writer)
         self._loop = ControllerLoop(self.store, (*before, self._pods, self._services, *self._edges, *after))
         self._api = ApiServer(
@@ -186,6 +197,16 @@ class StandInCluster:
     def _create_system_objects(self) -> None:
         create_system_objects(self.store)
         register(self.store, self._nodes)
+
+
+def _all_of(*controllers: Callable[[ApiResource, Object], None]) -> Callable[[ApiResource, Object], None]:
+    """Return the mutating admission controllers as one."""
+
+    def adjust(resource: ApiResource, document: Object) -> None:
+        for each in controllers:
+            each(resource, document)
+
+    return adjust
 
 
 def _node_context(context: ClusterContext, store: Store, login: Login) -> PodGround:
