@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Protocol, TypeVar, runtime_checkable
 
+from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.findings import Finding, Fix, Level, error, ok, warning
@@ -36,6 +37,7 @@ __all__ = [
     "Level",
     "Manifests",
     "Registry",
+    "RendersOffline",
     "Runtime",
     "Streams",
     "error",
@@ -214,6 +216,16 @@ class HasManifests(Protocol[CloudT_contra, SettingsT_contra]):
 
         Changes nothing; requests at most the registry's credentials.
         """
+
+
+@runtime_checkable
+class RendersOffline(Protocol[SettingsT_contra]):
+    """A provider whose manifests of a given image follow from the configuration: `mldeploy manifests --image`."""
+
+    def offline_manifests(
+        self, project: Project, settings: SettingsT_contra, image: str, endpoints: Endpoints, *, secrets: bool
+    ) -> Manifests:
+        """As `HasManifests.manifests`, without a connection: no cluster, no cloud account, no Docker Engine."""
 
 
 def omit_hidden(documents: Sequence[Mapping[str, object]], hidden: Sequence[Mapping[str, object]]) -> Manifests:
