@@ -113,6 +113,10 @@ class WebappSettings(AzureSettings):
     def advise(self, project: Project) -> tuple[str, ...]:
         return (*advise_on_port(project), *advise_on_disk(project))
 
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        return tuple(self.secrets)
+
     def check(self) -> None:
         """Raises ConfigError if settings contradict each other or exceed the size."""
         required = max(self.instances or 1, self.max or 1)
