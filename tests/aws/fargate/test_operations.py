@@ -14,8 +14,8 @@ from tests.tiny import project_of
 pytestmark = pytest.mark.engine
 
 
-@proves(Promise.SCALE, targets=("fargate",))
-def test_a_crash_is_not_held_against_what_is_ordered_later(app: FargateApp) -> None:
+@proves(Promise.SCALE, Promise.STOP, targets=("fargate",))
+def test_a_crash_is_not_held_against_what_is_ordered_later_and_a_stop_keeps_the_number(app: FargateApp) -> None:
     """ECS lists a task that has crashed for an hour, and its deployment is still the service's."""
     app.crash(app.deploy().url)
     survivor = app.tasks
@@ -25,22 +25,17 @@ def test_a_crash_is_not_held_against_what_is_ordered_later(app: FargateApp) -> N
     assert survivor < app.tasks
     assert not any("the old" in text for text in app.progress), "there is no old version"
 
+    app.service.stop()
+    assert app.tasks == set()
+    app.deploy()
+    assert len(app.tasks) == 2, "as many as were stopped"
+
     before, since = app.tasks, len(app.rehearsal.calls())
     app.configure(instances=3)
     app.deploy()
     assert before < app.tasks, "every task that ran goes on"
     assert len(app.tasks) == 3
     assert "ecs:RegisterTaskDefinition" not in [call.action for call in app.rehearsal.calls()[since:]]
-
-
-@proves(Promise.STOP, targets=("fargate",))
-def test_what_was_stopped_starts_with_as_many_tasks_as_it_had(app: FargateApp) -> None:
-    app.deploy()
-    app.service.scale(3, app.monitor)
-    app.service.stop()
-    assert app.tasks == set()
-    app.deploy()
-    assert len(app.tasks) == 3
 
 
 def test_the_ingress_is_changed_in_place_and_back(app: FargateApp) -> None:
