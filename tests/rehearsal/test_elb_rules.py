@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from moto.elbv2.models import FakeAction, FakeListener, FakeListenerRule
+from moto.elbv2.models import FakeAction, FakeListener
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
@@ -19,17 +21,20 @@ def forward(**weights: int) -> FakeAction:
 
 
 def request(path: str = "/", trial: str = "") -> Request:
-    return Request(EnvironBuilder(path, headers={"X-Trial": trial}).get_environ())
+    return Request(EnvironBuilder(path, headers=Headers([("X-Trial", trial)])).get_environ())
 
 
 def listener(*rules: tuple[int, dict[str, Any], str]) -> FakeListener:
-    default = FakeAction({"Type": "forward", "TargetGroupArn": "main"})
-    listener = FakeListener("balancer", "listener", "HTTP", "80", "", None, [default], None)
-    for priority, condition, group in rules:
-        action = FakeAction({"Type": "forward", "TargetGroupArn": group})
-        rule = FakeListenerRule("listener", f"rule-{priority}", [condition], priority, [action])
-        listener.register(rule.arn, rule)
-    return listener
+    """Only what the rules are read from: moto's own class is one of CloudFormation's, too."""
+    entries = {
+        number: SimpleNamespace(is_default=False, priority=priority, conditions=[condition], actions=[send_to(group)])
+        for number, (priority, condition, group) in enumerate(rules)
+    }
+    return cast("FakeListener", SimpleNamespace(rules=entries, default_actions=[send_to("main")]))
+
+
+def send_to(group: str) -> FakeAction:
+    return FakeAction({"Type": "forward", "TargetGroupArn": group})
 
 
 HEADER = {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "X-Trial", "Values": ["Secret*"]}}
