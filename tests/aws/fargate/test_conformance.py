@@ -47,6 +47,12 @@ def strangers(rehearsal: Rehearsal, session: boto3.Session) -> None:
     )
     vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     ec2.create_security_group(GroupName="mldeploy-another-tasks", Description="another", VpcId=vpc)
+    newcomers(rehearsal, session)
+
+
+def newcomers(rehearsal: Rehearsal, session: boto3.Session) -> None:
+    """What is there in an account where nobody has used ECS yet."""
+    url = rehearsal.endpoints.url
     session.client("logs", endpoint_url=url).create_log_group(logGroupName="/mldeploy/another")
     session.client("iam", endpoint_url=url).create_role(RoleName="stranger", AssumeRolePolicyDocument="{}")
 
@@ -117,7 +123,7 @@ class TestInAFreshAccount(Conformance):
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, fresh: Rehearsal) -> FargateStage:
-        return FargateStage(provider, FargateSettings.model_validate({"ingress": "load-balancer"}), fresh, strangers)
+        return FargateStage(provider, FargateSettings.model_validate({"ingress": "load-balancer"}), fresh, newcomers)
 
     @pytest.fixture(scope="class")
     @classmethod
