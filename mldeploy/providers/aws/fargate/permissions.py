@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from mldeploy.core.step import Key
-from mldeploy.providers.aws.fargate import balancer, iam, logs
+from mldeploy.providers.aws.fargate import balancer, iam, logs, targets, trial_route
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.tags import resource_name
 from mldeploy.providers.aws.permissions import NEEDS as REGISTRY
@@ -30,7 +30,9 @@ ROLES = ("arn:{partition}:iam::{account}:role/{execution_role}", "arn:{partition
 GROUPS = (arn("ec2", "security-group/*"),)
 BALANCER = (arn("elasticloadbalancing", "loadbalancer/app/{short}/*"),)
 TARGETS = (arn("elasticloadbalancing", "targetgroup/{short}/*"),)
+TRIAL_TARGETS = (arn("elasticloadbalancing", "targetgroup/{trial}/*"),)
 LISTENERS = (arn("elasticloadbalancing", "listener/app/{short}/*"),)
+RULES = (arn("elasticloadbalancing", "listener-rule/app/{short}/*"),)
 SCALED = (arn("application-autoscaling", "scalable-target/*"),)
 
 
@@ -61,11 +63,13 @@ NEEDS: Needs = MappingProxyType(
             PASS,
         ),
         "ecs:UpdateService": call_grants("ecs:UpdateService", SERVICE, PASS),
-        "ecs:TagResource": call_grants("ecs:TagResource", REVISIONS),
+        "ecs:TagResource": call_grants("ecs:TagResource", REVISIONS, Grant(("ecs:TagResource",), SERVICE)),
         "ecs:DeleteTaskDefinitions": call_grants("ecs:DeleteTaskDefinitions", REVISIONS),
         **dict(simple_grants(CLUSTER, "ecs:DeleteCluster", "ecs:DescribeClusters")),
         **dict(simple_grants(SERVICE, "ecs:DeleteService", "ecs:DescribeServices")),
         **dict(simple_grants(TASKS, "ecs:DescribeTasks")),
+        **dict(simple_grants(TASKS, "ecs:StopTask")),
+        "ecs:RunTask": call_grants("ecs:RunTask", REVISIONS, Grant(("ecs:TagResource",), TASKS), PASS),
         **dict(
             simple_grants(
                 ("*",),
@@ -123,6 +127,7 @@ NEEDS: Needs = MappingProxyType(
                 "ec2:DescribeVpcs",
                 "elasticloadbalancing:DescribeListeners",
                 "elasticloadbalancing:DescribeLoadBalancers",
+                "elasticloadbalancing:DescribeRules",
                 "elasticloadbalancing:DescribeTags",
                 "elasticloadbalancing:DescribeTargetGroupAttributes",
                 "elasticloadbalancing:DescribeTargetGroups",
@@ -138,8 +143,14 @@ NEEDS: Needs = MappingProxyType(
             _service_linked_role("elasticloadbalancing.amazonaws.com"),
         ),
         "elasticloadbalancing:CreateTargetGroup": call_grants(
-            "elasticloadbalancing:CreateTargetGroup", TARGETS, Grant(("elasticloadbalancing:AddTags",), TARGETS)
+            "elasticloadbalancing:CreateTargetGroup",
+            (*TARGETS, *TRIAL_TARGETS),
+            Grant(("elasticloadbalancing:AddTags",), (*TARGETS, *TRIAL_TARGETS)),
         ),
+        "elasticloadbalancing:CreateRule": call_grants(
+            "elasticloadbalancing:CreateRule", LISTENERS, Grant(("elasticloadbalancing:AddTags",), RULES)
+        ),
+        **dict(simple_grants(RULES, "elasticloadbalancing:DeleteRule", "elasticloadbalancing:ModifyRule")),
         "elasticloadbalancing:CreateListener": call_grants(
             "elasticloadbalancing:CreateListener", BALANCER, Grant(("elasticloadbalancing:AddTags",), LISTENERS)
         ),
@@ -153,10 +164,12 @@ NEEDS: Needs = MappingProxyType(
         ),
         **dict(
             simple_grants(
-                TARGETS,
+                (*TARGETS, *TRIAL_TARGETS),
                 "elasticloadbalancing:DeleteTargetGroup",
+                "elasticloadbalancing:DeregisterTargets",
                 "elasticloadbalancing:ModifyTargetGroup",
                 "elasticloadbalancing:ModifyTargetGroupAttributes",
+                "elasticloadbalancing:RegisterTargets",
             )
         ),
         **dict(simple_grants(LISTENERS, "elasticloadbalancing:DeleteListener", "elasticloadbalancing:ModifyListener")),
@@ -188,6 +201,7 @@ def build_policy(cloud: FargateCloud) -> dict[str, object]:
         "app": app,
         "name": resource_name(app),
         "short": balancer.balancer_name(app),
+        "trial": targets.target_group_name(app, trial_route.TRIAL),
         "log_group": logs.log_group_name(app),
         "execution_role": iam.role_name(cloud, Key(iam.Purpose.EXECUTION, (app,))),
         "task_role": iam.role_name(cloud, Key(iam.Purpose.TASK, (app,))),
