@@ -20,7 +20,7 @@ from mldeploy.core.lock import Lock
 from mldeploy.image.engine import Engine
 from mldeploy.providers.capabilities import Diagnosable, Finding, Level
 from mldeploy.providers.local import provider
-from mldeploy.providers.local.rollout import candidate_spec
+from mldeploy.providers.local.rollout import without_restart
 from tests.local.world import BASE, World
 
 pytestmark = pytest.mark.engine
@@ -138,7 +138,7 @@ def test_an_app_that_dies_again_and_again_is_an_error(world: World, engine: Engi
 def test_what_a_crash_left_is_removed_but_not_from_under_a_command(world: World, engine: Engine, state: Path) -> None:
     world.deploy()
     containers = Containers(engine, world.name)
-    left = containers.create(containers.candidate, candidate_spec(world.containers[0].spec))
+    left = containers.create(containers.candidate, without_restart(world.containers[0].spec))
     result = look(world)["leftover"]
     assert result.level is Level.WARNING
     assert result.fix is not None
@@ -158,7 +158,7 @@ def test_what_a_crash_left_is_removed_but_not_from_under_a_command(world: World,
 def test_what_a_killed_check_left_is_removed_but_not_from_under_a_check(world: World, engine: Engine) -> None:
     world.deploy()
     serving, containers = world.serving, check_containers(engine, world.name)
-    containers.create(f"{serving.name}.check-1", candidate_spec(serving.spec))
+    containers.create(f"{serving.name}.check-1", without_restart(serving.spec))
     assert world.plan().is_noop, "a deployment has nothing to do with it"
     result = look(world)["leftover"]
     assert (result.level, "check" in result.what) == (Level.WARNING, True)
@@ -177,7 +177,7 @@ def test_what_a_killed_check_left_is_removed_but_not_from_under_a_check(world: W
 def test_a_rollout_that_did_not_end_is_for_deploy_to_settle(world: World, engine: Engine) -> None:
     world.deploy()
     containers = Containers(engine, world.name)
-    containers.create(containers.next, candidate_spec(world.containers[0].spec))
+    containers.create(containers.next, without_restart(world.containers[0].spec))
     result = look(world)["leftover"]
     assert result.fix is None
     assert "mldeploy deploy" in result.todo

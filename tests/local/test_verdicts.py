@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,9 +14,7 @@ import pytest
 
 from mldeploy.app.verdict import VerdictError
 from mldeploy.core.errors import ExitCode
-from mldeploy.core.events import ignore
-from mldeploy.providers.errors import NotRestoredError, PortTakenError
-from tests.local.world import MIB, World, is_handing_over
+from tests.local.world import MIB, World
 
 pytestmark = pytest.mark.engine
 
@@ -190,52 +186,4 @@ def test_version_that_fails_only_on_the_port_is_taken_back(world: World, oracle:
     assert f"mldeploy-{world.name}-next" in verdict.where
     assert "The old version answers again." in world.notes
     assert (world.serving.id, world.serving.spec.restart) == (before.id, "unless-stopped")
-    assert world.version == "1"
-
-
-def test_port_that_is_taken_in_the_gap_is_got_back_for_the_old_version(world: World) -> None:
-    world.deploy()
-    before = world.serving
-    grabbed: list[socket.socket] = []
-
-    def grab() -> None:
-        """Take the port as soon as the old version has let it go, and keep it for a second."""
-        while not grabbed:
-            with contextlib.suppress(OSError):
-                grabbed.append(socket.create_server(("127.0.0.1", world.settings.port or 0)))
-        time.sleep(1.0)
-        grabbed[0].close()
-
-    thief = Thread(target=grab)
-    world.on_event = lambda event: thief.start() if is_handing_over(event) else None
-    world.env(VERSION="2")
-    error = world.fail()
-    thief.join()
-    assert isinstance(error, PortTakenError)
-    assert world.serving.id == before.id
-    assert world.version == "1"
-
-
-@pytest.mark.exhaustive
-def test_version_that_nobody_can_start_again_is_said_to_be_down(world: World) -> None:
-    """The port is taken in the gap, for longer than one waits for it; the next deployment brings the version back."""
-    world.deploy()
-    grabbed: list[socket.socket] = []
-
-    def grab() -> None:
-        while not grabbed:
-            with contextlib.suppress(OSError):
-                grabbed.append(socket.create_server(("127.0.0.1", world.settings.port or 0)))
-
-    thief = Thread(target=grab)
-    world.on_event = lambda event: thief.start() if is_handing_over(event) else None
-    world.env(VERSION="2")
-    error = world.fail()
-    thief.join()
-    assert isinstance(error, NotRestoredError)
-    assert "The old version could not be restored" in error.what
-    grabbed[0].close()
-    world.on_event = ignore
-    world.env(MODE="exit:1")
-    verdict_of(world)
     assert world.version == "1"

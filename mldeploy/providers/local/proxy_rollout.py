@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,10 +17,13 @@ from mldeploy.image.errors import EngineError
 from mldeploy.image.image_info import find_image
 from mldeploy.providers.errors import NotRestoredError
 from mldeploy.providers.gap import GapMeter
+from mldeploy.providers.local.drift import answer_failure
 from mldeploy.providers.local.ports import check_port, choose_free_port, port_taken_error
 from mldeploy.providers.local.proxy import ProxyContainers, is_current_proxy, proxy_spec, publishes_port
 from mldeploy.providers.local.settings import LocalSettings
 
+RESTORE_SECONDS = 5.0
+RESTORE_EVERY = 0.2
 DRAIN_ROUND = 5.0
 """Seconds after which the wait for an old version looks whether the user wants to stop."""
 
@@ -110,6 +114,7 @@ class ProxyRollout:
     def _take_over(self, holder: Container, backend: Container) -> OpenPort:
         """Stop the holder and start the proxy on its port. The holder is started again if that fails."""
         with GapMeter(holder.url, self.project.app.health) as meter:
+            self.monitor.progress(Progress("", "the old version finishes its requests"))
             self.proxies.containers.stop(holder)
             try:
                 made = self._start(backend)
@@ -120,13 +125,23 @@ class ProxyRollout:
         return OpenPort(self._promote(made), meter.seconds)
 
     def _restore(self, holder: Container, error: Exception) -> None:
-        """Give the port back to its holder. Raises NotRestoredError if that fails."""
-        try:
-            self.proxies.remove(self.proxies.containers.own(self.proxies.next))
-            self.proxies.containers.start(holder.id)
-        except EngineError as cause:
-            what = f"{error}\nThe old version could not be restored: {cause.what}"
-            raise NotRestoredError(holder.name, what, "`mldeploy deploy` tries again first.") from error
+        """Give the port back to its holder. Raises NotRestoredError if it does not answer there."""
+        deadline = time.monotonic() + RESTORE_SECONDS
+        while True:
+            try:
+                self.proxies.remove(self.proxies.containers.own(self.proxies.next))
+                self.proxies.containers.start(holder.id)
+                break
+            except EngineError as cause:
+                if time.monotonic() > deadline:
+                    raise _not_restored_error(holder, error, cause.what) from error
+                # Not the monitor's wait: a cancellation must not prevent the restore.
+                time.sleep(RESTORE_EVERY)
+        while answer_failure(holder.url, self.project.app.health):
+            if time.monotonic() > deadline + self.project.check.start_timeout:
+                raise _not_restored_error(holder, error, "it was started, but does not answer") from error
+            time.sleep(RESTORE_EVERY)
+        self.monitor.note("The old version answers again.")
 
     def _start(self, backend: Container | None) -> str:
         """Create and start a proxy from the first image that has Python. Raises PortTakenError, EngineError."""
@@ -163,6 +178,11 @@ class ProxyRollout:
             self.proxies.remove(old)
         containers.rename(made, self.proxies.name)
         return containers.present(made)
+
+
+def _not_restored_error(holder: Container, error: Exception, cause: str) -> NotRestoredError:
+    what = f"{str(error) or 'cancelled'}\nThe old version could not be restored: {cause}"
+    return NotRestoredError(holder.name, what, "`mldeploy deploy` tries again first.")
 
 
 def open_rollout(
