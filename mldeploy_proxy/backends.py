@@ -29,7 +29,7 @@ class BackendSpec(NamedTuple):
     weight: int
 
 
-class Backend:
+class BackendPool:
     """One container. active: requests that it is answering. A tunnel (WebSocket) is not one of them."""
 
     def __init__(self, spec: BackendSpec) -> None:
@@ -90,7 +90,7 @@ class Backends:
     """All containers that may get requests, or are still answering some."""
 
     def __init__(self) -> None:
-        self._all: list[Backend] = []
+        self._all: list[BackendPool] = []
 
     def set(self, specs: Iterable[BackendSpec]) -> None:
         """Send requests to these from now on. What others are answering goes on."""
@@ -102,7 +102,7 @@ class Backends:
             if not backend.spec.weight:
                 backend.close_idle()
         self._all = [each for place, each in known.items() if place in wanted or each.active]
-        self._all += [Backend(spec) for place, spec in wanted.items() if place not in known]
+        self._all += [BackendPool(spec) for place, spec in wanted.items() if place not in known]
 
     def active(self, host: str) -> int:
         """How many requests a container is answering."""
@@ -113,7 +113,7 @@ class Backends:
         for each in self._all:
             each.close_idle(time.monotonic() - REUSE_SECONDS)
 
-    def choices(self) -> Iterator[Backend]:
+    def choices(self) -> Iterator[BackendPool]:
         """The backends for one request: first the one whose turn it is by the weights, then the others.
 
         The turns are evenly spread (smooth weighted round robin).

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
-from mldeploy_proxy.backends import Backend, Backends, UnreachableError
+from mldeploy_proxy.backends import BackendPool, Backends, UnreachableError
 from mldeploy_proxy.body import relay
 from mldeploy_proxy.head import (
     UNTIL_CLOSE,
     MalformedError,
-    Request,
-    Response,
+    RequestHead,
+    ResponseHead,
     forwarded_request,
     forwarded_response,
     parse_request,
@@ -60,7 +60,7 @@ class _Exchange:
     """One request on one connection to a backend, which is closed or kept at its end."""
 
     def __init__(
-        self, client: Stream, request: Request, backend: Backend, upstream: Stream, *, is_reused: bool = False
+        self, client: Stream, request: RequestHead, backend: BackendPool, upstream: Stream, *, is_reused: bool = False
     ) -> None:
         self._client, self._request, self._backend, self._upstream = client, request, backend, upstream
         self._may_repeat = is_reused and request.framing.is_empty and request.method in REPEATABLE
@@ -112,7 +112,7 @@ class _Exchange:
         finally:
             self._client.patience = self._client.deadline = FOREVER
 
-    async def _final_response(self) -> Response:
+    async def _final_response(self) -> ResponseHead:
         """Return the response, and pass on what comes before it (`100 Continue`, `103 Early Hints`)."""
         while True:
             try:
@@ -134,7 +134,7 @@ class _Exchange:
             return self._failure
         return _UnansweredError() if self._may_repeat else BackendError("it ended without a response")
 
-    async def _answer(self, response: Response, *, close: bool) -> None:
+    async def _answer(self, response: ResponseHead, *, close: bool) -> None:
         """Pass the response on. A client that gets only a part of it must notice: its connection is aborted."""
         head, framing = forwarded_response(response, close=close), response.framing
         try:
@@ -148,9 +148,10 @@ class _Exchange:
             self._upstream.abort()
             raise BrokenError from None
 
-    async def _tunnel(self, response: Response) -> None:
+    async def _tunnel(self, response: ResponseHead) -> None:
         """Pass bytes both ways until both sides have ended. A tunnel does not delay the end of its backend."""
         self._backend.active -= 1
+        self._client.is_tunnel = True
         try:
             await self._client.send(forwarded_response(response, close=False))
             await asyncio.gather(self._pump(self._client, self._upstream), self._pump(self._upstream, self._client))

@@ -48,7 +48,7 @@ class Framing(NamedTuple):
 EMPTY, CHUNKED, UNTIL_CLOSE = Framing(0), Framing(None, chunked=True), Framing(None)
 
 
-class Request(NamedTuple):
+class RequestHead(NamedTuple):
     """A client's request. is_upgrade: it asks for a WebSocket. keeps_alive: the client may send another one."""
 
     method: bytes
@@ -60,7 +60,7 @@ class Request(NamedTuple):
     is_upgrade: bool
 
 
-class Response(NamedTuple):
+class ResponseHead(NamedTuple):
     """A backend's response. keeps_alive: its connection can be used again."""
 
     status: int
@@ -70,7 +70,7 @@ class Response(NamedTuple):
     keeps_alive: bool
 
 
-def parse_request(head: bytes) -> Request:
+def parse_request(head: bytes) -> RequestHead:
     """Parse a request's head, without its last empty line. Raises MalformedError."""
     first, fields = _split(head)
     match = _REQUEST_LINE.fullmatch(first)
@@ -88,10 +88,10 @@ def parse_request(head: bytes) -> Request:
     framing = _request_framing(fields, is_1_1)
     options = _options(fields)
     is_upgrade = is_1_1 and b"upgrade" in options and framing.is_empty and _asks_for_websocket(fields)
-    return Request(method, target, is_1_1, fields, framing, is_1_1 and b"close" not in options, is_upgrade)
+    return RequestHead(method, target, is_1_1, fields, framing, is_1_1 and b"close" not in options, is_upgrade)
 
 
-def parse_response(head: bytes, method: bytes) -> Response:
+def parse_response(head: bytes, method: bytes) -> ResponseHead:
     """Parse the head of a response to a request with that method. Raises MalformedError."""
     first, fields = _split(head)
     match = _STATUS_LINE.fullmatch(first)
@@ -100,10 +100,10 @@ def parse_response(head: bytes, method: bytes) -> Response:
     minor, status = match[1], int(match[2])
     framing = _response_framing(fields, status, method)
     keeps_alive = minor == b"1" and b"close" not in _options(fields) and framing is not UNTIL_CLOSE
-    return Response(status, match[3] or b"", fields, framing, keeps_alive)
+    return ResponseHead(status, match[3] or b"", fields, framing, keeps_alive)
 
 
-def forwarded_request(request: Request, client: bytes) -> bytes:
+def forwarded_request(request: RequestHead, client: bytes) -> bytes:
     """Write the request for the backend. client: the address of the one who sent it."""
     version = b"1.1" if request.is_1_1 else b"1.0"
     lines = [b"%b %b HTTP/%b" % (request.method, request.target, version)]
@@ -124,7 +124,7 @@ def forwarded_request(request: Request, client: bytes) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def forwarded_response(response: Response, *, close: bool) -> bytes:
+def forwarded_response(response: ResponseHead, *, close: bool) -> bytes:
     """Write the response for the client. close: the connection ends after it."""
     lines = [b"HTTP/1.1 %d %b" % (response.status, response.reason)]
     drops_length = response.framing.chunked

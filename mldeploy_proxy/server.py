@@ -17,7 +17,12 @@ LINGER_SECONDS = 2.0
 """For a client to read a response although it is still sending."""
 SWEEP_SECONDS = 0.25
 
-_REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 501: "Not Implemented"}
+_REASONS = {
+    400: "Bad Request",
+    431: "Request Header Fields Too Large",
+    501: "Not Implemented",
+    505: "HTTP Version Not Supported",
+}
 
 
 class ClientLimits(NamedTuple):
@@ -37,7 +42,7 @@ class ProxyServer:
     def __init__(self, backends: Backends, limits: ClientLimits = DEFAULT_LIMITS) -> None:
         self.backends = backends
         self._limits = limits
-        self._clients: dict[_Client, asyncio.Task[None]] = {}
+        self._clients: dict[ClientStream, asyncio.Task[None]] = {}
         self._most = min(limits.clients, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 3)
         self._is_stopping = False
         self._empty = asyncio.Event()
@@ -56,13 +61,13 @@ class ProxyServer:
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Accept clients from now on."""
         self._sweeper = asyncio.ensure_future(self._sweep())
-        return await asyncio.get_running_loop().create_server(lambda: _Client(self), host, port, backlog=1024)
+        return await asyncio.get_running_loop().create_server(lambda: ClientStream(self), host, port, backlog=1024)
 
     async def finish(self) -> None:
-        """Close what is idle, and return once the other requests are answered."""
+        """Close what is idle, and tunnels, and return once the requests are answered."""
         self._is_stopping = True
         for client in self._clients:
-            if client.is_idle:
+            if client.is_idle or client.is_tunnel:
                 client.close()
         while self._clients:
             self._empty.clear()
@@ -70,7 +75,7 @@ class ProxyServer:
         if self._sweeper:
             self._sweeper.cancel()
 
-    def admit(self, client: _Client) -> None:
+    def admit(self, client: ClientStream) -> None:
         """Serve a new connection. If there are too many, the longest idle one makes way; if none is idle, this one."""
         if len(self._clients) >= self._most:
             idle = [each for each in self._clients if each.is_idle]
@@ -80,7 +85,7 @@ class ProxyServer:
             min(idle, key=lambda each: each.deadline).abort()
         self._clients[client] = asyncio.ensure_future(self._serve(client))
 
-    async def _serve(self, client: _Client) -> None:
+    async def _serve(self, client: ClientStream) -> None:
         try:
             while await self._answer(client):
                 pass
@@ -93,7 +98,7 @@ class ProxyServer:
             if not self._clients:
                 self._empty.set()
 
-    async def _answer(self, client: _Client) -> bool:
+    async def _answer(self, client: ClientStream) -> bool:
         """Answer one request; True if there may be another one."""
         try:
             client.is_idle = True
@@ -111,7 +116,7 @@ class ProxyServer:
         return False
 
     @staticmethod
-    async def _linger(client: _Client) -> None:
+    async def _linger(client: ClientStream) -> None:
         """Read on for a moment: a connection that is closed with unread bytes is reset, and its response lost."""
         client.deadline = time.monotonic() + LINGER_SECONDS
         client.end_sending()
@@ -130,7 +135,7 @@ class ProxyServer:
                     client.expire()
 
 
-class _Client(Stream):
+class ClientStream(Stream):
     """A client's connection. is_idle: it waits for a request, and nothing of one has arrived."""
 
     def __init__(self, server: ProxyServer) -> None:

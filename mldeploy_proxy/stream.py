@@ -30,7 +30,7 @@ class BrokenError(Exception):
 
 class Stream(asyncio.Protocol):
     """A connection. buffer: what has arrived and is not used yet. deadline: when it is aborted (`time.monotonic`).
-    patience: seconds for which more is waited for, in all; what arrives adds to them.
+    patience: seconds for which more is waited for, in all; what arrives adds to them. is_tunnel: bytes pass both ways.
 
     asyncio's own streams hide what has arrived: whether a connection can be used again could not be told.
     """
@@ -39,7 +39,7 @@ class Stream(asyncio.Protocol):
         self.buffer = bytearray()
         self.deadline = self.patience = FOREVER
         self.is_reading_head = False
-        self.is_at_end = False
+        self.is_at_end = self.is_tunnel = False
         self.transport: asyncio.Transport
         self._loop = asyncio.get_running_loop()
         self._is_lost = self._is_paused = self._is_full = False

@@ -26,7 +26,7 @@ from mldeploy.providers.errors import AbsentError, without_scale
 from mldeploy.providers.local.drift import answer_drift
 from mldeploy.providers.local.execution import execute_command
 from mldeploy.providers.local.history import PastRelease, list_releases
-from mldeploy.providers.local.proxy import ProxyContainers, public_url
+from mldeploy.providers.local.proxy import ProxyContainers, public_url, publishes_port
 from mldeploy.providers.local.proxy_rollout import open_rollout
 from mldeploy.providers.local.rollout import ContainerRollout
 from mldeploy.providers.local.settings import LocalSettings
@@ -175,8 +175,8 @@ class LocalService:
 
     def _url(self, container: Container, proxy: Container | None) -> str:
         """Return where a container answers; "" while it or its proxy does not run."""
-        is_open = container.running and (proxy is None or proxy.running)
-        return public_url(container, proxy) if is_open else ""
+        is_open = publishes_port(container) or (proxy is not None and proxy.running)
+        return public_url(container, proxy) if container.running and is_open else ""
 
     def _instance(self, container: Container, proxy: Container | None) -> Instance:
         return Instance(
