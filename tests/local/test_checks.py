@@ -76,7 +76,22 @@ def test_what_was_stopped_is_there_but_does_not_run(world: World, engine: Engine
     result = look(world)
     assert result["container"].level is Level.WARNING
     assert "exited" in result["container"].what
-    assert result["port"].what.endswith("is free")
+    assert result["port"].what.endswith("is the app's")
+    provider.service(world.cloud, world.project, world.settings).stop()
+    assert look(world)["port"].what.endswith("is free")
+
+
+def test_proxy_that_does_not_run_is_an_error(world: World, engine: Engine) -> None:
+    world.deploy()
+    assert look(world)["proxy"].what == f"mldeploy-{world.name}-proxy holds the port"
+    engine.client.kill(world.proxy.id)
+    assert look(world)["proxy"].level is Level.ERROR
+    assert world.drift[1:] == ("proxy exited → running",)
+    serving = world.serving
+    world.deploy()
+    assert look(world)["proxy"].level is Level.OK
+    assert world.version == "1"
+    assert world.serving.id == serving.id
 
 
 def test_a_port_that_somebody_else_has_is_an_error_with_its_owner(world: World) -> None:

@@ -9,7 +9,7 @@ from mldeploy.app.client import AnswerError, AppClient
 from mldeploy.app.container import Container
 from mldeploy.app.container_spec import ContainerSpec
 from mldeploy.config.text import size
-from mldeploy.providers.local.proxy import is_current_proxy, publishes_port
+from mldeploy.providers.local.proxy import is_current_proxy
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def spec_drift(actual: Container, desired: ContainerSpec) -> tuple[str, ...]:
     """Return the differences that require a new container, one line each. Never shows values of variables."""
     lines = [] if actual.spec.image_id == desired.image_id else [f"image {actual.spec.image} → {desired.image}"]
     lines += _changed_fields(_FIELDS, actual.spec, desired)
-    if publishes_port(actual):
+    if port_drift(actual, desired):
         lines.append("port published by the app's container → by a proxy")
     if changed := _changed_variables(actual.spec, desired):
         lines.append(f"environment changed: {', '.join(changed)}")
