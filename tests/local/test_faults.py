@@ -18,6 +18,7 @@ from mldeploy.core.errors import LeftoversError
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
+from mldeploy.testing.promises import Promise, proves
 from tests.local.engine_proxy import Call, EngineProxy, Fault, Rule
 from tests.local.world import World
 
@@ -118,6 +119,7 @@ def redeploys_through(world: World, proxy: EngineProxy, point: Point) -> None:
     assert not world.journalled
 
 
+@proves(Promise.FAULTS, targets=("local",))
 @pytest.mark.parametrize("point", REDEPLOY, ids=str)
 def test_redeployment_with_a_fault(world: World, proxy: EngineProxy, point: Point) -> None:
     redeploys_through(world, proxy, point)
@@ -179,6 +181,7 @@ KILLS = (
 )
 
 
+@proves(Promise.CRASHES, targets=("local",))
 @pytest.mark.parametrize("point", KILLS, ids=str)
 def test_redeployment_that_is_killed(world: World, proxy: EngineProxy, point: Point) -> None:
     assert survives(world, proxy, point)

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from mldeploy.testing.plugin import CASES
+from mldeploy.testing.promises import Promise, proves
 from tests.local.world import World
 
 pytestmark = pytest.mark.engine
@@ -33,6 +34,7 @@ def redeploy(world: World, times: int, record_property: Callable[[str, object], 
     record_property(CASES, f"local: {times} redeployments under load: {seen.total()} requests, none failed")
 
 
+@proves(Promise.NO_DOWNTIME, targets=("local",))
 def test_no_request_fails_at_a_redeployment(world: World, record_property: Callable[[str, object], None]) -> None:
     redeploy(world, 1, record_property)
 

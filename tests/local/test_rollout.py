@@ -12,6 +12,7 @@ import requests
 from mldeploy.core.errors import InterruptedByUser
 from mldeploy.core.events import Action, Event, Noted
 from mldeploy.core.monitor import Cancel
+from mldeploy.testing.promises import Promise, proves
 from tests.local.world import MIB, World, actions, is_draining, is_switching
 
 pytestmark = pytest.mark.engine
@@ -177,6 +178,7 @@ def test_interruption_leaves_the_old_version_and_nothing_else(world: World) -> N
     assert world.version == "2"
 
 
+@proves(Promise.TEARDOWN, targets=("local",))
 def test_destroy_leaves_nothing(world: World) -> None:
     world.deploy()
     assert {each.kind for each in world.destroy().removed} == {"container", "image"}

@@ -14,9 +14,12 @@ from mldeploy.providers.base import Service
 from mldeploy.providers.capabilities import CanExec, Streams
 from mldeploy.providers.errors import AbsentError, WrongTargetError
 from mldeploy.providers.local import provider
+from mldeploy.testing.promises import Promise, proves, refuses
 from tests.local.world import MIB, World, actions
 
 pytestmark = pytest.mark.engine
+
+ONE_MACHINE = "One machine has nothing to scale to. `workers` in `[app]` says how many processes serve."
 
 
 @pytest.fixture
@@ -32,6 +35,7 @@ def test_nothing_runs(service: Service) -> None:
         next(service.logs(follow=True, tail=0))
 
 
+@proves(Promise.STOP, targets=("local",))
 def test_one_copy_runs_until_it_is_stopped_and_again_after_a_deployment(world: World, service: Service) -> None:
     world.deploy()
     (copy,) = service.instances()
@@ -58,6 +62,7 @@ def test_one_copy_runs_until_it_is_stopped_and_again_after_a_deployment(world: W
     assert service.url() == world.url
 
 
+@proves(Promise.HISTORY, targets=("local",))
 def test_history_names_the_images_and_a_rollback_runs_an_earlier_one(world: World, service: Service) -> None:
     assert service.releases() == ()
     world.deploy()
@@ -87,6 +92,7 @@ def test_history_names_the_images_and_a_rollback_runs_an_earlier_one(world: Worl
     assert [(each.state, each.url) for each in service.releases()] == [("old", "")]
 
 
+@refuses(ONE_MACHINE, Promise.SCALE, targets=("local",))
 def test_scale_is_refused(world: World, service: Service) -> None:
     with pytest.raises(WrongTargetError, match="runs a single replica"):
         service.scale(2, quiet(world))
@@ -96,6 +102,7 @@ def quiet(world: World) -> Monitor:
     return Monitor(Resource("service", Key(world.name)), ignore, Cancel())
 
 
+@proves(Promise.EXEC, targets=("local",))
 def test_command_runs_in_the_serving_container(world: World, service: Service) -> None:
     assert isinstance(service, CanExec)
     out, err = bytearray(), bytearray()
@@ -127,6 +134,7 @@ def until_said(service: Service, words: str) -> None:
     assert any(words in line for line in service.logs(follow=True, tail=0))
 
 
+@proves(Promise.LOGS, targets=("local",))
 def test_log_that_is_followed_goes_on_with_the_next_version_and_ends_with_the_app(
     world: World, service: Service
 ) -> None:

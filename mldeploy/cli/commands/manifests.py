@@ -60,10 +60,11 @@ def manifests(
         mldeploy manifests --target kubernetes | kubectl diff -f -
     """
     from mldeploy.cli.app_routes import recall_latest_routes
-    from mldeploy.cli.deployment import prepare_deployment
+    from mldeploy.cli.deployment import as_having_manifests, prepare_deployment
 
-    deployment = recall_latest_routes(prepare_deployment(run, target, verbose=False, may_build=False))
-    deployment.require_manifests()
+    deployment = recall_latest_routes(
+        prepare_deployment(run, target, require=as_having_manifests, verbose=False, may_build=False)
+    )
     rendered = deployment.manifests(image or _find_pushed_image(run, deployment), secrets=show_secrets)
     document = ManifestsDocument(
         app=deployment.app, target=deployment.target, manifests=rendered.documents, left_out=rendered.left_out
@@ -81,9 +82,9 @@ def policy(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
     """
     import json
 
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_having_policy, open_deployment
 
-    deployment = open_deployment(run, target)
+    deployment = open_deployment(run, target, as_having_policy)
     document = PolicyDocument(app=deployment.app, target=deployment.target, policy=deployment.policy())
     text = json.dumps(document.policy, indent=2)
     run.output.result(document, lambda page: page.line(text))
