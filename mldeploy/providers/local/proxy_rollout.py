@@ -81,10 +81,13 @@ class ProxyRollout:
             self.proxies.remove(self.holder)
         return self._start(None)
 
-    def discard(self, prepared: str | None) -> None:
-        """Remove a proxy that was prepared for a version that failed."""
-        if prepared:
-            self.proxies.containers.remove(prepared)
+    def discard(self, prepared: str | None, *, with_network: bool) -> None:
+        """Remove a proxy that was prepared for a version that failed. What is left, the next command removes."""
+        with contextlib.suppress(EngineError):
+            if prepared:
+                self.proxies.containers.remove(prepared)
+            if with_network:
+                self.proxies.network.remove()
 
     def open(self, prepared: str | None, backend: Container) -> OpenPort:
         """Let the port answer from a container, and remove what had it before, if that was another proxy.

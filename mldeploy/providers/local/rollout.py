@@ -117,7 +117,7 @@ class ContainerRollout:
             self.monitor.check()
         except BaseException as error:
             self._discard(following)
-            port.discard(prepared)
+            port.discard(prepared, with_network=current is None)
             if current and current.running and isinstance(error, VerdictError):
                 self._note_old_version(current, port.holder)
             raise
