@@ -154,7 +154,7 @@ def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
         "container": "updated",
         "endpoint": "updated",
     }
-    assert isinstance(redeployed["gap_seconds"], float)
+    assert redeployed["gap_seconds"] == 0.0
     assert tiny("predict", "--json").document["answer"] == {"answer": "two", "twice": 42}
     until_logged(tiny, "POST /predict_api")
     assert "POST /predict_api" in tiny("logs").out
@@ -164,6 +164,10 @@ def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
     assert {step["state"] for step in status["steps"]} == {"present"}  # type: ignore[attr-defined]
     instances = tiny("ps", "--json").document["instances"]
     assert [(each["state"], each["health"]) for each in instances] == [("running", "healthy")]  # type: ignore[attr-defined]
+
+    assert tiny("exec", "--", "cat", "answer.txt").out == "two\n"
+    refused = tiny("scale", "2")
+    assert (refused.code, "runs a single replica" in refused.err, "failed after" in refused.err) == (2, True, False)
 
     stored = tiny("images", "--json").document["images"]
     assert [image["current"] for image in stored] == [True, False]  # type: ignore[attr-defined]

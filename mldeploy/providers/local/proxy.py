@@ -107,10 +107,11 @@ class ProxyContainers:
                 what = "\n".join((f"the proxy does not answer: {output.strip()}", *log))
                 raise EngineError(container.name, what, "Run `mldeploy deploy` again.")
             time.sleep(RETRY_SECONDS)  # it is starting
-        response = json.loads(output)
-        if "error" in response:
-            raise EngineError(self.name, f"the proxy refuses its routes: {response['error']}")
-        return int(response["active"])
+        try:
+            return int(json.loads(output)["active"])
+        except (ValueError, KeyError) as error:
+            what = f"the proxy does not take its routes: {output.strip() or 'no answer'}"
+            raise EngineError(self.name, what, "Run `mldeploy deploy` again.") from error
 
     def _execute(self, proxy: str, request: str) -> tuple[int, str]:
         client = self.containers.engine.client
