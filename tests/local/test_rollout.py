@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -131,6 +132,28 @@ def test_what_was_stopped_is_started_again(world: World) -> None:
     assert actions(world.deploy()) == UPDATED
     assert world.serving.spec.restart == "unless-stopped"
     assert world.version == "1"
+
+
+def test_routes_outlive_a_restart_of_both_containers(world: World) -> None:
+    """As when the engine or the machine starts again: in whatever order, at whatever address."""
+    world.env(VERSION="2")
+    world.deploy()
+    client = world.engine.client
+    client.kill(world.proxy.id)
+    client.restart(world.serving.id, timeout=0)
+    client.start(world.proxy.id)
+    until_answered(world.url)
+    assert world.version == "2"
+    assert world.plan().is_noop
+
+
+def until_answered(url: str) -> None:
+    """Return once both servers have started."""
+    while True:
+        with contextlib.suppress(requests.ConnectionError):
+            if requests.get(url, timeout=30).ok:
+                return
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("how", ["paused", "hung"])
