@@ -117,6 +117,14 @@ def until_logged(command: Command, words: str) -> None:
         following.send_signal(signal.SIGINT)
 
 
+def operate(command: Command) -> None:
+    until_logged(command, "POST /predict_api")
+    assert "POST /predict_api" in command("logs").out
+    assert command("exec", "--", "cat", "answer.txt").out == "two\n"
+    refused = command("scale", "2")
+    assert (refused.code, "runs a single replica" in refused.err, "failed after" in refused.err) == (2, True, False)
+
+
 def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
     before = content(tiny.folder)
     assert tiny("plan", "--json").document["noop"] is False
@@ -156,8 +164,6 @@ def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
     }
     assert redeployed["gap_seconds"] == 0.0
     assert tiny("predict", "--json").document["answer"] == {"answer": "two", "twice": 42}
-    until_logged(tiny, "POST /predict_api")
-    assert "POST /predict_api" in tiny("logs").out
 
     status = tiny("status", "--json").document
     assert status["url"] == url
@@ -165,9 +171,7 @@ def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
     instances = tiny("ps", "--json").document["instances"]
     assert [(each["state"], each["health"]) for each in instances] == [("running", "healthy")]  # type: ignore[attr-defined]
 
-    assert tiny("exec", "--", "cat", "answer.txt").out == "two\n"
-    refused = tiny("scale", "2")
-    assert (refused.code, "runs a single replica" in refused.err, "failed after" in refused.err) == (2, True, False)
+    operate(tiny)
 
     stored = tiny("images", "--json").document["images"]
     assert [image["current"] for image in stored] == [True, False]  # type: ignore[attr-defined]
