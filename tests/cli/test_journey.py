@@ -19,6 +19,7 @@ from mldeploy.config.paths import config_file
 from mldeploy.image.engine import Engine
 from mldeploy.image.labels import APP, CHECK
 from tests.cli.command import Command
+from tests.names import remove_app
 
 pytestmark = pytest.mark.engine
 
@@ -76,10 +77,7 @@ def tiny(mldeploy: Command, name: str, port: int, client: Any) -> Iterator[Comma
         own.mkdir(parents=True)
         shutil.copy(config_file(), own)
     yield mldeploy
-    for container in client.containers(all=True, filters={"label": f"{APP}={name}"}):
-        client.remove_container(container["Id"], force=True, v=True)
-    for image in client.images(filters={"label": f"{APP}={name}"}):
-        client.remove_image(image["Id"], force=True)
+    remove_app(Engine(client, ""), name)
 
 
 def of_app(client: Any, name: str) -> list[str]:

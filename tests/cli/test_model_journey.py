@@ -22,8 +22,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mldeploy.config.paths import config_file
 from mldeploy.image.engine import Engine
-from mldeploy.image.labels import APP
 from tests.cli.command import Command
+from tests.names import remove_app
 
 pytestmark = pytest.mark.engine
 
@@ -42,12 +42,9 @@ def bare(mldeploy: Command, name: str) -> Iterator[Command]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     yield Command(mldeploy.home, folder, {"MLDEPLOY_TARGET_LOCAL_PORT": str(port)})
-    client = Engine.connect().client
-    for container in client.containers(all=True, filters={"label": f"{APP}={name}"}):
-        client.remove_container(container["Id"], force=True, v=True)
-    for image in client.images(filters={"label": f"{APP}={name}"}):
-        client.remove_image(image["Id"], force=True)
-    client.close()
+    engine = Engine.connect()
+    remove_app(engine, name)
+    engine.client.close()
 
 
 def train(folder: Path) -> None:
