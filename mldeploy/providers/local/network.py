@@ -13,6 +13,8 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors
 from mldeploy.image.labels import owner_filter, owner_labels
 
+NO_ADDRESSES = ("available, non-overlapping", "predefined address pools")
+"""In the engine's message when it has no address range left for a network: before version 23, and since."""
 ATTACHED = 403
 """The status for a container that is attached already (Docker Engine API v1.41, NetworkConnect)."""
 
@@ -45,11 +47,17 @@ class AppNetwork:
         """Create it if it is missing. Raises RefusedError if a foreign network has its name."""
         if any(each["Name"] == self.name for each in self._ours()):
             return
-        with engine_errors(f"network {self.name}"):
-            if self.engine.client.networks(names=[f"^{self.name}$"]):
-                todo = "Rename or remove it, or choose another name for the app in mldeploy.toml."
-                raise RefusedError(f"network {self.name}", "uses the required name: mldeploy did not make it", todo)
-            self.engine.client.create_network(self.name, driver="bridge", labels=owner_labels(self.app))
+        try:
+            with engine_errors(f"network {self.name}"):
+                if self.engine.client.networks(names=[f"^{self.name}$"]):
+                    todo = "Rename or remove it, or choose another name for the app in mldeploy.toml."
+                    raise RefusedError(f"network {self.name}", "uses the required name: mldeploy did not make it", todo)
+                self.engine.client.create_network(self.name, driver="bridge", labels=owner_labels(self.app))
+        except EngineError as error:
+            if not any(words in error.what for words in NO_ADDRESSES):
+                raise
+            todo = "`docker network prune` removes the networks that nothing uses."
+            raise EngineError(error.where, error.what, todo) from error
 
     def attach(self, container: str) -> None:
         """Let a container be reached on it, beside the engine's default network, on which it reaches others."""

@@ -25,7 +25,7 @@ from mldeploy.providers.local.settings import LocalSettings
 RESTORE_SECONDS = 5.0
 RESTORE_EVERY = 0.2
 DRAIN_ROUND = 5.0
-"""Seconds after which the wait for an old version looks whether the user wants to stop."""
+"""Seconds of one request to the proxy: the engine's client does not wait for an answer for ever."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,14 @@ class ProxyRollout:
         return OpenPort(self._promote(made))
 
     def close_backend(self, proxy: Container, old: Container) -> None:
-        """Let a container that gets no new requests finish those that it has, and remove it."""
+        """Let a container that gets no new requests finish those that it has, within its stop timeout; remove it."""
         self.monitor.progress(Progress("", "the old version finishes its requests"))
-        left = float(old.spec.stop_timeout)
-        while left > 0 and not self.proxies.drain(proxy.id, old, min(left, DRAIN_ROUND)):
-            left -= DRAIN_ROUND
-        self.proxies.containers.stop(old)
+        deadline = time.monotonic() + old.spec.stop_timeout
+        while (left := deadline - time.monotonic()) > 0:
+            if self.proxies.drain(proxy.id, old, min(left, DRAIN_ROUND)):
+                break
+        seconds = max(0, round(deadline - time.monotonic()))
+        self.proxies.containers.stop(replace(old, spec=replace(old.spec, stop_timeout=seconds)))
         self.proxies.containers.remove(old.id)
 
     def _take_over(self, holder: Container, backend: Container) -> OpenPort:
