@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mldeploy.app.containers import Containers
-from mldeploy.core.errors import RefusedError
+from mldeploy.core.errors import LeftoversError, RefusedError
 from mldeploy.core.verbs import Intent
 from mldeploy.image.labels import APP
 from tests.local.world import BASE, World
@@ -54,6 +54,22 @@ def test_foreign_network_with_the_name_of_the_apps(world: World) -> None:
         assert client.networks(ids=[made])
     finally:
         client.remove_network(made)
+
+
+def test_container_of_the_users_on_the_apps_network_is_named_and_left_alone(world: World) -> None:
+    world.deploy()
+    client, name = world.engine.client, f"database-{world.name}"
+    made = client.create_container(BASE, ["sleep", "600"], name=name)["Id"]
+    try:
+        client.start(made)
+        client.connect_container_to_network(made, f"mldeploy-{world.name}")
+        with pytest.raises(LeftoversError, match=f"Disconnect {name}"):
+            world.destroy()
+        assert client.inspect_container(made)["State"]["Running"]
+    finally:
+        client.remove_container(made, force=True)
+    world.destroy()
+    assert world.leftovers == []
 
 
 def test_container_that_a_user_starts_from_our_image_is_the_users(world: World) -> None:

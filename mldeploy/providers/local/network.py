@@ -76,9 +76,16 @@ class AppNetwork:
                 with engine_errors(f"network {self.name}"), contextlib.suppress(NotFound):
                     self.engine.client.remove_network(each["Id"])
             except EngineError as error:
-                todo = f"`docker network inspect {self.name}` shows the containers on it: disconnect them."
-                raise EngineError(error.where, error.what, todo) from error
+                raise EngineError(error.where, error.what, self._advise(each["Id"])) from error
         return bool(found)
+
+    def _advise(self, network: str) -> str:
+        """Say what to do about a network that cannot be removed. Engines rarely miscount what was on it (moby)."""
+        with engine_errors(f"network {self.name}"):
+            users = self.engine.client.inspect_network(network)["Containers"].values()
+        if names := ", ".join(sorted(each["Name"] for each in users)):
+            return f"Disconnect {names}: `docker network disconnect`."
+        return "The engine counts a container on it that is gone: restart the engine, and run this again."
 
     def _ours(self) -> list[dict[str, Any]]:
         """By one label: older versions of Podman return nothing for two."""
