@@ -38,15 +38,21 @@ def test_it_is_shown_as_it_is_and_taken_over_with_a_gap_that_is_said(world: Worl
     service = provider.service(world.cloud, world.project, world.settings)
     assert service.url() == world.url
     assert [each.url for each in service.instances()] == [world.url]
-    assert "port published by the app's container → by a proxy" in world.drift
-    assert "the next `mldeploy deploy` adds it" in look(world)["proxy"].todo.lower()
+    assert "adds it" in look(world)["proxy"].todo
+    before = world.serving
+    assert world.plan().is_noop
+    world.target(restart="always")
+    assert world.deploy().out.url == world.url
+    assert world.serving.id == before.id, "a deployment without a change makes no gap"
 
+    world.env(VERSION="1b")
+    assert "port published by the app's container → by a proxy" in world.drift
     taken = world.deploy()
     assert taken.out.url == world.url
     assert taken.out.gap_seconds
     (remark,) = taken.out.remarks
     assert remark.endswith("From now on a proxy holds it")
-    assert world.version == "1"
+    assert world.version == "1b"
     assert world.proxy.running
     assert world.plan().is_noop
     world.env(VERSION="2")
@@ -65,6 +71,7 @@ def test_version_that_cannot_be_taken_over_keeps_its_port(world: World) -> None:
 @pytest.mark.exhaustive
 def test_port_that_another_program_takes_in_the_gap_is_given_back(world: World, direct: Containers) -> None:
     before = world.serving
+    world.env(VERSION="2")
     thief = PortThief(world, seconds=1.0)
     error = world.fail()
     thief.join()
@@ -79,6 +86,7 @@ def test_port_that_another_program_takes_in_the_gap_is_given_back(world: World, 
 @pytest.mark.exhaustive
 def test_version_that_nobody_can_start_again_is_said_to_be_down(world: World) -> None:
     """The port is taken in the gap, for longer than one waits for it; the next deployment makes it good."""
+    world.env(VERSION="2")
     thief = PortThief(world)
     error = world.fail()
     thief.join()
@@ -87,7 +95,7 @@ def test_version_that_nobody_can_start_again_is_said_to_be_down(world: World) ->
     thief.release()
     world.on_event = ignore
     world.deploy()
-    assert world.version == "1"
+    assert world.version == "2"
     assert world.plan().is_noop
 
 

@@ -90,7 +90,7 @@ class _TargetChecks:
             return
         if publishes_port(current):
             what = f"none: an earlier version of mldeploy let {current.name} publish the port itself"
-            yield warning("proxy", what, "The next `mldeploy deploy` adds it. The port is silent for a moment then.")
+            yield warning("proxy", what, "The next `mldeploy deploy` with a change adds it, with a moment of silence.")
         elif proxy is None or (proxy.ours and not proxy.running):
             state = "is missing" if proxy is None else f"is {proxy.state}"
             yield error("proxy", f"it {state}, so nothing answers on the app's port", "Run `mldeploy deploy`.")

@@ -66,8 +66,7 @@ def spec_drift(actual: Container, desired: ContainerSpec) -> tuple[str, ...]:
     """Return the differences that require a new container, one line each. Never shows values of variables."""
     lines = [] if actual.spec.image_id == desired.image_id else [f"image {actual.spec.image} → {desired.image}"]
     lines += _changed_fields(_FIELDS, actual.spec, desired)
-    if port_drift(actual, desired):
-        lines.append("port published by the app's container → by a proxy")
+    lines += port_drift(actual, desired)
     if changed := _changed_variables(actual.spec, desired):
         lines.append(f"environment changed: {', '.join(changed)}")
     if not lines and actual.fingerprint != desired.fingerprint:

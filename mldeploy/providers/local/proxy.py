@@ -162,6 +162,11 @@ def public_url(container: Container, proxy: Container | None) -> str:
     return proxy.url if proxy and not publishes_port(container) else container.url
 
 
+def published_spec(spec: ContainerSpec, proxy: ContainerSpec) -> ContainerSpec:
+    """Return the spec of a version of the app that publishes the proxy's port itself."""
+    return replace(spec, host=proxy.host, host_port=proxy.host_port)
+
+
 def publishes_port(container: Container) -> bool:
     """Whether a version of the app publishes its port itself, as mldeploy let it before there was a proxy."""
     return container.spec.host_port != 0

@@ -19,7 +19,7 @@ from mldeploy.providers.errors import NotRestoredError
 from mldeploy.providers.gap import GapMeter
 from mldeploy.providers.local.drift import answer_failure
 from mldeploy.providers.local.ports import check_port, choose_free_port, port_taken_error
-from mldeploy.providers.local.proxy import ProxyContainers, is_current_proxy, proxy_spec, publishes_port
+from mldeploy.providers.local.proxy import ProxyContainers, is_current_proxy, proxy_spec, published_spec, publishes_port
 from mldeploy.providers.local.settings import LocalSettings
 
 RESTORE_SECONDS = 5.0
@@ -63,6 +63,10 @@ class ProxyRollout:
         holder = self.holder
         is_same = holder is not None and holder.running and holder.published[1] == self.spec.host_port
         return is_same and not self.is_current
+
+    def spec_of(self, container: Container, desired: ContainerSpec) -> ContainerSpec:
+        """Return what a container is compared with: one that publishes the port itself may go on with that."""
+        return published_spec(desired, self.spec) if publishes_port(container) else desired
 
     def check_port(self) -> None:
         """Raises PortTakenError with its owner and the next free port; AddressError; EngineError."""

@@ -89,11 +89,15 @@ class ContainerRollout:
         if current and current.state in ("restarting", "paused"):
             self.containers.stop(current)  # it does not answer, and could answer at any moment
         port.check_port()
-        port.proxies.network.ensure()
-        if current and current.running and matches_spec(current, spec) and self._answers(current):
+        is_current = current is not None and current.running and matches_spec(current, port.spec_of(current, spec))
+        if current and is_current and self._answers(current):
+            if publishes_port(current):  # a deployment that changes nothing makes no gap
+                return ContainerRolloutResult(self._with_restart(current, spec.restart), current.url)
+            port.proxies.network.ensure()
             port.proxies.network.attach(current.id)
             opened = port.open(port.prepare(), current)
             return ContainerRolloutResult(self._with_restart(current, spec.restart), opened.proxy.url)
+        port.proxies.network.ensure()
         started, opened = self._replace(spec, port, current)
         gap = opened.gap_seconds if current and current.running else None
         if current and current.running and not publishes_port(current):

@@ -18,8 +18,8 @@ from mldeploy.image.errors import EngineError
 from mldeploy.image.steps import BuiltImage
 from mldeploy.image.types import Image
 from mldeploy.providers.base import Address
-from mldeploy.providers.local.drift import answer_drift, port_drift, proxy_drift, spec_drift, state_drift
-from mldeploy.providers.local.proxy import ProxyContainers, proxy_spec, public_url, publishes_port
+from mldeploy.providers.local.drift import answer_drift, proxy_drift, spec_drift, state_drift
+from mldeploy.providers.local.proxy import ProxyContainers, proxy_spec, public_url, published_spec, publishes_port
 from mldeploy.providers.local.proxy_rollout import desired_port, open_rollout
 from mldeploy.providers.local.rollout import ContainerRollout, ContainerRolloutResult, serving_spec
 from mldeploy.providers.local.settings import LocalSettings
@@ -82,9 +82,10 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
         leftovers = [f"leftover container {each.name} → removed" for each in others]
         if container.name != containers.serving:
             leftovers.append(f"interrupted rollout of {container.name} → finished")
-        made = self._spec_drift_of(containers, container, image)
-        front = self._proxy_drift_of(containers, container, proxy)
-        return Seen(out, (*([problem] if problem else ()), *made, *front, *leftovers))
+        drift = [*([problem] if problem else ()), *self._spec_drift_of(containers, container, proxy, image)]
+        if drift and publishes_port(container):
+            drift.append("port published by the app's container → by a proxy")
+        return Seen(out, (*drift, *leftovers))
 
     def apply(
         self, cloud: EngineCloud, outs: Outputs, seen: Seen[ServingContainer] | None, monitor: Monitor
@@ -120,24 +121,26 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
             had_network = proxies.network.remove()
         return bool(existing) or had_network
 
-    def _spec_drift_of(self, containers: Containers, container: Container, image: Image | None) -> tuple[str, ...]:
+    def _spec_drift_of(
+        self, containers: Containers, container: Container, proxy: Container | None, image: Image | None
+    ) -> tuple[str, ...]:
         was = container.spec
         base = containers.image(image.reference) if image else ImageConfig(was.image, was.image_id, not was.init)
         spec = serving_spec(self.image.project.app, self.settings, base)
         if is_less_limited(was, spec):
             spec = containers.limits().apply_to(spec)
-        drift = spec_drift(container, spec)
+        front = self._proxy_spec(containers, container, proxy)
+        if publishes_port(container):
+            drift = spec_drift(container, published_spec(spec, front))
+        else:
+            drift = (*spec_drift(container, spec), *proxy_drift(proxy, front))
         return drift if image else (f"image {was.image} → the one to be built", *drift)
 
-    def _proxy_drift_of(self, containers: Containers, container: Container, proxy: Container | None) -> tuple[str, ...]:
-        """A container that still publishes the port itself differs anyway; only where is compared."""
+    def _proxy_spec(self, containers: Containers, container: Container, proxy: Container | None) -> ContainerSpec:
         port = desired_port(self.image.project, self.settings, proxy or container)
-        front = proxy or (container if publishes_port(container) else None)
         image = ImageConfig(self.image.project.build.base_image, "", False)
         spec = proxy_spec(self.image.project.app, self.settings, image, port)
-        if front and is_less_limited(front.spec, spec):
-            spec = containers.limits().apply_to(spec)
-        return port_drift(front, spec) if front is container else proxy_drift(front, spec)
+        return containers.limits().apply_to(spec) if proxy and is_less_limited(proxy.spec, spec) else spec
 
     @staticmethod
     def _limited(containers: Containers, spec: ContainerSpec, monitor: Monitor) -> ContainerSpec:
