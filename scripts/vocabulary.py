@@ -1,4 +1,4 @@
-"""Measure the vocabulary of both packages: class names that two classes bear, and words that say nothing.
+"""Measure the vocabulary of the packages: class names that two classes bear, and words that say nothing.
 
 A newcomer looks for a class by its name. Two classes of one name are one idea, or need two names.
 """
@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-PACKAGES = (Path("mldeploy"), Path("mldeploy_model"))
+PACKAGES = (Path("mldeploy"), Path("mldeploy_model"), Path("mldeploy_proxy"))
 VAGUE = re.compile(r"\b(found|asked|said|told|wanted|place)\b")
 MOST_VAGUE_WORDS = 900
 MOST_SHARED_CLASSES = 60

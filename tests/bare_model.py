@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mldeploy.image.engine import Engine
-from mldeploy.image.labels import APP
+from tests.names import remove_app
 
 ROW = {"age": 40, "smoker": "no"}
 CHARGES = pytest.approx(8000)
@@ -41,16 +41,13 @@ def train(folder: Path) -> None:
 
 @contextmanager
 def cleaned_engine(name: str) -> Iterator[None]:
-    """Remove the containers and images of an app at the end."""
+    """Remove what the engine has of an app at the end."""
     try:
         yield
     finally:
-        client = Engine.connect().client
-        for container in client.containers(all=True, filters={"label": f"{APP}={name}"}):
-            client.remove_container(container["Id"], force=True, v=True)
-        for image in client.images(filters={"label": f"{APP}={name}"}):
-            client.remove_image(image["Id"], force=True)
-        client.close()
+        engine = Engine.connect()
+        remove_app(engine, name)
+        engine.client.close()
 
 
 def assert_answers(url: str, verify: str | bool = True) -> None:

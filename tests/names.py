@@ -60,6 +60,9 @@ def remove_app(engine: Engine, name: str) -> None:
     for container in client.containers(all=True, filters=filters):
         with suppress(DockerException, RequestException):
             client.remove_container(container["Id"], force=True, v=True)
+    for network in client.networks(filters=filters):
+        with suppress(DockerException, RequestException):
+            client.remove_network(network["Id"])
     references = [each["Id"] for each in client.images(filters=filters)]
     for reference in (*references, f"{name}-base:1"):
         with suppress(DockerException, RequestException):

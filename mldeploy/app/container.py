@@ -10,7 +10,7 @@ from typing import Any
 from mldeploy.app.container_spec import ENV, ContainerSpec, Variables, sort_by_name
 from mldeploy.config.secret import Secret
 from mldeploy.image.image_info import short_name
-from mldeploy.image.labels import APP, LOCAL, ORIGIN, TARGET
+from mldeploy.image.labels import APP, LOCAL, ORIGIN, RELEASES, TARGET
 
 InspectDocument = Mapping[str, Any]
 """The engine's JSON (Docker Engine API v1.41, ContainerInspect). Not used outside this module."""
@@ -23,7 +23,7 @@ class Container:
     owner: the app in its label. origin: who made it, from its label; "" if unknown. pid: of its first process, on the
     engine's machine. started: ISO 8601, UTC.
     published: the host's address and port of the app, also before it runs.
-    fingerprint: of its spec at creation (`ContainerSpec.fingerprint`).
+    fingerprint: of its spec at creation (`ContainerSpec.fingerprint`). releases: the label of that name.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Container:
     fingerprint: str
     spec: ContainerSpec
     origin: str = ""
+    releases: str = ""
 
     @property
     def running(self) -> bool:
@@ -76,6 +77,7 @@ def parse_container(document: InspectDocument, app: str, mark: str) -> Container
         fingerprint=labels.get(mark, ""),
         spec=spec,
         origin=labels.get(ORIGIN, ""),
+        releases=labels.get(RELEASES, ""),
     )
 
 

@@ -11,7 +11,7 @@ from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
 from mldeploy.app.container import Container, parse_container
-from mldeploy.app.container_spec import ContainerSpec, ImageConfig, Limits, create_body
+from mldeploy.app.container_spec import Body, ContainerSpec, ImageConfig, Limits, create_body
 from mldeploy.core.errors import LockedError, MldeployError, RefusedError
 from mldeploy.image.engine import Engine
 from mldeploy.image.engine_lock import LOCKED_TODO, describe_origin
@@ -90,9 +90,12 @@ class Containers:
             raise _foreign_error(name, container)
         return container
 
-    def create(self, name: str, spec: ContainerSpec) -> str:
-        """Create a container without starting it; return its id. Raises as `_taken_error` if its name is taken."""
-        body = create_body(spec, self.mark, describe_origin())
+    def create(self, name: str, spec: ContainerSpec, body: Body | None = None) -> str:
+        """Create a container without starting it; return its id. Raises as `_taken_error` if its name is taken.
+
+        body: the request, if it has more than the spec says.
+        """
+        body = body or create_body(spec, self.mark, describe_origin())
         try:
             with engine_errors(name):
                 return str(self.engine.client.create_container_from_config(body, name=name)["Id"])

@@ -11,6 +11,8 @@ from mldeploy.app.container import Container
 from mldeploy.app.containers import Containers
 
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+ENGINE_DNS = "127.0.0.11"
+"""Where the engine's own name server listens in a container that is on a network of its own."""
 ESTABLISHED, SYN_SENT, LISTEN = "01", "02", "0A"
 
 
@@ -36,7 +38,7 @@ class ListeningSocket:
 
 @dataclass(frozen=True)
 class Sockets:
-    """A container's TCP sockets. talking: it has or opens a connection to another machine."""
+    """A container's TCP sockets, without the engine's. talking: it has or opens a connection to another machine."""
 
     listeners: tuple[ListeningSocket, ...]
     talking: bool
@@ -74,7 +76,7 @@ def parse_socket_tables(lines: Iterable[str]) -> Sockets:
         if len(fields) < 4 or not fields[0].endswith(":"):
             continue
         local, remote, state = _parse_address(fields[1]), _parse_address(fields[2]), fields[3]
-        if state == LISTEN:
+        if state == LISTEN and local.address != ENGINE_DNS:
             listeners.add(local)
         talking |= state in (ESTABLISHED, SYN_SENT) and not remote.is_loopback
     return Sockets(tuple(sorted(listeners)), talking)

@@ -22,6 +22,10 @@ It distinguishes our containers from those that users start from our images, whi
 """
 ORIGIN = "mldeploy.origin"
 """On the same containers: who made it, `USER@MACHINE:STATE_FOLDER`."""
+PROXY = "mldeploy.proxy"
+"""Instead of SPEC, on the container of a deployment's proxy: the hash of its program."""
+RELEASES = "mldeploy.releases"
+"""On containers of a deployment: its images so far, newest first, each as `TAG=TIME`."""
 CHECK = "mldeploy.check"
 """Instead of SPEC, on the temporary container of a check."""
 

@@ -14,6 +14,7 @@ from typing import Annotated, Protocol, TypeVar, runtime_checkable
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
+from mldeploy.core.errors import MldeployError
 from mldeploy.core.findings import Finding, Fix, Level, error, ok, warning
 from mldeploy.core.step import Step
 from mldeploy.image.types import Image
@@ -36,6 +37,7 @@ __all__ = [
     "HourlyPrice",
     "Level",
     "Manifests",
+    "RefusesOperations",
     "Registry",
     "RendersOffline",
     "Runtime",
@@ -93,6 +95,17 @@ class CanForward(Protocol):
 
     def reach(self) -> AbstractContextManager[str]:
         """A URL that leads to the app from this machine while the context is open. Raises AbsentError if none can."""
+
+
+# refusals -------------------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class RefusesOperations(Protocol):
+    """A `Service` that cannot do everything: `rollback` or `scale` is refused before anything is shown or locked."""
+
+    def refusals(self) -> Mapping[str, MldeployError]:
+        """The error of each method that only raises, by the method's name."""
 
 
 # exec -----------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from mldeploy.config.paths import config_file
 from mldeploy.image.engine import Engine
 from mldeploy.image.labels import APP, CHECK
 from tests.cli.command import Command
+from tests.names import remove_app
 
 pytestmark = pytest.mark.engine
 
@@ -76,10 +77,7 @@ def tiny(mldeploy: Command, name: str, port: int, client: Any) -> Iterator[Comma
         own.mkdir(parents=True)
         shutil.copy(config_file(), own)
     yield mldeploy
-    for container in client.containers(all=True, filters={"label": f"{APP}={name}"}):
-        client.remove_container(container["Id"], force=True, v=True)
-    for image in client.images(filters={"label": f"{APP}={name}"}):
-        client.remove_image(image["Id"], force=True)
+    remove_app(Engine(client, ""), name)
 
 
 def of_app(client: Any, name: str) -> list[str]:
@@ -115,6 +113,14 @@ def until_logged(command: Command, words: str) -> None:
         assert following.stdout
         assert any(words in line for line in following.stdout)
         following.send_signal(signal.SIGINT)
+
+
+def operate(command: Command) -> None:
+    until_logged(command, "POST /predict_api")
+    assert "POST /predict_api" in command("logs").out
+    assert command("exec", "--", "cat", "answer.txt").out == "two\n"
+    refused = command("scale", "2")
+    assert (refused.code, "runs a single replica" in refused.err, "failed after" in refused.err) == (2, True, False)
 
 
 def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
@@ -154,16 +160,16 @@ def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
         "container": "updated",
         "endpoint": "updated",
     }
-    assert isinstance(redeployed["gap_seconds"], float)
+    assert redeployed["gap_seconds"] == 0.0
     assert tiny("predict", "--json").document["answer"] == {"answer": "two", "twice": 42}
-    until_logged(tiny, "POST /predict_api")
-    assert "POST /predict_api" in tiny("logs").out
 
     status = tiny("status", "--json").document
     assert status["url"] == url
     assert {step["state"] for step in status["steps"]} == {"present"}  # type: ignore[attr-defined]
     instances = tiny("ps", "--json").document["instances"]
     assert [(each["state"], each["health"]) for each in instances] == [("running", "healthy")]  # type: ignore[attr-defined]
+
+    operate(tiny)
 
     stored = tiny("images", "--json").document["images"]
     assert [image["current"] for image in stored] == [True, False]  # type: ignore[attr-defined]

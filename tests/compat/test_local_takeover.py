@@ -10,9 +10,11 @@ from typing import Any
 import docker
 import pytest
 
+from mldeploy.core.errors import ExitCode
 from tests.compat.world import APP, RECORD, User, alone, load, shape
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+ABSENT = int(ExitCode.REMOTE)
 RECORDED: Mapping[str, Any] = load("local.json")
 
 
@@ -85,8 +87,9 @@ def test_each_command_still_prints_its_document(earlier: Earlier) -> None:
         _assert_has(RECORDED["shapes"][words[0]], shape(earlier.user.run(*words)))
 
 
-def test_a_target_that_keeps_no_versions_still_says_so(earlier: Earlier) -> None:
-    _assert_has(RECORDED["shapes"]["rollback"], shape(earlier.user.run("rollback", code=2)))
+def test_an_app_without_an_earlier_version_cannot_go_back(earlier: Earlier) -> None:
+    """Then no version was kept at all: the exit code was another one, the document the same."""
+    _assert_has(RECORDED["shapes"]["rollback"], shape(earlier.user.run("rollback", code=ABSENT)))
 
 
 def test_an_earlier_check_is_remembered_by_the_same_version_and_harms_no_other(earlier: Earlier) -> None:

@@ -169,8 +169,8 @@ class _Door(BaseHTTPRequestHandler):
             if name.lower() not in ("connection", "transfer-encoding"):
                 self.send_header(name, value)
         self.send_header("Connection", "close")
-        # A stream stays one: the SDK reads it piece by piece only if it comes in chunks.
-        chunked = answer.getheader("Content-Length") is None and answer.status not in (204, 304)
+        # A stream stays one: the SDK reads it piece by piece if it comes in chunks, and that of a command as it is.
+        chunked = answer.chunked
         if chunked:
             self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()

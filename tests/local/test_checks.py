@@ -20,7 +20,7 @@ from mldeploy.core.lock import Lock
 from mldeploy.image.engine import Engine
 from mldeploy.providers.capabilities import Diagnosable, Finding, Level
 from mldeploy.providers.local import provider
-from mldeploy.providers.local.rollout import candidate_spec
+from mldeploy.providers.local.rollout import without_restart
 from tests.local.world import BASE, World
 
 pytestmark = pytest.mark.engine
@@ -76,7 +76,22 @@ def test_what_was_stopped_is_there_but_does_not_run(world: World, engine: Engine
     result = look(world)
     assert result["container"].level is Level.WARNING
     assert "exited" in result["container"].what
-    assert result["port"].what.endswith("is free")
+    assert result["port"].what.endswith("is the app's")
+    provider.service(world.cloud, world.project, world.settings).stop()
+    assert look(world)["port"].what.endswith("is free")
+
+
+def test_proxy_that_does_not_run_is_an_error(world: World, engine: Engine) -> None:
+    world.deploy()
+    assert look(world)["proxy"].what == f"mldeploy-{world.name}-proxy holds the port"
+    engine.client.kill(world.proxy.id)
+    assert look(world)["proxy"].level is Level.ERROR
+    assert world.drift[1:] == ("proxy exited → running",)
+    serving = world.serving
+    world.deploy()
+    assert look(world)["proxy"].level is Level.OK
+    assert world.version == "1"
+    assert world.serving.id == serving.id
 
 
 def test_a_port_that_somebody_else_has_is_an_error_with_its_owner(world: World) -> None:
@@ -138,7 +153,7 @@ def test_an_app_that_dies_again_and_again_is_an_error(world: World, engine: Engi
 def test_what_a_crash_left_is_removed_but_not_from_under_a_command(world: World, engine: Engine, state: Path) -> None:
     world.deploy()
     containers = Containers(engine, world.name)
-    left = containers.create(containers.candidate, candidate_spec(world.containers[0].spec))
+    left = containers.create(containers.candidate, without_restart(world.containers[0].spec))
     result = look(world)["leftover"]
     assert result.level is Level.WARNING
     assert result.fix is not None
@@ -158,7 +173,7 @@ def test_what_a_crash_left_is_removed_but_not_from_under_a_command(world: World,
 def test_what_a_killed_check_left_is_removed_but_not_from_under_a_check(world: World, engine: Engine) -> None:
     world.deploy()
     serving, containers = world.serving, check_containers(engine, world.name)
-    containers.create(f"{serving.name}.check-1", candidate_spec(serving.spec))
+    containers.create(f"{serving.name}.check-1", without_restart(serving.spec))
     assert world.plan().is_noop, "a deployment has nothing to do with it"
     result = look(world)["leftover"]
     assert (result.level, "check" in result.what) == (Level.WARNING, True)
@@ -177,7 +192,7 @@ def test_what_a_killed_check_left_is_removed_but_not_from_under_a_check(world: W
 def test_a_rollout_that_did_not_end_is_for_deploy_to_settle(world: World, engine: Engine) -> None:
     world.deploy()
     containers = Containers(engine, world.name)
-    containers.create(containers.next, candidate_spec(world.containers[0].spec))
+    containers.create(containers.next, without_restart(world.containers[0].spec))
     result = look(world)["leftover"]
     assert result.fix is None
     assert "mldeploy deploy" in result.todo

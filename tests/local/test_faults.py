@@ -18,6 +18,7 @@ from mldeploy.core.errors import LeftoversError
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
+from mldeploy.testing.promises import Promise, proves
 from tests.local.engine_proxy import Call, EngineProxy, Fault, Rule
 from tests.local.world import World
 
@@ -56,7 +57,8 @@ CREATE, START, STOP, UPDATE = (
     "POST /containers/create",
     *(f"POST /containers/ID/{verb}" for verb in ("start", "stop", "update")),
 )
-RENAME, REMOVE, EVENTS, INSPECT = (
+EXEC, RENAME, REMOVE, EVENTS, INSPECT = (
+    "POST /exec/ID/start",
     "POST /containers/ID/rename",
     "DELETE /containers/ID",
     "GET /events",
@@ -67,7 +69,8 @@ REDEPLOY = (
     Point(CREATE, 0, Fault.LOST),
     Point(EVENTS, 0, Fault.HANG),
     Point(STOP, 0, Fault.LOST),
-    Point(START, 1, Fault.BROKEN),
+    Point(START, 0, Fault.BROKEN),
+    Point(EXEC, 0, Fault.LOST),
     Point(RENAME, 0, Fault.CUT),
 )
 DESTROY = (
@@ -118,6 +121,7 @@ def redeploys_through(world: World, proxy: EngineProxy, point: Point) -> None:
     assert not world.journalled
 
 
+@proves(Promise.FAULTS, targets=("local",))
 @pytest.mark.parametrize("point", REDEPLOY, ids=str)
 def test_redeployment_with_a_fault(world: World, proxy: EngineProxy, point: Point) -> None:
     redeploys_through(world, proxy, point)
@@ -174,11 +178,13 @@ def survives(world: World, proxy: EngineProxy, point: Point) -> bool:
 
 KILLS = (
     Point(STOP, 0, Fault.LOST),
-    Point(START, 1, Fault.LOST),
+    Point(START, 0, Fault.LOST),
+    Point(EXEC, 0, Fault.LOST),
     Point(REMOVE, 0, Fault.LOST),
 )
 
 
+@proves(Promise.CRASHES, targets=("local",))
 @pytest.mark.parametrize("point", KILLS, ids=str)
 def test_redeployment_that_is_killed(world: World, proxy: EngineProxy, point: Point) -> None:
     assert survives(world, proxy, point)
@@ -191,18 +197,18 @@ def every(calls: int, *faults: Fault) -> list[Point]:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("point", every(36, *Fault), ids=str)
+@pytest.mark.parametrize("point", every(46, *Fault), ids=str)
 def test_redeployment_with_any_fault_anywhere(world: World, proxy: EngineProxy, point: Point) -> None:
     redeploys_through(world, proxy, point)
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("point", every(14, *Fault), ids=str)
+@pytest.mark.parametrize("point", every(20, *Fault), ids=str)
 def test_destroy_with_any_fault_anywhere(world: World, proxy: EngineProxy, point: Point) -> None:
     destroys_through(world, proxy, point)
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("point", every(36, Fault.CUT, Fault.LOST), ids=str)
+@pytest.mark.parametrize("point", every(46, Fault.CUT, Fault.LOST), ids=str)
 def test_redeployment_that_is_killed_anywhere(world: World, proxy: EngineProxy, point: Point) -> None:
     survives(world, proxy, point)

@@ -6,7 +6,7 @@ import pytest
 
 from mldeploy.app.containers import Containers
 from mldeploy.app.verdict import VerdictError
-from mldeploy.providers.local.rollout import candidate_spec, without_restart
+from mldeploy.providers.local.rollout import without_restart
 from tests.local.world import World
 
 pytestmark = pytest.mark.engine
@@ -20,7 +20,7 @@ def containers(world: World) -> Containers:
 def test_leftover_candidate_is_named_and_removed(world: World, containers: Containers) -> None:
     world.deploy()
     before = world.serving
-    containers.start(containers.create(containers.candidate, candidate_spec(before.spec)))
+    containers.start(containers.create(containers.candidate, without_restart(before.spec)))
     assert world.drift == (f"leftover container {containers.candidate} → removed",)
     world.deploy()
     assert world.serving == before
@@ -67,7 +67,7 @@ def test_old_version_answers_again_even_if_the_new_one_is_broken(
 def test_destroy_removes_what_a_crash_left(world: World, containers: Containers) -> None:
     world.deploy()
     spec = world.serving.spec
-    containers.create(containers.candidate, candidate_spec(spec))
+    containers.create(containers.candidate, without_restart(spec))
     containers.create(containers.next, without_restart(spec))
     world.destroy()
     assert world.containers == ()

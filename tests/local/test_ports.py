@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mldeploy.app.containers import Containers
-from mldeploy.app.listeners import TABLES, ListeningSocket, list_sockets, parse_socket_tables
+from mldeploy.app.listeners import ENGINE_DNS, TABLES, ListeningSocket, list_sockets, parse_socket_tables
 from mldeploy.core.errors import ExitCode
 from mldeploy.image.labels import APP
 from mldeploy.providers.errors import AddressError, PortTakenError
@@ -103,7 +103,9 @@ def test_kernel_tables_are_read_back(rows: list[tuple[object, int, object, int, 
         )
     seen = parse_socket_tables(lines)
     assert set(seen.listeners) == {
-        ListeningSocket(str(local), port) for local, port, _, _, state in rows if state == "0A"
+        ListeningSocket(str(local), port)
+        for local, port, _, _, state in rows
+        if state == "0A" and str(local) != ENGINE_DNS
     }
     loopback = {ListeningSocket(str(remote), 0) for _, _, remote, _, state in rows if state in ("01", "02")}
     assert seen.talking == any(not each.is_loopback for each in loopback)

@@ -11,11 +11,15 @@ from mldeploy.core.events import Action, ignore
 from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
 from mldeploy.providers.base import Service
+from mldeploy.providers.capabilities import CanExec, Streams
 from mldeploy.providers.errors import AbsentError, WrongTargetError
 from mldeploy.providers.local import provider
+from mldeploy.testing.promises import Promise, proves, refuses
 from tests.local.world import MIB, World, actions
 
 pytestmark = pytest.mark.engine
+
+ONE_MACHINE = "One machine has nothing to scale to. `workers` in `[app]` says how many processes serve."
 
 
 @pytest.fixture
@@ -31,6 +35,7 @@ def test_nothing_runs(service: Service) -> None:
         next(service.logs(follow=True, tail=0))
 
 
+@proves(Promise.STOP, targets=("local",))
 def test_one_copy_runs_until_it_is_stopped_and_again_after_a_deployment(world: World, service: Service) -> None:
     world.deploy()
     (copy,) = service.instances()
@@ -57,21 +62,61 @@ def test_one_copy_runs_until_it_is_stopped_and_again_after_a_deployment(world: W
     assert service.url() == world.url
 
 
-def test_its_history_is_the_present_and_there_is_no_way_back(world: World, service: Service) -> None:
+@proves(Promise.HISTORY, targets=("local",))
+def test_history_names_the_images_and_a_rollback_runs_an_earlier_one(world: World, service: Service) -> None:
     assert service.releases() == ()
     world.deploy()
-    (release,) = service.releases()
-    assert (release.revision, release.image, release.state, release.url) == (
-        "1",
-        f"{world.name}:1",
-        "serving",
-        world.url,
-    )
-    assert release.created
+    (first,) = service.releases()
+    assert (first.revision, first.image, first.state, first.url) == ("1", f"{world.name}:1", "serving", world.url)
+    assert first.created
+    with pytest.raises(AbsentError, match="no earlier release"):
+        service.rollback(None, quiet(world))
+
+    world.tag = "2"
+    world.env(VERSION="2")
+    world.deploy()
+    assert [(each.revision, each.state) for each in service.releases()] == [("2", "serving"), ("1", "old")]
+    with pytest.raises(AbsentError, match=r"no revision 3\nThere are: 2, 1\."):
+        service.rollback("3", quiet(world))
+    back = service.rollback(None, quiet(world))
+    assert (back.url, back.image.reference, back.gap_seconds) == (world.url, f"{world.name}:1", 0.0)
+    assert world.serving.spec.image == f"{world.name}:1"
+    assert world.version == "2", "the environment stays as it is"
+    assert [(each.revision, each.state) for each in service.releases()] == [("1", "serving"), ("2", "old")]
+    assert service.rollback("2", quiet(world)).image.reference == f"{world.name}:2"
+    assert world.plan().is_noop
+
+    world.engine.client.remove_image(f"{world.name}:1", force=True)
+    assert [each.revision for each in service.releases()] == ["2"]
     service.stop()
     assert [(each.state, each.url) for each in service.releases()] == [("old", "")]
-    with pytest.raises(WrongTargetError, match="does not support rollback"):
-        service.rollback(None, Monitor(Resource("service", Key(world.name)), ignore, Cancel()))
+
+
+@refuses(ONE_MACHINE, Promise.SCALE, targets=("local",))
+def test_scale_is_refused(world: World, service: Service) -> None:
+    with pytest.raises(WrongTargetError, match="runs a single replica"):
+        service.scale(2, quiet(world))
+
+
+def quiet(world: World) -> Monitor:
+    return Monitor(Resource("service", Key(world.name)), ignore, Cancel())
+
+
+@proves(Promise.EXEC, targets=("local",))
+def test_command_runs_in_the_serving_container(world: World, service: Service) -> None:
+    assert isinstance(service, CanExec)
+    out, err = bytearray(), bytearray()
+    pieces = [b"some ", b"input\n", b""]
+    streams = Streams(out.extend, err.extend, lambda _: pieces.pop(0))
+    with pytest.raises(AbsentError):
+        service.execute(["true"], "", streams)
+    world.env(VERSION="7")
+    world.deploy()
+    script = 'read line; echo "$line $VERSION"; echo oh no >&2; exit 3'
+    assert service.execute(["sh", "-c", script], f"mldeploy-{world.name}", streams) == 3
+    assert (bytes(out), bytes(err)) == (b"some input 7\n", b"oh no\n")
+    with pytest.raises(AbsentError, match="no running instance other"):
+        service.execute(["true"], "other", streams)
 
 
 def test_log_has_its_last_lines(world: World, service: Service) -> None:
@@ -89,6 +134,7 @@ def until_said(service: Service, words: str) -> None:
     assert any(words in line for line in service.logs(follow=True, tail=0))
 
 
+@proves(Promise.LOGS, targets=("local",))
 def test_log_that_is_followed_goes_on_with_the_next_version_and_ends_with_the_app(
     world: World, service: Service
 ) -> None:

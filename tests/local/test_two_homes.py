@@ -13,7 +13,7 @@ import pytest
 
 from mldeploy.app.containers import Containers
 from mldeploy.core.errors import ExitCode, LockedError, RefusedError
-from mldeploy.providers.local.rollout import candidate_spec
+from mldeploy.providers.local.rollout import without_restart
 from tests.local.world import BASE, World
 
 pytestmark = pytest.mark.engine
@@ -73,7 +73,7 @@ def containers(world: World) -> Containers:
 
 def test_a_name_that_the_app_has_got_meanwhile_is_a_lock(world: World, containers: Containers) -> None:
     """As with two machines, which share no lock: the engine's names decide."""
-    spec = candidate_spec(world.serving.spec)
+    spec = without_restart(world.serving.spec)
     serving, first = world.serving.id, containers.create(containers.next, spec)
     with pytest.raises(LockedError, match=first[:12]) as second:
         containers.create(containers.next, spec)
@@ -94,4 +94,4 @@ def foreign(containers: Containers) -> Iterator[str]:
 @pytest.mark.usefixtures("foreign")
 def test_a_name_that_a_foreign_container_has_got_meanwhile_is_refused(world: World, containers: Containers) -> None:
     with pytest.raises(RefusedError, match="mldeploy did not make it"):
-        containers.create(containers.next, candidate_spec(world.serving.spec))
+        containers.create(containers.next, without_restart(world.serving.spec))

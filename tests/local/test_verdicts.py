@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_network
-from threading import Thread
 
 import pytest
 
 from mldeploy.app.verdict import VerdictError
 from mldeploy.core.errors import ExitCode
-from mldeploy.core.events import ignore
-from mldeploy.providers.errors import NotRestoredError, PortTakenError
-from tests.local.world import MIB, World, is_handing_over
+from mldeploy.testing.promises import Promise, proves
+from tests.local.world import MIB, World
 
 pytestmark = pytest.mark.engine
 
@@ -75,16 +68,17 @@ def test_broken_first_version_ends_with_its_cause_and_leaves_nothing(world: Worl
     assert broken.cause in verdict.cause
     assert broken.todo in verdict.todo
     assert verdict.exit_status == broken.exit_status
-    assert world.containers == ()
+    assert world.leftovers == []
 
 
+@proves(Promise.OLD_VERSION, Promise.VERDICT, targets=("local",))
 @pytest.mark.parametrize("mode", ["exit:7", "status:500"])
 def test_broken_new_version_leaves_the_old_one_answering(world: World, mode: str) -> None:
     world.app(memory=64 * MIB)
     world.deploy()
     before = world.serving
     world.env(VERSION="2", MODE=mode)
-    assert f"mldeploy-{world.name}-candidate" in verdict_of(world).where
+    assert f"mldeploy-{world.name}-next" in verdict_of(world).where
     assert f"The old version still answers at {world.url}." in world.notes
     assert world.serving == before
     assert world.version == "1"
@@ -127,6 +121,7 @@ def golden(world: World) -> None:
     world.check(golden=file)
 
 
+@proves(Promise.GOLDEN_ROW, targets=("local",))
 @pytest.mark.usefixtures("golden")
 def test_golden_row_must_hold_before_the_old_version_goes(world: World) -> None:
     world.env(PREDICTION="1.51")
@@ -140,102 +135,3 @@ def test_golden_row_must_hold_before_the_old_version_goes(world: World) -> None:
     assert "/predict_api does not answer" in verdict.cause
     assert "the log says: the app failed: ValueError: the model has 5 features" in verdict.cause
     assert world.serving == before
-
-
-class Oracle:
-    """Tells each container that asks how to behave, one answer after the other; the last one is for all that follow."""
-
-    def __init__(self, world: World, answers: list[str]) -> None:
-        self.left = answers
-        oracle = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write((oracle.left.pop(0) if len(oracle.left) > 1 else oracle.left[0]).encode())
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
-                """It is nobody's business."""
-
-        network = ip_network(world.engine.client.inspect_network("bridge")["IPAM"]["Config"][0]["Subnet"])
-        this_machine = str(next(network.hosts()))  # as containers see it
-        self.server = ThreadingHTTPServer((this_machine, 0), Handler)
-        self.mode = f"http://{this_machine}:{self.server.server_address[1]}/"
-
-
-@pytest.fixture
-def oracle(world: World) -> Iterator[Callable[..., str]]:
-    """The mode of a version whose containers behave differently, one after the other."""
-    servers: list[ThreadingHTTPServer] = []
-
-    def start(*answers: str) -> str:
-        oracle = Oracle(world, list(answers))
-        servers.append(oracle.server)
-        Thread(target=oracle.server.serve_forever, kwargs={"poll_interval": 0.05}).start()
-        return oracle.mode
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.mark.parametrize("mode", ["exit:3", "status:404"])
-def test_version_that_fails_only_on_the_port_is_taken_back(world: World, oracle: Callable[..., str], mode: str) -> None:
-    world.deploy()
-    before = world.serving
-    world.env(VERSION="2", MODE=oracle("", mode))
-    verdict = verdict_of(world)
-    assert f"mldeploy-{world.name}-next" in verdict.where
-    assert "The old version answers again." in world.notes
-    assert (world.serving.id, world.serving.spec.restart) == (before.id, "unless-stopped")
-    assert world.version == "1"
-
-
-def test_port_that_is_taken_in_the_gap_is_got_back_for_the_old_version(world: World) -> None:
-    world.deploy()
-    before = world.serving
-    grabbed: list[socket.socket] = []
-
-    def grab() -> None:
-        """Take the port as soon as the old version has let it go, and keep it for a second."""
-        while not grabbed:
-            with contextlib.suppress(OSError):
-                grabbed.append(socket.create_server(("127.0.0.1", world.settings.port or 0)))
-        time.sleep(1.0)
-        grabbed[0].close()
-
-    thief = Thread(target=grab)
-    world.on_event = lambda event: thief.start() if is_handing_over(event) else None
-    world.env(VERSION="2")
-    error = world.fail()
-    thief.join()
-    assert isinstance(error, PortTakenError)
-    assert world.serving.id == before.id
-    assert world.version == "1"
-
-
-@pytest.mark.exhaustive
-def test_version_that_nobody_can_start_again_is_said_to_be_down(world: World) -> None:
-    """The port is taken in the gap, for longer than one waits for it; the next deployment brings the version back."""
-    world.deploy()
-    grabbed: list[socket.socket] = []
-
-    def grab() -> None:
-        while not grabbed:
-            with contextlib.suppress(OSError):
-                grabbed.append(socket.create_server(("127.0.0.1", world.settings.port or 0)))
-
-    thief = Thread(target=grab)
-    world.on_event = lambda event: thief.start() if is_handing_over(event) else None
-    world.env(VERSION="2")
-    error = world.fail()
-    thief.join()
-    assert isinstance(error, NotRestoredError)
-    assert "The old version could not be restored" in error.what
-    grabbed[0].close()
-    world.on_event = ignore
-    world.env(MODE="exit:1")
-    verdict_of(world)
-    assert world.version == "1"

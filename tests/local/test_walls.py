@@ -8,6 +8,9 @@ import pytest
 
 from mldeploy.app.client import AppClient
 from mldeploy.app.container_spec import ENV
+from mldeploy.app.containers import Containers
+from mldeploy.app.listeners import TABLES, parse_socket_tables
+from mldeploy.image.labels import PROXY
 from tests.local.world import World
 
 pytestmark = pytest.mark.engine
@@ -33,7 +36,20 @@ def test_container_has_no_privilege_and_no_limit_is_missing(world: World) -> Non
     assert (host["NanoCpus"], host["PidsLimit"], host["Init"]) == (10**9, 512, True)
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
-    assert host["PortBindings"] == {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(world.settings.port)}]}
+    assert host["PortBindings"] == {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
+
+
+def test_proxy_has_no_privilege_and_nobody_on_the_network_can_give_it_routes(world: World) -> None:
+    world.deploy()
+    result = world.engine.client.inspect_container(world.proxy.id)
+    host = result["HostConfig"]
+    assert host["PortBindings"] == {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(world.settings.port)}]}
+    assert (result["Config"]["User"], host["CapDrop"], host["CapAdd"]) == ("65534:65534", ["ALL"], None)
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert (host["Memory"] > 0, host["PidsLimit"], result["Mounts"]) == (True, 64, [])
+    containers = Containers(world.engine, world.name, PROXY)
+    inside = parse_socket_tables(containers.file(world.proxy.id, *TABLES).splitlines())
+    assert [each.port for each in inside.listeners] == [8080]
 
 
 def test_writable_root_on_request(world: World) -> None:

@@ -25,11 +25,12 @@ from mldeploy.core.verbs import Deployed, DeploymentFailedError, Destroyed, Plan
 from mldeploy.image.cloud import EngineCloud, HasEngine
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
-from mldeploy.image.labels import owner_filter, owner_labels
+from mldeploy.image.labels import APP, owner_filter, owner_labels
 from mldeploy.image.steps import BaseImage, BuiltImage
 from mldeploy.image.types import BaseDigest, Image
 from mldeploy.providers.base import Address
 from mldeploy.providers.local import provider
+from mldeploy.providers.local.proxy import ProxyContainers
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
 
@@ -141,7 +142,7 @@ class World:
             read_only=True,
             env=(),
         )
-        build = Build(BASE, "linux/amd64", "requirements.txt", "Dockerfile", (), None)
+        build = Build(BASE, "linux/amd64", "requirements.txt", None, (), None)
         settings = LocalSettings(port=port, stop_timeout=5)  # type: ignore[call-arg]  # the other fields have defaults
         return cls(engine, folder, Project(app, build, Check(None, 20.0)), settings)
 
@@ -165,6 +166,20 @@ class World:
     @property
     def containers(self) -> tuple[Container, ...]:
         return Containers(self.engine, self.name).all()
+
+    @property
+    def proxy(self) -> Container:
+        """The proxy, which must be the only one."""
+        (proxy,) = ProxyContainers.of(self.engine, self.name).containers.all()
+        assert proxy.name == f"mldeploy-{self.name}-proxy"
+        return proxy
+
+    @property
+    def leftovers(self) -> list[str]:
+        """All that the engine still has of the app, beside its images."""
+        client, filters = self.engine.client, {"label": f"{APP}={self.name}"}
+        listed = client.containers(all=True, filters=filters)
+        return [each["Id"] for each in (*listed, *client.networks(filters=filters))]
 
     @property
     def notes(self) -> list[str]:
@@ -246,8 +261,13 @@ class World:
         return Journal(self.folder / "state", Scope(self.name, "local"), command)
 
 
-def is_handing_over(event: Event) -> bool:
-    """The old version is about to be stopped."""
+def is_switching(event: Event) -> bool:
+    """The new version has passed its examination, and gets no requests yet."""
+    return isinstance(event, Progressed) and "switching to" in event.progress.text
+
+
+def is_draining(event: Event) -> bool:
+    """The new version gets the requests, and the old one still has some."""
     return isinstance(event, Progressed) and "finishes its requests" in event.progress.text
 
 

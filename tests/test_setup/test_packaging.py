@@ -43,7 +43,7 @@ def test_the_wheel_holds_the_command_the_recipe_and_the_licence(distributions: P
     assert {"mldeploy/py.typed", "mldeploy/core/step.py", f"{metadata}/licenses/LICENSE"} <= set(names)
     assert {"mldeploy_model/py.typed", "mldeploy_model/schema.py", "mldeploy_model/server/page.js"} <= set(names)
     folders = {name.split("/")[0] for name in names}
-    assert folders == {"mldeploy", "mldeploy_model", metadata}, "tests, scripts and example stay out"
+    assert folders == {"mldeploy", "mldeploy_model", "mldeploy_proxy", metadata}, "tests, scripts and example stay out"
 
 
 def test_the_source_distribution_holds_what_building_and_testing_need(distributions: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -169,6 +169,9 @@ class ProcessService:
 
     def scale(self, count: int, monitor: Monitor) -> None:
         raise without_scale(TARGET)
+
+    def refusals(self) -> Mapping[str, MldeployError]:
+        return {"rollback": without_releases(TARGET), "scale": without_scale(TARGET)}
 
 
 class ProcessProvider:

@@ -20,7 +20,7 @@ from mldeploy.ui.text import age, counted
 if TYPE_CHECKING:
     from mldeploy.core.journal import Session
     from mldeploy.core.monitor import Monitor
-    from mldeploy.providers.base import Release
+    from mldeploy.providers.base import Release, Service
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ def rollback(
     from mldeploy.cli.workspace import exit_if_interrupted
 
     deployment = open_deployment(run, target, as_runtime)
+    _require(deployment.service, "rollback")
     with deployment.locked(run) as work, _show_step(work, deployment.app, "Roll back") as monitor:
         address = deployment.service.rollback(revision, monitor)
     document = RollbackDocument(
@@ -110,12 +111,21 @@ def scale(
     from mldeploy.cli.workspace import exit_if_interrupted
 
     deployment = open_deployment(run, target, as_runtime)
+    _require(deployment.service, "scale")
     with deployment.locked(run) as work, _show_step(work, deployment.app, "Scale") as monitor:
         deployment.service.scale(count, monitor)
     document = ScaleDocument(app=deployment.app, target=deployment.target, count=count)
     text = f"{document.app} runs on {document.target} with {counted(document.count, 'replica')}."
     run.output.result(document, lambda page: page.line(text))
     exit_if_interrupted(run, work.cancel)
+
+
+def _require(service: Service, operation: str) -> None:
+    """Raise the target's WrongTargetError if it does not support the operation."""
+    from mldeploy.providers.capabilities import RefusesOperations
+
+    if isinstance(service, RefusesOperations) and (error := service.refusals().get(operation)):
+        raise error
 
 
 @contextmanager

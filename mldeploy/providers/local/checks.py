@@ -24,6 +24,7 @@ from mldeploy.image.labels import LOCAL
 from mldeploy.providers.capabilities import CHECK_SECONDS, Finding, Fix, error, ok, warning
 from mldeploy.providers.errors import PortTakenError
 from mldeploy.providers.local.ports import check_port
+from mldeploy.providers.local.proxy import ProxyContainers, public_url, publishes_port
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LOCK_SUBJECT
 
@@ -36,22 +37,26 @@ def check_target(project: Project, settings: LocalSettings) -> Iterator[Finding]
         yield warning("container", "not checked: no engine answers")
         return
     containers = Containers(cloud.engine, project.app.name)
-    yield from _TargetChecks(cloud, project, settings, containers, containers.get(containers.serving)).findings()
+    proxies = ProxyContainers.of(cloud.engine, project.app.name)
+    serving, proxy = containers.get(containers.serving), proxies.containers.get(proxies.name)
+    yield from _TargetChecks(cloud, project, settings, containers, serving, proxy).findings()
 
 
 @dataclass(frozen=True)
 class _TargetChecks:
-    """Checks one app on one engine. current: the container with the serving container's name."""
+    """Checks one app on one engine. current, proxy: the containers with the names of the serving one and the proxy."""
 
     cloud: EngineCloud
     project: Project
     settings: LocalSettings
     containers: Containers
     current: Container | None
+    proxy: Container | None
 
     def findings(self) -> Iterator[Finding]:
         yield from self._resources()
         yield self._container()
+        yield from self._proxy()
         yield from self._restart()
         yield from self._port()
         yield from self._leftovers()
@@ -70,14 +75,27 @@ class _TargetChecks:
             yield ok("resources", f"enough for the app's limits: CPUs: {app.cpus:g}, memory: {size(app.memory)}")
 
     def _container(self) -> Finding:
-        container = self.current
-        if container is None:
+        for each in filter(None, (self.current, self.proxy)):
+            if not each.ours:
+                whose = f"it belongs to the app {each.owner}" if each.owner else "mldeploy did not create it"
+                todo = "Rename or remove it, or choose another name for the app: `name` in [app]."
+                return error("container", f"the name {each.name} is taken: {whose}", todo)
+        if self.current is None:
             return ok("container", "none: the app is not deployed here")
-        if not container.ours:
-            whose = f"it belongs to the app {container.owner}" if container.owner else "mldeploy did not create it"
-            todo = "Rename or remove it, or choose another name for the app: `name` in [app]."
-            return error("container", f"the name {container.name} is taken: {whose}", todo)
-        return _report_state(container)
+        return _report_state(self.current, public_url(self.current, self.proxy))
+
+    def _proxy(self) -> Iterator[Finding]:
+        current, proxy = self.current, self.proxy
+        if not (current and current.ours and current.running):
+            return
+        if publishes_port(current):
+            what = f"none: an earlier version of mldeploy let {current.name} publish the port itself"
+            yield warning("proxy", what, "The next `mldeploy deploy` with a change adds it, with a moment of silence.")
+        elif proxy is None or (proxy.ours and not proxy.running):
+            state = "is missing" if proxy is None else f"is {proxy.state}"
+            yield error("proxy", f"it {state}, so nothing answers on the app's port", "Run `mldeploy deploy`.")
+        elif proxy.ours:
+            yield ok("proxy", f"{proxy.name} holds the port")
 
     def _restart(self) -> Iterator[Finding]:
         policy = self.settings.restart
@@ -105,13 +123,13 @@ class _TargetChecks:
         yield self._availability(host, port) if port else ok("port", "a free port is chosen at the first deployment")
 
     def _availability(self, host: str, port: int) -> Finding:
-        current = self.current
-        holds = current is not None and current.ours and current.running and current.published[1] == port
+        owners = (each for each in (self.proxy, self.current) if each and each.ours and each.running)
+        holder = next((each for each in owners if each.published[1] == port), None)
         try:
-            check_port(self.cloud.engine, host, port, mine=current.id if current and holds else "")
+            check_port(self.cloud.engine, host, port, mine=holder.id if holder else "")
         except PortTakenError as taken:
             return error("port", f"{port} {taken.what}", taken.todo)
-        return ok("port", f"{port} on {host} is " + ("the app's" if holds else "free"))
+        return ok("port", f"{port} on {host} is " + ("the app's" if holder else "free"))
 
     def _leftovers(self) -> Iterator[Finding]:
         """Report containers that exist only while a command runs."""
@@ -119,12 +137,13 @@ class _TargetChecks:
             what = f"{container.name} is left over from an interrupted check, unless one is running"
             fix = Fix("remove the leftovers of a check", self._remove_checks)
             yield warning("leftover", what, "The next check or `mldeploy doctor --fix` removes it.", fix)
-        for container in self.containers.all():
+        proxies = ProxyContainers.of(self.cloud.engine, self.project.app.name)
+        for container in (*self.containers.all(), *proxies.containers.all()):
             what = f"{container.name} is left over from an interrupted deployment, unless one is running"
             if container.name == self.containers.candidate:
                 fix = Fix(f"remove the container {container.name}", self._remove_candidate)
                 yield warning("leftover", what, "`mldeploy deploy` or `mldeploy doctor --fix` removes it.", fix)
-            elif container.name == self.containers.next:
+            elif container.name in (self.containers.next, proxies.next):
                 yield warning("leftover", what, "`mldeploy deploy` finishes or undoes that deployment.")
 
     def _remove_checks(self) -> None:
@@ -149,7 +168,7 @@ class _TargetChecks:
                 containers.remove(candidate.id)
 
 
-def _report_state(container: Container) -> Finding:
+def _report_state(container: Container, url: str) -> Finding:
     """Report the state of mldeploy's container."""
     times = f"{container.restarts} times" if container.restarts > 1 else "once"
     if container.state == "restarting":
@@ -158,14 +177,12 @@ def _report_state(container: Container) -> Finding:
     if not container.running:
         return warning("container", f"{container.name} exists, but is {container.state}", "Run `mldeploy deploy`.")
     if container.health == "unhealthy":
-        what = f"{container.name} runs at {container.url}, but does not answer its health check"
+        what = f"{container.name} runs at {url}, but does not answer its health check"
         return error("container", what, "`mldeploy logs` shows why.")
     if container.restarts:
-        what = f"{container.name} runs at {container.url}, but has crashed and was restarted {times}"
+        what = f"{container.name} runs at {url}, but has crashed and was restarted {times}"
         return warning("container", what, "`mldeploy logs` may show why.")
-    return ok(
-        "container", f"{container.name} runs at {container.url}" + (f", {container.health}" if container.health else "")
-    )
+    return ok("container", f"{container.name} runs at {url}" + (f", {container.health}" if container.health else ""))
 
 
 def _is_local_address(host: str) -> bool:

@@ -18,6 +18,7 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BuiltImage
 from mldeploy.providers.capabilities import DoctorCheck
 from mldeploy.providers.local.ports import check_port_for_app
+from mldeploy.providers.local.proxy import ProxyContainers
 from mldeploy.providers.local.service import LocalService
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
@@ -49,17 +50,19 @@ class LocalProvider:
             check_port_for_app(cloud.engine, settings.host, port, project.app.name)
 
     def inventory(self, cloud: EngineCloud, project: Project) -> Collection[Resource]:
-        """Return the app's containers and images, by label. mldeploy creates no networks or volumes."""
+        """Return the app's containers, network and images, by label. mldeploy creates no volumes."""
         name = project.app.name
+        proxies = ProxyContainers.of(cloud.engine, name)
+        runs = Containers(cloud.engine, name).all() or proxies.containers.all() or proxies.network.exists
         kinds = (
-            (RunningContainer.kind, bool(Containers(cloud.engine, name).all())),
+            (RunningContainer.kind, bool(runs)),
             (CheckedImage.kind, check.has_leftovers(cloud.engine, name)),
             (BuiltImage.kind, catalogue.has_leftovers(cloud.engine, name)),
         )
         return [Resource(kind, Key(name)) for kind, exists in kinds if exists]
 
     def service(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> LocalService:
-        return LocalService(Containers(cloud.engine, project.app.name), project.app.health)
+        return LocalService(cloud.engine, project, settings)
 
     def checks(self, project: Project, settings: LocalSettings) -> Sequence[DoctorCheck]:
         """`mldeploy.providers.capabilities.Diagnosable`: resources, the container, its port, leftovers."""

@@ -1,24 +1,25 @@
-"""Roll out a version: test a candidate first, and keep the old container until the new one answers on the port.
+"""Roll out a version: examine it beside the old one, then let the proxy send it the requests.
 
-Three names show the state of a rollout, so that the next command can finish or undo an interrupted one:
+The names show the state of a rollout, so that the next command can finish or undo an interrupted one:
 
-    mldeploy-APP            serves, and has answered on the port
-    mldeploy-APP-candidate  is examined on a separate port; not needed after its rollout
-    mldeploy-APP-next       gets the port; it is renamed to the first name once it has answered there
+    mldeploy-APP             gets the requests
+    mldeploy-APP-next        is examined on a port of its own, then gets the requests; it is renamed to the first name
+    mldeploy-APP-proxy       holds the app's port
+    mldeploy-APP-proxy-next  is to hold the port; it is renamed to the one before
+    mldeploy-APP-candidate   left by an earlier version of mldeploy
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mldeploy.app.client import GoldenRow
 from mldeploy.app.container import Container
 from mldeploy.app.container_spec import ContainerSpec, ImageConfig, build_restricted_spec
-from mldeploy.app.containers import Containers, ContainerStartError, PortInUseError
+from mldeploy.app.containers import Containers, ContainerStartError
 from mldeploy.app.diagnosis import build_start_verdict
 from mldeploy.app.examination import Examination
 from mldeploy.app.verdict import VerdictError
@@ -26,23 +27,21 @@ from mldeploy.config.settings import App, Project
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.errors import EngineError
-from mldeploy.providers.errors import NotRestoredError
-from mldeploy.providers.gap import GapMeter
-from mldeploy.providers.local.drift import answer_drift, answer_failure, matches_spec
-from mldeploy.providers.local.ports import check_port, port_taken_error
+from mldeploy.providers.local.drift import answer_failure, matches_spec
+from mldeploy.providers.local.history import PastRelease, release_body, releases_after
+from mldeploy.providers.local.proxy import ProxyContainers, publishes_port
+from mldeploy.providers.local.proxy_rollout import OpenPort, ProxyRollout, settle_proxies
 from mldeploy.providers.local.settings import LocalSettings
-
-RESTORE_SECONDS = 5.0
-RESTORE_EVERY = 0.2
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ContainerRolloutResult:
-    """The serving container. gap_seconds: how long the port did not answer; None if it did not change owner."""
+    """The serving container and its URL. gap_seconds: how long the port was silent; None if nothing was replaced."""
 
     container: Container
+    url: str
     gap_seconds: float | None = None
 
 
@@ -52,101 +51,103 @@ class ContainerRollout:
 
     containers: Containers
     project: Project
-    settings: LocalSettings
     golden: GoldenRow | None
     monitor: Monitor
 
-    def settle(self) -> Container | None:
+    @property
+    def _proxies(self) -> ProxyContainers:
+        return ProxyContainers.of(self.containers.engine, self.containers.app)
+
+    def settle(self, restart: str) -> Container | None:
         """Finish or undo an interrupted rollout, and return the serving container, if there is one.
 
-        A new version that already runs is examined and kept; if it fails, the old one is started again. May be
+        A new version is kept only if the old one does not run; if it fails, the old one is started again. May be
         repeated. Raises RefusedError if mldeploy does not own a container with one of the names.
         """
+        settle_proxies(self._proxies)
         self._clear(self.containers.own(self.containers.candidate))
         current, following = (self.containers.own(name) for name in (self.containers.serving, self.containers.next))
         if following is None:
             return current
         if not (current and current.running):
             if following.running and self._passes(following):
-                return self._promote(following, current, self.settings.restart)
+                return self._promote(following, current, restart)
             if current:
                 self._start_first(current, following)
+        self._route_back(current)
+        self.containers.stop(following)
         # Its presence shows that the old version may have to be started, so it is removed only after that.
         self._clear(following)
         return self.containers.own(self.containers.serving)
 
-    def run(self, spec: ContainerSpec, current: Container | None) -> ContainerRolloutResult:
-        """Roll out a container with this spec. current: the result of `settle`.
+    def run(self, spec: ContainerSpec, port: ProxyRollout, current: Container | None) -> ContainerRolloutResult:
+        """Roll out a container with this spec behind the port. current: the result of `settle`.
 
         Raises PortTakenError before anything is stopped, VerdictError if the new version fails; then the old one keeps
         serving. EngineError and CancelledError may leave a rollout that `settle` finishes.
         """
         if current and current.state in ("restarting", "paused"):
-            self.containers.stop(current)  # it does not answer, and could take the port at any moment
-        if (
-            current
-            and current.running
-            and matches_spec(current, spec)
-            and not answer_drift(current, self.project.app.health)
-        ):
-            return ContainerRolloutResult(self._with_restart(current, spec.restart))
-        holds_port = current is not None and current.running and current.published[1] == spec.host_port
-        check_port(self.containers.engine, spec.host, spec.host_port, mine=current.id if current and holds_port else "")
-        if current and holds_port:
-            return self._cut_over(current, spec)
-        return ContainerRolloutResult(self._replace(current, spec))
+            self.containers.stop(current)  # it does not answer, and could answer at any moment
+        port.check_port()
+        is_current = current is not None and current.running and matches_spec(current, port.spec_of(current, spec))
+        if current and is_current and self._answers(current):
+            if publishes_port(current):  # a deployment that changes nothing makes no gap
+                return ContainerRolloutResult(self._with_restart(current, spec.restart), current.url)
+            port.proxies.network.ensure()
+            port.proxies.network.attach(current.id)
+            opened = port.open(port.prepare(), current)
+            return ContainerRolloutResult(self._with_restart(current, spec.restart), opened.proxy.url)
+        port.proxies.network.ensure()
+        started, opened = self._replace(spec, port, current)
+        gap = opened.gap_seconds if current and current.running else None
+        if current and current.running and not publishes_port(current):
+            port.close_backend(opened.proxy, current)
+            current = None
+        return ContainerRolloutResult(self._promote(started, current, spec.restart), opened.proxy.url, gap)
 
-    def _replace(self, current: Container | None, spec: ContainerSpec) -> Container:
-        """Start a new container on a free port, and remove the old one, if any, once the new one answers."""
-        following = self.containers.create(self.containers.next, without_restart(spec))
+    def _replace(
+        self, spec: ContainerSpec, port: ProxyRollout, current: Container | None
+    ) -> tuple[Container, OpenPort]:
+        """Start a new container, examine it while the proxy starts, and send it the requests."""
+        history = releases_after(current, spec)
+        following = self._create(spec, port, history)
+        prepared: str | None = None
         try:
             started = self._start(following)
+            prepared = port.prepare()
             self._examine(started)
-        except Exception:
-            self._discard(following)
-            raise
-        return self._promote(started, current, spec.restart)
-
-    def _cut_over(self, current: Container, spec: ContainerSpec) -> ContainerRolloutResult:
-        """Examine a candidate, then pass the port on and measure how long it does not answer."""
-        with self._candidate(spec, current):
+            started = self._with_restart(started, spec.restart)
+            self.monitor.progress(Progress("", "switching to the new version"))
             self.monitor.check()
-            following = self.containers.create(self.containers.next, without_restart(spec))
-            try:
-                self.monitor.progress(Progress("", "the old version finishes its requests"))
-                with GapMeter(current.url, self.project.app.health) as meter:
-                    self.containers.stop(current)
-                    started = self._start(following)
-                    self._examine(started)
-            except Exception as error:
-                self._restore(current, following, error)
-                raise
-            return ContainerRolloutResult(self._promote(started, current, spec.restart), meter.seconds)
+        except BaseException as error:
+            self._discard(following)
+            port.discard(prepared, with_network=current is None)
+            if current and current.running and isinstance(error, VerdictError):
+                self._note_old_version(current, port.holder)
+            raise
+        # From here on the new version may get requests: after a failure `settle` decides.
+        return started, port.open(prepared, started)
 
-    @contextlib.contextmanager
-    def _candidate(self, spec: ContainerSpec, current: Container) -> Iterator[None]:
-        """Examine a candidate container with this spec. It exists while the context is open."""
-        made = self.containers.create(self.containers.candidate, candidate_spec(spec))
-        try:
-            try:
-                self._examine(self._start(made))
-            except VerdictError:
-                self._note_old_version(current)
-                raise
-            yield
-        finally:
-            self._discard(made)
+    def _create(self, spec: ContainerSpec, port: ProxyRollout, history: Sequence[PastRelease]) -> str:
+        body = release_body(without_restart(spec), self.containers.mark, history)
+        made = self.containers.create(self.containers.next, without_restart(spec), body)
+        port.proxies.network.attach(made)
+        return made
 
-    def _note_old_version(self, current: Container) -> None:
+    def _answers(self, current: Container) -> bool:
+        return not answer_failure(current.url, self.project.app.health)
+
+    def _note_old_version(self, current: Container, holder: Container | None) -> None:
         """Report whether the old version, which was not changed, answers now."""
-        if failure := answer_failure(current, self.project.app.health):
-            text = f"The old version was not changed, but it does not answer either, at {current.url}: {failure}"
+        url = (holder or current).url
+        if failure := answer_failure(url, self.project.app.health):
+            text = f"The old version was not changed, but it does not answer either, at {url}: {failure}"
             self.monitor.note(text, warning=True)
         else:
-            self.monitor.note(f"The old version still answers at {current.url}.")
+            self.monitor.note(f"The old version still answers at {url}.")
 
     def _promote(self, following: Container, current: Container | None, restart: str) -> Container:
-        """Replace the old container by one that has answered on the port."""
+        """Replace the old container by one that has passed its examination."""
         if following.spec.restart != restart:
             self.containers.set_restart(following.id, restart)
         if current:
@@ -155,35 +156,18 @@ class ContainerRollout:
         self.containers.rename(following.id, self.containers.serving)
         return self.containers.present(following.id)
 
-    def _restore(self, current: Container, following: str, error: Exception) -> None:
-        """Restore the old container after `error`. Raises NotRestoredError if it does not answer."""
-        deadline = time.monotonic() + RESTORE_SECONDS
-        while True:
-            try:
-                self.containers.kill(following)
-                self.containers.start(current.id)
-                break
-            except EngineError as cause:
-                if time.monotonic() > deadline:
-                    raise self._not_restored(error, cause.what) from error
-                # Not the monitor's wait: a cancellation must not prevent the restore.
-                time.sleep(RESTORE_EVERY)
-        self._discard(following)
-        while answer_drift(current, self.project.app.health):
-            if time.monotonic() > deadline + self.project.check.start_timeout:
-                raise self._not_restored(error, "it was started, but does not answer") from error
-            time.sleep(RESTORE_EVERY)
-        self.monitor.note("The old version answers again.")
-
-    def _not_restored(self, error: Exception, cause: str) -> NotRestoredError:
-        what = f"{str(error) or 'cancelled'}\nThe old version could not be restored: {cause}"
-        todo = "`mldeploy deploy` tries again first."
-        return NotRestoredError(self.containers.serving, what, todo)
+    def _route_back(self, current: Container | None) -> None:
+        """Send the requests to the old version again: an interrupted rollout may have sent them to the new one."""
+        proxy = self._proxies.current()
+        if current and proxy and proxy.running and not publishes_port(current):
+            self._proxies.route(proxy.id, current)
 
     def _start_first(self, current: Container, following: Container) -> None:
         """Start the old version, if possible, before anything else."""
         self.monitor.note("An interrupted deployment had stopped the old version. It is started again first.")
         self.containers.kill(following.id)
+        if publishes_port(current):
+            self._proxies.remove(self._proxies.current())
         with contextlib.suppress(EngineError):  # it may be broken: then only the new version is left
             self.containers.start(current.id)
 
@@ -193,12 +177,9 @@ class ContainerRollout:
         return self.containers.present(container.id)
 
     def _start(self, container: str) -> Container:
-        """Start a container. Raises PortTakenError, VerdictError, EngineError."""
+        """Start a container. Raises VerdictError, EngineError."""
         try:
             return self.containers.start(container)
-        except PortInUseError as error:
-            spec = self.containers.present(container).spec
-            raise port_taken_error(self.containers.engine, spec.host, spec.host_port, mine=container) from error
         except ContainerStartError as error:
             raise build_start_verdict(self.project, self.containers.present(container), error.what) from error
 
@@ -225,21 +206,14 @@ class ContainerRollout:
             _log.warning("%s could not be removed yet: %s", container[:12], error)
 
 
-def serving_spec(app: App, settings: LocalSettings, image: ImageConfig, host_port: int) -> ContainerSpec:
-    """Return the spec of the serving container."""
+def serving_spec(app: App, settings: LocalSettings, image: ImageConfig) -> ContainerSpec:
+    """Return the spec of the serving container, which the proxy reaches on the app's network."""
     return replace(
         build_restricted_spec(app, image),
-        host=settings.host,
-        host_port=host_port,
         pids_limit=settings.pids_limit,
         restart=settings.restart,
         stop_timeout=settings.stop_timeout,
     )
-
-
-def candidate_spec(spec: ContainerSpec) -> ContainerSpec:
-    """Return the spec on a random port of the loopback interface."""
-    return replace(without_restart(spec), host="127.0.0.1", host_port=0)
 
 
 def without_restart(spec: ContainerSpec) -> ContainerSpec:

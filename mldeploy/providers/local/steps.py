@@ -1,4 +1,4 @@
-"""The steps of the local target: the running container and the URL."""
+"""The steps of the local target: the running container behind its proxy, and the URL."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from mldeploy.image.errors import EngineError
 from mldeploy.image.steps import BuiltImage
 from mldeploy.image.types import Image
 from mldeploy.providers.base import Address
-from mldeploy.providers.local.drift import answer_drift, spec_drift, state_drift
-from mldeploy.providers.local.ports import choose_free_port
+from mldeploy.providers.local.drift import answer_drift, proxy_drift, spec_drift, state_drift
+from mldeploy.providers.local.proxy import ProxyContainers, proxy_spec, public_url, published_spec, publishes_port
+from mldeploy.providers.local.proxy_rollout import desired_port, open_rollout
 from mldeploy.providers.local.rollout import ContainerRollout, ContainerRolloutResult, serving_spec
 from mldeploy.providers.local.settings import LocalSettings
 
@@ -61,6 +62,7 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
     def probe(self, cloud: EngineCloud, outs: Outputs) -> Seen[ServingContainer] | None:
         """An app that does not answer its health path, or whose image is not built yet, has drifted."""
         containers = Containers(cloud.engine, self.image.project.app.name)
+        proxies = ProxyContainers.of(cloud.engine, self.image.project.app.name)
         existing = containers.all()
         serving = next((each for each in existing if each.name == containers.serving), None)
         serving = serving or containers.get(containers.serving)
@@ -68,16 +70,22 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
         if container is None:
             return None
         image = outs.get(self.image)
-        if not container.ours:
-            out = ServingContainer(container.id, container.url, _image_of(container, image))
-            return Seen(out, (f"the name {container.name} is taken",), ours=False)
-        problem = state_drift(container) or answer_drift(container, self.image.project.app.health)
-        out = ServingContainer(container.id, container.url, _image_of(container, image), problem=problem)
-        leftovers = [f"leftover container {each.name} → removed" for each in existing if each != container]
+        for each in filter(None, (container, proxies.containers.get(proxies.name))):
+            if not each.ours:
+                out = ServingContainer(container.id, container.url, _image_of(container, image))
+                return Seen(out, (f"the name {each.name} is taken",), ours=False)
+        proxy = proxies.current()
+        url = public_url(container, proxy)
+        problem = state_drift(container) or answer_drift(url, self.image.project.app.health)
+        out = ServingContainer(container.id, url, _image_of(container, image), problem=problem)
+        others = (each for each in (*existing, *proxies.containers.all()) if each not in (container, proxy))
+        leftovers = [f"leftover container {each.name} → removed" for each in others]
         if container.name != containers.serving:
             leftovers.append(f"interrupted rollout of {container.name} → finished")
-        made = self._spec_drift_of(containers, container, image)
-        return Seen(out, (*([problem] if problem else ()), *made, *leftovers))
+        drift = [*([problem] if problem else ()), *self._spec_drift_of(containers, container, proxy, image)]
+        if drift and publishes_port(container):
+            drift.append("port published by the app's container → by a proxy")
+        return Seen(out, (*drift, *leftovers))
 
     def apply(
         self, cloud: EngineCloud, outs: Outputs, seen: Seen[ServingContainer] | None, monitor: Monitor
@@ -91,34 +99,48 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
         self._check_host(cloud, monitor)
         golden = GoldenRow.load(project.check.golden) if project.check.golden else None
         containers = Containers(cloud.engine, project.app.name)
-        rollout = ContainerRollout(containers, project, self.settings, golden, monitor)
+        rollout = ContainerRollout(containers, project, golden, monitor)
         with hold_engine_lock(cloud.engine, project.app.name, LOCK_SUBJECT):
-            current = rollout.settle()
-            host_port = self._port_of(current) or choose_free_port(self.settings.host)
-            spec = serving_spec(project.app, self.settings, containers.image(image.reference), host_port)
-            rolled = rollout.run(self._limited(containers, spec, monitor), current)
-        return self._running(rolled, image, before=current)
+            current = rollout.settle(self.settings.restart)
+            port = open_rollout(containers, project, self.settings, image.reference, current, monitor)
+            before = port.holder.url if port.holder else ""
+            spec = serving_spec(project.app, self.settings, containers.image(image.reference))
+            rolled = rollout.run(self._limited(containers, spec, monitor), port, current)
+        return self._running(rolled, image, current, before)
 
     @staticmethod
     def undo(cloud: EngineCloud, key: Key, monitor: Monitor) -> bool:
-        """Stop and remove all containers of the app, also leftovers. Accepted requests are finished."""
-        containers = Containers(cloud.engine, key.name)
+        """Stop and remove the proxy, all containers of the app and their network. Accepted requests are finished."""
+        containers, proxies = Containers(cloud.engine, key.name), ProxyContainers.of(cloud.engine, key.name)
         with hold_engine_lock(cloud.engine, key.name, LOCK_SUBJECT):
-            existing = containers.all()
+            existing = (*proxies.containers.all(), *containers.all())
             for each in existing:
                 monitor.progress(Progress("", f"stopping {each.name}"))
                 containers.stop(each)
                 containers.remove(each.id)
-        return bool(existing)
+            had_network = proxies.network.remove()
+        return bool(existing) or had_network
 
-    def _spec_drift_of(self, containers: Containers, container: Container, image: Image | None) -> tuple[str, ...]:
+    def _spec_drift_of(
+        self, containers: Containers, container: Container, proxy: Container | None, image: Image | None
+    ) -> tuple[str, ...]:
         was = container.spec
         base = containers.image(image.reference) if image else ImageConfig(was.image, was.image_id, not was.init)
-        spec = serving_spec(self.image.project.app, self.settings, base, self._port_of(container))
+        spec = serving_spec(self.image.project.app, self.settings, base)
         if is_less_limited(was, spec):
             spec = containers.limits().apply_to(spec)
-        drift = spec_drift(container, spec)
+        front = self._proxy_spec(containers, container, proxy)
+        if publishes_port(container):
+            drift = spec_drift(container, published_spec(spec, front))
+        else:
+            drift = (*spec_drift(container, spec), *proxy_drift(proxy, front))
         return drift if image else (f"image {was.image} → the one to be built", *drift)
+
+    def _proxy_spec(self, containers: Containers, container: Container, proxy: Container | None) -> ContainerSpec:
+        port = desired_port(self.image.project, self.settings, proxy or container)
+        image = ImageConfig(self.image.project.build.base_image, "", False)
+        spec = proxy_spec(self.image.project.app, self.settings, image, port)
+        return containers.limits().apply_to(spec) if proxy and is_less_limited(proxy.spec, spec) else spec
 
     @staticmethod
     def _limited(containers: Containers, spec: ContainerSpec, monitor: Monitor) -> ContainerSpec:
@@ -127,11 +149,6 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
             text = "This engine does not support all limits of [app]: the app may use more memory, CPUs or processes."
             monitor.note(text, warning=True)
         return kept
-
-    def _port_of(self, current: Container | None) -> int:
-        """Return the host's port; with the setting 0, the app's current one, or 0."""
-        port = self.image.project.app.port if self.settings.port is None else self.settings.port
-        return port or (current.spec.host_port if current else 0)
 
     def _check_host(self, cloud: EngineCloud, monitor: Monitor) -> None:
         if cloud.machine:
@@ -142,15 +159,18 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
             monitor.note(text, warning=True)
 
     @staticmethod
-    def _running(rolled: ContainerRolloutResult, image: Image, before: Container | None) -> ServingContainer:
+    def _running(
+        rolled: ContainerRolloutResult, image: Image, before: Container | None, old_url: str
+    ) -> ServingContainer:
         container, gap = rolled.container, rolled.gap_seconds
         replaced = before is not None and before.id != container.id
-        remarks = [f"moved from {before.url}"] if before and before.url != container.url else []
-        if gap is not None:
-            remarks.append(f"the port did not answer for {gap:.1f} s during the switch")
+        remarks = [f"moved from {old_url}"] if before and old_url and old_url != rolled.url else []
+        if gap:
+            once = ". From now on a proxy holds it" if before and publishes_port(before) else ""
+            remarks.append(f"the port did not answer for {gap:.1f} s during the switch{once}")
         return ServingContainer(
             container.id,
-            container.url,
+            rolled.url,
             image,
             is_new=before is None,
             was_replaced=replaced,

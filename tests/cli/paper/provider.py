@@ -5,7 +5,7 @@ It is installed as a third party's would be, through the entry point group `mlde
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -155,6 +155,9 @@ class PaperService:
 
     def scale(self, count: int, monitor: Monitor) -> None:
         raise without_scale("paper")
+
+    def refusals(self) -> Mapping[str, MldeployError]:
+        return {"rollback": without_releases("paper"), "scale": without_scale("paper")}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,228 @@
+"""The container of the proxy that holds an app's port, and its routes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import time
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import mldeploy_proxy
+from mldeploy.app.container import Container
+from mldeploy.app.container_spec import Body, ContainerSpec, ImageConfig, create_body
+from mldeploy.app.containers import Containers
+from mldeploy.config.settings import App
+from mldeploy.image.engine import Engine
+from mldeploy.image.engine_lock import describe_origin
+from mldeploy.image.errors import EngineError, engine_errors
+from mldeploy.image.labels import PROXY
+from mldeploy.providers.local.network import AppNetwork
+from mldeploy.providers.local.settings import LocalSettings
+from mldeploy_proxy.control import ROUTES
+
+PORT = 8080
+"""Where it listens, in its container."""
+FOLDER, STATE = "/mldeploy", "/mldeploy/state"
+USER = 65534
+"""`nobody`. The root file system is writable, but not for this user, except for the folder of the routes."""
+MEMORY = 512 << 20
+PROCESSES = 64
+ANSWER_SECONDS = 30.0
+RETRY_SECONDS = 0.1
+LOG_LINES = 20
+
+
+@dataclass(frozen=True)
+class ProxyContainers:
+    """The containers of an app's proxy: the one that holds the port, and a new one that is to take over.
+
+    Every method raises EngineError if its request fails.
+    """
+
+    containers: Containers
+    network: AppNetwork
+
+    @classmethod
+    def of(cls, engine: Engine, app: str) -> ProxyContainers:
+        return cls(Containers(engine, app, PROXY), AppNetwork(engine, app))
+
+    @property
+    def name(self) -> str:
+        return f"{self.containers.serving}-proxy"
+
+    @property
+    def next(self) -> str:
+        """Name of a proxy that takes over from another one."""
+        return f"{self.name}-next"
+
+    def current(self) -> Container | None:
+        """Return the proxy, running or not. Raises RefusedError if a foreign container has its name."""
+        return self.containers.own(self.name)
+
+    def create(self, name: str, spec: ContainerSpec, backend: Container | None = None) -> str:
+        """Create a proxy without starting it; return its id. backend: gets the requests.
+
+        Raises as `Containers.create` does.
+        """
+        self.network.ensure()
+        made = self.containers.create(name, spec, _body(spec, self.network.name))
+        with engine_errors(name):
+            self.containers.engine.client.put_archive(made, "/", _archive(self._routes(backend)))
+        return made
+
+    def route(self, proxy: str, backend: Container) -> None:
+        """Send all requests to a container from now on. Returns once it is so."""
+        self._tell(proxy, self._routes(backend))
+
+    def drain(self, proxy: str, backend: Container, seconds: float) -> bool:
+        """Wait until a container answers no request any more, at most so many seconds; True if that is so."""
+        request = {"drain": self.network.host_of(backend.id), "seconds": seconds}
+        return self._tell(proxy, json.dumps(request)) == 0
+
+    def remove(self, proxy: Container | None) -> None:
+        """Let a proxy finish its requests, and remove it."""
+        if proxy:
+            self.containers.stop(proxy)
+            self.containers.remove(proxy.id)
+
+    def _routes(self, backend: Container | None) -> str:
+        weights = [[self.network.host_of(backend.id), backend.spec.port, 1]] if backend else []
+        return json.dumps({"backends": weights})
+
+    def _tell(self, proxy: str, request: str) -> int:
+        """Send a request by a program in the container; return how many requests are being answered."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            status, output = self._execute(proxy, request)
+            if status == 0:
+                break
+            container = self.containers.present(proxy)
+            if not container.running or time.monotonic() > deadline:
+                log = self.containers.log_tail(proxy, LOG_LINES)
+                what = "\n".join((f"the proxy does not answer: {output.strip()}", *log))
+                raise EngineError(container.name, what, "Run `mldeploy deploy` again.")
+            time.sleep(RETRY_SECONDS)  # it is starting
+        try:
+            return int(json.loads(output)["active"])
+        except (ValueError, KeyError) as error:
+            what = f"the proxy does not take its routes: {output.strip() or 'no answer'}"
+            raise EngineError(self.name, what, "Run `mldeploy deploy` again.") from error
+
+    def _execute(self, proxy: str, request: str) -> tuple[int, str]:
+        client = self.containers.engine.client
+        program = f"{FOLDER}/{mldeploy_proxy.__name__}/control.py"
+        try:
+            with engine_errors(self.name):
+                made = client.exec_create(proxy, ["python3", "-I", "-S", program, STATE, request])["Id"]
+                output = client.exec_start(made)
+                return int(client.exec_inspect(made)["ExitCode"] or 0), output.decode(errors="replace")
+        except EngineError:
+            if self.containers.present(proxy).running:
+                raise
+            return 1, ""
+
+
+def proxy_spec(app: App, settings: LocalSettings, image: ImageConfig, host_port: int) -> ContainerSpec:
+    """Return the spec of the proxy that publishes an app at a port of this machine."""
+    return ContainerSpec(
+        app=app.name,
+        image=image.reference,
+        image_id=image.image_id,
+        port=PORT,
+        host=settings.host,
+        host_port=host_port,
+        memory=MEMORY,
+        nano_cpus=0,
+        pids_limit=PROCESSES,
+        restart=settings.restart,
+        stop_timeout=settings.stop_timeout,
+        read_only=False,
+        init=False,
+        env=(),
+    )
+
+
+def is_current_proxy(actual: Container, desired: ContainerSpec) -> bool:
+    """Whether a proxy need not be replaced, which takes a moment in which the port is silent.
+
+    Its restart policy can be changed; a new base image and another stop timeout are no reason.
+    """
+    was = actual.spec
+    same = replace(desired, restart=was.restart, image_id=was.image_id, stop_timeout=was.stop_timeout)
+    return was == same and actual.fingerprint == _program_digest()
+
+
+def public_url(container: Container, proxy: Container | None) -> str:
+    """Return the URL at which a version of the app is reached, if it runs."""
+    return proxy.url if proxy and not publishes_port(container) else container.url
+
+
+def published_spec(spec: ContainerSpec, proxy: ContainerSpec) -> ContainerSpec:
+    """Return the spec of a version of the app that publishes the proxy's port itself."""
+    return replace(spec, host=proxy.host, host_port=proxy.host_port)
+
+
+def publishes_port(container: Container) -> bool:
+    """Whether a version of the app publishes its port itself, as mldeploy let it before there was a proxy."""
+    return container.spec.host_port != 0
+
+
+def _body(spec: ContainerSpec, network: str) -> Body:
+    body = create_body(spec, PROXY, describe_origin())
+    return {
+        **body,
+        "Labels": {**cast("dict[str, str]", body["Labels"]), PROXY: _program_digest()},
+        "HostConfig": {**cast("Body", body["HostConfig"]), "NetworkMode": network},
+        "Entrypoint": ["python3", "-I", "-S", FOLDER],
+        "Cmd": [str(PORT), STATE],
+        "User": f"{USER}:{USER}",
+        "WorkingDir": "/",
+        "StopSignal": "SIGTERM",
+        "Healthcheck": {"Test": ["NONE"]},
+    }
+
+
+_MAIN = """import runpy
+runpy.run_module("mldeploy_proxy", run_name="__main__", alter_sys=True)
+"""
+
+
+@cache
+def _program() -> tuple[tuple[str, bytes], ...]:
+    """The files of the proxy's program, by their path below its folder."""
+    package = Path(mldeploy_proxy.__file__).parent
+    files = [(f"{package.name}/{file.name}", file.read_bytes()) for file in sorted(package.glob("*.py"))]
+    return (("__main__.py", _MAIN.encode()), *files)
+
+
+@cache
+def _program_digest() -> str:
+    return hashlib.sha256(repr(_program()).encode()).hexdigest()
+
+
+def _archive(routes: str) -> bytes:
+    """The program and the routes, as the engine unpacks them at `/`."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        _add(archive, STATE, None, owner=USER)
+        for name, content in _program():
+            _add(archive, f"{FOLDER}/{name}", content)
+        _add(archive, f"{STATE}/{ROUTES}", routes.encode(), owner=USER)
+    return packed.getvalue()
+
+
+def _add(archive: tarfile.TarFile, path: str, content: bytes | None, owner: int = 0) -> None:
+    """Add a file, or a folder if there is no content."""
+    entry = tarfile.TarInfo(path.lstrip("/"))
+    entry.uid = entry.gid = owner
+    if content is None:
+        entry.type, entry.mode = tarfile.DIRTYPE, 0o700
+        archive.addfile(entry)
+    else:
+        entry.size, entry.mode = len(content), 0o644
+        archive.addfile(entry, io.BytesIO(content))
