@@ -66,6 +66,7 @@ lint: python ## check style, types, layers, the generated documents and the pins
 	$(BIN)/shellcheck scripts/*.sh .ci/run
 	$(PYTHON) -m mldeploy.config.reference --check docs/configuration.md
 	$(PYTHON) -m mldeploy.cli.manual --check docs
+	$(PYTHON) -m scripts.targets --check docs/targets.md
 	$(PYTHON) -m scripts.hygiene
 	$(PYTHON) -m scripts.vocabulary
 	$(PYTHON) -m scripts.lock --check

@@ -23,6 +23,7 @@ from mldeploy.providers.aws.ecr import list_repositories
 from mldeploy.providers.aws.repository import EcrRepository, lifecycle_policy
 from mldeploy.providers.aws.settings import EcrSettings
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
+from mldeploy.testing.promises import Promise, proves
 from tests.aws.harness import EcrHarness
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ def test_a_name_that_ecr_would_refuse_is_refused_before(name: str) -> None:
         EcrSettings.model_validate({"repository": name})
 
 
+@proves(Promise.INDEPENDENT, targets=("ecr",))
 def test_a_stock_moto_accepts_everything_that_is_asked(tmp_path: Path, engine: Engine) -> None:
     """No request needs our own stand-in."""
     with rehearsing(tmp_path / "aws", stock=True) as rehearsal:

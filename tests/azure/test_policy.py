@@ -63,7 +63,7 @@ def lived(harness: AzureHarness, folder: Path) -> None:
     harness.scene.destroy()
 
 
-@proves(Promise.POLICY, targets=("webapp",))
+@proves(Promise.POLICY, Promise.AUTOSCALING, targets=("webapp",))
 @pytest.mark.parametrize(
     ("values", "never"),
     [

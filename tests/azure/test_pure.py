@@ -49,6 +49,7 @@ from mldeploy.providers.azure.webapp.verdict import (
     is_unauthorized,
     proves_failure,
 )
+from mldeploy.testing.promises import Promise, proves
 
 PROJECT = load.named("paper", "a test")
 DIGEST = "sha256:" + "0" * 64
@@ -287,6 +288,13 @@ def test_autoscaling_is_read_as_it_was_written() -> None:
     assert autoscale.parse_scaling(autoscale.build_setting("paper", "setting", "westeurope", "/plan", goal)) == goal
 
 
+@proves(
+    Promise.COST,
+    targets=(
+        "webapp",
+        "acr",
+    ),
+)
 def test_a_month_on_a_small_plan() -> None:
     existing = estimate_webapp("eastus", settings())
     known = {item.what: item.monthly for item in existing.items if item.monthly is not None}

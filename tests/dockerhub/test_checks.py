@@ -7,6 +7,7 @@ import pytest
 from mldeploy.providers.capabilities import Diagnosable, HasPolicy, Level
 from mldeploy.providers.dockerhub.provider import DockerHubProvider
 from mldeploy.rehearsal.dockerhub.repositories import USER
+from mldeploy.testing.promises import Promise, proves
 from tests.dockerhub.harness import ANOTHER, HubHarness
 
 pytestmark = pytest.mark.engine
@@ -49,6 +50,7 @@ def test_no_pulls_are_left(harness: HubHarness) -> None:
     assert "0 of 200" in harness.look()["pulls"].what
 
 
+@proves(Promise.POLICY, targets=("dockerhub",))
 def test_the_policy_covers_every_call(harness: HubHarness) -> None:
     provider = DockerHubProvider()
     assert isinstance(provider, HasPolicy)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from mldeploy.testing.promises import Promise, proves
 from tests.kubernetes.replay import ANSWERS, TOKEN, Answer, Replay, mutate, read_rows, replaying
 
 BASES = json.loads((ANSWERS / "bases.json").read_text(encoding="utf-8"))
@@ -27,6 +28,7 @@ def replay(tmp_path: Path) -> Iterator[Replay]:
         yield made
 
 
+@proves(Promise.INDEPENDENT, targets=("kubernetes",))
 @pytest.mark.parametrize("kind", BASES)
 def test_a_change_of_one_field_is_answered_as_by_a_real_server(replay: Replay, kind: str) -> None:
     assert replay.create(BASES[kind]).status == 201

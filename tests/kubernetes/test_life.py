@@ -17,6 +17,7 @@ from mldeploy.providers.kubernetes.permissions import build_policy
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.store import now
 from mldeploy.rehearsal.kubernetes.objects.types import ObjectKey
+from mldeploy.testing.promises import Promise, proves
 from tests.kubernetes.fake.fate import WELL, Fate
 from tests.kubernetes.fates import FATES, SLOW
 from tests.kubernetes.harness import DeployHarness
@@ -101,6 +102,7 @@ def test_what_scale_sets_is_kept_and_what_was_stopped_starts(harness: DeployHarn
     assert harness.ready == 1
 
 
+@proves(Promise.AUTOSCALING, targets=("kubernetes",))
 def test_autoscaling_decides_alone(harness: DeployHarness) -> None:
     harness.set(min=2, max=4)
     harness.deploy()

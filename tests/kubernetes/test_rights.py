@@ -19,6 +19,7 @@ from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing, server
+from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.scene import DeploymentUnderTest
 from tests.cli.command import Command
 from tests.kubernetes.granting import deployer_endpoints, grant
@@ -67,6 +68,7 @@ def scene(endpoints: Endpoints, project: Project, state: Path) -> Any:
     return DeploymentUnderTest(provider, SETTINGS, endpoints, project, state)
 
 
+@proves(Promise.POLICY, targets=("kubernetes",))
 def test_what_the_policy_allows_is_enough_for_a_whole_life(
     cluster: Cluster, endpoints: Endpoints, project: Project, tmp_path: Path
 ) -> None:

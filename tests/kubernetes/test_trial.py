@@ -18,6 +18,7 @@ from mldeploy.rehearsal.gateway.faults import FaultOrder as Order
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.types import Object
 from mldeploy.rehearsal.kubernetes.objects.types import ObjectKey as Place
+from mldeploy.testing.promises import Promise, proves
 from tests.kubernetes.fake.fate import WELL, Fate
 from tests.kubernetes.fates import FATES, SLOW
 from tests.kubernetes.harness import DeployHarness
@@ -68,6 +69,7 @@ def test_a_version_that_answers_as_it_should_is_tried_first_and_then_rolled_out(
     assert [each.state for each in second.service.releases()] == ["serving", "old"]
 
 
+@proves(Promise.GOLDEN_ROW, targets=("kubernetes",))
 def test_a_version_that_answers_otherwise_is_never_rolled_out(second: DeployHarness) -> None:
     before = serving(second)
     second.fake.app.prediction = [2]

@@ -19,6 +19,7 @@ from mldeploy.providers.kubernetes.operations import InClusterService
 from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
+from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.sample import ROUTE, SampleApp, SampleVersion
 from mldeploy.testing.scene import DeploymentUnderTest
 from tests.rehearsal.kubernetes.cluster import GATEWAYS, Cluster, Issuer, eventually, http_get, https_get_status
@@ -130,6 +131,7 @@ def app(quick: KubernetesRehearsal, tiny: Path, tmp_path: Path) -> Iterator[Reac
 
 
 @pytest.mark.parametrize("way", WAYS)
+@proves(Promise.DOMAIN, targets=("kubernetes",))
 def test_the_app_answers_under_its_name_at_the_controllers_address(app: Reached, way: str) -> None:
     before = app.cluster.rehearsal.contents()
     app.use(**WAYS[way])
@@ -164,6 +166,7 @@ def test_once_its_name_leads_there_nothing_is_left_to_say(app: Reached, monkeypa
         client.health("/health")
 
 
+@proves(Promise.HTTPS, targets=("kubernetes",))
 def test_over_http_an_ingress_with_tls_sends_to_https(app: Reached) -> None:
     app.use(**WAYS["ingress with TLS"])
     address, _ = app.deploy()

@@ -24,6 +24,7 @@ UNCHANGED = {"container": Action.UNCHANGED, "endpoint": Action.UNCHANGED}
 MENDED = {"container": Action.UPDATED, "endpoint": Action.UNCHANGED}
 
 
+@proves(Promise.INDEPENDENT, targets=("local",))
 def test_first_deployment_answers_at_its_url_and_the_second_changes_nothing(world: World) -> None:
     first = world.deploy()
     assert first.out.url == world.url

@@ -12,7 +12,7 @@ from mldeploy.config.load import target_settings
 from mldeploy.providers import registry
 from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.azure.webapp.operations import WebappService
-from mldeploy.providers.capabilities import CanExec
+from mldeploy.providers.capabilities import CanExec, HasCosts
 from mldeploy.providers.errors import WrongTargetError, without_exec
 from mldeploy.testing.promises import Promise, refuses
 from tests.cli.command import Command
@@ -63,6 +63,11 @@ def test_no_credentials_are_needed_to_hear_so(tmp_path: Path, request_: str) -> 
 
 NO_EXEC_ON_ECS = "ECS runs commands through AWS's Session Manager plugin alone: use `aws ecs execute-command`."
 NO_EXEC_ON_APP_SERVICE = "App Service offers SSH in the portal alone, and only to images with an SSH server."
+OWN_PRICES = "Machines of your own, and a cluster that is there already, have no price that mldeploy knows."
+    "What runs on machines of one's own, or in a cluster that is there already, has no price that mldeploy knows."
+)
+HUB_PLANS = "Docker Hub bills a plan, not an image."
+STORAGE = "The storage of images is not estimated."
 KEYS = [
     *((each, "certificate", refuses(A_REGISTRY, Promise.HTTPS)) for each in REGISTRIES),
     *((each, "domain", refuses(A_REGISTRY, Promise.DOMAIN)) for each in REGISTRIES),
@@ -121,3 +126,16 @@ def test_a_service_without_a_way_in_runs_no_command(target: str, service: type[o
     """`exec` asks for the protocol, and says of a service without it that the target does not support it."""
     assert not issubclass(service, CanExec)
     assert f"target {target}" in str(without_exec(target))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("local", marks=refuses(OWN_PRICES, Promise.COST)),
+        pytest.param("kubernetes", marks=refuses(OWN_PRICES, Promise.COST)),
+        pytest.param("dockerhub", marks=refuses(HUB_PLANS, Promise.COST)),
+        *(pytest.param(each, marks=refuses(STORAGE, Promise.COST)) for each in ("ecr", "gar", "gcr")),
+    ],
+)
+def test_a_target_without_prices_prints_no_estimate(target: str) -> None:
+    assert not isinstance(registry.find(target), HasCosts)

@@ -15,6 +15,7 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.labels import APP
 from mldeploy.providers import registry
 from mldeploy.providers.capabilities import Runtime
+from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.sample import SampleApp, SampleVersion, sample_app
 from tests.cli.command import Command, Result
 from tests.names import record
@@ -25,6 +26,8 @@ pytestmark = pytest.mark.engine
 LOCAL = "local"
 TARGETS = (LOCAL, *rehearsed_targets())
 """Whatever can be deployed to without an account: a target that gets a stand-in is tried from then on."""
+WITH_HTTPS = frozenset({"webapp"})
+"""Where the address has HTTPS without any setting."""
 SETTINGS = """
 [target.local]
 port = 0
@@ -95,6 +98,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         mldeploy("rehearse", "down")
 
 
+@proves(Promise.HTTPS, targets=("webapp",))
 @pytest.mark.parametrize("name", TARGETS)
 def test_from_the_folder_there_and_away_again(world: World, name: str) -> None:
     target = world.on(name)
@@ -118,6 +122,7 @@ def _deployed(target: Target) -> None:
     first = target.ask("deploy")
     assert {each.name for each in fields(DeployDocument)} <= set(first)
     assert first["target"] == target.name
+    assert str(first["url"]).startswith("https://" if target.name in WITH_HTTPS else "http://")
     assert "created" in _actions(first)
     second = target.ask("deploy")
     assert second["url"] == first["url"]

@@ -15,11 +15,13 @@ from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.rehearsal.aws import Rehearsal
+from mldeploy.testing.promises import Promise, proves
 from tests.tiny import project_of
 
 pytestmark = pytest.mark.engine
 
 
+@proves(Promise.AUTOSCALING, targets=("fargate",))
 def test_it_is_made_left_alone_stopped_and_removed(quick: Rehearsal, tiny: Path, tmp_path: Path) -> None:
     quick.reset()
     project = project_of(tiny)

@@ -11,6 +11,7 @@ import pytest
 from mldeploy.config import load
 from mldeploy.providers.aws.fargate.prices import PRICES, estimate_cost
 from mldeploy.providers.aws.fargate.settings import FargateSettings
+from mldeploy.testing.promises import Promise, proves
 
 NAMED = load.named("paper", "a test")
 PROJECT = replace(NAMED, build=replace(NAMED.build, platform="linux/amd64"))
@@ -20,6 +21,7 @@ def settings(**values: object) -> FargateSettings:
     return FargateSettings.model_validate(values)
 
 
+@proves(Promise.COST, targets=("fargate",))
 def test_two_small_tasks() -> None:
     estimate = estimate_cost("us-east-1", PROJECT, settings(cpu=256, memory=1024, instances=2))
     known = {item.what: item.monthly for item in estimate.items if item.monthly is not None}

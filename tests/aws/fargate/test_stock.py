@@ -14,6 +14,7 @@ from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.providers.aws.fargate.listener import TLS_POLICY
 from mldeploy.providers.aws.fargate.permissions import NEEDS, build_policy
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
+from mldeploy.testing.promises import Promise, proves
 from tests.aws.fargate.harness import Deployer
 from tests.aws.harness import session
 
@@ -38,6 +39,7 @@ def deployer(stock: Rehearsal, tmp_path: Path) -> Deployer:
 BALANCED = {"ingress": "load-balancer", "min": 1, "max": 3, "target_requests": 100}
 
 
+@proves(Promise.INDEPENDENT, targets=("fargate",))
 def test_everything_up_to_the_first_task(deployer: Deployer) -> None:
     """moto starts no tasks: that is all that is wrong with the deployment."""
     for _ in range(2):
@@ -71,6 +73,7 @@ def test_everything_is_taken_away_and_the_policy_allows_each_call(deployer: Depl
     assert "{" not in granted.replace('{"', "").replace("{}", ""), "a placeholder is left"
 
 
+@proves(Promise.HTTPS, Promise.DOMAIN, targets=("fargate",))
 def test_a_certificate_makes_the_balancer_answer_https_and_send_everybody_there(
     deployer: Deployer, stock: Rehearsal
 ) -> None:

@@ -35,7 +35,7 @@ UNUSED: Mapping[str, str] = {
 """Permissions that the journey does not use, by pattern, with the reason why the role has them."""
 
 
-@proves(Promise.POLICY, targets=["gke"])
+@proves(Promise.POLICY, Promise.AUTOSCALING, targets=["gke"])
 def test_the_role_is_enough_and_every_permission_in_it_is_used(
     rehearsal: GcpRehearsal, tiny: Path, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ from mldeploy.providers.gcp.gke.clusters import operation_error
 from mldeploy.providers.gcp.gke.prices import PRICES, estimate_gke
 from mldeploy.providers.gcp.gke.provider import KINDS, GkeProvider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
+from mldeploy.testing.promises import Promise, proves
 
 TRIAL_SSD_GB = 250
 """https://cloud.google.com/free/docs/free-cloud-features#free-trial"""
@@ -156,6 +157,7 @@ def test_a_price_that_nobody_vouches_for_is_unknown(project: Project) -> None:
     assert abroad["cluster"].monthly == 73.0
 
 
+@proves(Promise.COST, targets=("gke",))
 def test_a_pod_of_autopilot_is_paid_by_quarters_of_a_cpu(project: Project) -> None:
     costs = items(project, "us-central1", instances=2, cpu_request=0.3)["CPU of the pods"]
     assert costs.monthly == pytest.approx(2 * 0.5 * 0.0445 * HOURS_A_MONTH, abs=0.01)
