@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from mldeploy.check.route_step import ListedRoutes
 from mldeploy.check.step import CheckedImage
 from mldeploy.cli.app_routes import recall_corrected
+from mldeploy.cli.errors import UsageError
 from mldeploy.cli.log import listen
 from mldeploy.cli.run import CommandRun
 from mldeploy.cli.workspace import Workspace, assumed_documents, inspect_project, load_project
@@ -28,7 +29,17 @@ from mldeploy.project.errors import ProjectError
 from mldeploy.project.load import require_folder
 from mldeploy.providers import registry
 from mldeploy.providers.base import Address, Login, Service
-from mldeploy.providers.capabilities import Estimate, HasCosts, HasManifests, HasPolicy, Manifests, Registry, Runtime
+from mldeploy.providers.capabilities import (
+    Estimate,
+    HasCosts,
+    HasManifests,
+    HasPolicy,
+    HasPolicySet,
+    Manifests,
+    PolicySet,
+    Registry,
+    Runtime,
+)
 from mldeploy.providers.errors import (
     AbsentError,
     PluginError,
@@ -145,6 +156,20 @@ class AppDeployment(Workspace[object]):
         if not isinstance(self.provider, HasPolicy):
             raise without_policy(self.target)
         return self.provider.policy(self.cloud)
+
+    def policy_set(self, features: Collection[str]) -> PolicySet:
+        """Return the documents of the target; none for one whose policy is a single document.
+
+        features: what the configuration does not have, and the documents should allow. Raises UsageError for others.
+        """
+        known = self.provider.policy_features if isinstance(self.provider, HasPolicySet) else ()
+        for name in features:
+            if name not in known:
+                todo = f"Choose of: {', '.join(known)}." if known else "The policy of this target has no parts."
+                raise UsageError("--with", f"{name!r} is unknown for the target {self.target}", todo)
+        if not isinstance(self.provider, HasPolicySet):
+            return PolicySet(())
+        return self.provider.policy_set(self.cloud, self.project, self.settings, features)
 
     def costs(self) -> Estimate | None:
         """Return the monthly costs; None if the target is not billed."""
