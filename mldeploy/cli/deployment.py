@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -50,6 +50,7 @@ from mldeploy.providers.errors import (
 )
 
 if TYPE_CHECKING:
+    from mldeploy.providers.registry import AnyProvider
     from mldeploy.rehearsal.standins import RunningStandIn
 _RESULTS = (CheckedImage.kind, ListedRoutes.kind)
 
@@ -58,7 +59,7 @@ _RESULTS = (CheckedImage.kind, ListedRoutes.kind)
 class AppDeployment(Workspace[object]):
     """An app on a target. Everything that depends on the target is requested from its provider when it is needed."""
 
-    provider: registry.AnyProvider
+    provider: AnyProvider
     settings: TargetSettings
     endpoints: Endpoints
     stand_in: RunningStandIn | None = field(default=None, kw_only=True)
@@ -90,9 +91,7 @@ class AppDeployment(Workspace[object]):
     @cached_property
     def service(self) -> Service:
         """The running app. Raises WrongTargetError for a registry."""
-        if not isinstance(self.provider, Runtime):
-            raise without_service(self.target)
-        return self.provider.service(self.cloud, self.project, self.settings)
+        return as_runtime(self.provider).service(self.cloud, self.project, self.settings)
 
     @property
     def kinds(self) -> Kinds[object]:
@@ -124,15 +123,11 @@ class AppDeployment(Workspace[object]):
 
     def require_goal(self) -> Step[object, Address]:
         """Return the goal. Raises WrongTargetError for a registry."""
-        if self.goal is None:
-            raise without_service(self.target)
-        return self.goal
+        return self.goal or as_runtime(self.provider).goal(self.project, self.settings)
 
     def require_push(self) -> Step[object, Image]:
         """Return the push step. Raises WrongTargetError for a target without a registry."""
-        if self.push is None:
-            raise without_registry(self.target)
-        return self.push
+        return self.push or as_registry(self.provider).push(self.project, self.settings)
 
     def require_url(self, run: CommandRun) -> str:
         """Return the URL of the app. Raises AbsentError while it does not run."""
@@ -147,15 +142,11 @@ class AppDeployment(Workspace[object]):
 
     def login(self) -> Login:
         """Prove the credentials for the registry. Raises WrongTargetError for a target without one."""
-        if not isinstance(self.provider, Registry):
-            raise without_registry(self.target)
-        return self.provider.login(self.cloud)
+        return as_registry(self.provider).login(self.cloud)
 
     def policy(self) -> Mapping[str, object]:
         """Return the least-privilege policy. Raises WrongTargetError if the target has none."""
-        if not isinstance(self.provider, HasPolicy):
-            raise without_policy(self.target)
-        return self.provider.policy(self.cloud)
+        return as_having_policy(self.provider).policy(self.cloud)
 
     def policy_set(self, features: Collection[str]) -> PolicySet:
         """Return the documents of the target; none for one whose policy is a single document.
@@ -177,25 +168,61 @@ class AppDeployment(Workspace[object]):
             return None
         return self.provider.costs(self.cloud, self.project, self.settings)
 
-    def require_manifests(self) -> HasManifests[object, TargetSettings]:
-        """Return the provider as one that writes manifests. Raises WrongTargetError if it does not."""
-        if not isinstance(self.provider, HasManifests):
-            raise without_manifests(self.target)
-        return self.provider
-
     def manifests(self, image: str, *, secrets: bool) -> Manifests:
         """Return the manifests for an image, given by digest. secrets: include those that contain secrets."""
-        return self.require_manifests().manifests(self.cloud, self.project, self.settings, image, secrets=secrets)
+        provider = as_having_manifests(self.provider)
+        return provider.manifests(self.cloud, self.project, self.settings, image, secrets=secrets)
+
+
+def as_runtime(provider: AnyProvider) -> Runtime[object, TargetSettings]:
+    """Return the provider as one that runs apps. Raises WrongTargetError for a registry."""
+    if not isinstance(provider, Runtime):
+        raise without_service(provider.name)
+    return provider
+
+
+def as_registry(provider: AnyProvider) -> Registry[object, TargetSettings]:
+    """Return the provider as one that keeps images. Raises WrongTargetError for a target without a registry."""
+    if not isinstance(provider, Registry):
+        raise without_registry(provider.name)
+    return provider
+
+
+def as_having_policy(provider: AnyProvider) -> HasPolicy[object]:
+    """Return the provider as one with a policy. Raises WrongTargetError if it needs no permissions."""
+    if not isinstance(provider, HasPolicy):
+        raise without_policy(provider.name)
+    return provider
+
+
+def as_having_manifests(provider: AnyProvider) -> HasManifests[object, TargetSettings]:
+    """Return the provider as one that writes manifests. Raises WrongTargetError if it does not."""
+    if not isinstance(provider, HasManifests):
+        raise without_manifests(provider.name)
+    return provider
+
+
+def as_it_is(provider: AnyProvider) -> AnyProvider:
+    """Return any provider: the command works on every target."""
+    return provider
 
 
 def prepare_deployment(
-    run: CommandRun, target: str, overrides: Overrides = (), *, verbose: bool = True, may_build: bool = True
+    run: CommandRun,
+    target: str,
+    overrides: Overrides = (),
+    *,
+    require: Callable[[AnyProvider], object] = as_it_is,
+    verbose: bool = True,
+    may_build: bool = True,
 ) -> AppDeployment:
     """Open a deployment for a change: the folder is inspected and must be complete.
 
+    require: what the command needs of the provider; a target without it is refused before anything is read or called.
     verbose: print assumptions and warnings. may_build: models without an app are inspected in a container.
     """
     provider = registry.find(target)
+    require(provider)
     inspection = inspect_project(run, overrides, verbose=verbose, may_build=may_build)
     settings = config.target_settings(run.folder, target, provider.settings, (*overrides, *run.account(target)))
     for advice in settings.advise(inspection.project) if verbose else ():
@@ -203,13 +230,15 @@ def prepare_deployment(
     return replace(_connect(run, provider, inspection.project, settings), assumed=assumed_documents(inspection))
 
 
-def open_deployment(run: CommandRun, target: str) -> AppDeployment:
-    """Open a deployment to operate it: only the configuration is read."""
+def open_deployment(run: CommandRun, target: str, require: Callable[[AnyProvider], object] = as_it_is) -> AppDeployment:
+    """Open a deployment to operate it: only the configuration is read. require: as in `prepare_deployment`."""
+    require(registry.find(target))
     return _open(run, target, load_project(run))
 
 
 def open_for_requests(run: CommandRun, target: str) -> AppDeployment:
     """Open a deployment to send requests to it: routes that are not configured are detected in the source."""
+    as_runtime(registry.find(target))
     require_folder(run.folder)
     return _open(run, target, _recall_models(recall_corrected(run.folder)))
 
@@ -240,9 +269,7 @@ def _open(run: CommandRun, target: str, project: Project) -> AppDeployment:
     return _connect(run, provider, project, settings)
 
 
-def _connect(
-    run: CommandRun, provider: registry.AnyProvider, project: Project, settings: TargetSettings
-) -> AppDeployment:
+def _connect(run: CommandRun, provider: AnyProvider, project: Project, settings: TargetSettings) -> AppDeployment:
     listen(verbose=run.output.mode.verbose)
     stand_in = _start_stand_in(run, provider.name)
     endpoints, state = (stand_in.endpoints, stand_in.journals) if stand_in else (PUBLIC, state_folder())

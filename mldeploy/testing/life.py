@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -16,8 +16,10 @@ from mldeploy.core.errors import ExitCode
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.project.golden import Json
 from mldeploy.providers.base import Address, Service
+from mldeploy.providers.capabilities import CanExec, Streams
 from mldeploy.providers.errors import WrongTargetError
 from mldeploy.testing.matrix import assert_same
+from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.sample import ROUTE, SampleApp, SampleVersion
 from mldeploy.testing.scene import DeploymentUnderTest
 from mldeploy.testing.stage import AnyStage
@@ -83,6 +85,11 @@ class AppLife:
 class LifeSuite:
     """A subclass defines the fixtures `stage`, whose stand-in runs images, and `sample`, a `SampleApp`."""
 
+    target: ClassVar[str] = ""
+    """The target's name, for the table of promises."""
+    unsupported: ClassVar[frozenset[Promise]] = frozenset()
+    """What the target does not offer, of HISTORY, SCALE and EXEC. The suite expects that it refuses them."""
+
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls) -> AnyStage:
@@ -122,10 +129,33 @@ class RolloutSuite(LifeSuite):
         self._arrive(life, [EVERYTHING, FIRST])
 
     @pytest.mark.exhaustive
+    @proves(Promise.LOGS, Promise.STOP, Promise.EXEC)
+    def test_it_is_followed_stopped_and_started_again(self, life: AppLife) -> None:
+        life.deploy(FIRST)
+        followed = life.service.logs(follow=True, tail=0)
+        assert any("serving" in line for line in followed)  # ends at the first such line
+        self._run_a_command(life)
+        assert life.service.stop()
+        assert not any(each.health == "healthy" for each in life.service.instances())
+        assert self.ask(life.deploy(FIRST).url) == FIRST.answer
+        life.end()
+
+    def _run_a_command(self, life: AppLife) -> None:
+        service = life.service
+        if Promise.EXEC in self.unsupported:
+            assert not isinstance(service, CanExec)
+            return
+        assert isinstance(service, CanExec)
+        out = bytearray()
+        assert service.execute(["python3", "-c", "print(6 * 7)"], "", Streams(out.extend, out.extend)) == 0
+        assert out == b"42\n"
+
+    @pytest.mark.exhaustive
     @pytest.mark.parametrize("change", CHANGES)
     def test_a_change_alone_arrives(self, life: AppLife, change: str) -> None:
         self._arrive(life, [CHANGES[change]], is_seen=self.sized or change != "size")
 
+    @proves(Promise.OLD_VERSION, Promise.VERDICT, Promise.HISTORY, Promise.SCALE)
     def test_a_broken_version_leaves_the_old_one_and_what_served_before_comes_back(self, life: AppLife) -> None:
         first = life.deploy(FIRST)
         verdict = life.break_(replace(FIRST, code="broken", before=f"import {MISSING}"))
@@ -155,16 +185,22 @@ class RolloutSuite(LifeSuite):
         life.end()
 
     def _go_back(self, life: AppLife) -> None:
-        try:
-            back = life.service.rollback(None, life.scene.monitor)
-        except WrongTargetError:
-            return  # the target does not support rollback
+        if self._refuses(Promise.HISTORY, lambda: life.service.rollback(None, life.scene.monitor)):
+            return
+        back = life.service.rollback(None, life.scene.monitor)
         assert self.ask(back.url) == FIRST.answer
 
+    def _refuses(self, promise: Promise, operation: Callable[[], object]) -> bool:
+        """Whether the target does not support an operation. Assert that it then refuses it."""
+        if promise not in self.unsupported:
+            return False
+        with pytest.raises(WrongTargetError):
+            operation()
+        return True
+
     def _grow(self, life: AppLife) -> None:
-        try:
-            life.service.scale(2, life.scene.monitor)
-        except WrongTargetError:
-            return  # the target runs a single replica
+        if self._refuses(Promise.SCALE, lambda: life.service.scale(2, life.scene.monitor)):
+            return
+        life.service.scale(2, life.scene.monitor)
         instances = life.service.instances()
         assert [each.health for each in instances if each.health] == ["healthy"] * 2

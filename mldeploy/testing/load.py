@@ -14,6 +14,7 @@ import pytest
 from mldeploy.core.errors import MldeployError
 from mldeploy.testing.life import FIRST, AppLife, LifeSuite
 from mldeploy.testing.plugin import CASES
+from mldeploy.testing.promises import Promise, proves
 
 RATE = 100
 """Requests a second."""
@@ -23,12 +24,14 @@ CALLERS = 10
 class ZeroDowntimeSuite(LifeSuite):
     """Versions are rolled out while the app receives requests continuously."""
 
+    @proves(Promise.NO_DOWNTIME)
     def test_no_request_fails_while_a_version_changes(
         self, life: AppLife, record_property: Callable[[str, object], None]
     ) -> None:
         self._roll_out(life, 1, record_property)
 
     @pytest.mark.exhaustive
+    @proves(Promise.NO_DOWNTIME)
     def test_no_request_fails_while_ten_versions_change(
         self, life: AppLife, record_property: Callable[[str, object], None]
     ) -> None:

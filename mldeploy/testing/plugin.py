@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mldeploy.testing.promises import MARKER
+
 CASES = "mldeploy-cases"
 """The property of a test that holds the sentence about its cases."""
 
@@ -12,6 +14,7 @@ pytest.register_assert_rewrite(*(f"mldeploy.testing.{module}" for module in ("li
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "exhaustive: slow; runs every case instead of a sample")
+    config.addinivalue_line("markers", f"{MARKER}(*promises, targets, refused): proves a promise, or its refusal")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 from zlib import crc32
 
 import pytest
@@ -14,6 +15,7 @@ from mldeploy.core.graph import steps_of
 from mldeploy.core.verbs import Intent
 from mldeploy.testing.matrix import CRASHES, PASSING, FaultMatrix, MatrixCase, assert_same, sweep
 from mldeploy.testing.plugin import CASES
+from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.scene import DeploymentUnderTest
 from mldeploy.testing.stage import AnyStage, ApiCall, Fault
 
@@ -30,6 +32,8 @@ class Conformance:
     """
 
     few = 5
+    target: ClassVar[str] = ""
+    """The target's name, for the table of promises."""
 
     def is_tried(self, action: str) -> bool:
         """Whether the matrices include calls of an action. A second suite of a provider may skip those of the first."""
@@ -57,6 +61,7 @@ class Conformance:
     def scene(self, matrix: FaultMatrix) -> DeploymentUnderTest:
         return matrix.scene()
 
+    @proves(Promise.REHEARSED)
     def test_from_nothing(self, scene: DeploymentUnderTest, matrix: FaultMatrix) -> None:
         deployed = scene.deploy()
         assert deployed.out is not None
@@ -86,12 +91,14 @@ class Conformance:
         scene.destroy()
         matrix.ended(scene)
 
+    @proves(Promise.TEARDOWN)
     def test_destroy_leaves_what_is_not_ours(self, scene: DeploymentUnderTest, matrix: FaultMatrix) -> None:
         scene.deploy()
         destroyed = scene.destroy()
         assert destroyed.removed
         matrix.ended(scene)
 
+    @proves(Promise.TEARDOWN)
     def test_destroy_twice(self, scene: DeploymentUnderTest, matrix: FaultMatrix) -> None:
         scene.deploy()
         scene.destroy()
@@ -110,28 +117,33 @@ class Conformance:
         scene.destroy()
         matrix.ended(scene)
 
+    @proves(Promise.CRASHES)
     def test_a_crash_at_some_calls(self, matrix: FaultMatrix, record_property: Callable[[str, object], None]) -> None:
         self._try("crash", matrix, CRASHES, matrix.crash, record_property, few=self.few)
 
     @pytest.mark.exhaustive
     @pytest.mark.timeout(3600)
     @in_parts
+    @proves(Promise.CRASHES)
     def test_a_crash_at_every_call(
         self, matrix: FaultMatrix, part: int, record_property: Callable[[str, object], None]
     ) -> None:
         self._try("crash", matrix, CRASHES, matrix.crash, record_property, part=part)
 
+    @proves(Promise.FAULTS)
     def test_a_fault_at_some_calls(self, matrix: FaultMatrix, record_property: Callable[[str, object], None]) -> None:
         self._try("fault", matrix, PASSING, matrix.fault, record_property, few=self.few)
 
     @pytest.mark.exhaustive
     @pytest.mark.timeout(3600)
     @in_parts
+    @proves(Promise.FAULTS)
     def test_a_fault_at_every_call(
         self, matrix: FaultMatrix, part: int, record_property: Callable[[str, object], None]
     ) -> None:
         self._try("fault", matrix, PASSING, matrix.fault, record_property, part=part)
 
+    @proves(Promise.PERMISSIONS)
     def test_a_missing_permission_at_some_calls(
         self, matrix: FaultMatrix, record_property: Callable[[str, object], None]
     ) -> None:
@@ -140,6 +152,7 @@ class Conformance:
     @pytest.mark.exhaustive
     @pytest.mark.timeout(3600)
     @in_parts
+    @proves(Promise.PERMISSIONS)
     def test_a_missing_permission_at_every_call(
         self, matrix: FaultMatrix, part: int, record_property: Callable[[str, object], None]
     ) -> None:

@@ -31,6 +31,8 @@ def strangers(rehearsal: Rehearsal, session: boto3.Session) -> None:
 class TestEcr(Conformance):
     """A push, and what it stands on, by a user who has what `mldeploy policy` prints."""
 
+    target = "ecr"
+
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, running: Rehearsal, project: Project) -> AwsStage[AwsCloud, EcrSettings]:

@@ -47,6 +47,7 @@ def strangers(clients: Clients) -> None:
 class TestAcr(Conformance):
     """A push, and what it stands on."""
 
+    target = "acr"
     few = 3
 
     @pytest.fixture(scope="class")
@@ -69,6 +70,7 @@ class TestAcr(Conformance):
 class TestWebapp(Conformance):
     """A site that changes in place. A case is a whole deployment and its removal: the quick tests try few."""
 
+    target = "webapp"
     few = 2
 
     @pytest.fixture(scope="class")

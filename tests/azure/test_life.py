@@ -12,6 +12,7 @@ from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
 from mldeploy.testing.life import LifeSuite, RolloutSuite
 from mldeploy.testing.load import ZeroDowntimeSuite
+from mldeploy.testing.promises import Promise
 from mldeploy.testing.sample import ROUTE
 from tests.azure.harness import AzureStage
 from tests.azure.test_conformance import strangers
@@ -24,6 +25,9 @@ def staged(rehearsal: AzureRehearsal, **settings: object) -> AzureStage[WebappCl
 
 class OnAppService(Sampled, LifeSuite):
     """Sites answer HTTPS, certified by the rehearsal's authority. A container has no memory limit of its own."""
+
+    target = "webapp"
+    unsupported = frozenset({Promise.EXEC})
 
     @pytest.fixture(autouse=True)
     def _trust(self, alive_for_all: AzureRehearsal) -> None:

@@ -36,6 +36,7 @@ class HubStage(RehearsalStage[CloudT, SettingsT, HubRehearsal]):
 class TestDockerHub(Conformance):
     """A push, and what it stands on."""
 
+    target = "dockerhub"
     few = 3
 
     @pytest.fixture(scope="class")

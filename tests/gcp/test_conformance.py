@@ -46,6 +46,7 @@ class OnTheEngine(Conformance):
 class TestGar(OnTheEngine):
     """A repository for each app."""
 
+    target = "gar"
     few = 3
 
     @pytest.fixture(scope="class")
@@ -58,6 +59,7 @@ class TestGar(OnTheEngine):
 class TestGcr(OnTheEngine):
     """One repository for all apps, made for this one."""
 
+    target = "gcr"
     few = 1
 
     @pytest.fixture(scope="class")

@@ -19,6 +19,7 @@ from tests.tiny import project_of
 class TestKubernetes(Conformance):
     """In a namespace of the app's own, with autoscaling, at an address from outside."""
 
+    target = "kubernetes"
     few = 2
 
     @pytest.fixture(scope="class")

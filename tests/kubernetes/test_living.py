@@ -13,3 +13,5 @@ from tests.kubernetes.stand_in import InContainers
 @pytest.mark.exhaustive
 class TestKubernetes(InContainers, RolloutSuite, ZeroDowntimeSuite):
     """What every provider must pass. What runs on every change stands in tests/targets."""
+
+    target = "kubernetes"

@@ -46,6 +46,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehear
 class TestRouted(Conformance):
     """What runs on every change is little: the suite itself stands in test_conformance."""
 
+    target = "kubernetes"
     few = 1
 
     @pytest.fixture(scope="class")

@@ -55,6 +55,8 @@ class Crowd:
 class TestTraffic(InContainers, LifeSuite):
     """In the rehearsed cluster."""
 
+    target = "kubernetes"
+
     def test_a_version_gets_no_request_before_its_golden_row_held(self, life: AppLife, stage: StandIn) -> None:
         app = life.app.name
         url = _deploy(life, FIRST, expected="one")

@@ -93,12 +93,12 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
 def _deploy(run: CommandRun, target: str, overrides: Overrides, *, replace: bool) -> None:
     """Deploy. If the port is taken, ask for another one and repeat."""
     from mldeploy.cli.app_routes import settle_routes
-    from mldeploy.cli.deployment import prepare_deployment
+    from mldeploy.cli.deployment import as_runtime, prepare_deployment
     from mldeploy.cli.workspace import exit_if_interrupted, report_sweep
     from mldeploy.config.override import Override
     from mldeploy.core import verbs
 
-    deployment = prepare_deployment(run, target, overrides)
+    deployment = prepare_deployment(run, target, overrides, require=as_runtime)
     goal = deployment.require_goal()
     try:
         with deployment.locked(run) as work:

@@ -53,10 +53,10 @@ def stop(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> No
         mldeploy stop
         mldeploy stop --target fargate
     """
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_runtime, open_deployment
     from mldeploy.cli.workspace import exit_if_interrupted
 
-    deployment = open_deployment(run, target)
+    deployment = open_deployment(run, target, as_runtime)
     with deployment.locked(run) as work:
         stopped = deployment.service.stop()
     document = StopDocument(app=deployment.app, target=deployment.target, stopped=stopped)

@@ -49,11 +49,11 @@ def execute(
     """
     from functools import partial
 
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_runtime, open_deployment
     from mldeploy.providers.capabilities import CanExec, Streams
     from mldeploy.providers.errors import without_exec
 
-    deployment = open_deployment(run, target)
+    deployment = open_deployment(run, target, as_runtime)
     service = deployment.service
     if not isinstance(service, CanExec):
         raise without_exec(target)

@@ -41,12 +41,12 @@ def logs(
         mldeploy logs --follow
         mldeploy logs --target fargate --tail 20
     """
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_runtime, open_deployment
     from mldeploy.core.errors import ExitCode
 
     if follow and run.output.mode.json:
         raise UsageError("mldeploy logs", "--follow and --json cannot be combined", "Remove one of them.")
-    deployment = open_deployment(run, target)
+    deployment = open_deployment(run, target, as_runtime)
     lines = deployment.service.logs(follow=follow, tail=tail)
     if run.output.mode.json:
         document = LogsDocument(app=deployment.app, target=deployment.target, lines=tuple(lines))

@@ -67,10 +67,11 @@ def manifests(
         mldeploy manifests --target kubernetes | kubectl diff -f -
     """
     from mldeploy.cli.app_routes import recall_latest_routes
-    from mldeploy.cli.deployment import prepare_deployment
+    from mldeploy.cli.deployment import as_having_manifests, prepare_deployment
 
-    deployment = recall_latest_routes(prepare_deployment(run, target, verbose=False, may_build=False))
-    deployment.require_manifests()
+    deployment = recall_latest_routes(
+        prepare_deployment(run, target, require=as_having_manifests, verbose=False, may_build=False)
+    )
     rendered = deployment.manifests(image or _find_pushed_image(run, deployment), secrets=show_secrets)
     document = ManifestsDocument(
         app=deployment.app, target=deployment.target, manifests=rendered.documents, left_out=rendered.left_out
@@ -104,9 +105,9 @@ def policy(
         mldeploy policy --target fargate
         mldeploy policy --target fargate --with given-roles
     """
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_having_policy, open_deployment
 
-    deployment = open_deployment(run, target)
+    deployment = open_deployment(run, target, as_having_policy)
     document = deployment.policy()
     policies = deployment.policy_set(features or ())
     shown = _choose_parts(policies.parts, part)

@@ -59,10 +59,10 @@ def login(
         mldeploy login --target ecr
         mldeploy login --target ecr --docker-config
     """
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_registry, open_deployment
     from mldeploy.image.registry.docker_config import store
 
-    credentials = open_deployment(run, target).login()
+    credentials = open_deployment(run, target, as_registry).login()
     registry = credentials.registry
     document = LoginDocument(
         target=target,
@@ -91,12 +91,14 @@ def push(
         mldeploy push --target ecr
         mldeploy push --target gar --rehearse
     """
-    from mldeploy.cli.deployment import prepare_deployment
+    from mldeploy.cli.deployment import as_registry, prepare_deployment
     from mldeploy.cli.workspace import exit_if_interrupted, report_sweep
     from mldeploy.core import verbs
 
     settings = options.build_overrides(platform, base_image)
-    deployment = prepare_deployment(run, target, (*settings, *options.registry_auth(target, registry_auth)))
+    deployment = prepare_deployment(
+        run, target, (*settings, *options.registry_auth(target, registry_auth)), require=as_registry
+    )
     goal = deployment.require_push()
     # On a target that also runs the app, the later steps are not probed and nothing is swept.
     sweep = deployment.swept if deployment.goal is None else None

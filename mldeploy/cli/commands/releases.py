@@ -59,9 +59,9 @@ def history(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) ->
     Examples:
         mldeploy history --target fargate
     """
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_runtime, open_deployment
 
-    deployment = open_deployment(run, target)
+    deployment = open_deployment(run, target, as_runtime)
     document = HistoryDocument(app=deployment.app, target=deployment.target, releases=deployment.service.releases())
     run.output.result(document, lambda page: _print_history(document, page, run.commands(target)))
 
@@ -82,10 +82,10 @@ def rollback(
         mldeploy rollback --target fargate
         mldeploy rollback 7 --target fargate
     """
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_runtime, open_deployment
     from mldeploy.cli.workspace import exit_if_interrupted
 
-    deployment = open_deployment(run, target)
+    deployment = open_deployment(run, target, as_runtime)
     with deployment.locked(run) as work, _show_step(work, deployment.app, "Roll back") as monitor:
         address = deployment.service.rollback(revision, monitor)
     document = RollbackDocument(
@@ -106,10 +106,10 @@ def scale(
     Examples:
         mldeploy scale 3 --target fargate
     """
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_runtime, open_deployment
     from mldeploy.cli.workspace import exit_if_interrupted
 
-    deployment = open_deployment(run, target)
+    deployment = open_deployment(run, target, as_runtime)
     with deployment.locked(run) as work, _show_step(work, deployment.app, "Scale") as monitor:
         deployment.service.scale(count, monitor)
     document = ScaleDocument(app=deployment.app, target=deployment.target, count=count)

@@ -110,9 +110,9 @@ def ps(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> None
         mldeploy ps
         mldeploy ps --target kubernetes
     """
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_runtime, open_deployment
 
-    deployment = open_deployment(run, target)
+    deployment = open_deployment(run, target, as_runtime)
     document = InstancesDocument(app=deployment.app, target=deployment.target, instances=deployment.service.instances())
     run.output.result(document, lambda page: _print_ps(document, page, run.commands(target)))
 
@@ -126,9 +126,9 @@ def open_url(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -
     """
     import webbrowser
 
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.deployment import as_runtime, open_deployment
 
-    deployment = open_deployment(run, target)
+    deployment = open_deployment(run, target, as_runtime)
     url = deployment.require_url(run)
     opened = run.output.is_terminal and _has_display() and webbrowser.open(url)
     document = OpenDocument(app=deployment.app, target=deployment.target, url=url, opened=opened)

@@ -57,6 +57,7 @@ def strangers(rehearsal: Rehearsal, session: boto3.Session) -> None:
 class TestFargate(Conformance):
     """A service with a public address. A case is a whole deployment and its removal: the quick tests try few."""
 
+    target = "fargate"
     few = 2
 
     @pytest.fixture(scope="class")
@@ -75,6 +76,7 @@ class TestFargate(Conformance):
 class TestBehindALoadBalancer(Conformance):
     """The same with a load balancer and autoscaling; what is the same is not struck again."""
 
+    target = "fargate"
     few = 1
 
     @pytest.fixture(scope="class")

@@ -15,6 +15,7 @@ from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.rehearsal.aws import Rehearsal
 from mldeploy.testing.life import FIRST, AppLife, LifeSuite, RolloutSuite
 from mldeploy.testing.load import ZeroDowntimeSuite
+from mldeploy.testing.promises import Promise
 from mldeploy.testing.sample import SampleVersion
 from tests.aws.fargate.test_conformance import FargateStage, strangers
 from tests.aws.harness import session
@@ -36,6 +37,9 @@ def staged(rehearsal: Rehearsal, **settings: object) -> FargateStage:
 
 class OnFargate(Sampled, LifeSuite):
     """Tasks with public addresses."""
+
+    target = "fargate"
+    unsupported = frozenset({Promise.EXEC})
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -47,6 +47,7 @@ def strangers(rehearsal: GcpRehearsal) -> None:
 class TestGke(Conformance):
     """A cluster, and the app in it. A case is a whole deployment and its removal: the quick tests try few."""
 
+    target = "gke"
     few = 1
 
     @pytest.fixture(scope="class")

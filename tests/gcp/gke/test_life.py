@@ -29,6 +29,8 @@ def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
 class TestGke(Sampled, RolloutSuite):
     """What every provider must pass, and what is GKE's own. What runs on every change stands in tests/targets."""
 
+    target = "gke"
+
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, lively: GcpRehearsal) -> GkeStage:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.ec2.models import ec2_backends
+from moto.ecs.models import ecs_backends
 from moto.iam.models import Role, iam_backends
 
 from mldeploy.rehearsal.aws.authorization.policy import Permission
@@ -139,6 +140,8 @@ RESOURCES: Mapping[str, Resources] = {
     "ecs:DescribeTasks": _in_cluster("tasks", "task"),
     "ecs:RegisterTaskDefinition": _named("family", "task-definition/", ":*"),
     "ecs:DeleteTaskDefinitions": _named("taskDefinitions", "task-definition/"),
+    "ecs:RunTask": _named("taskDefinition", "task-definition/"),
+    "ecs:StopTask": _in_cluster("task", "task"),
     "ecs:TagResource": _named("resourceArn"),
     "iam:CreateRole": _new_role,
     **dict.fromkeys(
@@ -184,14 +187,22 @@ RESOURCES: Mapping[str, Resources] = {
     **dict.fromkeys(
         (
             "elasticloadbalancing:DeleteTargetGroup",
+            "elasticloadbalancing:DeregisterTargets",
             "elasticloadbalancing:ModifyTargetGroup",
             "elasticloadbalancing:ModifyTargetGroupAttributes",
+            "elasticloadbalancing:RegisterTargets",
         ),
         _named("TargetGroupArn"),
     ),
     **dict.fromkeys(
-        ("elasticloadbalancing:DeleteListener", "elasticloadbalancing:ModifyListener"), _named("ListenerArn")
+        (
+            "elasticloadbalancing:CreateRule",
+            "elasticloadbalancing:DeleteListener",
+            "elasticloadbalancing:ModifyListener",
+        ),
+        _named("ListenerArn"),
     ),
+    **dict.fromkeys(("elasticloadbalancing:DeleteRule", "elasticloadbalancing:ModifyRule"), _named("RuleArn")),
     **dict.fromkeys(
         (
             "application-autoscaling:DeleteScalingPolicy",
@@ -253,6 +264,19 @@ def _passed_roles(call: AuthorizedCall) -> Iterator[Permission]:
             yield Permission("iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
 
 
+def _roles_of_revision(call: AuthorizedCall) -> Iterator[Permission]:
+    """The roles of the task definition that a task is run from, or those that the call has in their place."""
+    name = call.text("taskDefinition").rpartition("/")[2]
+    definition = ecs_backends[ACCOUNT][call.region].describe_task_definition(name)
+    roles = (getattr(definition, name, "") for name in ("execution_role_arn", "task_role_arn"))  # absent if not given
+    for role in filter(None, roles):
+        yield Permission("iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
+
+
+def _new_task(call: AuthorizedCall) -> Iterator[str]:
+    yield call.arn(f"task/{call.text('cluster', 'default').rpartition('/')[2]}/*")
+
+
 def _alarms(*actions: str) -> Dependents:
     """Application Auto Scaling manages the alarms of target tracking with the caller's permissions.
 
@@ -287,6 +311,7 @@ DEPENDENT: Mapping[str, Dependents] = {
         ),
         _passed_roles,
     ),
+    "ecs:RunTask": _all(_tagged("ecs:TagResource", "tags", _new_task, CreateAction="RunTask"), _roles_of_revision),
     "iam:CreateRole": _tagged("iam:TagRole", "Tags", _new_role),
     "logs:CreateLogGroup": _tagged("logs:TagResource", "tags", _named("logGroupName", "log-group:")),
     "ec2:CreateSecurityGroup": _tagged(
@@ -326,6 +351,13 @@ DEPENDENT: Mapping[str, Dependents] = {
         lambda call: iter((call.text("LoadBalancerArn").replace(":loadbalancer/", ":listener/") + "/*",)),
         CreateAction="CreateListener",
     ),
+    "elasticloadbalancing:CreateRule": _tagged(
+        "elasticloadbalancing:AddTags",
+        "Tags",
+        lambda call: iter((call.text("ListenerArn").replace(":listener/", ":listener-rule/") + "/*",)),
+        CreateAction="CreateRule",
+    ),
+    "elasticloadbalancing:RegisterTargets": _everywhere(*_NETWORK, "ec2:DescribeInstances", "ec2:DescribeSubnets"),
     "elasticloadbalancing:SetSubnets": _everywhere("ec2:DescribeSubnets"),
     "application-autoscaling:RegisterScalableTarget": _all(
         _tagged(
