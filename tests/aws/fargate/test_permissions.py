@@ -19,29 +19,20 @@ from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.providers.capabilities import PolicyKind, PolicyPart
 from mldeploy.rehearsal.aws import Rehearsal
+from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.scene import DeploymentUnderTest
 from tests.aws.fargate.harness import Deployer
 from tests.aws.fargate.test_conformance import FargateStage, strangers
 from tests.aws.harness import create_user, list_actions, session
+from tests.aws.test_permissions import REGISTRY, REPAIRS
 from tests.tiny import project_of
 
 BOUNDARY, OTHER = (f"arn:aws:iam::123456789012:policy/{each}" for each in ("limits", "other"))
 TRUST = json.dumps(trust_policy("123456789012"))
 ROLE = "mldeploy-paper-us-east-1-task"
-REGISTRY = {
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchGetImage",
-    "ecr:CompleteLayerUpload",
-    "ecr:GetDownloadUrlForLayer",
-    "ecr:InitiateLayerUpload",
-    "ecr:PutImage",
-    "ecr:UploadLayerPart",
-}
-"""What the registry asks for during a push: no call of the API, so the stand-in does not see it."""
 NOT_CALLED = {
     **dict.fromkeys(REGISTRY, "the registry itself asks for it during a push"),
-    "ecr:PutImageScanningConfiguration": "a repository whose settings somebody has changed",
-    "ecr:PutImageTagMutability": "a repository whose settings somebody has changed",
+    **dict.fromkeys(REPAIRS, "a repository whose settings somebody has changed"),
     "elasticloadbalancing:DescribeTargetHealth": "a version that is not healthy; a domain that does not lead there yet",
     "elasticloadbalancing:ModifyListener": "another certificate: test_stock.py",
     "elasticloadbalancing:ModifyTargetGroup": "another health path",
@@ -55,6 +46,7 @@ NOT_CALLED = {
 
 
 @pytest.mark.engine
+@proves(Promise.POLICY, targets=("fargate",))
 def test_a_whole_life_uses_what_the_policy_allows(quick: Rehearsal, tiny: Path, tmp_path: Path) -> None:
     """From nothing, again, changed, scaled, rolled back, stopped and away, with a load balancer and autoscaling."""
     project = project_of(tiny)

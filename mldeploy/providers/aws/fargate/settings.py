@@ -40,6 +40,8 @@ DOMAIN = r"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
 
 ROLE = r"^$|^arn:aws[a-z-]*:iam::[0-9]{12}:role/(?:[A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,64}$"
 ROLE_PATH = r"^/(?:[A-Za-z0-9_+=,.@-]+/)*$"
+PATH_LENGTH = 64
+"""IAM allows 512 characters; with more than these the deployer's policy would not fit into a managed policy."""
 BOUNDARY = r"^$|^arn:aws[a-z-]*:iam::(?:[0-9]{12}|aws):policy/(?:[A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,128}$"
 KMS_KEY = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
 
@@ -149,7 +151,7 @@ class FargateSettings(AwsSettings):
         )
     )
     role_path: Annotated[str, FieldText("a path such as /team/: it begins and ends with a slash")] = Field(
-        "/", pattern=ROLE_PATH, max_length=512, description="The IAM path of the roles that mldeploy creates."
+        "/", pattern=ROLE_PATH, max_length=PATH_LENGTH, description="The IAM path of the roles that mldeploy creates."
     )
     rollout_timeout: int = Field(
         900,

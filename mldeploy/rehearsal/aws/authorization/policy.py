@@ -25,7 +25,7 @@ class Permission:
 
 
 def is_allowed(documents: Iterable[str], needed: Permission) -> bool:
-    """Whether a statement allows it and none denies it. documents: JSON. Raises ValueError for unsupported elements."""
+    """Whether a statement allows it and none denies it. documents: JSON that IAM has accepted."""
     effects = {
         str(statement["Effect"])
         for document in documents
@@ -41,26 +41,33 @@ def _statements(document: str) -> Iterator[Statement]:
 
 
 def _applies(statement: Statement, needed: Permission) -> bool:
-    unsupported = statement.keys() - {"Sid", "Effect", "Action", "Resource", "Condition"}
-    if unsupported:
-        raise ValueError(f"the stand-in evaluates no {', '.join(sorted(unsupported))} in a policy")
     return (
-        any(matches(each.lower(), needed.action.lower()) for each in _texts(statement["Action"]))
-        and any(matches(each, needed.resource) for each in _texts(statement["Resource"]))
-        and _holds(statement.get("Condition", {}), needed.context)
+        _covers(statement, "Action", needed.action, lambda pattern, text: matches(pattern.lower(), text.lower()))
+        and _covers(statement, "Resource", needed.resource, matches)
+        and _holds(statement, needed.context)
     )
 
 
-def _holds(conditions: object, context: Mapping[str, str]) -> bool:
-    """Every condition must hold; one of its values is enough. A key that the call does not have fails it."""
-    if not isinstance(conditions, Mapping):
-        raise TypeError("Condition is not an object")
-    for operator, keys in conditions.items():
-        if operator not in OPERATORS:
-            raise ValueError(f"the stand-in evaluates no condition operator {operator}")
+def _covers(statement: Statement, element: str, text: str, match: Callable[[str, str], bool]) -> bool:
+    """Whether `Action` or `NotAction` (`Resource` or `NotResource`) covers it."""
+    if element in statement:
+        return any(match(each, text) for each in _texts(statement[element]))
+    return not any(match(each, text) for each in _texts(statement[f"Not{element}"]))
+
+
+def _holds(statement: Statement, context: Mapping[str, str]) -> bool:
+    """Every condition must hold; one of its values is enough. A key that the call does not have fails it.
+
+    An operator that is not evaluated here allows nothing and denies everything.
+    """
+    conditions = statement.get("Condition", {})
+    for operator, keys in conditions.items() if isinstance(conditions, dict) else ():
+        compare = OPERATORS.get(operator)
+        if compare is None:
+            return statement["Effect"] == "Deny"
         for key, values in keys.items():
             actual = context.get(key)
-            if actual is None or not any(OPERATORS[operator](value, actual) for value in _texts(values)):
+            if actual is None or not any(compare(value, actual) for value in _texts(values)):
                 return False
     return True
 
