@@ -1,4 +1,4 @@
-"""`python -m mldeploy.cli.manual [--check] [FOLDER]`: writes docs/commands.md and docs/exit-codes.md from the code.
+"""`python -m mldeploy.cli.manual [--check] [FOLDER]`: writes docs/commands.md, docs/exit-codes.md and docs/schemas/.
 
 With `--check` nothing is written; the exit code is 1 if a file is not what it would be.
 """
@@ -35,6 +35,7 @@ from mldeploy.cli.commands.rehearse import RehearseDocument
 from mldeploy.cli.commands.releases import HistoryDocument, RollbackDocument, ScaleDocument
 from mldeploy.cli.commands.status import InstancesDocument, OpenDocument, StatusDocument
 from mldeploy.cli.run import PANEL
+from mldeploy.cli.schemas import schema_files
 from mldeploy.core.errors import ExitCode
 from mldeploy.image.types import Image
 from mldeploy.providers.base import Instance, Release
@@ -88,6 +89,7 @@ Results go to standard output; progress, warnings and errors go to standard erro
 elsewhere each step is a line.
 
 With `--json` standard output is exactly one JSON document, also after an error. The keys are listed with each command.
+[schemas/](schemas/) has a JSON Schema for each command. A field never changes its meaning within a major version.
 With `--rehearse` the document also has the key `rehearsal`, which is true. [Exit codes](exit-codes.md) are stable.
 """
 
@@ -109,6 +111,14 @@ def commands() -> str:
 def exit_codes() -> str:
     """The text of docs/exit-codes.md."""
     return _EXIT_CODES + "".join(f"| {code.value} | `{code.name}` | {code.meaning} |\n" for code in ExitCode)
+
+
+def files() -> Iterator[tuple[str, str]]:
+    """The path of each generated file below docs/, and its text."""
+    yield "commands.md", commands()
+    yield "exit-codes.md", exit_codes()
+    for name, text in schema_files(DOCUMENTS, DOMAIN_TYPES):
+        yield f"schemas/{name}", text
 
 
 def _shared() -> Iterator[str]:
@@ -191,12 +201,13 @@ def main(arguments: Sequence[str]) -> int:
     check = "--check" in arguments
     folder = Path(next((each for each in arguments if each != "--check"), "docs"))
     stale = []
-    for name, text in (("commands.md", commands()), ("exit-codes.md", exit_codes())):
+    for name, text in files():
         path = folder / name
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(str(path))
         if not check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
     if check and stale:
         sys.stderr.write(f"{', '.join(stale)}: not current; run `python -m mldeploy.cli.manual`\n")

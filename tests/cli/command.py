@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tests.cli.schemas import check_document
 from tests.cli.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +78,8 @@ class Command:
             timeout=within,
             check=False,
         )
+        if "--json" in arguments:
+            check_document(arguments, done.stdout)
         return Result(done.returncode, done.stdout, done.stderr)
 
     def measure_cpu(self, *arguments: str) -> float:

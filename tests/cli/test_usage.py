@@ -126,7 +126,14 @@ def test_a_wrong_command_line_says_what_is_meant(mldeploy: Command, arguments: t
     assert message.lower() in f"{result.error['what']} {result.error['todo']}".lower()
 
 
-WANTED = {"ci": ("github", "--target", "ecr"), "rehearse": ("status",), "scale": ("1",), "exec": ("true",)}
+WANTED = {
+    "ci": ("github", "--target", "ecr"),
+    "rehearse": ("status",),
+    "scale": ("1",),
+    "exec": ("true",),
+    **dict.fromkeys(("login", "push", "policy"), ("--target", "ecr")),
+    "manifests": ("--target", "kubernetes"),
+}
 """What a command cannot do without."""
 FOLDERLESS = ("rehearse", "version", "help")
 """Commands that are not about an app."""
