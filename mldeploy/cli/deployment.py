@@ -159,7 +159,7 @@ class AppDeployment(Workspace[object]):
                 todo = f"Choose of: {', '.join(known)}." if known else "The policy of this target has no parts."
                 raise UsageError("--with", f"{name!r} is unknown for the target {self.target}", todo)
         if not isinstance(self.provider, HasPolicySet):
-            return PolicySet(())
+            return PolicySet((), self.policy())
         return self.provider.policy_set(self.cloud, self.project, self.settings, features)
 
     def costs(self) -> Estimate | None:

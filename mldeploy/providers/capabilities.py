@@ -177,9 +177,13 @@ class PolicyPart:
 
 @dataclass(frozen=True)
 class PolicySet:
-    """The documents of a target. commands: lines of a shell, which read each document from NAME.json."""
+    """The documents of a target. commands: lines of a shell, which read each document from NAME.json.
+
+    whole: all documents of the kind `policy` in one, for where the platform takes a longer one.
+    """
 
     parts: tuple[PolicyPart, ...]
+    whole: Mapping[str, object]
     commands: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mldeploy.ui.page import Page
 
 
+ALL = "all"
+"""`--part`: all policies as one document."""
+
+
 @dataclass(frozen=True)
 class ManifestsDocument(Document):
     """`manifests`."""
@@ -93,7 +97,12 @@ def policy(
     ] = None,
     part: Annotated[
         str | None,
-        typer.Option("--part", metavar="NAME", help="Print only the document of this name.", show_default=False),
+        typer.Option(
+            "--part",
+            metavar="NAME",
+            help="Print only this document. all: all policies as one, for an inline policy of a role.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Print the least-privilege policy that mldeploy needs for this app on the target.
@@ -108,8 +117,8 @@ def policy(
     from mldeploy.cli.deployment import as_having_policy, open_deployment
 
     deployment = open_deployment(run, target, as_having_policy)
-    document = deployment.policy()
     policies = deployment.policy_set(features or ())
+    document = policies.whole if part == ALL else deployment.policy()
     shown = _choose_parts(policies.parts, part)
     result = PolicyDocument(deployment.app, deployment.target, document, shown, policies.commands, policies.warnings)
     run.output.result(result, lambda page: _print_policy(page, result))
@@ -120,6 +129,8 @@ def policy(
 def _choose_parts(parts: tuple[PolicyPart, ...], name: str | None) -> tuple[PolicyPart, ...]:
     from mldeploy.cli.errors import UsageError
 
+    if name == ALL:
+        return ()
     chosen = tuple(each for each in parts if name in (None, each.name))
     if name and not chosen:
         known = ", ".join(each.name for each in parts) or "none: the policy is one document"

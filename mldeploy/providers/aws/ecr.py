@@ -60,8 +60,9 @@ class EcrProvider:
         self, cloud: AwsCloud, project: Project, settings: EcrSettings, features: Collection[str]
     ) -> PolicySet:
         """`mldeploy.providers.capabilities.HasPolicySet`: the one policy."""
-        part = PolicyPart(policy_name(cloud, TARGET), PolicyKind.POLICY, "push images", build_policy(cloud))
-        return PolicySet((part,), attach_commands(cloud, [part]))
+        document = build_policy(cloud)
+        part = PolicyPart(policy_name(cloud, TARGET), PolicyKind.POLICY, "push images", document)
+        return PolicySet((part,), document, attach_commands(cloud, [part]))
 
     def checks(self, project: Project, settings: EcrSettings) -> Sequence[DoctorCheck]:
         """`mldeploy.providers.capabilities.Diagnosable`: credentials, the registry, the repository."""

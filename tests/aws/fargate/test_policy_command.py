@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,10 @@ def test_one_document_can_be_saved_as_it_is_printed(policy: Command) -> None:
     assert "can give the app's roles any permission" in result.err
 
 
+def _actions(*documents: Any) -> set[str]:
+    return {action for each in documents for statement in each["Statement"] for action in statement["Action"]}
+
+
 def test_several_documents_have_names(policy: Command) -> None:
     command = ("policy", "--target", "fargate", "--with", "load-balancer", "--with", "given-roles")
     document = policy(*command, "--json").document
@@ -40,6 +45,10 @@ def test_several_documents_have_names(policy: Command) -> None:
     name = documents[-1]["name"]
     assert name == "mldeploy-nobody-us-east-1-load-balancer"
     assert json.loads(policy(*command, "--part", name).out) == documents[-1]["document"]
+    whole = json.loads(policy(*command, "--part", "all").out)
+    assert len("".join(json.dumps(whole).split())) <= 10240, "the policies of a role are longer than IAM allows"
+    parts = [each["document"] for each in documents if each["kind"] == "policy"]
+    assert _actions(whole) == _actions(*parts)
 
 
 @pytest.mark.parametrize("flags", [("--with", "wings"), ("--part", "nothing")])

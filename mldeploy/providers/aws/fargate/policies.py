@@ -17,7 +17,7 @@ from mldeploy.providers.aws.fargate.permissions import (
 )
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
 from mldeploy.providers.aws.fargate.task_roles import Purpose, TaskRoles
-from mldeploy.providers.aws.permissions import attach_commands, policy_arn, policy_name
+from mldeploy.providers.aws.permissions import Needs, attach_commands, policy_arn, policy_name
 from mldeploy.providers.capabilities import PolicyKind, PolicyPart, PolicySet
 
 BALANCED, SCALED, BOUNDED, GIVEN = FEATURES = ("load-balancer", "autoscaling", "boundary", "given-roles")
@@ -30,11 +30,16 @@ UNBOUNDED = (
 def build_policy_set(cloud: FargateCloud, settings: FargateSettings, features: Collection[str]) -> PolicySet:
     """What the settings need, as if they had the features, too. Each policy fits into a managed policy of IAM."""
     cloud = replace(cloud, roles=_with_features(cloud, settings.roles, features))
-    policies = tuple(_policies(cloud, settings, features))
+    tables = _tables(cloud, settings, features)
+    policies = tuple(
+        PolicyPart(policy_name(cloud, *suffix), PolicyKind.POLICY, purpose, render_calls(cloud, *calls))
+        for suffix, purpose, calls in tables
+    )
     roles = tuple(_role_parts(cloud, settings))
+    whole = render_calls(cloud, *(table for _, _, calls in tables for table in calls))
     bounded = bool(cloud.roles.boundary) or not cloud.roles.created
     commands = (*_role_commands(cloud, roles), *attach_commands(cloud, policies))
-    return PolicySet((*roles, *policies), commands, () if bounded else (UNBOUNDED,))
+    return PolicySet((*roles, *policies), whole, commands, () if bounded else (UNBOUNDED,))
 
 
 def _with_features(cloud: FargateCloud, roles: TaskRoles, features: Collection[str]) -> TaskRoles:
@@ -52,15 +57,18 @@ def _role_arn(cloud: FargateCloud, purpose: Purpose, path: str) -> str:
     return f"arn:{account.partition}:iam::{account.id}:role{path}{role_name(cloud, Key(purpose, (cloud.app,)))}"
 
 
-def _policies(cloud: FargateCloud, settings: FargateSettings, features: Collection[str]) -> Iterator[PolicyPart]:
-    def policy(purpose: str, document: dict[str, object], *suffix: str) -> PolicyPart:
-        return PolicyPart(policy_name(cloud, *suffix), PolicyKind.POLICY, purpose, document)
-
-    yield policy("deploy the app", render_calls(cloud, SERVICE_CALLS, role_calls(cloud.roles)))
+def _tables(
+    cloud: FargateCloud, settings: FargateSettings, features: Collection[str]
+) -> tuple[tuple[tuple[str, ...], str, tuple[Needs, ...]], ...]:
+    """For each policy: what its name ends with, what it is for, and the calls that it allows."""
+    tables: list[tuple[tuple[str, ...], str, tuple[Needs, ...]]] = [
+        ((), "deploy the app", (SERVICE_CALLS, role_calls(cloud.roles)))
+    ]
     if settings.is_balanced or BALANCED in features:
-        yield policy("put a load balancer before it", render_calls(cloud, LOAD_BALANCER_CALLS), BALANCED)
+        tables.append(((BALANCED,), "put a load balancer before it", (LOAD_BALANCER_CALLS,)))
     if settings.scaling or SCALED in features:
-        yield policy("scale it automatically", render_calls(cloud, AUTOSCALING_CALLS), SCALED)
+        tables.append(((SCALED,), "scale it automatically", (AUTOSCALING_CALLS,)))
+    return tuple(tables)
 
 
 def _role_parts(cloud: FargateCloud, settings: FargateSettings) -> Iterator[PolicyPart]:
