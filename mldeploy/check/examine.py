@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -42,8 +42,17 @@ class _Inside:
     secrets: tuple[Finding, ...]
 
 
-def check(engine: Engine, project: Project, image: Image, base: BaseDigest, monitor: Monitor) -> CheckVerdict:
+def check(
+    engine: Engine,
+    project: Project,
+    image: Image,
+    base: BaseDigest,
+    monitor: Monitor,
+    withheld: Sequence[str] = (),
+) -> CheckVerdict:
     """Check an image. Removes leftovers of an earlier check that was killed.
+
+    withheld: variables that the app gets on its target only. An app that does not start without them is not wrong.
 
     Raises ProjectError if the golden row cannot be read, EngineError, CancelledError. Defects of the image
     are in the verdict. Blocks for a few times `check.start_timeout` at most. May be repeated.
@@ -57,6 +66,7 @@ def check(engine: Engine, project: Project, image: Image, base: BaseDigest, moni
         behaviour = _behaviour(trial, project, golden, monitor)
         inside = looking.result()
     behaviour = _excuse_other_platform(behaviour, inside, trial, image)
+    behaviour = _excuse_withheld_variables(behaviour, withheld)
     of_libraries = list(_of_libraries(project, inside, answered=behaviour.answered))
     of_routes = _of_routes(trial, project, behaviour, monitor)
     findings = (*of_libraries, *_of_start(behaviour, of_libraries), *of_routes, *behaviour.findings, *inside.secrets)
@@ -109,6 +119,16 @@ def _excuse_other_platform(seen: Behaviour, inside: _Inside, trial: CheckContain
         return seen
     what = f"not started: this machine cannot run {image.platform}"
     return Behaviour([warning("start", what, "Let the engine emulate it (QEMU's binfmt), or check it elsewhere.")])
+
+
+def _excuse_withheld_variables(seen: Behaviour, withheld: Sequence[str]) -> Behaviour:
+    """Replace the failure of an app that ended for want of a variable whose value this machine does not know."""
+    text = seen.failure.what.lower() if seen.failure else ""
+    missing = [name for name in withheld if name.lower() in text]
+    if not missing:
+        return seen
+    what = f"not started: the value of {' and '.join(missing)} is known on the target only"
+    return Behaviour([warning("start", what, "To check it here, run `mldeploy check` with the variable in [app.env].")])
 
 
 def _is_native(trial: CheckContainers, image: Image) -> bool:

@@ -80,8 +80,7 @@ def inspect_models(engine: Engine, project: Project, image: Image, monitor: Moni
         facts = []
         for served in project.served:
             monitor.progress(Progress("", f"loading {served.path} in a container"))
-            facts.append(_inspect_model(trial, served, monitor))
-            _require_columns(project, facts[-1].served)
+            facts.append(_check_sample(project, _inspect_model(trial, served, monitor)))
             monitor.progress(Progress("", f"comparing the compiled path of {served.path} with its own"))
             facts[-1] = _prove_model(trial, facts[-1], project.app.folder, monitor)
         monitor.progress(Progress("", "sending it a row of the sample"))
@@ -118,17 +117,19 @@ def _inspect_model(trial: CheckContainers, served: ServedModel, monitor: Monitor
         raise ProjectError(served.path, f"its description cannot be read: {error!r}", _SET_ALL) from error
 
 
-def _require_columns(project: Project, served: ServedModel) -> None:
-    """Raise ProjectError if the sample lacks a column that the model takes."""
+def _check_sample(project: Project, facts: ModelFacts) -> ModelFacts:
+    """Add what is guessed of the sample. Raises ProjectError if it lacks a column that the model takes."""
+    served = facts.served
     if not served.sample:
-        return
+        return facts
     sample = load_sample(project.app.folder, served.sample)
-    columns = sample.columns
     missing = [each.name for each in served.columns if sample.find(each.name) is None and not each.optional]
     if missing:
         names = ", ".join(f'"{name}"' for name in missing[:8])
         what = f"has no column {names}, which {served.path} takes"
-        raise ProjectError(served.sample, what, f"Add it: its columns are {', '.join(columns[:12])}.")
+        raise ProjectError(served.sample, what, f"Add it: its columns are {', '.join(sample.columns[:12])}.")
+    guesses = (f"{served.sample}: {sample.guess}",) if sample.guess else ()
+    return replace(facts, unknown=(*facts.unknown, *guesses))
 
 
 _OTHER_BASE = "Choose another base image."

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from mldeploy.check.result_file import KEPT, read_results, remove_results, result_file, write_results
 from mldeploy.check.served_routes import ServedRoutes, dump_routes, list_served_routes, parse_routes
+from mldeploy.config.result_file import KEPT, read_results, remove_results, result_file, write_results
 from mldeploy.config.settings import Project
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step

@@ -26,14 +26,17 @@ class CheckResult:
 
 @dataclass(frozen=True, eq=False)
 class CheckedImage(Step[HasEngine, CheckResult]):
-    """The image passes its check. anew: ignore cached checks."""
+    """The image passes its check. anew: ignore cached checks. withheld: variables that only the target knows."""
 
     kind: ClassVar[str] = "checked-image"
     title: ClassVar[str] = "Check the image"
 
+    journaled: ClassVar[bool] = False
+
     image: BuiltImage
     base: BaseImage
     anew: bool = False
+    withheld: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, image: BuiltImage, *, anew: bool = False) -> CheckedImage:
@@ -44,7 +47,9 @@ class CheckedImage(Step[HasEngine, CheckResult]):
         return self.image.key()
 
     def probe(self, cloud: HasEngine, outs: Outputs) -> Seen[CheckResult] | None:
-        image = outs[self.image]
+        image = outs.get(self.image)
+        if image is None:
+            return None
         verdict = records.recall(self.key().name, self._subject(image))
         if verdict is None:
             return None
@@ -59,14 +64,14 @@ class CheckedImage(Step[HasEngine, CheckResult]):
         image = outs[self.image]
         subject = self._subject(image)
         with hold_check_lock(cloud.engine, self.key().name, monitor):
-            verdict = check(cloud.engine, self.image.project, image, outs[self.base], monitor)
+            verdict = check(cloud.engine, self.image.project, image, outs[self.base], monitor, self.withheld)
         if verdict.errors:
             raise CheckFailedError(image, verdict)
         records.remember(self.key().name, subject, verdict)
         return CheckResult(image, verdict, anew=True)
 
     def _subject(self, image: Image) -> records.CheckSubject:
-        return records.CheckSubject.of(self.image.project, image.digest)
+        return records.CheckSubject.of(self.image.project, image.digest, self.withheld)
 
     @staticmethod
     def undo(cloud: HasEngine, key: Key, monitor: Monitor) -> bool:

@@ -55,6 +55,8 @@ class CheckFailedError(MldeployError):
     def __init__(self, image: Image, verdict: CheckVerdict) -> None:
         first, *others = verdict.errors
         lines = [f"{first.subject}: {first.what}", *(f"{each.subject}: {each.what}" for each in others)]
-        super().__init__(image.reference, "\n".join(lines), first.todo)
+        super().__init__(
+            image.reference, "\n".join(lines), f"{first.todo}\nTo leave out the check: --no-check.".lstrip()
+        )
         self.image = image
         self.verdict = verdict

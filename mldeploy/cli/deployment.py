@@ -9,27 +9,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from mldeploy.check.push_check import PushCheck, gate_pushes
 from mldeploy.check.route_step import ListedRoutes
 from mldeploy.check.step import CheckedImage
 from mldeploy.cli.app_routes import recall_corrected
 from mldeploy.cli.errors import UsageError
 from mldeploy.cli.log import listen
 from mldeploy.cli.run import CommandRun
-from mldeploy.cli.workspace import Workspace, assumed_documents, inspect_project, load_project
+from mldeploy.cli.workspace import Workspace, assumed_documents, describe_models, inspect_folder, load_project
 from mldeploy.config import load as config
+from mldeploy.config.chosen_port import apply_chosen_port, remember_port
 from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.override import Overrides
 from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.journal import Scope, Session
-from mldeploy.core.step import Kinds, Resource, Step
+from mldeploy.core.step import Gates, Kinds, Resource, Step
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.load import require_folder
 from mldeploy.providers import registry
 from mldeploy.providers.base import Address, Login, Service
 from mldeploy.providers.capabilities import (
+    CanPrecheck,
     Estimate,
     HasCosts,
     HasManifests,
@@ -96,7 +99,8 @@ class AppDeployment(Workspace[object]):
     @property
     def kinds(self) -> Kinds[object]:
         # The cloud of every target has an engine, which its type does not show here.
-        return {**self.provider.kinds, ListedRoutes.kind: cast("type[Step[object, object]]", ListedRoutes)}
+        check, routes = (cast("type[Step[object, object]]", each) for each in (PushCheck, ListedRoutes))
+        return {check.kind: check, **self.provider.kinds, routes.kind: routes}
 
     @property
     def swept(self) -> Kinds[object]:
@@ -121,6 +125,18 @@ class AppDeployment(Workspace[object]):
         """The authorities that certify the deployed app, if they are not the public ones."""
         return self.endpoints.ca_bundle
 
+    def gates(self, goal: Step[object, object]) -> Gates[object]:
+        """Return the checks before the pushes on the way to `goal`. Empty where nothing is pushed."""
+        return gate_pushes(goal, self.push.resource if self.push else None, self.settings.withheld)
+
+    def require_gates(self, goal: Step[object, object], *, check: bool) -> Gates[object]:
+        """Return the same for a command; nothing without check. Raises UsageError if there is no check to leave out."""
+        gates = self.gates(goal)
+        if check or gates:
+            return gates if check else {}
+        what = f"nothing is pushed to the target {self.target}; a new version is tested there before it gets traffic"
+        raise UsageError("--no-check", what, "Leave it out.")
+
     def require_goal(self) -> Step[object, Address]:
         """Return the goal. Raises WrongTargetError for a registry."""
         return self.goal or as_runtime(self.provider).goal(self.project, self.settings)
@@ -139,6 +155,11 @@ class AppDeployment(Workspace[object]):
 
     def inventory(self) -> Collection[Resource]:
         return self.provider.inventory(self.cloud, self.project)
+
+    def precheck(self) -> None:
+        """Raise what would keep the app from running there, if the provider can tell before the build."""
+        if isinstance(self.provider, CanPrecheck):
+            self.provider.precheck(self.cloud, self.project, self.settings)
 
     def login(self) -> Login:
         """Prove the credentials for the registry. Raises WrongTargetError for a target without one."""
@@ -215,19 +236,25 @@ def prepare_deployment(
     require: Callable[[AnyProvider], object] = as_it_is,
     verbose: bool = True,
     may_build: bool = True,
+    precheck: bool = False,
 ) -> AppDeployment:
     """Open a deployment for a change: the folder is inspected and must be complete.
 
     require: what the command needs of the provider; a target without it is refused before anything is read or called.
-    verbose: print assumptions and warnings. may_build: models without an app are inspected in a container.
+    verbose: print assumptions and warnings. may_build: models without an app are inspected in a container. precheck:
+    before that, raise what would keep the app from running on the target.
     """
     provider = registry.find(target)
     require(provider)
-    inspection = inspect_project(run, overrides, verbose=verbose, may_build=may_build)
-    settings = config.target_settings(run.folder, target, provider.settings, (*overrides, *run.account(target)))
+    inspection = inspect_folder(run, overrides, verbose=verbose)
+    settings = _read_settings(run, provider, inspection.project, overrides)
     for advice in settings.advise(inspection.project) if verbose else ():
         run.output.warn(advice)
-    return replace(_connect(run, provider, inspection.project, settings), assumed=assumed_documents(inspection))
+    deployment = _connect(run, provider, inspection.project, settings)
+    if precheck:
+        deployment.precheck()
+    project = describe_models(run, inspection.project, may_build=may_build)
+    return replace(deployment, project=project, assumed=assumed_documents(inspection))
 
 
 def open_deployment(run: CommandRun, target: str, require: Callable[[AnyProvider], object] = as_it_is) -> AppDeployment:
@@ -265,8 +292,23 @@ def open_by_name(run: CommandRun, target: str, app: str) -> AppDeployment:
 
 def _open(run: CommandRun, target: str, project: Project) -> AppDeployment:
     provider = registry.find(target)
-    settings = config.target_settings(run.folder, target, provider.settings, run.account(target))
-    return _connect(run, provider, project, settings)
+    return _connect(run, provider, project, _read_settings(run, provider, project))
+
+
+def _read_settings(
+    run: CommandRun, provider: registry.AnyProvider, project: Project, overrides: Overrides = ()
+) -> TargetSettings:
+    """Return the target's settings, with the port that was chosen for the deployment. Raises ConfigError."""
+    target = provider.name
+    settings = config.target_settings(run.folder, target, provider.settings, (*overrides, *run.account(target)))
+    return apply_chosen_port(project, target, settings, overrides)
+
+
+def keep_chosen_port(run: CommandRun, deployment: AppDeployment, overrides: Overrides) -> None:
+    """Keep the port that the command was given for a deployment that succeeded. Raises StateError."""
+    target = deployment.target
+    configured = config.target_settings(run.folder, target, deployment.provider.settings, run.account(target))
+    remember_port(deployment.project, target, configured, overrides)
 
 
 def _connect(run: CommandRun, provider: AnyProvider, project: Project, settings: TargetSettings) -> AppDeployment:

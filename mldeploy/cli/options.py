@@ -62,6 +62,7 @@ CacheTo = Annotated[
     typer.Option("--cache-to", metavar="IMAGE", help="Export the build cache to this image.", show_default=False),
 ]
 Replace = Annotated[bool, typer.Option("--replace", help="Allow delete and recreate (downtime).")]
+NoCheck = Annotated[bool, typer.Option("--no-check", help="Do not start and check the image before it is pushed.")]
 NoRollback = Annotated[
     bool,
     typer.Option(

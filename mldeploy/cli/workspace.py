@@ -26,7 +26,7 @@ from mldeploy.core.graph import steps_of
 from mldeploy.core.journal import Journal, Scope, Session, read
 from mldeploy.core.monitor import Cancel
 from mldeploy.core.origin import NO_FOLDER, AppOrigin, find_origin, forget_origin, read_origin, record_origin
-from mldeploy.core.step import Resource, Step
+from mldeploy.core.step import Gates, Resource, Step
 from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.project import load
@@ -95,15 +95,18 @@ def show_walk(run: CommandRun, detail: ProgressDetail = ProgressDetail.CHANGES) 
         yield events, cancel
 
 
-def report_sweep(work: Session[CloudT], goal: Step[CloudT, object]) -> Session[CloudT]:
+def report_sweep(
+    work: Session[CloudT], goal: Step[CloudT, object], gates: Gates[CloudT] | None = None
+) -> Session[CloudT]:
     """Return a session for a walk to `goal` that reports obsolete steps as removals."""
-    return replace(work, events=as_sweep_events(work.events, {step.resource for step in steps_of(goal)}))
+    return replace(work, events=as_sweep_events(work.events, {step.resource for step in steps_of(goal, gates)}))
 
 
 def open_build_workspace(run: CommandRun, overrides: Overrides = ()) -> Workspace[EngineCloud]:
     """Connect to the engine for a project whose folder contains everything that a build needs."""
-    inspection = inspect_project(run, overrides)
-    return replace(connect_engine(run, inspection.project), assumed=assumed_documents(inspection))
+    inspection = inspect_folder(run, overrides)
+    workspace = connect_engine(run, describe_models(run, inspection.project))
+    return replace(workspace, assumed=assumed_documents(inspection))
 
 
 def open_engine_workspace(run: CommandRun) -> Workspace[EngineCloud]:
@@ -111,24 +114,21 @@ def open_engine_workspace(run: CommandRun) -> Workspace[EngineCloud]:
     return connect_engine(run, load_project(run))
 
 
-def inspect_project(
-    run: CommandRun, overrides: Overrides, *, verbose: bool = True, may_build: bool = True
-) -> CheckedProject:
-    """Inspect the folder, which must be complete. verbose: print assumptions and warnings.
-
-    may_build: models without an app are inspected in a container of their image. Otherwise only an earlier inspection
-    counts.
-    """
+def inspect_folder(run: CommandRun, overrides: Overrides, *, verbose: bool = True) -> CheckedProject:
+    """Inspect the folder, which must be complete. verbose: print assumptions and warnings."""
     inspection = load.load_project(run.folder, overrides)
     if verbose:
         _print_inspection(run, inspection)
-    if all(each.is_described and each.proof for each in inspection.project.served):
-        return inspection
-    return replace(inspection, project=_describe_models(run, inspection.project, may_build=may_build))
+    return inspection
 
 
-def _describe_models(run: CommandRun, project: Project, *, may_build: bool) -> Project:
-    """Complete the description of the models."""
+def describe_models(run: CommandRun, project: Project, *, may_build: bool = True) -> Project:
+    """Complete the description of the models of an app without code.
+
+    may_build: they are inspected in a container of their image. Otherwise only an earlier inspection counts.
+    """
+    if all(each.is_described and each.proof for each in project.served):
+        return project
     from mldeploy.cli import model_description  # noqa: PLC0415 - an app of one's own does not wait for it
 
     if may_build:

@@ -48,7 +48,12 @@ def serve_models(app: App, served: tuple[ServedModel, ...]) -> App:
 
 def predict_path(served: Sequence[ServedModel]) -> str:
     """Return the path of the first model: several models have one each."""
-    return "/predict" if len(served) == 1 else f"/models/{served[0].name}/predict"
+    return "/predict" if len(served) == 1 else model_path(served[0])
+
+
+def model_path(served: ServedModel) -> str:
+    """Return the path under which one of several models predicts."""
+    return f"/models/{served.name}/predict"
 
 
 def model_name(path: str) -> str:

@@ -16,6 +16,11 @@ class TargetSettings(BaseModel):
         """Return what differs between this machine and the target for this app, one sentence or two each."""
         return ()
 
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """Return the variables that the app gets from the platform, so that this machine does not know their values."""
+        return ()
+
 
 FIRST_UNPRIVILEGED_PORT = 1024
 

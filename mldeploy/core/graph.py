@@ -13,15 +13,19 @@ from types import MappingProxyType
 from typing import Generic, Never, TypeVar, get_args, get_origin, get_type_hints
 
 from mldeploy.core.monitor import Cancel
-from mldeploy.core.step import AnyCloudT, Kinds, Resource, Step, T, needs
+from mldeploy.core.step import AnyCloudT, Gates, Kinds, Resource, Step, T, needs
 
 NodeT = TypeVar("NodeT", bound=Hashable)
 
 WORKERS = 16
 
 
-def steps_of(goal: Step[AnyCloudT, T]) -> dict[Step[AnyCloudT, object], tuple[Step[AnyCloudT, object], ...]]:
+def steps_of(
+    goal: Step[AnyCloudT, T], gates: Gates[AnyCloudT] | None = None
+) -> dict[Step[AnyCloudT, object], tuple[Step[AnyCloudT, object], ...]]:
     """Return every step that the goal needs, including the goal, with its needs. Needs come before their dependents.
+
+    gates: further steps, each before the one that it is the gate of, like a need.
 
     Raises ValueError if two different steps claim the same resource: one of them would undo the other's work.
     """
@@ -33,7 +37,8 @@ def steps_of(goal: Step[AnyCloudT, T]) -> dict[Step[AnyCloudT, object], tuple[St
             return
         if claimed.setdefault(step.resource, step) is not step:
             raise ValueError(f"two steps claim {step.resource}")
-        needed = tuple(needs(step))
+        gate = gates.get(step) if gates else None
+        needed = (*needs(step), *((gate,) if gate else ()))
         for need in needed:
             visit(need)
         graph[step] = needed

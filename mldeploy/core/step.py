@@ -73,6 +73,8 @@ class Step(ABC, Generic[CloudT_contra, OutT_co]):
     """What the user reads: "Create ECR repository"."""
     stays: ClassVar[bool] = False
     """`undo` never removes it, since others may stand on it: a removal does not announce it."""
+    journaled: ClassVar[bool] = True
+    """False: it makes nothing on the target, so that the target's journal does not list it."""
 
     @abstractmethod
     def key(self) -> Key:
@@ -110,6 +112,10 @@ def needs(step: Step[AnyCloudT, T]) -> Iterator[Step[AnyCloudT, object]]:
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, Step):
                 yield item
+
+
+Gates: TypeAlias = Mapping[Step[AnyCloudT, object], Step[AnyCloudT, object]]
+"""What must have succeeded before a step is probed or applied, although the step does not need its output: a check."""
 
 
 class Outputs:

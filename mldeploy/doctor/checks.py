@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mldeploy.config.chosen_port import apply_chosen_port
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.load import target_settings
 from mldeploy.config.override import Overrides
@@ -54,4 +55,4 @@ def target_checks(context: DoctorContext) -> Sequence[DoctorCheck]:
         settings = target_settings(context.folder, context.target, provider.settings, context.account)
     except ConfigError:
         return ()
-    return provider.checks(project, settings)
+    return provider.checks(project, apply_chosen_port(project, context.target, settings))

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import itertools
 import math
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from mldeploy.core.files import UnreadableError, opened
 from mldeploy.project.errors import ProjectError, printable_path
+from mldeploy_model.csv_dialect import (
+    MISSING,
+    UTF16_MARKS,
+    CsvEncodingError,
+    decode_csv,
+    describe_decimal_commas,
+    find_decimal_commas,
+    find_delimiter,
+    first_line,
+    with_decimal_points,
+)
 
 MAX_ROWS = 10_000
 MAX_BYTES = 16 << 20
-DELIMITERS = ",;\t|"
 _TODO = (
     "The first line names the columns, and each further line is a row, as `DataFrame.to_csv(…, index=False)` writes."
 )
 
 
 Cell: TypeAlias = str | int | float | bool | None
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?\s*")
-MISSING = frozenset({"", "na", "nan", "null", "none", "n/a"})
 
 
 @dataclass(frozen=True)
 class SampleTable:
-    """Rows of a model's input, as texts; at most MAX_ROWS. Every row has as many cells as there are columns."""
+    """Rows of a model's input, as texts; at most MAX_ROWS. Every row has as many cells as there are columns.
+
+    guess: how something in the file is read that could mean something else; "" for nothing.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    guess: str = field(default="", compare=False)
 
     def find(self, name: str) -> int | None:
         """Return the position of a column of the model, whose name may have blanks around it; None if there is none."""
@@ -95,19 +105,16 @@ def read_header(folder: Path, name: str) -> tuple[str, ...]:
 
 
 def _decode(path: Path, data: bytes) -> str:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data[: len(data) & ~1].decode("utf-16", errors="replace")
-    if data.startswith(b"PK\x03\x04") or b"\0" in data[:4096]:
+    if data.startswith(b"PK\x03\x04") or (b"\0" in data[:4096] and not data.startswith(UTF16_MARKS)):
         raise ProjectError(printable_path(path), "is no CSV file", "Save the rows as CSV.")
     try:
-        return data.decode("utf-8-sig", errors="strict" if len(data) <= MAX_BYTES else "ignore")
-    except UnicodeDecodeError as error:
-        raise ProjectError(printable_path(path), "is not UTF-8 text", "Save it as UTF-8.") from error
+        return decode_csv(data, path.name, cut=len(data) > MAX_BYTES)
+    except CsvEncodingError as error:
+        raise ProjectError(printable_path(path), error.what, error.remedy) from error
 
 
 def _parse(path: Path, text: str) -> SampleTable:
-    header, _, _ = text.lstrip("\r\n").partition("\n")
-    delimiter = max(DELIMITERS, key=header.count)
+    delimiter = find_delimiter(first_line(text))
     try:
         rows = list(_rows(text, delimiter))
     except csv.Error as error:
@@ -122,18 +129,9 @@ def _parse(path: Path, text: str) -> SampleTable:
         if len(row) != len(columns):
             what = f"row {number} has {len(row)} values for {len(columns)} columns"
             raise ProjectError(printable_path(path), what, _TODO)
-    return SampleTable(columns, _with_decimal_points(rows[1:]) if delimiter == ";" else tuple(map(tuple, rows[1:])))
-
-
-def _with_decimal_points(rows: list[list[str]]) -> tuple[tuple[str, ...], ...]:
-    """Write 0.5 for 0,5 in the columns that have only such numbers: spreadsheets write them between semicolons."""
-    columns = [_with_points(column) for column in zip(*rows, strict=True)]
-    return tuple(zip(*columns, strict=True))
-
-
-def _with_points(column: tuple[str, ...]) -> tuple[str, ...]:
-    numbers = all(_DECIMAL_COMMA.fullmatch(cell) or cell.strip().lower() in MISSING for cell in column)
-    return tuple(cell.replace(",", ".") for cell in column) if numbers else column
+    commas = find_decimal_commas(rows[1:], delimiter)
+    cells = tuple(with_decimal_points(row, commas) for row in rows[1:])
+    return SampleTable(columns, cells, describe_decimal_commas(columns, commas))
 
 
 def _rows(text: str, delimiter: str) -> Iterator[list[str]]:

@@ -23,6 +23,7 @@ __all__ = [
     "HOURS_A_MONTH",
     "CanExec",
     "CanForward",
+    "CanPrecheck",
     "CostItem",
     "Diagnosable",
     "DoctorCheck",
@@ -79,6 +80,14 @@ class Runtime(Protocol[CloudT_contra, SettingsT_contra]):
 
     def service(self, cloud: CloudT_contra, project: Project, settings: SettingsT_contra) -> Service:
         """The running app."""
+
+
+@runtime_checkable
+class CanPrecheck(Protocol[CloudT_contra, SettingsT_contra]):
+    """A `Runtime` that can tell before the build that a deployment would fail: its port is taken."""
+
+    def precheck(self, cloud: CloudT_contra, project: Project, settings: SettingsT_contra) -> None:
+        """Look, change nothing, within a second or two. Raises MldeployError, such as PortTakenError."""
 
 
 @runtime_checkable

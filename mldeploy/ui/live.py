@@ -15,7 +15,7 @@ from rich.text import Text
 
 from mldeploy.core.events import Action, Event, Failed, Finished, Noted, Progress, Progressed, Started
 from mldeploy.core.step import Resource
-from mldeploy.ui.plain import ACTION_WORDS, OutputStream, describe_note, describe_progress
+from mldeploy.ui.plain import ACTION_WORDS, OutputStream, describe_end, describe_note, describe_progress
 from mldeploy.ui.rich_page import rich_console
 from mldeploy.ui.text import elapsed, message, seconds, size
 
@@ -84,10 +84,10 @@ class LiveDisplay:
             case Finished():
                 self._rows.pop(event.resource, None)
                 yield from self._finished(event) if self._lasting else ()
-            case Failed(resource, title, _, passed):
+            case Failed(resource, title, error, passed):
                 self._rows.pop(resource, None)
                 if self._lasting:
-                    yield self._ended("✗", "red", title, "failed", passed)
+                    yield self._ended("✗", "red", title, describe_end(error), passed)
             case Noted():
                 yield Text(self._printable(describe_note(event)), "yellow" if event.warning else "")
             case _:

@@ -9,7 +9,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TextIO, assert_never
 
+from mldeploy.core.errors import InterruptedByUser
 from mldeploy.core.events import Action, Event, Events, Failed, Finished, Noted, Progress, Progressed, Started
+from mldeploy.core.monitor import CancelledError
 from mldeploy.core.step import Resource
 from mldeploy.ui.text import elapsed, message, seconds, size
 
@@ -63,8 +65,8 @@ class PlainLines:
                     self._print_progress(resource, describe_progress(progress))
             case Finished():
                 self._write(describe_finished(event))
-            case Failed(_, title, _, passed):
-                self._write(f"{title}: failed after {seconds(passed)}")
+            case Failed(_, title, error, passed):
+                self._write(f"{title}: {describe_end(error)} after {seconds(passed)}")
             case _:
                 assert_never(event)
 
@@ -112,6 +114,11 @@ def as_sweep_events(events: Events, kept: Collection[Resource]) -> Events:
         (events if known else swept)(event)
 
     return listen
+
+
+def describe_end(error: Exception) -> str:
+    """Return the word for a step that did not reach its end."""
+    return "stopped" if isinstance(error, CancelledError | InterruptedByUser) else "failed"
 
 
 def describe_note(event: Noted) -> str:

@@ -16,7 +16,7 @@ from mldeploy_model.compiled.blocks import Array
 from mldeploy_model.compiled.domains import InputDomain, Row, as_columns
 from mldeploy_model.compiled.model import CompiledModel
 from mldeploy_model.compiled.operations import dense
-from mldeploy_model.compiled.trees import Boosting, Forest, HistBoosting
+from mldeploy_model.compiled.trees import HistBoosting
 
 MOST_BORDERS = 100  # thresholds a column that are tried
 HALVINGS = 1100  # more than a range of float64 can be halved
@@ -44,7 +44,7 @@ class _Features:
 
     def __init__(self, compiled: CompiledModel, steps: Sequence[Any], end: Any) -> None:
         self.compiled, self.steps = compiled, steps
-        self.type = np.float64 if isinstance(end, HistBoosting) else np.float32
+        self.type = getattr(end, "compares", np.float32)
 
     def compute(self, row: Row, name: str, values: Array) -> Array:
         columns = as_columns([row] * len(values), self.compiled.inputs.names)
@@ -104,7 +104,7 @@ def _tree_end(plan: Any) -> tuple[list[Any], Any]:
     while True:
         if isinstance(plan, HistBoosting):
             return [*steps, *plan.parts()], plan
-        if isinstance(plan, (Forest, Boosting)):
+        if hasattr(plan, "thresholds"):
             return steps, plan
         if hasattr(plan, "steps"):
             steps.append(plan.steps)

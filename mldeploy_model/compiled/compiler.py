@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mldeploy_model.compiled import composition, encoding, imputing, linear, others, scaling, trees
+from mldeploy_model.compiled import boosters, composition, encoding, imputing, linear, others, scaling, trees
 from mldeploy_model.compiled.blocks import Array
 from mldeploy_model.compiled.operations import (
     CompiledEstimator,
@@ -106,7 +106,7 @@ class PlanCompiler:
         except NotCompilableError as error:
             operation = self._stock_step(fitted, error.reason)
         except AttributeError as error:  # private parts of scikit-learn have other names in some versions
-            operation = self._stock_step(fitted, f"it differs in this version of scikit-learn ({error})")
+            operation = self._stock_step(fitted, f"it differs in this version of its library ({error})")
         return self._named(fitted, operation)
 
     def estimator(self, fitted: Any) -> CompiledEstimator:
@@ -116,7 +116,7 @@ class PlanCompiler:
         except NotCompilableError as error:
             reason = error.reason
         except AttributeError as error:
-            reason = f"it differs in this version of scikit-learn ({error})"
+            reason = f"it differs in this version of its library ({error})"
         self.stock.append((type(fitted).__name__, reason))
         return StockEstimator(fitted)
 
@@ -146,9 +146,7 @@ class PlanCompiler:
         if name == "VotingRegressor" or (name == "VotingClassifier" and fitted.voting == "soft"):
             members = [self.estimator(member) for member in fitted.estimators_]
             return MeanPrediction(fitted, members, fitted._weights_not_none)
-        if name not in ESTIMATORS:
-            raise NotCompilableError(type(fitted).__name__, "no compiled form")
-        return ESTIMATORS[name](fitted)
+        return ESTIMATORS.get(name, boosters.compile_booster)(fitted)
 
     def _stock_step(self, fitted: Any, reason: str) -> Operation:
         self.stock.append((type(fitted).__name__, reason))

@@ -15,7 +15,7 @@ from mldeploy_model.compiled.operations import (
     StockEstimator,
     takes_columns_by_name,
 )
-from mldeploy_model.formats.sklearn_columns import takes_texts
+from mldeploy_model.formats.sklearn_columns import categorical_dtypes, takes_records, takes_texts
 from mldeploy_model.predictor import PredictionInputError
 
 if TYPE_CHECKING:
@@ -112,6 +112,10 @@ def compile_model(estimator: Any, columns: Sequence[Column] | None = None) -> Co
         raise NotCompilableError(type(estimator).__name__, "it has no method predict")
     if takes_texts(estimator):
         raise NotCompilableError(type(estimator).__name__, "it takes a list of texts, not a table")
+    if takes_records(estimator):
+        raise NotCompilableError(type(estimator).__name__, "it takes a list of dicts, not a table")
+    if categorical_dtypes(estimator, columns or ()):
+        raise NotCompilableError(type(estimator).__name__, "it takes columns of pandas' dtype category")
     compiler = PlanCompiler()
     plan = compiler.estimator(estimator)
     if isinstance(plan, StockEstimator) and plan.needs_frame:

@@ -219,7 +219,7 @@ def library_versions() -> dict[str, str]:
     from importlib import metadata
 
     versions = {"python": platform.python_version(), "machine": platform.machine()}
-    names = ("numpy", "scipy", "pandas", "scikit-learn", "xgboost", "lightgbm", "catboost")
+    names = ("numpy", "scipy", "pandas", "scikit-learn", "xgboost", "xgboost-cpu", "lightgbm", "catboost")
     installed = {name: list(metadata.distributions(name=name)) for name in names}
     return {**versions, **{name: listed[0].version for name, listed in installed.items() if listed}}
 

@@ -134,6 +134,8 @@ def compile_boosting(fitted: Any) -> Boosting:
 class HistBoosting:
     """HistGradientBoosting of both kinds: float64 rows, its own compiled predictors, tree by tree."""
 
+    compares = np.float64
+
     def __init__(self, fitted: Any, preprocess: Operation | None) -> None:
         self.fitted, self.preprocess = fitted, preprocess
         self.classes = getattr(fitted, "classes_", None)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mldeploy_model.csv_dialect import (
+    CsvEncodingError,
+    decode_csv,
+    find_decimal_commas,
+    find_delimiter,
+    first_line,
+    with_decimal_points,
+)
 from mldeploy_model.predictor import ModelLoadError
 from mldeploy_model.schema import Column, ModelDescription, Value
 
 MOST_ROWS = 10_000
 """Of a sample that are read."""
+MOST_BYTES = 64 << 20
 KEPT_ROWS = 20
 """That go into the description."""
 
@@ -32,11 +42,17 @@ class SampleColumns:
 def read_sample(path: Path) -> SampleColumns:
     """Read a CSV file with a header. Raises ModelLoadError."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(lines, [])]
-            rows = [row for row, _ in zip((line for line in lines if line), range(MOST_ROWS))]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        text = decode_csv(data[:MOST_BYTES], path.name, cut=len(data) > MOST_BYTES)
+        text = text[: text.rfind("\n") + 1] if len(data) > MOST_BYTES else text
+        delimiter = find_delimiter(first_line(text))
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        header = [name.strip() for name in next(lines, [])]
+        rows = [row for row, _ in zip((line for line in lines if line), range(MOST_ROWS))]
+    except CsvEncodingError as error:
+        raise ModelLoadError(f"the sample {path.name} {error.what}", error.remedy) from error
+    except (OSError, csv.Error) as error:
         raise ModelLoadError(f"the sample {path.name} cannot be read: {error}", _REMEDY) from error
     if not header or not rows:
         raise ModelLoadError(f"the sample {path.name} has no header with a row below it", _REMEDY)
@@ -44,7 +60,9 @@ def read_sample(path: Path) -> SampleColumns:
         if len(row) != len(header):
             what = f"line {number} of the sample {path.name} has {len(row)} values, the header {len(header)}"
             raise ModelLoadError(what, _REMEDY)
-    columns = {name: [None if value in _MISSING else value for value in values] for name, *values in zip(header, *rows)}
+    commas = find_decimal_commas(rows, delimiter)
+    points = [with_decimal_points(row, commas) for row in rows]
+    columns = {name: [None if value in _MISSING else value for value in cells] for name, *cells in zip(header, *points)}
     return SampleColumns(path.name, columns, len(rows))
 
 

@@ -17,6 +17,8 @@ def read_columns(estimator: Any) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The columns that the estimator takes, and a line for what it does not say."""
     if takes_texts(estimator):
         return (Column("text", "text"),), ("columns: the model has no name for its texts; add a sample with a header",)
+    if takes_records(estimator):
+        return _record_columns(list(_entry_parts(estimator))[-1]), ()
     names = _feature_names(estimator)
     missing_allowed = _takes_missing(_innermost(estimator)) and not _transformers(estimator)
     columns = {name: Column(name, optional=missing_allowed) for name in names}
@@ -33,6 +35,23 @@ def read_columns(estimator: Any) -> tuple[tuple[Column, ...], tuple[str, ...]]:
 def takes_texts(estimator: Any) -> bool:
     """Whether the estimator takes a list of texts and no table: its first step is a vectorizer."""
     return hasattr(list(_entry_parts(estimator))[-1], "build_analyzer")
+
+
+def takes_records(estimator: Any) -> bool:
+    """Whether the estimator takes a list of dicts and no table: its first step is a DictVectorizer."""
+    first = list(_entry_parts(estimator))[-1]
+    return type(first).__name__ == "DictVectorizer" and hasattr(first, "feature_names_")
+
+
+def _record_columns(vectorizer: Any) -> tuple[Column, ...]:
+    """A column for each key of the dicts: `age` is a number, `region=north` one of the texts of `region`."""
+    categories: dict[str, list[Value]] = {}
+    for feature in vectorizer.feature_names_:
+        name, separator, text = str(feature).partition(vectorizer.separator)
+        categories.setdefault(name, []).extend([text] if separator else [])
+    return tuple(
+        Column(name, "category" if texts else "number", categories=tuple(texts)) for name, texts in categories.items()
+    )
 
 
 def takes_arrays(estimator: Any, columns: Sequence[Column]) -> bool:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import logging
+import lzma
 import pickle
 import sys
 import warnings
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mldeploy_model.formats.arrays import Columns, as_frame, as_matrix, name_probabilities, to_values
 from mldeploy_model.formats.registry import library_version
-from mldeploy_model.formats.sklearn_columns import categorical_dtypes, read_columns, takes_arrays, takes_texts
+from mldeploy_model.formats.sklearn_columns import (
+    categorical_dtypes,
+    read_columns,
+    takes_arrays,
+    takes_records,
+    takes_texts,
+)
 from mldeploy_model.predictor import ModelLoadError, PredictionInputError, Predictor
 from mldeploy_model.schema import ModelDescription, ModelSchema
 
@@ -68,7 +76,7 @@ class SklearnPredictor:
         self.columns = schema.columns
         self.classes = schema.classes or _classes_of(estimator)
         self.names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
-        self.is_texts = takes_texts(estimator)
+        self.is_texts, self.is_records = takes_texts(estimator), takes_records(estimator)
         self.is_array = takes_arrays(estimator, schema.columns)
         self.categorical = categorical_dtypes(estimator, schema.columns)
 
@@ -95,6 +103,9 @@ class SklearnPredictor:
         if self.is_texts:
             return ["" if text is None else str(text) for text in next(iter(columns.values()))]
         names = self.names if set(self.names) <= set(columns) and self.names else list(columns)
+        if self.is_records:  # a key that is not there is what a missing value is
+            rows_of = (zip(columns, row) for row in zip(*columns.values()))
+            return [{name: value for name, value in row if value is not None} for row in rows_of]
         if self.is_array:
             return as_matrix(columns, names, rows, "float64")
         return as_frame({name: columns[name] for name in names}, self.columns, self.categorical)
@@ -114,6 +125,9 @@ def _load_pickle(path: Path) -> Any:
     except (EOFError, pickle.UnpicklingError) as error:
         what = f"{path.name} is no complete pickle: {str(error) or 'it ends too early'}"
         raise ModelLoadError(what, "Copy the file again, or save the model again") from None
+    except (zlib.error, lzma.LZMAError, KeyError, IndexError, UnicodeDecodeError, OverflowError) as error:
+        what = f"{path.name} is damaged, or was saved by other versions: {type(error).__name__}: {error}"
+        raise ModelLoadError(what, "Copy the file again, or save the model again with the installed versions") from None
 
 
 def _unpickle(path: Path) -> Any:
@@ -145,6 +159,10 @@ def _find_estimator(loaded: Any, path: Path) -> Any:
         if len(candidates) == 1:
             return candidates[0]
         what = f"{path.name} is a dict with {len(candidates)} models"
+        raise ModelLoadError(what, "Save one fitted model, with its preprocessing as a Pipeline")
+    if isinstance(loaded, (tuple, list)) and 1 < len(loaded) < 6:
+        parts = ", ".join(type(each).__name__ for each in loaded)
+        what = f"{path.name} is a {type(loaded).__name__} of {parts}"
         raise ModelLoadError(what, "Save one fitted model, with its preprocessing as a Pipeline")
     what = f"{path.name} has an object of the class {type(loaded).__name__}, which has no method predict"
     raise ModelLoadError(what, "Save the fitted model itself")

@@ -25,6 +25,8 @@ _FORMS = {
     "instances": "MLflow and TensorFlow Serving: instances",
     "inputs": "MLflow and TensorFlow Serving: inputs",
 }
+_MOST_LINES = 14
+"""Of the field to try a body in."""
 
 
 def respond_docs(models: Sequence[ModelEndpoint], base_url: str) -> Response:
@@ -81,9 +83,11 @@ def _allowed(column: Column) -> str:
 
 
 def _try_out(path: str, body: object) -> str:
+    text = json.dumps(body, ensure_ascii=False, indent=1)
+    lines = min(text.count("\n") + 1, _MOST_LINES)
     return (
-        f'<form data-path="{escape(path)}" class=stack><label>Try it <textarea spellcheck=false name=body>'
-        f"{escape(json.dumps(body, ensure_ascii=False, indent=1))}</textarea></label>"
+        f'<form data-path="{escape(path)}" class=stack>'
+        f"<label>Try it <textarea rows={lines} spellcheck=false name=body>{escape(text)}</textarea></label>"
         f"<label>Content type <select name=type><option>{JSON}</option><option>{CSV}</option></select></label>"
         "<button type=submit>Send</button><pre><output></output></pre></form>"
     )

@@ -21,6 +21,13 @@ def words(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def ask_for(column: Column) -> str:
+    """Say what to do with a field that is empty."""
+    if column.type == "boolean" or 0 < len(column.categories) <= _MANY:
+        return "choose one"
+    return {"number": "enter a number", "integer": "enter a whole number"}.get(column.type, "enter a text")
+
+
 def field_html(column: Column, value: str, fault: str) -> str:
     """The field of a column with its bounds, unit, example, and what is wrong with it."""
     options: tuple[Value, ...] = (True, False) if column.type == "boolean" else column.categories

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from urllib.parse import parse_qsl
 
 from mldeploy_model.schema import ModelSchema, Value
-from mldeploy_model.server.form_fields import field_html, words
+from mldeploy_model.server.form_fields import ask_for, field_html, words
 from mldeploy_model.server.html import read_asset, respond_page
 from mldeploy_model.server.http import FORM, Problem, Request, RequestError, Response, decode_text
 from mldeploy_model.server.model_endpoint import ModelEndpoint, Prediction
@@ -50,10 +50,19 @@ def answer_form(model: ModelEndpoint, others: Sequence[str], request: Request) -
     except RequestError as error:
         if error.status != 400:
             raise
-        return _render(model.schema, others, FormState(sent, error.problems), request, 400), None
+        problems = [_in_words_of_a_form(model.schema, sent, problem) for problem in error.problems]
+        return _render(model.schema, others, FormState(sent, problems), request, 400), None
     row = {name: values[0] for name, values in prediction.columns.items()}
     score, effects = measure_effects(model, row, request.id)
     return _render(model.schema, others, FormState(sent, (), prediction, score, effects), request), prediction
+
+
+def _in_words_of_a_form(schema: ModelSchema, sent: Mapping[str, str], problem: Problem) -> Problem:
+    """Ask for what is left empty; the choices stand beside the field already."""
+    column = next((each for each in schema.columns if each.name == problem.field), None)
+    if column is None or sent.get(column.name, "").strip():
+        return problem
+    return replace(problem, reason=ask_for(column))
 
 
 def _render(
@@ -69,7 +78,7 @@ def _render(
 def _header(schema: ModelSchema, others: Sequence[str], request: Request) -> str:
     root = _root(request)
     links = "".join(f'<a href="{root}models/{escape(name)}/">{escape(name)}</a>' for name in others)
-    models = f'<nav aria-label="Other models">{links}</nav>' if others else ""
+    models = f'<nav aria-label="Other models"><span>Other models:</span>{links}</nav>' if others else ""
     lead = {"classification": "which class a row belongs to", "regression": "a number"}.get(schema.task, "a value")
     target = f"<b>{escape(schema.target)}</b>: " if schema.target != "prediction" else ""
     return f"<header><h1>{escape(schema.name)}</h1><p class=lead>Predicts {target}{lead}.</p>{models}</header>"
@@ -98,7 +107,7 @@ def _form(schema: ModelSchema, state: FormState) -> str:
         items = "".join(f"<li>{_problem_link(schema, problem)}</li>" for problem in state.problems)
         intro = (
             '<div class=summary role=alert tabindex="-1" autofocus><h3>There is no prediction yet</h3>'
-            f"<ul>{items}</ul></div>"
+            f"<ul>{items}</ul></div>{intro}"
         )
     return (
         '<form class=card method=post action="./" novalidate autocomplete=off><h2>Inputs</h2>'
@@ -149,7 +158,9 @@ def _effects(schema: ModelSchema, state: FormState) -> str:
     if not shown:
         return ""
     low, high = min(effect.low for effect in shown), max(effect.high for effect in shown)
-    what = "the probability" if schema.task == "classification" else "the prediction"
+    what = "the prediction"
+    if schema.task == "classification" and state.prediction:
+        what = f"the probability of {escape(words(state.prediction.values[0]))}"
     items = "".join(f"<li>{_effect(effect, schema, low, high, state.score)}</li>" for effect in shown)
     still = [effect.column.name for effect in state.effects if effect.span == 0]
     rest = f"<p class=note>No effect here: {escape(', '.join(still))}.</p>" if still else ""

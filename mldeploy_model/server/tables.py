@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
+from mldeploy_model.csv_dialect import find_delimiter, first_line
 from mldeploy_model.schema import Column, ModelSchema
 from mldeploy_model.server.http import Problem, RequestError
 
@@ -45,9 +46,10 @@ def read_document(document: object, schema: ModelSchema) -> RequestTable:
 
 
 def read_csv(text: str, schema: ModelSchema) -> RequestTable:
-    """Rows of a CSV text with a header line (RFC 4180). Raises RequestError 400 or 413."""
+    """Rows of a CSV text with a header line (RFC 4180, or with semicolons or tabs). Raises RequestError 400 or 413."""
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        delimiter = _find_delimiter(first_line(text), schema)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         header = next(reader, [])
         rows = [row for row in reader if row]
     except csv.Error as error:
@@ -58,6 +60,13 @@ def read_csv(text: str, schema: ModelSchema) -> RequestTable:
     _check_widths(header, rows, "the line has {} values, the header {}")
     columns = {name: [_missing_or(value) for value in values] for name, values in _transpose(header, rows).items()}
     return _limited(RequestTable(columns, len(rows), is_text=True), schema)
+
+
+def _find_delimiter(header: str, schema: ModelSchema) -> str:
+    """A comma, unless it makes no column of the model's."""
+    names = {column.name.strip() for column in schema.columns}
+    cells = next(csv.reader([header]), [])
+    return "," if any(cell.strip() in names for cell in cells) else find_delimiter(header)
 
 
 def _name_columns(header: Sequence[str], schema: ModelSchema) -> list[str]:

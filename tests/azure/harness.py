@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -21,6 +22,8 @@ from mldeploy.providers.azure.acr import provider as acr
 from mldeploy.providers.azure.settings import AcrSettings
 from mldeploy.providers.azure.webapp.provider import provider as webapp
 from mldeploy.providers.azure.webapp.settings import WebappSettings
+from mldeploy.providers.azure.webapp.sites import SiteSlot, resolve_slot
+from mldeploy.providers.capabilities import HasPolicy
 from mldeploy.providers.registry import AnyProvider
 from mldeploy.rehearsal.azure import AzureRehearsal
 from mldeploy.testing.rehearsal import RehearsalStage
@@ -44,9 +47,19 @@ class AzureHarness:
     def scene(self) -> DeploymentUnderTest:
         return DeploymentUnderTest(self.provider, self.settings, self.rehearsal.endpoints, self.project, self.state)
 
+    @property
+    def cloud(self) -> Any:
+        """New clients of the provider under test."""
+        return self.provider.connect(self.project, self.settings, self.rehearsal.endpoints)
+
+    @property
+    def site_slot(self) -> SiteSlot:
+        """The app's site."""
+        cloud = self.cloud
+        return resolve_slot(cloud, cloud.site_key)
+
     def deploy(self) -> verbs.Deployed[object]:
-        scene = self.scene
-        cloud = self.provider.connect(self.project, self.settings, self.rehearsal.endpoints)
+        scene, cloud = self.scene, self.cloud
         scope = Scope(self.project.app.name, self.provider.name, self.provider.place(cloud))
         with Journal(self.state, scope, "test") as journal:
             listening = Session(cloud, journal, Cancel(), self.heard.append)
@@ -81,18 +94,44 @@ def on_webapp(rehearsal: AzureRehearsal, project: Project, state: Path, **settin
     return AzureHarness(webapp, WebappSettings.model_validate(settings), rehearsal, project, state)
 
 
+def policy_of(provider: AnyProvider, cloud: object) -> Mapping[str, object]:
+    """What `mldeploy policy` prints."""
+    assert isinstance(provider, HasPolicy)
+    return provider.policy(cloud)
+
+
+def restrict(
+    rehearsal: AzureRehearsal, provider: AnyProvider, settings: TargetSettings, project: Project
+) -> frozenset[str]:
+    """Give the caller the roles that `mldeploy policy` prints, and no others. Returns their actions in lower case."""
+    policy = policy_of(provider, provider.connect(project, settings, rehearsal.endpoints))
+    rehearsal.restrict(policy)
+    roles = cast("Sequence[Mapping[str, Any]]", policy["roles"])
+    return frozenset(each.lower() for role in roles for each in (*role["Actions"], *role["DataActions"]))
+
+
 METADATA = "Entra/openid-configuration"
 ROLE = "Microsoft.Authorization/roleAssignments"
 
 
 @dataclass(frozen=True)
 class AzureStage(RehearsalStage[CloudT, SettingsT, AzureRehearsal]):
-    """Azure under test. strangers: creates resources of others with SDK clients."""
+    """Azure under test. strangers: creates resources of others with SDK clients.
+
+    project: its caller has exactly the roles that `mldeploy policy` prints; None: the caller is an Owner. harsh: as a
+    new subscription may meet Azure.
+    """
 
     strangers: Callable[[Clients], None]
+    project: Project | None = None
+    harsh: bool = False
 
     def add_foreign(self) -> None:
         self.strangers(Clients(self.rehearsal))
+        if self.harsh:
+            self.rehearsal.be_harsh()
+        if self.project is not None:
+            restrict(self.rehearsal, self.provider, self.settings, self.project)
 
     def contents(self) -> Sequence[str]:
         """All resources. Role assignments without their names, which depend on ids that Azure chooses."""

@@ -52,8 +52,8 @@ class TestAcr(Conformance):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def stage(cls, running: AzureRehearsal) -> AzureStage[AzureCloud, AcrSettings]:
-        return AzureStage(acr, AcrSettings.model_validate({}), running, strangers)
+    def stage(cls, running: AzureRehearsal, project: Project) -> AzureStage[AzureCloud, AcrSettings]:
+        return AzureStage(acr, AcrSettings.model_validate({}), running, strangers, project)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -75,10 +75,34 @@ class TestWebapp(Conformance):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def stage(cls, running: AzureRehearsal) -> AzureStage[WebappCloud, WebappSettings]:
-        return AzureStage(webapp, WebappSettings.model_validate({}), running, strangers)
+    def stage(cls, running: AzureRehearsal, project: Project) -> AzureStage[WebappCloud, WebappSettings]:
+        return AzureStage(webapp, WebappSettings.model_validate({}), running, strangers, project)
 
     @pytest.fixture(scope="class")
     @classmethod
     def project(cls, tiny: Path) -> Project:
         return project_of(tiny)
+
+
+@pytest.mark.exhaustive
+class TestHarshAcr(TestAcr):
+    """The same in a subscription where much comes late or fails at first."""
+
+    few = 1
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, running: AzureRehearsal, project: Project) -> AzureStage[AzureCloud, AcrSettings]:
+        return AzureStage(acr, AcrSettings.model_validate({}), running, strangers, project, harsh=True)
+
+
+@pytest.mark.exhaustive
+class TestHarshWebapp(TestWebapp):
+    """The same in a subscription where much comes late or fails at first."""
+
+    few = 1
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, running: AzureRehearsal, project: Project) -> AzureStage[WebappCloud, WebappSettings]:
+        return AzureStage(webapp, WebappSettings.model_validate({}), running, strangers, project, harsh=True)

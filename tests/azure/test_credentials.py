@@ -19,8 +19,10 @@ from mldeploy.providers.azure.account import authenticate, require_region
 from mldeploy.providers.azure.acr import provider
 from mldeploy.providers.azure.credentials import account_name, token_claims
 from mldeploy.providers.azure.errors import AzureCredentialsError, AzureError
+from mldeploy.providers.azure.national_clouds import authority_of
 from mldeploy.providers.azure.settings import AcrSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
+from tests.azure.conftest import ELSEWHERE
 from tests.cli.command import Command
 
 COMMANDS = [("push",), ("login",), ("plan",), ("status",), ("destroy", "--yes")]
@@ -90,6 +92,37 @@ def test_az_that_hands_out_a_token_suffices(tools: Path, tmp_path: Path) -> None
     account = authenticate(TABLE, settings(), Endpoints())
     assert (account.subscription, account.region) == (SUBSCRIPTION, "westeurope")
     assert account.user == "an unnamed account"
+
+
+GOVERNMENT = "[cloud]\nname = AzureUSGovernment\n"
+
+
+def test_a_national_cloud_is_asked_at_its_own_addresses(
+    tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of `az cloud set`, unless the configuration names one: for sign-in, Resource Manager and registries."""
+    token = {"accessToken": "opaque", "expiresOn": "2099-01-01 00:00:00.000000", "expires_on": 4070908800}
+    log = tmp_path / "log"
+    program(tools, "az", f"echo \"$@\" >> {log}; echo '{json.dumps(token)}'")
+    (tmp_path / "azure-config").mkdir()
+    (tmp_path / "azure-config" / "config").write_text(GOVERNMENT)
+    account = authenticate(TABLE, settings(subscription=SUBSCRIPTION), Endpoints())
+    assert account.options["base_url"] == "https://management.usgovcloudapi.net"
+    assert account.cloud.registry_scope == account.options["credential_scopes"][0]
+    assert "https://management.core.usgovcloudapi.net" in log.read_text()
+    china = authenticate(TABLE, settings(subscription=SUBSCRIPTION, cloud="AzureChinaCloud"), Endpoints())
+    assert china.options["base_url"] == "https://management.chinacloudapi.cn"
+    assert authority_of(china.cloud) == "login.chinacloudapi.cn"
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", ELSEWHERE)
+    assert authority_of(china.cloud) is None
+
+
+def test_a_cloud_that_nobody_knows_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "azure-config").mkdir()
+    (tmp_path / "azure-config" / "config").write_text("[cloud]\nname = Stack\n")
+    with pytest.raises(ConfigError, match="the cloud Stack is not supported") as refused:
+        authenticate(TABLE, settings(subscription=SUBSCRIPTION), Endpoints())
+    assert "`az cloud set`" in refused.value.todo
 
 
 def test_a_directory_that_does_not_answer_is_not_a_missing_credential(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from azure.mgmt.containerregistry.models import Registry, RegistryProperties, Sku
+from azure.mgmt.containerregistry.models import (
+    Registry,
+    RegistryProperties,
+    RegistryPropertiesUpdateParameters,
+    RegistryUpdateParameters,
+    Sku,
+)
 from azure.mgmt.msi.v2024_11_30.models import Identity
 from azure.mgmt.resource.resources.models import ResourceGroup
+from azure.mgmt.web.models import Site, SiteProperties
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
-from mldeploy.core.errors import ExitCode, LeftoversError
+from mldeploy.core.errors import ExitCode, LeftoversError, MldeployError
 from mldeploy.core.events import Action
 from mldeploy.core.verbs import Intent
 from mldeploy.providers.azure import tags
@@ -20,9 +27,10 @@ from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.providers.base import Address
 from mldeploy.providers.capabilities import Level
 from mldeploy.rehearsal.azure import AzureRehearsal, FaultKind, FaultOrder
-from tests.azure.harness import on_acr, on_webapp
+from mldeploy.testing.promises import Promise, proves
+from tests.azure.harness import on_acr, on_webapp, restrict
 from tests.rehearsal.azure.clients import Clients
-from tests.tiny import project_of
+from tests.tiny import edit, project_of
 
 pytestmark = pytest.mark.engine
 
@@ -144,7 +152,7 @@ def test_what_is_not_registered_is_named_in_the_plan_and_registered(
 
 def test_a_poller_that_is_cut_off_is_taken_up_again(slow: AzureRehearsal, project: Project, state: Path) -> None:
     """Beyond the SDK's own patience; the registry is not ordered twice."""
-    status = "Microsoft.ContainerRegistry/locations/operationStatuses/read"
+    status = "Microsoft.ContainerRegistry/registries/operationStatuses/read"
     slow.faults.inject(FaultOrder(FaultKind.CUT_BEFORE, status, times=6))
     harness = on_acr(slow, project, state)
     harness.deploy()
@@ -210,6 +218,107 @@ def test_a_registry_of_somebody_elses_is_used_as_it_is(
         rehearsal, project, state, resource_group="shared", registry="companyimages", registry_auth="admin"
     )
     assert admin.fail().exit_code is ExitCode.REFUSED
+
+
+@proves(Promise.POLICY, targets=("webapp",))
+def test_a_registry_that_knows_only_permissions_on_repositories(
+    rehearsal: AzureRehearsal, others: Clients, project: Project, state: Path
+) -> None:
+    """There, AcrPull and AcrPush do not count. The caller has what `mldeploy policy` prints."""
+    for namespace in ("Microsoft.ContainerRegistry", "Microsoft.Web", "Microsoft.ManagedIdentity"):
+        others.resources.providers.register(namespace)
+    others.resources.resource_groups.create_or_update("shared", ResourceGroup(location="westeurope"))
+    abac = RegistryProperties(role_assignment_mode="AbacRepositoryPermissions")
+    theirs = Registry(location="westeurope", sku=Sku(name="Premium"), properties=abac)
+    others.registries.registries.begin_create("shared", "companyimages", theirs).result()
+    harness = on_webapp(rehearsal, project, state, resource_group="shared", registry="companyimages")
+    restrict(rehearsal, harness.provider, harness.settings, project)
+    assert isinstance(harness.deploy().out, Address)
+    settings = WebappSettings.model_validate({"resource_group": "shared", "registry": "companyimages"})
+    findings = check_webapp("webapp", project, settings, rehearsal.endpoints)
+    assert any("ABAC mode" in each.what for each in findings if each.level is Level.WARNING)
+    assert harness.scene.plan().is_noop
+    harness.scene.destroy()
+    assert harness.kinds() == {GROUPS: 1, REGISTRIES: 1, "Microsoft.ContainerRegistry/manifests": 1}
+
+
+def test_a_registry_of_ours_may_be_set_to_repositories_later(
+    rehearsal: AzureRehearsal, others: Clients, project: Project, state: Path
+) -> None:
+    """It is created with roles on the registry. Where somebody changes that, the app gets the other role."""
+    harness = on_webapp(rehearsal, project, state)
+    harness.deploy()
+    name = tags.derive_registry_name(project.app.name, subscription(rehearsal))
+    abac = RegistryPropertiesUpdateParameters(role_assignment_mode="AbacRepositoryPermissions")
+    update = RegistryUpdateParameters(properties=abac)
+    others.registries.registries.begin_update(tags.resource_name(project.app.name), name, update).result()
+    restrict(rehearsal, harness.provider, harness.settings, project)
+    assert {each.resource.kind for each in harness.scene.plan().changes if each.intent is Intent.CREATE} == {
+        "pull-role"
+    }
+    harness.deploy()
+    assert harness.scene.plan().is_noop
+    harness.scene.destroy()
+    assert rehearsal.contents() == ()
+
+
+def test_a_plan_with_a_site_of_somebody_elses_stays_and_says_so(
+    rehearsal: AzureRehearsal, others: Clients, project: Project, state: Path
+) -> None:
+    harness = on_webapp(rehearsal, project, state)
+    harness.deploy()
+    group = tags.resource_name(project.app.name)
+    (plan,) = others.web.app_service_plans.list_by_resource_group(group)
+    site = Site(location="westeurope", properties=SiteProperties(server_farm_id=plan.id, reserved=True))
+    others.web.web_apps.begin_create_or_update(group, "theirs", site).result()
+    with pytest.raises(MldeployError, match=r"web app\(s\) theirs assigned"):
+        harness.scene.destroy()
+    others.web.web_apps.delete(group, "theirs", delete_empty_server_farm=False)
+    harness.scene.destroy()
+    assert rehearsal.contents() == ()
+
+
+def test_a_log_that_is_not_returned_holds_up_nothing(rehearsal: AzureRehearsal, project: Project, state: Path) -> None:
+    """The service that reads it starts at its first request, and fails until then."""
+    rehearsal.faults.inject(FaultOrder(FaultKind.ERROR, "Microsoft.Web/sites/containerlogs/action", times=0))
+    harness = on_webapp(rehearsal, project, state)
+    assert isinstance(harness.deploy().out, Address)
+    rehearsal.faults.clear()
+    rehearsal.faults.inject(FaultOrder(FaultKind.ERROR, "Microsoft.Web/sites/containerlogs/action"))
+    assert any("Site started" in line for line in harness.scene.service.logs(follow=False, tail=0))
+
+
+def test_the_smallest_premium_size_has_a_tier_of_its_own(
+    rehearsal: AzureRehearsal, project: Project, state: Path
+) -> None:
+    harness = on_webapp(rehearsal, project, state, sku="P0v3")
+    assert isinstance(harness.deploy().out, Address)
+    assert harness.scene.plan().is_noop
+
+
+def test_a_new_subscription_at_its_worst(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
+    """Everything comes late or fails at first, and answers have members that nobody knows."""
+    rehearsal.be_harsh()
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state")
+    assert isinstance(harness.deploy().out, Address)
+    assert harness.scene.plan().is_noop
+    edit(own)
+    harness.project = project_of(own)
+    assert isinstance(harness.deploy().out, Address)
+    assert [each.state for each in harness.scene.service.releases()] == ["serving", "old"]
+    harness.scene.destroy()
+    assert rehearsal.contents() == ()
+
+
+@pytest.mark.exhaustive
+def test_instances_whose_state_nobody_tells_count_once_the_app_answers(
+    rehearsal: AzureRehearsal, project: Project, state: Path
+) -> None:
+    harness = on_webapp(rehearsal, project, state)
+    harness.deploy()
+    rehearsal.be_harsh()
+    harness.scene.service.scale(2, harness.scene.monitor)
+    assert len(harness.scene.service.instances()) == 2
 
 
 def test_a_group_whose_removal_is_not_confirmed_is_gone(

@@ -1,25 +1,46 @@
-"""`mldeploy policy` allows what is called, and no verb more than the app's own things need."""
+"""`mldeploy policy` prints roles that Azure creates, that suffice, and that have nothing to spare."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
-from mldeploy.config.settings import Project
-from mldeploy.providers.azure.webapp.provider import provider
+from mldeploy.config import load
+from mldeploy.core.errors import ExitCode
+from mldeploy.providers.azure.permissions import DATA_ACTIONS
+from mldeploy.providers.azure.webapp.checks import check_webapp
 from mldeploy.providers.azure.webapp.settings import WebappSettings
+from mldeploy.providers.base import Address
+from mldeploy.providers.capabilities import Level
 from mldeploy.rehearsal.azure import AzureRehearsal
-from tests.azure.harness import AzureHarness, on_webapp
+from mldeploy.rehearsal.azure.arm.custom_roles import known_actions
+from mldeploy.testing.promises import Promise, proves
+from tests.azure.harness import AzureHarness, on_acr, on_webapp, policy_of, restrict
 from tests.tiny import edit, project_of
 
 pytestmark = pytest.mark.engine
 
-OF_ENTRA = "Entra/"
-OF_NOBODY = {"microsoft.resources/locations/operationresults/read"}
-"""Whoever has begun an operation may ask for its result."""
+VAULT = "https://shop.vault.azure.net/secrets/api-key"
+LARGE = {"sku": "S1", "max": 2, "secrets": {"API_KEY": VAULT}}
+SITES = "Microsoft.Web/sites"
+IN_ABAC_MODE = dict.fromkeys(DATA_ACTIONS, "only in a registry of others that has the ABAC mode")
+NEVER: Mapping[str, str] = {
+    **IN_ABAC_MODE,
+    f"{SITES}/slots/restart/action": "only while a new role does not count yet",
+    f"{SITES}/restart/action": "only while a new role does not count yet, or to finish an interrupted rollout",
+}
+SLOTS = ("config/list", "config/read", "containerlogs", "delete", "operationresults", "read", "restart", "write")
+"""Beginnings of the actions on slots."""
+WITHOUT_SLOTS: Mapping[str, str] = {
+    **NEVER,
+    **{f"{SITES}/slots/{each}": "a size without slots" for each in SLOTS},
+    f"{SITES}/slotsswap": "a size without slots",
+    f"{SITES}/config/appsettings": "no secrets of Key Vault",
+    "Microsoft.Insights": "no autoscaling",
+}
 
 
 def lived(harness: AzureHarness, folder: Path) -> None:
@@ -36,29 +57,70 @@ def lived(harness: AzureHarness, folder: Path) -> None:
     harness.deploy()
     list(service.logs(follow=False, tail=1))
     service.instances()
+    assert isinstance(harness.settings, WebappSettings)
+    findings = tuple(check_webapp("webapp", harness.project, harness.settings, harness.rehearsal.endpoints))
+    assert {each.level for each in findings if each.subject != "registry"} == {Level.OK}, findings
     harness.scene.destroy()
 
 
-LARGE = {"sku": "S1", "max": 2, "registry_auth": "admin"}
+@proves(Promise.POLICY, targets=("webapp",))
+@pytest.mark.parametrize(
+    ("values", "never"),
+    [
+        pytest.param(LARGE, NEVER, id="large"),
+        pytest.param({}, WITHOUT_SLOTS, id="small", marks=pytest.mark.exhaustive),
+        pytest.param({"registry_auth": "admin"}, WITHOUT_SLOTS, id="admin", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_the_roles_suffice_and_have_nothing_to_spare(
+    rehearsal: AzureRehearsal, own: Path, tmp_path: Path, values: dict[str, object], never: Mapping[str, str]
+) -> None:
+    """The caller has nothing else, on polling addresses, linked resources and in the registry, too."""
+    rehearsal.add_secret(VAULT, "s3cr3t")
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", **values)
+    allowed = restrict(rehearsal, harness.provider, harness.settings, harness.project)
+    lived(harness, own)
+    assert rehearsal.contents() == ()
+    spare = allowed - rehearsal.used_actions()
+    assert {each for each in spare if not each.startswith(tuple(name.lower() for name in never))} == set()
+    assert ("microsoft.authorization/roleassignments/write" in allowed) is not ("registry_auth" in values)
 
 
 @pytest.mark.parametrize(
-    "values", [pytest.param({}, id="small"), pytest.param(LARGE, id="large", marks=pytest.mark.exhaustive)]
+    "action",
+    [
+        "Microsoft.ContainerRegistry/registries/operationStatuses/read",
+        "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
+        "Microsoft.Web/serverfarms/join/action",
+        pytest.param("Microsoft.Web/sites/operationresults/read", marks=pytest.mark.exhaustive),
+        pytest.param("Microsoft.Authorization/roleAssignments/write", marks=pytest.mark.exhaustive),
+    ],
 )
-def test_all_that_is_called_is_in_the_policy(
-    rehearsal: AzureRehearsal, own: Path, tmp_path: Path, values: dict[str, object]
+def test_a_role_without_one_of_its_actions_is_named_and_completed(
+    rehearsal: AzureRehearsal, tiny: Path, tmp_path: Path, action: str
 ) -> None:
-    project: Project = project_of(own)
-    harness = on_webapp(rehearsal, project, tmp_path / "state", **values)
-    lived(harness, own)
+    """On the address of an operation, and on another resource that a site names."""
+    harness = on_webapp(rehearsal, project_of(tiny), tmp_path / "state")
+    policy = policy_of(harness.provider, harness.cloud)
+    rehearsal.restrict(json.loads(json.dumps(policy).replace(f'"{action}", ', "")))
+    denied = harness.fail()
+    assert denied.exit_code is ExitCode.ACCESS
+    assert action in denied.what
+    rehearsal.restrict(policy)
+    assert isinstance(harness.deploy().out, Address)
+    harness.scene.destroy()
     assert rehearsal.contents() == ()
-    settings = WebappSettings.model_validate(values)
-    policy = provider.policy(provider.connect(project, settings, rehearsal.endpoints))
-    roles = cast("Sequence[Mapping[str, Any]]", policy["roles"])
-    allowed = {action.lower() for role in roles for action in role["Actions"]}
-    called = {call.action.lower() for call in rehearsal.calls() if not call.action.startswith(OF_ENTRA)}
-    assert {
-        call.replace("checknameavailability/action", "checknameavailability/read") for call in called
-    } - OF_NOBODY <= allowed
-    assert not any("*" in action for action in allowed)
-    assert ("microsoft.authorization/roleassignments/write" in allowed) is not ("registry_auth" in values)
+
+
+@proves(Promise.POLICY, targets=("acr", "webapp"))
+def test_every_action_is_one_that_microsoft_publishes(rehearsal: AzureRehearsal, tmp_path: Path) -> None:
+    """Azure refuses to create a role with any other."""
+    project = load.named("paper", "a test")
+    targets = (on_webapp(rehearsal, project, tmp_path), on_acr(rehearsal, project, tmp_path, registry_auth="admin"))
+    for harness in targets:
+        allowed = restrict(rehearsal, harness.provider, harness.settings, project)
+        assert allowed <= known_actions()[False] | known_actions()[True]
+    policy = json.dumps(policy_of(harness.provider, harness.cloud))
+    wrong = json.loads(policy.replace("registries/operationStatuses/read", "locations/operationStatuses/read"))
+    with pytest.raises(ValueError, match="InvalidActionOrNotAction"):
+        rehearsal.restrict(wrong)

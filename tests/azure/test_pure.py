@@ -20,6 +20,7 @@ from mldeploy.core.verbs.destroy import needed_kinds
 from mldeploy.providers.azure import tags
 from mldeploy.providers.azure.webapp import autoscale, sites
 from mldeploy.providers.azure.webapp.checks import allows
+from mldeploy.providers.azure.webapp.logs import LogMark, new_lines, strip_timestamp
 from mldeploy.providers.azure.webapp.plan import PRICES, estimate_webapp
 from mldeploy.providers.azure.webapp.provider import provider
 from mldeploy.providers.azure.webapp.settings import Scaling, WebappSettings
@@ -34,14 +35,12 @@ from mldeploy.providers.azure.webapp.site_spec import (
 )
 from mldeploy.providers.azure.webapp.sites import (
     MAX_RELEASES,
-    SiteRelease,
+    MAX_TAGS,
     SiteReleaseState,
     find_by_image,
-    new_lines,
     next_release,
     parse_releases,
-    release_tags,
-    strip_timestamp,
+    with_release,
 )
 from mldeploy.providers.azure.webapp.verdict import (
     SiteEvidence,
@@ -158,7 +157,9 @@ def test_the_container_is_told_its_port_and_its_secrets_by_reference() -> None:
     assert result["KEY"] == f"@Microsoft.KeyVault(SecretUri={uri})"
     assert result["PORT"] == result["WEBSITES_PORT"] == str(PROJECT.app.port)
     assert result["DOCKER_REGISTRY_SERVER_URL"] == "https://host"
-    assert int(result["WEBSITES_CONTAINER_START_TIME_LIMIT"]) > PROJECT.check.start_timeout
+    assert result["WEBSITES_CONTAINER_START_TIME_LIMIT"] == "230"
+    patient = replace(PROJECT, check=replace(PROJECT.check, start_timeout=600))
+    assert settings().start_limit(patient) == 630
     moved = with_image(SPEC, "other@sha256:1", 9090)
     assert (moved.port, moved.digest) == (9090, "sha256:1")
 
@@ -166,22 +167,26 @@ def test_the_container_is_told_its_port_and_its_secrets_by_reference() -> None:
 def test_releases_are_read_as_they_were_written() -> None:
     first = next_release((), DIGEST, 8080)
     served = first.with_state(SiteReleaseState.SERVED)
-    known = parse_releases({**release_tags((), served), "other": "tag", f"{sites.PREFIX}x": "nonsense"})
+    known = parse_releases({**with_release({}, served), "other": "tag", f"{sites.PREFIX}x": "nonsense"})
     assert known == (served,)
     assert find_by_image(known, DIGEST) == served
     second = next_release(known, "sha256:2", 9090)
     assert second.number == 2
-    assert next_release(parse_releases(release_tags(known, second)), "sha256:2", 9090) == second
+    assert next_release(parse_releases(with_release({first.tag: first.value}, second)), "sha256:2", 9090) == second
     assert len(second.value) <= 256
 
 
-def test_a_site_has_room_for_the_last_releases() -> None:
-    known: tuple[SiteRelease, ...] = ()
+@pytest.mark.parametrize(("foreign", "kept"), [(2, MAX_RELEASES), (30, MAX_TAGS - 30), (MAX_TAGS - 1, 1)])
+def test_a_site_has_room_for_the_last_releases(foreign: int, kept: int) -> None:
+    """Beside the tags of others, which stay, and never more than Azure allows."""
+    tags = others = {f"tag{number}": "theirs" for number in range(foreign)}
     for _ in range(MAX_RELEASES + 5):
-        entry = next_release(known, DIGEST, 8080).with_state(SiteReleaseState.SERVED)
-        known = parse_releases(release_tags(known, entry))
-    assert len(known) == MAX_RELEASES
-    assert known[0].number == MAX_RELEASES + 5
+        entry = next_release(parse_releases(tags), DIGEST, 8080).with_state(SiteReleaseState.SERVED)
+        tags = with_release(tags, entry)
+    assert len(parse_releases(tags)) == kept
+    assert parse_releases(tags)[0].number == MAX_RELEASES + 5
+    assert others.items() <= tags.items()
+    assert len(tags) <= MAX_TAGS
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=8), st.lists(st.sampled_from("abc"), max_size=4), st.integers(0, 8))
@@ -191,6 +196,15 @@ def test_what_is_new_in_a_log_is_found(before: list[str], added: list[str], lost
     new = [f"new {at} {line}" for at, line in enumerate(added)]
     now = [*numbered, *new][min(lost, len(numbered)) :]
     assert list(new_lines(tuple(numbered), tuple(now))) == new
+
+
+def test_lines_before_an_unreadable_log_are_told_by_their_stamps() -> None:
+    old = ("2026-11-28 11:59:59.100 Site started.", "  a line without a stamp")
+    new = ("2026-11-28T12:00:00.123Z Pulling image: x", "  another", "2026-11-28T12:00:03Z Site started.")
+    mark = LogMark(None, "2026-11-28T12:00:00")
+    assert tuple(mark.added((*old, *new))) == new
+    assert not mark.added(old)
+    assert tuple(LogMark(old, "2026-11-28T13:00:00").added((*old, *new))) == new
 
 
 def test_a_line_is_told_without_its_stamp() -> None:

@@ -7,16 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from azure.mgmt.resource.resources.models import Tags, TagsPatchResource
+from azure.mgmt.web.models import SitePatchResource, SitePatchResourceProperties
 
 from mldeploy.app.causes import About
 from mldeploy.app.verdict import VerdictError
+from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.events import Action
+from mldeploy.providers.azure.webapp import sites
+from mldeploy.providers.azure.webapp.rollout import SiteRollout
+from mldeploy.providers.azure.webapp.settings import WebappSettings
+from mldeploy.providers.azure.webapp.site_spec import with_image
+from mldeploy.providers.azure.webapp.sites import MAX_RELEASES
 from mldeploy.providers.base import Address
 from mldeploy.providers.errors import AbsentError
 from mldeploy.rehearsal.azure import AzureRehearsal, FaultKind, FaultOrder
+from mldeploy.testing.promises import Promise, proves
 from tests.azure.harness import AzureHarness, on_webapp
+from tests.rehearsal.azure.clients import Clients
 from tests.tiny import edit, project_of
 
 pytestmark = pytest.mark.engine
@@ -41,6 +51,7 @@ def change(harness: AzureHarness, folder: Path) -> None:
     harness.project = project_of(folder)
 
 
+@proves(Promise.GOLDEN_ROW, Promise.OLD_VERSION, targets=("webapp",))
 @pytest.mark.parametrize("sku", ["S1", "B1"])
 def test_a_version_with_a_wrong_answer_is_not_let_in(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path, sku: str
@@ -85,6 +96,21 @@ def test_a_swap_that_is_refused_for_now_is_sent_again(
     assert states(harness) == [("2", "serving"), ("1", "old")]
 
 
+def test_new_settings_of_the_same_image_are_swapped_in_as_well(
+    rehearsal: AzureRehearsal, own: Path, tmp_path: Path
+) -> None:
+    """The image alone does not tell whether a swap that was refused has happened."""
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
+    harness.deploy()
+    harness.project = replace(
+        harness.project, app=replace(harness.project.app, env=(("MODE", Secret("new", is_public=True)),))
+    )
+    rehearsal.faults.inject(FaultOrder(FaultKind.THROTTLE, SWAP))
+    harness.deploy()
+    assert harness.count(SWAP) == 2
+    assert harness.scene.plan().is_noop
+
+
 def test_a_swap_whose_answer_is_lost_is_not_sent_twice(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
     """Twice would be back again."""
     harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
@@ -117,7 +143,7 @@ def test_a_rollout_that_nobody_saw_to_its_end_is_seen_to_by_the_next_command(
     assert harness.scene.plan().is_noop
 
 
-def test_what_has_to_do_with_the_site_alone_starts_no_container_anew(
+def test_a_new_health_path_restarts_the_app_and_goes_through_the_slot(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path
 ) -> None:
     harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
@@ -126,10 +152,87 @@ def test_what_has_to_do_with_the_site_alone_starts_no_container_anew(
     reasons = {each.resource.kind: each.reasons for each in harness.scene.plan().changes if each.reasons}
     assert reasons["web-app"] == ("health check path /health → /ready",)
     harness.deploy()
-    assert harness.count(SWAP) == 0
+    assert harness.count(SWAP) == 1
     assert states(harness) == [("1", "serving")]
+    assert harness.scene.plan().is_noop
 
 
+def test_what_a_swap_leaves_in_place_is_written_and_measured(
+    rehearsal: AzureRehearsal, others: Clients, own: Path, tmp_path: Path
+) -> None:
+    """HTTPS only is a setting of the site itself: alone it needs no swap, and with a new image it is written, too."""
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
+    harness.deploy()
+    at = harness.site_slot
+    off = SitePatchResource(properties=SitePatchResourceProperties(https_only=False))
+    others.web.web_apps.update(at.group, at.site, off)
+    out = harness.deploy().out
+    assert harness.count(SWAP) == 0
+    assert isinstance(out, Address)
+    assert out.gap_seconds is not None
+    others.web.web_apps.update(at.group, at.site, off)
+    change(harness, own)
+    harness.deploy()
+    assert harness.count(SWAP) == 1
+    assert states(harness) == [("2", "serving"), ("1", "old")]
+    assert harness.scene.plan().is_noop
+
+
+@pytest.mark.parametrize("sku", ["S1", "B1"])
+def test_settings_that_fail_do_not_condemn_the_image_that_serves(
+    rehearsal: AzureRehearsal, own: Path, tmp_path: Path, sku: str
+) -> None:
+    """The image is the same: with the former settings it goes on serving, or serves again."""
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku=sku)
+    harness.deploy()
+    good = harness.project
+    harness.project = golden(good, tmp_path / "golden.json", {"prediction": 1})
+    harness.project = replace(harness.project, app=replace(good.app, env=(("MODE", Secret("new")),)))
+    assert isinstance(harness.fail(), VerdictError)
+    assert states(harness) == [("1", "serving")]
+    assert any("the previous version serves again" in note for note in harness.notes) is (sku == "B1")
+    harness.project = good
+    assert harness.scene.plan().is_noop
+
+
+@proves(Promise.HISTORY, targets=("webapp",))
+def test_a_site_with_fifty_tags_takes_one_more_release(
+    rehearsal: AzureRehearsal, others: Clients, own: Path, tmp_path: Path
+) -> None:
+    """A resource has 50 tags at most. Those of others stay; of the releases, the oldest go."""
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state")
+    harness.deploy()
+    cloud = harness.cloud
+    site = sites.describe_site(cloud, harness.site_slot)
+    assert site is not None
+    served = site.releases[0]
+    older = {(entry := replace(served, number=number)).tag: entry.value for number in range(2, 48)}
+    model = TagsPatchResource(operation="Merge", properties=Tags(tags={**older, "owner": "team"}))
+    others.resources.tags.begin_update_at_scope(site.id, model).result()
+    change(harness, own)
+    harness.deploy()
+    after = sites.describe_site(cloud, harness.site_slot)
+    assert after is not None
+    assert [each.number for each in after.releases] == list(range(48, 48 - MAX_RELEASES, -1))
+    assert after.tags["owner"] == "team"
+
+
+@pytest.mark.exhaustive
+def test_fifty_five_releases_in_a_row(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
+    """The same image on another port each time: a release of its own, without a build."""
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state")
+    harness.deploy()
+    cloud, project = harness.cloud, harness.project
+    settings = WebappSettings.model_validate({})
+    rollout = SiteRollout(cloud, project, settings, harness.site_slot, harness.scene.monitor)
+    for number in range(2, 56):
+        site = sites.describe_site(cloud, harness.site_slot)
+        assert site is not None
+        rollout.deploy(site, with_image(site.spec, site.spec.image, 9000 + number))
+    assert [revision for revision, _ in states(harness)] == [str(each) for each in range(55, 25, -1)]
+
+
+@proves(Promise.STOP, targets=("webapp",))
 def test_stopped_is_not_gone(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
     harness = on_webapp(rehearsal, project_of(own), tmp_path / "state")
     first = harness.deploy().out
@@ -148,6 +251,7 @@ def test_stopped_is_not_gone(rehearsal: AzureRehearsal, own: Path, tmp_path: Pat
     }
 
 
+@proves(Promise.SCALE, targets=("webapp",))
 def test_the_number_of_instances_is_the_plans(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
     harness = on_webapp(rehearsal, project_of(own), tmp_path / "state")
     harness.deploy()

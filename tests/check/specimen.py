@@ -128,11 +128,11 @@ class Specimen:
         assert result
         return Image(f"{self.name}:{tag}", result.id, result.platform, result.size, ())
 
-    def check(self, image: Image | None = None) -> CheckVerdict:
+    def check(self, image: Image | None = None, withheld: tuple[str, ...] = ()) -> CheckVerdict:
         """What is found, in the end; and that nothing of the check is left on the engine."""
         monitor = Monitor(Resource("checked-image", Key(self.name)), ignore, Cancel())
         base = BaseDigest(((self.base, ""),))
-        verdict = check(self.engine, self.project, image or self.build(), base, monitor)
+        verdict = check(self.engine, self.project, image or self.build(), base, monitor, withheld)
         assert self.containers == []
         return verdict
 

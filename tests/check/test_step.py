@@ -28,7 +28,7 @@ from mldeploy.core.verbs import Deployed, DeploymentFailedError, deploy
 from mldeploy.image.cloud import EngineCloud, HasEngine
 from mldeploy.image.steps import BaseImage, BuiltImage
 from mldeploy.image.types import BaseDigest, Image
-from tests.check.specimen import Specimen, line
+from tests.check.specimen import Specimen, bad, line
 
 pytestmark = pytest.mark.engine
 
@@ -117,6 +117,15 @@ def test_failure_is_a_verdict_and_is_not_remembered(specimen: Specimen, state: P
     assert line(error.verdict, "golden row").level is Level.ERROR
     assert list(state.rglob("checks.json")) == []
     assert undo(specimen) is False
+
+
+def test_an_app_that_lacks_a_secret_of_its_target_is_not_wrong(specimen: Specimen) -> None:
+    specimen.command = ("python3", "-c", "import os; os.environ['API_KEY']")
+    image = specimen.build()
+    assert Level.ERROR in bad(specimen.check(image, ("OTHER_KEY",))).values()
+    verdict = specimen.check(image, ("API_KEY",))
+    assert not verdict.errors
+    assert "API_KEY is known on the target only" in line(verdict, "start").what
 
 
 def test_nothing_is_left_when_it_is_undone(specimen: Specimen, state: Path) -> None:

@@ -181,7 +181,7 @@ def test_google_s_credentials_are_left_beside_the_app(repo: Repo) -> None:
 
 
 def test_the_token_that_is_good_for_minutes_is_exchanged_at_once(repo: Repo) -> None:
-    from mldeploy.providers.azure import credentials  # noqa: PLC0415
+    from mldeploy.providers.azure.national_clouds import PUBLIC  # noqa: PLC0415
 
     fetched = [line.split()[4] for line in lines(repo.workflow("webapp"), "deploy") if line.startswith("az account")]
-    assert fetched == [credentials.MANAGEMENT, credentials.REGISTRY]
+    assert fetched == [PUBLIC.scope, PUBLIC.registry_scope]

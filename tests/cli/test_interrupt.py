@@ -36,6 +36,8 @@ def test_ctrl_c_stops_and_says_how_to_go_on(slow: Command) -> None:
         terminal.interrupt()
         assert terminal.end() == 130
     assert "Finishing the current step. Press Ctrl-C again to quit now." in terminal.text
+    assert "stopped" in terminal.text
+    assert "failed" not in terminal.text
     assert (
         "interrupted. Progress is saved. Run `mldeploy deploy` to resume, or `mldeploy destroy` to remove"
         in " ".join(terminal.text.split())

@@ -244,6 +244,7 @@ def test_ctrl_c_during_a_build(tiny: Command, name: str, client: Any) -> None:
         terminal.interrupt()
         assert terminal.end(within=120) == 130
     assert "to resume" in " ".join(terminal.text.split())
+    assert "stopped" in terminal.text
     assert tiny("build", within=600).code == 0
     assert tiny("destroy", "--yes").code == 0
     assert of_app(client, name) == []
@@ -270,7 +271,8 @@ def test_a_taken_port_is_named_and_the_next_one_offered(tiny: Command, port: int
         mine.listen()
         refused = tiny("deploy", "--json", within=600)
         assert refused.code == 1
-        assert f"port {port}" in str(refused.error["where"])
+        assert refused.error["where"] == f"port {port}"
+        assert "Build the image" not in refused.err, "it is asked for before the build"
         with tiny.on_terminal("deploy") as terminal:
             terminal.expect("[Y/n]", within=300)
             terminal.press("y\n")
@@ -279,6 +281,7 @@ def test_a_taken_port_is_named_and_the_next_one_offered(tiny: Command, port: int
         assert match
         assert int(match[2]) != port
         assert requests.get(f"{match[1]}/health", timeout=10).status_code == 200
+    assert tiny("plan", "--json").document["noop"] is True, "the chosen port is kept"
 
 
 def test_no_engine(tiny: Command) -> None:

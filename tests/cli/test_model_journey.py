@@ -7,22 +7,13 @@ import shutil
 import socket
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import joblib
-import numpy as np
 import pandas as pd
 import pytest
 import requests
-from sklearn.compose import ColumnTransformer
-from sklearn.linear_model import LinearRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mldeploy.config.paths import config_file
-from mldeploy.image.engine import Engine
-from mldeploy.image.labels import APP
+from tests.bare_model import assert_answers, cleaned_engine, train
 from tests.cli.command import Command
 
 pytestmark = pytest.mark.engine
@@ -41,45 +32,15 @@ def bare(mldeploy: Command, name: str) -> Iterator[Command]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    yield Command(mldeploy.home, folder, {"MLDEPLOY_TARGET_LOCAL_PORT": str(port)})
-    client = Engine.connect().client
-    for container in client.containers(all=True, filters={"label": f"{APP}={name}"}):
-        client.remove_container(container["Id"], force=True, v=True)
-    for image in client.images(filters={"label": f"{APP}={name}"}):
-        client.remove_image(image["Id"], force=True)
-    client.close()
-
-
-def train(folder: Path) -> None:
-    """A pipeline of a table with numbers and words, as a notebook saves it."""
-    rng = np.random.default_rng(7)
-    rows = pd.DataFrame({"age": rng.integers(18, 65, 60), "smoker": rng.choice(["yes", "no"], 60)})
-    rows["charges"] = rows.age * 200.0 + (rows.smoker == "yes") * 10_000
-    columns = ColumnTransformer([("number", StandardScaler(), ["age"]), ("word", OneHotEncoder(), ["smoker"])])
-    model = make_pipeline(columns, LinearRegression()).fit(rows[["age", "smoker"]], rows.charges)
-    joblib.dump(model, folder / "model.joblib")
-    rows.to_csv(folder / "rows.csv", index=False)
-
-
-def answer(url: str, path: str, body: object) -> Any:
-    response = requests.post(f"{url}{path}", json=body, timeout=30)
-    assert response.status_code == 200, response.text
-    return response.json()
+    with cleaned_engine(name):
+        yield Command(mldeploy.home, folder, {"MLDEPLOY_TARGET_LOCAL_PORT": str(port)})
 
 
 def test_a_model_and_a_sample_become_a_page_and_a_prediction(bare: Command) -> None:
     deployed = bare("deploy", "--json", within=600)
     assert deployed.code == 0, deployed.err
     url = str(deployed.document["url"])
-    page = requests.get(url, timeout=30)
-    assert page.status_code == 200
-    assert all(word in page.text for word in ("age", "smoker", "charges"))
-    row = {"age": 40, "smoker": "no"}
-    assert answer(url, "/predict", row)["prediction"] == pytest.approx(8000)
-    assert answer(url, "/predict", {"dataframe_records": [row, row]})["predictions"] == pytest.approx([8000, 8000])
-    refused = requests.post(f"{url}/predict", json={"age": 40, "smoker": "maybe"}, timeout=30)
-    assert (refused.status_code, "smoker" in refused.text) == (400, True)
-    assert requests.get(f"{url}/v2/health/ready", timeout=30).status_code == 200
+    assert_answers(url)
     assert sorted(path.name for path in bare.folder.iterdir()) == ["model.joblib", "rows.csv"]
     one = bare("predict", "-f", "age=40", "-f", "smoker=no", "--json")
     assert one.document["answer"] == {"prediction": pytest.approx(8000)}

@@ -95,6 +95,47 @@ def test_a_csv_file_is_a_table_and_so_is_its_answer(tabular: Command) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [("age;name\n0,5;1,5 or so\n41;x\n", "utf-8-sig"), ("age\tname\n0.5\t1,5 or so\n41\tx\n", "utf-16")],
+)
+def test_a_csv_file_is_read_as_spreadsheets_write_it(tabular: Command, content: str, encoding: str) -> None:
+    (tabular.folder / "rows.csv").write_text(content, encoding=encoding)
+    result = tabular("predict", *ON_PAPER, "--csv", "rows.csv", "--json")
+    assert result.document["request"] == {"columns": ["age", "name"], "data": [[0.5, "1,5 or so"], [41, "x"]]}
+    written = tabular("predict", *ON_PAPER, "--csv", "rows.csv", "--out", "out.csv")
+    assert (tabular.folder / "out.csv").read_text() == 'age,name,prediction\n0.5,"1,5 or so",0\n41,x,1\n'
+    for each in (result, written):
+        assert ("rows.csv: commas in age are read as decimal points" in each.err) == (";" in content)
+
+
+TWO_MODELS = """
+[app]
+name = "{}"
+[[model]]
+path = "price.onnx"
+task = "regression"
+columns.age.type = "integer"
+[[model]]
+path = "risk.onnx"
+task = "regression"
+columns.age.type = "text"
+"""
+
+
+def test_of_several_models_one_is_asked(deployed: Command, name: str) -> None:
+    (deployed.folder / "mldeploy.toml").write_text(TWO_MODELS.format(name))
+    asked = deployed("predict", *ON_PAPER, "--model", "risk", "--field", "age=40", "--json").document
+    assert (str(asked["url"]).partition("/models/")[2], asked["request"]) == ("risk/predict", {"age": "40"})
+    first = deployed("predict", *ON_PAPER, "--field", "age=40", "--json").document
+    assert (str(first["url"]).partition("/models/")[2], first["request"]) == ("price/predict", {"age": 40})
+    assert "there is no model rsk; did you mean risk?" in deployed("predict", *ON_PAPER, "--model", "rsk").err
+
+
+def test_an_app_with_code_has_no_models_to_ask(deployed: Command) -> None:
+    assert "the app loads its models itself" in deployed("predict", *ON_PAPER, "--model", "a", "-f", "a=1").err
+
+
 def test_json_with_columns_and_data_is_a_table_too(tabular: Command) -> None:
     result = tabular("predict", *ON_PAPER, "--data", '{"columns": ["age"], "data": [[1], [2]]}', "--json")
     assert result.document["answer"] == {"predictions": [0, 1]}
@@ -156,13 +197,23 @@ def test_an_app_that_does_not_answer(paper: Command) -> None:
         (("--csv", "missing.csv"), "missing.csv"),
         (("--csv", "empty.csv"), "contains no rows"),
         (("--csv", "ragged.csv"), "row 3 has 1 values"),
-        (("--csv", "binary.csv"), "not UTF-8"),
+        (("--csv", "binary.csv"), "contains no rows"),
+        (("--csv", "long.csv"), "is no CSV file: field larger than field limit"),
+        (("--csv", "latin.csv"), 'is not UTF-8 text (line 2; as Windows-1252 it reads "Köln")'),
+        (("--csv", "latin.csv", "--out", "out.csv"), "iconv -f WINDOWS-1252 -t UTF-8 latin.csv"),
         (("--field", "age"), "NAME=VALUE"),
         (("--field", "a=1", "--data", "{}"), "cannot be combined"),
     ],
 )
 def test_input_that_cannot_be_sent(paper: Command, arguments: tuple[str, ...], message: str) -> None:
-    for name, content in (("empty", b"a,b\n"), ("ragged", b"a,b\n1,2\n1\n"), ("binary", b"\xff\xfe")):
+    files = {
+        "empty": b"a,b\n",
+        "ragged": b"a,b\n1,2\n1\n",
+        "binary": b"\xff\xfe",
+        "latin": b"a\nK\xf6ln\n",
+        "long": b"a\n" + b"x" * 10**7,
+    }
+    for name, content in files.items():
         Path(paper.folder / f"{name}.csv").write_bytes(content)
     result = paper("predict", *ON_PAPER, *arguments, "--json")
     assert result.code == 2

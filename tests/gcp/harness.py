@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +18,7 @@ from mldeploy.config.endpoints import Endpoints
 from mldeploy.providers.capabilities import Finding
 from mldeploy.providers.gcp.gar import GarProvider
 from mldeploy.providers.gcp.gcr import GcrProvider
+from mldeploy.providers.gcp.permissions import build_role
 from mldeploy.rehearsal.gcp import GcpRehearsal
 from mldeploy.testing.rehearsal import RehearsalStage
 from mldeploy.testing.stage import CloudT, SettingsT
@@ -52,12 +53,28 @@ class GcrHarness(RegistryShop):
 
 @dataclass(frozen=True)
 class GcpStage(RehearsalStage[CloudT, SettingsT, GcpRehearsal]):
-    """Google Cloud under test. strangers: creates resources of others."""
+    """Google Cloud under test, as hard as it can be, for an account with what `mldeploy policy` prints.
+
+    strangers: creates resources of others. granted: the account's permissions.
+    """
 
     strangers: Callable[[GcpRehearsal], None]
+    granted: Collection[str]
+
+    def reset(self) -> None:
+        super().reset()
+        self.rehearsal.toughen()
 
     def add_foreign(self) -> None:
         self.strangers(self.rehearsal)
+        self.rehearsal.restrict(self.granted)
+
+
+def granted_by(calls: Mapping[str, tuple[str, ...]]) -> Collection[str]:
+    """The permissions of the role that `mldeploy policy` prints."""
+    permissions = build_role(calls)["includedPermissions"]
+    assert isinstance(permissions, list)
+    return [str(each) for each in permissions]
 
 
 @contextmanager

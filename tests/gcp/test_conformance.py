@@ -12,10 +12,11 @@ from mldeploy.image.registry.push import list_leftover_tags
 from mldeploy.providers.gcp.cloud import GcpCloud
 from mldeploy.providers.gcp.gar import provider as gar
 from mldeploy.providers.gcp.gcr import provider as gcr
+from mldeploy.providers.gcp.permissions import PUSH_PERMISSIONS
 from mldeploy.providers.gcp.settings import GarSettings, GcrSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal
 from mldeploy.testing.suite import Conformance
-from tests.gcp.harness import GcpStage
+from tests.gcp.harness import GcpStage, granted_by
 from tests.gcp.others import ANOTHER, Others
 from tests.tiny import project_of
 
@@ -52,7 +53,7 @@ class TestGar(OnTheEngine):
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, running: GcpRehearsal) -> GcpStage[GcpCloud, GarSettings]:
-        return GcpStage(gar, GarSettings.model_validate({}), running, strangers)
+        return GcpStage(gar, GarSettings.model_validate({}), running, strangers, granted_by(PUSH_PERMISSIONS))
 
 
 @pytest.mark.engine
@@ -65,4 +66,4 @@ class TestGcr(OnTheEngine):
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, running: GcpRehearsal) -> GcpStage[GcpCloud, GcrSettings]:
-        return GcpStage(gcr, GcrSettings.model_validate({}), running, strangers)
+        return GcpStage(gcr, GcrSettings.model_validate({}), running, strangers, granted_by(PUSH_PERMISSIONS))

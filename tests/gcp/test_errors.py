@@ -78,6 +78,20 @@ def test_a_missing_permission_is_named_as_google_names_it_or_else_as_the_call_ne
     assert isinstance(caught.value.__cause__, api.PermissionDenied)
 
 
+def test_a_quota_project_that_may_not_be_used_is_no_unknown_project() -> None:
+    """The words of google-github-actions/auth#250."""
+    message = (
+        "Caller does not have required permission to use project xxx-yyy. Grant the caller the "
+        "roles/serviceusage.serviceUsageConsumer role, or a custom role with the serviceusage.services.use permission."
+    )
+    translated = translate_error("cluster x", NEEDED, api.PermissionDenied(message))
+    assert isinstance(translated, GcpDeniedError)
+    assert translated.permission == "serviceusage.services.use"
+    assert "on the quota project xxx-yyy" in translated.what
+    assert "roles/serviceusage.serviceUsageConsumer" in translated.todo
+    assert "set-quota-project" in translated.todo
+
+
 def test_only_what_may_pass_is_tried_again() -> None:
     assert is_transient(api.ServiceUnavailable("gone"))
     assert is_transient(api.ResourceExhausted("slow down"))

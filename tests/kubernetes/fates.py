@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.kubernetes.fake.fate import Fate
 
 BACK_OFF = "Back-off pulling image"
+SLOW = ("no node",)
+"""Fates that pass by themselves often, so that their verdict comes with the end of the patience or of the rollout."""
 FATES = {
     "not in the registry": (
         Fate(

@@ -18,15 +18,17 @@ from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.store import now
 from mldeploy.rehearsal.kubernetes.objects.types import ObjectKey
 from tests.kubernetes.fake.fate import WELL, Fate
-from tests.kubernetes.fates import FATES
+from tests.kubernetes.fates import FATES, SLOW
 from tests.kubernetes.harness import DeployHarness
 
 pytestmark = pytest.mark.engine
+EXHAUSTIVE = pytest.mark.exhaustive
 
 
-@pytest.mark.parametrize("name", FATES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=EXHAUSTIVE if name in SLOW else []) for name in FATES])
 def test_a_version_that_cannot_serve_gets_a_verdict_and_the_old_one_stays(harness: DeployHarness, name: str) -> None:
     fate, said = FATES[name]
+    harness.set(**({"rollout_timeout": 10} if name in SLOW else {}))
     harness.deploy()
     good = harness.deployment["spec"]["template"]
     harness.fake.controllers.fate = fate

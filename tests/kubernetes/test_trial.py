@@ -19,7 +19,7 @@ from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.types import Object
 from mldeploy.rehearsal.kubernetes.objects.types import ObjectKey as Place
 from tests.kubernetes.fake.fate import WELL, Fate
-from tests.kubernetes.fates import FATES
+from tests.kubernetes.fates import FATES, SLOW
 from tests.kubernetes.harness import DeployHarness
 
 pytestmark = pytest.mark.engine
@@ -87,6 +87,7 @@ def test_a_version_that_answers_otherwise_is_never_rolled_out(second: DeployHarn
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in FEW else EXHAUSTIVE) for name in FATES])
 def test_a_version_that_cannot_serve_gets_its_verdict_in_the_trial(second: DeployHarness, name: str) -> None:
     fate, said = FATES[name]
+    second.set(**({"rollout_timeout": 10} if name in SLOW else {}))
     before = serving(second)
     second.fake.controllers.fate = fate
     verdict = second.fail()

@@ -103,6 +103,13 @@ def assert_identical(
 def sampled(cases: Sequence[tuple[Any, ...]], every: int) -> list[Any]:
     """All cases, of which only one in `every` runs in a short run."""
     return [
-        pytest.param(*case, id="-".join(map(str, case)), marks=[] if index % every == 0 else [pytest.mark.exhaustive])
+        pytest.param(
+            *case, id="-".join(map(_label, case)), marks=[] if index % every == 0 else [pytest.mark.exhaustive]
+        )
         for index, case in enumerate(cases)
     ]
+
+
+def _label(value: Any) -> str:
+    """An estimator of a library with dozens of parameters by its class alone."""
+    return type(value).__name__ if len(str(value)) > 200 else str(value)

@@ -75,7 +75,8 @@ def test_a_wrong_field_is_named_and_keeps_what_was_typed(model_server: ModelServ
     assert page.status_code == 400
     assert "a whole number is needed, not &quot;forty&quot;" in page.text
     assert 'value="forty"' in page.text
-    assert 'href="#field-region"' in page.text
+    assert '<a href="#field-region">region: choose one</a>' in page.text
+    assert "Fill in an example" in page.text
 
 
 def test_a_value_out_of_bounds_has_its_warning_beside_the_prediction(model_server: ModelServer) -> None:

@@ -57,6 +57,12 @@ def test_the_index_that_pandas_saves_is_no_column(name: str, model_server: Model
     assert model_server.post(split).json() == {"predictions": [expected]}
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_csv_text_may_have_other_delimiters(delimiter: str, model_server: ModelServer, expected: float) -> None:
+    text = "age,bmi,smoker,region\n40,28.5,no,west\n".replace(",", delimiter)
+    assert model_server.post(text, content_type="text/csv").json() == {"predictions": [expected]}
+
+
 def test_a_client_that_accepts_csv_alone_gets_csv(model_server: ModelServer, expected: float) -> None:
     answer = model_server.post([ROW, ROW], accept="text/csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"

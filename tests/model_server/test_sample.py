@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from mldeploy_model.compiled.serving import prove_model
 from mldeploy_model.formats import describe_model, load_predictor
+from mldeploy_model.predictor import ModelLoadError
 from mldeploy_model.schema import ModelDescription, ModelSchema
 
 ROWS = 60
@@ -110,6 +113,27 @@ def test_a_model_that_takes_texts_gets_one_column_of_the_sample(columns: list[st
     assert prove_model(search, schema).reason == "GridSearchCV: it takes a list of texts, not a table"
 
 
+def test_a_model_that_takes_dicts_has_a_column_for_each_key(table: pd.DataFrame, tmp_path: Path) -> None:
+    rows = table[["a", "y"]].assign(town=["Bonn", "Ulm"] * (ROWS // 2))
+    records = rows[["a", "town"]].to_dict("records")
+    model = make_pipeline(DictVectorizer(), LinearRegression()).fit(records, rows.y)
+    described = describe(tmp_path, model, rows)
+    facts = [(column.name, column.type, column.categories) for column in described.columns]
+    assert facts == [("a", "number", ()), ("town", "category", ("Bonn", "Ulm"))]
+    assert described.target == "y"
+    schema = ModelSchema("model", "model.joblib", described.format, columns=described.columns)
+    columns: dict[str, list[object]] = {"a": [1.5, None], "town": ["Ulm", "Bonn"]}
+    expected = model.predict([{"a": 1.5, "town": "Ulm"}, {"town": "Bonn"}]).tolist()
+    assert load_predictor(schema, tmp_path).predict(columns, 2) == expected
+    assert prove_model(model, schema).reason == "Pipeline: it takes a list of dicts, not a table"
+
+
+def test_a_model_beside_its_preprocessing_is_refused(tmp_path: Path) -> None:
+    joblib.dump((StandardScaler(), LinearRegression()), tmp_path / "model.joblib")
+    with pytest.raises(ModelLoadError, match=r"is a tuple of StandardScaler, LinearRegression\. Save one fitted model"):
+        describe_model(tmp_path / "model.joblib")
+
+
 def test_integers_beyond_64_bits_are_numbers(table: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path) -> None:
     rows = inputs.assign(id=np.arange(2**63, 2**63 + ROWS, dtype="uint64"))
     described = describe(tmp_path, LinearRegression().fit(rows, table.y), rows)
@@ -123,3 +147,23 @@ def test_blanks_around_the_names_of_a_model_are_not_needed_in_a_sample(
     described = describe(tmp_path, model, table)
     assert (names(described), described.target) == (["a", " b", " c "], "y")
     assert described.sample[0][" b"] == table.b[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_sample_is_read_as_spreadsheets_write_it(
+    encoding: str, table: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path
+) -> None:
+    model = LinearRegression().fit(inputs, table.y)
+    expected = describe(tmp_path, model, table)
+    table.to_csv(tmp_path / "rows.csv", index=False, sep=";", decimal=",", encoding=encoding)
+    assert describe_model(tmp_path / "model.joblib", tmp_path / "rows.csv") == expected
+
+
+def test_a_sample_in_another_encoding_is_refused_with_the_command_that_mends_it(
+    table: pd.DataFrame, inputs: pd.DataFrame, tmp_path: Path
+) -> None:
+    joblib.dump(LinearRegression().fit(inputs, table.y), tmp_path / "model.joblib")
+    table.assign(town="Köln").to_csv(tmp_path / "rows.csv", index=False, encoding="cp1252")
+    with pytest.raises(ModelLoadError, match='line 2; as Windows-1252 it reads "Köln"') as raised:
+        describe_model(tmp_path / "model.joblib", tmp_path / "rows.csv")
+    assert "iconv" in raised.value.remedy

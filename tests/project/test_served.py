@@ -138,7 +138,9 @@ def test_two_samples_with_the_same_columns_agree(bare: Path) -> None:
         (b"age,bmi\n1\n", "row 2 has 1 values for 2 columns"),
         (b"age,age\n1,2\n", 'has the column "age" twice'),
         (b"1.5,2\n3,4\n", "has no line with the names of its columns"),
-        (b"age,bmi\n\xff\xfe,1\n", "is not UTF-8 text"),
+        (b"age,bmi\n\xff\xfe,1\n", "is not UTF-8 text (line 2"),
+        ("age,town\n18,Köln\n".encode("cp1252"), 'as Windows-1252 it reads "Köln"'),
+        (b"\0\1\2\3", "is no CSV file"),
         (b"PK\x03\x04rows", "is no CSV file"),
     ],
 )
@@ -154,6 +156,7 @@ def test_a_sample_that_is_no_table_is_refused(bare: Path, content: bytes, messag
         "age;bmi\r\n18;22,5\r\n64;\r\n".encode("utf-16"),
         b"\xef\xbb\xbfage,bmi\n18,22.5\n64,\n",
         b",age,bmi\n0,18,22.5\n1,64,\n",
+        b"age\tbmi\n18\t22.5\n64\t\n",
     ],
 )
 def test_a_sample_is_read_as_spreadsheets_and_pandas_write_it(content: bytes, tmp_path: Path) -> None:
@@ -195,6 +198,8 @@ def state_dict() -> bytes:
     [
         ("model.pt", state_dict(), "holds only the weights of a PyTorch model (a state dict)"),
         ("model.joblib", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("model.joblib", b"<!DOCTYPE html><title>404</title>", "is a web page, not a model"),
+        ("model.joblib", b"nothing", "is no model"),
         ("model.pkl", b"", "is empty"),
         ("model.pkl", trained.FILES["malicious"](), "calls `posix.system` when it is loaded"),
         ("model.pkl", trained.FILES["of_main"](), "refers to `ClipOutliers99` of the script that saved it"),
@@ -207,6 +212,27 @@ def test_what_is_no_model_is_refused_with_what_is_missing(
     (tmp_path / name).write_bytes(content)
     (tmp_path / "rows.csv").write_text(ROWS)
     assert message in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "recipe", ["classifier", "classifier+none", "classifier+zlib", "classifier+gzip", "classifier+bz2"]
+)
+def test_a_file_that_is_cut_off_is_refused_before_the_build(tmp_path: Path, recipe: str) -> None:
+    path = tmp_path / ("model.joblib" if "+" in recipe else "model.pkl")
+    (tmp_path / "rows.csv").write_text(ROWS)
+    trained.save(path, recipe)
+    load_project(tmp_path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert "ends too early: the file is not complete" in refusal(tmp_path)
+
+
+def test_a_compressed_file_that_is_damaged_is_refused_before_the_build(bare: Path) -> None:
+    (bare / "model.pkl").unlink()
+    trained.save(bare / "model.joblib", "classifier+zlib")
+    content = bytearray((bare / "model.joblib").read_bytes())
+    content[100:140] = bytes(40)
+    (bare / "model.joblib").write_bytes(content)
+    assert "is damaged: its compressed content cannot be read" in refusal(bare)
 
 
 def test_a_model_that_does_not_fit_into_the_memory_is_refused_before_the_build(bare: Path) -> None:

@@ -84,6 +84,18 @@ def test_a_key_for_what_there_is_not_is_refused(tmp_path: Path, target: str, key
         target_settings(tmp_path, target, registry.find(target).settings)
 
 
+@refuses(
+    "Nothing is pushed. The new version's container is examined before it gets the port.",
+    Promise.CHECKED,
+    targets=("local",),
+)
+def test_nothing_is_pushed_to_the_local_engine(tmp_path: Path) -> None:
+    write_app(tmp_path)
+    refused = Command(tmp_path / "home", tmp_path)("push", "--target", "local")
+    assert refused.code == 2, refused.err
+    assert "has no registry" in refused.err
+
+
 @refuses("The local engine needs no permissions of a cloud.", Promise.POLICY, Promise.PERMISSIONS, targets=("local",))
 def test_the_local_engine_has_no_policy() -> None:
     with pytest.raises(WrongTargetError, match="needs no cloud permissions"):

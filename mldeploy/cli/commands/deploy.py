@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,9 +19,11 @@ if TYPE_CHECKING:
 
     from mldeploy.cli.deployment import AppDeployment
     from mldeploy.config.override import Overrides
+    from mldeploy.core.monitor import Cancel
     from mldeploy.core.verbs import Deployed, DeploymentFailedError, Done
     from mldeploy.image.types import Image
     from mldeploy.providers.base import Address
+    from mldeploy.providers.errors import PortTakenError
 
 LISTED_LAYERS = 4
 """`build` lists all layers."""
@@ -70,11 +70,15 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
     replace: options.Replace = False,
     no_rollback: options.NoRollback = False,
     registry_auth: options.RegistryAuth = None,
+    no_check: options.NoCheck = False,
 ) -> None:
-    """Build the image, deploy it to the target and print the URL.
+    """Build and check the image, deploy it to the target and print the URL.
 
     Run it again to resume an interrupted deployment or to deploy a change. Resources that are up to date are not
     changed.
+
+    The image is checked as by `mldeploy build` before it is pushed, while the target's resources are created. An image
+    that has passed its check is not checked again.
 
     A new version gets traffic only after it is healthy and returns the golden row's answer. Otherwise the old version
     is kept or restored.
@@ -87,35 +91,52 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
     settings = options.overrides(target, port, host, platform, base_image)
     rollback = options.given((f"target.{target}.rollback", False if no_rollback else None, "--no-rollback"))
     overrides = (*settings, *rollback, *options.registry_auth(target, registry_auth))
-    _deploy(run, target, overrides, replace=replace)
+    _deploy(run, target, overrides, replace=replace, check=not no_check)
 
 
-def _deploy(run: CommandRun, target: str, overrides: Overrides, *, replace: bool) -> None:
-    """Deploy. If the port is taken, ask for another one and repeat."""
-    from mldeploy.cli.app_routes import settle_routes
-    from mldeploy.cli.deployment import as_runtime, prepare_deployment
-    from mldeploy.cli.workspace import exit_if_interrupted, report_sweep
+def _deploy(run: CommandRun, target: str, overrides: Overrides, *, replace: bool, check: bool) -> None:
+    """Deploy. If the port is taken, ask for another one, before anything is built, and go on with that."""
+    from mldeploy.cli.deployment import keep_chosen_port
+    from mldeploy.cli.example_request import suggest_request
+    from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.config.override import Override
-    from mldeploy.core import verbs
+    from mldeploy.core.verbs import DeploymentFailedError
+    from mldeploy.providers.errors import PortTakenError
 
-    deployment = prepare_deployment(run, target, overrides, require=as_runtime)
-    goal = deployment.require_goal()
     try:
-        with deployment.locked(run) as work:
-            deployment, listed = settle_routes(run, deployment, goal, work)
-            goal = deployment.require_goal()
-            done = verbs.deploy(goal, report_sweep(work, goal), sweep=deployment.swept, replace=replace)
-    except verbs.DeploymentFailedError as error:
+        deployment, document, cancel = _walk(run, target, overrides, replace=replace, check=check)
+    except (DeploymentFailedError, PortTakenError) as error:
         port = _ask_for_other_port(run, error)
         if port is None:
             raise
-        _deploy(run, target, (*overrides, Override(f"target.{target}.port", port, "--port")), replace=replace)
+        chosen = Override(f"target.{target}.port", port, "--port")
+        _deploy(run, target, (*overrides, chosen), replace=replace, check=check)
         return
-    document = _deploy_document(deployment, done, listed)
+    keep_chosen_port(run, deployment, overrides)
     command, terse = run.commands(target), run.output.mode.quiet
-    request = _predict_command(deployment)
+    request = suggest_request(deployment.project, {each.key for each in deployment.assumed})
     run.output.result(document, lambda page: _print_deployment(document, page, command, request, terse=terse))
-    exit_if_interrupted(run, work.cancel)
+    exit_if_interrupted(run, cancel)
+
+
+def _walk(
+    run: CommandRun, target: str, overrides: Overrides, *, replace: bool, check: bool
+) -> tuple[AppDeployment, DeployDocument, Cancel]:
+    from mldeploy.cli.app_routes import settle_routes
+    from mldeploy.cli.deployment import as_runtime, prepare_deployment
+    from mldeploy.cli.workspace import report_sweep
+    from mldeploy.core import verbs
+
+    deployment = prepare_deployment(run, target, overrides, require=as_runtime, precheck=True)
+    goal = deployment.require_goal()
+    deployment.require_gates(goal, check=check)
+    with deployment.locked(run) as work:
+        deployment, listed = settle_routes(run, deployment, goal, work)
+        goal = deployment.require_goal()
+        gates = deployment.require_gates(goal, check=check)
+        session = report_sweep(work, goal, gates)
+        done = verbs.deploy(goal, session, gates=gates, sweep=deployment.swept, replace=replace)
+    return deployment, _deploy_document(deployment, done, listed), work.cancel
 
 
 def _deploy_document(deployment: AppDeployment, done: Deployed[Address], listed: tuple[Done, ...]) -> DeployDocument:
@@ -134,40 +155,25 @@ def _deploy_document(deployment: AppDeployment, done: Deployed[Address], listed:
     )
 
 
-def _predict_command(deployment: AppDeployment) -> str:
-    """The command that sends a prediction; "" if the app shows no route for one."""
-    from mldeploy.project.golden import load_golden
-
-    app, check = deployment.project.app, deployment.project.check
-    keys = {each.key for each in deployment.assumed}
-    if check.golden is None:
-        is_known = "app.entry" not in keys or bool(keys & {"app.predict", "app.predict_table"})
-        return ("predict --csv FILE" if app.predict_table else "predict --field NAME=VALUE") if is_known else ""
-    row = load_golden(check.golden).request
-    is_flat = isinstance(row, dict) and row and not any(isinstance(each, dict | list) for each in row.values())
-    if not is_flat or not isinstance(row, dict):
-        return "predict"
-    fields = (f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in row.items())
-    return shlex.join(["predict", *(word for field in fields for word in ("--field", field))])
-
-
-def _ask_for_other_port(run: CommandRun, error: DeploymentFailedError) -> int | None:
-    """Return the free port that the user accepts if the deployment failed because its port is taken."""
+def _ask_for_other_port(run: CommandRun, error: DeploymentFailedError | PortTakenError) -> int | None:
+    """Return the free port that the user accepts if the port of the deployment is taken."""
     from mldeploy.providers.errors import PortTakenError
 
-    if not run.output.is_interactive:
+    failures = (error,) if isinstance(error, PortTakenError) else (failure for _, failure in error.failures)
+    taken = next((each for each in failures if isinstance(each, PortTakenError)), None)
+    if taken is None or not taken.free_port or not run.output.is_interactive:
         return None
-    for _, failure in error.failures:
-        if isinstance(failure, PortTakenError) and failure.free_port:
-            question = f"Port {failure.port} is used by {failure.owner}. Use port {failure.free_port} instead?"
-            return failure.free_port if run.output.confirm(question, default=True) else None
-    return None
+    question = f"Port {taken.port} is used by {taken.owner}. Use port {taken.free_port} instead?"
+    return taken.free_port if run.output.confirm(question, default=True) else None
 
 
 def _print_deployment(
     document: DeployDocument, page: Page, command: Callable[[str], str], request: str, *, terse: bool
 ) -> None:
-    """Print the result. request: the command that sends a prediction. terse: only the URL, for `$(…)` in a shell."""
+    """Print the result. request: the command that sends a prediction; "" if there is no route for one.
+
+    terse: only the URL, for `$(…)` in a shell.
+    """
     if terse:
         page.line(document.url)
         return
@@ -181,7 +187,6 @@ def _print_deployment(
         page.line("         ", (" · ".join(sizes), Style.DIM))
     for remark in document.remarks:
         page.line("note     ", remark)
-    if request:
-        page.line("predict  ", command(request))
+    page.line(*(("predict  ", command(request)) if request else ("open     ", command("open"))))
     page.line("logs     ", command("logs -f"))
     page.line("remove   ", command("destroy"))

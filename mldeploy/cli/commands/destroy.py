@@ -90,6 +90,7 @@ def destroy(
     from dataclasses import replace
 
     from mldeploy.cli.workspace import exit_if_interrupted
+    from mldeploy.config.chosen_port import forget_port
     from mldeploy.core import verbs
     from mldeploy.core.graph import steps_of
     from mldeploy.core.scratch import sweep
@@ -100,13 +101,14 @@ def destroy(
     doomed = [resource for resource in _list_removable(deployment) if resource.kind not in kept_kinds]
     if doomed and not yes:
         _confirm_removal(run, deployment, doomed)
-    named = [step.resource for step in steps_of(deployment.last)]
+    named = [step.resource for step in steps_of(deployment.last, deployment.gates(deployment.last))]
     sweep()
     with deployment.locked(run) as work:
         session = replace(work, events=as_removal_events(work.events, doomed))
         removed = verbs.destroy(
             deployment.kinds, session, named=named, inventory=deployment.inventory, keep=kept_kinds
         ).removed
+    forget_port(deployment.app, deployment.target)
     document = DestroyDocument(
         app=deployment.app,
         target=deployment.target,

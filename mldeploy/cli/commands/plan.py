@@ -93,6 +93,7 @@ def plan(
             deployment.last,
             deployment.cloud,
             cancel,
+            gates=deployment.gates(deployment.last),
             begun=deployment.journaled,
             sweep=deployment.swept,
             events=events,

@@ -41,7 +41,7 @@ class PredictDocument(Document):
     answer: Annotated[object, "JSON of the answer; a list with an answer for each row"]
 
 
-def predict(
+def predict(  # noqa: PLR0913, PLR0917 - one parameter per option
     run: CommandRun,
     target: options.Target = options.DEFAULT_TARGET,
     data: Annotated[
@@ -55,6 +55,10 @@ def predict(
     field: Annotated[
         list[str] | None,
         typer.Option("--field", "-f", metavar="NAME=VALUE", help="Field of a single row. Repeatable."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", metavar="NAME", help="Model to ask, if several are served. Default: the first."),
     ] = None,
     header: Annotated[
         list[str] | None,
@@ -83,19 +87,21 @@ def predict(
         mldeploy predict --csv rows.csv
         mldeploy predict --header 'X-API-Key: $API_KEY'
         mldeploy predict --csv rows.csv --out predictions.csv
+        mldeploy predict --model risk --field age=40
     """
     from mldeploy.app.client import AppClient
     from mldeploy.cli.commands.predict_input import PredictInput, parse_headers, read_request
     from mldeploy.cli.deployment import open_for_requests
 
     headers = parse_headers(header or (), os.environ)
+    given = PredictInput(data, csv, tuple(field or ()), model)
     deployment = open_for_requests(run, target)
     if out is not None:
-        _predict_file(run, deployment, PredictInput(data, csv, tuple(field or ())), headers, out)
+        _predict_file(run, deployment, given, headers, out)
         return
-    request = read_request(PredictInput(data, csv, tuple(field or ())), deployment.project)
-    if request.golden:
-        run.output.info("No input given. Sending the golden row's request.")
+    request = read_request(given, deployment.project)
+    if request.remark:
+        run.output.info(request.remark)
     with _reach(deployment, run) as url, AppClient(url, deployment.ca_bundle, headers=headers) as client:
         answer = _send(client, request)
     document = PredictDocument(
@@ -118,12 +124,13 @@ def _predict_file(
     """Predict the rows of a CSV file and write them to another one."""
     from mldeploy.app.client import AppClient
     from mldeploy.cli.commands.predict_batches import BatchRequest, predict_batches
+    from mldeploy.cli.commands.predict_route import PredictRoute
     from mldeploy.cli.errors import UsageError
     from mldeploy.core.monitor import CancelledError
 
     if given.csv is None or given.data is not None or given.fields:
         raise UsageError("--out", "needs the rows of a CSV file", "Example: --csv rows.csv --out predictions.csv")
-    request = BatchRequest.of(deployment.project, given.csv, out)
+    request = BatchRequest.of(PredictRoute.of(deployment.project, given.model), given.csv, out)
     with _reach(deployment, run) as url, AppClient(url, deployment.ca_bundle, headers=headers) as client:
         try:
             with _show_rows(run, deployment.app) as (report, monitor):
@@ -139,6 +146,8 @@ def _predict_file(
         request=given.csv,
         answer={"rows": done.rows, "file": done.file},
     )
+    if done.guess:
+        run.output.info(f"{given.csv}: {done.guess}.")
     lines = f"{done.rows:,} rows with their predictions"
     run.output.result(document, lambda page: page.line(f"wrote {done.file}: {lines}"))
 

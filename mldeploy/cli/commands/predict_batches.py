@@ -11,16 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from mldeploy.cli.commands.predict_input import list_text_columns, parse_value
+from mldeploy.cli.commands.predict_input import list_comma_columns, parse_cell
+from mldeploy.cli.commands.predict_route import PredictRoute
 from mldeploy.cli.errors import UsageError
-from mldeploy.config.settings import Project
 from mldeploy.core.scratch import scratch_folder
 from mldeploy.project.golden import Json
+from mldeploy_model.csv_dialect import (
+    UTF16_MARKS,
+    CsvEncodingError,
+    decode_csv,
+    describe_decimal_commas,
+    find_delimiter,
+    first_line,
+    with_decimal_points,
+)
 
 if TYPE_CHECKING:
     from mldeploy.core.monitor import Monitor
 
-BATCH_ROWS = 1000
+HEAD_BYTES = 1 << 20
+"""From which the encoding and the delimiter of a file are known."""
 DRAFT = ".mldeploy-out-"
 
 Send = Callable[[str, Json], Json]
@@ -30,38 +40,44 @@ Cells = Sequence[str]
 
 @dataclass(frozen=True)
 class BatchResult:
-    """How many rows were predicted, and the file with them."""
+    """How many rows were predicted, and the file with them. guess: how commas in the numbers were read."""
 
     rows: int
     file: str
+    guess: str = ""
+
+
+@dataclass(frozen=True)
+class CsvHead:
+    """What the beginning of a file shows of all of it."""
+
+    encoding: str
+    delimiter: str
 
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """source, out: CSV files. path: the route for tables, or for one row if `is_table` is false.
-
-    texts: the columns whose values stay text, even if they look like numbers.
-    """
+    """source, out: CSV files. head: of the source."""
 
     source: Path
     out: Path
-    path: str
-    is_table: bool
-    batch: int
-    texts: frozenset[str]
+    route: PredictRoute
+    head: CsvHead
 
     @classmethod
-    def of(cls, project: Project, source: str, out: str) -> BatchRequest:
-        """Return the request for an app. Raises UsageError if a file cannot be read or written."""
+    def of(cls, route: PredictRoute, source: str, out: str) -> BatchRequest:
+        """Return the request for a route. Raises UsageError if a file cannot be read or written."""
         request, target = Path(source), Path(out)
         if target.exists() and request.exists() and target.samefile(request):
             raise UsageError("--out", "is the file of --csv", "Name another file.")
         if target.is_dir() or not target.absolute().parent.is_dir():
             raise UsageError(out, "is no file in an existing folder", "Name a file.")
-        first = project.served[0] if project.served else None
-        batch = min(BATCH_ROWS, first.max_rows) if first else BATCH_ROWS
-        table = project.app.predict_table
-        return cls(request, target, table or project.app.predict, table is not None, batch, list_text_columns(project))
+        return cls(request, target, route, _read_head(request))
+
+    @property
+    def path(self) -> str:
+        """The path that the rows are sent to."""
+        return self.route.table or self.route.path
 
 
 def predict_batches(
@@ -73,32 +89,35 @@ def predict_batches(
     raises, with the number of the first row of the batch.
     """
     total = _size(request.source)
-    rows = 0
-    with _open_source(request.source) as source, _draft(request.out) as target:
-        reader = _read_rows(source, request.source)
+    head, rows = request.head, 0
+    with _open_source(request.source, head.encoding) as source, _draft(request.out) as target:
+        reader = _read_rows(source, request.source, head.delimiter)
         columns = tuple(cell.strip() for cell in next(reader)[1])
         writer: _Writer | None = None
-        while batch := list(itertools.islice(reader, request.batch)):
+        commas: frozenset[int] = frozenset()
+        while batch := list(itertools.islice(reader, request.route.batch)):
             monitor.check()
             _check_width(request.source, columns, batch)
-            cells = [row for _, row in batch]
-            answers = _send_batch(request, send, columns, batch)
+            if writer is None:
+                commas = list_comma_columns(columns, (row for _, row in batch), head.delimiter, request.route.texts)
+            lines, cells = [number for number, _ in batch], [with_decimal_points(row, commas) for _, row in batch]
+            answers = _send_batch(request, send, columns, cells, lines)
             writer = writer or _Writer.of(target, columns, answers)
             writer.write(cells, answers)
             rows += len(batch)
             report(min(source.buffer.tell(), total), total)  # type: ignore[attr-defined]  # it is a text file
         if not rows:
             raise UsageError(str(request.source), "contains no rows", "The first line names the columns.")
-    return BatchResult(rows, str(request.out))
+    return BatchResult(rows, str(request.out), describe_decimal_commas(columns, commas))
 
 
 def _send_batch(
-    request: BatchRequest, send: Send, columns: Cells, batch: Sequence[tuple[int, Cells]]
+    request: BatchRequest, send: Send, columns: Cells, batch: Sequence[Cells], lines: Sequence[int]
 ) -> list[Mapping[str, Json]]:
-    """Return a record for each row."""
-    values = [[_value(request, name, cell) for name, cell in zip(columns, row, strict=True)] for _, row in batch]
-    lines = [number for number, _ in batch]
-    if not request.is_table:
+    """Return a record for each row. lines: their numbers in the file."""
+    texts = request.route.texts
+    values = [[parse_cell(name, cell, texts) for name, cell in zip(columns, row, strict=True)] for row in batch]
+    if request.route.table is None:
         rows = (dict(zip(columns, row, strict=True)) for row in values)
         return [_as_record(send(f"line {number}: ", row)) for number, row in zip(lines, rows, strict=True)]
     answer = send(f"lines {lines[0]} to {lines[-1]}: ", {"columns": list(columns), "data": values})  # type: ignore[dict-item]  # JSON in JSON
@@ -107,10 +126,6 @@ def _send_batch(
         what = f"the app returned {len(records)} predictions for {len(batch)} rows"
         raise UsageError(request.path, what, "Let it return one prediction per row.")
     return records
-
-
-def _value(request: BatchRequest, name: str, cell: str) -> Json:
-    return (cell.strip() or None) if name in request.texts else parse_value(cell)
 
 
 def _as_records(answer: Json) -> list[Mapping[str, Json]]:
@@ -169,9 +184,9 @@ def _flatten(answer: Mapping[str, Json]) -> dict[str, Json]:
     return flat
 
 
-def _read_rows(source: IO[str], path: Path) -> Iterator[tuple[int, list[str]]]:
+def _read_rows(source: IO[str], path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows with the numbers of their lines. Raises UsageError."""
-    reader = csv.reader(source)
+    reader = csv.reader(source, delimiter=delimiter)
     try:
         empty = True
         for row in reader:
@@ -195,15 +210,31 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise UsageError(str(path), f"cannot be read ({error.strerror})", "Name a file of rows.") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(str(path), f"cannot be read ({error.strerror})", "Name a file of rows.")
+
+
+def _read_head(path: Path) -> CsvHead:
+    try:
+        with path.open("rb") as file:
+            data = file.read(HEAD_BYTES)
+        text = decode_csv(data, str(path), cut=len(data) == HEAD_BYTES)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except CsvEncodingError as error:
+        raise UsageError(str(path), error.what, error.remedy) from error
+    return CsvHead("utf-16" if data.startswith(UTF16_MARKS) else "utf-8-sig", find_delimiter(first_line(text)))
 
 
 @contextmanager
-def _open_source(path: Path) -> Iterator[IO[str]]:
+def _open_source(path: Path, encoding: str) -> Iterator[IO[str]]:
     try:
-        file = path.open(encoding="utf-8-sig", newline="")
+        file = path.open(encoding=encoding, newline="")
     except OSError as error:
-        raise UsageError(str(path), f"cannot be read ({error.strerror})", "Name a file of rows.") from error
+        raise _unreadable(path, error) from error
     with file:
         yield file
 

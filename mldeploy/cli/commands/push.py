@@ -82,15 +82,18 @@ def push(
     base_image: options.BaseImage = None,
     registry_auth: options.RegistryAuth = None,
     replace: options.Replace = False,
+    no_check: options.NoCheck = False,
 ) -> None:
-    """Build the image and push it to the target's registry.
+    """Build and check the image, and push it to the target's registry.
 
+    Nothing is uploaded before the image has passed its check; an image that has passed it is not checked again.
     Creates the repository if it does not exist, uploads only missing layers, and verifies the digest.
 
     Examples:
         mldeploy push --target ecr
         mldeploy push --target gar --rehearse
     """
+    from mldeploy.cli.app_routes import merge_steps, settle_routes
     from mldeploy.cli.deployment import as_registry, prepare_deployment
     from mldeploy.cli.workspace import exit_if_interrupted, report_sweep
     from mldeploy.core import verbs
@@ -99,16 +102,18 @@ def push(
     deployment = prepare_deployment(
         run, target, (*settings, *options.registry_auth(target, registry_auth)), require=as_registry
     )
-    goal = deployment.require_push()
     # On a target that also runs the app, the later steps are not probed and nothing is swept.
     sweep = deployment.swept if deployment.goal is None else None
     with deployment.locked(run) as work:
-        done = verbs.deploy(goal, report_sweep(work, goal), sweep=sweep, replace=replace)
+        deployment, listed = settle_routes(run, deployment, deployment.require_push(), work)
+        goal = deployment.require_push()
+        gates = deployment.require_gates(goal, check=not no_check)
+        done = verbs.deploy(goal, report_sweep(work, goal, gates), gates=gates, sweep=sweep, replace=replace)
     document = PushDocument(
         app=deployment.app,
         target=deployment.target,
         image=done.out,
-        steps=step_documents(done.steps),
+        steps=step_documents(merge_steps(listed, done.steps)),
         assumed=deployment.assumed,
     )
     command, terse = run.commands(target), run.output.mode.quiet

@@ -12,7 +12,7 @@ from mldeploy.core.events import Action, Failed, Finished, Noted, Started
 from mldeploy.core.graph import steps_of, walk
 from mldeploy.core.journal import Session
 from mldeploy.core.monitor import CancelledError, monitored_probe
-from mldeploy.core.step import AnyCloudT, Kinds, Outputs, Resource, Seen, Step, T
+from mldeploy.core.step import AnyCloudT, Gates, Kinds, Outputs, Resource, Seen, Step, T
 from mldeploy.core.verbs.destroy import Remover
 
 
@@ -56,18 +56,19 @@ def deploy(
     goal: Step[AnyCloudT, T],
     session: Session[AnyCloudT],
     *,
+    gates: Gates[AnyCloudT] | None = None,
     sweep: Kinds[AnyCloudT] | None = None,
     replace: bool = False,
 ) -> Deployed[T]:
     """Make everything that the goal needs exist, and return the goal's output. Safe to repeat: resuming is repeating.
 
-    sweep: the kinds of which the journal's entries outside the graph are removed after success. None sweeps nothing:
-    a walk to an intermediate goal must not remove the rest. replace: the user allows delete and recreate where an
-    update is not possible.
+    gates: what must have succeeded before a step. sweep: the kinds of which the journal's entries outside the graph
+    are removed after success. None sweeps nothing: a walk to an intermediate goal must not remove the rest. replace:
+    the user allows delete and recreate where an update is not possible.
 
     Raises DeploymentFailedError, InterruptedByUser, StateError. Blocks until nothing runs.
     """
-    graph = steps_of(goal)
+    graph = steps_of(goal, gates)
     if session.journal.predecessor:
         session.events(Noted(f"Resuming: {session.journal.predecessor} did not finish."))
     maker = _Maker(session, replace)
@@ -118,16 +119,20 @@ class _Maker(Generic[AnyCloudT]):
         drift = (*seen.replace, *seen.drift) if seen else ()
         if seen and not drift:
             if seen.ours:  # a journal that was lost is whole again, and what is renamed later is still swept
-                self.session.journal.begin(step.resource)
+                self._record(step)
             return seen.out, Action.UNCHANGED, ()
         if seen:
             self._check_allowed(step, seen)
         monitor.check()
-        self.session.journal.begin(step.resource)
+        self._record(step)
         if seen and seen.replace:
             step.undo(cloud, step.key(), monitor)
         out = step.apply(cloud, outs, None if seen and seen.replace else seen, monitor)
         return out, Action.UPDATED if seen else Action.CREATED, drift
+
+    def _record(self, step: Step[AnyCloudT, object]) -> None:
+        if step.journaled:
+            self.session.journal.begin(step.resource)
 
     def _check_allowed(self, step: Step[AnyCloudT, object], seen: Seen[object]) -> None:
         where, differs = str(step.resource), ", ".join((*seen.replace, *seen.drift))

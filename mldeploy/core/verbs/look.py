@@ -12,7 +12,7 @@ from mldeploy.core.errors import InterruptedByUser
 from mldeploy.core.events import Action, Events, Failed, Finished, Started, ignore
 from mldeploy.core.graph import steps_of, walk
 from mldeploy.core.monitor import Cancel, CancelledError, Monitor, monitored_probe
-from mldeploy.core.step import AnyCloudT, Kinds, NotYetError, Outputs, Resource, Seen, Step, T
+from mldeploy.core.step import AnyCloudT, Gates, Kinds, NotYetError, Outputs, Resource, Seen, Step, T
 
 
 class Intent(StrEnum):
@@ -70,8 +70,10 @@ def look(
     return _look(_Looker(cloud, events, cancel, lambda _: True), goal)
 
 
-def _look(looker: _Looker[AnyCloudT], goal: Step[AnyCloudT, T]) -> tuple[StepView[object], ...]:
-    graph = steps_of(goal)
+def _look(
+    looker: _Looker[AnyCloudT], goal: Step[AnyCloudT, T], gates: Gates[AnyCloudT] | None = None
+) -> tuple[StepView[object], ...]:
+    graph = steps_of(goal, gates)
     walked = walk(graph, looker.visit, looker.cancel, keep_going=True)
     stopped = any(isinstance(error, CancelledError) for _, error in walked.failed)
     if looker.cancel.requested and (walked.untouched or stopped):
@@ -119,6 +121,7 @@ def plan(
     cloud: AnyCloudT,
     cancel: Cancel,
     *,
+    gates: Gates[AnyCloudT] | None = None,
     begun: Collection[Resource] = (),
     sweep: Kinds[AnyCloudT] | None = None,
     events: Events = ignore,
@@ -126,9 +129,10 @@ def plan(
     """What `deploy` would do, without doing it. A doubt raises, since a plan with a guess in it is worse than none.
 
     What stands on a thing that must be replaced is open: it will stand on another one. Raises InterruptedByUser after a
-    stop. begun: what the journal lists; of that, the kinds in `sweep` that the graph no longer has would be removed.
+    stop. gates: as in `deploy`. begun: what the journal lists; of that, the kinds in `sweep` that the graph no longer
+    has would be removed.
     """
-    looks = _look(_Looker(cloud, events, cancel, lambda seen: not seen.replace), goal)
+    looks = _look(_Looker(cloud, events, cancel, lambda seen: not seen.replace), goal, gates)
     for each in looks:
         if each.doubt is not None:
             raise each.doubt

@@ -68,7 +68,7 @@ def find_models(tree: Tree, app: Iterable[PythonModule]) -> tuple[tuple[Detected
                 Certainty.CERTAIN if inside else Certainty.GUESS,
             )
         )
-        remarks += _remarks(file, inside)
+        remarks += _remarks(tree, file, inside)
     for folder, model in folders.items():
         whole = replace(_with_size(tree, folder, model), used=_is_named(folder, named))
         detected.append(Detected(whole, Source(folder), Certainty.CERTAIN))
@@ -83,7 +83,7 @@ def read_model(tree: Tree, path: str) -> tuple[Model, ModelContents | None, tupl
     """
     if file := tree.get(path):
         inside = _contents(tree, file)
-        return _model(tree, file, inside, used=True), inside, tuple(_remarks(file, inside))
+        return _model(tree, file, inside, used=True), inside, tuple(_remarks(tree, file, inside))
     folder = next((model for name, model in _folders(tree) if (name or ".") == path), None)
     folder = folder or _read_hugging_face(tree, path)
     return (replace(_with_size(tree, "" if path == "." else path, folder), used=True), None, ()) if folder else None
@@ -169,16 +169,18 @@ def _is_data(inside: ModelContents | None) -> bool:
     return inside.pickle.complete and libraries <= {"pandas", "numpy"} and harmless
 
 
-def _remarks(file: TreeFile, inside: ModelContents | None) -> Iterator[Remark]:
+def _remarks(tree: Tree, file: TreeFile, inside: ModelContents | None) -> Iterator[Remark]:
     source = Source(file.path)
     if file.size == 0:
         yield Remark("model-empty", Severity.ERROR, source, "is empty", "Save the model again.")
     elif inside is None and file.size < 1024:
-        what = "is no model: it may be a Git LFS pointer"
-        yield Remark("model-unreadable", Severity.ERROR, source, what, "Fetch the file itself: `git lfs pull`.")
+        yield Remark("model-unreadable", Severity.ERROR, source, *_describe_small(tree, file))
     pickle = inside.pickle if inside else None
     if pickle is None:
         return
+    if pickle.fault:
+        todo = "Copy the file again, or save the model again."
+        yield Remark("model-damaged", Severity.ERROR, source, pickle.fault, todo)
     own = sorted(name.partition(" ")[2] for name in pickle.globals if name.startswith("__main__ "))
     if own:
         what = f"refers to `{own[0]}` of the script that saved it, which a server cannot find"
@@ -187,6 +189,20 @@ def _remarks(file: TreeFile, inside: ModelContents | None) -> Iterator[Remark]:
     if unsafe := sorted(_UNSAFE & set(pickle.globals)):
         what = f"calls `{unsafe[0].replace(' ', '.')}` when it is loaded, as no library's model does"
         yield Remark("model-unsafe", Severity.ERROR, source, what, "Do not load it. Train the model again yourself.")
+
+
+def _describe_small(tree: Tree, file: TreeFile) -> tuple[str, str]:
+    """What a small file is that is no model, and what to do."""
+    try:
+        with tree.open(file) as handle:
+            head = handle.read(64).lstrip()
+    except OSError:
+        return "cannot be read", "Check its permissions."
+    if head.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the model", "Fetch the file itself: `git lfs pull`."
+    if head.startswith(b"<"):
+        return "is a web page, not a model", "Download the file itself."
+    return "is no model: it may be what a failed download left", "Copy or download the file again."
 
 
 def _folders(tree: Tree) -> Iterator[tuple[str, Model]]:

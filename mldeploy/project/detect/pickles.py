@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from mldeploy.project.detect.streams import BudgetError, ByteStream, open_stream
+from mldeploy.project.detect.streams import BudgetError, ByteStream, DecompressedStream, open_stream
 
 MAX_STEPS = 1_000_000
 """Instructions that are followed. A forest of a thousand trees has fewer; a vocabulary of a million words has more."""
@@ -32,12 +32,14 @@ _MAX_NESTED = 8
 @dataclass(frozen=True)
 class PickleContents:
     """globals: what it imports, "module name", in the order of the program. sklearn: the versions of scikit-learn that
-    its estimators say they were made with. complete: it was read to its end.
+    its estimators say they were made with. complete: it was read to its end. fault: why no library can read it; "" if
+    none is known.
     """
 
     globals: tuple[str, ...]
     sklearn: tuple[str, ...]
     complete: bool
+    fault: str = ""
 
     @property
     def modules(self) -> set[str]:
@@ -57,25 +59,20 @@ def read_pickle(handle: BinaryIO) -> PickleContents | None:
 def run_pickle(stream: ByteStream) -> PickleContents | None:
     """What the pickle at the start of a stream holds; None if what is there is no pickle."""
     machine = _Machine(stream)
+    fault = ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape in a text of theirs is not our warning
             complete = machine.run()
-    except (
-        ValueError,
-        IndexError,
-        KeyError,
-        TypeError,
-        EOFError,
-        BudgetError,
-        OverflowError,
-        zlib.error,
-        lzma.LZMAError,
-    ):
+    except (zlib.error, lzma.LZMAError):
+        complete, fault = False, "is damaged: its compressed content cannot be read"
+    except (ValueError, IndexError, KeyError, TypeError, EOFError, BudgetError, OverflowError):
         complete = False
-    if machine.steps < 2 and not complete:
+        fault = "ends too early: the file is not complete" if stream.is_cut() else ""
+    is_packed = isinstance(stream, DecompressedStream)
+    if machine.steps < 2 and not complete and not (fault and is_packed):
         return None
-    return PickleContents(tuple(machine.globals), tuple(machine.versions), complete)
+    return PickleContents(tuple(machine.globals), tuple(machine.versions), complete, fault)
 
 
 class _Thing:

@@ -16,10 +16,10 @@ from mldeploy.core.files import read_text
 from mldeploy.core.parsing import parse_json
 from mldeploy.providers.azure import credentials
 from mldeploy.providers.azure.errors import AzureCredentialsError
+from mldeploy.providers.azure.national_clouds import PUBLIC, NationalCloud, authority_of, find_cloud
 from mldeploy.providers.azure.settings import AzureSettings
 from mldeploy.providers.azure.waiting import AzureRetryPolicy
 
-PUBLIC_URL = "https://management.azure.com"
 CONNECT_SECONDS = 5
 READ_SECONDS = 60
 POLL_SECONDS = 0.3
@@ -43,7 +43,8 @@ class AzureSubscription:
     """A subscription with accepted credentials. user: a readable account name.
 
     region: empty if none is configured. table: the target's configuration table, for error messages. url: the Resource
-    Manager endpoint, empty for the public one. verify: a PEM file with trusted certificates, None for the default CAs.
+    Manager endpoint of a stand-in, empty for the cloud's own. verify: a PEM file with trusted certificates, None for
+    the default CAs.
     """
 
     subscription: str
@@ -54,13 +55,14 @@ class AzureSubscription:
     table: str
     url: str = ""
     verify: Path | None = None
+    cloud: NationalCloud = PUBLIC
 
     @property
     def options(self) -> AzureClientOptions:
         """New options for each client, because a retry policy belongs to one pipeline."""
         return {
-            "base_url": self.url or PUBLIC_URL,
-            "credential_scopes": [credentials.MANAGEMENT],
+            "base_url": self.url or self.cloud.manager,
+            "credential_scopes": [self.cloud.scope],
             "connection_verify": str(self.verify) if self.verify else True,
             "connection_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
@@ -79,10 +81,13 @@ def authenticate(table: str, settings: AzureSettings, endpoints: Endpoints) -> A
 
     table: the name of the settings (`target.acr`) in messages. Raises AzureCredentialsError, ConfigError, AzureError.
     """
+    cloud = PUBLIC if endpoints.credentials else find_cloud(table, settings.cloud or _default_cloud())
     credential = (
-        credentials.stand_in_credential(endpoints) if endpoints.credentials else credentials.default_credential()
+        credentials.stand_in_credential(endpoints)
+        if endpoints.credentials
+        else credentials.default_credential(authority_of(cloud))
     )
-    claims = credentials.token_claims(credentials.fetch_token(credential, credentials.MANAGEMENT))
+    claims = credentials.token_claims(credentials.fetch_token(credential, cloud.scope))
     subscription_id = endpoints.credential("subscription_id")
     return AzureSubscription(
         subscription_id.reveal() if subscription_id else _resolve_subscription(table, settings),
@@ -93,6 +98,7 @@ def authenticate(table: str, settings: AzureSettings, endpoints: Endpoints) -> A
         table,
         endpoints.url,
         endpoints.ca_bundle,
+        cloud,
     )
 
 
@@ -131,12 +137,22 @@ def _default_region() -> str:
     for variable in ("AZURE_LOCATION", "AZURE_DEFAULTS_LOCATION"):
         if value := os.environ.get(variable):
             return value
+    return _az_config("defaults", "location")
+
+
+def _default_cloud() -> str:
+    """The cloud of `az cloud set`."""
+    return _az_config("cloud", "name") or "AzureCloud"
+
+
+def _az_config(section: str, key: str) -> str:
+    """A value of the config file of `az`; empty if there is none."""
     config = configparser.ConfigParser(interpolation=None)
     try:
         config.read_string(read_text(az_folder() / "config", encoding="utf-8"))
     except (configparser.Error, OSError):
         return ""
-    return config.get("defaults", "location", fallback="")
+    return config.get(section, key, fallback="")
 
 
 def az_folder() -> Path:

@@ -17,6 +17,8 @@ from mldeploy.providers.azure.settings import AzureSettings
 from mldeploy.providers.azure.tags import missing_tags
 from mldeploy.providers.capabilities import Finding, error, ok, warning
 
+ABAC_EFFECT = "it grants permissions on repositories (ABAC mode): the roles AcrPull and AcrPush do not count there"
+ABAC_ADVICE = "Whoever pushes needs the role Container Registry Repository Writer; a deployment lets the app pull."
 SECONDS = 40.0
 """Time limit: `az` needs a second or two for a token, and the SDK retries."""
 
@@ -80,5 +82,7 @@ def _check_registry(clients: AzureClients) -> Iterator[Finding]:
     exchange_token(clients, existing.address)
     whose = "owned by the app" if not missing_tags(existing.tags, clients.app, TARGET) else "not owned by the app"
     yield ok("registry", f"{existing.address} accepts the credentials; it is {whose}")
+    if existing.abac:
+        yield warning("registry", ABAC_EFFECT, ABAC_ADVICE)
     if existing.admin:
         yield warning("registry", "its admin user is enabled: a shared password", "Disable it if you do not need it.")

@@ -21,8 +21,6 @@ from mldeploy.core.errors import MldeployError, translate_exceptions
 from mldeploy.providers.azure.errors import AzureCredentialsError, AzureError, azure_errors, translate_error
 
 WHERE = "Azure"
-MANAGEMENT = "https://management.azure.com/.default"
-REGISTRY = "https://containerregistry.azure.net/.default"
 AUTHORITY = "authority"
 """The service of `Endpoints` that stands in for Microsoft Entra."""
 METADATA_SERVICE = "http://169.254.169.254"
@@ -50,9 +48,13 @@ def stand_in_credential(endpoints: Endpoints) -> TokenCredential:
     )
 
 
-def default_credential() -> TokenCredential:
-    """The user's credentials, resolved at the first token request. Slow credential types are excluded."""
+def default_credential(authority: str | None = None) -> TokenCredential:
+    """The user's credentials, resolved at the first token request. Slow credential types are excluded.
+
+    authority: the sign-in host of another cloud than the public one.
+    """
     return DefaultAzureCredential(
+        **({"authority": authority} if authority else {}),
         exclude_managed_identity_credential=not _has_identity(),
         exclude_powershell_credential=True,
         exclude_visual_studio_code_credential=True,

@@ -256,6 +256,6 @@ def _above(parts: list[str], verb: str) -> str:
     if lowered[:1] != ["subscriptions"]:
         return ""
     if "resourcegroups" not in lowered:
-        return f"{RESOURCES}/subscriptions/{'/'.join((*parts[2:], verb))}"
+        return f"{RESOURCES}/subscriptions/{'/'.join((*parts[2::2], verb))}"
     inside = "/resources" if parts[lowered.index("resourcegroups") + 2 :] else ""
     return f"{RESOURCES}/subscriptions/resourceGroups{inside}/{verb}"

@@ -6,7 +6,7 @@ https://learn.microsoft.com/azure/role-based-access-control/resource-provider-op
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from mldeploy.providers.azure.cloud import AzureCloud
 from mldeploy.providers.azure.registry_client import PULL, PUSH
@@ -15,29 +15,38 @@ from mldeploy.providers.azure.webapp.cloud import WebappCloud
 SUBSCRIPTION_ACTIONS = (
     "Microsoft.ContainerRegistry/checkNameAvailability/read",
     "Microsoft.ContainerRegistry/locations/operationResults/read",
-    "Microsoft.ContainerRegistry/locations/operationStatuses/read",
     "Microsoft.ContainerRegistry/register/action",
+    "Microsoft.Resources/subscriptions/operationresults/read",
     "Microsoft.Resources/subscriptions/providers/read",
     "Microsoft.Resources/subscriptions/resourceGroups/delete",
     "Microsoft.Resources/subscriptions/resourceGroups/read",
     "Microsoft.Resources/subscriptions/resourceGroups/write",
     "Microsoft.Resources/subscriptions/resources/read",
 )
-"""Subscription scope: create the group, register providers, list resources."""
+"""Subscription scope: create the group, register providers, list resources; the results of deletions are there, too."""
 GROUP_ACTIONS = (
     "Microsoft.ContainerRegistry/registries/delete",
+    "Microsoft.ContainerRegistry/registries/operationStatuses/read",
     "Microsoft.ContainerRegistry/registries/read",
     "Microsoft.ContainerRegistry/registries/write",
     "Microsoft.Resources/subscriptions/resourceGroups/resources/read",
-    PULL,
-    PUSH,
 )
+DATA_ACTIONS = (
+    "Microsoft.ContainerRegistry/registries/repositories/content/read",
+    "Microsoft.ContainerRegistry/registries/repositories/content/write",
+    "Microsoft.ContainerRegistry/registries/repositories/metadata/read",
+    "Microsoft.ContainerRegistry/registries/repositories/metadata/write",
+)
+"""Pull and push in a registry of others that has the ABAC mode, where PULL and PUSH do not count."""
 ADMIN_ACTIONS = ("Microsoft.ContainerRegistry/registries/listCredentials/action",)
+TRANSFER_ACTIONS = (PULL, PUSH)
 
 
 def role_for_registry(cloud: AzureCloud) -> dict[str, object]:
     """Custom roles for `push` and `destroy` of the target `acr`."""
-    return custom_roles(cloud, SUBSCRIPTION_ACTIONS, (*GROUP_ACTIONS, *(ADMIN_ACTIONS if cloud.by_admin else ())))
+    return custom_roles(
+        cloud, SUBSCRIPTION_ACTIONS, (*GROUP_ACTIONS, *(ADMIN_ACTIONS if cloud.by_admin else TRANSFER_ACTIONS))
+    )
 
 
 def custom_roles(cloud: AzureCloud, subscription: Iterable[str], group: Iterable[str]) -> dict[str, object]:
@@ -47,17 +56,19 @@ def custom_roles(cloud: AzureCloud, subscription: Iterable[str], group: Iterable
     """
     title = f"mldeploy {cloud.app}"
     subscription_role = _role(f"{title}, in the subscription", subscription, cloud.account.scope)
-    return {"roles": [subscription_role, _role(f"{title}, in its resource group", group, cloud.group_id)]}
+    data_actions = () if cloud.by_admin else DATA_ACTIONS
+    group_role = _role(f"{title}, in its resource group", group, cloud.group_id, data_actions)
+    return {"roles": [subscription_role, group_role]}
 
 
-def _role(name: str, actions: Iterable[str], scope: str) -> Mapping[str, object]:
+def _role(name: str, actions: Iterable[str], scope: str, data_actions: Sequence[str] = ()) -> Mapping[str, object]:
     return {
         "Name": name,
         "IsCustom": True,
         "Description": "The permissions that mldeploy needs for this app.",
         "Actions": sorted(set(actions), key=str.lower),
         "NotActions": [],
-        "DataActions": [],
+        "DataActions": [*data_actions],
         "NotDataActions": [],
         "AssignableScopes": [scope],
     }
@@ -68,23 +79,26 @@ _WEBAPP_SUBSCRIPTION_ACTIONS = (
     "Microsoft.Insights/register/action",
     "Microsoft.ManagedIdentity/register/action",
     "Microsoft.Web/checknameavailability/read",
-    "Microsoft.Web/locations/operationResults/read",
-    "Microsoft.Web/locations/usages/read",
     "Microsoft.Web/register/action",
 )
+"""The quota check of `mldeploy doctor` needs Microsoft.Web/locations/usages/read, which no custom role may name: only
+roles such as Reader include it, by their wildcard.
+"""
 _SITE_ACTIONS = (
+    "config/appsettings/read",
     "config/list/action",
     "config/read",
-    "config/write",
     "containerlogs/action",
     "delete",
     "instances/read",
+    "operationresults/read",
     "read",
     "restart/action",
     "slots/config/list/action",
     "slots/config/read",
     "slots/containerlogs/action",
     "slots/delete",
+    "slots/operationresults/read",
     "slots/read",
     "slots/restart/action",
     "slots/write",
@@ -112,7 +126,8 @@ _WEBAPP_GROUP_ACTIONS = (
     "Microsoft.Web/serverfarms/write",
     *(f"Microsoft.Web/sites/{each}" for each in _SITE_ACTIONS),
 )
-_ASSIGN_ACTIONS = (
+_IDENTITY_ACTIONS = (
+    *TRANSFER_ACTIONS,
     "Microsoft.Authorization/roleAssignments/delete",
     "Microsoft.Authorization/roleAssignments/write",
 )
@@ -123,5 +138,5 @@ def role_for_webapp(cloud: WebappCloud) -> dict[str, object]:
     return custom_roles(
         cloud,
         _WEBAPP_SUBSCRIPTION_ACTIONS,
-        (*_WEBAPP_GROUP_ACTIONS, *(ADMIN_ACTIONS if cloud.by_admin else _ASSIGN_ACTIONS)),
+        (*_WEBAPP_GROUP_ACTIONS, *(ADMIN_ACTIONS if cloud.by_admin else _IDENTITY_ACTIONS)),
     )

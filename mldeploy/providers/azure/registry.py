@@ -25,6 +25,7 @@ from mldeploy.providers.azure.cloud import AzureClients, AzureCloud
 from mldeploy.providers.azure.errors import AzureError, ignore_not_found, translate_errors
 from mldeploy.providers.azure.group import TARGET, ResourceGroup, ResourceProvider
 from mldeploy.providers.azure.registry_client import (
+    REGISTRY_WIDE,
     ContainerRegistryInfo,
     describe_registry,
     parse_registry,
@@ -83,7 +84,7 @@ class ContainerRegistry(Step[AzureCloud, ContainerRegistryInfo]):
             location=outs[self.group].region,
             tags=owner_tags(cloud.app, TARGET),
             sku=Sku(name=self.sku),
-            properties=RegistryProperties(admin_user_enabled=self.admin),
+            properties=RegistryProperties(admin_user_enabled=self.admin, role_assignment_mode=REGISTRY_WIDE),
         )
         begin = partial(cloud.registries.registries.begin_create, self.group.name, name, parameters)
         return _require_ready(parse_registry(run_operation(monitor, name, begin)))

@@ -27,6 +27,11 @@ LOGIN_USER = "00000000-0000-0000-0000-000000000000"
 """The user name for logins with a token."""
 PULL = "Microsoft.ContainerRegistry/registries/pull/read"
 PUSH = "Microsoft.ContainerRegistry/registries/push/write"
+ABAC, REGISTRY_WIDE = "AbacRepositoryPermissions", "LegacyRegistryPermissions"
+"""The role assignment modes of a registry.
+
+https://learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions
+"""
 SECONDS = (5.0, 30.0)
 RETRIES = Retry(
     total=5,
@@ -40,7 +45,10 @@ RETRIES = Retry(
 
 @dataclass(frozen=True)
 class ContainerRegistryInfo:
-    """A container registry. id: its resource id. address: its host. admin: its admin user is enabled."""
+    """A container registry. id: its resource id. address: its host. admin: its admin user is enabled.
+
+    abac: permissions are granted on repositories, and the roles AcrPull and AcrPush do not count.
+    """
 
     id: str
     name: str
@@ -49,6 +57,7 @@ class ContainerRegistryInfo:
     admin: bool
     state: str
     tags: Mapping[str, str]
+    abac: bool = False
 
 
 def describe_registry(cloud: AzureClients, group: str, name: str) -> ContainerRegistryInfo | None:
@@ -67,6 +76,7 @@ def parse_registry(model: RegistryModel) -> ContainerRegistryInfo:
         bool(properties and properties.admin_user_enabled),
         enum_text(properties.provisioning_state) if properties else "",
         dict(model.tags or {}),
+        bool(properties and enum_text(properties.role_assignment_mode) == ABAC),
     )
 
 
@@ -98,7 +108,7 @@ def exchange_token(cloud: AzureClients, address: str) -> Secret:
         "grant_type": "access_token",
         "service": address,
         "tenant": cloud.account.tenant,
-        "access_token": credentials.fetch_token(cloud.account.credential, credentials.REGISTRY),
+        "access_token": credentials.fetch_token(cloud.account.credential, cloud.account.cloud.registry_scope),
     }
     loopback = _is_loopback(address)
     with bounded_session(max_retries=RETRIES) as session:
@@ -116,7 +126,10 @@ def exchange_token(cloud: AzureClients, address: str) -> Secret:
 def _parse_token(address: str, user: str, response: requests.Response) -> Secret:
     where = f"registry {address}"
     if response.status_code in (401, 403):
-        todo = "Assign the role AcrPush on this registry to the account."
+        todo = (
+            "Assign the role AcrPush on this registry to the account; in a registry with the ABAC mode, the role "
+            "Container Registry Repository Writer."
+        )
         detail = f" (response: {' '.join(response.text.split())[:200]})" if response.text else ""
         raise AzureDeniedError(where, user, f"{PULL} and {PUSH}", registry_scope(address), f"{todo}{detail}")
     try:

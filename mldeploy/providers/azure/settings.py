@@ -9,6 +9,9 @@ from pydantic import Field
 from mldeploy.config.kinds import FieldText
 from mldeploy.config.target import TargetSettings
 
+CloudName = Literal["AzureCloud", "AzureUSGovernment", "AzureChinaCloud"]
+"""The names that `az cloud list` prints."""
+
 GROUP_PATTERN = r"^[\w().-]*[\w()-]$"
 """https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules"""
 UUID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
@@ -23,6 +26,9 @@ class AzureSettings(TargetSettings):
         pattern=rf"^$|{UUID_PATTERN}",
         description="The subscription. Default: `AZURE_SUBSCRIPTION_ID`, then the active one of `az`.",
         examples=["12345678-1234-1234-1234-123456789012"],
+    )
+    cloud: Annotated[CloudName | None, FieldText(unset="the active cloud of `az`, otherwise AzureCloud")] = Field(
+        None, description="The cloud that the subscription is in.", examples=["AzureUSGovernment"]
     )
     region: Annotated[str, FieldText("the name of a region of Azure")] = Field(
         "",

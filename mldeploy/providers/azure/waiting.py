@@ -45,8 +45,8 @@ def run_operation(monitor: Monitor, what: str, begin: BeginOperation[T], within:
         _wait(monitor, what, poller, within)
         try:
             return poller.result()
-        except (ServiceRequestError, ServiceResponseError, HttpResponseError) as error:
-            if attempt == MAX_RESUMES or not _was_cut_off(error):
+        except CALL_ERRORS as error:
+            if attempt == MAX_RESUMES or not is_temporary(error):
                 raise
             poller = begin(continuation_token=token)
     raise AssertionError  # the last attempt returns or raises
@@ -60,8 +60,11 @@ def _wait(monitor: Monitor, what: str, poller: LROPoller[T], within: float) -> N
     raise AzureError(what, f"Azure has not finished after {within:.0f} s", todo)
 
 
-def _was_cut_off(error: Exception) -> bool:
-    """Whether the connection failed, rather than the operation."""
+CALL_ERRORS = (ServiceRequestError, ServiceResponseError, HttpResponseError)
+
+
+def is_temporary(error: Exception) -> bool:
+    """Whether a call failed at the connection or the service's load, so that it may succeed soon."""
     if isinstance(error, HttpResponseError):
         return (error.status_code or 0) == 429 or (error.status_code or 0) >= 500
     return True

@@ -8,11 +8,13 @@ API calls, by the permission that each call needs (`errors.gcp_errors` reports m
 - Service Usage, gRPC: `services.list` (BatchGetServices), `services.enable` (BatchEnableServices), only for the doctor
 - Compute Engine, REST below `/compute/v1/`: `projects.get`, `regions.get`, `forwardingRules.list`, `disks.list`
   (aggregated)
-- Resource Manager, REST: `projects/…:testIamPermissions`, only for the doctor
+- Resource Manager, REST: `projects/…:testIamPermissions`, `:getIamPolicy`, only for the doctor
 - OAuth 2.0: the token endpoint of the credentials
 - the cluster's API: calls of `mldeploy.providers.kubernetes`
 
-Every call sends an access token. The registry accepts it as the password of the user `oauth2accesstoken`.
+Every call sends an access token and, if the credentials name a project for quotas, the header `x-goog-user-project`,
+which needs `serviceusage.services.use` in that project. The registry accepts the token as the password of the user
+`oauth2accesstoken`.
 """
 
 import os

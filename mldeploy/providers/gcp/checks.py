@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from mldeploy.core.errors import MldeployError
@@ -13,11 +13,12 @@ from mldeploy.providers.capabilities import Finding, Fix, error, ok, warning
 from mldeploy.providers.gcp.account import GcpProject
 from mldeploy.providers.gcp.apis import ServiceApis
 from mldeploy.providers.gcp.cloud import GcpCloud
+from mldeploy.providers.gcp.gke import machines
 from mldeploy.providers.gcp.gke.cloud import GkeCloud
 from mldeploy.providers.gcp.gke.clusters import ClusterInfo, ClusterState, find_cluster
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.providers.gcp.repositories import describe_repository
-from mldeploy.providers.gcp.rest import GoogleRestClient
+from mldeploy.providers.gcp.resource_manager import list_missing_permissions, list_roles
 from mldeploy.providers.gcp.settings import missing_labels
 
 C = TypeVar("C", bound=GcpCloud)
@@ -91,17 +92,13 @@ def _repository_finding(cloud: GcpCloud) -> Finding:
     if not repository.is_docker:
         todo = "Choose another name (`repository` in the target's table)."
         return error("repository", f"{name} exists, but is not a Docker repository", todo)
-    list_missing_permissions = missing_labels(repository.labels, cloud.app, cloud.target)
-    if list_missing_permissions and cloud.target == "gar":
+    missing = missing_labels(repository.labels, cloud.app, cloud.target)
+    if missing and cloud.target == "gar":
         todo = (
             "Choose another name (`repository` in the target's table), or set these labels to let mldeploy manage it."
         )
-        return error(
-            "repository", f"{name} is there, and mldeploy did not make it ({', '.join(list_missing_permissions)})", todo
-        )
-    return ok(
-        "repository", f"{name} is the project's, and is used" if list_missing_permissions else f"{name} is the app's"
-    )
+        return error("repository", f"{name} is there, and mldeploy did not make it ({', '.join(missing)})", todo)
+    return ok("repository", f"{name} is the project's, and is used" if missing else f"{name} is the app's")
 
 
 def _silent_monitor() -> Monitor:
@@ -109,37 +106,10 @@ def _silent_monitor() -> Monitor:
     return Monitor(Resource("project", Key("apis")), ignore, Cancel())
 
 
-PUBLIC_URL = "https://cloudresourcemanager.googleapis.com"
-SERVICE = "resourcemanager"
-"""The name of this API in `Endpoints`, for stand-ins."""
-RESOURCE_MANAGER = "cloudresourcemanager.googleapis.com"
-BATCH_SIZE = 100
-
-
-def list_missing_permissions(account: GcpProject, permissions: Sequence[str]) -> tuple[str, ...]:
-    """The permissions that the credentials lack in the project. Raises DisabledError, DeniedError, GcpError.
-
-    https://cloud.google.com/iam/docs/testing-permissions
-    """
-    base = account.endpoints.service(SERVICE) or PUBLIC_URL
-    rest = GoogleRestClient(account, base, f"permissions in {account.project}")
-    path = f"/v1/projects/{account.project}:testIamPermissions"
-    granted: set[str] = set()
-    for batch in _batches(permissions):
-        repository = rest.post(path, "resourcemanager.projects.get", {"permissions": batch}).get("permissions")
-        granted |= {str(each) for each in repository} if isinstance(repository, list) else set()
-    return tuple(each for each in permissions if each not in granted)
-
-
-def _batches(permissions: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(permissions), BATCH_SIZE):
-        yield list(permissions[start : start + BATCH_SIZE])
-
-
-VCPUS: Mapping[str, int] = {"e2-micro": 2, "e2-small": 2, "e2-medium": 2}
-"""vCPUs of machine types whose name does not end with the number."""
 ADDRESSES = "IN_USE_ADDRESSES"
 CPUS = "CPUS"
+SSD = "SSD_TOTAL_GB"
+"""Balanced disks count, too; Hyperdisks do not. https://cloud.google.com/compute/resource-usage#disk_quota"""
 
 
 def check_cluster(cloud: GkeCloud, settings: GkeSettings) -> Iterator[Finding]:
@@ -149,6 +119,7 @@ def check_cluster(cloud: GkeCloud, settings: GkeSettings) -> Iterator[Finding]:
         yield _cluster_finding(cloud, settings, existing)
         if existing is None and not settings.cluster:
             yield from _check_quotas(cloud, settings)
+            yield from _check_node_account(cloud, settings)
     except MldeployError as problem:
         yield error("cluster", problem.what, problem.todo)
 
@@ -171,23 +142,51 @@ def _cluster_finding(cloud: GkeCloud, settings: GkeSettings, existing: ClusterIn
 
 
 def _check_quotas(cloud: GkeCloud, settings: GkeSettings) -> Iterator[Finding]:
-    """Check the quotas of the region for the nodes and their addresses."""
+    """Check the quotas of the region for the nodes, their disks and their addresses."""
     region = cloud.account.region
     existing = cloud.compute.quotas(region)
     for metric, needed in _required_quotas(settings).items():
         used, limit = existing.get(metric, (0.0, float("inf")))
         if used + needed > limit:
-            todo = "Request an increase (console: IAM & Admin, Quotas), use fewer nodes, or choose another region."
+            how = "a smaller `disk_size`" if metric == SSD else "fewer nodes"
+            todo = f"Request an increase (console: IAM & Admin, Quotas), use {how}, or choose another region."
             what = f"{metric} in {region}: {used:g} of {limit:g} are used, and the cluster needs {needed} more"
             yield error("quota", what, todo)
         elif limit != float("inf"):
             yield ok("quota", f"{metric} in {region}: {used:g} of {limit:g} are used")
 
 
+NODE_ROLE = "roles/container.defaultNodeServiceAccount"
+"""What the nodes need to write logs and metrics. A new project grants its default account nothing.
+
+https://cloud.google.com/kubernetes-engine/docs/how-to/service-accounts#default-gke-service-agent
+"""
+_WIDER_ROLES = ("roles/container.nodeServiceAccount", "roles/editor", "roles/owner")
+_NODE_ROLES = frozenset(("roles/logging.logWriter", "roles/monitoring.metricWriter"))
+"""The same permissions, from two roles."""
+
+
+def _check_node_account(cloud: GkeCloud, settings: GkeSettings) -> Iterator[Finding]:
+    """Check whether the nodes' service account may write logs and metrics."""
+    named = settings.node_service_account
+    try:
+        account = named or cloud.compute.default_account()
+        roles = list_roles(cloud.account, account)
+    except MldeployError as problem:
+        yield warning("node account", f"its roles cannot be checked: {problem.what}", problem.todo)
+        return
+    if not roles.isdisjoint((NODE_ROLE, *_WIDER_ROLES)) or roles >= _NODE_ROLES:
+        yield ok("node account", f"{account} may write logs and metrics")
+        return
+    command = f"gcloud projects add-iam-policy-binding {cloud.account.project}"
+    todo = f"Grant it, or let an administrator: `{command} --member serviceAccount:{account} --role {NODE_ROLE}`."
+    what = f"{account} has no {NODE_ROLE} in {cloud.account.project}: nodes would write no logs and metrics"
+    yield warning("node account", what, todo)
+
+
 def _required_quotas(settings: GkeSettings) -> dict[str, int]:
     if settings.is_autopilot:
         return {CPUS: 2, ADDRESSES: 1}
     nodes = settings.count_of_nodes * settings.zones
-    last = settings.machine_type.rpartition("-")[2]
-    each = VCPUS.get(settings.machine_type) or (int(last) if last.isdigit() else 1)
-    return {CPUS: nodes * each, ADDRESSES: nodes + 1}
+    solid = settings.disk_size if machines.boot_disk_type(settings.machine_type) == machines.BALANCED else 0
+    return {CPUS: nodes * machines.vcpus(settings.machine_type), ADDRESSES: nodes + 1, SSD: nodes * solid}

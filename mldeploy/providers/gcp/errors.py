@@ -48,6 +48,9 @@ class DisabledError(MldeployError):
 
 
 SIGN_IN = "Sign in again: `gcloud auth application-default login`."
+SET_QUOTA_PROJECT = "Choose a quota project: `gcloud auth application-default set-quota-project PROJECT`."
+USE_SERVICES = "serviceusage.services.use"
+"""The permission to use a project's quotas. Google checks it in the project of the header x-goog-user-project."""
 RETRY_TODO = "The error may be temporary. Run the command again: it resumes."
 
 
@@ -151,7 +154,11 @@ def _forbidden_error(where: str, permission: str, error: api.Forbidden) -> Mldep
 
 def _project_error(where: str, reason: str, message: str) -> MldeployError | None:
     """The error if the project is the cause: unknown, without billing, or over quota."""
-    if reason in ("CONSUMER_INVALID", "USER_PROJECT_DENIED"):
+    if reason == "USER_PROJECT_DENIED" or "serviceusage.services.use" in message:
+        return _quota_project_error(where, message)
+    if "requires a quota project" in message:
+        return GcpCredentialsError(where, f"the credentials name no project for quotas: {message}", SET_QUOTA_PROJECT)
+    if reason == "CONSUMER_INVALID":
         todo = "Correct `project` in the target's table, or request access. mldeploy does not create projects."
         return GcpCredentialsError(where, f"the project does not exist, or you have no access: {message}", todo)
     if reason == "BILLING_DISABLED":
@@ -161,6 +168,16 @@ def _project_error(where: str, reason: str, message: str) -> MldeployError | Non
             where, message, "Request an increase (console: IAM & Admin, Quotas), use less, or choose another region."
         )
     return None
+
+
+def _quota_project_error(where: str, message: str) -> GcpDeniedError:
+    """The user may not use the project that the credentials name for quotas.
+
+    https://cloud.google.com/docs/authentication/troubleshoot-adc#user-creds-client-based
+    """
+    project = re.search(r"permission to use project (?P<id>[a-z0-9.:-]*[a-z0-9])", message)
+    todo = f"Grant roles/serviceusage.serviceUsageConsumer in it (it takes minutes), or: {SET_QUOTA_PROJECT}"
+    return GcpDeniedError(where, USE_SERVICES, f"the quota project {project['id']}" if project else "", todo)
 
 
 def _one_line(text: str) -> str:

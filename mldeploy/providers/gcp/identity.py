@@ -80,6 +80,11 @@ class GoogleCredentials:
                 return default_credentials
         return "the user of the Application Default Credentials"
 
+    @property
+    def quota_project(self) -> str:
+        """The project whose quota is used; empty for the project of the called resource."""
+        return str(getattr(self.credentials, "quota_project_id", "") or "")
+
     def token(self) -> Secret:
         """An access token that is valid for some minutes at least. Raises GcpCredentialsError, GcpError."""
         with self._mutex:
@@ -109,7 +114,8 @@ def load_credentials(gcloud: Gcloud, endpoints: Endpoints) -> GoogleCredentials:
     given = endpoints.credential(STAND_IN_CREDENTIAL)
     if given is not None:
         account = json.loads(given.reveal())
-        credentials = service_account.Credentials.from_service_account_info(account, scopes=SCOPES)
+        key = service_account.Credentials.from_service_account_info(account, scopes=SCOPES)
+        credentials = key.with_quota_project(account.get("quota_project_id"))
         return GoogleCredentials(credentials, str(account.get("project_id", "")), endpoints.ca_bundle)
     named = os.environ.get(FILE, "")
     if named and not Path(named).is_file():

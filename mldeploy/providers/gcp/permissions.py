@@ -1,4 +1,4 @@
-"""The IAM permissions of each API call, including the cluster's API.
+"""The IAM permissions of each API call of a push and of the doctor.
 
 https://cloud.google.com/iam/docs/permissions-reference, and each method's page in the API's reference.
 """
@@ -19,6 +19,7 @@ PUSH_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ArtifactRegistry/DeleteRepository": (f"{_AR}.repositories.delete",),
         "ArtifactRegistry/ListDockerImages": (f"{_AR}.dockerimages.list",),
         "Operations/GetOperation": (),
+        "x-goog-user-project": ("serviceusage.services.use",),
         "docker push": (
             f"{_AR}.repositories.downloadArtifacts",
             f"{_AR}.repositories.uploadArtifacts",
@@ -28,14 +29,17 @@ PUSH_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
-"""By call. `docker push`: the permissions that the registry checks."""
+"""By call. `docker push`: the permissions that the registry checks.
+
+`x-goog-user-project`: a header of every call with a user's credentials. It names the project whose quota is used.
+https://cloud.google.com/docs/quotas/quota-project
+"""
 
 DOCTOR_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "compute/regions": ("compute.regions.get",),
         "ServiceUsage/BatchGetServices": ("serviceusage.services.get",),
         "ServiceUsage/BatchEnableServices": ("serviceusage.services.enable",),
-        "resourcemanager/testIamPermissions": ("resourcemanager.projects.get",),
+        "resourcemanager/testIamPermissions": (),
     }
 )
 """Additional calls of `mldeploy doctor`."""
@@ -57,47 +61,3 @@ def build_role(calls: Mapping[str, tuple[str, ...]]) -> Mapping[str, object]:
 def unique_permissions(needs: Iterable[tuple[str, ...]]) -> list[str]:
     """The permissions without duplicates, sorted."""
     return sorted({permission for each in needs for permission in each})
-
-
-OBJECTS = (
-    "configMaps",
-    "deployments",
-    "horizontalPodAutoscalers",
-    "ingresses",
-    "namespaces",
-    "podDisruptionBudgets",
-    "pods",
-    "secrets",
-    "services",
-    "thirdPartyObjects",
-)
-"""Object kinds that mldeploy creates. `thirdPartyObjects` are routes of the Gateway API."""
-READ_ONLY_OBJECTS = ("events", "persistentVolumeClaims", "replicaSets")
-
-
-def _objects() -> Iterable[str]:
-    for kind in OBJECTS:
-        yield from (f"container.{kind}.{verb}" for verb in ("create", "delete", "get", "list", "update"))
-    for kind in READ_ONLY_OBJECTS:
-        yield from (f"container.{kind}.{verb}" for verb in ("get", "list"))
-    yield from ("container.pods.exec", "container.pods.getLogs", "container.pods.portForward")
-
-
-DEPLOY_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        **PUSH_PERMISSIONS,
-        "ArtifactRegistry/GetIamPolicy": ("artifactregistry.repositories.getIamPolicy",),
-        "ArtifactRegistry/SetIamPolicy": ("artifactregistry.repositories.setIamPolicy",),
-        "ClusterManager/GetCluster": ("container.clusters.get",),
-        "ClusterManager/ListClusters": ("container.clusters.list",),
-        "ClusterManager/CreateCluster": ("container.clusters.create", "iam.serviceAccounts.actAs"),
-        "ClusterManager/UpdateCluster": ("container.clusters.update",),
-        "ClusterManager/SetNodePoolSize": ("container.clusters.update",),
-        "ClusterManager/DeleteCluster": ("container.clusters.delete",),
-        "ClusterManager/GetOperation": ("container.operations.get",),
-        "compute/projects": ("compute.projects.get",),
-        "compute/forwardingRules": ("compute.forwardingRules.list",),
-        "compute/disks": ("compute.disks.list",),
-        "kubernetes": tuple(_objects()),
-    }
-)

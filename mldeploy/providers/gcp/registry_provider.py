@@ -20,7 +20,7 @@ from mldeploy.providers.gcp.account import GcpProject
 from mldeploy.providers.gcp.apis import REGISTRY_APIS
 from mldeploy.providers.gcp.cloud import GcpCloud, create_artifact_client
 from mldeploy.providers.gcp.permissions import PUSH_PERMISSIONS, build_role, unique_permissions
-from mldeploy.providers.gcp.repositories import describe_repository, list_repositories, registry_access
+from mldeploy.providers.gcp.repositories import GCR_HOSTS, describe_repository, list_repositories, registry_access
 from mldeploy.providers.gcp.repository import GarImage, GarRepository
 
 S = TypeVar("S", bound=TargetSettings)
@@ -79,5 +79,6 @@ class ArtifactRegistryProvider(ABC, Generic[S]):
 def registry_login(cloud: GcpCloud) -> Login:
     """The address is that of the app's repository, or of another one; the documented host if there is none."""
     repository = describe_repository(cloud, cloud.repository) or next(iter(list_repositories(cloud)), None)
-    address = repository.uri.partition("/")[0] if repository else f"{cloud.account.region}-docker.pkg.dev"
+    usual = cloud.repository if cloud.repository in GCR_HOSTS else f"{cloud.account.region}-docker.pkg.dev"
+    address = repository.image_prefix.partition("/")[0] if repository else usual
     return Login(cloud.account.identity.user, cloud.account.scope, registry_access(cloud.account, address))

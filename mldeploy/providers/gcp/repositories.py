@@ -25,6 +25,11 @@ _Action = types.CleanupPolicy.Action
 _Tags = types.CleanupPolicyCondition.TagState
 
 
+GCR_HOSTS = ("gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io")
+"""Hosts of the former Container Registry. The repository of a host has its name."""
+_PUBLIC_HOST = "-docker.pkg.dev"
+
+
 @dataclass(frozen=True)
 class ArtifactRepositoryInfo:
     """A repository. name: `projects/…/repositories/…`. uri: `address/path`, without an image.
@@ -38,6 +43,16 @@ class ArtifactRepositoryInfo:
     labels: Mapping[str, str]
     keeps: int | None
     is_docker: bool
+
+    @property
+    def image_prefix(self) -> str:
+        """What image names begin with: `us-docker.pkg.dev/PROJECT/REPOSITORY`, or `gcr.io/PROJECT`.
+
+        https://cloud.google.com/artifact-registry/docs/transition/setup-gcr-repo
+        """
+        location, _, name = self.uri.rpartition("/")
+        host, _, project = location.partition("/")
+        return f"{name}/{project}" if name in GCR_HOSTS and host.endswith(_PUBLIC_HOST) else self.uri
 
 
 def where(repository: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from google.api_core import exceptions as api
@@ -21,6 +21,7 @@ from mldeploy.providers.gcp.cloud import GcpCloud
 from mldeploy.providers.gcp.errors import GcpError, gcp_errors
 from mldeploy.providers.gcp.repositories import (
     DOCKER,
+    GCR_HOSTS,
     ArtifactRepositoryInfo,
     cleanup_policies,
     describe_repository,
@@ -32,6 +33,7 @@ from mldeploy.providers.gcp.settings import missing_labels, owner_labels
 
 TARGET = "gar"
 READY_SECONDS = 120.0
+VISIBLE_SECONDS = 30.0
 GONE_SECONDS = 120.0
 
 
@@ -66,7 +68,7 @@ class GarRepository(RepositoryStep[GcpCloud]):
     ) -> ImageRepository:
         if seen is None:
             _create_repository(cloud, self, TARGET, monitor)
-        existing = _require_repository(cloud, self.id)
+        existing = _require_repository(cloud, self.id, monitor)
         if missing_labels(existing.labels, self.app, TARGET):
             todo = "Choose another name: `repository` in the target's table."
             raise RefusedError(where(self.id), "was just created by somebody else", todo)
@@ -108,7 +110,7 @@ class GcrRepository(GarRepository):
             f"{cloud.account.project}, so it is created."
         )
         _create_repository(cloud, self, GCR, monitor)
-        return _image_repository(cloud, _require_repository(cloud, self.id), self.app)
+        return _image_repository(cloud, _require_repository(cloud, self.id, monitor), self.app)
 
     @staticmethod
     def undo(cloud: GcpCloud, key: Key, monitor: Monitor) -> bool:
@@ -135,8 +137,12 @@ class GarImage(PushedImage):
     @staticmethod
     def undo(cloud: GcpCloud, key: Key, monitor: Monitor) -> bool:  # type: ignore[override]  # of this cloud alone
         """Untag leftovers of killed pushes on the engine. The images are deleted with their repository."""
-        path = f"{cloud.account.project}/{key.name}"
-        removed = [untag(cloud.engine, reference) for reference in list_leftover_tags(cloud.engine, path)]
+        repository, _, app = key.name.partition("/")
+        left = list_leftover_tags(cloud.engine, f"{cloud.account.project}/{key.name}")
+        if repository in GCR_HOSTS:
+            every = list_leftover_tags(cloud.engine, f"{cloud.account.project}/{app}")
+            left += tuple(each for each in every if each.startswith(f"{repository}/"))
+        removed = [untag(cloud.engine, reference) for reference in left]
         return any(removed)
 
 
@@ -157,11 +163,12 @@ def _drift(existing: ArtifactRepositoryInfo, keep: int) -> Iterator[str]:
         yield f"{kept.get(existing.keeps, f'keeps the last {existing.keeps}')} → keeps the last {keep}"
 
 
-def _require_repository(cloud: GcpCloud, repository: str) -> ArtifactRepositoryInfo:
-    existing = describe_repository(cloud, repository)
-    if existing is None:
-        raise GcpError(where(repository), "was deleted during the deployment", "Run the command again.")
-    return existing
+def _require_repository(cloud: GcpCloud, repository: str, monitor: Monitor) -> ArtifactRepositoryInfo:
+    """The repository, which exists. A new one may be missing in the first answers."""
+    for _ in monitor.attempts(every=0.5, within=VISIBLE_SECONDS):
+        if existing := describe_repository(cloud, repository):
+            return existing
+    raise GcpError(where(repository), "was deleted during the deployment", "Run the command again.")
 
 
 def _create_repository(cloud: GcpCloud, step: GarRepository, target: str, monitor: Monitor) -> None:
@@ -212,7 +219,5 @@ def _delete_repository(cloud: GcpCloud, existing: ArtifactRepositoryInfo, reposi
 
 def _image_repository(cloud: GcpCloud, existing: ArtifactRepositoryInfo, app: str) -> ImageRepository:
     """The repository for pushes. Its address is taken from the API."""
-    address = existing.uri.partition("/")[0]
-    return ImageRepository(
-        f"{existing.uri}/{app}", lambda: replace(registry_access(cloud.account, address), address=address)
-    )
+    address = existing.image_prefix.partition("/")[0]
+    return ImageRepository(f"{existing.image_prefix}/{app}", lambda: registry_access(cloud.account, address))

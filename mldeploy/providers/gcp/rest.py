@@ -59,6 +59,11 @@ class GoogleRestClient:
         document = self._parse(response)
         return document if isinstance(document, dict) else {}
 
+    def _quota_header(self) -> Mapping[str, str]:
+        """The project whose quota is used, as the SDK sends it with gRPC. https://cloud.google.com/apis/docs/system-parameters"""
+        project = self._account.identity.quota_project
+        return {"x-goog-user-project": project} if project else {}
+
     def _parse(self, response: requests.Response) -> object:
         try:
             return read_json(response)
@@ -67,7 +72,7 @@ class GoogleRestClient:
             raise GcpError(self._where, what, "Check the proxy; then run the command again.") from error
 
     def _send(self, request: requests.Request, token: Secret) -> requests.Response:
-        request.headers = {"Authorization": f"Bearer {token.reveal()}"}
+        request.headers = {"Authorization": f"Bearer {token.reveal()}", **self._quota_header()}
         prepared = self._session.prepare_request(request)
         options = self._session.merge_environment_settings(prepared.url, {}, None, None, None)
         try:

@@ -72,6 +72,8 @@ LINE_LIMIT = 6
 """The maximum number of lines."""
 CONFIDENTIAL_FIELDS = ("data", "stringData")
 """Fields whose values are never shown."""
+EXTENDED_LISTS = (".capabilities.drop", ".tolerations")
+"""Lists to which an admission controller may append, as GKE Autopilot appends NET_RAW and a toleration of its nodes."""
 ITEM_KEYS = ("name", "type", "containerPort", "mountPath", "port", "host")
 """The fields that identify an item of a list."""
 
@@ -103,6 +105,8 @@ def _compare_field(key: str, desired: object, actual: object, path: str) -> Iter
 
 
 def _compare_items(desired: Sequence[object], actual: Sequence[object], path: str) -> Iterator[str]:
+    if path.endswith(EXTENDED_LISTS):
+        actual = [each for each in actual if each in desired]
     if len(desired) != len(actual):
         yield f"{path}: {len(actual)} → {len(desired)}"
         return

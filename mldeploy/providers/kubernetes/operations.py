@@ -116,7 +116,8 @@ class InClusterService:
             deployment = self._require_deployment(kube)
             known = history.list_revisions(kube, self.owner, self.space, deployment)
             to = _choose_revision(self.owner.app, known, deployment, revision)
-            roll_back(kube, self.owner, self.project, deployment, to, monitor, self.settings.rollout_timeout)
+            target, limit = DeploymentRef(kube, self.owner, self.space), self.settings.rollout_timeout
+            roll_back(target, self.project, deployment, to, monitor, limit, self.settings.patience)
             url = app_url(kube, self.owner, self.space, self.settings)
             return Address(url, Image(to.image, to.image.partition("@")[2], "", 0, ()))
 
@@ -134,7 +135,8 @@ class InClusterService:
             sent = kube.apply(build_update(self.owner, deployment, replicas=count))
             generation = number(sent, "metadata", "generation")
             target = DeploymentRef(kube, self.owner, self.space)
-            DeploymentRollout(target, self.project, monitor, generation, self.settings.rollout_timeout).watch()
+            limit, patience = self.settings.rollout_timeout, self.settings.patience
+            DeploymentRollout(target, self.project, monitor, generation, limit, patience=patience).watch()
 
     def execute(self, command: Sequence[str], instance: str, streams: Streams) -> int:
         """`mldeploy.providers.capabilities.CanExec`: in a ready pod, or in the named one."""

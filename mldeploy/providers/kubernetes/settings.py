@@ -12,6 +12,7 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.config.kinds import FieldText
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings, advise_on_disk
+from mldeploy.providers.kubernetes.running.patience import RolloutPatience
 
 LABEL = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 """A DNS label, RFC 1123."""
@@ -109,6 +110,11 @@ class InClusterSettings(TargetSettings):
     @property
     def way(self) -> ExposureKind:
         return ExposureKind(self.ingress)
+
+    @property
+    def patience(self) -> RolloutPatience:
+        """The patience with this kind of cluster."""
+        return RolloutPatience()
 
     @property
     def table(self) -> str:

@@ -33,6 +33,15 @@ def check_port(engine: Engine, host: str, port: int, *, mine: str = "") -> None:
         raise PortTakenError(port, owner, next_free_port(engine, host, port))
 
 
+def check_port_for_app(engine: Engine, host: str, port: int, app: str) -> None:
+    """The same, for a port that a container of the app itself may have."""
+    own = (
+        each for each in _published(engine) if each.app == app and each.port == port and _collide(each.address, host)
+    )
+    if next(own, None) is None:
+        check_port(engine, host, port)
+
+
 def port_taken_error(engine: Engine, host: str, port: int, *, mine: str = "") -> PortTakenError:
     """Return the error for a port that the engine could not get. It may be free again."""
     owner = _find_container(engine, host, port, mine) or _find_process(host, port)
@@ -87,6 +96,7 @@ class _Published:
     address: str
     port: int
     container: str
+    app: str
     owner: str
 
 
@@ -94,15 +104,19 @@ def _published(engine: Engine) -> list[_Published]:
     with engine_errors("published ports"):
         listed = engine.client.containers()
     return [
-        _Published(port.get("IP") or "0.0.0.0", port["PublicPort"], each["Id"], _owner(each))  # noqa: S104 - the engine's meaning
+        _Published(port.get("IP") or "0.0.0.0", port["PublicPort"], each["Id"], _app(each), _owner(each))  # noqa: S104 - the engine's meaning
         for each in listed
         for port in each["Ports"] or ()
         if "PublicPort" in port and port["Type"] == "tcp"
     ]
 
 
+def _app(listed: Mapping[str, Any]) -> str:
+    return str((listed["Labels"] or {}).get(APP, ""))
+
+
 def _owner(listed: Mapping[str, Any]) -> str:
-    name, app = listed["Names"][0].removeprefix("/"), (listed["Labels"] or {}).get(APP)
+    name, app = listed["Names"][0].removeprefix("/"), _app(listed)
     return f"the container {name} of the app {app}" if app else f"the container {name}"
 
 

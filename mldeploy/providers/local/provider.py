@@ -17,6 +17,7 @@ from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BuiltImage
 from mldeploy.providers.capabilities import DoctorCheck
+from mldeploy.providers.local.ports import check_port_for_app
 from mldeploy.providers.local.service import LocalService
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
@@ -40,6 +41,12 @@ class LocalProvider:
 
     def goal(self, project: Project, settings: LocalSettings) -> LocalEndpoint:
         return LocalEndpoint(RunningContainer(BuiltImage.of(project), settings))
+
+    def precheck(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> None:
+        """`mldeploy.providers.capabilities.CanPrecheck`: raises PortTakenError, AddressError, EngineError."""
+        port = project.app.port if settings.port is None else settings.port
+        if port and not cloud.machine:
+            check_port_for_app(cloud.engine, settings.host, port, project.app.name)
 
     def inventory(self, cloud: EngineCloud, project: Project) -> Collection[Resource]:
         """Return the app's containers and images, by label. mldeploy creates no networks or volumes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,6 +47,27 @@ class AzureRehearsal(Rehearsal):
     def fail_registry(self, code: str, message: str) -> None:
         """Accept the next create or update of a registry, and let its operation fail with this error."""
         self.control.send("POST failure", body={"code": code, "message": message})
+
+    def restrict(self, policy: Mapping[str, object]) -> None:
+        """Give the caller the roles that `mldeploy policy` prints, and nothing else.
+
+        Raises ValueError if Azure would not create such a role.
+        """
+        if refusal := self.control.send("POST caller", body=policy):
+            raise ValueError(refusal)
+
+    def used_actions(self) -> frozenset[str]:
+        """Return the actions that the caller has needed since `restrict` or the last reset, in lower case."""
+        return frozenset(self.control.send("GET used"))
+
+    def be_harsh(self) -> None:
+        """Behave from now on as Azure may in a new subscription.
+
+        Roles count late, first answers are missing, logs fail at first, states of instances are unknown, plans have
+        sites for a moment after their deletion, registries have the ABAC mode unless told otherwise, and answers have
+        fields and tags that nobody set.
+        """
+        self.control.send("POST harsh", body={})
 
     def unregister(self, namespace: str) -> None:
         """Remove the subscription's registration for a namespace (`Microsoft.Web`)."""

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mldeploy.rehearsal.azure import entra
-from mldeploy.rehearsal.azure.arm.authorization import CALLER
 from mldeploy.rehearsal.azure.arm.routes import Router, derive_permission
 from mldeploy.rehearsal.azure.arm.schema import ArmError
-from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION, TENANT
+from mldeploy.rehearsal.azure.arm.state import CALLER, SUBSCRIPTION, TENANT
 from mldeploy.rehearsal.azure.entra import MANAGEMENT_AUDIENCES
 from mldeploy.rehearsal.gateway.faults import FaultKind
 from mldeploy.rehearsal.tokens import TokenSigner

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
-from mldeploy.rehearsal.azure.arm.authorization import CALLER
-from mldeploy.rehearsal.azure.arm.state import TENANT
+from mldeploy.rehearsal.azure.arm.state import CALLER, TENANT
 from mldeploy.rehearsal.tokens import SECONDS, TokenSigner
 
 if TYPE_CHECKING:

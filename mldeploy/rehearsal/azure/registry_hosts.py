@@ -12,7 +12,7 @@ from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Response
 
 from mldeploy.rehearsal.azure.acr import AcrAuthorizer, AcrTokenEndpoint, RegistryRecord
-from mldeploy.rehearsal.azure.arm.authorization import PULL, PUSH, is_permitted
+from mldeploy.rehearsal.azure.arm.authorization import PULL, PUSH, may_transfer
 from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState
 from mldeploy.rehearsal.containers.host import PublicAddressPool
 from mldeploy.rehearsal.gateway.call_log import CallLog
@@ -185,7 +185,7 @@ def _create_registry(account: SubscriptionState, resource: ArmResource, login: s
 
     def allows(principal: str, action: str) -> bool:
         with account.lock:
-            return is_permitted(account, principal, _ACTIONS[action], resource.id)
+            return may_transfer(account, principal, _ACTIONS[action], resource)
 
     def admin() -> tuple[str, tuple[str, ...]]:
         return (resource.name, passwords) if resource.properties.get("adminUserEnabled") else ("", ())

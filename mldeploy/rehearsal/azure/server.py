@@ -15,7 +15,7 @@ from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.azure.adapter import AzureAdapter, AzureApplication
 from mldeploy.rehearsal.azure.arm import authorization, autoscale, groups, identities, long_running
 from mldeploy.rehearsal.azure.arm.application import ArmApplication
-from mldeploy.rehearsal.azure.arm.authorization import condition_operations
+from mldeploy.rehearsal.azure.arm.conditions import condition_operations
 from mldeploy.rehearsal.azure.arm.plans import Plans
 from mldeploy.rehearsal.azure.arm.registries import RegistryOperations
 from mldeploy.rehearsal.azure.arm.routes import Router

@@ -50,6 +50,9 @@ class FakeHost:
             )
             if response.status_code == 401:
                 raise ContainerHostError(f'Get "{base}/manifests/{reference or "latest"}": no basic auth credentials')
+            if response.status_code == 403:  # as containerd says it, googlecodelabs/monolith-to-microservices#59
+                status = f"status code [manifests {reference or 'latest'}]: 403 Forbidden"
+                raise ContainerHostError(f"pulling from host {registry} failed with {status}")
             if not response.ok:
                 raise ContainerHostError(f"{image}: not found ({response.status_code})")
             manifest: Mapping[str, Any] = response.json()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,6 +40,30 @@ class GcpRehearsal(Rehearsal):
     def limit_quota(self, metric: str, limit: float) -> None:
         """Set the limit of a metric in every region (`CPUS`, `IN_USE_ADDRESSES`, `SSD_TOTAL_GB`)."""
         self.control.send("POST quotas", body={"metric": metric, "limit": limit})
+
+    def toughen(self) -> None:
+        """Do what real services do sometimes, always: late and missing answers, added fields, transient events."""
+        self.control.send("POST harsh")
+
+    def restrict(self, permissions: Iterable[str]) -> None:
+        """Let the account have these permissions only."""
+        self.control.send("POST permissions", body=sorted(permissions))
+
+    def checked_permissions(self) -> frozenset[str]:
+        """The permissions that calls needed since the last restriction or reset."""
+        return frozenset(self.control.send("GET permissions"))
+
+    def bind_roles(self, members: Mapping[str, Sequence[str]]) -> None:
+        """Set the members of each role in the project."""
+        self.control.send("POST roles", body={role: list(each) for role, each in members.items()})
+
+    def set_networks(self, networks: Mapping[str, Sequence[str]]) -> None:
+        """Set the networks with their subnetworks; none: in auto mode."""
+        self.control.send("POST networks", body={name: list(each) for name, each in networks.items()})
+
+    def spell_services(self, key: str) -> None:
+        """Set the key of the Service in the descriptions of forwarding rules."""
+        self.control.send("POST service-key", body={"key": key})
 
     def expire_tokens(self) -> None:
         """Invalidate all issued access tokens."""

@@ -15,9 +15,11 @@ from mldeploy.rehearsal.gateway.proxy import StandInObject
 from mldeploy.rehearsal.gcp.artifacts.registry import ArtifactAuthorizer, ArtifactDirectory, ArtifactTokenEndpoint
 from mldeploy.rehearsal.gcp.artifacts.repositories import ArtifactRepositoryService
 from mldeploy.rehearsal.gcp.compute.api import ComputeApi, RegionQuotas
+from mldeploy.rehearsal.gcp.conditions import ProjectConditions
 from mldeploy.rehearsal.gcp.gke.clusters import Clusters
 from mldeploy.rehearsal.gcp.gke.control_plane import KubernetesControlPlanes
 from mldeploy.rehearsal.gcp.gke.operations import Failure, Operations
+from mldeploy.rehearsal.gcp.iam import ProjectIam
 from mldeploy.rehearsal.gcp.longrunning import LongRunning, Scheduler
 from mldeploy.rehearsal.gcp.project import PROJECT
 from mldeploy.rehearsal.gcp.resource_manager import ResourceManagerApi
@@ -66,15 +68,24 @@ class GcpComponents:
         self._services = Services(PROJECT, self._scheduler, self._long_running)
         self._quotas = RegionQuotas(PROJECT.id)
         self._operations = Operations(PROJECT, self._scheduler)
-        self._authenticator = GoogleAuthenticator(PROJECT, self.tokens, self._services)
+        self._conditions, self._iam = ProjectConditions(PROJECT), ProjectIam(PROJECT)
+        self._authenticator = GoogleAuthenticator(PROJECT, self.tokens, self._services, self._iam)
         self._repositories = ArtifactRepositoryService(
-            PROJECT, self._scheduler, self._long_running, context.address, context.registry.forget
+            PROJECT, self._scheduler, self._long_running, context.address, context.registry.forget, self._conditions
         )
-        planes = KubernetesControlPlanes(context, self.tokens, self._call_log)
+        planes = KubernetesControlPlanes(context, self.tokens, self._call_log, self._conditions, self._iam)
         self._clusters = Clusters(
-            PROJECT, self._operations, self._quotas, planes, context.public, self._services.require
+            self._operations,
+            self._quotas,
+            planes,
+            context.public,
+            self._services.require,
+            self._conditions,
+            self._iam,
         )
-        self._registry_authorizer = ArtifactAuthorizer(PROJECT, self.tokens, self._repositories, context.address)
+        self._registry_authorizer = ArtifactAuthorizer(
+            PROJECT, self.tokens, self._repositories, context.address, self._conditions, self._iam
+        )
         self._registry_gateway = RegistryGateway(
             context.registry.upstream, ArtifactDirectory(self._repositories), self._registry_authorizer
         )
@@ -94,7 +105,7 @@ class GcpComponents:
         """Create the WSGI application of the gateway. token: of the control API."""
         clusters = self._clusters
         compute = ComputeApi(PROJECT, self._authenticator, self._quotas, clusters.pieces, clusters.used, clusters.clear)
-        https = GoogleRestApplication(self.tokens, compute, ResourceManagerApi(PROJECT, self._authenticator))
+        https = GoogleRestApplication(self.tokens, compute, ResourceManagerApi(PROJECT, self._authenticator, self._iam))
         front = FaultProxy(https, GoogleRestAdapter(self._authenticator), self._call_log)
         return ControlApi(
             front,
@@ -123,6 +134,8 @@ class GcpComponents:
                 self._long_running,
                 self._services,
                 self._quotas,
+                self._conditions,
+                self._iam,
             ):
                 part.reset()
         self._context.registry.forget()
@@ -137,5 +150,11 @@ class GcpComponents:
         return {
             "POST failures": lambda request: self._operations.add_failure(Failure(**request.get_json())),
             "POST quotas": lambda request: self._quotas.limit(**request.get_json()),
+            "POST networks": lambda request: self._conditions.set_networks(request.get_json()),
+            "POST harsh": lambda _: self._conditions.toughen(),
+            "POST service-key": lambda request: setattr(self._conditions, "service_key", request.get_json()["key"]),
+            "POST roles": lambda request: self._iam.bind(request.get_json()),
+            "POST permissions": lambda request: self._iam.restrict(request.get_json()),
+            "GET permissions": lambda _: self._iam.checked,
             "DELETE tokens": lambda _: self.tokens.expire(),
         }

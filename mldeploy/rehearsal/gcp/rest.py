@@ -12,7 +12,7 @@ from mldeploy.rehearsal.gateway.faults import FaultKind
 from mldeploy.rehearsal.gcp.compute.api import SERVICE, ComputeApi, json_response, required_permission
 from mldeploy.rehearsal.gcp.errors import ApiError
 from mldeploy.rehearsal.gcp.resource_manager import PATH as RESOURCES
-from mldeploy.rehearsal.gcp.resource_manager import PERMISSION as RESOURCE_MANAGER_PERMISSION
+from mldeploy.rehearsal.gcp.resource_manager import PERMISSIONS as RESOURCE_PERMISSIONS
 from mldeploy.rehearsal.gcp.resource_manager import ResourceManagerApi
 from mldeploy.rehearsal.gcp.tokens import GoogleAuthenticator, GoogleTokens, GrantError
 
@@ -56,7 +56,8 @@ class GoogleRestRequest:
 
     action: str
     is_writing: bool
-    authorization: str
+    authorization: str = ""
+    quota_project: str = ""
 
 
 class GoogleRestAdapter:
@@ -68,18 +69,17 @@ class GoogleRestAdapter:
     def parse_request(self, environ: WSGIEnvironment, body: bytes) -> GoogleRestRequest:
         method, path = str(environ["REQUEST_METHOD"]), str(environ.get("PATH_INFO", ""))
         if path == TOKEN_PATH:
-            return GoogleRestRequest(TOKEN_ACTION, False, "")
-        if RESOURCES.fullmatch(path):
-            return GoogleRestRequest(RESOURCE_MANAGER_PERMISSION, False, str(environ.get("HTTP_AUTHORIZATION", "")))
-        return GoogleRestRequest(
-            required_permission(method, path), method != "GET", str(environ.get("HTTP_AUTHORIZATION", ""))
-        )
+            return GoogleRestRequest(TOKEN_ACTION, False)
+        headers = (str(environ.get(f"HTTP_{name}", "")) for name in ("AUTHORIZATION", "X_GOOG_USER_PROJECT"))
+        if parts := RESOURCES.fullmatch(path):
+            return GoogleRestRequest(RESOURCE_PERMISSIONS[parts["method"]], False, *headers)
+        return GoogleRestRequest(required_permission(method, path), method != "GET", *headers)
 
     def authenticate(self, request: GoogleRestRequest) -> Application | None:
         if request.action == TOKEN_ACTION:
             return None
         try:
-            self._authenticator.authenticate(request.authorization)
+            self._authenticator.authenticate(request.authorization, request.quota_project)
         except ApiError as error:
             return json_response(error.body, error.http_status)
         return None

@@ -18,6 +18,7 @@ from google.auth import exceptions, jwt
 
 from mldeploy.rehearsal.gateway.faults import FaultKind
 from mldeploy.rehearsal.gcp.errors import ApiError, internal_error, permission_denied, rate_limited, unauthenticated
+from mldeploy.rehearsal.gcp.iam import ProjectIam
 from mldeploy.rehearsal.gcp.project import StandInProject
 from mldeploy.rehearsal.gcp.services import Services
 
@@ -63,13 +64,14 @@ class GoogleTokens:
 
     @property
     def key_file(self) -> str:
-        """The service account key file, in JSON."""
+        """The service account key file, in JSON. Like the file of gcloud for a user, it names a project for quotas."""
         private = self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         content = {
             "type": "service_account",
             "project_id": self._project.id,
+            "quota_project_id": self._project.id,
             "private_key_id": self._key_id,
             "private_key": private.decode(),
             "client_email": self._project.account,
@@ -130,21 +132,28 @@ class GoogleTokens:
 class GoogleAuthenticator:
     """Authenticates calls, and checks that their API is enabled."""
 
-    def __init__(self, project: StandInProject, tokens: GoogleTokens, services: Services) -> None:
+    def __init__(self, project: StandInProject, tokens: GoogleTokens, services: Services, iam: ProjectIam) -> None:
         self._project = project
         self._tokens = tokens
         self._services = services
+        self._iam = iam
 
-    def authenticate(self, authorization: str) -> None:
-        """Check the Authorization header. Raises ApiError for any account other than the rehearsal's."""
+    def authenticate(self, authorization: str, quota_project: str) -> None:
+        """Check the Authorization header, and the project of x-goog-user-project.
+
+        Raises ApiError for any account other than the rehearsal's.
+        """
         scheme, _, token = authorization.partition(" ")
         if self._tokens.account(token if scheme.lower() == "bearer" else "") != self._project.account:
             raise unauthenticated(has_token=bool(token))
+        self._iam.require_quota_project(quota_project)
 
-    def require(self, service: str) -> None:
-        """Raise ApiError if an API is not enabled. service: empty: none is needed."""
+    def require(self, service: str, permission: str = "") -> None:
+        """Raise ApiError if an API is not enabled, or a permission is missing. Empty: none is needed."""
         if service:
             self._services.require(service)
+        if service and permission:
+            self._iam.require(permission)
 
     def refusal(self, kind: FaultKind, service: str, permission: str) -> ApiError | None:
         """Return the error for a fault; None if the fault is not an error response."""

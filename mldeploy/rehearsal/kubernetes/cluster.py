@@ -14,7 +14,13 @@ from mldeploy.rehearsal.gateway.fault_proxy import FaultProxy
 from mldeploy.rehearsal.gateway.proxy import StandInObject
 from mldeploy.rehearsal.gateway.serving import Authority, break_connection, create_server, serve
 from mldeploy.rehearsal.kubernetes.api.application import ApiServer
-from mldeploy.rehearsal.kubernetes.api.authorization import ADMIN, RbacAuthorizer, User
+from mldeploy.rehearsal.kubernetes.api.authorization import (
+    ADMIN,
+    AccessAttributes,
+    RbacAuthorizer,
+    User,
+    allow_all,
+)
 from mldeploy.rehearsal.kubernetes.api.pod_subresources import PodSubresources
 from mldeploy.rehearsal.kubernetes.api.request import KubernetesAdapter
 from mldeploy.rehearsal.kubernetes.control.deployments import DeploymentController
@@ -31,7 +37,7 @@ from mldeploy.rehearsal.kubernetes.kubelet.pods import PodManager
 from mldeploy.rehearsal.kubernetes.kubelet.volumes import Node, register
 from mldeploy.rehearsal.kubernetes.objects.names import labels_of
 from mldeploy.rehearsal.kubernetes.objects.store import Store
-from mldeploy.rehearsal.kubernetes.objects.writer import ObjectWriter
+from mldeploy.rehearsal.kubernetes.objects.writer import ObjectWriter, keep_workload
 
 if TYPE_CHECKING:
     import socket
@@ -74,6 +80,8 @@ class StandInCluster:
     """A WSGI application; `listen` binds it to an address. It runs from `start` until `stop`.
 
     is_known: whether a token is valid. login: registry credentials of the nodes, besides the Pods' pull secrets.
+    adjust: the cloud's mutating admission controller. allows: its authorizer. has_late_nodes: its autoscaler refuses
+    before it adds the node of the first Pod.
     """
 
     def __init__(
@@ -83,18 +91,21 @@ class StandInCluster:
         *,
         login: Login = no_login,
         nodes: Sequence[Node] = NODES,
+        adjust: Callable[[ApiResource, Object], None] = keep_workload,
+        allows: Callable[[AccessAttributes], bool] = allow_all,
+        has_late_nodes: bool = False,
     ) -> None:
         self.store = Store()
         self._context = context
         self._nodes = nodes
-        self._access, self._is_known = RbacAuthorizer(self.store), is_known
-        self._pods = PodManager(_node_context(context, self.store, login))
+        self._access, self._is_known = RbacAuthorizer(self.store, allows), is_known
+        self._pods = PodManager(_node_context(context, self.store, login), has_late_nodes=has_late_nodes)
         self._services = ServiceController(self.store, context.addresses, context.pace)
         self._edges = (
             IngressController(self.store, context.addresses, context.pace),
             GatewayController(self.store, context.addresses, context.pace),
         )
-        writer = ObjectWriter(self.store)
+        writer = ObjectWriter(self.store, adjust)
         before, after = _controllers(context, self.store, writer)
         self._loop = ControllerLoop(self.store, (*before, self._pods, self._services, *self._edges, *after))
         self._api = ApiServer(

@@ -36,6 +36,7 @@ class ClusterHarness:
     state: Path
     keys: dict[str, object] = field(default_factory=dict)
     heard: list[Event] = field(default_factory=list)
+    platform: str = "linux/amd64"
 
     @property
     def settings(self) -> GkeSettings:
@@ -54,11 +55,11 @@ class ClusterHarness:
 
     def deploy(self, *, replace: bool = False) -> verbs.Deployed[KubeClient]:
         with self._session() as session:
-            return verbs.deploy(GkeCluster(APP, self.settings), session, replace=replace)
+            return verbs.deploy(GkeCluster(APP, self.settings, self.platform), session, replace=replace)
 
     def reasons(self) -> tuple[str, ...]:
         """The reasons for which a deployment changes the cluster."""
-        (change,) = verbs.plan(GkeCluster(APP, self.settings), self.connect(), Cancel()).changes
+        (change,) = verbs.plan(GkeCluster(APP, self.settings, self.platform), self.connect(), Cancel()).changes
         return change.reasons
 
     def destroy(self) -> verbs.Destroyed:

@@ -12,11 +12,12 @@ from google.cloud import container_v1 as gke
 
 from mldeploy.config.settings import Project
 from mldeploy.providers.gcp.gke.cloud import GkeCloud
+from mldeploy.providers.gcp.gke.permissions import DEPLOY_PERMISSIONS
 from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal
 from mldeploy.testing.suite import Conformance
-from tests.gcp.harness import GcpStage
+from tests.gcp.harness import GcpStage, granted_by
 from tests.gcp.others import ANOTHER, Others
 from tests.tiny import project_of
 
@@ -53,7 +54,7 @@ class TestGke(Conformance):
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, running: GcpRehearsal) -> GkeStage:
-        return GkeStage(provider, GkeSettings.model_validate({}), running, strangers)
+        return GkeStage(provider, GkeSettings.model_validate({}), running, strangers, granted_by(DEPLOY_PERMISSIONS))
 
     @pytest.fixture(scope="class")
     @classmethod

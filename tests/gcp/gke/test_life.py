@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from mldeploy.providers.gcp.gke.permissions import DEPLOY_PERMISSIONS
 from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
 from mldeploy.testing.life import FIRST, AppLife, RolloutSuite
 from tests.gcp.gke.test_conformance import GkeStage, strangers
+from tests.gcp.harness import granted_by
 from tests.rehearsal.available import require_registry
 from tests.sampled import Sampled
 
@@ -34,7 +36,7 @@ class TestGke(Sampled, RolloutSuite):
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, lively: GcpRehearsal) -> GkeStage:
-        return GkeStage(provider, GkeSettings.model_validate({}), lively, strangers)
+        return GkeStage(provider, GkeSettings.model_validate({}), lively, strangers, granted_by(DEPLOY_PERMISSIONS))
 
     def test_a_token_that_is_refused_before_its_time_is_renewed(self, life: AppLife, lively: GcpRehearsal) -> None:
         """In the cluster's API, too."""

@@ -21,6 +21,8 @@ from mldeploy.providers.gcp.gke.prices import PRICES, estimate_gke
 from mldeploy.providers.gcp.gke.provider import KINDS, GkeProvider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 
+TRIAL_SSD_GB = 250
+"""https://cloud.google.com/free/docs/free-cloud-features#free-trial"""
 LABELS = {"mldeploy-app": "insurance", "mldeploy-target": "gke"}
 
 
@@ -56,6 +58,42 @@ def test_nodes_make_it_a_standard_one() -> None:
     assert made.workload_identity_config.workload_pool == "my-project.svc.id.goog"
     assert pool.config.workload_metadata_config.mode == WorkloadMetadataConfig.Mode.GKE_METADATA
     assert pool.management.auto_repair
+
+
+def test_the_boot_disks_of_two_nodes_in_each_zone_fit_into_a_trials_quota() -> None:
+    (pool,) = build(nodes=2).node_pools
+    assert pool.config.disk_type == "pd-balanced"
+    assert 2 * 3 * pool.config.disk_size_gb <= TRIAL_SSD_GB
+    (newest,) = build(nodes=2, machine_type="n4-standard-2", disk_size=60).node_pools
+    assert (newest.config.disk_type, newest.config.disk_size_gb) == ("hyperdisk-balanced", 60)
+
+
+@pytest.mark.parametrize(
+    ("platform", "keys", "nodes"),
+    [
+        ("linux/arm64", {}, "amd64"),
+        ("linux/arm64", {"nodes": 1}, "amd64"),
+        ("linux/amd64", {"nodes": 1, "machine_type": "t2a-standard-2"}, "arm64"),
+    ],
+)
+def test_an_image_that_the_nodes_cannot_run_is_refused_with_the_platform_to_set(
+    platform: str, keys: dict[str, object], nodes: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings(**keys).require_platform(platform)
+    assert caught.value.where == "build.platform"
+    assert f'platform = "linux/{nodes}"' in caught.value.todo
+
+
+def test_an_image_for_arm_goes_on_arm_nodes_and_a_shared_cluster_is_asked_itself() -> None:
+    settings(nodes=1, machine_type="c4a-standard-4").require_platform("linux/arm64/v8")
+    settings(cluster="shared").require_platform("linux/arm64")
+
+
+def test_what_runs_can_be_removed_from_a_machine_of_another_architecture(project: Project) -> None:
+    """`destroy` and `status` build the same graph as `deploy`."""
+    built = replace(project, build=replace(project.build, platform="linux/arm64"))
+    assert "gke-cluster" in [step.kind for step in steps_of(GkeProvider().goal(built, settings()))]
 
 
 @pytest.mark.parametrize(
@@ -156,6 +194,9 @@ def test_every_price_has_its_source_and_date() -> None:
         ('Insufficient regional quota to satisfy request: resource "CPUS"', "Quotas"),
         ("Google Compute Engine: ZONE_RESOURCE_POOL_EXHAUSTED", "another zone"),
         ('Network "default" does not exist.', "`network`"),
+        ('project "p" has no network named "default".', "`network`"),
+        ('Network "main" requires specifying a subnetwork.', "`subnetwork`"),
+        ('Network "default" uses manual subnet mode and requires specifying a subnetwork.', "`subnetwork`"),
         ("Service account x does not exist", "`node_service_account`"),
         ("All cluster resources were brought up, but: something", "Run the command again"),
     ],

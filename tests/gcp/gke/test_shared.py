@@ -17,6 +17,7 @@ from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.providers.kubernetes.api import KubeClient
 from mldeploy.rehearsal.gcp import GcpRehearsal
+from mldeploy.rehearsal.gcp.conditions import SERVICE_KEYS
 from mldeploy.testing.scene import DeploymentUnderTest
 from tests.gcp.others import Others
 from tests.tiny import project_of
@@ -141,8 +142,10 @@ def test_from_its_own_cluster_to_a_shared_one_the_old_one_is_swept(story: Story)
     assert story.things("container:cluster") == ["shared"]
 
 
-def test_what_outlives_a_cluster_is_listed_with_the_command_that_removes_it(story: Story) -> None:
+@pytest.mark.parametrize("key", SERVICE_KEYS)
+def test_what_outlives_a_cluster_is_listed_with_the_command_that_removes_it(story: Story, key: str) -> None:
     """Somebody has deleted the cluster by hand, its load balancer with nobody to see to it."""
+    story.rehearsal.spell_services(key)
     story.deploy()
     story.delete_by_hand(story.app)
     (rule,) = story.things("compute:forwardingRule")

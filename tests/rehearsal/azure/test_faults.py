@@ -39,7 +39,7 @@ def test_every_call_is_numbered_and_known_by_the_permission_that_it_needs(azure:
         ("Entra/oauth2/token", False),
         (WRITE, True),
         ("Microsoft.Web/register/action", True),
-        ("Microsoft.Web/checknameavailability/action", False),
+        ("Microsoft.Web/checknameavailability/read", False),
     ]
     assert azure.rehearsal.calls()[0] == LoggedCall(1, "Entra/openid-configuration", writing=False)
 
@@ -141,7 +141,7 @@ def test_a_poller_is_resumed_where_another_one_was_interrupted(azure: Clients) -
     registries = azure.registries.registries
     spec: Any = {"location": REGION, "sku": {"name": "Basic"}}
     azure.rehearsal.faults.inject(
-        FaultOrder(FaultKind.ERROR, "Microsoft.ContainerRegistry/locations/operationStatuses/read")
+        FaultOrder(FaultKind.ERROR, "Microsoft.ContainerRegistry/registries/operationStatuses/read")
     )
     poller = registries.begin_create(GROUP, "shopregistry", spec)
     token = poller.continuation_token()

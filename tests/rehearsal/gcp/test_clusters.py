@@ -65,6 +65,8 @@ def test_one_that_is_being_made_cannot_be_removed_yet(slow: Clients) -> None:
 
 
 def test_a_region_triples_the_nodes(google: Clients) -> None:
+    for metric in ("CPUS", "IN_USE_ADDRESSES", "SSD_TOTAL_GB"):
+        google.rehearsal.limit_quota(metric, 2000)
     for location, nodes in ((google.zone, 2), (google.region, 6)):
         google.finished(google.clusters.create_cluster(parent=location, cluster=standard()))
         assert google.clusters.get_cluster(name=f"{location}/clusters/c").current_node_count == nodes
@@ -121,7 +123,7 @@ def test_a_second_one_of_the_same_name_is_refused(google: Clients) -> None:
         ("zone", standard(machine_type="m7i.large"), "does not exist"),
         ("zone", standard(disk_size_gb=5), "at least 10 GB"),
         ("zone", standard(count=2000), "between 0 and 1000"),
-        ("zone", gke.Cluster(name="c", initial_node_count=1, network="mine"), 'Network "mine" does not exist'),
+        ("zone", gke.Cluster(name="c", initial_node_count=1, network="mine"), 'has no network named "mine"'),
         ("zone", gke.Cluster(name="c", initial_node_count=1, resource_labels={"A": "b"}), "label key"),
         (
             "zone",

@@ -188,6 +188,10 @@ class FargateSettings(AwsSettings):
     def advise(self, project: Project) -> tuple[str, ...]:
         return (*advise_on_port(project), *advise_on_disk(project))
 
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        return tuple(self.secrets)
+
     def check(self) -> None:
         """Raises ConfigError where keys contradict each other."""
         roles = "is for roles that mldeploy creates, and both roles are given"

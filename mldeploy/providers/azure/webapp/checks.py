@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from azure.core.exceptions import HttpResponseError
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.web import WebSiteManagementClient
+from azure.mgmt.web.models import CsmUsageQuota
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
 from mldeploy.providers.azure import checks, group
-from mldeploy.providers.azure.account import authenticate
+from mldeploy.providers.azure.account import AzureSubscription, authenticate
 from mldeploy.providers.azure.cloud import AzureClients
 from mldeploy.providers.azure.group import IDENTITIES, INSIGHTS, SITES, is_registered
 from mldeploy.providers.azure.webapp.settings import WebappSettings
@@ -43,9 +45,11 @@ def _check_quota(clients: AzureClients, settings: WebappSettings) -> Iterator[Fi
     account = clients.account
     if not account.region or not is_registered(clients, SITES):
         return
-    web = WebSiteManagementClient(account.credential, account.subscription, **account.options)
     instances = settings.max or settings.instances or 1
-    for usage in web.get_usages_in_location.list(account.region):
+    usages = _list_usages(account)
+    if usages is None:
+        yield ok("quota", "not checked: the account may not read it, and no custom role can allow it")
+    for usage in usages or ():
         quota_name = usage.name.value if usage.name else ""
         if not quota_name or settings.tier.name.lower() not in quota_name.lower() or usage.limit is None:
             continue
@@ -56,6 +60,17 @@ def _check_quota(clients: AzureClients, settings: WebappSettings) -> Iterator[Fi
             yield warning("quota", f"{what}, and the app needs {instances}", todo)
         else:
             yield ok("quota", what)
+
+
+def _list_usages(account: AzureSubscription) -> Sequence[CsmUsageQuota] | None:
+    """The quotas of the region; None if the account may not read them."""
+    web = WebSiteManagementClient(account.credential, account.subscription, **account.options)
+    try:
+        return list(web.get_usages_in_location.list(account.region))
+    except HttpResponseError as error:
+        if error.status_code == 403:
+            return None
+        raise
 
 
 def _check_permissions(clients: AzureClients, settings: WebappSettings) -> Iterator[Finding]:

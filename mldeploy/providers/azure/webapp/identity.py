@@ -23,6 +23,7 @@ from mldeploy.providers.azure import registry
 from mldeploy.providers.azure.errors import AzureError, error_code, ignore_not_found, translate_errors
 from mldeploy.providers.azure.group import ResourceGroup, ResourceProvider
 from mldeploy.providers.azure.registry import ContainerRegistry
+from mldeploy.providers.azure.registry_client import ContainerRegistryInfo
 from mldeploy.providers.azure.tags import has_webapp_tags, resource_name, webapp_tags
 from mldeploy.providers.azure.waiting import wait_until_gone
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
@@ -92,16 +93,20 @@ def _parse_identity(existing: IdentityModel) -> IdentityInfo:
 
 
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
-"""https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/containers"""
+REPOSITORY_READER = "b93aa761-3e63-49ed-ac28-beffa264f7ac"
+"""The role that pulls from a registry with the ABAC mode, where AcrPull does not count.
+
+https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/containers
+"""
 KNOWN_SECONDS = 180.0
 """Time for a new identity to reach the role assignment service."""
-LOOK_EVERY = 2.0
+LOOK_EVERY = 1.0
 
 
 @translate_errors
 @dataclass(frozen=True, eq=False)
 class PullRole(Step[WebappCloud, str]):
-    """AcrPull on the registry. Its output is the assignment's id. An existing assignment of others is used."""
+    """The role to pull from the registry. Its output is the assignment's id. One assigned by others is used."""
 
     kind: ClassVar[str] = "pull-role"
     title: ClassVar[str] = "Allow the app to pull"
@@ -116,16 +121,18 @@ class PullRole(Step[WebappCloud, str]):
         identity, existing = outs.get(self.identity), outs.get(self.registry)
         if identity is None or existing is None:
             return None
-        candidates = [each for each in _list_assignments(cloud, existing.id) if _grants_pull(each, identity)]
+        listed, role = _list_assignments(cloud, existing.id), pull_role(existing)
+        candidates = [each for each in listed if _grants(each, role, identity)]
         owned = next((each for each in candidates if _is_ours(each, cloud.app)), None)
         chosen = owned or next(iter(candidates), None)
         return Seen(str(chosen.id), ours=owned is not None) if chosen else None
 
     def apply(self, cloud: WebappCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
-        identity, scope = outs[self.identity], outs[self.registry].id
-        name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}/{identity.principal}".lower()))
+        identity, scope, role = outs[self.identity], outs[self.registry].id, pull_role(outs[self.registry])
+        mode = "" if role == ACR_PULL else f"/{role}"
+        name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}/{identity.principal}{mode}".lower()))
         parameters = RoleAssignmentCreateParameters(
-            role_definition_id=f"{cloud.account.scope}/providers/Microsoft.Authorization/roleDefinitions/{ACR_PULL}",
+            role_definition_id=f"{cloud.account.scope}/providers/Microsoft.Authorization/roleDefinitions/{role}",
             principal_id=identity.principal,
             principal_type="ServicePrincipal",
             description=_description(cloud.app),
@@ -172,9 +179,14 @@ def _list_assignments(cloud: WebappCloud, scope: str) -> Iterator[RoleAssignment
     yield from listed or ()
 
 
-def _grants_pull(assignment: RoleAssignment, identity: IdentityInfo) -> bool:
-    role = (assignment.role_definition_id or "").rpartition("/")[2].lower()
-    return assignment.principal_id == identity.principal and role == ACR_PULL
+def pull_role(existing: ContainerRegistryInfo) -> str:
+    """The built-in role that counts in this registry."""
+    return REPOSITORY_READER if existing.abac else ACR_PULL
+
+
+def _grants(assignment: RoleAssignment, role: str, identity: IdentityInfo) -> bool:
+    definition = (assignment.role_definition_id or "").rpartition("/")[2].lower()
+    return assignment.principal_id == identity.principal and definition == role
 
 
 def _is_ours(assignment: RoleAssignment, app: str) -> bool:

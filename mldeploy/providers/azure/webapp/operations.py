@@ -16,13 +16,13 @@ from mldeploy.providers.azure import tags
 from mldeploy.providers.azure.errors import AzureError, azure_errors
 from mldeploy.providers.azure.webapp import autoscale, plan, sites
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
+from mldeploy.providers.azure.webapp.logs import SiteLogs
 from mldeploy.providers.azure.webapp.plan import PlanInfo
 from mldeploy.providers.azure.webapp.rollout import SiteRollout
 from mldeploy.providers.azure.webapp.settings import TABLE, TIERS, WebappSettings
 from mldeploy.providers.azure.webapp.site_spec import with_image
 from mldeploy.providers.azure.webapp.sites import (
     SiteInfo,
-    SiteLogs,
     SiteRelease,
     SiteReleaseState,
     SiteSlot,
@@ -34,7 +34,9 @@ from mldeploy.providers.releases import choose_release
 
 SCALE_POLL_SECONDS = 1.0
 SCALE_TIMEOUT_SECONDS = 300.0
-READY = "READY"
+READY, UNKNOWN = "READY", "UNKNOWN"
+STEADY_ANSWERS = 10
+"""Healthy answers in succession that count where App Service does not report the state of an instance."""
 HEALTH = {READY: "healthy", "STOPPED": ""}
 
 
@@ -102,7 +104,7 @@ class WebappService:
             rollout = SiteRollout(self.cloud, self.project, self.settings, self.site_slot, monitor)
             now, gap = rollout.deploy(site, spec)
             image = Image(now.spec.image, entry.digest, "", 0, ())
-            return Address(now.url, image, gap_seconds=None if self.settings.tier.slots else gap)
+            return Address(now.url, image, gap_seconds=gap)
 
     def scale(self, count: int, monitor: Monitor) -> None:
         """Set the number of instances. Returns once they are ready and the app responds."""
@@ -129,11 +131,17 @@ class WebappService:
 
     def _wait_until_scaled(self, site: SiteInfo, count: int, monitor: Monitor) -> None:
         """Return at once if the site is stopped."""
-        ready = 0
+        ready = steady = 0
         for _ in monitor.attempts(every=SCALE_POLL_SECONDS, within=SCALE_TIMEOUT_SECONDS):
-            ready = [state for _, state in sites.list_instances(self.cloud, self.site_slot)].count(READY)
+            states = [state for _, state in sites.list_instances(self.cloud, self.site_slot)]
+            ready = states.count(READY)
             monitor.progress(Progress("", "waiting until all instances are ready", ready, count))
-            if site.is_stopped or (ready == count and self._answers(site)):
+            answers = not site.is_stopped and self._answers(site)
+            if site.is_stopped or (ready == count and answers):
+                return
+            steady = steady + 1 if answers and ready + states.count(UNKNOWN) == count else 0
+            if steady == STEADY_ANSWERS:
+                monitor.note(f"App Service does not report the state of {count - ready} of {count} instances.")
                 return
         what = f"{ready} of {count} instances are ready after {SCALE_TIMEOUT_SECONDS:.0f} s"
         raise AzureError(str(self.site_slot), what, "App Service continues. Check with `mldeploy status`.")

@@ -8,10 +8,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import ClassVar
 
+from azure.core.exceptions import ResourceExistsError
 from azure.mgmt.web.models import AppServicePlan as PlanModel
 from azure.mgmt.web.models import AppServicePlanProperties, SkuDescription
 
 from mldeploy.core.errors import RefusedError
+from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.azure.cloud import enum_text
@@ -25,6 +27,7 @@ from mldeploy.providers.azure.webapp.settings import TIERS, WebappSettings
 from mldeploy.providers.capabilities import HOURS_A_MONTH, CostItem, Estimate, HourlyPrice
 
 READY = "Succeeded"
+SITES_POLL_SECONDS, SITES_GONE_SECONDS = 1.0, 300.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class AppServicePlan(Step[WebappCloud, PlanInfo]):
     def undo(cloud: WebappCloud, key: Key, monitor: Monitor) -> bool:
         if not plan_exists(cloud, key):
             return False
-        ignore_not_found(partial(cloud.web.app_service_plans.delete, key.scope[0], key.name))
+        _delete_plan(cloud, key, monitor)
         wait_until_gone(monitor, key.name, lambda: get_plan(cloud, key) is None)
         return True
 
@@ -89,6 +92,28 @@ class AppServicePlan(Step[WebappCloud, PlanInfo]):
             yield f"size {existing.sku} → {self.settings.sku}"
         if count is not None and count != existing.count:
             yield f"instances {existing.count} → {count}"
+
+
+def _delete_plan(cloud: WebappCloud, key: Key, monitor: Monitor) -> None:
+    """Delete a plan. App Service may count deleted sites for minutes. Raises SDK errors if the plan has a site."""
+    delete = partial(cloud.web.app_service_plans.delete, key.scope[0], key.name)
+    for _ in monitor.attempts(every=SITES_POLL_SECONDS, within=SITES_GONE_SECONDS):
+        try:
+            ignore_not_found(delete)
+        except ResourceExistsError:  # 409
+            if _has_sites(cloud, key):
+                raise
+            monitor.progress(Progress("", "waiting until App Service has removed the site from its plan"))
+        else:
+            return
+    ignore_not_found(delete)
+
+
+def _has_sites(cloud: WebappCloud, key: Key) -> bool:
+    """Whether a site in the plan's group is on the plan."""
+    plan = f"/serverfarms/{key.name}".lower()
+    listed = cloud.web.web_apps.list_by_resource_group(key.scope[0])
+    return any(((each.properties and each.properties.server_farm_id) or "").lower().endswith(plan) for each in listed)
 
 
 def build_plan(app: str, region: str, sku: str, count: int) -> PlanModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,11 +19,11 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.providers.azure.errors import AzureError
 from mldeploy.providers.azure.tags import webapp_tags
-from mldeploy.providers.azure.waiting import run_operation
+from mldeploy.providers.azure.waiting import is_temporary, run_operation
 from mldeploy.providers.azure.webapp import sites
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.settings import WebappSettings
-from mldeploy.providers.azure.webapp.site_spec import SiteSpec, build_site
+from mldeploy.providers.azure.webapp.site_spec import SiteSpec, build_site, compare_specs
 from mldeploy.providers.azure.webapp.sites import (
     STAGING,
     SiteInfo,
@@ -31,7 +32,7 @@ from mldeploy.providers.azure.webapp.sites import (
     SiteSlot,
     find_by_image,
     next_release,
-    release_tags,
+    with_release,
 )
 from mldeploy.providers.azure.webapp.start import SiteStartup
 from mldeploy.providers.errors import NotRestoredError
@@ -39,6 +40,9 @@ from mldeploy.providers.gap import GapMeter
 
 GAP_POLL_SECONDS = 0.2
 """Seconds between two requests while downtime is measured."""
+
+SITE_POLL_SECONDS, SITE_SECONDS = 0.5, 30.0
+"""Time for a new site or slot to be found by all parts of Azure."""
 
 DRAIN_SECONDS = 5.0
 """Time for the old version to finish its requests after the swap."""
@@ -70,12 +74,8 @@ class SiteRollout:
         if was.is_stopped or not was.serves:
             return self._deploy_in_place(was, spec)
         if was.spec.starts_like(spec):
-            return self._update_settings(was, spec), 0.0
-        return (
-            (self._deploy_through_slot(was, spec), 0.0)
-            if self.settings.tier.slots
-            else self._deploy_in_place(was, spec)
-        )
+            return self._update_settings(was, spec)
+        return self._deploy_through_slot(was, spec) if self.settings.tier.slots else self._deploy_in_place(was, spec)
 
     def finish_rollout(self, was: SiteInfo) -> tuple[SiteInfo, float]:
         """Finish a rollout that an earlier command started: the site is already configured.
@@ -91,24 +91,31 @@ class SiteRollout:
         sites.delete_slot(self.cloud, self.site_slot.staging)
         return site, 0.0
 
-    def _update_settings(self, was: SiteInfo, spec: SiteSpec) -> SiteInfo:
-        """Update settings that need no new container."""
+    def _update_settings(self, was: SiteInfo, spec: SiteSpec) -> tuple[SiteInfo, float]:
+        """Update settings that need no new container. Returns the measured downtime, too."""
         start, entry = self.watch_startup(self.site_slot, beside=False), self._release_entry(was, spec)
-        self._write(self.site_slot, spec, was.region, entry, was)
-        return self._watch_until_served(start, entry)
+        with self._gap_meter(was) as gap:
+            self._write(self.site_slot, spec, was.region, entry, was)
+            site = self._watch_until_served(start, entry)
+        return site, gap.seconds
 
     def _deploy_in_place(self, was: SiteInfo, spec: SiteSpec) -> tuple[SiteInfo, float]:
         entry = self._release_entry(was, spec)
-        start = self.watch_startup(self.site_slot, beside=not was.is_stopped)
-        with GapMeter(was.url, self.project.app.health, self.cloud.account.verify, GAP_POLL_SECONDS) as gap:
+        start, began = self.watch_startup(self.site_slot, beside=not was.is_stopped), time.monotonic()
+        with self._gap_meter(was) as gap:
             self._write(self.site_slot, spec, was.region, entry, was)
             self._restart(was, spec)
             try:
                 site = self._watch_until_served(start, entry)
             except VerdictError as failure:
-                self._roll_back(was, entry, failure)
+                if self._can_restore(was, spec):
+                    self._restore(was, entry, failure)
+                    self.monitor.note(self._interruption(was, time.monotonic() - began), warning=True)
                 raise
         return site, 0.0 if was.is_stopped else gap.seconds
+
+    def _gap_meter(self, was: SiteInfo) -> GapMeter:
+        return GapMeter(was.url, self.project.app.health, self.cloud.account.verify, GAP_POLL_SECONDS)
 
     def _restart(self, was: SiteInfo, spec: SiteSpec) -> None:
         """Start or restart the site where App Service does not do so by itself."""
@@ -117,22 +124,24 @@ class SiteRollout:
         elif was.spec.starts_like(spec):
             sites.restart_site(self.cloud, self.site_slot)
 
-    def _deploy_through_slot(self, was: SiteInfo, spec: SiteSpec) -> SiteInfo:
+    def _deploy_through_slot(self, was: SiteInfo, spec: SiteSpec) -> tuple[SiteInfo, float]:
         staging, entry = self.site_slot.staging, self._release_entry(was, spec)
         sites.record_release(self.cloud, self.monitor, was, entry)
         sites.delete_slot(self.cloud, staging)
-        with self._staging_slot(staging), self._recording_failure(entry):
+        with self._staging_slot(staging), self._recording_failure(was, entry):
             start = self.watch_startup(staging, beside=False)
             self.monitor.progress(Progress("", "the new version starts in the staging slot"))
             self._write(staging, spec, was.region, None)
             start.watch(self._site(staging).url)
-            swap_slots(self.cloud, self.monitor, self.site_slot, spec.image)
+            swap_slots(self.cloud, self.monitor, self.site_slot, spec)
             try:
                 self.watch_startup(self.site_slot, beside=False).watch(was.url)
             except VerdictError:
-                swap_slots(self.cloud, self.monitor, self.site_slot, was.spec.image)
+                swap_slots(self.cloud, self.monitor, self.site_slot, was.spec)
                 raise
-        return self._record(entry.with_state(SiteReleaseState.SERVED))
+        site = self._record(entry.with_state(SiteReleaseState.SERVED))
+        # A swap leaves some settings where they are, for example Always On, HTTPS only and the minimum TLS version.
+        return self._update_settings(site, spec) if compare_specs(site.spec, spec) else (site, 0.0)
 
     @contextmanager
     def _staging_slot(self, staging: SiteSlot) -> Iterator[None]:
@@ -145,12 +154,13 @@ class SiteRollout:
             sites.delete_slot(self.cloud, staging)
 
     @contextmanager
-    def _recording_failure(self, entry: SiteRelease) -> Iterator[None]:
-        """Record the release as failed if it does not serve."""
+    def _recording_failure(self, was: SiteInfo, entry: SiteRelease) -> Iterator[None]:
+        """Record the release as failed if it does not serve, unless its image keeps serving with other settings."""
         try:
             yield
         except VerdictError:
-            self._record(entry.with_state(SiteReleaseState.FAILED))
+            if entry.digest != was.spec.digest:
+                self._record(entry.with_state(SiteReleaseState.FAILED))
             raise
 
     def _watch_until_served(self, start: SiteStartup, entry: SiteRelease) -> SiteInfo:
@@ -162,10 +172,16 @@ class SiteRollout:
             raise
         return self._record(entry.with_state(SiteReleaseState.SERVED))
 
-    def _roll_back(self, was: SiteInfo, entry: SiteRelease, failure: VerdictError) -> None:
+    def _can_restore(self, was: SiteInfo, spec: SiteSpec) -> bool:
+        """Whether there is a previous version that served, and it is to be restored."""
+        return self.settings.rollback and was.serves and not was.is_stopped and bool(compare_specs(was.spec, spec))
+
+    def _interruption(self, was: SiteInfo, seconds: float) -> str:
+        gap = f"For up to {seconds:.0f} s, requests got no answer, or an answer of the failed version"
+        return f"{was.host}: the previous version serves again. {gap}: {self.settings.sku} has no staging slot."
+
+    def _restore(self, was: SiteInfo, entry: SiteRelease, failure: VerdictError) -> None:
         """Restore the previous version. Raises NotRestoredError if it does not serve either."""
-        if not self.settings.rollback or was.is_stopped or not was.serves or was.spec.digest == entry.digest:
-            return
         fails = f"the new version does not serve ({failure.cause})"
         self.monitor.note(f"{was.host}: {fails}; restoring the previous version", warning=True)
         start = replace(self, golden=None).watch_startup(self.site_slot, beside=False)
@@ -173,6 +189,8 @@ class SiteRollout:
             model = build_site(was.spec, was.region, self._site(self.site_slot).tags)
             sites.write_site(self.cloud, self.monitor, self.site_slot, model)
             start.watch(was.url)
+            if entry.digest == was.spec.digest:  # the same image with other settings: it serves again
+                self._record(entry.with_state(SiteReleaseState.SERVED))
         except MldeployError as error:
             what = f"{fails}, and the previous version could not be restored: {error.what}"
             raise NotRestoredError(str(self.site_slot), what, "See `mldeploy logs --target webapp`.") from failure
@@ -187,9 +205,8 @@ class SiteRollout:
     def _write(
         self, site_slot: SiteSlot, spec: SiteSpec, region: str, entry: SiteRelease | None, was: SiteInfo | None = None
     ) -> None:
-        releases = release_tags(was.releases if was else (), entry) if entry else {}
-        others = {**was.tags} if was else {}
-        model = build_site(spec, region, {**others, **webapp_tags(self.cloud.app), **releases})
+        tags = {**(was.tags if was else {}), **webapp_tags(self.cloud.app)}
+        model = build_site(spec, region, with_release(tags, entry) if entry else tags)
         sites.write_site(self.cloud, self.monitor, site_slot, model)
 
     def _record(self, entry: SiteRelease) -> SiteInfo:
@@ -202,10 +219,12 @@ class SiteRollout:
         return SiteStartup(self.cloud, self.project, self.settings, site_slot, self.monitor, self.golden, beside)
 
     def _site(self, site_slot: SiteSlot) -> SiteInfo:
-        existing = sites.describe_site(self.cloud, site_slot)
-        if existing is None:
-            raise AzureError(str(site_slot), "was deleted during the deployment", "Run the command again.")
-        return existing
+        """A site that exists. Azure may not know a new one at once."""
+        for _ in self.monitor.attempts(every=SITE_POLL_SECONDS, within=SITE_SECONDS):
+            existing = sites.describe_site(self.cloud, site_slot)
+            if existing is not None:
+                return existing
+        raise AzureError(str(site_slot), "was deleted during the deployment", "Run the command again.")
 
 
 SWAP_ATTEMPTS = 4
@@ -214,8 +233,8 @@ SWAP_DONE_SECONDS = 120.0
 """Time for a swap to complete after its response was lost."""
 
 
-def swap_slots(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, image: str) -> None:
-    """Swap the site with its staging slot. Returns once the site runs the slot's image. Raises SDK errors.
+def swap_slots(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, spec: SiteSpec) -> None:
+    """Swap the site with its staging slot. Returns once the site runs the slot's version. Raises SDK errors.
 
     A swap must not run twice, since that would undo it. Rejected requests are retried if the error is temporary;
     after a lost response the site is checked first.
@@ -226,13 +245,13 @@ def swap_slots(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, image:
             _swap_once(cloud, monitor, site_slot)
             return
         except HttpResponseError as error:
-            if _runs_image(cloud, site_slot, image):
+            if _runs_version(cloud, site_slot, spec):
                 return
-            if attempt == SWAP_ATTEMPTS or not _is_transient(error):
+            if attempt == SWAP_ATTEMPTS or not is_temporary(error):
                 raise
             monitor.wait(SWAP_PAUSE_SECONDS)
         except (ServiceRequestError, ServiceResponseError):
-            if not _wait_until_swapped(cloud, monitor, site_slot, image):
+            if not _wait_until_swapped(cloud, monitor, site_slot, spec):
                 raise
             return
 
@@ -250,18 +269,14 @@ def _swap_once(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot) -> Non
     run_operation(monitor, str(site_slot), begin)
 
 
-def _wait_until_swapped(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, image: str) -> bool:
+def _wait_until_swapped(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, spec: SiteSpec) -> bool:
     """Whether the swap completed although its response was lost."""
     return any(
-        _runs_image(cloud, site_slot, image)
+        _runs_version(cloud, site_slot, spec)
         for _ in monitor.attempts(every=SWAP_PAUSE_SECONDS, within=SWAP_DONE_SECONDS)
     )
 
 
-def _runs_image(cloud: WebappCloud, site_slot: SiteSlot, image: str) -> bool:
+def _runs_version(cloud: WebappCloud, site_slot: SiteSlot, spec: SiteSpec) -> bool:
     site = sites.describe_site(cloud, site_slot)
-    return site is not None and site.spec.image == image
-
-
-def _is_transient(error: HttpResponseError) -> bool:
-    return (error.status_code or 0) == 429 or (error.status_code or 0) >= 500
+    return site is not None and site.spec.is_version(spec)

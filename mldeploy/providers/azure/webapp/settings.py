@@ -20,8 +20,8 @@ TABLE = "target.webapp"
 SITE_PATTERN = r"^$|^[a-z0-9][a-z0-9-]{0,58}[a-z0-9]$"
 START_GRACE = 30
 """Seconds added to the app's start timeout, for App Service itself."""
-START_LIMIT = 1800
-"""The longest start timeout of App Service, in seconds."""
+LEAST_START_LIMIT, START_LIMIT = 230, 1800
+"""The default and the longest start timeout of App Service, in seconds. The image's pull may count towards it."""
 
 SecretUri = Annotated[
     str,
@@ -107,11 +107,15 @@ class WebappSettings(AzureSettings):
         return self.instances or (None if now else 1)
 
     def start_limit(self, project: Project) -> int:
-        """The start timeout of App Service in seconds: the app's own and START_GRACE."""
-        return min(START_LIMIT, math.ceil(project.check.start_timeout) + START_GRACE)
+        """The start timeout of App Service in seconds: the app's own and START_GRACE, not less than the default."""
+        return min(START_LIMIT, max(LEAST_START_LIMIT, math.ceil(project.check.start_timeout) + START_GRACE))
 
     def advise(self, project: Project) -> tuple[str, ...]:
         return (*advise_on_port(project), *advise_on_disk(project))
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        return tuple(self.secrets)
 
     def check(self) -> None:
         """Raises ConfigError if settings contradict each other or exceed the size."""
@@ -147,12 +151,14 @@ FREE = Tier("Free", 1, always_on=False)
 BASIC = Tier("Basic", 3)
 STANDARD = Tier("Standard", 10, slots=True, autoscale=True)
 PREMIUM = Tier("PremiumV3", 30, slots=True, autoscale=True)
+PREMIUM_0 = Tier("Premium0V3", 30, slots=True, autoscale=True)
 
 TIERS: Mapping[str, Tier] = MappingProxyType(
     {
         "F1": FREE,
         **dict.fromkeys(("B1", "B2", "B3"), BASIC),
         **dict.fromkeys(("S1", "S2", "S3"), STANDARD),
-        **dict.fromkeys(("P0v3", "P1v3", "P2v3", "P3v3"), PREMIUM),
+        "P0v3": PREMIUM_0,
+        **dict.fromkeys(("P1v3", "P2v3", "P3v3"), PREMIUM),
     }
 )

@@ -63,8 +63,20 @@ class SiteSpec:
         return self.image.partition("@")[2]
 
     def starts_like(self, other: SiteSpec) -> bool:
-        """Whether both specs need the same container."""
-        return (self.image, self.settings) == (other.image, other.settings)
+        """Whether a site changes from one to the other without a restart of the app.
+
+        A new health check path restarts it: https://learn.microsoft.com/azure/app-service/monitor-instances-health-check
+        """
+        return all(getattr(self, each) == getattr(other, each) for each in ("image", "settings", "health", "client"))
+
+    def is_version(self, other: SiteSpec) -> bool:
+        """Whether both are the same version of the app. Settings of App Service, which it may add, do not count."""
+        return self._version == other._version
+
+    @property
+    def _version(self) -> tuple[object, ...]:
+        own = [(name, value) for name, value in self.settings if not name.startswith(_PLATFORM)]
+        return self.image, self.health, self.client, own
 
 
 def build_app_settings(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -144,9 +142,14 @@ def delete_slot(cloud: WebappCloud, site_slot: SiteSlot) -> None:
 
 
 def record_release(cloud: WebappCloud, monitor: Monitor, site: SiteInfo, entry: SiteRelease) -> None:
-    """Store the state of a release in the site's tags. Does not restart the site."""
-    model = TagsPatchResource(operation="Merge", properties=Tags(tags=release_tags(site.releases, entry)))
-    run_operation(monitor, site.host, partial(cloud.resources.tags.begin_update_at_scope, site.id, model))
+    """Store the state of a release in the site's tags, and remove the oldest releases. Does not restart the site."""
+    desired = with_release(site.tags, entry)
+    surplus = {name: value for name, value in site.tags.items() if name not in desired}
+    changed = {name: value for name, value in desired.items() if site.tags.get(name) != value}
+    for operation, tags in (("Delete", surplus), ("Merge", changed)):
+        if tags:
+            model = TagsPatchResource(operation=operation, properties=Tags(tags=tags))
+            run_operation(monitor, site.host, partial(cloud.resources.tags.begin_update_at_scope, site.id, model))
 
 
 def list_instances(cloud: WebappCloud, site_slot: SiteSlot) -> Iterator[tuple[str, str]]:
@@ -183,6 +186,11 @@ def _site_info(cloud: WebappCloud, existing: SiteModel, spec: SiteSpec) -> SiteI
 
 PREFIX = "mldeploy.release."
 MAX_RELEASES = 30
+MAX_TAGS = 50
+"""The limit of Azure for one resource.
+
+https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources
+"""
 
 
 class SiteReleaseState(StrEnum):
@@ -246,11 +254,16 @@ def next_release(known: tuple[SiteRelease, ...], digest: str, port: int) -> Site
     return SiteRelease(newest.number + 1 if newest else 1, digest, port, now, SiteReleaseState.BEGUN)
 
 
-def release_tags(known: tuple[SiteRelease, ...], entry: SiteRelease) -> dict[str, str]:
-    """The tags of the newest MAX_RELEASES releases, including the updated one."""
-    others = [each for each in known if each.number != entry.number]
-    newest = sorted((entry, *others), key=lambda each: each.number, reverse=True)[:MAX_RELEASES]
-    return {each.tag: each.value for each in newest}
+def with_release(tags: Mapping[str, str], entry: SiteRelease) -> dict[str, str]:
+    """The site's tags with this release, and without the oldest releases beyond MAX_RELEASES and MAX_TAGS.
+
+    The release itself is kept, and all tags of others.
+    """
+    others = {name: value for name, value in tags.items() if not name.startswith(PREFIX)}
+    older = [each for each in parse_releases(tags) if each.number != entry.number]
+    room = min(MAX_RELEASES, MAX_TAGS - len(others)) - 1
+    kept = (entry, *older[: max(room, 0)])
+    return {**others, **{each.tag: each.value for each in kept}}
 
 
 def _parse_release(name: str, value: str) -> SiteRelease | None:
@@ -258,51 +271,3 @@ def _parse_release(name: str, value: str) -> SiteRelease | None:
     if len(parts) != 4 or not number.isdecimal() or not parts[1].isdecimal() or parts[3] not in _STATES:
         return None
     return SiteRelease(int(number), parts[0], int(parts[1]), parts[2], SiteReleaseState(parts[3]))
-
-
-LOOK_EVERY = 2.0
-_STAMP = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\s*")
-
-
-@dataclass(frozen=True)
-class SiteLogs:
-    """The end of a site's log, as far as App Service returns it."""
-
-    cloud: WebappCloud
-    site_slot: SiteSlot
-
-    def lines(self) -> tuple[str, ...]:
-        """Lines with timestamps, oldest first; empty if there are none. Raises SDK errors."""
-        apps, site_slot = self.cloud.web.web_apps, self.site_slot
-        if site_slot.slot:
-            stream = ignore_not_found(
-                partial(apps.get_web_site_container_logs_slot, site_slot.group, site_slot.site, site_slot.slot)
-            )
-        else:
-            stream = ignore_not_found(partial(apps.get_web_site_container_logs, site_slot.group, site_slot.site))
-        text = b"".join(stream or ()).decode(errors="replace")
-        return tuple(line.rstrip() for line in text.splitlines() if line.strip())
-
-    def follow(self, tail: int, *, on: bool) -> Iterator[str]:
-        """Yield the last `tail` lines (0: all), then, if `on`, new lines. Without timestamps."""
-        known = self.lines()
-        yield from map(strip_timestamp, known[-tail:])
-        while on:
-            time.sleep(LOOK_EVERY)
-            now = self.lines()
-            yield from map(strip_timestamp, new_lines(known, now))
-            known = now
-
-
-def new_lines(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
-    """The lines added between two reads of a log that drops its oldest lines."""
-    for start in range(len(before)):
-        overlap = len(before) - start
-        if overlap <= len(now) and before[start:] == now[:overlap]:
-            return now[overlap:]
-    return now
-
-
-def strip_timestamp(line: str) -> str:
-    """The line without its timestamp."""
-    return _STAMP.sub("", line)

@@ -14,8 +14,9 @@ from mldeploy.core.monitor import Monitor
 from mldeploy.providers.azure.cloud import enum_text
 from mldeploy.providers.azure.errors import ignore_not_found
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
+from mldeploy.providers.azure.webapp.logs import LogMark, SiteLogs, strip_timestamp
 from mldeploy.providers.azure.webapp.settings import WebappSettings
-from mldeploy.providers.azure.webapp.sites import SiteLogs, SiteSlot, new_lines, restart_site, strip_timestamp
+from mldeploy.providers.azure.webapp.sites import SiteSlot, restart_site
 from mldeploy.providers.azure.webapp.verdict import (
     SiteEvidence,
     build_verdict,
@@ -26,8 +27,11 @@ from mldeploy.providers.azure.webapp.verdict import (
 
 START_POLL_SECONDS = 0.5
 HEALTH_TIMEOUT_SECONDS = 5.0
-ROLE_SECONDS = 300.0
-"""Time for a new role assignment to reach the registry."""
+ROLE_SECONDS = 600.0
+"""Time for a new role assignment to reach the registry.
+
+https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+"""
 RESTART_EVERY = 5.0
 """Restart after a rejected pull: App Service itself retries more slowly."""
 QUIET_SECONDS = 120.0
@@ -51,13 +55,13 @@ class SiteStartup:
     monitor: Monitor
     golden: GoldenRow | None
     beside: bool
-    _before: Sequence[str] = field(init=False)
-    _restarted: float = 0.0
+    _mark: LogMark = field(init=False)
+    _restarted: float = -RESTART_EVERY
     _running_since: float | None = None
     """Seconds at which the version first ran without being healthy."""
 
     def __post_init__(self) -> None:
-        self._before = SiteLogs(self.cloud, self.site_slot).lines()
+        self._mark = SiteLogs(self.cloud, self.site_slot).mark()
 
     def watch(self, url: str) -> None:
         """Return once the version serves. Raises VerdictError at the first proven cause."""
@@ -82,7 +86,7 @@ class SiteStartup:
             self.monitor.progress(Progress("", "waiting until the registry accepts the app's role"))
             if waited - self._restarted >= RESTART_EVERY:
                 self._restarted = waited
-                self._before = SiteLogs(self.cloud, self.site_slot).lines()
+                self._mark = SiteLogs(self.cloud, self.site_slot).mark()
                 restart_site(self.cloud, self.site_slot)
         elif proves_failure(lines):
             raise self._verdict(self._settled_lines(lines), answer, waited)
@@ -96,9 +100,8 @@ class SiteStartup:
         return lines
 
     def _new_lines(self) -> tuple[str, ...]:
-        return tuple(
-            strip_timestamp(line) for line in new_lines(self._before, SiteLogs(self.cloud, self.site_slot).lines())
-        )
+        lines = SiteLogs(self.cloud, self.site_slot).read()
+        return tuple(strip_timestamp(line) for line in self._mark.added(lines or ()))
 
     def check_health(self, url: str) -> AnswerError | None:
         """Request the health path. Returns the error, or None if the app is healthy."""
@@ -132,8 +135,9 @@ class SiteStartup:
         )
         for each in references or ():
             status = enum_text(each.properties.status) if each.properties else ""
-            if each.name in self.settings.secrets and status not in ("", "Resolved", "Initialized"):
-                yield each.name or "", status
+            name = each.name or (each.id or "").rpartition("/")[2]
+            if name in self.settings.secrets and status not in ("", "Resolved", "Initialized"):
+                yield name, status
 
     def _verdict(self, lines: tuple[str, ...], answer: AnswerError | None, waited: float) -> VerdictError:
         return build_verdict(self.project, str(self.site_slot), SiteEvidence(lines, answer, waited))

@@ -86,7 +86,7 @@ class GkeCloud(GcpCloud):
                     if not existing.missing_labels(self.app):
                         return None
                     raise GcpError(where(name), f"is in error: {existing.complaint}", "Its owner must repair it.")
-                self._kube_clients[name] = create_kube_client(self.account.identity, existing)
+                self._kube_clients[name] = create_kube_client(self.account, existing)
             return self._kube_clients[name]
 
 
@@ -118,11 +118,10 @@ class TokenClient(ApiClient):
         return super().call_api(method, url, again, body, post_params, _request_timeout)
 
 
-def create_kube_client(identity: GoogleCredentials, cluster: ClusterInfo) -> KubeClient:
+def create_kube_client(account: GcpProject, cluster: ClusterInfo) -> KubeClient:
     """A client that renews its token before it expires. Makes no call, unless the token is expired."""
-    configuration = Configuration(host=f"https://{cluster.address}")
-    if cluster.ca:
-        configuration.ssl_ca_cert = cache_ca_file(cluster.ca)
+    identity = account.identity
+    configuration = Configuration(host=f"https://{cluster.address}", ssl_ca_cert=trusted_file(account, cluster))
 
     def refresh(config: Configuration) -> None:
         config.api_key[HEADER] = _bearer(identity)
@@ -130,6 +129,13 @@ def create_kube_client(identity: GoogleCredentials, cluster: ClusterInfo) -> Kub
     configuration.refresh_api_key_hook = refresh  # type: ignore[assignment]  # its type is that of None
     refresh(configuration)  # without an initial key the SDK never calls the hook
     return KubeClient(TokenClient(configure_client(configuration), identity))
+
+
+def trusted_file(account: GcpProject, cluster: ClusterInfo) -> str | None:
+    """The certificates to trust: the cluster's own authority, or None for the public ones."""
+    if not cluster.has_public_certificate:
+        return cache_ca_file(cluster.ca) if cluster.ca else None
+    return str(account.endpoints.ca_bundle) if account.endpoints.ca_bundle else None
 
 
 def cache_ca_file(ca: str) -> str:

@@ -18,9 +18,10 @@ from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen
 from mldeploy.providers.errors import AbsentError
 from mldeploy.providers.gcp.calls import call, poll
-from mldeploy.providers.gcp.errors import RETRY_TODO, GcpError, gcp_errors
+from mldeploy.providers.gcp.errors import RETRY_TODO, GcpError, error_text, gcp_errors
 from mldeploy.providers.gcp.gke.cloud import GkeCloud, create_kube_client
 from mldeploy.providers.gcp.gke.clusters import (
+    POOL,
     ClusterInfo,
     ClusterState,
     cluster_path,
@@ -29,8 +30,9 @@ from mldeploy.providers.gcp.gke.clusters import (
     wait_for_cluster_operation,
     where,
 )
+from mldeploy.providers.gcp.gke.machines import boot_disk_type
 from mldeploy.providers.gcp.gke.removal import delete_cluster, remove_cluster
-from mldeploy.providers.gcp.gke.settings import TARGET, GkeSettings
+from mldeploy.providers.gcp.gke.settings import TARGET, GkeSettings, platform_architecture
 from mldeploy.providers.gcp.identity import SCOPES
 from mldeploy.providers.gcp.settings import owner_labels
 from mldeploy.providers.kubernetes.api import KubeClient
@@ -46,6 +48,8 @@ class GkeCluster(ClusterStep[GkeCloud]):
 
     app: str
     settings: GkeSettings
+    platform: str
+    """Of the image, `linux/amd64`."""
 
     @property
     def scope(self) -> tuple[str, ...]:
@@ -59,13 +63,17 @@ class GkeCluster(ClusterStep[GkeCloud]):
         existing = find_cluster(cloud, self.app)
         if existing is None or existing.state is not ClusterState.RUNNING:
             return None
-        kube, missing = create_kube_client(cloud.account.identity, existing), existing.missing_labels(self.app)
+        kube, missing = create_kube_client(cloud.account, existing), existing.missing_labels(self.app)
         if missing:
             return Seen(kube, missing, ours=False)
         return Seen(kube, tuple(self._drift(existing)), tuple(self._immutable_drift(existing)))
 
     def apply(self, cloud: GkeCloud, outs: Outputs, seen: Seen[KubeClient] | None, monitor: Monitor) -> KubeClient:
-        """Raises GcpError if the cluster does not start, RefusedError if it belongs to others."""
+        """Raises GcpError if the cluster does not start, RefusedError if it belongs to others.
+
+        Raises ConfigError, before anything is made, if its nodes could not run the image.
+        """
+        self.settings.require_platform(self.platform)
         existing = self._reuse(cloud, monitor)
         if existing is None:
             self._create(cloud, monitor)
@@ -73,7 +81,7 @@ class GkeCluster(ClusterStep[GkeCloud]):
         if existing.missing_labels(self.app):
             raise RefusedError(where(self.app), "was just created by somebody else", "Choose another app name.")
         self._update(cloud, existing, monitor)
-        return create_kube_client(cloud.account.identity, existing)
+        return create_kube_client(cloud.account, existing)
 
     @staticmethod
     def undo(cloud: GkeCloud, key: Key, monitor: Monitor) -> bool:
@@ -102,6 +110,8 @@ class GkeCluster(ClusterStep[GkeCloud]):
                 operation = call(cloud.account.identity, cloud.clusters.create_cluster, request)
             except api.Conflict:
                 return
+            except api.InvalidArgument as error:
+                raise operation_error("create cluster", error_text(error)) from error
         wait_for_cluster_operation(cloud, monitor, operation, self.settings.cluster_timeout)
 
     def _wait_until_running(self, cloud: GkeCloud, monitor: Monitor) -> ClusterInfo:
@@ -121,6 +131,8 @@ class GkeCluster(ClusterStep[GkeCloud]):
             yield f"{existing.nodes} nodes → {desired * existing.zones}"
         if existing.channel != self.settings.release_channel:
             yield f"release channel {existing.channel} → {self.settings.release_channel}"
+        if platform_architecture(self.platform) != self.settings.nodes_architecture:
+            yield f"{self.settings.nodes_architecture} nodes → nodes for {self.platform}"
 
     def _immutable_drift(self, existing: ClusterInfo) -> Iterator[str]:
         if existing.is_autopilot != self.settings.is_autopilot:
@@ -160,6 +172,8 @@ class SharedCluster(ClusterStep[GkeCloud]):
     stays: ClassVar[bool] = True
 
     name: str
+    platform: str
+    """Of the image, `linux/amd64`."""
 
     @property
     def scope(self) -> tuple[str, ...]:
@@ -169,7 +183,7 @@ class SharedCluster(ClusterStep[GkeCloud]):
         return Key(self.name)
 
     def probe(self, cloud: GkeCloud, outs: Outputs) -> Seen[KubeClient] | None:
-        """Raises AbsentError if there is none, GcpError if it does not run."""
+        """Raises AbsentError if there is none, GcpError if it does not run. Nodes for other images are a difference."""
         existing = find_cluster(cloud, self.name)
         if existing is None:
             what = f"does not exist in {cloud.account.location} of {cloud.account.project}"
@@ -177,7 +191,7 @@ class SharedCluster(ClusterStep[GkeCloud]):
             raise AbsentError(where(self.name), what, todo)
         if existing.state is not ClusterState.RUNNING:
             raise GcpError(where(self.name), existing.state.value, "Wait until it is running, or choose another one.")
-        return Seen(create_kube_client(cloud.account.identity, existing), ours=False)
+        return Seen(create_kube_client(cloud.account, existing), wrong_nodes(self.platform, existing), ours=False)
 
     def apply(self, cloud: GkeCloud, outs: Outputs, seen: Seen[KubeClient] | None, monitor: Monitor) -> KubeClient:
         """Return the client. Raises AbsentError if the cluster was deleted after the plan."""
@@ -191,8 +205,14 @@ class SharedCluster(ClusterStep[GkeCloud]):
         return False
 
 
-POOL = "default-pool"
-"""The name of a cluster's first node pool in GKE."""
+def wrong_nodes(platform: str, cluster: ClusterInfo) -> tuple[str, ...]:
+    """One readable line if no node of a shared cluster can run images of a platform; else empty."""
+    there = sorted(cluster.architectures)
+    if not there or platform_architecture(platform) in there:
+        return ()
+    return (f'{there[0]} nodes → nodes for {platform}, or platform = "linux/{there[0]}" in [build]',)
+
+
 CHANNELS: Mapping[str, int] = {
     "rapid": types.ReleaseChannel.Channel.RAPID,
     "regular": types.ReleaseChannel.Channel.REGULAR,
@@ -209,6 +229,7 @@ def build_cluster(name: str, project: str, settings: GkeSettings, labels: Mappin
         resource_labels=dict(labels),
         release_channel=types.ReleaseChannel(channel=CHANNELS[settings.release_channel]),
         network=settings.network,
+        subnetwork=settings.subnetwork,
         ip_allocation_policy=types.IPAllocationPolicy(use_ip_aliases=True),
         workload_identity_config=types.WorkloadIdentityConfig(workload_pool=f"{project}.svc.id.goog"),
     )
@@ -227,6 +248,8 @@ def build_cluster(name: str, project: str, settings: GkeSettings, labels: Mappin
 def _node_pool(settings: GkeSettings) -> types.NodePool:
     config = types.NodeConfig(
         machine_type=settings.machine_type,
+        disk_type=boot_disk_type(settings.machine_type),
+        disk_size_gb=settings.disk_size,
         service_account=settings.node_service_account,
         oauth_scopes=SCOPES,
         workload_metadata_config=types.WorkloadMetadataConfig(mode=types.WorkloadMetadataConfig.Mode.GKE_METADATA),

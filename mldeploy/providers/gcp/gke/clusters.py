@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -11,20 +13,13 @@ from typing import TYPE_CHECKING
 from google.api_core import exceptions as api
 from google.cloud.container_v1 import types
 
-from mldeploy.providers.gcp.calls import call
-from mldeploy.providers.gcp.errors import gcp_errors
-from mldeploy.providers.gcp.gke.settings import TARGET
-from mldeploy.providers.gcp.settings import missing_labels
-
-if TYPE_CHECKING:
-    from mldeploy.providers.gcp.gke.cloud import GkeCloud
-import re
-from typing import TYPE_CHECKING
-
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
-from mldeploy.providers.gcp.calls import poll
-from mldeploy.providers.gcp.errors import RETRY_TODO, GcpError
+from mldeploy.providers.gcp.calls import call, poll
+from mldeploy.providers.gcp.errors import RETRY_TODO, GcpError, gcp_errors
+from mldeploy.providers.gcp.gke import machines
+from mldeploy.providers.gcp.gke.settings import TARGET
+from mldeploy.providers.gcp.settings import missing_labels
 
 if TYPE_CHECKING:
     from mldeploy.providers.gcp.gke.cloud import GkeCloud
@@ -57,8 +52,10 @@ _STATES: Mapping[int, ClusterState] = {
 class ClusterInfo:
     """A cluster. address: of its API, empty until it is created. ca: its CA certificate, PEM.
 
-    nodes: the number in all zones. machine_type: of the first node pool, empty with Autopilot. node_account: the
-    service account of the nodes, "default" for the project's. complaint: the error message, or empty.
+    nodes: the number in all zones that the first node pool should have. An upgrade adds some for a while.
+    machine_type: of the first node pool, empty with Autopilot. architectures: of the nodes of all pools, and of those
+    that the cluster adds by itself. node_account: the service account of the nodes, "default" for the project's.
+    complaint: the error message, or empty.
     """
 
     name: str
@@ -69,6 +66,7 @@ class ClusterInfo:
     is_autopilot: bool
     nodes: int
     machine_type: str
+    architectures: frozenset[str]
     channel: str
     node_account: str
     address: str
@@ -78,6 +76,18 @@ class ClusterInfo:
     def missing_labels(self, app: str) -> tuple[str, ...]:
         """The owner labels that are missing or differ; empty if the app owns the cluster."""
         return missing_labels(self.labels, app, TARGET)
+
+    @property
+    def has_public_certificate(self) -> bool:
+        """Whether the API has a DNS name, whose certificate is from a public authority instead of the cluster's.
+
+        https://cloud.google.com/kubernetes-engine/docs/concepts/network-isolation
+        """
+        try:
+            ipaddress.ip_address(self.address)
+        except ValueError:
+            return bool(self.address)
+        return False
 
 
 def where(name: str) -> str:
@@ -93,7 +103,7 @@ def find_cluster(cloud: GkeCloud, name: str) -> ClusterInfo | None:
     with gcp_errors(where(name), "container.clusters.get"):
         try:
             request = types.GetClusterRequest(name=cluster_path(cloud, name))
-            return _parse_cluster(call(cloud.account.identity, cloud.clusters.get_cluster, request))
+            return parse_cluster(call(cloud.account.identity, cloud.clusters.get_cluster, request))
         except api.NotFound:
             return None
 
@@ -104,10 +114,11 @@ def list_clusters(cloud: GkeCloud) -> Iterator[ClusterInfo]:
     with gcp_errors("clusters", "container.clusters.list"):
         request = types.ListClustersRequest(parent=parent)
         response = call(cloud.account.identity, cloud.clusters.list_clusters, request)
-    return (_parse_cluster(each) for each in response.clusters)
+    return (parse_cluster(each) for each in response.clusters)
 
 
-def _parse_cluster(cluster: types.Cluster) -> ClusterInfo:
+def parse_cluster(cluster: types.Cluster) -> ClusterInfo:
+    """What a response says about a cluster."""
     pool = cluster.node_pools[0] if cluster.node_pools else types.NodePool()
     defaults = cluster.autoscaling.autoprovisioning_node_pool_defaults
     account = defaults.service_account if cluster.autopilot.enabled else pool.config.service_account
@@ -118,14 +129,25 @@ def _parse_cluster(cluster: types.Cluster) -> ClusterInfo:
         _STATES.get(cluster.status, ClusterState.RUNNING),
         dict(cluster.resource_labels),
         cluster.autopilot.enabled,
-        cluster.current_node_count,
+        pool.initial_node_count * (len(cluster.locations) or 1),
         pool.config.machine_type,
+        _architectures(cluster),
         cluster.release_channel.channel.name.lower(),
         account or "default",
         _address(cluster),
         base64.b64decode(cluster.master_auth.cluster_ca_certificate).decode(),
         cluster.status_message or "; ".join(each.message for each in cluster.conditions if each.message),
     )
+
+
+def _architectures(cluster: types.Cluster) -> frozenset[str]:
+    """Autopilot's general-purpose nodes are amd64.
+
+    https://cloud.google.com/kubernetes-engine/docs/how-to/autopilot-arm-workloads
+    """
+    is_growing = cluster.autopilot.enabled or cluster.autoscaling.enable_node_autoprovisioning
+    own = {machines.architecture(each.config.machine_type) for each in cluster.node_pools}
+    return frozenset(own | {machines.AMD64} if is_growing else own)
 
 
 def _address(cluster: types.Cluster) -> str:
@@ -136,6 +158,8 @@ def _address(cluster: types.Cluster) -> str:
     return cluster.endpoint or by_name.endpoint
 
 
+POOL = "default-pool"
+"""The name of a cluster's first node pool in GKE."""
 _DONE = types.Operation.Status.DONE
 _CAUSES = (
     (
@@ -147,8 +171,12 @@ _CAUSES = (
         "Google has no capacity for this machine type now: try later, or choose another zone or `machine_type`.",
     ),
     (
-        r"(?i)network .*(?:not found|does not exist)|no default network|default network",
-        "The network does not exist in the project. Set `network` in [target.gke].",
+        r"(?i)requires specifying a subnetwork|subnetwork .*(?:not found|does not exist|is not valid)",
+        "Set `subnetwork` in [target.gke] to a subnetwork of `network` in the region of the cluster.",
+    ),
+    (
+        r"(?i)network .*(?:not found|does not exist)|no network named|no default network|default network",
+        "The network does not exist in the project. Set `network` (and `subnetwork`, if it needs one) in [target.gke].",
     ),
     (
         r"(?i)service account|actAs",

@@ -90,7 +90,7 @@ def _nodes(region: str, settings: GkeSettings) -> Iterator[CostItem]:
         several = f"{settings.count_of_nodes} in each of {settings.zones} zones: {item.how}"
         item = replace(item, how=several)
     yield item
-    yield CostItem("disks of the nodes", None, f"{total}, one for each")
+    yield CostItem("disks of the nodes", None, f"{total} of {settings.disk_size} GB, one for each")
 
 
 def _item(region: str, what: str, product: str, amount: float, unit: str) -> CostItem:

@@ -22,10 +22,11 @@ from mldeploy.providers.gcp.gke.cloud import GkeCloud
 from mldeploy.providers.gcp.gke.cluster import GkeCluster, SharedCluster
 from mldeploy.providers.gcp.gke.clusters import list_clusters
 from mldeploy.providers.gcp.gke.operations import GkeService, create_service
+from mldeploy.providers.gcp.gke.permissions import DEPLOY_PERMISSIONS
 from mldeploy.providers.gcp.gke.prices import estimate_gke
 from mldeploy.providers.gcp.gke.repository import ReadableRepository
 from mldeploy.providers.gcp.gke.settings import TABLE, TARGET, GkeSettings
-from mldeploy.providers.gcp.permissions import DEPLOY_PERMISSIONS, build_role, unique_permissions
+from mldeploy.providers.gcp.permissions import build_role, unique_permissions
 from mldeploy.providers.gcp.repository import GarImage
 from mldeploy.providers.kubernetes.goal import build_goal
 from mldeploy.providers.kubernetes.inventory import list_resources
@@ -60,13 +61,16 @@ class GkeProvider:
 
     def push(self, project: Project, settings: GkeSettings) -> GarImage:
         app = project.app.name
-        repository = ReadableRepository(settings.repository or app, app, settings.keep_images, settings)
+        repository = ReadableRepository(
+            settings.repository or app, app, settings.keep_images, settings, project.build.platform
+        )
         return GarImage(BuiltImage.of(project), repository)
 
     def goal(self, project: Project, settings: GkeSettings) -> KubernetesEndpoint:
         """The steps of a deployment. The image is built while the cluster is created. Raises ConfigError."""
         app = project.app.name
-        cluster = SharedCluster(settings.cluster) if settings.cluster else GkeCluster(app, settings)
+        shared = SharedCluster(settings.cluster, project.build.platform)
+        cluster = shared if settings.cluster else GkeCluster(app, settings, project.build.platform)
         settings.check(project)
         return build_goal(project, settings.fitting(project), Owner(app, TARGET), cluster, self.push(project, settings))
 

@@ -91,8 +91,12 @@ def _request_deletion(cloud: GkeCloud, name: str) -> bool:
     return False
 
 
-SERVICE_KEYS = ("kubernetes.io/service-name", "kubernetes.io/ingress-name")
-"""Keys in a forwarding rule's description under which GKE stores the Service: `namespace/name`."""
+SERVICE_KEYS = ("networking.gke.io/service-name", "kubernetes.io/service-name", "kubernetes.io/ingress-name")
+"""Keys in a forwarding rule's description under which GKE stores the Service: `namespace/name`.
+
+The first one is today's, the second one that of load balancers with a target pool: L4ILBServiceDescKey in
+https://github.com/kubernetes/ingress-gce/blob/master/pkg/utils/utils.go
+"""
 CLUSTER_LABEL = "goog-k8s-cluster-name"
 """The label of disks that GKE creates for a cluster's volumes."""
 

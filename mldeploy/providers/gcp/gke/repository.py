@@ -34,6 +34,8 @@ class ReadableRepository(GarRepository):
     kind: ClassVar[str] = GarRepository.kind
 
     settings: GkeSettings
+    platform: str
+    """Of the image, `linux/amd64`."""
 
     def probe(self, cloud: GkeCloud, outs: Outputs) -> Seen[ImageRepository] | None:  # type: ignore[override]
         seen = super().probe(cloud, outs)
@@ -46,6 +48,7 @@ class ReadableRepository(GarRepository):
     def apply(  # type: ignore[override]
         self, cloud: GkeCloud, outs: Outputs, seen: Seen[ImageRepository] | None, monitor: Monitor
     ) -> ImageRepository:
+        self.settings.require_platform(self.platform)
         repository = super().apply(cloud, outs, seen, monitor)
         if self.settings.grant_pull:
             self._grant(cloud, monitor)

@@ -11,7 +11,9 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.config.kinds import FieldText
 from mldeploy.config.settings import App, Project
 from mldeploy.providers.gcp.gcloud import to_region
+from mldeploy.providers.gcp.gke import machines
 from mldeploy.providers.gcp.settings import GarSettings
+from mldeploy.providers.kubernetes.running.patience import TRANSIENT_SECONDS, RolloutPatience
 from mldeploy.providers.kubernetes.settings import InClusterSettings
 
 TARGET = "gke"
@@ -23,6 +25,21 @@ https://cloud.google.com/kubernetes-engine/docs/concepts/regional-clusters
 """
 CLUSTER_PATTERN = r"^$|^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 ACCOUNT_PATTERN = r"^$|^[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com$"
+
+_VPC_NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+NETWORK_PATTERN = rf"^$|^(projects/[a-z0-9.:-]+/global/networks/)?{_VPC_NAME}$"
+SUBNETWORK_PATTERN = rf"^$|^(projects/[a-z0-9.:-]+/regions/[a-z0-9-]+/subnetworks/)?{_VPC_NAME}$"
+"""A name, or the full name in a shared VPC's host project.
+
+https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-shared-vpc
+"""
+
+LATE_SECONDS = 300.0
+"""How long the first nodes and a permission that was just granted may take."""
+PULL_TODO = (
+    "Grant the nodes' service account `roles/artifactregistry.reader` on the repository (`grant_pull = true` does it). "
+    "If it was granted just now, wait some minutes, and deploy again."
+)
 
 Channel = Literal["rapid", "regular", "stable", "extended"]
 
@@ -74,9 +91,24 @@ class GkeSettings(InClusterSettings, GarSettings):
     )
     network: Annotated[str, FieldText("the name of a network")] = Field(
         "",
-        pattern=r"^$|^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$",
+        pattern=NETWORK_PATTERN,
         description="The VPC network of the app's own cluster. Default: `default`.",
         examples=["main"],
+    )
+    subnetwork: Annotated[str, FieldText("the name of a subnetwork")] = Field(
+        "",
+        pattern=SUBNETWORK_PATTERN,
+        description="The subnetwork of the app's own cluster, in its region; required with a `network` in custom mode. "
+        "In a shared VPC, both are full names (`projects/HOST/…`). Default: the network's own in the region.",
+        examples=["main-us"],
+    )
+    disk_size: int = Field(
+        40,
+        ge=15,
+        le=65536,
+        description="The size in GB of the boot disk of each node of a standard cluster. It counts against the quota "
+        "SSD_TOTAL_GB, which is 500 in a new project.",
+        examples=[100],
     )
     node_service_account: Annotated[str, FieldText("the e-mail address of a service account")] = Field(
         "",
@@ -97,6 +129,17 @@ class GkeSettings(InClusterSettings, GarSettings):
     @property
     def table(self) -> str:
         return TABLE
+
+    @property
+    def patience(self) -> RolloutPatience:
+        """Nodes of Autopilot come with the first pods, and a new permission takes minutes to be effective.
+
+        https://cloud.google.com/iam/docs/access-change-propagation
+        """
+        keeps_nodes = not self.cluster and not self.is_autopilot
+        return RolloutPatience(
+            TRANSIENT_SECONDS if keeps_nodes else LATE_SECONDS, LATE_SECONDS if self.grant_pull else 0.0, PULL_TODO
+        )
 
     @property
     def is_autopilot(self) -> bool:
@@ -135,6 +178,27 @@ class GkeSettings(InClusterSettings, GarSettings):
         for broken, key, what in rules:
             if broken:
                 raise ConfigError(f"{TABLE}.{key}", what, "See docs/configuration.md.")
+
+    @property
+    def nodes_architecture(self) -> str:
+        """Of the nodes of the app's own cluster."""
+        return machines.AMD64 if self.is_autopilot else machines.architecture(self.machine_type)
+
+    def require_platform(self, platform: str) -> None:
+        """Raises ConfigError if the nodes of the app's own cluster cannot run the image."""
+        nodes = self.nodes_architecture
+        if self.cluster or platform_architecture(platform) == nodes:
+            return
+        kind = "the nodes of Autopilot are" if self.is_autopilot else f"{self.machine_type} is"
+        what = f"is {platform} (by default that of this machine), and {kind} {nodes}"
+        todo = f'Set platform = "linux/{nodes}" in [build] of mldeploy.toml'
+        own = " or, to build for this machine, `nodes` and an Arm machine type (t2a-standard-2) in [target.gke]"
+        raise ConfigError("build.platform", what, f"{todo}{own if nodes == machines.AMD64 else ''}.")
+
+
+def platform_architecture(platform: str) -> str:
+    """The architecture of an OCI platform: `arm64` of `linux/arm64/v8`."""
+    return platform.split("/")[1]
 
 
 GIB = 2**30

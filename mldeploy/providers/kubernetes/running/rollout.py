@@ -23,6 +23,7 @@ from mldeploy.providers.kubernetes.running.history import (
     is_rolled_out,
     parse_revisions,
 )
+from mldeploy.providers.kubernetes.running.patience import RolloutPatience
 from mldeploy.providers.kubernetes.running.pods import Pod, parse_pods
 from mldeploy.providers.kubernetes.running.verdict import (
     PodEvent,
@@ -90,6 +91,7 @@ class DeploymentRollout:
     generation: int
     limit: float
     golden: GoldenRow | None = None
+    patience: RolloutPatience = RolloutPatience()  # noqa: RUF009 - it is frozen
 
     def watch(self) -> ReplicaSetRevision:
         """Return the serving revision once all pods belong to it.
@@ -112,7 +114,7 @@ class DeploymentRollout:
 
     @cached_property
     def _judge(self) -> RolloutJudge:
-        return RolloutJudge(self.target.kube, self.target.namespace, self.project, self.monitor)
+        return RolloutJudge(self.target.kube, self.target.namespace, self.project, self.monitor, self.patience)
 
     def _read_state(self, watch: MultiWatch) -> RolloutState:
         deployment = next(iter(watch.seen(self.target.deployment)), None)
@@ -128,7 +130,8 @@ class DeploymentRollout:
     def _judge_all(self, state: RolloutState, waited: float) -> None:
         for pod in state.pods:
             self._judge.judge(pod, events_about(state.events, pod.uid), waited)
-        if state.version and state.version.refused and (waited >= TRANSIENT_SECONDS or is_final(state.version.refused)):
+        is_late = waited >= self.patience.transient
+        if state.version and state.version.refused and (is_late or is_final(state.version.refused)):
             raise verdict_without_pod(
                 f"{self.target.owner.app}, revision {state.version.number}", state.version.refused
             )
@@ -162,8 +165,6 @@ def _progress(state: RolloutState) -> Progress:
     return Progress("", f"a pod is {states[0]}" if states else "waiting for a pod", ready, replicas)
 
 
-TRANSIENT_SECONDS = 45.0
-"""How long a transient problem is tolerated. A cluster that adds nodes reports it within that time."""
 GRACE_SECONDS = 15.0
 """The additional time, after the app's start timeout, for the cluster to report a pod as ready."""
 LOG_LINES = 60
@@ -179,6 +180,7 @@ class RolloutJudge:
     namespace: str
     project: Project
     monitor: Monitor
+    patience: RolloutPatience
     _ran: dict[str, float] = field(default_factory=dict)
     """When each pod was first seen running, by this machine's clock."""
 
@@ -187,7 +189,7 @@ class RolloutJudge:
 
         events: the pod's events. waited: seconds since the watch began.
         """
-        if proves_failure(pod, events, patient=waited < TRANSIENT_SECONDS):
+        if proves_failure(pod, events, waited, self.patience):
             raise self.verdict(pod, events, waited - self._ran.get(pod.uid, waited))
         if pod.running and not pod.ready and not pod.leaving:
             ran = waited - self._ran.setdefault(pod.uid, waited)
@@ -219,7 +221,8 @@ class RolloutJudge:
 
     def verdict(self, pod: Pod, events: tuple[PodEvent, ...], waited: float = 0.0) -> VerdictError:
         """Return why this pod does not serve. waited: seconds that it ran without being ready."""
-        return build_verdict(self.project, PodEvidence(pod, events, self._log(pod), waited=waited))
+        evidence = PodEvidence(pod, events, self._log(pod), waited=waited, access_todo=self.patience.access_todo)
+        return build_verdict(self.project, evidence)
 
     def _log(self, pod: Pod) -> tuple[str, ...]:
         return logs.tail_log(self.kube, self.namespace, pod, LOG_LINES)

@@ -25,10 +25,10 @@ from mldeploy.app.verdict import VerdictError, redacted_verdict
 from mldeploy.config.settings import Project
 from mldeploy.config.text import size
 from mldeploy.providers.kubernetes.documents import Document, text
+from mldeploy.providers.kubernetes.running.patience import LOGIN_TODO, RolloutPatience
 from mldeploy.providers.kubernetes.running.pods import Pod
 
 SCALING_UP = "TriggeredScaleUp"
-NOT_SCALING_UP = "NotTriggerScaleUp"
 BACKING_OFF = "ImagePullBackOff"
 PULLING = ("ErrImagePull", BACKING_OFF)
 UNPULLABLE = ("InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
@@ -40,23 +40,22 @@ CRASHES = 2
 """The number of restarts that counts as a crash loop."""
 
 _ROOT = re.compile(r"(?i)run(?:s|ning)? as root|runAsNonRoot|non-numeric user")
-_PULL_SIGNS = (
+_PLATFORM_SIGNS = (
     Sign(
         r"(?i)no match for platform|no matching manifest|exec format error",
         "the image cannot be pulled: its platform is not that of the nodes",
         "Set `platform` in [build] of mldeploy.toml to the nodes' platform, and deploy again.",
     ),
-    Sign(
-        r"(?i)unauthorized|no basic auth|denied|403 Forbidden|401",
-        "the image cannot be pulled: the registry rejects the cluster ({message})",
-        "Log in with `docker login`, so that mldeploy can pass the credentials on, or give the nodes access; "
-        "see `pull_secret`.",
-    ),
+)
+_REJECTED = re.compile(r"(?i)unauthorized|no basic auth|denied|403 Forbidden|401")
+_ABSENT_SIGNS = (
     Sign(
         r"(?i)not found|manifest unknown|does not exist|name unknown",
         "the image cannot be pulled: the registry does not have it ({message})",
         "Deploy again to push it. It was deleted, perhaps by a cleanup rule of the registry.",
     ),
+)
+_UNREACHABLE_SIGNS = (
     Sign(
         r"(?i)dial tcp|no such host|i/o timeout|connection refused|timed? ?out|server gave HTTP response|x509|tls:",
         "the image cannot be pulled: the cluster cannot reach the registry ({message})",
@@ -97,13 +96,17 @@ class PodEvent:
 
 @dataclass(frozen=True)
 class PodEvidence:
-    """The evidence for a verdict on a pod. events: its events. log: the end of its log. waited: seconds it ran."""
+    """The evidence for a verdict on a pod. events: its events. log: the end of its log. waited: seconds it ran.
+
+    access_todo: what to do if the registry rejects the nodes.
+    """
 
     pod: Pod
     events: tuple[PodEvent, ...] = ()
     log: tuple[str, ...] = ()
     answer: AnswerError | None = None
     waited: float = 0.0
+    access_todo: str = LOGIN_TODO
 
 
 def parse_event(event: Document) -> PodEvent:
@@ -118,17 +121,21 @@ def parse_event(event: Document) -> PodEvent:
     )
 
 
-def proves_failure(pod: Pod, events: Iterable[PodEvent], *, patient: bool) -> bool:
+def proves_failure(pod: Pod, events: Iterable[PodEvent], waited: float, patience: RolloutPatience) -> bool:
     """Whether the state of a pod proves that the new version cannot serve.
 
-    patient: transient problems (no free node yet, a registry that did not answer once) are no proof.
+    waited: seconds since the rollout began. Transient problems (no free node yet, a registry that did not answer once)
+    are no proof while the patience lasts.
     """
+    patient = waited < patience.transient
     if pod.leaving or pod.ready:
         return False
     known = tuple(events)
     if pod.unscheduled:
         return _is_unschedulable([each.reason for each in known], patient=patient)
-    return _is_stuck(pod, known, patient=patient) or _is_dying(pod, known)
+    if pod.waiting == BACKING_OFF and _is_pull_hopeless(pod, known, waited, patience):
+        return True
+    return _is_stuck(pod, patient=patient) or _is_dying(pod, known)
 
 
 def build_verdict(project: Project, evidence: PodEvidence) -> VerdictError:
@@ -159,13 +166,11 @@ def is_final(message: str) -> bool:
 def _is_unschedulable(reasons: list[str], *, patient: bool) -> bool:
     if SCALING_UP in reasons:
         return False  # a node is being added; the rollout's deadline still applies
-    return NOT_SCALING_UP in reasons or not patient
+    return not patient  # an autoscaler that adds no node (NotTriggerScaleUp) may add one a minute later
 
 
-def _is_stuck(pod: Pod, events: Iterable[PodEvent], *, patient: bool) -> bool:
+def _is_stuck(pod: Pod, *, patient: bool) -> bool:
     """Whether its container cannot start."""
-    if pod.waiting in PULLING:
-        return pod.waiting == BACKING_OFF and (not patient or _was_refused(pod, events))
     if pod.waiting == UNCONFIGURED:
         return not patient or bool(_ROOT.search(pod.message))
     return pod.waiting in (*UNPULLABLE, *UNSTARTABLE)
@@ -180,10 +185,19 @@ def _is_dying(pod: Pod, events: Iterable[PodEvent]) -> bool:
     return any("failed startup probe" in each.message for each in events)
 
 
-def _was_refused(pod: Pod, events: Iterable[PodEvent]) -> bool:
-    """Whether the registry rejected the pull, rather than not being reachable."""
+def _is_pull_hopeless(pod: Pod, events: Iterable[PodEvent], waited: float, patience: RolloutPatience) -> bool:
+    """Whether the registry will not hand out the image: it has no such image, or it rejects the nodes for good."""
     answer = f"{pod.message} {' '.join(each.message for each in events)}"
-    return any(re.search(sign.pattern, answer) for sign in _PULL_SIGNS[:3])
+    if any(re.search(sign.pattern, answer) for sign in _PLATFORM_SIGNS):
+        return True
+    if _REJECTED.search(answer):
+        return waited >= patience.rejected
+    return waited >= patience.transient or any(re.search(sign.pattern, answer) for sign in _ABSENT_SIGNS)
+
+
+def _pull_signs(access_todo: str) -> tuple[Sign, ...]:
+    what = "the image cannot be pulled: the registry rejects the cluster ({message})"
+    return (*_PLATFORM_SIGNS, Sign(_REJECTED.pattern, what, access_todo), *_ABSENT_SIGNS, *_UNREACHABLE_SIGNS)
 
 
 def _diagnose(project: Project, evidence: PodEvidence) -> FailureDiagnosis:
@@ -232,7 +246,7 @@ def _diagnose_pull(evidence: PodEvidence) -> FailureDiagnosis:
     messages = [each.message for each in evidence.events if "pull" in each.message.lower() and each.reason == "Failed"]
     # The events of the first attempt contain the registry's answer; later ones may not.
     longest = max((evidence.pod.message, *messages), key=len)
-    return match_signs(_PULL_SIGNS, longest) or FailureDiagnosis(
+    return match_signs(_pull_signs(evidence.access_todo), longest) or FailureDiagnosis(
         f"the image cannot be pulled: {longest or evidence.pod.waiting}",
         "Check `registry`: the nodes must be able to reach it.",
     )

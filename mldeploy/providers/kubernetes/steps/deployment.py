@@ -28,6 +28,7 @@ from mldeploy.providers.kubernetes.running.history import (
     build_update,
     is_rolled_out,
 )
+from mldeploy.providers.kubernetes.running.patience import RolloutPatience
 from mldeploy.providers.kubernetes.running.rollout import DeploymentRef, DeploymentRollout
 from mldeploy.providers.kubernetes.settings import InClusterSettings
 from mldeploy.providers.kubernetes.steps import trial
@@ -176,7 +177,13 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
     ) -> DeploymentRollout:
         generation, limit = number(sent, "metadata", "generation"), self.settings.rollout_timeout
         return DeploymentRollout(
-            DeploymentRef(kube, self.owner, self.space), self.project, monitor, generation, limit, golden
+            DeploymentRef(kube, self.owner, self.space),
+            self.project,
+            monitor,
+            generation,
+            limit,
+            golden,
+            self.settings.patience,
         )
 
     def _handle_failure(self, kube: KubeClient, monitor: Monitor) -> None:
@@ -193,7 +200,8 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         if good is None or not self.settings.rollback:
             return
         try:
-            roll_back(kube, self.owner, self.project, current, good, monitor, ROLLBACK_SECONDS)
+            target = DeploymentRef(kube, self.owner, self.space)
+            roll_back(target, self.project, current, good, monitor, ROLLBACK_SECONDS, self.settings.patience)
         except MldeployError as error:
             monitor.note(f"the rollback to revision {good.number} failed: {error.what}", warning=True)
         else:
@@ -212,19 +220,19 @@ def last_good_revision(known: tuple[ReplicaSetRevision, ...], but: ReplicaSetRev
 
 
 def roll_back(
-    kube: KubeClient,
-    owner: Owner,
+    target: DeploymentRef,
     project: Project,
     current: Document,
     to: ReplicaSetRevision,
     monitor: Monitor,
     limit: float,
+    patience: RolloutPatience,
 ) -> ReplicaSetRevision:
     """Roll back to an earlier revision. Raises VerdictError if it cannot serve."""
     replicas = number(current, "spec", "replicas") or 1
-    sent = kube.apply(build_update(owner, current, replicas=replicas, version=to))
-    namespace, generation = str(sent["metadata"]["namespace"]), number(sent, "metadata", "generation")  # type: ignore[index]
-    return DeploymentRollout(DeploymentRef(kube, owner, namespace), project, monitor, generation, limit).watch()
+    sent = target.kube.apply(build_update(target.owner, current, replicas=replicas, version=to))
+    generation = number(sent, "metadata", "generation")
+    return DeploymentRollout(target, project, monitor, generation, limit, patience=patience).watch()
 
 
 def _is_about_scale(refusal: ApiStatusError) -> bool:

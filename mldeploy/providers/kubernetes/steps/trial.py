@@ -110,7 +110,7 @@ class TrialPod:
         """Wait until the golden row has passed. Raises VerdictError."""
         only = Selection(POD, self.namespace, (("fieldSelector", f"metadata.name={self._name}"),))
         events = Selection(EVENT, self.namespace)
-        judge = RolloutJudge(self.kube, self.namespace, self.project, self.monitor)
+        judge = RolloutJudge(self.kube, self.namespace, self.project, self.monitor, self.settings.patience)
         seen: tuple[Pod, tuple[PodEvent, ...]] | None = None
         with MultiWatch(self.kube, (only, events)) as watch:
             for waited in watch.rounds(self.monitor, self.settings.rollout_timeout):

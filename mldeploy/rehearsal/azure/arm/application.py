@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
@@ -12,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 from mldeploy.rehearsal.azure.arm.resource_types import LOCATIONS, NAMESPACES, ResourceType
 from mldeploy.rehearsal.azure.arm.routes import ArmRequest, ArmResponse, MatchedRoute, Router
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json
-from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION, SubscriptionState, group_deletion_error
+from mldeploy.rehearsal.azure.arm.state import REGION, SUBSCRIPTION, SubscriptionState, group_deletion_error
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -44,10 +45,12 @@ class ArmApplication:
         body = _parse_body(request)
         with self._account.lock:
             self._account.complete_due_changes()
+            self._account.authorize(match.action, request.path)
             self._check_scope(request.method, match)
             query = request.args.to_dict()
             arm_request = ArmRequest(self._account, self._base, request.path.rstrip("/"), match.parameters, query, body)
-            return match.route.handler(arm_request)
+            answer = match.route.handler(arm_request)
+            return _extend(answer) if self._account.conditions.is_harsh else answer
 
     def _check_scope(self, method: str, match: MatchedRoute) -> None:
         """Check that subscription, group and registration exist. Raises ArmError."""
@@ -64,6 +67,25 @@ class ArmApplication:
             what = f"The subscription is not registered to use namespace '{namespace}'."
             how = "See https://aka.ms/rps-not-found for how to register subscriptions."
             raise ArmError(409, "MissingSubscriptionRegistration", f"{what} {how}")
+
+
+def _extend(answer: ArmResponse) -> ArmResponse:
+    """Add members that no API version of today has, and write the region as App Service may do."""
+    body = answer.body
+    if not isinstance(body, dict):
+        return answer
+    if isinstance(body.get("value"), list):
+        return replace(answer, body={**body, "value": [_extend_resource(each) for each in body["value"]]})
+    return replace(answer, body=_extend_resource(body))
+
+
+def _extend_resource(body: Json) -> Json:
+    properties = body.get("properties")
+    if not isinstance(properties, dict) or str(body.get("type", "")).endswith("/config"):
+        return body
+    more = {"newMember": {"a": [1]}, "properties": {**properties, "newProperty": "of a later API version"}}
+    region = {"location": "West Europe"} if body.get("location") == REGION and "serverFarmId" in properties else {}
+    return {**body, **more, **region}
 
 
 def _check_version(request: Request, kind: ResourceType) -> None:

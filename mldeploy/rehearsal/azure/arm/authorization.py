@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-
-from werkzeug.wrappers import Request
 
 from mldeploy.rehearsal.azure.arm import resource_types
 from mldeploy.rehearsal.azure.arm.identities import is_principal_known
 from mldeploy.rehearsal.azure.arm.resources import describe
 from mldeploy.rehearsal.azure.arm.routes import ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, ObjectSchema, OneOf, validate
-from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION, TENANT, ArmResource, SubscriptionState
+from mldeploy.rehearsal.azure.arm.state import CALLER, SUBSCRIPTION, TENANT, ArmResource, SubscriptionState
 
-CALLER = "0d6f5b1e-1c0a-4a6b-9a53-3f2b8c7d9e10"
-"""The object id of the principal of the rehearsal's credentials."""
-PULL = "Microsoft.ContainerRegistry/registries/pull/read"
-PUSH = "Microsoft.ContainerRegistry/registries/push/write"
+_REGISTRIES = "Microsoft.ContainerRegistry/registries"
+PULL, PUSH = f"{_REGISTRIES}/pull/read", f"{_REGISTRIES}/push/write"
+_CONTENT = f"{_REGISTRIES}/repositories/content"
+_DATA_ACTIONS = MappingProxyType({PULL: f"{_CONTENT}/read", PUSH: f"{_CONTENT}/write"})
+"""What a registry in ABAC mode checks instead."""
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+REPOSITORY_READER = "b93aa761-3e63-49ed-ac28-beffa264f7ac"
+REPOSITORY_WRITER = "2a1e307c-b015-4ebd-883e-5b7698a07328"
 _BUILT_IN = MappingProxyType(
     {
         OWNER: ("Owner", ("*",)),
@@ -28,10 +29,14 @@ _BUILT_IN = MappingProxyType(
         "acdd72a7-3385-48ef-bd42-f606fba81ae7": ("Reader", ("*/read",)),
         ACR_PULL: ("AcrPull", (PULL,)),
         "8311e382-0749-4cb8-b61a-304f252e45ec": ("AcrPush", (PULL, PUSH)),
+        REPOSITORY_READER: ("Container Registry Repository Reader", (f"{_CONTENT}/read",)),
+        REPOSITORY_WRITER: ("Container Registry Repository Writer", (f"{_CONTENT}/read", f"{_CONTENT}/write")),
         "4633458b-17de-408a-b874-0445c86b69e6": ("Key Vault Secrets User", ()),
     }
 )
 """Name and actions. Standard: Azure RBAC, "Azure built-in roles"."""
+_WITHOUT_DATA = frozenset({OWNER, "b24988ac-6180-42a0-ab88-20f7382dd24c", "acdd72a7-3385-48ef-bd42-f606fba81ae7"})
+"""Their wildcards do not include data actions."""
 _TYPES = ("User", "Group", "ServicePrincipal", "ForeignGroup", "Device")
 _ASSIGNMENT = ObjectSchema(
     "RoleAssignmentCreateRequest",
@@ -56,6 +61,20 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PATH = "/providers/Microsoft.Authorization/roleAssignments/"
 
 
+def may_transfer(account: SubscriptionState, principal: str, action: str, registry: ArmResource) -> bool:
+    """Return whether a principal may pull or push. action: PULL or PUSH.
+
+    Standard: Azure Container Registry, "Role assignment mode": with ABAC, AcrPull and AcrPush do not count.
+    """
+    is_abac = registry.properties.get("roleAssignmentMode") == "AbacRepositoryPermissions"
+    needed = _DATA_ACTIONS[action] if is_abac else action
+    roles = account.conditions.roles
+    if principal == CALLER and roles is not None:
+        account.conditions.used.add(needed.lower())
+        return any(each.allows(needed, registry.id, data=is_abac) for each in roles)
+    return is_permitted(account, principal, needed, registry.id)
+
+
 def is_permitted(account: SubscriptionState, principal: str, action: str, resource: str) -> bool:
     """Return whether a principal has a permission on a resource. A new assignment takes effect after a delay."""
     matching = [
@@ -65,6 +84,8 @@ def is_permitted(account: SubscriptionState, principal: str, action: str, resour
         and f"{resource.lower()}/".startswith(f"{each.properties['scope'].lower()}/")
         and _role_allows(each.properties["roleDefinitionId"], action)
     ]
+    if any(account.is_first("check of", each) for each in matching if each.created_at):
+        return False
     if matching and account.conditions.unknown_roles and all(each.created_at for each in matching):
         account.conditions.unknown_roles -= 1
         return False
@@ -87,7 +108,10 @@ def _definition_id(name: str) -> str:
 
 
 def _role_allows(definition: str, action: str) -> bool:
-    patterns = _BUILT_IN.get(definition.rpartition("/")[2].lower(), ("", ()))[1]
+    name = definition.rpartition("/")[2].lower()
+    patterns = _BUILT_IN.get(name, ("", ()))[1]
+    if action in _DATA_ACTIONS.values() and name in _WITHOUT_DATA:
+        return False
     return any(re.fullmatch(re.escape(each).replace(r"\*", ".*"), action, re.IGNORECASE) for each in patterns)
 
 
@@ -213,8 +237,18 @@ def _describe_definition(name: str) -> Json:
     }
 
 
-def _list_permissions(_request: ArmRequest) -> ArmResponse:
-    return ArmResponse(200, {"value": [{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}]})
+def _list_permissions(request: ArmRequest) -> ArmResponse:
+    roles, scope = request.account.conditions.roles, f"/{request['scope'].strip('/')}/".lower()
+    granted = (
+        [(["*"], [])]
+        if roles is None
+        else [(sorted(each.actions), sorted(each.data_actions)) for each in roles if scope.startswith(f"{each.scope}/")]
+    )
+    listed = [
+        {"actions": actions, "notActions": [], "dataActions": data_actions, "notDataActions": []}
+        for actions, data_actions in granted
+    ]
+    return ArmResponse(200, {"value": listed})
 
 
 _AT = "{scope}/providers/Microsoft.Authorization"
@@ -227,44 +261,3 @@ ROUTES = (
     ArmRoute(f"GET {_AT}/roleDefinitions/{{name}}", resource_types.DEFINITION, _get_definition),
     ArmRoute(f"GET {_AT}/permissions", resource_types.PERMISSIONS, _list_permissions),
 )
-
-
-def condition_operations(account: SubscriptionState) -> Mapping[str, Callable[[Request], object]]:
-    """Return the operations for `ControlApi`. Their effects last until the next reset."""
-
-    def use_name(request: Request) -> None:
-        content = request.get_json()
-        with account.lock:
-            account.conditions.taken.add((content["type"].lower(), content["name"].lower()))
-
-    def set_quota(request: Request) -> None:
-        content = request.get_json()
-        with account.lock:
-            account.conditions.limits[content["tier"]] = int(content["limit"])
-
-    def add_secret(request: Request) -> None:
-        content = request.get_json()
-        with account.lock:
-            account.conditions.secrets[content["uri"].lower()] = content["value"]
-
-    def unregister(request: Request) -> None:
-        with account.lock:
-            account.registered.pop(request.get_json()["namespace"].lower(), None)
-
-    def fail_registry(request: Request) -> None:
-        content = request.get_json()
-        with account.lock:
-            account.conditions.failures.append(ArmError(409, content["code"], content["message"]))
-
-    def delay_roles(request: Request) -> None:
-        with account.lock:
-            account.conditions.unknown_roles = int(request.get_json()["requests"])
-
-    return {
-        "POST roles": delay_roles,
-        "POST taken": use_name,
-        "POST limit": set_quota,
-        "POST secret": add_secret,
-        "POST unregistered": unregister,
-        "POST failure": fail_registry,
-    }

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 from mldeploy.rehearsal.azure.arm import resource_types
 from mldeploy.rehearsal.azure.arm.application import check_namespace
-from mldeploy.rehearsal.azure.arm.long_running import accept_operation, begin_deletion
-from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, describe_with_state, put_resource
+from mldeploy.rehearsal.azure.arm.long_running import SUBSCRIPTION_RESULTS, accept_operation, begin_deletion
+from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, check_tags, describe_with_state, put_resource
 from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, ObjectSchema, OneOf, validate
 from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION as OURS
@@ -53,7 +53,7 @@ def _head(request: ArmRequest) -> ArmResponse:
 
 def _delete(request: ArmRequest) -> ArmResponse:
     begin_deletion(request, request.account.get(_group_id(request)))
-    return accept_operation(request, lambda: None, "Microsoft.Resources/resourceGroups")
+    return accept_operation(request, lambda: None, SUBSCRIPTION_RESULTS)
 
 
 def _group_id(request: ArmRequest) -> str:
@@ -122,7 +122,9 @@ def _put_tags(request: ArmRequest) -> ArmResponse:
         request.body,
         ObjectSchema("TagsResource", {"properties": ObjectSchema("Tags", {"tags": TAGS})}, ("properties",)),
     )
-    resource.body["tags"] = request.body["properties"].get("tags") or {}
+    tags = request.body["properties"].get("tags") or {}
+    check_tags(tags)
+    resource.body["tags"] = tags
     return ArmResponse(200, _describe_tags(request, resource))
 
 
@@ -131,7 +133,9 @@ def _patch_tags(request: ArmRequest) -> ArmResponse:
     validate(request.body, _CHANGED)
     operation, tags = request.body["operation"].lower(), request.body["properties"].get("tags") or {}
     others = {name: value for name, value in resource.tags.items() if name not in tags}
-    resource.body["tags"] = {"merge": {**resource.tags, **tags}, "replace": tags, "delete": others}[operation]
+    result = {"merge": {**resource.tags, **tags}, "replace": tags, "delete": others}[operation]
+    check_tags(result)
+    resource.body["tags"] = result
     return ArmResponse(200, _describe_tags(request, resource))
 
 

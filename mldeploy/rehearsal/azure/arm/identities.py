@@ -63,7 +63,8 @@ def is_principal_known(account: SubscriptionState, principal: str) -> bool:
     """Return whether the directory knows a principal. A new one is known after a delay."""
     for each in account.list_resources(resource_types.IDENTITY):
         if each.properties["principalId"] == principal:
-            return account.now - each.created_at >= account.propagation_delay
+            is_replicated = account.now - each.created_at >= account.propagation_delay
+            return is_replicated and not account.is_first("assignment to", each)
     return False
 
 

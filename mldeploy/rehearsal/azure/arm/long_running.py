@@ -1,4 +1,7 @@
-"""Long-running operations: status and result endpoints. Standard: ARM, "Asynchronous operations"."""
+"""Long-running operations: status and result endpoints. Standard: ARM, "Asynchronous operations".
+
+The addresses have the form of the real ones, since each needs a permission of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +12,36 @@ from dataclasses import replace
 from mldeploy.rehearsal.azure.arm.resource_types import OPERATION
 from mldeploy.rehearsal.azure.arm.routes import SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json
-from mldeploy.rehearsal.azure.arm.state import REGION, ArmResource
 from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION as OURS
+from mldeploy.rehearsal.azure.arm.state import ArmResource
 
-_STATUSES = "operationStatuses"
-_RESULTS = "operationResults"
+STATUSES, RESULTS = "operationStatuses", "operationresults"
+SUBSCRIPTION_RESULTS = f"/subscriptions/{OURS}/{RESULTS}/"
+"""The results of operations on resource groups."""
 
 
-def add_status_url(request: ArmRequest, answer: ArmResponse, kind: str, failure: ArmError | None = None) -> ArmResponse:
+def add_status_url(
+    request: ArmRequest, answer: ArmResponse, address: str, failure: ArmError | None = None
+) -> ArmResponse:
     """Begin an operation and add the URL of its status to a response.
 
-    kind: `Microsoft.Web/sites`. failure: its error, if it does not succeed.
+    address: the URL's path, up to the operation's id. failure: its error, if it does not succeed.
     """
-    url = _operation_url(
-        request, _STATUSES, kind.partition("/")[0], request.account.begin_operation(lambda: None, failure)
-    )
+    url = _operation_url(request, address, request.account.begin_operation(lambda: None, failure))
     return replace(answer, headers={"Azure-AsyncOperation": url, **_retry_header(request)})
 
 
 def accept_operation(
-    request: ArmRequest, result: Callable[[], Json | None], kind: str, body: Json | None = None
+    request: ArmRequest, result: Callable[[], Json | None], address: str, body: Json | None = None
 ) -> ArmResponse:
     """Begin an operation. Return 202 with the URL of its result. result: returns the response body."""
-    url = _operation_url(request, _RESULTS, kind.partition("/")[0], request.account.begin_operation(result))
+    url = _operation_url(request, address, request.account.begin_operation(result))
     return ArmResponse(202, body, {"Location": url, **_retry_header(request)})
+
+
+def results_of(resource: ArmResource) -> str:
+    """Return the address of the results of operations on a resource of App Service."""
+    return f"{resource.id}/{RESULTS}/"
 
 
 def begin_deletion(request: ArmRequest, resource: ArmResource) -> None:
@@ -41,10 +50,8 @@ def begin_deletion(request: ArmRequest, resource: ArmResource) -> None:
         request.account.begin_change(each, "Deleting")
 
 
-def _operation_url(request: ArmRequest, style: str, namespace: str, operation: str) -> str:
-    version = request.query["api-version"]
-    path = f"/subscriptions/{OURS}/providers/{namespace}/locations/{REGION}/{style}/{operation}"
-    return f"{request.base}{path}?api-version={version}"
+def _operation_url(request: ArmRequest, address: str, operation: str) -> str:
+    return f"{request.base}{address}{operation}?api-version={request.query['api-version']}"
 
 
 def _retry_header(request: ArmRequest) -> dict[str, str]:
@@ -69,8 +76,13 @@ def _result(request: ArmRequest) -> ArmResponse:
     return ArmResponse(200, operation.result())
 
 
-_PATH = f"{SUBSCRIPTION}/providers/{{namespace}}/locations/{{location}}"
 ROUTES = (
-    ArmRoute(f"GET {_PATH}/{_STATUSES}/{{operation}}", OPERATION, _status),
-    ArmRoute(f"GET {_PATH}/{_RESULTS}/{{operation}}", OPERATION, _result),
+    ArmRoute(
+        f"GET {SUBSCRIPTION}/{RESULTS}/{{operation}}",
+        OPERATION,
+        _result,
+        f"Microsoft.Resources/subscriptions/{RESULTS}/read",
+    ),
+    ArmRoute(f"GET {{scope}}/{STATUSES}/{{operation}}", OPERATION, _status),
+    ArmRoute(f"GET {{scope}}/{RESULTS}/{{operation}}", OPERATION, _result),
 )

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mldeploy.rehearsal.azure.arm import resource_types
-from mldeploy.rehearsal.azure.arm.long_running import accept_operation
+from mldeploy.rehearsal.azure.arm.long_running import accept_operation, results_of
 from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, describe_with_state, put_resource
 from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import Json, ObjectSchema, SiteError, validate
@@ -124,7 +124,7 @@ class Plans:
         return accept_operation(
             request,
             lambda: _describe(request.account, result.resource),
-            _TYPE,
+            results_of(result.resource),
             _describe(request.account, result.resource),
         )
 
@@ -225,6 +225,9 @@ def _delete(request: ArmRequest) -> ArmResponse:
     if sites := list_sites(request.account, resource):
         names = ", ".join(each.name for each in sites)
         what = f"Server farm '{resource.name}' cannot be deleted because it has web app(s) {names} assigned to it."
+        raise SiteError(409, "Conflict", what)
+    if request.account.is_first("deletion of", resource):  # the sites were deleted a moment ago
+        what = f"Server farm '{resource.name}' cannot be deleted because it has web app(s) assigned to it."
         raise SiteError(409, "Conflict", what)
     request.account.remove(resource)
     return ArmResponse(200)

@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from mldeploy.rehearsal.azure.arm import resource_types
-from mldeploy.rehearsal.azure.arm.long_running import accept_operation, add_status_url, begin_deletion
-from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, describe_with_state, put_resource
+from mldeploy.rehearsal.azure.arm.long_running import STATUSES, accept_operation, add_status_url, begin_deletion
+from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, check_tags, describe_with_state, put_resource
 from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, ObjectSchema, OneOf, validate
+from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION as OURS
 from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState
 
+REGISTRY_WIDE, ABAC = "LegacyRegistryPermissions", "AbacRepositoryPermissions"
+"""Whether roles such as AcrPull count, or data actions on repositories alone."""
 _SKUS = ("Basic", "Standard", "Premium")
 _SWITCH = OneOf(("Enabled", "Disabled"))
 _PROPERTIES = ObjectSchema(
@@ -24,7 +27,7 @@ _PROPERTIES = ObjectSchema(
         "networkRuleBypassOptions": OneOf(("AzureServices", "None")),
         "policies": dict,
         "publicNetworkAccess": _SWITCH,
-        "roleAssignmentMode": OneOf(("LegacyRegistryPermissions", "AbacRepositoryPermissions")),
+        "roleAssignmentMode": OneOf((REGISTRY_WIDE, ABAC)),
         "zoneRedundancy": _SWITCH,
     },
 )
@@ -43,7 +46,8 @@ _NAME = ObjectSchema(
     ("name", "type"),
 )
 _TYPE = "Microsoft.ContainerRegistry/registries"
-_READ_ONLY = ("loginServer", "creationDate")
+_NAMESPACE = f"/subscriptions/{OURS}/providers/Microsoft.ContainerRegistry"
+_READ_ONLY = ("loginServer", "creationDate", "roleAssignmentMode")
 _PATTERN = r"[a-zA-Z0-9]{5,50}"
 
 
@@ -102,12 +106,13 @@ class RegistryOperations:
         state, final_state = "Creating" if result.new else "Updating", "Failed" if failure else "Succeeded"
         request.account.begin_change(result.resource, state, final_state)
         answer = ArmResponse(201 if result.new else 200, describe_with_state(result.resource))
-        return add_status_url(request, answer, _TYPE, failure)
+        return add_status_url(request, answer, _statuses(result.resource), failure)
 
     def _open(self, account: SubscriptionState, resource: ArmResource) -> None:
         resource.on_removed = lambda: self._hosts.close(resource.name)
         resource.properties.update(loginServer=self._hosts.open(account, resource), creationDate=_now())
         resource.properties.setdefault("adminUserEnabled", False)
+        resource.properties.setdefault("roleAssignmentMode", ABAC if account.conditions.is_harsh else REGISTRY_WIDE)
 
     def _credentials(self, request: ArmRequest) -> ArmResponse:
         resource = request.account.get(request.strip_ending("/listCredentials"))
@@ -146,12 +151,13 @@ def _is_name_used(account: SubscriptionState, name: str) -> bool:
 def _patch(request: ArmRequest) -> ArmResponse:
     resource = request.resource
     validate(request.body, _UPDATE)
+    check_tags(request.body.get("tags") or {})
     resource.properties.update(request.body.get("properties") or {})
     resource.body |= {
         name: request.body[name] for name in ("tags", "sku", "identity") if request.body.get(name) is not None
     }
     request.account.begin_change(resource, "Updating")
-    return add_status_url(request, ArmResponse(200, describe_with_state(resource)), _TYPE)
+    return add_status_url(request, ArmResponse(200, describe_with_state(resource)), _statuses(resource))
 
 
 def _get(request: ArmRequest) -> ArmResponse:
@@ -169,7 +175,13 @@ def _delete(request: ArmRequest) -> ArmResponse:
     if resource is None:
         return ArmResponse(204)
     begin_deletion(request, resource)
-    return accept_operation(request, lambda: None, _TYPE)
+    region = resource.body["location"].upper()
+    return accept_operation(request, lambda: None, f"{_NAMESPACE}/locations/{region}/operationResults/registries-")
+
+
+def _statuses(registry: ArmResource) -> str:
+    """Return the address of the states of operations on a registry."""
+    return f"{registry.id}/{STATUSES}/registries-"
 
 
 def _now() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mldeploy.rehearsal.azure.arm.application import check_location
@@ -14,6 +14,8 @@ from mldeploy.rehearsal.azure.arm.state import ArmResource
 
 TAGS = MapOf(str)
 _TAGS_AT_MOST = 50
+_POLICY_TAG = "assigned-by"
+"""A tag that a policy of the organization adds to every resource."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,9 @@ def put_resource(
     validate(request.body, schema)
     location = check_location(request.body)
     tags = request.body.get("tags") or {}
-    if len(tags) > _TAGS_AT_MOST:
-        raise ArmError(400, "InvalidTagsCount", f"The number of tags must not exceed {_TAGS_AT_MOST}.")
+    if request.account.conditions.is_harsh:
+        tags = {_POLICY_TAG: "Azure Policy", **tags}
+    check_tags(tags)
     known = request.account.find(request.path)
     if known is not None and known.body["location"] != location:
         what = f"The resource '{known.name}' already exists in location '{known.body['location']}'."
@@ -66,6 +69,12 @@ def describe_with_state(resource: ArmResource) -> Json:
     """Return the representation of a resource with its provisioningState."""
     body = describe(resource)
     return {**body, "properties": {**resource.properties, "provisioningState": resource.state}}
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Check the number of tags. Standard: ARM, "Use tags", limitations. Raises ArmError, 400."""
+    if len(tags) > _TAGS_AT_MOST:
+        raise ArmError(400, "InvalidTagsCount", f"The number of tags must not exceed {_TAGS_AT_MOST}.")
 
 
 def check_name(name: str, pattern: str, code: str, message: str) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mldeploy.rehearsal.azure.arm.custom_roles import CustomRole, check_caller, check_linked
 from mldeploy.rehearsal.azure.arm.resource_types import ALWAYS_REGISTERED, ResourceType
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json
 
 SUBSCRIPTION = "6f1b0c3e-52a4-4c8e-9d0b-0a5e7c1d4f21"
 TENANT = "b3d1c9a7-8e42-4f6d-a1c5-7f2e9d8b6a34"
+CALLER = "0d6f5b1e-1c0a-4a6b-9a53-3f2b8c7d9e10"
+"""The object id of the principal of the rehearsal's credentials."""
 REGION = "westeurope"
 
 
@@ -63,6 +67,8 @@ class SubscriptionConditions:
 
     limits: the quota of instances by tier. secrets: the key vaults' secrets by URI.
     failures: errors of the next registry operations. unknown_roles: role checks that still fail.
+    roles: the custom roles of the caller; None: the caller is an Owner. used: the actions that the caller needed.
+    harsh_since: the time from which Azure is as a new subscription may meet it. begun: what has occurred once since.
     """
 
     taken: set[tuple[str, str]] = field(default_factory=set)
@@ -70,6 +76,14 @@ class SubscriptionConditions:
     secrets: dict[str, str] = field(default_factory=dict)
     failures: list[ArmError] = field(default_factory=list)
     unknown_roles: int = 0
+    roles: Sequence[CustomRole] | None = None
+    used: set[str] = field(default_factory=set)
+    harsh_since: float = math.inf
+    begun: set[str] = field(default_factory=set)
+
+    @property
+    def is_harsh(self) -> bool:
+        return self.harsh_since < math.inf
 
 
 class SubscriptionState:
@@ -95,6 +109,24 @@ class SubscriptionState:
     def propagation_delay(self) -> float:
         """The propagation delay of new resources in seconds."""
         return 2 * self.pace
+
+    def authorize(self, action: str, scope: str) -> None:
+        """Check that the caller may perform an action on a resource. Raises ArmError, 403."""
+        self.conditions.used.add(action.lower())
+        check_caller(self.conditions.roles, CALLER, action, scope)
+
+    def authorize_linked(self, action: str, linked: str, resource: str) -> None:
+        """Check the action `linked` on a resource that a request of the caller names. Raises ArmError, 403."""
+        self.conditions.used.add(linked.lower())
+        check_linked(self.conditions.roles, CALLER, action, (linked, resource))
+
+    def is_first(self, what: str, resource: ArmResource) -> bool:
+        """Whether something happens for the first time to a resource of a harsh subscription. It is to fail then."""
+        conditions, key = self.conditions, f"{what} {resource.id.lower()} {resource.created_at}"
+        if resource.created_at < conditions.harsh_since or key in conditions.begun:
+            return False
+        conditions.begun.add(key)
+        return True
 
     def reset(self) -> None:
         """Reset to a new subscription."""
@@ -153,6 +185,7 @@ class SubscriptionState:
 
     def get_operation(self, identity: str) -> ArmOperation:
         """Return an operation by id. Raises ArmError, 404."""
+        identity = identity.removeprefix("registries-")
         if identity not in self._operations:
             raise ArmError(404, "OperationNotFound", f"The operation '{identity}' was not found.")
         return self._operations[identity]

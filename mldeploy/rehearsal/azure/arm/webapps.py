@@ -7,12 +7,12 @@ from copy import deepcopy
 
 from mldeploy.rehearsal.azure.arm import resource_types, site_schemas
 from mldeploy.rehearsal.azure.arm.identities import resolve_identity
-from mldeploy.rehearsal.azure.arm.long_running import accept_operation
+from mldeploy.rehearsal.azure.arm.long_running import accept_operation, results_of
 from mldeploy.rehearsal.azure.arm.plans import get_plan, get_sku, list_sites
 from mldeploy.rehearsal.azure.arm.resources import check_name, describe, put_resource
 from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, SiteError, validate
-from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState
+from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState, not_found_error
 from mldeploy.rehearsal.azure.sites.site import StandInSites
 
 _TYPE = "Microsoft.Web/sites"
@@ -32,7 +32,8 @@ class WebApps:
     @property
     def routes(self) -> Iterator[ArmRoute]:
         available = f"{SUBSCRIPTION}/providers/Microsoft.Web/checknameavailability"
-        yield ArmRoute(f"POST {available}", resource_types.SITE, _check_name, read_only=True)
+        needed = "Microsoft.Web/checknameavailability/read"
+        yield ArmRoute(f"POST {available}", resource_types.SITE, _check_name, needed, read_only=True)
         yield ArmRoute(f"GET {SUBSCRIPTION}/providers/{_TYPE}", resource_types.SITE, self._list)
         yield ArmRoute(f"GET {GROUP}/providers/{_TYPE}", resource_types.SITE, self._list)
         yield ArmRoute(f"GET {SITE_PATH}/slots", resource_types.SLOT, self._list_slots)
@@ -53,6 +54,7 @@ class WebApps:
         config, plan = _extract_config(request, known)
         _check_config(plan, config)
         request.body["identity"] = resolve_identity(account, request.body.get("identity"))
+        _authorize_linked(request, plan)
         result = put_resource(
             request, resource_types.SLOT if slot else resource_types.SITE, site_schemas.SITE, merged=_READ_ONLY
         )
@@ -63,7 +65,9 @@ class WebApps:
         self._configure(result.resource, config)
         self._restart_if_changed(result.resource, before)
         body = self._describe(result.resource)
-        return accept_operation(request, lambda: body, _TYPE, body) if result.new else ArmResponse(200, body)
+        if not result.new:
+            return ArmResponse(200, body)
+        return accept_operation(request, lambda: body, results_of(result.resource), body)
 
     def _patch(self, request: ArmRequest) -> ArmResponse:
         validate(request.body, site_schemas.PATCH)
@@ -99,6 +103,8 @@ class WebApps:
             site.restart()
 
     def _get(self, request: ArmRequest) -> ArmResponse:
+        if request.account.is_first("answer about", request.resource):  # not replicated yet
+            raise not_found_error(request.path)
         return ArmResponse(200, self._describe(request.resource))
 
     def _list(self, request: ArmRequest) -> ArmResponse:
@@ -133,7 +139,7 @@ class WebApps:
             what = f"Cannot swap site slots for site '{production.name}'"
             raise SiteError(409, "Conflict", f"{what} because the '{slot.name}' slot did not respond to http ping.")
         one.swap(other)
-        return accept_operation(request, lambda: None, _TYPE)
+        return accept_operation(request, lambda: None, results_of(production))
 
     def _describe(self, resource: ArmResource) -> Json:
         site, body = self._sites[resource], describe(resource)
@@ -153,6 +159,14 @@ def _extract_config(request: ArmRequest, known: ArmResource | None) -> tuple[Jso
         what = f"Cannot find ServerFarm with name {plan.rpartition('/')[2]}."
         raise SiteError(404 if plan else 400, "NotFound" if plan else "BadRequest", what)
     return config, resource
+
+
+def _authorize_linked(request: ArmRequest, plan: ArmResource) -> None:
+    """Check the permissions on the plan and the identities that a site names. Raises ArmError, 403."""
+    account, action = request.account, f"{_TYPE}/slots/write" if "slot" in request.parameters else f"{_TYPE}/write"
+    account.authorize_linked(action, "Microsoft.Web/serverfarms/join/action", plan.id)
+    for each in (request.body["identity"] or {}).get("userAssignedIdentities") or ():
+        account.authorize_linked(action, "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", each)
 
 
 def _check_config(plan: ArmResource, config: Json) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mldeploy.rehearsal.azure.arm import resource_types, site_schemas
 from mldeploy.rehearsal.azure.arm.routes import ArmRequest, ArmResponse, ArmRoute
-from mldeploy.rehearsal.azure.arm.schema import Json, validate
+from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, validate
 from mldeploy.rehearsal.azure.arm.state import ArmResource
 from mldeploy.rehearsal.azure.arm.webapps import SITE_PATH, SLOT_PATH
 from mldeploy.rehearsal.azure.sites.container_spec import resolve_reference
@@ -115,12 +115,20 @@ class WebConfig:
         return _config_response(request, "publishingcredentials", user)
 
     def _get_log(self, request: ArmRequest) -> ArmResponse:
-        text = self._find(request)[1].log.text
+        resource, site = self._find(request)
+        if request.account.is_first("log of", resource):  # the site's Kudu is cold
+            raise ArmError(503, "ServiceUnavailable", "The service is unavailable.")
+        text = site.log.text
         return ArmResponse(200, text) if text else ArmResponse(204)
 
     def _list_instances(self, request: ArmRequest) -> ArmResponse:
+        unknown = request.account.conditions.is_harsh
         listed = [
-            {"id": f"{request.path}/{each['name']}", "name": each["name"], "properties": {"state": each["state"]}}
+            {
+                "id": f"{request.path}/{each['name']}",
+                "name": each["name"],
+                "properties": {"state": "UNKNOWN" if unknown else each["state"]},
+            }
             for each in self._find(request)[1].list_instances()
         ]
         return ArmResponse(200, {"value": listed})

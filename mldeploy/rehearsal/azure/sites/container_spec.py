@@ -35,7 +35,7 @@ _DOCKER = "DOCKER|"
 _PORT = 80
 _LIMIT, _LIMITS = 230, (0, 1800)
 """Startup time limit in seconds: default and range. Standard: "Configure a custom container"."""
-_SPEEDUP, _MIN_LIMIT = 10, 15
+_SPEEDUP, _MIN_LIMIT = 16, 15
 """A rehearsal divides Azure's time limits by the first number, down to the second number of seconds."""
 _REFERENCE = re.compile(r"@Microsoft\.KeyVault\((?P<what>[^)]*)\)")
 

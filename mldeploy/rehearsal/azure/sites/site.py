@@ -112,7 +112,7 @@ class StandInSite:
             self._number += 1
             other._number += 1
             self._is_starting = other._is_starting = False
-            self.config, other.config = other.config, self.config
+            self.config, other.config = _swapped(self.config, other.config), _swapped(other.config, self.config)
             self.settings, other.settings = other.settings, self.settings
             self._serving, other._serving = other._serving, self._serving
             self.log, other.log = other.log, self.log
@@ -187,6 +187,15 @@ class StandInSite:
         path = str(self.config.get("healthCheckPath") or "")
         states = {True: "READY", False: "UNKNOWN"}
         return [{"name": each.name, "state": states[each.is_healthy(path)]} for each in self._serving]
+
+
+_STAYS = ("alwaysOn", "minTlsVersion", "scmMinTlsVersion")
+"""Settings that a swap does not exchange. Standard: App Service, "Set up staging environments"."""
+
+
+def _swapped(config: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a site's configuration after a swap with another one."""
+    return {**other, **{name: config[name] for name in _STAYS if name in config}}
 
 
 class StandInSites:

@@ -6,12 +6,14 @@ https://cloud.google.com/artifact-registry/docs/docker/authentication
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
 from mldeploy.rehearsal.gcp.artifacts.repositories import ArtifactRepositoryService, StoredRepository
+from mldeploy.rehearsal.gcp.conditions import ProjectConditions
+from mldeploy.rehearsal.gcp.iam import ProjectIam
 from mldeploy.rehearsal.gcp.project import StandInProject
 from mldeploy.rehearsal.gcp.tokens import GoogleTokens
 from mldeploy.rehearsal.registry.gateway import Manifest, RegistryGateway, challenge, parse_basic_auth, registry_error
@@ -25,6 +27,10 @@ READERS = frozenset(
     f"roles/artifactregistry.{name}" for name in ("reader", "writer", "repoAdmin", "admin", "createOnPushWriter")
 )
 """Roles that permit pulls."""
+
+
+DOWNLOAD = "artifactregistry.repositories.downloadArtifacts"
+UPLOAD = "artifactregistry.repositories.uploadArtifacts"
 
 
 class ArtifactDirectory:
@@ -55,8 +61,16 @@ class ArtifactAuthorizer:
     """Authorizes the rehearsal's account, and pulls by the project's machines."""
 
     def __init__(
-        self, project: StandInProject, tokens: GoogleTokens, repositories: ArtifactRepositoryService, address: str
+        self,
+        project: StandInProject,
+        tokens: GoogleTokens,
+        repositories: ArtifactRepositoryService,
+        address: str,
+        conditions: ProjectConditions,
+        iam: ProjectIam,
     ) -> None:
+        self._conditions = conditions
+        self._iam = iam
         self._project = project
         self._tokens = tokens
         self._repositories = repositories
@@ -68,12 +82,13 @@ class ArtifactAuthorizer:
             return challenge(self._realm)
         if not account:
             return registry_error(401, "UNAUTHORIZED", "authentication failed")
-        if account == self._project.account or not repository:
+        if not repository:
             return None
         stored = self._repositories.at(split_path(repository)[0])
-        if stored is not None and not writing and self._may_pull(account, stored):
+        needed = _required_permissions(request, repository, stored, writing=writing)
+        permission = next((each for each in needed if not self._may(account, each, stored)), "")
+        if not permission:
             return None
-        permission = f"artifactregistry.repositories.{'uploadArtifacts' if writing else 'downloadArtifacts'}"
         resource = stored.repository.name if stored is not None else f"projects/{self._project.id}"
         return registry_error(
             403, "DENIED", f'Permission "{permission}" denied on resource "{resource}" (or it may not exist)'
@@ -89,11 +104,27 @@ class ArtifactAuthorizer:
         user, password = parse_basic_auth(authorization)
         return self._tokens.account(password) if user == USER else ""
 
+    def _may(self, account: str, permission: str, stored: StoredRepository | None) -> bool:
+        if account == self._project.account:
+            return self._iam.allows(permission)
+        return stored is not None and permission == DOWNLOAD and self._may_pull(account, stored)
+
     def _may_pull(self, account: str, stored: StoredRepository) -> bool:
-        """Whether an account may pull: the default one of machines, or one with a reader role."""
+        """Whether an account may pull: one with a reader role, or the default one of machines, if it is an editor."""
         member = f"serviceAccount:{account}"
         granted = any(each.role in READERS and member in each.members for each in stored.known.bindings)
-        return account == self._project.nodes or granted
+        return granted or (account == self._project.nodes and not self._conditions.is_harsh)
+
+
+def _required_permissions(
+    request: Request, repository: str, stored: StoredRepository | None, *, writing: bool
+) -> Iterator[str]:
+    """https://cloud.google.com/artifact-registry/docs/access-control#permissions"""
+    yield UPLOAD if writing else DOWNLOAD
+    before, _, tag = request.path.rpartition("/")
+    if request.method == "PUT" and before.endswith("/manifests") and ":" not in tag:
+        is_known = stored is not None and stored.images.digest(split_path(repository)[1], tag)
+        yield f"artifactregistry.tags.{'update' if is_known else 'create'}"
 
 
 class ArtifactTokenEndpoint:

@@ -16,6 +16,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2, timestamp_pb2
 
 from mldeploy.rehearsal.gateway.proxy import StandInObject
+from mldeploy.rehearsal.gcp.conditions import ProjectConditions
 from mldeploy.rehearsal.gcp.errors import ApiError, Code, permission_denied
 from mldeploy.rehearsal.gcp.longrunning import LongRunning, Scheduler
 from mldeploy.rehearsal.gcp.project import ProjectLocation, StandInProject
@@ -114,7 +115,9 @@ class ArtifactRepositoryService:
         operations: LongRunning,
         address: str,
         forget: Callable[[str], None],
+        conditions: ProjectConditions,
     ) -> None:
+        self._conditions = conditions
         self._project = project
         self._scheduler = scheduler
         self._operations = operations
@@ -184,10 +187,14 @@ class ArtifactRepositoryService:
         made.mode = Mode(Mode.STANDARD_REPOSITORY)
         made.create_time = made.update_time = now()
         self._repositories[name] = StoredRepository(made)
+        self._conditions.add(name)
         return self._operations.begin(f"{location.parent}/operations", 1, lambda: made)
 
     def _get(self, request: ar.GetRepositoryRequest) -> ar.Repository:
-        return self._described(self._find(request.name, "artifactregistry.repositories.get"))
+        stored = self._find(request.name, "artifactregistry.repositories.get")
+        if self._conditions.is_missing(stored.repository.name):
+            raise ApiError(Code.NOT_FOUND, "Requested entity was not found.")
+        return self._described(stored)
 
     def _list(self, request: ar.ListRepositoriesRequest) -> ar.ListRepositoriesResponse:
         location = self._parse_location(request.parent, "artifactregistry.repositories.list")
@@ -237,7 +244,8 @@ class ArtifactRepositoryService:
             raise ApiError(Code.ABORTED, what)
         stored.policy.CopyFrom(request.policy)
         stored.policy.etag = str(now().ToNanoseconds()).encode()
-        self._scheduler.after(_PROPAGATION_PHASES, lambda: stored.known.CopyFrom(stored.policy))
+        seconds = self._conditions.grant_seconds + _PROPAGATION_PHASES * self._scheduler.pace
+        self._scheduler.in_seconds(seconds, lambda: stored.known.CopyFrom(stored.policy))
         return stored.policy
 
     def _described(self, stored: StoredRepository) -> ar.Repository:

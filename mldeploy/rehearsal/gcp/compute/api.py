@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
+from mldeploy.rehearsal.gcp.conditions import NEW_PROJECT
 from mldeploy.rehearsal.gcp.errors import ApiError, Code, permission_denied
 from mldeploy.rehearsal.gcp.project import StandInProject
 from mldeploy.rehearsal.gcp.tokens import GoogleAuthenticator
@@ -60,10 +61,15 @@ class ComputeResource:
         }
 
 
-def load_balancer_resources(region: str, uid: str, service: str, address: str, port: int) -> Iterator[ComputeResource]:
-    """Create the resources of a Service of type LoadBalancer. uid: of the Service. service: `namespace/name`."""
+def load_balancer_resources(
+    region: str, uid: str, service: str, address: str, port: int, key: str
+) -> Iterator[ComputeResource]:
+    """Create the resources of a Service of type LoadBalancer.
+
+    uid: of the Service. service: `namespace/name`. key: of the Service in their descriptions.
+    """
     name = f"a{uid.replace('-', '')}"[:32]
-    scope, description = f"regions/{region}", json.dumps({"kubernetes.io/service-name": service})
+    scope, description = f"regions/{region}", json.dumps({key: service})
     rule = {
         "IPAddress": address,
         "IPProtocol": "TCP",
@@ -86,19 +92,15 @@ def boot_disk(zone: str, node: str, labels: Mapping[str, str], gigabytes: int) -
     return ComputeResource(DISKS, f"zones/{zone}", node, more, labels)
 
 
-USUAL: Mapping[str, float] = {"CPUS": 72.0, "IN_USE_ADDRESSES": 64.0, "SSD_TOTAL_GB": 1000.0}
-"""Default limits of an established project; a new one has less."""
-
-
 class RegionQuotas:
     """Limits for all regions. used: current usage of each metric in a region."""
 
     def __init__(self, project: str) -> None:
         self._project = project
-        self._limits: dict[str, float] = dict(USUAL)
+        self._limits: dict[str, float] = dict(NEW_PROJECT)
 
     def reset(self) -> None:
-        self._limits = dict(USUAL)
+        self._limits = dict(NEW_PROJECT)
 
     def limit(self, metric: str, limit: float) -> None:
         """Set a limit for all regions."""
@@ -162,7 +164,7 @@ class ComputeApi:
             raise ApiError(Code.NOT_FOUND, "Not Found")
         if not self._project.is_called(parts["project"]):
             raise permission_denied(required_permission(request.method, request.path), f"projects/{parts['project']}")
-        self._authenticator.require(SERVICE)
+        self._authenticator.require(SERVICE, required_permission(request.method, request.path))
         rest = parts["rest"] or ""
         if request.method == "DELETE":
             return self._deleted(rest)

@@ -13,6 +13,7 @@ from mldeploy.rehearsal.containers.host import PublicAddressPool
 from mldeploy.rehearsal.gateway.proxy import StandInObject
 from mldeploy.rehearsal.gcp.artifacts.repositories import wrong_labels
 from mldeploy.rehearsal.gcp.compute.api import ComputeResource, RegionQuotas, load_balancer_resources
+from mldeploy.rehearsal.gcp.conditions import ProjectConditions
 from mldeploy.rehearsal.gcp.errors import ApiError, Code, permission_denied
 from mldeploy.rehearsal.gcp.gke.control_plane import ControlPlaneFactory, ControlPlaneSpec
 from mldeploy.rehearsal.gcp.gke.operations import CONTAINER, SERVICE, FailedError, Operations
@@ -24,7 +25,8 @@ from mldeploy.rehearsal.gcp.gke.stored_cluster import (
     set_labels,
     wrong_count,
 )
-from mldeploy.rehearsal.gcp.project import ProjectLocation, StandInProject
+from mldeploy.rehearsal.gcp.iam import ProjectIam
+from mldeploy.rehearsal.gcp.project import ProjectLocation
 from mldeploy.rehearsal.gcp.rpc.server import Method, Methods
 
 Status, PoolStatus = gke.Cluster.Status, gke.NodePool.Status
@@ -41,14 +43,17 @@ class Clusters:
 
     def __init__(
         self,
-        project: StandInProject,
         operations: Operations,
         quotas: RegionQuotas,
         planes: ControlPlaneFactory,
         addresses: PublicAddressPool,
         require: Callable[[str], None],
+        conditions: ProjectConditions,
+        iam: ProjectIam,
     ) -> None:
-        self._project = project
+        self._conditions = conditions
+        self._iam = iam
+        self._project = conditions.project
         self._require = require
         self._operations = operations
         self._quotas = quotas
@@ -77,7 +82,7 @@ class Clusters:
         yield from list(self._leftovers)
         for stored in list(self._clusters.values()):
             yield from stored.disks()
-            yield from _balancers(stored)
+            yield from self._balancers(stored)
 
     def clear(self, piece: ComputeResource) -> bool:
         """Delete a leftover. Returns False if the resource is not a leftover."""
@@ -116,18 +121,25 @@ class Clusters:
     def _create(self, request: gke.CreateClusterRequest) -> gke.Operation:
         location = self._parse_location(request.parent, "container.clusters.create")
         check_cluster(self._project, location, request.cluster)
+        self._conditions.check_network(request.cluster.network, request.cluster.subnetwork)
         self._require(COMPUTE)  # its nodes are machines there
         stored = create_cluster(self._project, location, request.cluster)
+        self._iam.require_act_as(stored.account)
         if stored.name in self._clusters:
             raise ApiError(Code.ALREADY_EXISTS, f"Already exists: {stored.name}.")
         self._quotas.require(stored.used, self.used(location.region))
+        stored.surge = self._conditions.surge_nodes
         self._clusters[stored.name] = stored
+        self._conditions.add(stored.name)
         return self._operations.begin(
             "CREATE_CLUSTER", stored.name, CREATE_PHASES, lambda: self._start(stored), lambda why: _broken(stored, why)
         )
 
     def _get(self, request: gke.GetClusterRequest) -> gke.Cluster:
-        return self._find(request.name, "container.clusters.get").described()
+        stored = self._find(request.name, "container.clusters.get")
+        if self._conditions.is_missing(stored.name):
+            raise ApiError(Code.NOT_FOUND, f"Not found: {request.name}.")
+        return stored.described()
 
     def _list(self, request: gke.ListClustersRequest) -> gke.ListClustersResponse:
         location = self._parse_location(request.parent, "container.clusters.list")
@@ -191,7 +203,8 @@ class Clusters:
         """Start the cluster. Raises FailedError if its API cannot listen."""
         cluster, address = stored.cluster, self._addresses.take()
         account = self._project.nodes if stored.account == "default" else stored.account
-        spec = ControlPlaneSpec(cluster.name, address, account, stored.nodes, *stored.machine.room)
+        is_autopilot = cluster.autopilot.enabled
+        spec = ControlPlaneSpec(cluster.name, address, account, stored.nodes, is_autopilot, *stored.machine.room)
         try:
             stored.plane = self._planes.start(spec)
         except OSError as error:
@@ -207,9 +220,16 @@ class Clusters:
 
     def _remove(self, stored: StoredCluster) -> None:
         """Delete the cluster. The load balancers of its Services stay as leftovers, as in GKE."""
-        self._leftovers.extend(_balancers(stored))
+        self._leftovers.extend(self._balancers(stored))
         self._stop(stored)
         self._clusters.pop(stored.name, None)
+
+    def _balancers(self, stored: StoredCluster) -> Iterator[ComputeResource]:
+        for each in stored.plane.balancers() if stored.plane else ():
+            key = self._conditions.service_key_of(each.uid)
+            yield from load_balancer_resources(
+                stored.location.region, each.uid, each.service, each.address, each.port, key
+            )
 
     def _stop(self, stored: StoredCluster) -> None:
         if stored.plane is not None:
@@ -235,11 +255,6 @@ class Clusters:
         if not self._project.is_called(location.project):
             raise permission_denied(permission, f"projects/{location.project}")
         return location
-
-
-def _balancers(stored: StoredCluster) -> Iterator[ComputeResource]:
-    for each in stored.plane.balancers() if stored.plane else ():
-        yield from load_balancer_resources(stored.location.region, each.uid, each.service, each.address, each.port)
 
 
 def _broken(stored: StoredCluster, why: FailedError) -> None:

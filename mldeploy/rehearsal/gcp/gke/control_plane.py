@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 from mldeploy.rehearsal.gateway.call_log import CallLog
 from mldeploy.rehearsal.gateway.proxy import StandInObject
 from mldeploy.rehearsal.gcp.artifacts.registry import USER
+from mldeploy.rehearsal.gcp.conditions import ProjectConditions
+from mldeploy.rehearsal.gcp.gke.autopilot import adjust_workload
+from mldeploy.rehearsal.gcp.gke.kubernetes_iam import required_permission
+from mldeploy.rehearsal.gcp.iam import ProjectIam
 from mldeploy.rehearsal.gcp.project import PROJECT
 from mldeploy.rehearsal.gcp.tokens import GoogleTokens
+from mldeploy.rehearsal.kubernetes.api.authorization import AccessAttributes
 from mldeploy.rehearsal.kubernetes.cluster import ClusterContext as ClusterGround
 from mldeploy.rehearsal.kubernetes.cluster import StandInCluster
 from mldeploy.rehearsal.kubernetes.kubelet.container_config import Login
 from mldeploy.rehearsal.kubernetes.kubelet.volumes import Node
+from mldeploy.rehearsal.kubernetes.objects.writer import keep_workload
 
 if TYPE_CHECKING:
     from mldeploy.rehearsal.gcp.components import GcpContext
@@ -42,6 +48,7 @@ class ControlPlaneSpec:
     address: str
     account: str
     nodes: int
+    is_autopilot: bool
     cpus: int
     gigabytes: int
 
@@ -76,7 +83,16 @@ HTTPS = 443
 class KubernetesControlPlanes:
     """`ControlPlaneFactory`. Its clusters accept Google's access tokens."""
 
-    def __init__(self, context: GcpContext, tokens: GoogleTokens, call_log: CallLog) -> None:
+    def __init__(
+        self,
+        context: GcpContext,
+        tokens: GoogleTokens,
+        call_log: CallLog,
+        conditions: ProjectConditions,
+        iam: ProjectIam,
+    ) -> None:
+        self._conditions = conditions
+        self._iam = iam
         self._context = context
         self._tokens = tokens
         self._call_log = call_log
@@ -92,7 +108,15 @@ class KubernetesControlPlanes:
         )
         names = (f"gke-{spec.cluster}-{number}" for number in range(1, spec.nodes + 1))
         nodes = [Node(name, spec.cpus, spec.gigabytes) for name in names]
-        cluster = StandInCluster(cluster_context, self._is_known_token, login=self._login(spec.account), nodes=nodes)
+        cluster = StandInCluster(
+            cluster_context,
+            self._is_known_token,
+            login=self._login(spec.account),
+            nodes=nodes,
+            adjust=adjust_workload if spec.is_autopilot else keep_workload,
+            allows=self._allows,
+            has_late_nodes=spec.is_autopilot and self._conditions.is_harsh,
+        )
         try:
             cluster.listen(spec.address, HTTPS)
         except OSError:
@@ -100,6 +124,10 @@ class KubernetesControlPlanes:
             raise
         cluster.start()
         return _Plane(cluster)
+
+    def _allows(self, attributes: AccessAttributes) -> bool:
+        permission = required_permission(attributes)
+        return not permission or self._iam.allows(permission)
 
     def _is_known_token(self, token: str) -> bool:
         return self._tokens.account(token) == PROJECT.account

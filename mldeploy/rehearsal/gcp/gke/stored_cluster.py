@@ -70,6 +70,8 @@ class StoredCluster:
     name: str
     cluster: gke.Cluster
     plane: ControlPlane | None = None
+    surge: int = 0
+    """How many nodes an upgrade adds at the moment."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
@@ -117,7 +119,7 @@ class StoredCluster:
         """Describe it for an API response."""
         described = gke.Cluster(self.cluster)
         if described.status == Status.RUNNING:
-            described.current_node_count = 0 if described.autopilot.enabled else self.nodes
+            described.current_node_count = 0 if described.autopilot.enabled else self.nodes + self.surge
         return described
 
 
@@ -141,7 +143,8 @@ def create_cluster(project: StandInProject, location: ProjectLocation, spec: gke
     cluster.locations = list_zones(location, spec)
     cluster.location = cluster.zone = location.location
     cluster.self_link = f"{BASE}/{name}"
-    cluster.network, cluster.subnetwork = spec.network or "default", spec.subnetwork or "default"
+    cluster.network = spec.network or "default"
+    cluster.subnetwork = spec.subnetwork or cluster.network
     cluster.create_time, cluster.status = current_timestamp(), Status(Status.PROVISIONING)
     cluster.initial_cluster_version = cluster.current_master_version = cluster.current_node_version = VERSION
     if cluster.release_channel.channel == Channel.UNSPECIFIED:
@@ -203,8 +206,6 @@ def _everywhere(project: StandInProject, location: ProjectLocation, cluster: gke
     for zone in cluster.locations:
         if not zone.startswith(f"{location.region}-"):
             yield f'Specified location "{zone}" is not a valid zone of {location.region}.'
-    if cluster.network not in ("", "default"):
-        yield f'Network "{cluster.network}" does not exist.'
     pool = cluster.workload_identity_config.workload_pool
     if pool not in ("", f"{project.id}.svc.id.goog"):
         yield f'Currently, the only supported identity namespace is "{project.id}.svc.id.goog", not "{pool}".'

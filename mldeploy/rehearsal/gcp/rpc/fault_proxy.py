@@ -19,6 +19,7 @@ from mldeploy.rehearsal.gcp.tokens import GoogleAuthenticator
 
 DETAILS = "grpc-status-details-bin"
 """The trailer with a google.rpc.Status."""
+QUOTA_PROJECT = "x-goog-user-project"
 
 
 class GrpcFaultProxy(grpc.GenericRpcHandler):
@@ -47,7 +48,7 @@ class GrpcFaultProxy(grpc.GenericRpcHandler):
 
     def _handle(self, method: Method[Any], request: object, context: grpc.ServicerContext) -> object:
         try:
-            self._authenticator.authenticate(_token(context))
+            self._authenticator.authenticate(_metadata(context, "authorization"), _metadata(context, QUOTA_PROJECT))
             pending = self._call_log.record(method.permission, writing=method.is_writing)
             if pending is not None:
                 return self._inject(method, request, context, pending)
@@ -57,7 +58,7 @@ class GrpcFaultProxy(grpc.GenericRpcHandler):
 
     def _answer(self, method: Method[Any], request: object) -> object:
         with self._mutex:
-            self._authenticator.require(method.service)
+            self._authenticator.require(method.service, method.permission)
             return method.answer(request)
 
     def _inject(
@@ -85,10 +86,10 @@ def _unknown(name: str, _request: bytes, context: grpc.ServicerContext) -> NoRet
     context.abort(Code.UNIMPLEMENTED, f"{name} is not rehearsed")
 
 
-def _token(context: grpc.ServicerContext) -> str:
-    """Return the `authorization` metadata; empty if absent."""
+def _metadata(context: grpc.ServicerContext, key: str) -> str:
+    """Return the metadata of a call; empty if absent."""
     for name, value in context.invocation_metadata():
-        if name == "authorization":
+        if name == key:
             return value.decode() if isinstance(value, bytes) else value
     return ""
 

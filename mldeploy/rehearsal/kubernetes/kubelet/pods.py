@@ -18,6 +18,8 @@ from mldeploy.rehearsal.kubernetes.objects.store import now
 from mldeploy.rehearsal.kubernetes.objects.types import Object, key_of
 
 _TOO_LONG = "Pod was active on the node longer than the specified deadline"
+_NO_NODE = "no nodes available to schedule pods"
+_LATE_NODE_SECONDS = 0.3
 _PATIENCE = 30.0
 """Seconds to wait for containers when the cluster closes."""
 
@@ -25,8 +27,9 @@ _PATIENCE = 30.0
 class RunningPod:
     """One Pod on its node, run in a separate thread."""
 
-    def __init__(self, context: NodeContext, pod: Object) -> None:
+    def __init__(self, context: NodeContext, pod: Object, *, has_late_node: bool = False) -> None:
         self._context = context
+        self._has_late_node = has_late_node
         self._first = pod
         self._key = key_of(kinds.PODS, pod)
         self._uid = pod["metadata"]["uid"]
@@ -128,6 +131,8 @@ class RunningPod:
     def _schedule(self) -> bool:
         """Wait for a node; False if the Pod was stopped meanwhile."""
         store, recorder = self._context.store, self._context.recorder
+        if self._has_late_node:
+            self._await_node()
         while not self._stop_requested.is_set():
             with store.changed:  # scheduling is atomic
                 version = store.version
@@ -142,6 +147,18 @@ class RunningPod:
             store.edit(self._key, partial(_unschedulable, why))
             store.wait(max(version, store.version), 0.5)
         return False
+
+    def _await_node(self) -> None:
+        """Do as an autoscaler that refuses to add a node, and does it a moment later.
+
+        https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md#what-events-are-emitted-by-ca
+        """
+        store, recorder = self._context.store, self._context.recorder
+        recorder.record(self._now(), WARNING, "FailedScheduling", _NO_NODE)
+        store.edit(self._key, partial(_unschedulable, _NO_NODE))
+        recorder.record(self._now(), NORMAL, "NotTriggerScaleUp", "pod didn't trigger scale-up: ")
+        self._stop_requested.wait(_LATE_NODE_SECONDS)
+        recorder.record(self._now(), NORMAL, "TriggeredScaleUp", "pod triggered scale-up")
 
     def _clean_up(self) -> None:
         """Remove the volumes and the Pod object after all containers have exited."""
@@ -212,10 +229,14 @@ def _unschedulable(why: str, pod: Object) -> None:
 
 
 class PodManager:
-    """Controller for all Pods of a cluster: starts new Pods and stops terminating ones."""
+    """Controller for all Pods of a cluster: starts new Pods and stops terminating ones.
 
-    def __init__(self, context: NodeContext) -> None:
+    has_late_nodes: the node of the first Pod comes late.
+    """
+
+    def __init__(self, context: NodeContext, *, has_late_nodes: bool = False) -> None:
         self._context = context
+        self._has_late_nodes = has_late_nodes
         self._pods: dict[str, RunningPod] = {}
         self._grace_periods: dict[str, int] = {}
         self._mutex = threading.Lock()
@@ -237,7 +258,8 @@ class PodManager:
     def _sync_pod(self, uid: str, pod: Object) -> None:
         running = self.find(uid)
         if running is None:
-            running = RunningPod(self._context, pod)
+            running = RunningPod(self._context, pod, has_late_node=self._has_late_nodes)
+            self._has_late_nodes = False
             with self._mutex:
                 self._pods[uid] = running
             running.thread.start()

@@ -63,11 +63,19 @@ class WriteOptions:
     force: bool = False
 
 
-class ObjectWriter:
-    """Writes objects to a store. Thread-safe; each write is atomic."""
+def keep_workload(resource: ApiResource, document: Object) -> None:
+    """A cluster without a mutating admission controller."""
 
-    def __init__(self, store: Store) -> None:
+
+class ObjectWriter:
+    """Writes objects to a store. Thread-safe; each write is atomic.
+
+    adjust: a mutating admission controller. It changes a document before it is validated.
+    """
+
+    def __init__(self, store: Store, adjust: Callable[[ApiResource, Object], None] = keep_workload) -> None:
         self._store = store
+        self._adjust = adjust
 
     def create(self, resource: ApiResource, namespace: str, sent: Object, options: WriteOptions) -> Object:
         """Create an object. Raises StatusError."""
@@ -95,6 +103,7 @@ class ObjectWriter:
         for given in _SERVER_FIELDS:
             document["metadata"].pop(given, None)
         apply_defaults(resource, document)
+        self._adjust(resource, document)
         validate(resource, document, None)
         check_admission(self._store, resource, namespace, document)
         assign_values(self._store, resource, document, None)
@@ -180,6 +189,7 @@ class ObjectWriter:
             document = field_managers.track_update(resource, before, document, manager)
         apply_defaults(resource, document)
         if manager.part != "status":
+            self._adjust(resource, document)
             validate(resource, document, before)
             assign_values(self._store, resource, document, before)
         if resource.counted and document.get("spec") != before.get("spec"):

@@ -1,4 +1,4 @@
-"""The files in an app's state folder that hold results of containers. A lost one is no error: it is made again."""
+"""The files in an app's state folder that hold results of containers and choices. A lost one is no error."""
 
 from __future__ import annotations
 
