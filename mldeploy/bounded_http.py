@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import MaxRetryError
 from urllib3.poolmanager import PoolManager, pool_classes_by_scheme
 
 from mldeploy.core.parsing import parse_json
@@ -261,3 +263,16 @@ class _BoundedPool(HTTPConnectionPool):
 
 class _BoundedTlsPool(HTTPSConnectionPool):
     ConnectionCls = _BoundedTlsConnection
+
+
+def innermost_reason(error: BaseException) -> str:
+    """Return why a connection failed, in one line, without the exceptions that requests and urllib3 wrap around it."""
+    inner = error
+    if isinstance(error, RequestException) and error.args and isinstance(error.args[0], BaseException):
+        inner = error.args[0]
+    while isinstance(inner, MaxRetryError) and inner.reason is not None:
+        inner = inner.reason
+    reason = " ".join(str(inner).split()).rstrip(".")
+    return (
+        re.sub(r"^<?\w*[\w.]*(?:Connection|Pool)\w*(?:\(.*?\)| object at \w+>): ", "", reason) or type(inner).__name__
+    )

@@ -17,6 +17,7 @@ from typing import Self, cast
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError, RequestException, Timeout
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
@@ -108,10 +109,12 @@ class AppClient:
         trust: Path | None = None,
         monitor: Monitor | None = None,
         headers: Iterable[tuple[str, Secret]] = (),
+        host: str = "",
     ) -> None:
         """`trust`: a PEM file with the authorities that certify it, where that are not the usual ones.
 
         headers: sent with each request.
+        host: the host name that is asked for and that the certificate must be for, if the URL names another one.
         monitor: of the step that asks. When the user wants to stop, its calls raise CancelledError at once.
         """
         self.url = url.rstrip("/")
@@ -123,6 +126,11 @@ class AppClient:
             self._session.verify = str(trust)
         # A persistent connection would delay the stop of an old version and hide a new one.
         self._session.headers["Connection"] = "close"
+        if host:
+            self._session.headers["Host"] = host
+            adapter = self._session.get_adapter("https://")
+            assert isinstance(adapter, HTTPAdapter)  # noqa: S101 - `bounded_session` mounts it
+            adapter.init_poolmanager(1, 1, server_hostname=host)
         for name, value in headers:
             self._session.headers[name] = value.reveal()
 

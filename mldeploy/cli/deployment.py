@@ -41,6 +41,7 @@ from mldeploy.providers.capabilities import (
     Manifests,
     PolicySet,
     Registry,
+    RendersOffline,
     Runtime,
 )
 from mldeploy.providers.errors import (
@@ -60,7 +61,10 @@ _RESULTS = (CheckedImage.kind, ListedRoutes.kind)
 
 @dataclass(frozen=True)
 class AppDeployment(Workspace[object]):
-    """An app on a target. Everything that depends on the target is requested from its provider when it is needed."""
+    """An app on a target. Everything that depends on the target is requested from its provider when it is needed.
+
+    cloud: None if the target was not connected to.
+    """
 
     provider: AnyProvider
     settings: TargetSettings
@@ -192,6 +196,8 @@ class AppDeployment(Workspace[object]):
     def manifests(self, image: str, *, secrets: bool) -> Manifests:
         """Return the manifests for an image, given by digest. secrets: include those that contain secrets."""
         provider = as_having_manifests(self.provider)
+        if self.cloud is None and isinstance(provider, RendersOffline):
+            return provider.offline_manifests(self.project, self.settings, image, self.endpoints, secrets=secrets)
         return provider.manifests(self.cloud, self.project, self.settings, image, secrets=secrets)
 
 
@@ -228,7 +234,7 @@ def as_it_is(provider: AnyProvider) -> AnyProvider:
     return provider
 
 
-def prepare_deployment(
+def prepare_deployment(  # noqa: PLR0913 - the commands differ in these
     run: CommandRun,
     target: str,
     overrides: Overrides = (),
@@ -237,12 +243,14 @@ def prepare_deployment(
     verbose: bool = True,
     may_build: bool = True,
     precheck: bool = False,
+    may_stay_offline: bool = False,
 ) -> AppDeployment:
     """Open a deployment for a change: the folder is inspected and must be complete.
 
     require: what the command needs of the provider; a target without it is refused before anything is read or called.
     verbose: print assumptions and warnings. may_build: models without an app are inspected in a container. precheck:
-    before that, raise what would keep the app from running on the target.
+    before that, raise what would keep the app from running on the target. may_stay_offline: do not connect to a target
+    whose manifests need no connection.
     """
     provider = registry.find(target)
     require(provider)
@@ -250,7 +258,8 @@ def prepare_deployment(
     settings = _read_settings(run, provider, inspection.project, overrides)
     for advice in settings.advise(inspection.project) if verbose else ():
         run.output.warn(advice)
-    deployment = _connect(run, provider, inspection.project, settings)
+    offline = may_stay_offline and isinstance(provider, RendersOffline)
+    deployment = _connect(run, provider, inspection.project, settings, offline=offline)
     if precheck:
         deployment.precheck()
     project = describe_models(run, inspection.project, may_build=may_build)
@@ -311,12 +320,19 @@ def keep_chosen_port(run: CommandRun, deployment: AppDeployment, overrides: Over
     remember_port(deployment.project, target, configured, overrides)
 
 
-def _connect(run: CommandRun, provider: AnyProvider, project: Project, settings: TargetSettings) -> AppDeployment:
+def _connect(
+    run: CommandRun,
+    provider: AnyProvider,
+    project: Project,
+    settings: TargetSettings,
+    *,
+    offline: bool = False,
+) -> AppDeployment:
     listen(verbose=run.output.mode.verbose)
     stand_in = _start_stand_in(run, provider.name)
     endpoints, state = (stand_in.endpoints, stand_in.journals) if stand_in else (PUBLIC, state_folder())
-    cloud: object = provider.connect(project, settings, endpoints)
-    scope = Scope(project.app.name, provider.name, provider.place(cloud))
+    cloud: object = None if offline else provider.connect(project, settings, endpoints)
+    scope = Scope(project.app.name, provider.name, () if offline else provider.place(cloud))
     return AppDeployment(project, cloud, scope, provider, settings, endpoints, state=state, stand_in=stand_in)
 
 

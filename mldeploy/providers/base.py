@@ -16,6 +16,8 @@ from mldeploy.image.types import Image
 
 CloudT = TypeVar("CloudT")
 SettingsT_contra = TypeVar("SettingsT_contra", bound=TargetSettings, contravariant=True)
+SILENT = "does not answer → answers"
+"""The drift of a last step whose URL exists, but does not answer."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Protocol, TypeVar, runtime_checkable
 
+from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.findings import Finding, Fix, Level, error, ok, warning
@@ -41,6 +42,7 @@ __all__ = [
     "PolicyPart",
     "PolicySet",
     "Registry",
+    "RendersOffline",
     "Runtime",
     "Streams",
     "error",
@@ -271,6 +273,16 @@ class HasManifests(Protocol[CloudT_contra, SettingsT_contra]):
 
         Changes nothing; requests at most the registry's credentials.
         """
+
+
+@runtime_checkable
+class RendersOffline(Protocol[SettingsT_contra]):
+    """A provider whose manifests of a given image follow from the configuration: `mldeploy manifests --image`."""
+
+    def offline_manifests(
+        self, project: Project, settings: SettingsT_contra, image: str, endpoints: Endpoints, *, secrets: bool
+    ) -> Manifests:
+        """As `HasManifests.manifests`, without a connection: no cluster, no cloud account, no Docker Engine."""
 
 
 def omit_hidden(documents: Sequence[Mapping[str, object]], hidden: Sequence[Mapping[str, object]]) -> Manifests:

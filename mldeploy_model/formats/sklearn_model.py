@@ -160,8 +160,8 @@ def _find_estimator(loaded: Any, path: Path) -> Any:
             return candidates[0]
         what = f"{path.name} is a dict with {len(candidates)} models"
         raise ModelLoadError(what, "Save one fitted model, with its preprocessing as a Pipeline")
-    if isinstance(loaded, (tuple, list)) and 1 < len(loaded) < 6:
-        parts = ", ".join(type(each).__name__ for each in loaded)
+    if isinstance(loaded, (tuple, list)) and any(hasattr(each, "predict") for each in loaded[:6]):
+        parts = ", ".join(type(each).__name__ for each in loaded[:6])
         what = f"{path.name} is a {type(loaded).__name__} of {parts}"
         raise ModelLoadError(what, "Save one fitted model, with its preprocessing as a Pipeline")
     what = f"{path.name} has an object of the class {type(loaded).__name__}, which has no method predict"

@@ -26,7 +26,7 @@ REGISTRY = {
     "ecr:UploadLayerPart",
 }
 """What the registry itself asks for during a push: no call of the API, so the stand-in does not see it."""
-REPAIRS = {"ecr:PutImageScanningConfiguration", "ecr:PutImageTagMutability"}
+REPAIRS = {"ecr:PutImageTagMutability"}
 """For a repository whose settings somebody has changed: test_repository.py."""
 
 

@@ -84,12 +84,6 @@ def put_policy(ecr: ECRClient, name: str, text: str) -> None:
 
 DRIFTS: tuple[tuple[Callable[[ECRClient, str], object], str], ...] = (
     (
-        lambda ecr, name: ecr.put_image_scanning_configuration(
-            repositoryName=name, imageScanningConfiguration={"scanOnPush": False}
-        ),
-        "scan on push off → on",
-    ),
-    (
         lambda ecr, name: ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="MUTABLE"),
         "tags can be moved → cannot",
     ),

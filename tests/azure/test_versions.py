@@ -218,6 +218,7 @@ def test_a_site_with_fifty_tags_takes_one_more_release(
 
 
 @pytest.mark.exhaustive
+@pytest.mark.timeout(900)
 def test_fifty_five_releases_in_a_row(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
     """The same image on another port each time: a release of its own, without a build."""
     harness = on_webapp(rehearsal, project_of(own), tmp_path / "state")

@@ -63,9 +63,9 @@ def harness(fake: FakeCluster, tiny: Path, tmp_path: Path) -> DeployHarness:
 
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesRehearsal]:
-    """A rehearsed cluster whose pods answer without a container behind them; one for each process of the test run."""
+    """A rehearsed cluster in its harsh mode, whose pods answer without a container behind them; one a process."""
     require_registry()
-    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place", containers=False) as rehearsal:
+    with rehearsing(tmp_path_factory.mktemp("kubernetes") / "place", containers=False, harsh=True) as rehearsal:
         yield rehearsal
 
 

@@ -33,6 +33,17 @@ FATES = {
         ),
         ["the module sklearn is not in the image", "exit code 1", "scikit-learn"],
     ),
+    "crashes while it is probed": (
+        Fate(
+            serves=False,
+            waiting=("CrashLoopBackOff", "back-off 10s restarting failed container"),
+            ended=(1, "Error"),
+            restarts=1,
+            events=(("Unhealthy", "Startup probe failed: dial tcp 10.0.0.7:5000: connect: connection refused"),),
+            log=("Traceback (most recent call last):", "RuntimeError: the model is not here"),
+        ),
+        ["exit code 1", "the model is not here"],
+    ),
     "another processor": (
         Fate(
             serves=False,
@@ -72,6 +83,10 @@ FATES = {
     "over quota": (
         Fate(serves=False, refused='pods "x" is forbidden: exceeded quota: small, requested: cpu=1, used: cpu=4'),
         ["the namespace's quota small is exceeded", "exceeded quota"],
+    ),
+    "no priority class": (
+        Fate(serves=False, refused='pods "x" is forbidden: no PriorityClass with name urgent was found'),
+        ["the cluster has no PriorityClass urgent", "`priority_class`"],
     ),
     "wrong port": (
         Fate(

@@ -28,7 +28,7 @@ from mldeploy.providers.kubernetes.manifests.workload import trial_pod_manifest
 from mldeploy.providers.kubernetes.permissions import build_policy
 from mldeploy.providers.kubernetes.provider import KINDS, KubernetesProvider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
-from mldeploy.rehearsal.kubernetes.objects.pod_validation import format_quantity
+from mldeploy.rehearsal.kubernetes.objects.quantities import format_quantity
 
 PROJECT = load.named("insurance", "a test")
 OWNER = Owner("insurance", "kubernetes")

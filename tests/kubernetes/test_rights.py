@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mldeploy.config.endpoints import Endpoints
-from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.findings import Level
@@ -19,18 +16,17 @@ from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.providers.kubernetes.checks import check_cluster
 from mldeploy.providers.kubernetes.kubeconfig import authenticate
 from mldeploy.providers.kubernetes.labels import Owner
-from mldeploy.providers.kubernetes.permissions import build_policy
 from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing, server
 from mldeploy.testing.scene import DeploymentUnderTest
 from tests.cli.command import Command
+from tests.kubernetes.granting import deployer_endpoints, grant
 from tests.rehearsal.available import require_registry
-from tests.rehearsal.kubernetes.cluster import RBAC, Cluster
+from tests.rehearsal.kubernetes.cluster import Cluster
 from tests.tiny import project_of
 
 pytestmark = pytest.mark.engine
-ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
 SETTINGS = KubernetesSettings.model_validate({"max": 2, "ingress": "ingress", "domain": "insurance.example.com"})
 
 
@@ -47,7 +43,6 @@ def cluster(rehearsal: KubernetesRehearsal) -> Iterator[Cluster]:
     """As somebody sees it who may do everything."""
     rehearsal.reset()
     with Cluster.of(rehearsal) as made:
-        made.ask("POST", ACCOUNTS, {"metadata": {"name": "deployer"}})
         yield made
 
 
@@ -59,27 +54,7 @@ def project(tiny: Path) -> Project:
 @pytest.fixture
 def endpoints(cluster: Cluster) -> Endpoints:
     """The same cluster for somebody to whom nothing is allowed yet."""
-    token = cluster.ask("POST", f"{ACCOUNTS}/deployer/token", {"spec": {}})["status"]["token"]
-    given = cluster.rehearsal.endpoints
-    return replace(
-        given, credentials=(*(each for each in given.credentials if each[0] != "token"), ("token", Secret(token)))
-    )
-
-
-def grant(cluster: Cluster, project: Project, without: frozenset[tuple[str, str]] = frozenset()) -> None:
-    """What the policy of the app allows, except for some verbs on some resources."""
-    space = project.app.name
-    cluster.create_space(space)
-    for role in json.loads(json.dumps(build_policy(Owner(space, "kubernetes"), space)))["items"]:
-        for rule in role["rules"]:
-            rule["verbs"] = [each for each in rule["verbs"] if (each, rule["resources"][0]) not in without]
-        kind, name = role["kind"], role["metadata"]["name"]
-        inside = f"/namespaces/{space}" if kind == "Role" else ""
-        cluster.ask("POST", f"{RBAC}{inside}/{kind.lower()}s", role)
-        subject = {"kind": "ServiceAccount", "name": "deployer", "namespace": "default"}
-        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
-        binding = {"metadata": {"name": name}, "subjects": [subject], "roleRef": reference}
-        cluster.ask("POST", f"{RBAC}{inside}/{kind.lower()}bindings", binding)
+    return deployer_endpoints(cluster)
 
 
 def found(endpoints: Endpoints, project: Project) -> dict[str, tuple[Level, str]]:
@@ -95,7 +70,7 @@ def scene(endpoints: Endpoints, project: Project, state: Path) -> Any:
 def test_what_the_policy_allows_is_enough_for_a_whole_life(
     cluster: Cluster, endpoints: Endpoints, project: Project, tmp_path: Path
 ) -> None:
-    grant(cluster, project)
+    grant(cluster, project.app.name)
     assert found(endpoints, project)["permissions"][0] is Level.OK
     harness = scene(endpoints, project, tmp_path / "state")
     harness.deploy()
@@ -107,7 +82,7 @@ def test_what_the_policy_allows_is_enough_for_a_whole_life(
 
 
 def test_the_doctor_names_what_is_missing(cluster: Cluster, endpoints: Endpoints, project: Project) -> None:
-    grant(cluster, project, frozenset((("patch", "deployments"), ("get", "pods/log"))))
+    grant(cluster, project.app.name, frozenset((("patch", "deployments"), ("get", "pods/log"))))
     level, what = found(endpoints, project)["permissions"]
     assert level is Level.ERROR
     assert what.endswith("to patch deployments.apps, get pods/log")
@@ -123,7 +98,7 @@ def test_the_doctor_sees_that_nothing_is_allowed(endpoints: Endpoints, project: 
 def test_a_deployment_stops_at_what_it_may_not_do_and_says_it(
     cluster: Cluster, endpoints: Endpoints, project: Project, tmp_path: Path
 ) -> None:
-    grant(cluster, project, frozenset((("create", "deployments"),)))
+    grant(cluster, project.app.name, frozenset((("create", "deployments"),)))
     with pytest.raises(DeploymentFailedError) as failed:
         scene(endpoints, project, tmp_path / "state").deploy()
     assert failed.value.exit_code is ExitCode.ACCESS
@@ -134,7 +109,7 @@ def test_a_deployment_stops_at_what_it_may_not_do_and_says_it(
 def test_the_command_says_it_of_whom_the_kubeconfig_names(
     cluster: Cluster, endpoints: Endpoints, project: Project, tmp_path: Path
 ) -> None:
-    grant(cluster, project, frozenset((("delete", "services"),)))
+    grant(cluster, project.app.name, frozenset((("delete", "services"),)))
     token, bundle = endpoints.credential("token"), endpoints.ca_bundle
     assert token is not None
     assert bundle is not None

@@ -1,4 +1,7 @@
-"""The target `kubernetes` passes what every provider must pass where a Gateway of somebody else leads to the app."""
+"""The target `kubernetes` passes its suite behind somebody else's Gateway, and with the printed Role alone.
+
+The Role is in a namespace of an administrator. The rehearsed API server evaluates it as a real one does.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,20 @@ from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal, rehearsing
 from mldeploy.testing.suite import Conformance
-from tests.kubernetes.stand_in import StandIn
+from tests.kubernetes.granting import Restricted, add_gateway
 from tests.rehearsal.available import require_registry
-from tests.rehearsal.kubernetes.cluster import GATEWAYS, Cluster
 from tests.tiny import project_of
 
 SETTINGS = {"ingress": "gateway", "gateway": "infra/public", "domain": "insurance.example.com"}
 
 
 @dataclass(frozen=True)
-class Routed(StandIn):
+class Routed(Restricted):
     """Beside another app of ours, and with a Gateway that everybody may use."""
 
     def add_foreign(self) -> None:
         super().add_foreign()
-        listener = {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
-        public = {"metadata": {"name": "public"}, "spec": {"gatewayClassName": "nginx", "listeners": [listener]}}
-        with Cluster.of(self.rehearsal) as cluster:
-            cluster.create_space("infra")
-            cluster.ask("POST", f"{GATEWAYS}/namespaces/infra/gateways", public)
+        add_gateway(self.rehearsal)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +49,8 @@ class TestRouted(Conformance):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def stage(cls, quick: KubernetesRehearsal) -> Routed:
-        return Routed(provider, KubernetesSettings.model_validate(SETTINGS), quick)
+    def stage(cls, quick: KubernetesRehearsal, tiny: Path) -> Routed:
+        return Routed(provider, KubernetesSettings.model_validate(SETTINGS), quick, project_of(tiny).app.name)
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -63,19 +63,22 @@ def manifests(
 ) -> None:
     """Print the Kubernetes manifests of a deployment as YAML for `kubectl apply -f -`.
 
-    The image is given by its digest in the registry, so push it first. Manifests that contain secrets are named but
-    not printed.
+    The image is given by its digest in the registry, so push it first. With --image, neither a cluster nor a Docker
+    Engine is needed. Manifests that contain secrets are named but not printed.
 
     Examples:
         mldeploy manifests --target kubernetes
         mldeploy manifests --target kubernetes | kubectl diff -f -
+        mldeploy manifests --target kubernetes --image registry.example/app@sha256:… > app.yaml
     """
     from mldeploy.cli.app_routes import recall_latest_routes
     from mldeploy.cli.deployment import as_having_manifests, prepare_deployment
 
-    deployment = recall_latest_routes(
-        prepare_deployment(run, target, require=as_having_manifests, verbose=False, may_build=False)
+    is_given = image is not None
+    opened = prepare_deployment(
+        run, target, require=as_having_manifests, verbose=False, may_build=False, may_stay_offline=is_given
     )
+    deployment = recall_latest_routes(opened)
     rendered = deployment.manifests(image or _find_pushed_image(run, deployment), secrets=show_secrets)
     document = ManifestsDocument(
         app=deployment.app, target=deployment.target, manifests=rendered.documents, left_out=rendered.left_out

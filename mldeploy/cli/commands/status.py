@@ -100,7 +100,7 @@ def status(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
         instances=instances,
         models=tuple(f"{each.path}: {each.proof_summary}" for each in deployment.project.served if each.proof),
     )
-    run.output.result(document, lambda page: _print_status(document, page, run.commands(target), deployment.verb))
+    run.output.result(document, lambda page: print_status(document, page, run.commands(target), deployment.verb))
 
 
 def ps(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> None:
@@ -164,12 +164,13 @@ def _state(look: StepView[object]) -> tuple[str, tuple[str, ...]]:
     return "differs" if differs else "present", differs
 
 
-def _print_status(document: StatusDocument, page: Page, command: Callable[[str], str], verb: str) -> None:
+def print_status(document: StatusDocument, page: Page, command: Callable[[str], str], verb: str) -> None:
     """Print the status. verb: the command for this target; a registry has an image, but runs no app."""
     app = (document.app, Style.STRONG)
     if document.url:
         since = f"  started {age(document.since)}" if document.since else ""
-        page.line(app, " is running at ", (document.url, Style.LINK), (since, Style.DIM))
+        how = " does not answer at " if _is_silent(document) else " is running at "
+        page.line(app, how, (document.url, Style.LINK), (since, Style.DIM))
     elif verb == "deploy":
         page.line(app, f" is not running on {document.target}. Run `{command('deploy')}` to start it.")
     else:
@@ -186,6 +187,13 @@ def _print_status(document: StatusDocument, page: Page, command: Callable[[str],
     if document.instances:
         page.line()
         _print_instances(document.instances, page)
+
+
+def _is_silent(document: StatusDocument) -> bool:
+    """Whether the last step found that the URL does not answer."""
+    from mldeploy.providers.base import SILENT
+
+    return bool(document.steps) and SILENT in document.steps[-1].remarks
 
 
 def _print_ps(document: InstancesDocument, page: Page, command: Callable[[str], str]) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.exceptions import RequestException
 
-from mldeploy.bounded_http import bounded_session, read_json
+from mldeploy.bounded_http import bounded_session, innermost_reason, read_json
 from mldeploy.core.errors import ExitCode, MldeployError
 from mldeploy.image.registry.access import RETRIES, SECONDS, RegistryAccess, RegistryAuth
 
@@ -212,7 +212,7 @@ def _response_error(address: str, path: str, answer: requests.Response) -> Regis
 
 def _unreachable_error(address: str, error: RequestException) -> RegistryError:
     todo = "Check the network and the proxy; then run the command again: it resumes."
-    return RegistryError(address, f"does not answer: {' '.join(str(error).split())}", todo)
+    return RegistryError(address, f"does not answer: {innermost_reason(error)}", todo)
 
 
 def _error_code(answer: requests.Response) -> str:

@@ -51,6 +51,11 @@ def error_code(error: boto.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def error_message(error: boto.ClientError) -> str:
+    """AWS's message, on one line."""
+    return _one_line(str(error.response.get("Error", {}).get("Message", "")))
+
+
 def translate_error(where: str, service: str, error: Exception) -> MldeployError:
     """The MldeployError for what the SDK raised."""
     if isinstance(error, boto.ClientError):

@@ -76,7 +76,6 @@ NEEDS: Needs = MappingProxyType(
                 "ecr:DescribeRepositories",
                 "ecr:GetLifecyclePolicy",
                 "ecr:ListTagsForResource",
-                "ecr:PutImageScanningConfiguration",
                 "ecr:PutImageTagMutability",
                 "ecr:PutLifecyclePolicy",
             )

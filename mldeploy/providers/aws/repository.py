@@ -87,8 +87,6 @@ class EcrRepository(RepositoryStep[AwsCloud]):
         )
 
     def _drift(self, repository: EcrRepositoryInfo) -> Iterator[str]:
-        if not repository.scans:
-            yield "scan on push off → on"
         if not repository.immutable:
             yield "tags can be moved → cannot"
         if repository.keeps != self.keep:
@@ -103,17 +101,13 @@ class EcrRepository(RepositoryStep[AwsCloud]):
                     repositoryName=self.path,
                     tags=[{"Key": name, "Value": value} for name, value in tags.items()],
                     imageTagMutability=IMMUTABLE,
-                    imageScanningConfiguration={"scanOnPush": True},
+                    imageScanningConfiguration={"scanOnPush": True},  # later, the registry's configuration decides
                 )
             except cloud.ecr.exceptions.RepositoryAlreadyExistsException:
                 return  # by an attempt whose answer was lost, or by somebody else: whoever it was has left a tag
 
     def _correct_drift(self, cloud: AwsCloud, repository: EcrRepositoryInfo) -> None:
         with aws_errors(repository_label(self.path), "ecr"):
-            if not repository.scans:
-                cloud.ecr.put_image_scanning_configuration(
-                    repositoryName=self.path, imageScanningConfiguration={"scanOnPush": True}
-                )
             if not repository.immutable:
                 cloud.ecr.put_image_tag_mutability(repositoryName=self.path, imageTagMutability=IMMUTABLE)
             if repository.keeps != self.keep:
@@ -135,7 +129,6 @@ class EcrRepositoryInfo:
 
     arn: str
     uri: str
-    scans: bool
     immutable: bool
     keeps: int | None
     tags: Mapping[str, str]
@@ -157,7 +150,6 @@ def describe_repository(ecr: ECRClient, path: str) -> EcrRepositoryInfo | None:
     return EcrRepositoryInfo(
         repository["repositoryArn"],
         repository["repositoryUri"],
-        scans=repository.get("imageScanningConfiguration", {}).get("scanOnPush", False),
         immutable=repository.get("imageTagMutability") == "IMMUTABLE",
         keeps=keeps,
         tags={tag["Key"]: tag["Value"] for tag in tags},

@@ -24,7 +24,7 @@ class AwsSettings(TargetSettings):
     )
     region: Annotated[str, FieldText("the name of a region of AWS")] = Field(
         "",
-        pattern=r"^$|^[a-z]{2}(-[a-z]+)+-[0-9]$",
+        pattern=r"^$|^[a-z]{2,5}(-[a-z]+)+-[0-9]+$",
         description="The region to work in. If not set: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's.",
         examples=["eu-west-1"],
     )

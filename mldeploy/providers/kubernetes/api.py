@@ -15,7 +15,7 @@ from websocket import WebSocket, WebSocketBadStatusException
 
 from mldeploy.bounded_http import bound_pools, bounded_answers
 from mldeploy.core.parsing import parse_json
-from mldeploy.providers.kubernetes.documents import Document, rows, text
+from mldeploy.providers.kubernetes.documents import MANAGER, Document, rows, text
 from mldeploy.providers.kubernetes.errors import (
     ApiClient,
     ApiStatusError,
@@ -25,8 +25,6 @@ from mldeploy.providers.kubernetes.errors import (
     get_websocket_url,
 )
 
-MANAGER = "mldeploy"
-"""The field manager's name in server-side apply."""
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 ANSWER_SECONDS = 120.0
@@ -34,6 +32,8 @@ ANSWER_SECONDS = 120.0
 ANSWER_LIMIT = 256 << 20
 WATCH_SECONDS = 240
 """The maximum duration of one watch request; then it is resumed."""
+CONFLICT_ATTEMPTS = 5
+"""For a merge patch: the server answers 409 if the object changes too often while it applies the patch."""
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -126,7 +126,14 @@ class KubeClient:
         """Set annotations of an object that a controller created; None removes one."""
         body = {"metadata": {"annotations": dict(notes)}}
         query = (("fieldManager", MANAGER),)
-        self._call(f"patch {kind.resource}", "PATCH", kind.path(namespace, name), query, body, MERGE)
+        for attempt in range(CONFLICT_ATTEMPTS):
+            try:
+                self._call(f"patch {kind.resource}", "PATCH", kind.path(namespace, name), query, body, MERGE)
+            except ApiStatusError as refusal:
+                if refusal.status != 409 or attempt == CONFLICT_ATTEMPTS - 1:
+                    raise
+            else:
+                return
 
     def delete(
         self, kind: ObjectType, name: str, namespace: str = "", *, uid: str = "", grace: int | None = None

@@ -159,6 +159,13 @@ def resolve_repository(app: str, settings: KubernetesSettings, endpoints: Endpoi
     raise ConfigError("target.kubernetes.registry", what, 'Set a registry and a path: registry = "ghcr.io/my-team".')
 
 
+def image_access(image: str, endpoints: Endpoints) -> RegistryAccess:
+    """Return the credentials for the registry of an image, empty without any. Raises DockerConfigError."""
+    host, _ = auth.resolve_repository_name(image.partition("@")[0])
+    given = dict(endpoints.services).get("registry", "")
+    return _stand_in_access(host, endpoints) if host == given else _docker_login_access(host)
+
+
 def repository_path(app: str, settings: KubernetesSettings) -> str:
     """Return the repository's path in its registry. Pure."""
     return "/".join(filter(None, (settings.registry.partition("/")[2], app)))

@@ -5,6 +5,7 @@ The SDK's models take half a second to import for each API group, and reject fie
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -78,12 +79,56 @@ ITEM_KEYS = ("name", "type", "containerPort", "mountPath", "port", "host")
 """The fields that identify an item of a list."""
 
 
-def compare_manifest(desired: Document, actual: Document) -> tuple[str, ...]:
-    """Return the manifest's fields that differ in the object. Fields that only the object has are ignored."""
+MANAGER = "mldeploy"
+"""The field manager's name in server-side apply."""
+
+
+def compare_manifest(
+    desired: Document, actual: Document, *, removed: Sequence[str] = ("metadata", "spec")
+) -> tuple[str, ...]:
+    """Return the manifest's fields that differ in the object, and those that an earlier manifest had.
+
+    Other fields that only the object has are ignored. removed: the top-level fields that are searched for those of an
+    earlier manifest.
+    """
     parts = {key: value for key, value in desired.items() if key not in ("apiVersion", "kind")}
-    lines = list(dict.fromkeys(_compare_values(parts, actual, "")))
+    former = {key: each for key, each in applied_fields(actual).items() if key.removeprefix("f:") in removed}
+    gone = (f"{path} → none" for path in _removed_fields(former, parts, ""))
+    lines = list(dict.fromkeys((*_compare_values(parts, actual, ""), *gone)))
     rest = len(lines) - LINE_LIMIT
     return (*lines[:LINE_LIMIT], f"and {rest} more") if rest > 0 else tuple(lines)
+
+
+def applied_fields(document: Document) -> Document:
+    """Return the fields that mldeploy has applied, as FieldsV1; empty if it has not applied the object.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+    """
+    for each in rows(document, "metadata", "managedFields"):
+        if (text(each, "manager"), text(each, "operation")) == (MANAGER, "Apply"):
+            return table(each, "fieldsV1")
+    return {}
+
+
+def _removed_fields(applied: Document, desired: object, path: str) -> Iterator[str]:
+    """Yield the paths of applied fields that the manifest no longer has."""
+    for part, inner in applied.items():
+        kind, _, key = part.partition(":")
+        if kind == "f":
+            here = f"{path}.{key}".lstrip(".")
+            if not isinstance(desired, Mapping) or key not in desired:
+                yield here
+            else:
+                yield from _removed_fields(table(inner), desired[key], here)
+        elif kind == "k":
+            item = _find_item(json.loads(key), desired)
+            here = f"{path}[{_item_label(json.loads(key))}]"
+            yield from [here] if item is None else _removed_fields(table(inner), item, here)
+
+
+def _find_item(identity: Document, items: object) -> Document | None:
+    known = items if isinstance(items, list) else []
+    return next((each for each in known if isinstance(each, Mapping) and identity.items() <= each.items()), None)
 
 
 def _compare_values(desired: object, actual: object, path: str) -> Iterator[str]:

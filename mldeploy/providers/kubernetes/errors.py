@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import urllib3.exceptions as http
 from websocket import WebSocketException
 
+from mldeploy.bounded_http import innermost_reason
 from mldeploy.core.errors import (
     CredentialsError,
     DeniedError,
@@ -97,12 +98,12 @@ def translate_error(where: str, error: Exception) -> MldeployError:
         return _translate_status(where, error)
     if isinstance(error, ConfigException):
         return KubernetesCredentialsError(
-            where, f"the credentials cannot be used: {_innermost_reason(error)}", "Correct the kubeconfig."
+            where, f"the credentials cannot be used: {innermost_reason(error)}", "Correct the kubeconfig."
         )
     if "CERTIFICATE" in str(error).upper():
         todo = "Check the cluster's `certificate-authority-data` in the kubeconfig, and this machine's clock."
-        return KubernetesError(where, f"the API server's certificate is not trusted: {_innermost_reason(error)}", todo)
-    return KubernetesError(where, f"the API server does not answer: {_innermost_reason(error)}", _UNREACHABLE)
+        return KubernetesError(where, f"the API server's certificate is not trusted: {innermost_reason(error)}", todo)
+    return KubernetesError(where, f"the API server does not answer: {innermost_reason(error)}", _UNREACHABLE)
 
 
 def _translate_status(where: str, error: ApiStatusError) -> MldeployError:
@@ -140,15 +141,6 @@ def _parse_status(body: str) -> Document:
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) and number(parsed, "code") >= 0 else {}
-
-
-def _innermost_reason(error: Exception) -> str:
-    """Return the innermost reason: urllib3 wraps each error in several others."""
-    inner: BaseException = error
-    while isinstance(inner, http.MaxRetryError) and inner.reason is not None:
-        inner = inner.reason
-    reason = " ".join(str(inner).split()).rstrip(".")
-    return re.sub(r"^\w*(?:Connection|Pool)\w*\(.*?\): ", "", reason) or type(inner).__name__
 
 
 _UNWANTED = "kubernetes_validate"

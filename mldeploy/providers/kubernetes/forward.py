@@ -161,6 +161,13 @@ def _has_buffered_data(connection: WebSocket) -> bool:
 STDIN, STDOUT, STDERR, ERROR = 0, 1, 2, 3
 """The channels of the remote command protocol, v4 and v5."""
 STDIN_LOOK_SECONDS = 0.5
+INTERNAL = "Internal error occurred: "
+"""The API server and the kubelet each put it before the container runtime's message."""
+START_FAILURES = (
+    (r"executable file not found in \$PATH|no such file or directory", 127),
+    (r"permission denied|exec format error", 126),
+)
+"""The messages of the OCI runtime for a program that does not start, and the shell's exit status for each (POSIX)."""
 STDIN_CHUNK = 32768
 
 
@@ -175,7 +182,8 @@ def execute_command(kube: KubeClient, pod: str, namespace: str, command: Sequenc
             channels.update(timeout=STDIN_LOOK_SECONDS)
             _forward_output(channels, streams)
         _forward_output(channels, streams)
-        return _exit_status(pod, bytes(channels.read_channel(ERROR)).decode(errors="replace"))
+        message = bytes(channels.read_channel(ERROR)).decode(errors="replace")
+        return exit_status(pod, command[0], message, streams)
     finally:
         channels.close()
         channels.sock.shutdown()  # the library leaves the socket open if the server closed first
@@ -194,8 +202,12 @@ def _forward_input(channels: WSClient, streams: Streams) -> None:
         channels.close_channel(STDIN)
 
 
-def _exit_status(pod: str, message: str) -> int:
-    """Parse the last message, a Status of the API: success, an exit code among its causes, or an error."""
+def exit_status(pod: str, program: str, message: str, streams: Streams) -> int:
+    """Return the exit status that the last message, a Status of the API, tells.
+
+    A program that cannot be started gets the shell's 126 or 127, and a line on stderr. Raises AbsentError for any
+    other failure.
+    """
     try:
         status = json.loads(message)
     except ValueError:
@@ -205,4 +217,9 @@ def _exit_status(pod: str, message: str) -> int:
     for cause in rows(status, "details", "causes"):
         if text(cause, "reason") == "ExitCode":
             return int(text(cause, "message"))
-    raise AbsentError(f"pod {pod}", text(status, "message") or "the connection to it ended", "See `mldeploy ps`.")
+    failure = text(status, "message").removeprefix(INTERNAL * 2).removeprefix(INTERNAL)
+    for pattern, code in START_FAILURES:
+        if found := re.search(pattern, failure):
+            streams.stderr(f"{program}: {found[0]}\n".encode())
+            return code
+    raise AbsentError(f"pod {pod}", failure or "the connection to it ended", "See `mldeploy ps`.")

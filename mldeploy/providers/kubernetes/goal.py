@@ -6,6 +6,15 @@ from typing import Never
 
 from mldeploy.config.settings import Project
 from mldeploy.image.registry.steps import PushedImage, RepositoryStep
+from mldeploy.providers.kubernetes.api import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    HTTP_ROUTE,
+    INGRESS,
+    SERVICE,
+    ObjectType,
+)
 from mldeploy.providers.kubernetes.cloud import ClusterStep
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.environment import ContainerEnvironment
@@ -32,12 +41,12 @@ def build_goal(
     """
     settings.check(project)
     space = settings.space(project.app.name)
-    namespace = Namespace(owner, cluster, space)
+    namespace = Namespace(owner, cluster, space, _named_types(settings))
     environment = ContainerEnvironment.of(project.app)
     config = ConfigMap(owner, cluster, space, namespace, environment)
     secret = EnvironmentSecret(owner, cluster, space, namespace, environment) if environment.secret else None
     pull_secret = PullSecret(owner, cluster, space, namespace, credentials) if credentials else None
-    budget = DisruptionBudget(owner, cluster, space, namespace)
+    budget = DisruptionBudget(owner, cluster, space, namespace, settings)
     deployment = KubernetesDeployment(
         project, settings, owner, cluster, space, namespace, image, config, secret, pull_secret
     )
@@ -45,6 +54,13 @@ def build_goal(
     scaling = Autoscaler(owner, cluster, space, namespace, settings, deployment) if settings.max else None
     route = _route(owner, cluster, namespace, settings, service)
     return KubernetesEndpoint(project, settings, owner, cluster, space, deployment, service, route, budget, scaling)
+
+
+def _named_types(settings: InClusterSettings) -> tuple[ObjectType, ...]:
+    """Return the types of the objects that get the app's name."""
+    routes = {ExposureKind.INGRESS: (INGRESS,), ExposureKind.GATEWAY: (HTTP_ROUTE,)}
+    scaling = (AUTOSCALER,) if settings.max else ()
+    return (DEPLOYMENT, SERVICE, DISRUPTION_BUDGET, *routes.get(settings.way, ()), *scaling)
 
 
 def _route(

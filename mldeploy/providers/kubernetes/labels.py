@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mldeploy.providers.kubernetes.documents import Document, texts
+from mldeploy.providers.kubernetes.documents import MANAGER, Document, texts
 
 APP = "mldeploy.app"
 """The app's name. All objects that mldeploy creates in a cluster have this label and the next one."""
@@ -18,7 +18,9 @@ TRIAL = "mldeploy.trial"
 """Replaces `mldeploy.app` on a trial pod, so that no Service, autoscaler or Deployment selects it."""
 NAME = "app.kubernetes.io/name"
 MANAGED_BY = "app.kubernetes.io/managed-by"
-MANAGER = "mldeploy"
+RESERVED_PREFIX = "mldeploy."
+RESERVED_LABELS = (NAME, MANAGED_BY, "app.kubernetes.io/component", "pod-template-hash")
+"""Labels that mldeploy or a controller sets."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def object_metadata(
     """Return an object's metadata, with the owner's labels."""
     namespace_field = {"namespace": namespace} if namespace else {}
     notes = {"annotations": dict(annotations)} if annotations else {}
-    return {"name": name, **namespace_field, "labels": {**owner.labels, **labels}, **notes}
+    return {"name": name, **namespace_field, "labels": {**labels, **owner.labels}, **notes}
 
 
 def cpu_quantity(count: float) -> str:

@@ -44,6 +44,11 @@ class RbacRule:
         """The resource's name in RBAC, without its group."""
         return f"{self.kind.plural}/{self.part}" if self.part else self.kind.plural
 
+    @property
+    def qualified(self) -> str:
+        """The resource's name with its group: `deployments.apps`, `pods/log`."""
+        return f"{self.kind.resource}/{self.part}" if self.part else self.kind.resource
+
     def document(self) -> Mapping[str, object]:
         return {"apiGroups": [self.kind.group], "resources": [self.resource], "verbs": list(self.verbs)}
 
@@ -69,8 +74,9 @@ RULES = (
     RbacRule(POD, ("get", "create"), "portforward"),
     RbacRule(EVENT, FOLLOWED),
     RbacRule(VOLUME_CLAIM, ("list",)),
+    RbacRule(NAMESPACE, ("get",)),
 )
-"""In the app's namespace."""
+"""In the app's namespace. A request for the namespace itself is in it, too."""
 NAMESPACE_RULES = (RbacRule(NAMESPACE, APPLIED),)
 """Cluster-wide. Without them, an administrator has to create the namespace."""
 

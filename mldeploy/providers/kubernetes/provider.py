@@ -19,6 +19,7 @@ from mldeploy.providers.kubernetes.cloud import (
     ExistingCluster,
     ExistingRepository,
     KubernetesCloud,
+    image_access,
     repository_path,
     resolve_repository,
 )
@@ -80,6 +81,14 @@ class KubernetesProvider:
     ) -> Manifests:
         """`mldeploy.providers.capabilities.HasManifests`."""
         access = cloud.repository.enter() if settings.pull_secret else None
+        known = access if access and access.user else None
+        return render_manifests(_owner(project), project, settings, image, access=known, secrets=secrets)
+
+    def offline_manifests(
+        self, project: Project, settings: KubernetesSettings, image: str, endpoints: Endpoints, *, secrets: bool
+    ) -> Manifests:
+        """`mldeploy.providers.capabilities.RendersOffline`. The pull credentials are those of the image's registry."""
+        access = image_access(image, endpoints) if settings.pull_secret else None
         known = access if access and access.user else None
         return render_manifests(_owner(project), project, settings, image, access=known, secrets=secrets)
 

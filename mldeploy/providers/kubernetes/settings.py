@@ -11,16 +11,17 @@ from pydantic import Field
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.kinds import FieldText
 from mldeploy.config.settings import Project
-from mldeploy.config.target import TargetSettings, advise_on_disk
+from mldeploy.config.target import advise_on_disk
+from mldeploy.providers.kubernetes.pod_settings import SUBDOMAIN, Annotations, PodSettings
 from mldeploy.providers.kubernetes.running.patience import RolloutPatience
 
 LABEL = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 """A DNS label, RFC 1123."""
 DOMAIN = r"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
-OBJECT = r"^$|^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
-GATEWAY = r"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?/)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+OBJECT = rf"^$|^{SUBDOMAIN}$"
+GATEWAY = rf"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?/)?{SUBDOMAIN}$"
 REGISTRY = r"^$|^[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
-SECRET_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+SECRET_KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
 """The allowed keys of a Secret: variable names become keys."""
 
 
@@ -33,7 +34,7 @@ class ExposureKind(StrEnum):
     GATEWAY = "gateway"
 
 
-class InClusterSettings(TargetSettings):
+class InClusterSettings(PodSettings):
     """The settings of every target in a Kubernetes cluster."""
 
     namespace: Annotated[str, Field(pattern=rf"^$|{LABEL}", max_length=63), FieldText("a DNS label")] = Field(
@@ -68,7 +69,7 @@ class InClusterSettings(TargetSettings):
     cluster_issuer: Annotated[str, Field(pattern=OBJECT), FieldText("the name of a ClusterIssuer")] = Field(
         "", description="The ClusterIssuer of cert-manager that issues `tls_secret`.", examples=["letsencrypt"]
     )
-    ingress_annotations: dict[str, str] = Field(
+    ingress_annotations: Annotations = Field(
         default={},
         description="Annotations of the ingress, for its controller. ingress-nginx refuses uploads above 1 MB unless "
         "`nginx.ingress.kubernetes.io/proxy-body-size` permits more.",
@@ -144,7 +145,7 @@ class InClusterSettings(TargetSettings):
         strange = [name for name, _ in project.app.env if not SECRET_KEY.fullmatch(name)]
         if strange:
             what = f"{strange[0]!a} is not a valid variable name in a cluster"
-            raise ConfigError("app.env", what, "Use only letters, digits, - _ and .")
+            raise ConfigError("app.env", what, "Use at most 253 letters, digits, - _ and ., and no .. at the start.")
 
     def advise(self, project: Project) -> tuple[str, ...]:
         """Return what differs between this machine and a cluster for this app."""

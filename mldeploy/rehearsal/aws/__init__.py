@@ -26,14 +26,17 @@ PROGRAM = "mldeploy.rehearsal.aws.server"
 
 
 @contextmanager
-def rehearsing(folder: Path, *, stock: bool = False, containers: bool = True, pace: float = 0.0) -> Iterator[Rehearsal]:
+def rehearsing(
+    folder: Path, *, stock: bool = False, harsh: bool = False, containers: bool = True, pace: float = 0.0
+) -> Iterator[Rehearsal]:
     """Run a rehearsal until the block ends or this process is killed.
 
     folder: created, and removed at the end. stock: unmodified moto behind the gateway, without a registry, to prove
-    that a provider does not depend on this stand-in. containers: run tasks as containers on the engine; otherwise they
-    are simulated as healthy and answer `{}`. pace: minimum seconds per phase of a task; a new role takes two phases to
-    propagate.
+    that a provider does not depend on this stand-in. harsh: a new account in a busy region (`harsh.py`). containers:
+    run tasks as containers on the engine; otherwise they are simulated as healthy and answer `{}`. pace: minimum
+    seconds per phase of a task; a new role takes two phases to propagate.
     """
-    options = [f"--pace={pace}", *(["--stock"] if stock else []), *([] if containers else ["--no-containers"])]
+    flags = [name for name, given in (("stock", stock), ("harsh", harsh), ("no-containers", not containers)) if given]
+    options = [f"--pace={pace}", *(f"--{flag}" for flag in flags)]
     with run_rehearsal(folder, PROGRAM, options) as record:
         yield Rehearsal(record)

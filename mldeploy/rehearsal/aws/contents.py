@@ -76,7 +76,10 @@ def _elbv2(region: str) -> Iterator[StandInObject]:
     tags = backend.tagging_service.get_tag_dict_for_resource
     for balancer in backend.load_balancers.values():
         yield StandInObject("elasticloadbalancing:loadbalancer", balancer.name, tags(balancer.arn))
-        yield from (StandInObject("elasticloadbalancing:listener", arn, tags(arn)) for arn in balancer.listeners)
+        for arn, listener in balancer.listeners.items():
+            yield StandInObject("elasticloadbalancing:listener", arn, tags(arn))
+            rules = [rule for rule in listener.rules.values() if not rule.is_default]
+            yield from (StandInObject("elasticloadbalancing:rule", rule.arn, tags(rule.arn)) for rule in rules)
     for group in backend.target_groups.values():
         yield StandInObject("elasticloadbalancing:targetgroup", group.name, tags(group.arn))
 

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import requests
 from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.ec2.models import ec2_backends
+from moto.ecs.models import ecs_backends
 from moto.elbv2 import urls
-from moto.elbv2.exceptions import DuplicateListenerError, DuplicateLoadBalancerName
+from moto.elbv2.exceptions import DuplicateListenerError, DuplicateLoadBalancerName, InvalidConfigurationRequest
 from moto.elbv2.models import (
+    AvailabilityZone,
     ELBv2Backend,
     FakeHealthStatus,
     FakeListener,
@@ -32,6 +34,7 @@ from werkzeug.wrappers import Request, Response
 
 from mldeploy.rehearsal.aws.ec2 import allows_port
 from mldeploy.rehearsal.aws.ecs.starter import TaskContext
+from mldeploy.rehearsal.aws.elb_rules import choose_group, find_actions
 from mldeploy.rehearsal.gateway.proxy import Upstream, forward_request
 from mldeploy.rehearsal.gateway.serving import break_connection, create_server, serve
 
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 INITIAL, HEALTHY, UNHEALTHY, DRAINING = "initial", "healthy", "unhealthy", "draining"
+NOWHERE = "192.0.2.1"
+"""An address for documentation (RFC 5737)."""
 _TICK = 0.1
 
 
@@ -115,7 +120,7 @@ class ListenerApplication:
         return self._answer(Request(environ))(environ, start)
 
     def _answer(self, request: Request) -> Response:
-        targets = self._backend.list_targets(self._listener)
+        targets = self._backend.choose_targets(self._listener, request)
         body, first = request.get_data(), next(self._turn)
         for number in range(len(targets)):
             target = targets[(first + number) % len(targets)]
@@ -151,9 +156,27 @@ class RehearsedELB(ELBv2Backend):
     def create_load_balancer(self, name: str, *args: Any, **others: Any) -> FakeLoadBalancer:
         if any(balancer.name == name for balancer in self.load_balancers.values()):
             raise DuplicateLoadBalancerName
+        self._check_zones(others.get("subnet_ids") or ())
         made = super().create_load_balancer(name, *args, **others)
         made.dns_name = self.context.addresses.take()
         return made
+
+    def set_subnets(
+        self, arn: str, subnets: list[str], subnet_mappings: list[dict[str, Any]]
+    ) -> list[AvailabilityZone]:
+        self._check_zones(subnets or ())
+        return super().set_subnets(arn, subnets, subnet_mappings)
+
+    def _check_zones(self, subnets: Iterable[str]) -> None:
+        """Raise InvalidConfigurationRequest for two subnets in one zone.
+
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
+        """
+        zones = [self.ec2_backend.get_subnet(each).availability_zone for each in subnets]
+        if len(zones) != len(set(zones)):
+            raise InvalidConfigurationRequest(
+                "A load balancer cannot be attached to multiple subnets in the same Availability Zone"
+            )
 
     def create_listener(
         self, load_balancer_arn: str, protocol: str, port: str, *args: Any, **others: Any
@@ -193,15 +216,34 @@ class RehearsedELB(ELBv2Backend):
             server.shutdown()
             server.server_close()
 
-    def list_targets(self, listener: FakeListener) -> list[BalancedTask]:
-        """List all targets of a listener, healthy or not."""
-        groups = {
-            arn
-            for action in listener.default_actions
-            if action.type == "forward"
-            for arn in self._get_target_group_arns_from(action_data=action.data)
-        }
-        return [target for (group, _), target in list(self._targets.items()) if group in groups]
+    def choose_targets(self, listener: FakeListener, request: Request) -> list[BalancedTask]:
+        """Apply the listener's rules, and choose a target group by weight. List its targets, healthy or not."""
+        chosen = choose_group(find_actions(listener, request))
+        return [target for (group, _), target in list(self._targets.items()) if group == chosen]
+
+    def register_targets(self, target_group_arn: str, instances: list[dict[str, Any]]) -> None:
+        """Register tasks by their private address, as whoever calls RegisterTargets does."""
+        group = self.target_groups.get(target_group_arn)
+        for each in instances if group else ():
+            if (target_group_arn, each["Id"]) not in self._targets:
+                self.add(target_group_arn, each["Id"], self._find_container(each["Id"]), int(each["Port"]))
+        super().register_targets(target_group_arn, instances)
+
+    def _find_container(self, private_ip: str) -> str:
+        """Return the address of the task's container; one at which nothing answers if no task has the address."""
+        for tasks in list(ecs_backends[ACCOUNT][self.region_name].tasks.values()):
+            for task in list(tasks.values()):
+                if getattr(task, "private_ip", "") == private_ip and (found := getattr(task, "container_address", "")):
+                    return str(found)
+        return NOWHERE
+
+    def deregister_targets(self, target_group_arn: str, instances: list[dict[str, Any]]) -> None:
+        """Return at once: the targets drain meanwhile."""
+        for each in instances:
+            if target := self._targets.get((target_group_arn, each["Id"])):
+                threading.Thread(target=self.remove, args=(target,), daemon=True).start()
+        if target_group_arn not in self.target_groups:
+            super().deregister_targets(target_group_arn, instances)
 
     def add(self, group: str, private_ip: str, address: str, port: int) -> BalancedTask:
         """Register a task, and start its health checks. address: its container's IP address."""
@@ -224,6 +266,8 @@ class RehearsedELB(ELBv2Backend):
         for status in statuses:
             if target := self._targets.get((target_group_arn, status.instance_id)):
                 status.status = target.state
+                if not self._any_listener_using(target_group_arn):
+                    status.status, status.reason = "unused", "Target.NotInUse"
         return statuses
 
 

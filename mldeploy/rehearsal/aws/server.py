@@ -16,7 +16,7 @@ from moto import backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from mldeploy.image.engine import Engine
-from mldeploy.rehearsal.aws import autoscaling, contents, ec2, ecr, elb, iam
+from mldeploy.rehearsal.aws import autoscaling, contents, ec2, ecr, elb, harsh, iam
 from mldeploy.rehearsal.aws.adapter import AwsAdapter
 from mldeploy.rehearsal.aws.authorization.principals import IamUsers
 from mldeploy.rehearsal.aws.ecs import backend as ecs
@@ -42,12 +42,12 @@ from mldeploy.rehearsal.registry.gateway import RegistryGateway
 from mldeploy.rehearsal.registry.program import RegistryProgram
 
 REGION = "us-east-1"
-STOCK = "stock"
+STOCK, HARSH = "stock", "harsh"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run until SIGTERM. `--stock`: unmodified moto behind the gateway."""
-    return run_stand_in(StandInOptions.parse(arguments, [STOCK]), _open)
+    """Run until SIGTERM. `--stock`: unmodified moto behind the gateway. `--harsh`: a new account in a busy region."""
+    return run_stand_in(StandInOptions.parse(arguments, [STOCK, HARSH]), _open)
 
 
 def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
@@ -70,6 +70,8 @@ def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
         elb.install(context)
         autoscaling.install()
         ecs.install(context)
+        harsh.install(enabled=HARSH in options.flags)
+        harsh.HARSH.begin(REGION)
     call_log, users = CallLog(), IamUsers()
     front = FaultProxy(DomainDispatcherApplication(create_backend_app), AwsAdapter(key, users), call_log)
     permissions = {"GET permissions": lambda _: users.used, "DELETE permissions": lambda _: users.forget()}
@@ -96,6 +98,7 @@ def _reset() -> None:
     ecr.clear()
     elb.clear()
     backends.get_backend("moto_api")["global"].reset()
+    harsh.HARSH.begin(REGION)
 
 
 if __name__ == "__main__":

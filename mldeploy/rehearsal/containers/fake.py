@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -64,6 +64,10 @@ class FakeHost:
         return FakeContainer(launch, self._addresses)
 
 
+EXIT = "/exit/"
+"""A request of `/exit/137` ends the container with that exit code, as a crash would."""
+
+
 class FakeAppHandler(BaseHTTPRequestHandler):
     """Answers every request with 200 and an empty JSON object."""
 
@@ -78,11 +82,21 @@ class FakeAppHandler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(b"{}")
+        if self.path.startswith(EXIT) and isinstance(self.server, FakeAppServer):
+            self.server.crash(int(self.path.removeprefix(EXIT)))
 
     do_HEAD = do_POST = do_GET  # noqa: N815 - the names that the parent looks for
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
         pass
+
+
+class FakeAppServer(ThreadingHTTPServer):
+    """crash: ends the container with an exit code."""
+
+    def __init__(self, address: tuple[str, int], crash: Callable[[int], None]) -> None:
+        super().__init__(address, FakeAppHandler)
+        self.crash = crash
 
 
 class FakeContainer:
@@ -93,7 +107,8 @@ class FakeContainer:
         self.address = addresses.take()
         self._addresses = addresses
         self._ended = threading.Event()
-        self._servers = [ThreadingHTTPServer((self.address, port), FakeAppHandler) for port in launch.ports]
+        self._code = _STOPPED
+        self._servers = [FakeAppServer((self.address, port), self._crash) for port in launch.ports]
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -102,7 +117,11 @@ class FakeContainer:
 
     def wait(self) -> ContainerExit:
         self._ended.wait()
-        return ContainerExit(_STOPPED)
+        return ContainerExit(self._code)
+
+    def _crash(self, code: int) -> None:
+        self._code = code
+        self._ended.set()
 
     def logs(self) -> Iterator[bytes]:
         yield b"pretending to run"

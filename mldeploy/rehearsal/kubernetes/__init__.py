@@ -36,17 +36,24 @@ class KubernetesRehearsal(Rehearsal):
         """Restart the API server: its connections break, and it is unavailable for `seconds`."""
         self.control.send("POST restart", query={"seconds": str(seconds)})
 
+    def used_permissions(self) -> frozenset[str]:
+        """What roles have allowed since the start, such as `patch deployments.apps`."""
+        return frozenset(self.control.send("GET permissions"))
+
     def lack(self, group: str) -> None:
         """Disable an API group, such as `gateway.networking.k8s.io`, until the next reset."""
         self.control.send("POST lack", query={"group": group})
 
 
 @contextmanager
-def rehearsing(folder: Path, *, containers: bool = True, pace: float = 0.0) -> Iterator[KubernetesRehearsal]:
+def rehearsing(
+    folder: Path, *, containers: bool = True, pace: float = 0.0, harsh: bool = False
+) -> Iterator[KubernetesRehearsal]:
     """Run a rehearsed cluster until the block ends, or until this process is killed.
 
     folder: created, and deleted at the end. containers: run Pods as containers on the engine; otherwise Pods are ready
-    at once and respond `{}`. pace: minimum seconds of each lifecycle phase.
+    at once and respond `{}`. pace: minimum seconds of each lifecycle phase. harsh: see `harshness`.
     """
-    with run_rehearsal(folder, PROGRAM, [f"--pace={pace}", *([] if containers else ["--no-containers"])]) as record:
+    flags = [*([] if containers else ["--no-containers"]), *(["--harsh"] if harsh else [])]
+    with run_rehearsal(folder, PROGRAM, [f"--pace={pace}", *flags]) as record:
         yield KubernetesRehearsal(record)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mldeploy.rehearsal.containers.host import ContainerHost, PublicAddressPool
 from mldeploy.rehearsal.gateway.call_log import CallLog
@@ -31,6 +31,7 @@ from mldeploy.rehearsal.kubernetes.control.replica_sets import ReplicaSetControl
 from mldeploy.rehearsal.kubernetes.control.services import ClusterLoadBalancer, ServiceController
 from mldeploy.rehearsal.kubernetes.edge.gateways import GatewayController
 from mldeploy.rehearsal.kubernetes.edge.ingresses import IngressController
+from mldeploy.rehearsal.kubernetes.harshness import EVENT_SECONDS, RefuseOnce, add_fields
 from mldeploy.rehearsal.kubernetes.kubelet.container_config import Login
 from mldeploy.rehearsal.kubernetes.kubelet.containers import NodeContext as PodGround
 from mldeploy.rehearsal.kubernetes.kubelet.pods import PodManager
@@ -60,7 +61,7 @@ NODES = (Node("rehearsal-1"), Node("rehearsal-2"))
 class ClusterContext:
     """Dependencies of a cluster. name: of the rehearsal. addresses: for load balancers. real: Pods are containers.
 
-    pace: minimum seconds of each lifecycle phase.
+    pace: minimum seconds of each lifecycle phase. harsh: see `harshness`.
     """
 
     name: str
@@ -70,6 +71,7 @@ class ClusterContext:
     ledger: CallLog
     pace: float
     real: bool
+    harsh: bool = False
 
 
 def no_login(image: str) -> None:
@@ -95,7 +97,8 @@ class StandInCluster:
         allows: Callable[[AccessAttributes], bool] = allow_all,
         has_late_nodes: bool = False,
     ) -> None:
-        self.store = Store()
+        self.store = Store(EVENT_SECONDS if context.harsh else 0.0)
+        self._refuse = RefuseOnce() if context.harsh else None
         self._context = context
         self._nodes = nodes
         self._access, self._is_known = RbacAuthorizer(self.store, allows), is_known
@@ -105,11 +108,16 @@ class StandInCluster:
             IngressController(self.store, context.addresses, context.pace),
             GatewayController(self.store, context.addresses, context.pace),
         )
-        writer = ObjectWriter(self.store, adjust)
+        writer = ObjectWriter(self.store, _all_of(adjust, add_fields) if context.harsh else adjust)
         before, after = _controllers(context, self.store, writer)
         self._loop = ControllerLoop(self.store, (*before, self._pods, self._services, *self._edges, *after))
         self._api = ApiServer(
-            self.store, writer, PodSubresources(self.store, self._pods), self._access, self._find_user
+            self.store,
+            writer,
+            PodSubresources(self.store, self._pods),
+            self._access,
+            self._find_user,
+            self._refuse,
         )
         adapter = KubernetesAdapter(lambda token: self._find_user(token) is not None)
         self._proxy = FaultProxy(self._api, adapter, context.ledger)
@@ -147,6 +155,8 @@ class StandInCluster:
             self.store.clear()
             self._close()
             self._api.missing_groups = frozenset()
+            if self._refuse is not None:
+                self._refuse.reset()
             self._create_system_objects()
 
     def expire(self) -> None:
@@ -160,6 +170,10 @@ class StandInCluster:
     def lack(self, group: str) -> None:
         """Disable an API group until the next reset."""
         self._api.missing_groups |= {group}
+
+    def used_permissions(self) -> Sequence[str]:
+        """What roles have allowed since the start, such as `patch deployments.apps`."""
+        return sorted(self._access.used)
 
     def balancers(self) -> Sequence[ClusterLoadBalancer]:
         """All load balancers."""
@@ -185,9 +199,20 @@ class StandInCluster:
         register(self.store, self._nodes)
 
 
+def _all_of(*controllers: Callable[[ApiResource, Object], None]) -> Callable[[ApiResource, Object], None]:
+    """Return the mutating admission controllers as one."""
+
+    def adjust(resource: ApiResource, document: Object) -> None:
+        for each in controllers:
+            each(resource, document)
+
+    return adjust
+
+
 def _node_context(context: ClusterContext, store: Store, login: Login) -> PodGround:
     recorder, folder = Recorder(store, "kubelet"), context.authority.bundle.parent / "pods"
-    return PodGround(store, context.host, recorder, login, context.name, context.pace, context.real, folder)
+    how = (context.pace, context.real, folder, context.harsh)
+    return PodGround(store, context.host, recorder, login, context.name, *how)
 
 
 def _controllers(
@@ -238,12 +263,14 @@ class Connections:
 
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+PRIORITIES = ("system-cluster-critical", "system-node-critical")
 _DERIVED = (kinds.NODES, kinds.EVENTS, kinds.ENDPOINTS, kinds.SLICES, kinds.REPLICA_SETS, kinds.LEASES)
 _GIVEN = (
     (kinds.ACCOUNTS, "default"),
     (kinds.CONFIG_MAPS, ROOT_CA),
     (kinds.INGRESS_CLASSES, ingresses.CLASS),
     (kinds.GATEWAY_CLASSES, gateways.CLASS),
+    *((kinds.PRIORITY_CLASSES, name) for name in PRIORITIES),
 )
 
 
@@ -256,6 +283,8 @@ def create_system_objects(store: Store) -> None:
     _put(store, kinds.SERVICES, {"name": "kubernetes", "namespace": "default"}, spec)
     default = {"name": ingresses.CLASS, "annotations": {DEFAULT_CLASS: "true"}}
     _put(store, kinds.INGRESS_CLASSES, default, {"controller": ingresses.CONTROLLER})
+    for number, name in enumerate(PRIORITIES):
+        _put(store, kinds.PRIORITY_CLASSES, {"name": name}, {}, value=2_000_000_000 + 1000 * number)
     _put(store, kinds.GATEWAY_CLASSES, {"name": gateways.CLASS}, {"controllerName": gateways.CONTROLLER})
 
 
@@ -268,8 +297,8 @@ def is_system_object(key: ObjectKey, document: Object) -> bool:
     return (key.resource, key.name) in _GIVEN or service or follows
 
 
-def _put(store: Store, resource: ApiResource, metadata: Object, spec: Object) -> None:
-    document: Object = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+def _put(store: Store, resource: ApiResource, metadata: Object, spec: Object, **more: Any) -> None:
+    document: Object = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata, **more}
     if spec:
         document["spec"] = spec
     apply_defaults(resource, document)

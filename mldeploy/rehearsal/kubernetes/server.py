@@ -37,11 +37,12 @@ from mldeploy.rehearsal.registry.gateway import Manifest, RegistryGateway, chall
 from mldeploy.rehearsal.registry.program import RegistryProgram
 
 USER = "rehearsal"
+HARSH = "harsh"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the stand-in until it is stopped."""
-    return run_stand_in(StandInOptions.parse(arguments), _open)
+    return run_stand_in(StandInOptions.parse(arguments, [HARSH]), _open)
 
 
 def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
@@ -56,7 +57,9 @@ def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
     registry_door = RegistryGateway(registry.upstream, AnyRepository(), authorizer)
     public, ledger = PublicAddresses(addresses.prefix), CallLog()
     host: ContainerHost = EngineHost(Engine.connect()) if options.containers else FakeHost(public)
-    context = ClusterContext(name, host, public, authority, ledger, options.pace, real=options.containers)
+    context = ClusterContext(
+        name, host, public, authority, ledger, options.pace, options.containers, HARSH in options.flags
+    )
     cluster = StandInCluster(context, lambda shown: hmac.compare_digest(shown.encode(), token.encode()))
     cluster.start()
     stack.callback(cluster.stop)
@@ -87,6 +90,7 @@ def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
 def _commands(cluster: StandInCluster) -> Mapping[str, Callable[[Request], object]]:
     """Control commands of a cluster besides faults."""
     return {
+        "GET permissions": lambda _: cluster.used_permissions(),
         "POST expire": lambda _: cluster.expire(),
         "POST lack": lambda request: cluster.lack(request.args["group"]),
         "POST restart": lambda request: cluster.restart(float(request.args["seconds"])),

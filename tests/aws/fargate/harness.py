@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
+import pytest
+import requests
+
+from mldeploy.app.verdict import VerdictError
 from mldeploy.config import load
 from mldeploy.config.endpoints import Endpoints
+from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.core import verbs
-from mldeploy.core.events import Event
+from mldeploy.core.events import Event, Progressed
 from mldeploy.core.graph import steps_of
 from mldeploy.core.journal import Journal, Scope, Session
 from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Outputs, Resource, Seen, Step
+from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.image.engine import Engine
 from mldeploy.image.registry.steps import PushedImage
 from mldeploy.image.types import Image
@@ -24,10 +32,16 @@ from mldeploy.providers.aws.fargate.endpoint import FargateEndpoint
 from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.aws.fargate.provider import build_goal, provider
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
+from mldeploy.providers.aws.fargate.tags import resource_name
 from mldeploy.providers.base import Address
 from mldeploy.rehearsal.aws import Rehearsal
+from mldeploy.rehearsal.containers.fake import EXIT
+from mldeploy.testing.scene import DeploymentUnderTest
 from tests.aws.harness import create_user, list_policies
 from tests.aws.requests import RecordedCall, record_calls
+
+if TYPE_CHECKING:
+    from types_boto3_ecs.type_defs import ServiceTypeDef
 
 NOWHERE = cast("Engine", None)
 """What is tried here builds nothing."""
@@ -123,6 +137,93 @@ class Deployer:
     @staticmethod
     def _session(cloud: FargateCloud, journal: Journal) -> Session[FargateCloud]:
         return Session(cloud, journal, Cancel(), _heard)
+
+
+@dataclass
+class FargateApp:
+    """An app of next to nothing, whose tasks answer {} to everything. said: what was reported meanwhile."""
+
+    rehearsal: Rehearsal
+    project: Project
+    state: Path
+    settings: FargateSettings = field(default_factory=lambda: FargateSettings.model_validate({}))
+    said: list[Event] = field(default_factory=list)
+
+    def configure(self, **values: object) -> None:
+        """Further settings from now on."""
+        self.settings = FargateSettings.model_validate({**self.settings.model_dump(), **values})
+
+    def tell(self, **values: str) -> None:
+        """Other variables from now on: another version."""
+        env = tuple(sorted((name, Secret(value)) for name, value in values.items()))
+        self.project = replace(self.project, app=replace(self.project.app, env=env))
+
+    def expect(self, answer: object) -> None:
+        """A golden row from now on."""
+        golden = self.state.with_name("golden.json")
+        golden.write_text(json.dumps({"path": "/predict", "request": {}, "expect": answer}))
+        self.project = replace(self.project, check=replace(self.project.check, golden=golden))
+
+    @property
+    def _deployment(self) -> DeploymentUnderTest:
+        return DeploymentUnderTest(provider, self.settings, self.rehearsal.endpoints, self.project, self.state)
+
+    def deploy(self) -> Address:
+        out = self._deployment.deploy().out
+        assert isinstance(out, Address)
+        return out
+
+    def fail(self) -> VerdictError:
+        """Deploy what cannot serve; why not."""
+        with pytest.raises(DeploymentFailedError) as failed:
+            self.deploy()
+        verdict = failed.value.failures[0][1]
+        assert isinstance(verdict, VerdictError), verdict
+        return verdict
+
+    def plan(self) -> dict[str, tuple[str, ...]]:
+        """What would be changed, and why."""
+        changes = self._deployment.plan().changes
+        return {each.resource.kind: each.reasons for each in changes if each.intent is not verbs.Intent.UNCHANGED}
+
+    def destroy(self) -> verbs.Destroyed:
+        return self._deployment.destroy()
+
+    @property
+    def service(self) -> FargateService:
+        return FargateService(self.cloud, self.project, self.settings)
+
+    @property
+    def cloud(self) -> FargateCloud:
+        return provider.connect(self.project, self.settings, self.rehearsal.endpoints)
+
+    @property
+    def monitor(self) -> Monitor:
+        return Monitor(Resource("service", Key(self.project.app.name)), self.said.append, Cancel())
+
+    @property
+    def progress(self) -> list[str]:
+        return [each.progress.text for each in self.said if isinstance(each, Progressed)]
+
+    @property
+    def tasks(self) -> set[str]:
+        """The names of the service's tasks."""
+        return {each.name for each in self.service.instances()}
+
+    @property
+    def described(self) -> ServiceTypeDef:
+        name = resource_name(self.project.app.name)
+        return self.cloud.ecs.describe_services(cluster=name, services=[name])["services"][0]
+
+    def crash(self, url: str) -> None:
+        """End the task that answers there, as if its process had been killed; return once another one is healthy."""
+        (before,) = self.tasks
+        with suppress(requests.RequestException):
+            requests.get(f"{url}{EXIT}137", timeout=10)
+        for _ in self.monitor.attempts(every=0.1, within=60):
+            if [each.health for each in self.service.instances() if each.name != before] == ["healthy"]:
+                return
+        raise AssertionError("the task was not replaced")
 
 
 def monitor(service: FargateService) -> Monitor:

@@ -5,8 +5,9 @@ All of it is done by a user who has exactly what `mldeploy policy` prints.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import boto3
@@ -21,7 +22,7 @@ from mldeploy.testing.suite import Conformance
 from tests.aws.harness import AwsStage
 from tests.tiny import project_of
 
-BY_ID = ("ecs:task", "ec2:network-interface", "elasticloadbalancing:listener")
+BY_ID = ("ecs:task", "ec2:network-interface", "elasticloadbalancing:listener", "elasticloadbalancing:rule")
 """What AWS calls by an id of its own."""
 
 
@@ -49,6 +50,12 @@ def strangers(rehearsal: Rehearsal, session: boto3.Session) -> None:
     )
     vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     ec2.create_security_group(GroupName="mldeploy-another-tasks", Description="another", VpcId=vpc)
+    newcomers(rehearsal, session)
+
+
+def newcomers(rehearsal: Rehearsal, session: boto3.Session) -> None:
+    """What is there in an account where nobody has used ECS yet."""
+    url = rehearsal.endpoints.url
     session.client("logs", endpoint_url=url).create_log_group(logGroupName="/mldeploy/another")
     session.client("iam", endpoint_url=url).create_role(RoleName="stranger", AssumeRolePolicyDocument="{}")
 
@@ -92,3 +99,41 @@ class TestBehindALoadBalancer(Conformance):
 
     def is_tried(self, action: str) -> bool:
         return action.startswith(("elasticloadbalancing:", "application-autoscaling:"))
+
+
+OF_THE_TRIAL = (
+    "ecs:RunTask",
+    "ecs:StopTask",
+    "ecs:TagResource",
+    "elasticloadbalancing:CreateRule",
+    "elasticloadbalancing:CreateTargetGroup",
+    "elasticloadbalancing:DeleteRule",
+    "elasticloadbalancing:DeregisterTargets",
+    "elasticloadbalancing:DescribeRules",
+    "elasticloadbalancing:DescribeTargetHealth",
+    "elasticloadbalancing:RegisterTargets",
+)
+
+
+@pytest.mark.engine
+@pytest.mark.exhaustive
+class TestInAFreshAccount(Conformance):
+    """A new account in a busy region, and a golden row: the calls of its trial are struck."""
+
+    target = "fargate"
+    few = 1
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, fresh: Rehearsal) -> FargateStage:
+        return FargateStage(provider, FargateSettings.model_validate({"ingress": "load-balancer"}), fresh, newcomers)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def project(cls, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+        golden, project = tmp_path_factory.mktemp("golden") / "golden.json", project_of(tiny)
+        golden.write_text(json.dumps({"path": "/predict", "request": {}, "expect": {}}))
+        return replace(project, check=replace(project.check, golden=golden))
+
+    def is_tried(self, action: str) -> bool:
+        return action in OF_THE_TRIAL

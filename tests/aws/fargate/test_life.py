@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,16 +10,18 @@ import pytest
 
 from mldeploy.app.verdict import VerdictError
 from mldeploy.core.errors import ExitCode
+from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.providers.aws.fargate.permissions import NEEDS
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.rehearsal.aws import Rehearsal
 from mldeploy.testing.life import FIRST, AppLife, LifeSuite, RolloutSuite
 from mldeploy.testing.load import ZeroDowntimeSuite
-from mldeploy.testing.promises import Promise
-from mldeploy.testing.sample import SampleVersion
+from mldeploy.testing.promises import Promise, proves
+from mldeploy.testing.sample import ROUTE, SampleVersion
 from tests.aws.fargate.test_conformance import FargateStage, strangers
 from tests.aws.harness import session
+from tests.kubernetes.test_trial_traffic import Crowd
 from tests.sampled import Sampled
 
 GREETING = "s3cr3t-greeting"
@@ -93,6 +96,30 @@ class TestBehindALoadBalancer(OnFargate, ZeroDowntimeSuite):
     @classmethod
     def stage(cls, running: Rehearsal) -> FargateStage:
         return staged(running, ingress="load-balancer")
+
+    @proves(Promise.GOLDEN_ROW)
+    @pytest.mark.exhaustive
+    def test_no_request_reaches_a_version_before_its_golden_row_held(self, life: AppLife) -> None:
+        url = self._deploy_with_row(life, FIRST, "one")
+        crowd, second = Crowd(url), replace(FIRST, code="two")
+        with crowd.asking():
+            with pytest.raises(DeploymentFailedError, match="golden row differs"):
+                self._deploy_with_row(life, second, "one")
+            seen = len(crowd.answers)
+            assert self._deploy_with_row(life, second, "two") == url
+        assert seen > 0
+        assert set(crowd.answers[:seen]) == {"one"}
+        assert set(crowd.answers) <= {"one", "two"}
+        assert self.ask(url) == second.answer
+        life.end()
+
+    @staticmethod
+    def _deploy_with_row(life: AppLife, version: SampleVersion, expected: str) -> str:
+        """Its URL. expected: the code that the row expects."""
+        row = {"path": ROUTE, "request": {}, "expect": {"code": expected}}
+        (life.app.folder / "golden.json").write_text(json.dumps(row))
+        life.app.write(version, more='golden = "golden.json"\n')
+        return str(getattr(life.scene.deploy().out, "url", ""))
 
 
 # The stand-in's addresses accept every connection, and close those that lead nowhere: "listens" would be "answers".

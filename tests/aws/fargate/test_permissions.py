@@ -30,7 +30,18 @@ from tests.tiny import project_of
 BOUNDARY, OTHER = (f"arn:aws:iam::123456789012:policy/{each}" for each in ("limits", "other"))
 TRUST = json.dumps(trust_policy("123456789012"))
 ROLE = "mldeploy-paper-us-east-1-task"
+TRIAL = {
+    "ec2:DescribeInstances",
+    "ecs:RunTask",
+    "ecs:StopTask",
+    "elasticloadbalancing:CreateRule",
+    "elasticloadbalancing:DeleteRule",
+    "elasticloadbalancing:DeregisterTargets",
+    "elasticloadbalancing:ModifyRule",
+    "elasticloadbalancing:RegisterTargets",
+}
 NOT_CALLED = {
+    **dict.fromkeys(TRIAL, "a golden row, which the app of this test has not"),
     **dict.fromkeys(REGISTRY, "the registry itself asks for it during a push"),
     **dict.fromkeys(REPAIRS, "a repository whose settings somebody has changed"),
     "elasticloadbalancing:DescribeTargetHealth": "a version that is not healthy; a domain that does not lead there yet",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
 from dataclasses import fields
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
 from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from mldeploy.config import load
 from mldeploy.config.errors import ConfigError
@@ -28,6 +33,31 @@ from mldeploy.providers.aws.fargate.task_spec import (
     list_differences,
     parse_task_spec,
 )
+
+
+class Answering:
+    """A server that answers /health with a status; with 0, it closes the connection. Its value is its port."""
+
+    def __init__(self, status: int) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if status:
+                    self.send_response(status if self.path == "/health" else 404)
+                    self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> int:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return int(self._server.server_address[1])
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
 
 PROJECT = load.named("paper", "a test")
 SPEC = TaskSpec(
@@ -112,6 +142,40 @@ def test_the_execution_role_may_only_do_what_it_is_for() -> None:
 def test_a_task_definition_is_read_as_it_was_written() -> None:
     assert parse_task_spec(build_request("paper", SPEC)) == SPEC  # type: ignore[arg-type]  # what is sent has the shape of the response
     assert list_differences(SPEC, SPEC) == ()
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (204, True), (302, False), (500, False), (0, False)])
+def test_the_health_check_runs_in_any_shell_and_takes_only_a_2xx(status: int, healthy: bool) -> None:
+    with Answering(status) as port:
+        command = health_command(port, "/health")
+        assert command[0] == "CMD-SHELL"
+        assert (subprocess.run(["sh", "-c", command[1]], check=False, capture_output=True).returncode == 0) is healthy
+
+
+def test_the_health_check_leaves_a_quarter_of_a_cpu_to_the_app() -> None:
+    """A Python that loads urllib takes 80 ms of a whole one."""
+    (container,) = build_request("paper", SPEC)["containerDefinitions"]
+    assert container["healthCheck"]["interval"] >= 10
+    assert "urllib" not in SPEC.health[1]
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "cn-northwest-1", "eusc-de-east-1", "us-isob-east-1"])
+def test_the_regions_of_every_partition_are_taken(region: str) -> None:
+    assert settings(region=region).region == region
+    with pytest.raises(ValidationError):
+        settings(region=region.rpartition("-")[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "DISABLED"),
+        ({"ingress": "load-balancer"}, "ENABLED"),
+        ({"ingress": "load-balancer", "maximum_percent": 100, "minimum_healthy_percent": 50}, "DISABLED"),
+    ],
+)
+def test_a_task_that_is_reached_at_its_own_address_is_not_moved(values: dict[str, object], expected: str) -> None:
+    assert settings(**values).rebalancing == expected
 
 
 def test_every_difference_is_listed_without_values() -> None:

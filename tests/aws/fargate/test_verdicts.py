@@ -10,7 +10,13 @@ from mldeploy.app.client import AnswerError, NoAnswer, NoAnswerError
 from mldeploy.config import load
 from mldeploy.config.secret import Secret
 from mldeploy.providers.aws.fargate.tasks import Task
-from mldeploy.providers.aws.fargate.verdict import TaskEvidence, build_verdict, is_unplaced, proves_failure
+from mldeploy.providers.aws.fargate.verdict import (
+    TaskEvidence,
+    build_verdict,
+    is_unplaced,
+    no_task_verdict,
+    proves_failure,
+)
 
 PROJECT = load.named("paper", "a test")
 STOPPED = Task("arn:task/paper/0123", "rev:2", "ecs-svc/1", "paper@sha256:1", "STOPPED", "UNKNOWN", "", "", "")
@@ -113,6 +119,19 @@ def test_what_may_pass_is_waited_out_first() -> None:
     assert not is_unplaced(event, patient=True)
     assert is_unplaced(event, patient=False)
     assert not is_unplaced("(service paper) has started 1 tasks: (task 1).", patient=False)
+
+
+def test_a_quota_of_vcpus_is_named_with_where_it_is_raised() -> None:
+    """A task that is just stopping still counts, so it is waited out first."""
+    event = (
+        "(service paper) was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can "
+        "run concurrently."
+    )
+    assert not is_unplaced(event, patient=True)
+    assert is_unplaced(event, patient=False)
+    verdict = no_task_verdict("paper", event)
+    assert "may not run so many vCPUs" in verdict.cause
+    assert "L-3032A538" in verdict.todo
 
 
 @pytest.mark.parametrize("code", ["ServiceSchedulerInitiated", "UserInitiated", "SpotInterruption"])

@@ -146,7 +146,7 @@ def test_what_cannot_be_is_refused_by_its_field(served: Cluster) -> None:
         "spec.tls[0].hosts[0]",
         "spec.rules[0].host",
         f"{here}.path",
-        f"{here}.backend.service.port",
+        f"{here}.backend",
     )
 
 

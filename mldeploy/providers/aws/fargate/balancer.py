@@ -17,7 +17,7 @@ from mldeploy.providers.aws.errors import AwsError
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors, wait_until_gone
 from mldeploy.providers.aws.fargate.firewall import SecurityGroup
-from mldeploy.providers.aws.fargate.network import Network, single_zone
+from mldeploy.providers.aws.fargate.network import Network, Subnets, single_zone
 from mldeploy.providers.aws.fargate.tags import is_owned, owner_tags, read_tags, resource_name
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ class LoadBalancer(Step[FargateCloud, LoadBalancerInfo]):
         network, group = outs[self.network], outs[self.firewall]
         if network.zones < 2:
             raise single_zone(network)
-        balancer = seen.out if seen else self._create(cloud, network.subnets, group.id)
+        balancer = seen.out if seen else self._create(cloud, network.one_per_zone, group.id)
         if seen and seen.drift:
             cloud.elb.set_security_groups(LoadBalancerArn=balancer.arn, SecurityGroups=[group.id])
-            cloud.elb.set_subnets(LoadBalancerArn=balancer.arn, Subnets=list(network.subnets))
+            cloud.elb.set_subnets(LoadBalancerArn=balancer.arn, Subnets=list(network.one_per_zone))
         monitor.progress(Progress("", "waiting until it is active"))
         for _ in monitor.attempts(every=POLL_SECONDS, within=ACTIVE_SECONDS):
             existing = find_balancer(cloud, self.app)
@@ -115,10 +115,16 @@ class LoadBalancer(Step[FargateCloud, LoadBalancerInfo]):
         network, group = outs.get(self.network), outs.get(self.firewall)
         if group and set(existing.get("SecurityGroups", ())) != {group.id}:
             yield "security group → the app's own"
-        if network and {zone["SubnetId"] for zone in existing["AvailabilityZones"]} != set(network.subnets):
-            yield "subnets → those of the network"
+        if network and not _covers(existing, network):
+            yield "subnets → one in each zone of the network"
         if existing["State"]["Code"] == "provisioning":
             yield "provisioning → active"
+
+
+def _covers(existing: LoadBalancerTypeDef, network: Subnets) -> bool:
+    """Whether it has a subnet of the network in each zone. A zone may have several, and a load balancer takes one."""
+    attached = {zone["SubnetId"] for zone in existing["AvailabilityZones"]}
+    return attached <= set(network.subnets) and len(attached) == network.zones
 
 
 def balancer_name(app: str) -> str:

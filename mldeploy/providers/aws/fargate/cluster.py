@@ -10,7 +10,7 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
-from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors, wait_until_gone
+from mldeploy.providers.aws.fargate.errors import ignore_codes, retry_while_young, translate_errors, wait_until_gone
 from mldeploy.providers.aws.fargate.tags import is_owned, owner_tags, read_tags, resource_name
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class EcsCluster(Step[FargateCloud, str]):
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
         if seen is None:
             tags = [{"key": key, "value": value} for key, value in owner_tags(self.app).items()]
-            cloud.ecs.create_cluster(clusterName=resource_name(self.app), tags=tags)  # type: ignore[arg-type]
+            name = resource_name(self.app)
+            retry_while_young(monitor, lambda: cloud.ecs.create_cluster(clusterName=name, tags=tags))  # type: ignore[arg-type]
         for _ in monitor.attempts(every=0.5, within=READY_SECONDS):
             cluster = find_cluster(cloud, self.app)
             if cluster is not None and not _is_owned(cluster, self.app):

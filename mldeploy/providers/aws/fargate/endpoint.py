@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mldeploy.app.causes import About, FailureDiagnosis
+from mldeploy.app.causes import FailureDiagnosis
 from mldeploy.app.client import AnswerError, AppClient
 from mldeploy.app.verdict import VerdictError
 from mldeploy.config.settings import Project
@@ -21,7 +21,8 @@ from mldeploy.providers.aws.fargate.firewall import ClosedPorts
 from mldeploy.providers.aws.fargate.service import EcsService, RunningService
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.providers.aws.fargate.tasks import find_url
-from mldeploy.providers.base import Address
+from mldeploy.providers.aws.fargate.verdict import unreachable_verdict
+from mldeploy.providers.base import SILENT, Address
 
 ASK_EVERY = 0.5
 ANSWER_SECONDS = 60.0
@@ -60,7 +61,7 @@ class FargateEndpoint(Step[FargateCloud, Address]):
         failure = self._probe_url(url)
         if failure is None or self._is_healthy_in_balancer(cloud):
             return Seen(self._build_address(url, running, self._build_remark(cloud, failure)))
-        return Seen(out, ("does not answer → answers",))
+        return Seen(out, (SILENT,))
 
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[Address] | None, monitor: Monitor) -> Address:
         """Raises VerdictError if the URL does not answer although its task is healthy."""
@@ -75,11 +76,7 @@ class FargateEndpoint(Step[FargateCloud, Address]):
         if failure is None:
             todo = "Deploy again; if it stays, see that the subnets are public ones."
             raise VerdictError(self.project.app.name, FailureDiagnosis("its tasks have no public address", todo))
-        todo = (
-            "Its task is healthy, so something on the way holds it up: the route from the subnet to an internet "
-            "gateway, a network ACL, `ingress_cidr`, or a firewall on this side."
-        )
-        raise VerdictError(url, FailureDiagnosis(f"does not answer from here: {failure.what}", todo, About.PORT))
+        raise unreachable_verdict(url, failure.what)
 
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:

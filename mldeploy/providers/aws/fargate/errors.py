@@ -9,12 +9,14 @@ from typing import TypeVar
 from botocore.exceptions import ClientError
 
 from mldeploy.core.errors import LeftoversError
+from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Resource, Seen, Step
 from mldeploy.providers.aws.errors import aws_errors, error_code
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 
 OutT = TypeVar("OutT")
+T = TypeVar("T")
 StepT = TypeVar("StepT", bound=Step[FargateCloud, object])
 
 
@@ -55,6 +57,32 @@ def translate_errors(service: str) -> Callable[[type[StepT]], type[StepT]]:
         return step
 
     return decorated
+
+
+YOUNG_SECONDS = 60.0
+YOUNG_POLL_SECONDS = 1.0
+
+
+def retry_while_young(monitor: Monitor, call: Callable[[], T]) -> T:
+    """Return the call's result; for a minute, repeat it while AWS does not know yet what was made a moment ago.
+
+    The first use of ECS in an account makes a service-linked role, and the call that made it may be refused until the
+    role is known: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
+    call: one that may be repeated. Raises what it raises last, CancelledError on a stop.
+    """
+    for _ in monitor.attempts(every=YOUNG_POLL_SECONDS, within=YOUNG_SECONDS):
+        try:
+            return call()
+        except ClientError as error:
+            if not is_about_youth(error):
+                raise
+            monitor.progress(Progress("", "waiting until AWS knows the new cluster and role everywhere"))
+    return call()
+
+
+def is_about_youth(error: ClientError) -> bool:
+    """Whether the cluster, or the account's service-linked role, is not known yet."""
+    return error_code(error) == "ClusterNotFoundException" or "service linked role" in str(error)
 
 
 GONE_SECONDS = 600.0

@@ -18,6 +18,8 @@ from mldeploy.providers.aws.fargate import (
     targets,
     task_definition,
     tasks,
+    trial_route,
+    trial_task,
 )
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.tags import is_owned, read_tags
@@ -80,8 +82,16 @@ def _balanced(cloud: FargateCloud, app: str) -> Iterator[Resource]:
         yield Resource("listener", Key(port, (app,)))
     if balancer.owned_balancer_exists(cloud, app):
         yield Resource("load-balancer", Key(app))
-    if targets.owned_target_group_exists(cloud, app):
-        yield Resource("target-group", Key(app))
+    for purpose in ("", trial_route.TRIAL):
+        if targets.owned_target_group_exists(cloud, app, purpose):
+            yield Resource("target-group", targets.target_group_key(app, purpose))
+    if trial_route.owned_rule_exists(cloud, app):
+        yield Resource("trial-rule", Key(app))
+
+
+def _trial(cloud: FargateCloud, app: str) -> Iterator[Resource]:
+    if trial_task.list_trial_tasks(cloud, app):
+        yield Resource("golden-trial", Key(app))
 
 
 def _scaled(cloud: FargateCloud, app: str) -> Iterator[Resource]:
@@ -92,6 +102,7 @@ def _scaled(cloud: FargateCloud, app: str) -> Iterator[Resource]:
 _LISTINGS: tuple[ResourceListing, ...] = (
     _scaled,
     _service,
+    _trial,
     _balanced,
     _task_definition,
     _cluster,

@@ -116,17 +116,16 @@ class LoadBalancerListener(Step[FargateCloud, str]):
 
 def find_listener(cloud: FargateCloud, key: Key) -> ListenerTypeDef | None:
     """What listens on that port of the app's load balancer."""
-    return next((each for each in _list_listeners(cloud, key.scope[0]) if str(each["Port"]) == key.name), None)
+    return next((each for each in list_listeners(cloud, key.scope[0]) if str(each["Port"]) == key.name), None)
 
 
 def list_owned_ports(cloud: FargateCloud, app: str) -> list[str]:
     """The ports on which listeners of ours are."""
-    return [
-        str(each["Port"]) for each in _list_listeners(cloud, app) if has_owner_tags(cloud, each["ListenerArn"], app)
-    ]
+    return [str(each["Port"]) for each in list_listeners(cloud, app) if has_owner_tags(cloud, each["ListenerArn"], app)]
 
 
-def _list_listeners(cloud: FargateCloud, app: str) -> list[ListenerTypeDef]:
+def list_listeners(cloud: FargateCloud, app: str) -> list[ListenerTypeDef]:
+    """What listens on the ports of the app's load balancer."""
     load_balancer = balancer.find_balancer(cloud, app)
     if load_balancer is None:
         return []

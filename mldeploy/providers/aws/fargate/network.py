@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +18,7 @@ from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
+    from types_boto3_ec2.type_defs import SubnetTypeDef
 
 
 class NetworkError(MldeployError):
@@ -27,11 +29,15 @@ class NetworkError(MldeployError):
 
 @dataclass(frozen=True)
 class Subnets:
-    """Where tasks can be placed. subnets: ids, sorted. zones: how many availability zones they are in."""
+    """Where tasks can be placed. subnets: ids, sorted. one_per_zone: of each availability zone the first of them."""
 
     vpc: str
     subnets: tuple[str, ...]
-    zones: int
+    one_per_zone: tuple[str, ...]
+
+    @property
+    def zones(self) -> int:
+        return len(self.one_per_zone)
 
 
 @translate_errors("ec2")
@@ -89,9 +95,7 @@ def _find_named(ec2: EC2Client, subnets: tuple[str, ...]) -> Subnets | None:
         descriptions = ec2.describe_subnets(SubnetIds=list(subnets))["Subnets"]
         vpcs = {each["VpcId"] for each in descriptions}
         if len(vpcs) == 1:
-            return Subnets(
-                vpcs.pop(), tuple(sorted(set(subnets))), len({each["AvailabilityZone"] for each in descriptions})
-            )
+            return _build_subnets(vpcs.pop(), descriptions)
     return None
 
 
@@ -102,5 +106,10 @@ def _find_default(ec2: EC2Client) -> Subnets | None:
     vpc = vpcs[0]["VpcId"]
     descriptions = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
     public = [each for each in descriptions if each["MapPublicIpOnLaunch"]]
-    zones = len({each["AvailabilityZone"] for each in public})
-    return Subnets(vpc, tuple(sorted(each["SubnetId"] for each in public)), zones) if public else None
+    return _build_subnets(vpc, public) if public else None
+
+
+def _build_subnets(vpc: str, descriptions: Iterable[SubnetTypeDef]) -> Subnets:
+    ordered = sorted(descriptions, key=lambda each: each["SubnetId"])
+    first_of_zone = {each["AvailabilityZone"]: each["SubnetId"] for each in reversed(ordered)}
+    return Subnets(vpc, tuple(each["SubnetId"] for each in ordered), tuple(sorted(first_of_zone.values())))

@@ -16,11 +16,12 @@ from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.inventory import TaskRevision, list_revisions
 from mldeploy.providers.aws.fargate.logs import TaskLogs
 from mldeploy.providers.aws.fargate.rollout import ServiceRollout
-from mldeploy.providers.aws.fargate.service import balancer_fields
+from mldeploy.providers.aws.fargate.service_spec import ServiceChanges, apply_changes, target_fields
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
 from mldeploy.providers.aws.fargate.tags import resource_name
 from mldeploy.providers.aws.fargate.task_definition import revision_number
 from mldeploy.providers.aws.fargate.tasks import (
+    COUNT_TAG,
     ServiceState,
     Task,
     describe_service,
@@ -51,9 +52,11 @@ class FargateService:
 
     def instances(self) -> tuple[Instance, ...]:
         with aws_errors(self.app, "ecs"):
-            running = list_tasks(self.cloud, self.app)
-            urls = find_task_urls(self.cloud, self.app, [task for task in running if task.status == "RUNNING"])
-            ordered = sorted(running, key=lambda task: list(urls).index(task.arn) if task.arn in urls else len(urls))
+            tasks, state = list_tasks(self.cloud, self.app), describe_service(self.cloud, self.app)
+            running = [task for task in tasks if task.status == "RUNNING"]
+            # Only the load balancer can reach a task that is behind one.
+            urls = {} if state and state.target_groups else find_task_urls(self.cloud, self.app, running)
+            ordered = sorted(tasks, key=lambda task: (task.status == "RUNNING", task.health == "HEALTHY"), reverse=True)
             return tuple(_build_instance(task, urls.get(task.arn, "")) for task in ordered)
 
     def url(self) -> str | None:
@@ -71,6 +74,8 @@ class FargateService:
             if state is None or not state.ours or not state.desired:
                 return False
             autoscaling.suspend_scaling(self.cloud, self.app)
+            count = [{"key": COUNT_TAG, "value": str(state.desired)}]
+            self.cloud.ecs.tag_resource(resourceArn=state.arn, tags=count)  # type: ignore[arg-type]
             self._set_count(0)
             deadline = time.monotonic() + STOP_SECONDS
             while list_tasks(self.cloud, self.app) and time.monotonic() < deadline:
@@ -88,8 +93,9 @@ class FargateService:
         with aws_errors(self.app, "ecs"):
             state = self._require_service()
             entry = self._find_revision(revision, state)
+            rollout = self._expect_rollout(entry.arn, monitor)
             self._start_rollout(entry, state)
-            self._wait_for_rollout(entry.arn, monitor)
+            rollout.watch()
             url = find_url(self.cloud, self.app, self.settings.domain)
             return Address(url, Image(entry.image, entry.image.partition("@")[2], "", 0, ()))
 
@@ -103,8 +109,9 @@ class FargateService:
             if self.settings.instances not in (None, count):
                 text = f"The next deployment sets it to {self.settings.instances}, as {TABLE}.instances says."
                 monitor.note(text, warning=True)
+            rollout = self._expect_rollout(state.newest.revision, monitor)
             self._set_count(count)
-            self._wait_for_rollout(state.newest.revision, monitor)
+            rollout.watch()
 
     def _find_revision(self, revision: str | None, state: ServiceState) -> TaskRevision:
         revisions = list_revisions(self.cloud, self.app)
@@ -120,20 +127,20 @@ class FargateService:
             firewall.find_group_id(self.cloud, self.app, firewall.BALANCER) if behind else self.settings.ingress_cidr
         )
         firewall.allow_port(self.cloud, self.app, entry.port, source)
-        self.cloud.ecs.update_service(
-            cluster=resource_name(self.app),
-            service=resource_name(self.app),
-            taskDefinition=entry.arn,
-            **balancer_fields(behind, state.target_groups, self.settings.grace(self.project)),
-        )
+        changes: ServiceChanges = {"taskDefinition": entry.arn}
+        if behind != state.target_groups:
+            changes["loadBalancers"] = target_fields(behind)
+        apply_changes(self.cloud, self.app, changes, state, state.grace)
 
     def _set_count(self, count: int) -> None:
         self.cloud.ecs.update_service(
             cluster=resource_name(self.app), service=resource_name(self.app), desiredCount=count
         )
 
-    def _wait_for_rollout(self, revision: str, monitor: Monitor) -> None:
-        ServiceRollout(self.cloud, self.project, revision, monitor, self.settings.rollout_timeout).watch()
+    def _expect_rollout(self, revision: str, monitor: Monitor) -> ServiceRollout:
+        rollout = ServiceRollout(self.cloud, self.project, revision, monitor, self.settings.rollout_timeout)
+        rollout.disregard_the_past()
+        return rollout
 
     def _find_serving(self) -> str:
         state = describe_service(self.cloud, self.app)

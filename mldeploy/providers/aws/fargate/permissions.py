@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from mldeploy.core.step import Key
-from mldeploy.providers.aws.fargate import balancer, iam, logs
+from mldeploy.providers.aws.fargate import balancer, iam, logs, targets, trial_route
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.iam import SERVICE as SERVICE_PRINCIPAL
 from mldeploy.providers.aws.fargate.tags import resource_name
@@ -31,7 +31,9 @@ LOG = (arn("logs", "log-group:{log_group}"), arn("logs", "log-group:{log_group}:
 GROUPS = (arn("ec2", "security-group/*"),)
 BALANCER = (arn("elasticloadbalancing", "loadbalancer/app/{short}/*"),)
 TARGETS = (arn("elasticloadbalancing", "targetgroup/{short}/*"),)
+TRIAL_TARGETS = (arn("elasticloadbalancing", "targetgroup/{trial}/*"),)
 LISTENERS = (arn("elasticloadbalancing", "listener/app/{short}/*"),)
+RULES = (arn("elasticloadbalancing", "listener-rule/app/{short}/*"),)
 SCALED = (arn("application-autoscaling", "scalable-target/*"),)
 
 
@@ -65,11 +67,13 @@ SERVICE_CALLS: Needs = MappingProxyType(
             Grant(("ecs:TagResource",), REVISIONS),
         ),
         "ecs:UpdateService": call_grants("ecs:UpdateService", SERVICE),
-        "ecs:TagResource": call_grants("ecs:TagResource", REVISIONS),
+        "ecs:TagResource": call_grants("ecs:TagResource", REVISIONS, Grant(("ecs:TagResource",), SERVICE)),
         "ecs:DeleteTaskDefinitions": call_grants("ecs:DeleteTaskDefinitions", REVISIONS),
         **dict(simple_grants(CLUSTER, "ecs:DeleteCluster", "ecs:DescribeClusters")),
         **dict(simple_grants(SERVICE, "ecs:DeleteService", "ecs:DescribeServices")),
         **dict(simple_grants(TASKS, "ecs:DescribeTasks")),
+        **dict(simple_grants(TASKS, "ecs:StopTask")),
+        "ecs:RunTask": call_grants("ecs:RunTask", REVISIONS, Grant(("ecs:TagResource",), TASKS)),
         **dict(
             simple_grants(
                 ("*",),
@@ -113,6 +117,7 @@ SERVICE_CALLS: Needs = MappingProxyType(
                 "ec2:DescribeVpcs",
                 "elasticloadbalancing:DescribeListeners",
                 "elasticloadbalancing:DescribeLoadBalancers",
+                "elasticloadbalancing:DescribeRules",
                 "elasticloadbalancing:DescribeTags",
                 "elasticloadbalancing:DescribeTargetGroupAttributes",
                 "elasticloadbalancing:DescribeTargetGroups",
@@ -136,10 +141,14 @@ LOAD_BALANCER_CALLS: Needs = MappingProxyType(
         ),
         "elasticloadbalancing:CreateTargetGroup": call_grants(
             "elasticloadbalancing:CreateTargetGroup",
-            TARGETS,
-            Grant(("elasticloadbalancing:AddTags",), TARGETS),
+            (*TARGETS, *TRIAL_TARGETS),
+            Grant(("elasticloadbalancing:AddTags",), (*TARGETS, *TRIAL_TARGETS)),
             NETWORK,
         ),
+        "elasticloadbalancing:CreateRule": call_grants(
+            "elasticloadbalancing:CreateRule", LISTENERS, Grant(("elasticloadbalancing:AddTags",), RULES)
+        ),
+        **dict(simple_grants(RULES, "elasticloadbalancing:DeleteRule", "elasticloadbalancing:ModifyRule")),
         "elasticloadbalancing:CreateListener": call_grants(
             "elasticloadbalancing:CreateListener", BALANCER, Grant(("elasticloadbalancing:AddTags",), LISTENERS)
         ),
@@ -153,11 +162,18 @@ LOAD_BALANCER_CALLS: Needs = MappingProxyType(
         ),
         **dict(
             simple_grants(
-                TARGETS,
+                (*TARGETS, *TRIAL_TARGETS),
                 "elasticloadbalancing:DeleteTargetGroup",
+                "elasticloadbalancing:DeregisterTargets",
                 "elasticloadbalancing:ModifyTargetGroup",
                 "elasticloadbalancing:ModifyTargetGroupAttributes",
             )
+        ),
+        "elasticloadbalancing:RegisterTargets": call_grants(
+            "elasticloadbalancing:RegisterTargets",
+            (*TARGETS, *TRIAL_TARGETS),
+            NETWORK,
+            Grant(("ec2:DescribeInstances",)),
         ),
         **dict(simple_grants(LISTENERS, "elasticloadbalancing:DeleteListener", "elasticloadbalancing:ModifyListener")),
     }
@@ -252,6 +268,7 @@ def render_calls(cloud: FargateCloud, *tables: Needs) -> dict[str, object]:
         "app": app,
         "name": resource_name(app),
         "short": balancer.balancer_name(app),
+        "trial": targets.target_group_name(app, trial_route.TRIAL),
         "log_group": logs.log_group_name(app),
         "role_path": cloud.roles.path,
         **{f"{purpose}_role": iam.role_name(cloud, Key(purpose, (app,))) for purpose in Purpose},

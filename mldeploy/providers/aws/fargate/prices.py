@@ -26,19 +26,20 @@ class FargateProduct(StrEnum):
     BALANCER = "application load balancer"
 
 
-_FARGATE = "https://www.wring.co/blog/aws-fargate-pricing-guide"
-_FARGATE_ARM = "https://www.vantage.sh/blog/fargate-pricing"
-_BALANCER = "https://aws.amazon.com/elasticloadbalancing/pricing/"
-_ADDRESS = "https://nwobodo.me/notes/aws-extra-ipv4-cost-per-hour"
+_OFFERS = "https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws"
+"""AWS's price list. https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-the-aws-price-list-bulk-api.html"""
+_FARGATE = f"{_OFFERS}/AmazonECS/current/us-east-1/index.csv"
+_BALANCER = f"{_OFFERS}/AWSELB/current/us-east-1/index.csv"
+_ADDRESS = "https://aws.amazon.com/vpc/pricing/"
 
 PRICES: Mapping[tuple[str, FargateProduct], HourlyPrice] = MappingProxyType(
     {
-        ("us-east-1", FargateProduct.CPU_X86): HourlyPrice(0.04048, _FARGATE, "2026-03-10"),
-        ("us-east-1", FargateProduct.MEMORY_X86): HourlyPrice(0.004445, _FARGATE, "2026-03-10"),
-        ("us-east-1", FargateProduct.CPU_ARM): HourlyPrice(0.03238, _FARGATE_ARM, "2021-04-22"),
-        ("us-east-1", FargateProduct.MEMORY_ARM): HourlyPrice(0.00356, _FARGATE_ARM, "2021-04-22"),
-        ("us-east-1", FargateProduct.BALANCER): HourlyPrice(0.0225, _BALANCER, "2026-09-20"),
-        (ANYWHERE, FargateProduct.ADDRESS): HourlyPrice(0.005, _ADDRESS, "2024-06-01"),
+        ("us-east-1", FargateProduct.CPU_X86): HourlyPrice(0.04048, _FARGATE, "2026-09-11"),
+        ("us-east-1", FargateProduct.MEMORY_X86): HourlyPrice(0.004445, _FARGATE, "2026-09-11"),
+        ("us-east-1", FargateProduct.CPU_ARM): HourlyPrice(0.03238, _FARGATE, "2026-09-11"),
+        ("us-east-1", FargateProduct.MEMORY_ARM): HourlyPrice(0.00356, _FARGATE, "2026-08-17"),
+        ("us-east-1", FargateProduct.BALANCER): HourlyPrice(0.0225, _BALANCER, "2026-09-11"),
+        (ANYWHERE, FargateProduct.ADDRESS): HourlyPrice(0.005, _ADDRESS, "2026-08-17"),
     }
 )
 """By region (`ANYWHERE`: the source names none) and product."""

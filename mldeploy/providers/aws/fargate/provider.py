@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from mldeploy.app.client import GoldenRow
 from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
@@ -37,6 +38,8 @@ from mldeploy.providers.aws.fargate.service import EcsService
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
 from mldeploy.providers.aws.fargate.targets import TargetGroup
 from mldeploy.providers.aws.fargate.task_definition import TaskDefinition
+from mldeploy.providers.aws.fargate.trial import GoldenTrial
+from mldeploy.providers.aws.fargate.trial_route import TRIAL, TrialRule
 from mldeploy.providers.aws.repository import EcrRepository
 from mldeploy.providers.base import Login
 from mldeploy.providers.capabilities import DoctorCheck, Estimate, PolicySet
@@ -106,15 +109,17 @@ def build_goal(project: Project, settings: FargateSettings, image: PushedImage) 
     front = _build_balancer(project, settings, network)
     source = front.balancer.firewall if front else settings.ingress_cidr
     firewall = SecurityGroup(app, TASKS, (project.app.port,), network, source)
+    task, cluster = _build_task_definition(project, settings, image), EcsCluster(app)
     service = EcsService(
         project,
         settings,
-        _build_task_definition(project, settings, image),
-        EcsCluster(app),
+        task,
+        cluster,
         network,
         firewall,
         front.targets if front else None,
         front.listeners if front else (),
+        _build_trial(project, settings, task, cluster, firewall, front),
     )
     scaling = _build_autoscaling(app, settings, service, front)
     return FargateEndpoint(project, settings, service, ClosedPorts(firewall, service), scaling)
@@ -144,6 +149,25 @@ def _build_balancer(project: Project, settings: FargateSettings, network: Networ
         for port in ports
     )
     return _BalancerSteps(balancer, targets, tuple(listeners))
+
+
+def _build_trial(
+    project: Project,
+    settings: FargateSettings,
+    task: TaskDefinition,
+    cluster: EcsCluster,
+    firewall: SecurityGroup,
+    front: _BalancerSteps | None,
+) -> GoldenTrial | None:
+    """Raises ProjectError if the golden row cannot be read."""
+    if project.check.golden is None:
+        return None
+    app, golden = project.app, GoldenRow.load(project.check.golden)
+    rule: TrialRule | None = None
+    if front:
+        targets = TargetGroup(app.name, app.port, app.health, firewall.network, purpose=TRIAL)
+        rule = TrialRule(app.name, front.balancer, front.listeners[-1], targets)
+    return GoldenTrial(project, settings, golden, task, cluster, firewall.network, firewall, rule)
 
 
 def _build_task_definition(project: Project, settings: FargateSettings, image: PushedImage) -> TaskDefinition:

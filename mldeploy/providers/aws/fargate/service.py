@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypedDict
+from typing import ClassVar
 
 from mldeploy.app.verdict import VerdictError
 from mldeploy.config.settings import Project
@@ -18,32 +18,27 @@ from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.image.types import Image
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.cluster import EcsCluster
-from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors, wait_until_gone
+from mldeploy.providers.aws.fargate.errors import ignore_codes, retry_while_young, translate_errors, wait_until_gone
 from mldeploy.providers.aws.fargate.firewall import SecurityGroup
 from mldeploy.providers.aws.fargate.listener import LoadBalancerListener
 from mldeploy.providers.aws.fargate.network import Network
 from mldeploy.providers.aws.fargate.rollout import ServiceRollout
+from mldeploy.providers.aws.fargate.service_spec import ServiceSpec, apply_changes, create_request, list_changes
 from mldeploy.providers.aws.fargate.settings import FargateSettings
-from mldeploy.providers.aws.fargate.tags import owner_tags, resource_name
+from mldeploy.providers.aws.fargate.tags import resource_name
 from mldeploy.providers.aws.fargate.targets import TargetGroup
 from mldeploy.providers.aws.fargate.task_definition import TaskDefinition, mark_failed, revision_number
-from mldeploy.providers.aws.fargate.task_spec import CONTAINER
-from mldeploy.providers.aws.fargate.tasks import ServiceState, describe_service, find_url, list_tasks
+from mldeploy.providers.aws.fargate.tasks import (
+    ServiceState,
+    describe_service,
+    find_url,
+    list_tasks,
+)
+from mldeploy.providers.aws.fargate.trial import GoldenTrial
 
-if TYPE_CHECKING:
-    from types_boto3_ecs.type_defs import (
-        CreateServiceRequestTypeDef,
-        DeploymentConfigurationTypeDef,
-        LoadBalancerTypeDef,
-        NetworkConfigurationTypeDef,
-    )
-
-
-class BalancerFields(TypedDict, total=False):
-    """How a service is put behind target groups."""
-
-    loadBalancers: list[LoadBalancerTypeDef]
-    healthCheckGracePeriodSeconds: int
+BEHIND_BALANCER = "reached at the task's own address → through the load balancer; the tasks are started anew"
+AT_OWN_ADDRESS = "reached through the load balancer → at the task's own address; the tasks are started anew"
+"""ECS starts every task anew for it, the new ones before the old ones stop."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +50,6 @@ class RunningService:
     is_new: bool = False
     was_changed: bool = False
     before: str = ""
-
-
-@dataclass(frozen=True)
-class ServiceSpec:
-    """What we decide about a service. count: None leaves it as it is."""
-
-    revision: str
-    subnets: tuple[str, ...]
-    group: str
-    count: int | None
-    percent: tuple[int, int]
-    targets: frozenset[tuple[str, int]] | None = frozenset()
-    """Target groups, and the port that they lead to; None while they are not known."""
 
 
 @translate_errors("ecs")
@@ -87,6 +69,8 @@ class EcsService(Step[FargateCloud, RunningService]):
     targets: TargetGroup | None = None
     listeners: tuple[LoadBalancerListener, ...] = ()
     """A target group takes tasks only once a load balancer sends something to it."""
+    trial: GoldenTrial | None = None
+    """What a revision has passed before the service gets it; None without a golden row."""
 
     def key(self) -> Key:
         return Key(self.project.app.name)
@@ -113,12 +97,14 @@ class EcsService(Step[FargateCloud, RunningService]):
         """Raises VerdictError if the new version cannot serve: the old one goes on."""
         task, app = outs[self.task], self.key().name
         before = "" if seen is None else find_url(cloud, app, self.settings.domain)
+        rollout = ServiceRollout(cloud, self.project, task.arn, monitor, self.settings.rollout_timeout)
+        rollout.disregard_the_past()
         if seen is None:
             self._create(cloud, outs, monitor)
         else:
             self._update(cloud, outs)
         try:
-            ServiceRollout(cloud, self.project, task.arn, monitor, self.settings.rollout_timeout).watch()
+            rollout.watch()
         except VerdictError:
             mark_failed(cloud, task.arn)
             raise
@@ -150,12 +136,18 @@ class EcsService(Step[FargateCloud, RunningService]):
             lines.append(f"tasks {state.desired} → {desired.count}")
         if desired.percent != state.percent:
             lines.append(f"deployment percentages {state.percent} → {desired.percent}")
+        if desired.rebalancing != state.rebalancing:
+            lines.append(f"availability zone rebalancing {state.rebalancing} → {desired.rebalancing}")
         if desired.subnets and frozenset(desired.subnets) != state.subnets:
             lines.append("subnets → those of the network")
         if desired.group and frozenset((desired.group,)) != state.groups:
             lines.append("security group → the app's own")
-        if desired.targets is not None and desired.targets != state.target_groups:
+        if bool(self.targets) != bool(state.target_groups):
+            lines.append(BEHIND_BALANCER if self.targets else AT_OWN_ADDRESS)
+        elif desired.targets is not None and desired.targets != state.target_groups:
             lines.append("what is behind the load balancer → the app on its port")
+        elif state.target_groups and desired.grace != state.grace:
+            lines.append(f"time to become healthy {state.grace} s → {desired.grace} s")
         return lines
 
     def _build_spec(self, outs: Outputs, state: ServiceState | None) -> ServiceSpec:
@@ -164,8 +156,10 @@ class EcsService(Step[FargateCloud, RunningService]):
             revision=task.arn if task else "",
             subnets=network.subnets if network else (),
             group=group.id if group else "",
-            count=self.settings.count(state.desired if state else 0),
+            count=self.settings.count(state.desired, state.stopped_from) if state else self.settings.count(0),
             percent=(self.settings.minimum_healthy_percent, self.settings.maximum_percent),
+            rebalancing=self.settings.rebalancing,
+            grace=self.settings.grace(self.project) if self.targets else 0,
             targets=self._find_targets(outs),
         )
 
@@ -180,87 +174,17 @@ class EcsService(Step[FargateCloud, RunningService]):
         app = self.key().name
         wait_until_gone(monitor, str(self.key()), lambda: describe_service(cloud, app) is None)
         # Without a token of its own, a request whose answer was lost could not be sent again.
-        grace = self.settings.grace(self.project)
-        cloud.ecs.create_service(**create_request(app, self._build_spec(outs, None), grace, str(uuid.uuid4())))
+        request = create_request(app, self._build_spec(outs, None), str(uuid.uuid4()))
+        retry_while_young(monitor, lambda: cloud.ecs.create_service(**request))
 
     def _update(self, cloud: FargateCloud, outs: Outputs) -> None:
+        """Send what differs, and nothing else: a field that is sent may replace every task, although it is the same."""
         app = self.key().name
         state = describe_service(cloud, app)
         if state is None:
             raise RefusedError(app, "its service was deleted a moment ago", "Deploy again.")
         desired = self._build_spec(outs, state)
-        unchanged = state.newest.revision == desired.revision and not self._list_differences(state, outs)
-        if unchanged and state.newest.state == "IN_PROGRESS":
-            return  # it is on its way: a second order would start it over
-        targets = balancer_fields(
-            desired.targets or frozenset(), state.target_groups, self.settings.grace(self.project)
-        )
-        cloud.ecs.update_service(
-            **targets,
-            cluster=resource_name(app),
-            service=resource_name(app),
-            taskDefinition=desired.revision,
-            desiredCount=state.desired if desired.count is None else desired.count,
-            deploymentConfiguration=deployment_configuration(desired.percent),
-            networkConfiguration=network_configuration(desired),
-            forceNewDeployment=state.newest.state == "FAILED",
-        )
-
-
-def create_request(app: str, desired: ServiceSpec, grace: int, token: str) -> CreateServiceRequestTypeDef:
-    """The service as CreateService takes it, tagged; its tasks bear the same tags."""
-    request: CreateServiceRequestTypeDef = {
-        "cluster": resource_name(app),
-        "serviceName": resource_name(app),
-        "taskDefinition": desired.revision,
-        "desiredCount": desired.count or 1,
-        "launchType": "FARGATE",
-        "platformVersion": "LATEST",
-        "clientToken": token,
-        "deploymentConfiguration": deployment_configuration(desired.percent),
-        "networkConfiguration": network_configuration(desired),
-        "propagateTags": "SERVICE",
-        "enableECSManagedTags": True,
-        "tags": [{"key": key, "value": value} for key, value in owner_tags(app).items()],
-    }
-    if desired.targets:
-        request["loadBalancers"] = _list_targets(desired.targets)
-        request["healthCheckGracePeriodSeconds"] = grace
-    return request
-
-
-def balancer_fields(targets: frozenset[tuple[str, int]], now: frozenset[tuple[str, int]], grace: int) -> BalancerFields:
-    """Target groups as UpdateService takes them; nothing where they are what they are now.
-
-    grace: seconds in which a new task need not be healthy in the load balancer's eyes.
-    """
-    if targets == now:
-        return {}
-    return {"loadBalancers": _list_targets(targets), "healthCheckGracePeriodSeconds": grace if targets else 0}
-
-
-def _list_targets(targets: frozenset[tuple[str, int]]) -> list[LoadBalancerTypeDef]:
-    return [{"targetGroupArn": arn, "containerName": CONTAINER, "containerPort": port} for arn, port in sorted(targets)]
-
-
-def deployment_configuration(percent: tuple[int, int]) -> DeploymentConfigurationTypeDef:
-    """New tasks beside the old ones, and back to these if the new ones do not become healthy."""
-    return {
-        "deploymentCircuitBreaker": {"enable": True, "rollback": True},
-        "minimumHealthyPercent": percent[0],
-        "maximumPercent": percent[1],
-    }
-
-
-def network_configuration(spec: ServiceSpec) -> NetworkConfigurationTypeDef:
-    """A public IP for each task: without one it could not even pull its image from a public subnet."""
-    return {
-        "awsvpcConfiguration": {
-            "subnets": list(spec.subnets),
-            "securityGroups": [spec.group],
-            "assignPublicIp": "ENABLED",
-        }
-    }
+        apply_changes(cloud, app, list_changes(desired, state), state, desired.grace)
 
 
 def _describe_unsettled(state: ServiceState) -> str:

@@ -173,6 +173,14 @@ class FargateSettings(AwsSettings):
         return self.ingress == "load-balancer"
 
     @property
+    def rebalancing(self) -> Literal["ENABLED", "DISABLED"]:
+        """Whether ECS may move tasks between zones by itself. A task that is reached at its own address stays.
+
+        Rebalancing starts the new task first, so it needs room above 100 %.
+        """
+        return "ENABLED" if self.is_balanced and self.maximum_percent > 100 else "DISABLED"
+
+    @property
     def scaling(self) -> AutoscalingSpec | None:
         """What autoscaling keeps to; None if there is none."""
         return (
@@ -235,9 +243,12 @@ class FargateSettings(AwsSettings):
         """Seconds in which a new task need not be healthy in the load balancer's eyes."""
         return round(project.check.start_timeout)
 
-    def count(self, now: int) -> int | None:
-        """How many tasks should run where `now` do; None if that is as it should be. One that was stopped starts."""
-        desired = self.instances or now or self.min or 1
+    def count(self, now: int, stopped_from: int = 0) -> int | None:
+        """How many tasks should run where `now` do; None if that is as it should be.
+
+        A service that was stopped starts again with as many tasks as it had: stopped_from.
+        """
+        desired = self.instances or now or stopped_from or self.min or 1
         return desired if desired != now else None
 
     @staticmethod

@@ -40,12 +40,14 @@ class TargetGroup(Step[FargateCloud, str]):
     network: Network
     sticky: bool = False
     """A client reaches the same task each time, by a cookie."""
+    purpose: str = ""
+    """"" for the service's tasks, or what else is in it."""
 
     def key(self) -> Key:
-        return Key(self.app)
+        return target_group_key(self.app, self.purpose)
 
     def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[str] | None:
-        existing = find_target_group(cloud, self.app)
+        existing = find_target_group(cloud, self.app, self.purpose)
         if existing is None:
             return None
         arn, network = existing["TargetGroupArn"], outs.get(self.network)
@@ -76,12 +78,13 @@ class TargetGroup(Step[FargateCloud, str]):
 
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
-        existing = find_target_group(cloud, key.name)
-        if existing is None or not has_owner_tags(cloud, existing["TargetGroupArn"], key.name):
+        app, purpose = (key.scope[0], key.name) if key.scope else (key.name, "")
+        existing = find_target_group(cloud, app, purpose)
+        if existing is None or not has_owner_tags(cloud, existing["TargetGroupArn"], app):
             return False
         wait_until_gone(
             monitor,
-            f"target group {target_group_name(key.name)}",
+            f"target group {target_group_name(app, purpose)}",
             lambda: _try_delete(cloud, existing["TargetGroupArn"]),
         )
         return True
@@ -90,7 +93,7 @@ class TargetGroup(Step[FargateCloud, str]):
         """Each task is registered with the port that it listens on; the group's own is only what the API wants."""
         with ignore_codes("DuplicateTargetGroupName"):
             cloud.elb.create_target_group(
-                Name=target_group_name(self.app),
+                Name=target_group_name(self.app, self.purpose),
                 Protocol="HTTP",
                 Port=self.port,
                 VpcId=vpc,
@@ -104,10 +107,10 @@ class TargetGroup(Step[FargateCloud, str]):
                 Matcher={"HttpCode": "200-299"},
                 Tags=[{"Key": key, "Value": value} for key, value in owner_tags(self.app).items()],
             )
-        created = find_target_group(cloud, self.app)
+        created = find_target_group(cloud, self.app, self.purpose)
         if created is None or not has_owner_tags(cloud, created["TargetGroupArn"], self.app):
             raise RefusedError(
-                target_group_name(self.app), "was made by somebody else meanwhile", "Delete or rename it."
+                target_group_name(self.app, self.purpose), "was made by somebody else meanwhile", "Delete or rename it."
             )
         return created["TargetGroupArn"]
 
@@ -129,26 +132,31 @@ class TargetGroup(Step[FargateCloud, str]):
             yield "requests of a session to any task → to one task"
 
 
-def target_group_name(app: str) -> str:
-    return resource_name(app, limit=NAME_LENGTH)
+def target_group_key(app: str, purpose: str = "") -> Key:
+    return Key(purpose, (app,)) if purpose else Key(app)
 
 
-def find_target_group(cloud: FargateCloud, app: str) -> TargetGroupTypeDef | None:
-    """The app's target group, whoever made it."""
+def target_group_name(app: str, purpose: str = "") -> str:
+    return resource_name(app, *filter(None, (purpose,)), limit=NAME_LENGTH)
+
+
+def find_target_group(cloud: FargateCloud, app: str, purpose: str = "") -> TargetGroupTypeDef | None:
+    """The app's target group for that purpose, whoever made it."""
+    names = [target_group_name(app, purpose)]
     with ignore_codes("TargetGroupNotFound"):
-        return next(iter(cloud.elb.describe_target_groups(Names=[target_group_name(app)])["TargetGroups"]), None)
+        return next(iter(cloud.elb.describe_target_groups(Names=names)["TargetGroups"]), None)
     return None
 
 
-def owned_target_group_exists(cloud: FargateCloud, app: str) -> bool:
-    """The app has a target group that is ours."""
-    group = find_target_group(cloud, app)
+def owned_target_group_exists(cloud: FargateCloud, app: str, purpose: str = "") -> bool:
+    """The app has a target group for that purpose that is ours."""
+    group = find_target_group(cloud, app, purpose)
     return group is not None and has_owner_tags(cloud, group["TargetGroupArn"], app)
 
 
-def list_unhealthy_reasons(cloud: FargateCloud, app: str) -> list[str]:
+def list_unhealthy_reasons(cloud: FargateCloud, app: str, purpose: str = "") -> list[str]:
     """What the load balancer has against targets that it does not find healthy."""
-    group = find_target_group(cloud, app)
+    group = find_target_group(cloud, app, purpose)
     if group is None:
         return []
     targets = cloud.elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]

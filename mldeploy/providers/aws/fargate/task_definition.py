@@ -38,6 +38,9 @@ ROLE_SECONDS = 90.0
 STATE_TAG = "mldeploy:state"
 FAILED = "failed"
 """A tag on a revision: it was rolled out, and could not serve."""
+PASSED = "passed"
+GOLDEN_TAG = "mldeploy:golden"
+"""A tag on a revision: which golden row it has answered."""
 DELETE_BATCH = 10
 """So many revisions DeleteTaskDefinitions takes."""
 
@@ -171,6 +174,18 @@ def mark_failed(cloud: FargateCloud, arn: str) -> None:
     """Note on a revision that it could not serve: `rollback` passes it over, `history` says so."""
     with ignore_codes("ResourceNotFoundException", "InvalidParameterException", "ClientException"):
         cloud.ecs.tag_resource(resourceArn=arn, tags=[{"key": STATE_TAG, "value": FAILED}])
+
+
+def mark_passed(cloud: FargateCloud, arn: str, golden: str) -> None:
+    """Note on a revision that it has answered the golden row. golden: identifies the row."""
+    tags = [{"key": GOLDEN_TAG, "value": golden}, {"key": STATE_TAG, "value": PASSED}]
+    cloud.ecs.tag_resource(resourceArn=arn, tags=tags)  # type: ignore[arg-type]
+
+
+def read_golden_tag(cloud: FargateCloud, arn: str) -> str:
+    """Which golden row the revision has answered; "" if none."""
+    response = cloud.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+    return tags_of(response.get("tags", ())).get(GOLDEN_TAG, "")
 
 
 def is_about_new_role(text: str) -> bool:

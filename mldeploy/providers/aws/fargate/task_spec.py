@@ -28,6 +28,8 @@ ARCHITECTURES: Mapping[str, str] = MappingProxyType({"linux/amd64": "X86_64", "l
 
 START_PERIOD_LIMIT = 300
 STOP_SECONDS = 30
+HEALTH_INTERVAL = 10
+"""Seconds. A new task is healthy so long after its start at the earliest."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,17 @@ class TaskSpec:
 def health_command(port: int, path: str) -> tuple[str, ...]:
     """The health check inside the container. Fargate uses only this one and ignores the image's HEALTHCHECK.
 
-    In an image without any of these programs the check passes: the app counts as healthy while it runs.
+    In an image without any of these programs the check passes: the app counts as healthy while it runs. It runs as
+    long as the task does, on a share of its CPU that may be a quarter: a socket and no site-packages are loaded in a
+    quarter of the time that urllib takes.
     """
     url = f"http://127.0.0.1:{port}{path}"
-    python = f"import urllib.request as r; r.build_opener(r.ProxyHandler({{}})).open('{url}', timeout=4)"
-    commands = ((f'{program} -c "{python}"', program) for program in ("python3", "python"))
+    request = rf"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+    python = (
+        f"import socket; c = socket.create_connection(('127.0.0.1', {port}), 4); c.sendall(b'{request}'); "
+        "raise SystemExit(c.makefile('rb').readline().split()[1][:1] != b'2')"
+    )
+    commands = ((f'{program} -ISc "{python}"', program) for program in ("python3", "python"))
     lines = [
         f"if command -v {program} >/dev/null; then {command} || exit 1; exit 0; fi" for command, program in commands
     ]
@@ -132,7 +140,7 @@ def _build_container(spec: TaskSpec) -> ContainerDefinitionTypeDef:
         "secrets": [{"name": each, "valueFrom": source} for each, source in spec.secrets],
         "healthCheck": {
             "command": list(spec.health),
-            "interval": 5,
+            "interval": HEALTH_INTERVAL,
             "timeout": 5,
             "retries": 3,
             "startPeriod": spec.start_period,

@@ -13,13 +13,16 @@ from mldeploy.providers.aws.fargate.tags import is_owned, read_tags, resource_na
 from mldeploy.providers.aws.fargate.task_spec import CONTAINER
 
 if TYPE_CHECKING:
-    from types_boto3_ecs.type_defs import DeploymentTypeDef, ServiceTypeDef, TaskTypeDef
+    from types_boto3_ecs.type_defs import DeploymentTypeDef, NetworkConfigurationTypeDef, ServiceTypeDef, TaskTypeDef
 
 from mldeploy.providers.aws.fargate import balancer, listener
 from mldeploy.providers.aws.fargate.task_definition import describe_revision
 
 DESCRIBE_BATCH = 100
 """So many tasks DescribeTasks takes."""
+
+COUNT_TAG = "mldeploy:tasks"
+"""A tag on the service: so many tasks ran when it was stopped."""
 
 DesiredStatus = Literal["RUNNING", "STOPPED"]
 
@@ -43,7 +46,11 @@ class ServiceDeployment:
 
 @dataclass(frozen=True)
 class ServiceState:
-    """A service that exists. status: "ACTIVE", or "DRAINING" while it is going. events: the newest first."""
+    """A service that exists. status: "ACTIVE", or "DRAINING" while it is going. events: the newest first.
+
+    grace: `healthCheckGracePeriodSeconds`. rebalancing: `availabilityZoneRebalancing`. stopped_from: how many tasks ran
+    before `mldeploy stop`.
+    """
 
     arn: str
     status: str
@@ -55,7 +62,10 @@ class ServiceState:
     groups: frozenset[str]
     percent: tuple[int, int]
     target_groups: frozenset[tuple[str, int]]
+    grace: int
+    rebalancing: str
     ours: bool
+    stopped_from: int = 0
 
     @property
     def newest(self) -> ServiceDeployment:
@@ -72,7 +82,8 @@ class ServiceState:
 class Task:
     """One copy of the app. health: "HEALTHY", "UNHEALTHY" or "UNKNOWN". started_by: the deployment's id.
 
-    interface: the id of its network interface, "" while it has none. created and started: ISO 8601, UTC, or "".
+    interface: the id of its network interface, private_ip: that one's address; "" while it has none. created and
+    started: ISO 8601, UTC, or "".
     """
 
     arn: str
@@ -88,6 +99,7 @@ class Task:
     stopped_reason: str = ""
     container_reason: str = ""
     exit_code: int | None = None
+    private_ip: str = ""
 
     @property
     def id(self) -> str:
@@ -119,6 +131,20 @@ def list_tasks(cloud: FargateCloud, app: str, status: DesiredStatus = "RUNNING")
     return ()
 
 
+def list_tasks_started_by(cloud: FargateCloud, app: str, who: str) -> tuple[str, ...]:
+    """The ARNs of the tasks that should run and that `RunTask` has started in that name."""
+    with ignore_codes("ClusterNotFoundException"):
+        # ListTasks takes no other filter beside this one.
+        pages = cloud.ecs.get_paginator("list_tasks").paginate(cluster=resource_name(app), startedBy=who)
+        return tuple(arn for page in pages for arn in page["taskArns"])
+    return ()
+
+
+def find_task(cloud: FargateCloud, app: str, arn: str) -> Task | None:
+    """A task by its ARN; None while ECS does not list it."""
+    return next(_describe_tasks(cloud, app, [arn]), None)
+
+
 def _list_arns(cloud: FargateCloud, app: str, status: DesiredStatus) -> Iterator[str]:
     pages = cloud.ecs.get_paginator("list_tasks").paginate(
         cluster=resource_name(app), serviceName=resource_name(app), desiredStatus=status
@@ -134,6 +160,7 @@ def _describe_tasks(cloud: FargateCloud, app: str, arns: Iterable[str]) -> Itera
 def _parse_service(description: ServiceTypeDef, app: str) -> ServiceState:
     network = description.get("networkConfiguration", {}).get("awsvpcConfiguration")
     percent = description.get("deploymentConfiguration", {})
+    tags = read_tags(description.get("tags", ()))
     return ServiceState(
         arn=description["serviceArn"],
         status=description["status"],
@@ -148,7 +175,10 @@ def _parse_service(description: ServiceTypeDef, app: str) -> ServiceState:
             (each.get("targetGroupArn", ""), each.get("containerPort", 0))
             for each in description.get("loadBalancers", ())
         ),
-        ours=is_owned(read_tags(description.get("tags", ())), app),
+        grace=description.get("healthCheckGracePeriodSeconds", 0),
+        rebalancing=description.get("availabilityZoneRebalancing", "DISABLED"),
+        ours=is_owned(tags, app),
+        stopped_from=int(tags.get(COUNT_TAG, "0")),
     )
 
 
@@ -186,7 +216,13 @@ def _parse_task(description: TaskTypeDef) -> Task:
         stopped_reason=description.get("stoppedReason", ""),
         container_reason=container.get("reason", ""),
         exit_code=container.get("exitCode"),
+        private_ip=details.get("privateIPv4Address", ""),
     )
+
+
+def network_configuration(subnets: Iterable[str], group: str) -> NetworkConfigurationTypeDef:
+    """A public IP for each task: without one it could not even pull its image from a public subnet."""
+    return {"awsvpcConfiguration": {"subnets": list(subnets), "securityGroups": [group], "assignPublicIp": "ENABLED"}}
 
 
 def format_time(moment: datetime | None) -> str:

@@ -17,7 +17,7 @@ from mldeploy.app.causes import (
     diagnose_unhealthy,
     match_signs,
 )
-from mldeploy.app.client import AnswerError, NoAnswer, NoAnswerError
+from mldeploy.app.client import AnswerError, GoldenError, NoAnswer, NoAnswerError
 from mldeploy.app.listen_address import CUT, REFUSED, diagnose_unreachable_port, format_wait
 from mldeploy.app.log_causes import diagnose_log
 from mldeploy.app.verdict import VerdictError, redacted_verdict
@@ -25,6 +25,12 @@ from mldeploy.config.settings import Project
 from mldeploy.providers.aws.fargate.tasks import Task
 
 _REASONS = (
+    Sign(
+        r"(?i)limit on the number of vCPUs",
+        "the account may not run so many vCPUs on Fargate at once",
+        'Have the quota "Fargate On-Demand vCPU resource count" (L-3032A538) raised in Service Quotas, or run fewer or '
+        "smaller tasks: `instances`, `cpu` in [target.fargate]. A new version needs room beside the old one.",
+    ),
     Sign(
         r"(?i)descriptor matching platform '?(?P<platform>[\w/]+)'?",
         "the image cannot be pulled: it is not for the processor of the tasks, {platform}",
@@ -83,12 +89,16 @@ _REASONS = (
 )
 _TRANSIENT = re.compile(
     r"(?i)assume the role|role .*(?:not valid|invalid)|capacity is unavailable|rate exceeded|throttl|internal error|"
-    r"timeout waiting for network interface|spot|retrying"
+    r"timeout waiting for network interface|spot|retrying|limit on the number of vCPUs"
 )
+PATIENCE_SECONDS = 90.0
+"""So long a complaint that may pass by itself is waited out."""
+GRACE_SECONDS = 45.0
+"""Fargate's own health check takes that long to make up its mind once the app's time to start is over."""
 _UNPLACED = re.compile(r"(?i)unable to place a task|failed to launch a task|unable to consistently start tasks")
 _HEALTH = re.compile(r"(?i)failed (?:container|elb) health checks|health checks failed")
 _START_ERROR = re.compile(r"CannotStartContainerError: (?P<reason>.+)")
-_NEUTRAL_STOP_CODES = frozenset({"ServiceSchedulerInitiated", "UserInitiated", "SpotInterruption", "TerminationNotice"})
+NEUTRAL_STOP_CODES = frozenset({"ServiceSchedulerInitiated", "UserInitiated", "SpotInterruption", "TerminationNotice"})
 """Stop codes that say nothing against the app, unless the reason names its health."""
 
 
@@ -116,9 +126,14 @@ def proves_failure(task: Task, *, patient: bool) -> bool:
     reason = f"{task.stopped_reason} {task.container_reason}"
     if _HEALTH.search(reason):
         return True
-    if task.stop_code in _NEUTRAL_STOP_CODES:
+    if task.stop_code in NEUTRAL_STOP_CODES:
         return False
     return not (patient and task.exit_code is None and _TRANSIENT.search(reason))
+
+
+def is_transient(reason: str) -> bool:
+    """Whether what AWS complains of may pass by itself."""
+    return bool(_TRANSIENT.search(reason))
 
 
 def is_about_health(task: Task) -> bool:
@@ -141,6 +156,27 @@ def build_verdict(project: Project, evidence: TaskEvidence) -> VerdictError:
         exit_status=evidence.task.exit_code,
         without_log="See the AWS console.",
     )
+
+
+def build_golden_verdict(project: Project, evidence: TaskEvidence) -> VerdictError:
+    """The verdict on a version whose answer to the golden row was not the expected one. answer: its error."""
+    answer = evidence.answer
+    if isinstance(answer, GoldenError):
+        diagnosis = FailureDiagnosis(answer.what, answer.todo, About.GOLDEN)
+    else:
+        todo = "Correct the golden row's path or request, or the app."
+        observed = FailureDiagnosis(f"the golden row: {answer.what if answer else 'no answer'}", todo, About.GOLDEN)
+        diagnosis = add_log_hint(observed, diagnose_log(evidence.log, project.build.requirements))
+    return redacted_verdict(project, f"task {evidence.task.id}", diagnosis, evidence.log)
+
+
+def unreachable_verdict(url: str, what: str) -> VerdictError:
+    """The verdict on a healthy task that cannot be reached from this machine."""
+    todo = (
+        "Its task is healthy, so something on the way holds it up: the route from the subnet to an internet "
+        "gateway, a network ACL, `ingress_cidr`, or a firewall on this side."
+    )
+    return VerdictError(url, FailureDiagnosis(f"does not answer from here: {what}", todo, About.PORT))
 
 
 def no_task_verdict(where: str, reason: str) -> VerdictError:

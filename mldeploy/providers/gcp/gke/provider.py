@@ -78,7 +78,14 @@ class GkeProvider:
         self, cloud: GkeCloud, project: Project, settings: GkeSettings, image: str, *, secrets: bool
     ) -> Manifests:
         """`mldeploy.providers.capabilities.HasManifests`. The nodes pull with their service account."""
-        return render_manifests(cloud.owner, project, settings.fitting(project), image, access=None, secrets=secrets)
+        return self.offline_manifests(project, settings, image, PUBLIC, secrets=secrets)
+
+    def offline_manifests(
+        self, project: Project, settings: GkeSettings, image: str, endpoints: Endpoints, *, secrets: bool
+    ) -> Manifests:
+        """`mldeploy.providers.capabilities.RendersOffline`."""
+        owner = Owner(project.app.name, TARGET)
+        return render_manifests(owner, project, settings.fitting(project), image, access=None, secrets=secrets)
 
     def policy(self, cloud: GkeCloud) -> Mapping[str, object]:
         """`mldeploy.providers.capabilities.HasPolicy`: a custom role."""

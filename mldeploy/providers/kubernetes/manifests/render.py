@@ -78,7 +78,7 @@ def _workload_manifests(
     return (
         deployment_manifest(owner, space, project, settings, work),
         service_manifest(owner, space, settings, sticky=sticky),
-        disruption_budget_manifest(owner, space),
+        disruption_budget_manifest(owner, space, settings),
         *((routes[settings.way](),) if settings.way in routes else ()),
         *((autoscaler_manifest(owner, space, settings),) if settings.max else ()),
     )
@@ -96,7 +96,9 @@ def service_manifest(owner: Owner, namespace: str, settings: InClusterSettings, 
     return {
         "apiVersion": SERVICE.version,
         "kind": SERVICE.kind,
-        "metadata": object_metadata(owner, owner.app, namespace),
+        "metadata": object_metadata(
+            owner, owner.app, namespace, labels=settings.labels, annotations=settings.service_annotations
+        ),
         "spec": {
             "type": "LoadBalancer" if settings.way is ExposureKind.LOAD_BALANCER else "ClusterIP",
             "selector": owner.selector,
@@ -120,7 +122,7 @@ def ingress_manifest(owner: Owner, namespace: str, settings: InClusterSettings, 
     return {
         "apiVersion": INGRESS.version,
         "kind": INGRESS.kind,
-        "metadata": object_metadata(owner, owner.app, namespace, annotations=notes),
+        "metadata": object_metadata(owner, owner.app, namespace, labels=settings.labels, annotations=notes),
         "spec": spec,
     }
 
@@ -134,7 +136,7 @@ def http_route_manifest(owner: Owner, namespace: str, settings: InClusterSetting
     return {
         "apiVersion": HTTP_ROUTE.version,
         "kind": HTTP_ROUTE.kind,
-        "metadata": object_metadata(owner, owner.app, namespace),
+        "metadata": object_metadata(owner, owner.app, namespace, labels=settings.labels),
         "spec": {
             "parentRefs": [parent],
             "hostnames": [settings.domain],

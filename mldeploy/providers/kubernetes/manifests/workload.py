@@ -14,7 +14,7 @@ from mldeploy.config.settings import Project
 from mldeploy.config.target import FIRST_UNPRIVILEGED_PORT
 from mldeploy.image.recipe import USER
 from mldeploy.providers.kubernetes.api import AUTOSCALER, DEPLOYMENT, DISRUPTION_BUDGET, POD
-from mldeploy.providers.kubernetes.documents import Document, name_of, table, text, uid_of
+from mldeploy.providers.kubernetes.documents import Document, name_of, table, text, texts, uid_of
 from mldeploy.providers.kubernetes.labels import Owner, cpu_quantity, memory_quantity, object_metadata
 from mldeploy.providers.kubernetes.settings import InClusterSettings
 
@@ -52,12 +52,21 @@ def deployment_manifest(
     owner: Owner, namespace: str, project: Project, settings: InClusterSettings, workload: Workload
 ) -> Document:
     """Return the Deployment, with the app's name."""
-    template = {"metadata": {"labels": owner.labels}, "spec": _pod_spec(project, settings, workload)}
+    metadata: dict[str, object] = {"labels": {**settings.labels, **owner.labels}}
+    if settings.annotations:
+        metadata["annotations"] = dict(settings.annotations)
+    template = {"metadata": metadata, "spec": _pod_spec(owner, project, settings, workload)}
     digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
     return {
         "apiVersion": DEPLOYMENT.version,
         "kind": DEPLOYMENT.kind,
-        "metadata": object_metadata(owner, owner.app, namespace, annotations={CONFIGURATION: digest}),
+        "metadata": object_metadata(
+            owner,
+            owner.app,
+            namespace,
+            labels=settings.labels,
+            annotations={**settings.annotations, CONFIGURATION: digest},
+        ),
         "spec": {
             "replicas": workload.replicas,
             "selector": {"matchLabels": owner.selector},
@@ -69,13 +78,15 @@ def deployment_manifest(
     }
 
 
-def _pod_spec(project: Project, settings: InClusterSettings, workload: Workload) -> Document:
+def _pod_spec(owner: Owner, project: Project, settings: InClusterSettings, workload: Workload) -> Document:
     writable: Document = {"volumes": [{"name": "tmp", "emptyDir": {}}]} if project.app.read_only else {}
-    pull: Document = {"imagePullSecrets": [{"name": workload.pull}]} if workload.pull else {}
+    secrets = dict.fromkeys(filter(None, (workload.pull, *settings.pull_secrets)))
+    pull: Document = {"imagePullSecrets": [{"name": each} for each in secrets]} if secrets else {}
+    platform = {"kubernetes.io/os": "linux", "kubernetes.io/arch": project.build.platform.split("/")[1]}
     return {
-        "automountServiceAccountToken": False,
+        **settings.identity(),
         "enableServiceLinks": False,
-        "nodeSelector": {"kubernetes.io/os": "linux", "kubernetes.io/arch": project.build.platform.split("/")[1]},
+        "nodeSelector": {**settings.node_selector, **platform},
         "securityContext": {
             "runAsNonRoot": True,
             **_user_context(project),
@@ -86,6 +97,7 @@ def _pod_spec(project: Project, settings: InClusterSettings, workload: Workload)
         "containers": [_container(project, settings, workload)],
         **writable,
         **pull,
+        **settings.placement(owner.selector),
     }
 
 
@@ -104,7 +116,7 @@ def _port_context(project: Project) -> Document:
 def _container(project: Project, settings: InClusterSettings, workload: Workload) -> Document:
     app = project.app
     # Later sources take precedence: the user's variables must not override PORT.
-    sources = [{"secretRef": {"name": name}} for name in workload.secrets]
+    sources = [*settings.sources(), *({"secretRef": {"name": name}} for name in workload.secrets)]
     sources += [{"configMapRef": {"name": name}} for name in workload.configs]
     mounts: Document = {"volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]} if app.read_only else {}  # noqa: S108
     return {
@@ -116,10 +128,12 @@ def _container(project: Project, settings: InClusterSettings, workload: Workload
             "requests": {
                 "cpu": cpu_quantity(settings.cpu_request or app.cpus / 4),
                 "memory": memory_quantity(app.memory),
+                **settings.gpu_amounts(),
             },
             "limits": {
                 "cpu": cpu_quantity(max(app.cpus, settings.cpu_request or 0)),
                 "memory": memory_quantity(app.memory),
+                **settings.gpu_amounts(),
             },
         },
         "startupProbe": _probe(app.health, STARTUP_EVERY, math.ceil(project.check.start_timeout / STARTUP_EVERY)),
@@ -155,17 +169,22 @@ def trial_pod_manifest(owner: Owner, desired: Document, serving: Document, secon
     desired: the manifest of the Deployment with the new version. serving: the Deployment on the server, which owns the
     pod. seconds: the pod's deadline.
     """
+    template = table(desired, "spec", "template")
+    labels = {key: each for key, each in texts(template, "metadata", "labels").items() if key not in owner.labels}
+    notes = texts(template, "metadata", "annotations")
+    annotated: Document = {"annotations": notes} if notes else {}
     return {
         "apiVersion": POD.version,
         "kind": POD.kind,
         "metadata": {
             "name": trial_pod_name(owner),
             "namespace": text(desired, "metadata", "namespace"),
-            "labels": owner.trial_labels,
+            "labels": {**labels, **owner.trial_labels},
+            **annotated,
             "ownerReferences": [_owner_reference(serving)],
         },
         "spec": {
-            **table(desired, "spec", "template", "spec"),
+            **table(template, "spec"),
             "restartPolicy": "Always",
             "activeDeadlineSeconds": seconds,
         },
@@ -188,7 +207,7 @@ def autoscaler_manifest(owner: Owner, namespace: str, settings: InClusterSetting
     return {
         "apiVersion": AUTOSCALER.version,
         "kind": AUTOSCALER.kind,
-        "metadata": object_metadata(owner, owner.app, namespace),
+        "metadata": object_metadata(owner, owner.app, namespace, labels=settings.labels),
         "spec": {
             "scaleTargetRef": {"apiVersion": DEPLOYMENT.version, "kind": DEPLOYMENT.kind, "name": owner.app},
             "minReplicas": settings.min or 1,
@@ -198,11 +217,11 @@ def autoscaler_manifest(owner: Owner, namespace: str, settings: InClusterSetting
     }
 
 
-def disruption_budget_manifest(owner: Owner, namespace: str) -> Document:
+def disruption_budget_manifest(owner: Owner, namespace: str, settings: InClusterSettings) -> Document:
     """Return the disruption budget: one pod at a time. https://kubernetes.io/docs/concepts/workloads/pods/disruptions/"""
     return {
         "apiVersion": DISRUPTION_BUDGET.version,
         "kind": DISRUPTION_BUDGET.kind,
-        "metadata": object_metadata(owner, owner.app, namespace),
+        "metadata": object_metadata(owner, owner.app, namespace, labels=settings.labels),
         "spec": {"maxUnavailable": 1, "selector": {"matchLabels": owner.selector}},
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mldeploy.providers.kubernetes.api import DEPLOYMENT, REPLICA_SET, KubeClient
 from mldeploy.providers.kubernetes.documents import (
     Document,
+    applied_fields,
     condition,
     name_of,
     number,
@@ -124,25 +125,30 @@ def build_update(
     It contains all fields, also the server's defaults: server-side apply removes fields that the manager no longer
     sends.
     """
-    annotations = texts(deployment, "metadata", "annotations")
+    labels, annotations = (applied_metadata(deployment, each) for each in ("labels", "annotations"))
+    current = texts((version.document if version else deployment), "metadata", "annotations").get(CONFIGURATION)
     spec = dict(table(deployment, "spec"))
     if replicas is not None:
         spec["replicas"] = replicas
     if version is not None:
         spec["template"] = _without_hash_label(_template(version.document))
-        annotations = texts(version.document, "metadata", "annotations")
-    kept_annotations = {CONFIGURATION: annotations[CONFIGURATION]} if CONFIGURATION in annotations else {}
     return {
         "apiVersion": DEPLOYMENT.version,
         "kind": DEPLOYMENT.kind,
         "metadata": {
             "name": name_of(deployment),
             "namespace": text(deployment, "metadata", "namespace"),
-            "labels": owner.labels,
-            "annotations": kept_annotations,
+            "labels": {**labels, **owner.labels},
+            "annotations": {**annotations, CONFIGURATION: current} if current else annotations,
         },
         "spec": spec,
     }
+
+
+def applied_metadata(document: Document, name: str) -> dict[str, str]:
+    """Return the labels or annotations that mldeploy has applied."""
+    fields = table(applied_fields(document), "f:metadata", f"f:{name}")
+    return {key: value for key, value in texts(document, "metadata", name).items() if f"f:{key}" in fields}
 
 
 def annotate_state(kube: KubeClient, version: ReplicaSetRevision, namespace: str, *, failed: bool) -> None:

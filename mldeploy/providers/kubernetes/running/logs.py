@@ -37,7 +37,7 @@ def tail_log(kube: KubeClient, namespace: str, of: Pod, limit: int) -> tuple[str
     try:
         return tuple(_read_response(kube.log(of.name, namespace, query)))
     except ApiStatusError as refusal:
-        if refusal.status in (400, 404, 500):  # no log yet, or no longer
+        if refusal.status in (400, 404, 429) or refusal.status >= 500:  # no log yet, no longer, or a silent node
             return ()
         raise
 

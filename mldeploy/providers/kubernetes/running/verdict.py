@@ -39,6 +39,11 @@ KILLED_BY_MEMORY = "OOMKilled"
 CRASHES = 2
 """The number of restarts that counts as a crash loop."""
 
+FAILED_STARTUP = "failed startup probe"
+"""In the kubelet's event of reason Killing: `Container app failed startup probe, will be restarted`."""
+PROBE_KILL_CODES = (0, 137, 143)
+"""The exit codes after the kubelet's SIGTERM or SIGKILL; any other one is the process's own."""
+
 _ROOT = re.compile(r"(?i)run(?:s|ning)? as root|runAsNonRoot|non-numeric user")
 _PLATFORM_SIGNS = (
     Sign(
@@ -62,7 +67,7 @@ _UNREACHABLE_SIGNS = (
         "Check `registry`: the nodes must be able to reach that host and trust its certificate.",
     ),
 )
-_FORBIDDEN = re.compile(r"exceeded quota|violates PodSecurity")
+_FORBIDDEN = re.compile(r"exceeded quota|violates PodSecurity|no PriorityClass with name")
 _CREATE_SIGNS = (
     Sign(
         r"exceeded quota: (?P<quota>[^,]+).*",
@@ -73,6 +78,16 @@ _CREATE_SIGNS = (
         r"violates PodSecurity",
         "no pod can be created: the namespace does not admit it ({message})",
         "Check the namespace's Pod Security Standard. Images without a custom Dockerfile meet the strictest one.",
+    ),
+    Sign(
+        r"no PriorityClass with name (?P<name>\S+) was found",
+        "no pod can be created: the cluster has no PriorityClass {name}",
+        "Correct `priority_class`, or let an administrator create it.",
+    ),
+    Sign(
+        r'serviceaccount "(?P<name>[^"]+)" not found',
+        "no pod can be created: the namespace has no service account {name}",
+        "Correct `service_account`, or create it.",
     ),
     Sign(
         r"(?P<all>.+)",
@@ -182,7 +197,7 @@ def _is_dying(pod: Pod, events: Iterable[PodEvent]) -> bool:
         return True
     if pod.ended is not None and pod.ended.reason in (*UNSTARTABLE, KILLED_BY_MEMORY):
         return True
-    return any("failed startup probe" in each.message for each in events)
+    return any(FAILED_STARTUP in each.message for each in events)
 
 
 def _is_pull_hopeless(pod: Pod, events: Iterable[PodEvent], waited: float, patience: RolloutPatience) -> bool:
@@ -229,7 +244,7 @@ def _diagnose_running(
         todo = "Raise `memory` in [app] of mldeploy.toml, or lower `workers`."
         limit = size(project.app.memory)
         return FailureDiagnosis(f"out of memory: it was killed at the limit of {limit}", todo, About.MEMORY)
-    if end is not None and not _is_about_probe(evidence):
+    if end is not None and not _was_killed_by_probe(evidence, end.code):
         return diagnose_exit(end.code, log_diagnosis)
     return add_log_hint(_diagnose_unready(project, evidence), log_diagnosis)
 
@@ -257,7 +272,8 @@ def _diagnose_configuration(pod: Pod) -> FailureDiagnosis:
         todo = "End the Dockerfile with USER and a number: `USER 10001`."
         return FailureDiagnosis("the image runs as root, and the cluster does not allow it", todo)
     return FailureDiagnosis(
-        f"its environment cannot be set up: {pod.message}", "Deploy again to create what is missing."
+        f"its environment cannot be set up: {pod.message}",
+        "Deploy again to create what is missing. What `env_secrets` and `env_config_maps` name is yours to create.",
     )
 
 
@@ -268,8 +284,9 @@ def _diagnose_start(project: Project, pod: Pod) -> FailureDiagnosis:
     return log_diagnosis or FailureDiagnosis(f"the container cannot be started: {message or pod.waiting}", todo)
 
 
-def _is_about_probe(evidence: PodEvidence) -> bool:
-    return any("startup probe" in each.message.lower() for each in evidence.events)
+def _was_killed_by_probe(evidence: PodEvidence, code: int) -> bool:
+    """Whether the kubelet ended the container. It probes a process that is ending by itself, too."""
+    return code in PROBE_KILL_CODES and any(FAILED_STARTUP in each.message for each in evidence.events)
 
 
 def _diagnose_unready(project: Project, evidence: PodEvidence) -> FailureDiagnosis:

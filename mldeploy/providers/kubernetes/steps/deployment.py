@@ -84,12 +84,17 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         with kubernetes_errors(str(self.resource)):
             document = unless_deleting(kube.get(DEPLOYMENT, self.owner.app, self.space))
             has_trial = document is not None and trial.has_trial_pod(kube, self.owner, self.space)
+            has_failed = document is not None and self._has_failed(kube, document)
         if document is None:
             return None
         image, desired = outs.get(self.image), self._manifest(outs, document)
-        drift = ("image → the one to be built",) if desired is None else compare_manifest(desired, document)
+        drift: tuple[str, ...] = ("image → the one to be built",)
+        if desired is not None:  # `scale` and `rollback` apply the whole spec; CONFIGURATION tells a changed template
+            drift = compare_manifest(desired, document, removed=("metadata",))
         if not drift and not is_rolled_out(document):
             drift = ("rollout → finished",)
+        if not drift and has_failed:
+            drift = ("failed the last time → serves",)
         if has_trial:
             drift = (*drift, "trial pod → deleted")
         return Seen(RunningDeployment(document, image), drift, ours=self.owner.owns(document))
@@ -128,6 +133,13 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         with kubernetes_errors(f"{DEPLOYMENT.kind} {key}"):
             was_tried = trial.delete_trial_pod(kube, cloud.owner, space, monitor)
             return delete_by_name(cloud.owner, kube, DEPLOYMENT, key.name, space, monitor) or was_tried
+
+    def _has_failed(self, kube: KubeClient, document: Document) -> bool:
+        """Whether the current version has failed: its pods may be ready, and answer the golden row wrongly."""
+        if self.project.check.golden is None:
+            return False
+        current = history.current_revision(history.list_revisions(kube, self.owner, self.space, document), document)
+        return current is not None and current.failed
 
     def _run_trial(self, kube: KubeClient, outs: Outputs, golden: GoldenRow | None, monitor: Monitor) -> bool:
         """Run a trial of the version, and return whether there was one. Raises VerdictError if it fails.
@@ -268,9 +280,10 @@ class DisruptionBudget(ObjectStep):
     type: ClassVar[ObjectType] = DISRUPTION_BUDGET
 
     namespace: Namespace
+    settings: InClusterSettings
 
     def manifest(self, outs: Outputs, current: Document | None) -> Document:
-        return manifests.disruption_budget_manifest(self.owner, self.space)
+        return manifests.disruption_budget_manifest(self.owner, self.space, self.settings)
 
     @staticmethod
     def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:

@@ -13,7 +13,7 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.image.types import Image
-from mldeploy.providers.base import Address
+from mldeploy.providers.base import SILENT, Address
 from mldeploy.providers.kubernetes.api import EVENT, INGRESS, SERVICE, KubeClient
 from mldeploy.providers.kubernetes.cloud import ClusterStep, HasCluster
 from mldeploy.providers.kubernetes.documents import uid_of
@@ -75,7 +75,7 @@ class KubernetesEndpoint(Step[HasCluster, Address]):
         if not url:
             return Seen(_address("", running), ("has no address → has one",))
         failure = self._failure(url)
-        drift = () if failure is None or self._is_routed else ("does not answer → answers",)
+        drift = () if failure is None or self._is_routed else (SILENT,)
         with kubernetes_errors(str(self.resource)):
             return Seen(_address(url, running, self._remark(kube, failure)), drift)
 

@@ -95,10 +95,15 @@ def require_owned(
         monitor.progress(Progress("", f"waiting for the deletion of the old {kind.kind.lower()}"))
         wait_until_deleted(kube, monitor, kind, name, namespace, uid_of(document))
         document = None
-    if document is not None and not owner.owns(document):
-        what = "was not created by mldeploy"
-        raise RefusedError(f"{kind.kind} {name} in {namespace}", what, "Choose another `namespace` or another name.")
+    refuse_foreign(owner, kind, document)
     return document
+
+
+def refuse_foreign(owner: Owner, kind: ObjectType, document: Document | None) -> None:
+    """Raises RefusedError if mldeploy does not own the object. None: there is none."""
+    if document is not None and not owner.owns(document):
+        where = f"{kind.kind} {name_of(document)} in {text(document, 'metadata', 'namespace')}"
+        raise RefusedError(where, "was not created by mldeploy", "Choose another `namespace` or another name.")
 
 
 def delete_by_key(cloud: HasCluster, kind: ObjectType, key: Key, monitor: Monitor) -> bool:
@@ -156,6 +161,9 @@ class Namespace(ObjectStep):
     title: ClassVar[str] = "Create the namespace"
     type: ClassVar[ObjectType] = NAMESPACE
 
+    contents: tuple[ObjectType, ...] = ()
+    """The types of the objects with the app's name that later steps create in it."""
+
     def key(self) -> Key:
         return Key(self.space, self.cluster.scope)
 
@@ -166,13 +174,21 @@ class Namespace(ObjectStep):
         return manifests.namespace_manifest(self.owner, self.space)
 
     def probe(self, cloud: HasCluster, outs: Outputs) -> Seen[Document] | None:
-        """A namespace that is being deleted counts as absent."""
+        """A namespace that is being deleted counts as absent.
+
+        Raises RefusedError if an object of somebody else has the name of one that a later step creates, so that
+        nothing is created before.
+        """
         kube = outs.get(self.cluster)
         if kube is None:
             return None
         with kubernetes_errors(str(self.resource)):
             namespace = unless_deleting(kube.get(NAMESPACE, self.space))
-        return None if namespace is None else Seen(namespace, ours=self.owner.owns(namespace))
+            if namespace is None:
+                return None
+            for kind in self.contents:
+                refuse_foreign(self.owner, kind, unless_deleting(kube.get(kind, self.owner.app, self.space)))
+        return Seen(namespace, ours=self.owner.owns(namespace))
 
     @staticmethod
     def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:

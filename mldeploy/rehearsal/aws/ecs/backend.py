@@ -9,14 +9,20 @@ from typing import Any, cast
 
 from moto.core.responses import ActionResult
 from moto.ecs import models, urls
-from moto.ecs.exceptions import EcsClientException, ECSException, InvalidParameterException
+from moto.ecs.exceptions import (
+    ClusterNotFoundException,
+    EcsClientException,
+    ECSException,
+    InvalidParameterException,
+)
 from moto.ecs.models import Cluster, EC2ContainerServiceBackend, Service, Task, TaskDefinition, ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse
 
 from mldeploy.rehearsal.aws import iam
-from mldeploy.rehearsal.aws.ecs.service import RehearsedService
+from mldeploy.rehearsal.aws.ecs.service import FargateQuotaError, RehearsedService
 from mldeploy.rehearsal.aws.ecs.starter import TaskContext
 from mldeploy.rehearsal.aws.ecs.task import RehearsedTask
+from mldeploy.rehearsal.aws.harsh import CPUS, HARSH, LATE_ROLE, TOO_MANY_CPUS
 from mldeploy.rehearsal.aws.iam import RoleError
 
 _GIB = 1024
@@ -56,6 +62,12 @@ def _fits(cpu: str | None, memory: str | None) -> bool:
     )
 
 
+DEPLOYING = ("task_definition", "network_configuration", "load_balancers", "force_new_deployment", "platform_version")
+"""Fields of UpdateService that "trigger a new service deployment". Standard: ECS API reference, UpdateService."""
+NO_GRACE = "Health check grace period is only valid for services configured to use load balancers"
+"""Also in the request that adds the load balancer. https://github.com/hashicorp/terraform-provider-aws/issues/31104"""
+
+
 class RehearsedECS(EC2ContainerServiceBackend):
     """moto's backend, with AWS's validation."""
 
@@ -92,6 +104,8 @@ class RehearsedECS(EC2ContainerServiceBackend):
         return [cluster.arn for cluster in self.clusters.values() if cluster.status == "ACTIVE"]
 
     def create_cluster(self, cluster_name: str, *args: Any, **others: Any) -> Cluster:
+        if HARSH.refuses("service linked role", 2):
+            raise InvalidParameterException(LATE_ROLE)
         known = self.clusters.get(cluster_name)
         if known is not None and known.status == "ACTIVE":
             return known
@@ -107,6 +121,22 @@ class RehearsedECS(EC2ContainerServiceBackend):
             raise ECSException("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
         return super().delete_cluster(cluster_str)
 
+    def describe_services(
+        self, cluster_str: str, service_names_or_arns: list[str]
+    ) -> tuple[list[Service], list[dict[str, str]]]:
+        """A new service may be missing at first. Standard: ECS API reference, CreateService, on consistency."""
+        services, failures = super().describe_services(cluster_str, service_names_or_arns)
+        late = [each for each in services if HARSH.refuses(f"describe {each.arn}", 2)]
+        failures += [{"arn": each.arn, "reason": "MISSING"} for each in late]
+        return [each for each in services if each not in late], failures
+
+    def run_task(self, *args: Any, **others: Any) -> list[Task]:
+        task = self.describe_task_definition(args[1])
+        used = sum(each.cpu_units for tasks in list(self.tasks.values()) for each in _alive(tasks))
+        if HARSH.enabled and (used + float(task.cpu or 0)) / 1024 > CPUS:
+            raise FargateQuotaError(TOO_MANY_CPUS)
+        return super().run_task(*args, **others)
+
     def services_of(self, cluster: Cluster) -> list[Service]:
         return [service for service in list(self.services.values()) if service.cluster_name == cluster.name]
 
@@ -119,20 +149,19 @@ class RehearsedECS(EC2ContainerServiceBackend):
         service = self._get_service(properties.get("cluster", "default"), properties["service"])
         if service.status != "ACTIVE" or not isinstance(service, RehearsedService):
             raise ECSException("ServiceNotActiveException", "Service was not ACTIVE.")
-        definition = self.describe_task_definition(
-            properties.pop("task_definition", None) or service.task_definition or ""
-        )
+        definition = self.describe_task_definition(properties.get("task_definition") or service.task_definition or "")
         if definition.status != "ACTIVE":
             raise EcsClientException("TaskDefinition is inactive")
-        changes = (
-            properties.get("network_configuration")
-            or properties.pop("force_new_deployment", False)
-            or properties.get("load_balancers") not in (None, service.load_balancers)
-        )
+        if properties.get("health_check_grace_period_seconds") is not None and not service.load_balancers:
+            raise InvalidParameterException(NO_GRACE)
+        # Each of these starts a deployment, also with a value that it has already.
+        changes = any(properties.get(each) not in (None, False) for each in DEPLOYING)
+        properties.pop("force_new_deployment", None)
         if configuration := properties.pop("deployment_configuration", None):
             service.deployment_configuration = {**service.deployment_configuration, **configuration}
+        properties.pop("task_definition", None)
         super().update_service(properties)
-        if changes or definition.arn != service.task_definition:
+        if changes:
             service.roll_out(definition.arn)
         return service
 
@@ -154,6 +183,8 @@ class RehearsedECS(EC2ContainerServiceBackend):
         service_name: str | None = None,
         desiredStatus: str | None = None,  # noqa: N803 - moto's name
     ) -> list[Task]:
+        if started_by and (container_instance or family or service_name or desiredStatus):
+            raise InvalidParameterException("startedBy cannot be combined with other filters.")
         tasks = super().list_tasks(
             cluster_str, container_instance, family, started_by, None, desiredStatus or "RUNNING"
         )
@@ -200,9 +231,12 @@ class RehearsedECSResponse(EC2ContainerServiceResponse):
                 if token and isinstance(service, RehearsedService) and service.client_token == token:
                     return ActionResult({"service": service})
                 raise InvalidParameterException("Creation of service was not idempotent.")
+        if HARSH.refuses(f"cluster of {name}"):
+            raise ClusterNotFoundException
         answer = super().create_service()
-        (created,), _ = self.ecs_backend.describe_services(cluster, [name])
+        created = self.ecs_backend.services[f"{cluster.rpartition('/')[2]}:{name}"]
         assert isinstance(created, RehearsedService)  # noqa: S101 - `install` sees to it
+        created.availability_zone_rebalancing = self._get_param("availabilityZoneRebalancing") or "ENABLED"
         created.begin(
             self._get_param("deploymentConfiguration"), token, self._get_param("healthCheckGracePeriodSeconds")
         )
@@ -214,11 +248,16 @@ class RehearsedECSResponse(EC2ContainerServiceResponse):
             return ActionResult({"tasks": started[token], "failures": []})
         try:
             answer = super().run_task()
-        except RoleError as error:
+        except (RoleError, FargateQuotaError) as error:
             raise EcsClientException(str(error)) from error
         if token:
             started[token] = cast("dict[str, list[Task]]", answer.result)["tasks"]
         return answer
+
+
+def _alive(tasks: Mapping[str, Task]) -> list[RehearsedTask]:
+    running = [each for each in list(tasks.values()) if isinstance(each, RehearsedTask)]
+    return [each for each in running if each.last_status != "STOPPED"]
 
 
 def clear() -> None:

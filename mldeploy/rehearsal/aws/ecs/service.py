@@ -38,6 +38,7 @@ class RehearsedService(Service):
         self.deployment_configuration: dict[str, Any] = {}
         self.client_token = ""
         self.health_check_grace_period_seconds: int | None = None
+        self.availability_zone_rebalancing = "ENABLED"
         self.created_at = datetime.now(UTC)
         super().__init__(
             desired_count=desired_count, network_configuration=_add_security_groups(network_configuration), **others
@@ -184,6 +185,10 @@ class RehearsedService(Service):
                     dict(primary.network),
                     f"service:{self.name}",
                 )
+            except FargateQuotaError as error:
+                self.add_event(f"was unable to place a task. Reason: {error}.")
+                primary.resting = time.time() + 1
+                return
             except RoleError as error:
                 self.add_event(f"failed to launch a task with (error {error}).")
                 primary.resting = time.time() + 1
@@ -258,6 +263,10 @@ class RehearsedService(Service):
             self._last_good = primary
             self.add_event(f"(deployment {primary.identity}) deployment completed.")
             self.add_event("has reached a steady state.")
+
+
+class FargateQuotaError(Exception):
+    """The account may run no more vCPUs. The message is ECS's."""
 
 
 _DEFAULTS = {"maximumPercent": 200, "minimumHealthyPercent": 100}

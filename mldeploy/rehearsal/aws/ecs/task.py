@@ -81,6 +81,10 @@ class RehearsedTask(Task):
         return interface
 
     @property
+    def cpu_units(self) -> float:
+        return float(self.cpu or 0)
+
+    @property
     def public_ip(self) -> str | None:
         return self._interface.public_ip
 

@@ -5,15 +5,36 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
 from werkzeug.wrappers import Request, Response
 
 from mldeploy.rehearsal.gateway.fault_proxy import is_disconnected
 from mldeploy.rehearsal.kubernetes.api import discovery
-from mldeploy.rehearsal.kubernetes.api.authorization import ADMIN, RbacAuthorizer, User, review_access
+from mldeploy.rehearsal.kubernetes.api.authorization import (
+    ANONYMOUS,
+    AccessAttributes,
+    RbacAuthorizer,
+    User,
+    named_user,
+    review_access,
+)
+from mldeploy.rehearsal.kubernetes.api.parameters import (
+    delete_options,
+    integer,
+    object_filter,
+    resource_version,
+    write_options,
+)
 from mldeploy.rehearsal.kubernetes.api.pod_subresources import PodSubresources
+from mldeploy.rehearsal.kubernetes.api.representation import (
+    META,
+    paginate,
+    parse_body,
+    partial_metadata,
+    represent,
+    wants_metadata,
+)
 from mldeploy.rehearsal.kubernetes.api.request import (
     KubernetesRequest,
     WatchRequest,
@@ -22,20 +43,35 @@ from mldeploy.rehearsal.kubernetes.api.request import (
     status_response,
     stream_events,
 )
+from mldeploy.rehearsal.kubernetes.api.subresources import (
+    PART_VERBS,
+    STATUS_VERBS,
+    UPGRADED_PARTS,
+    is_misplaced,
+    parse_replicas,
+    parse_token_seconds,
+    scale_document,
+)
 from mldeploy.rehearsal.kubernetes.api.tables import build_table, wants_table
+from mldeploy.rehearsal.kubernetes.harshness import RefuseOnce
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.deletion import DeleteOptions, delete_object
+from mldeploy.rehearsal.kubernetes.objects.deletion import PERMANENT_NAMESPACES, DeleteOptions, delete_object
 from mldeploy.rehearsal.kubernetes.objects.errors import (
     StatusError,
-    bad_request,
+    forbidden,
     method_not_allowed,
     not_found,
     path_not_found,
 )
-from mldeploy.rehearsal.kubernetes.objects.names import ObjectFilter, parse_field_selector, parse_label_selector
 from mldeploy.rehearsal.kubernetes.objects.store import Store, now
 from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object, ObjectKey
-from mldeploy.rehearsal.kubernetes.objects.writer import APPLY_PATCH, ObjectWriter, WriteOptions
+from mldeploy.rehearsal.kubernetes.objects.writer import (
+    APPLY_PATCH,
+    MERGE_PATCH,
+    ObjectWriter,
+    WriteOptions,
+    require_patch_type,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -44,7 +80,7 @@ _VERBS = frozenset(("get", "list", "watch", "create", "update", "patch", "delete
 
 
 class ApiServer:
-    """The API server. pods: handles Pod subresources. find_user: the user of a token.
+    """The API server. pods: handles Pod subresources. find_user: the user of a token. refuse: in harsh mode.
 
     missing_groups: API groups that this cluster does not serve.
     """
@@ -56,6 +92,7 @@ class ApiServer:
         pods: PodSubresources,
         access: RbacAuthorizer,
         find_user: Callable[[str], User | None],
+        refuse: RefuseOnce | None = None,
     ) -> None:
         self.missing_groups: frozenset[str] = frozenset()
         self._store = store
@@ -63,11 +100,14 @@ class ApiServer:
         self._pods = pods
         self._access = access
         self._find_user = find_user
+        self._refuse = refuse
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         http_request = Request(environ)
         query, authorization = http_request.query_string.decode(), http_request.headers.get("Authorization", "")
+        impersonated = http_request.headers.get("Impersonate-User", "")
         request = parse_request(http_request.method, http_request.path, query, authorization)
+        request = replace(request, impersonated=impersonated)
         try:
             self._authorize(request)
             response = self._handle(request, http_request)
@@ -77,20 +117,35 @@ class ApiServer:
 
     def _authorize(self, request: KubernetesRequest, verb: str = "") -> None:
         """Authorize a request. verb: check this verb instead of the request's own. Raises StatusError."""
-        user, attempt = self._find_user(request.token), request.attributes
+        user, attempt = self._identify(request), request.attributes
+        if not self._access.permits(user, replace(attempt, verb=verb or attempt.verb)):
+            raise access_denied(request, user, verb)
+
+    def _identify(self, request: KubernetesRequest) -> User:
+        """Return the user on whose behalf a request is made. Raises StatusError.
+
+        https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation
+        """
+        user = self._find_user(request.token) if request.token else ANONYMOUS
         if user is None:
             raise StatusError(401, "Unauthorized", "Unauthorized")
-        if not self._access.allows(user, replace(attempt, verb=verb or attempt.verb)):
-            raise access_denied(request, user, verb)
+        if not request.impersonated:
+            return user
+        if not self._access.allows(user, AccessAttributes("impersonate", "", "users", name=request.impersonated)):
+            raise StatusError(403, "Forbidden", f'users "{request.impersonated}" is forbidden', {})
+        return named_user(request.impersonated)
 
     def _handle(self, request: KubernetesRequest, http_request: Request) -> Response:
         if request.resource is None:
             return discovery.handle_discovery(request.path, self.missing_groups)
         if request.resource.group in self.missing_groups:
             raise path_not_found()
+        if self._refuse is not None:
+            verb = "merge" if http_request.mimetype == MERGE_PATCH else request.verb
+            self._refuse.check(request.resource, verb, request.part, request.namespace, request.name)
         if request.part:
             return self._handle_subresource(request, http_request)
-        if request.verb not in request.resource.verbs or request.verb not in _VERBS:
+        if request.verb not in request.resource.verbs or request.verb not in _VERBS or is_misplaced(request):
             raise method_not_allowed("")
         handlers: Mapping[str, Callable[[KubernetesRequest, ApiResource, Request], Response]] = {
             "get": self._get,
@@ -111,24 +166,28 @@ class ApiServer:
         return document
 
     def _get(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
+        resource_version(request, self._store.version)
         document = self._require(request, resource)
-        return _json_response(
-            build_table(resource, [document], document["metadata"]) if wants_table(http_request) else document
-        )
+        if wants_table(http_request):
+            return _json_response(build_table(resource, [document], document["metadata"]))
+        return represent(http_request, partial_metadata(document) if wants_metadata(http_request) else document)
 
     def _list(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
         with self._store.changed:
             documents, version = self._store.list(resource, request.namespace), self._store.version
-        matches, metadata = _selector(request), {"resourceVersion": str(version)}
-        items = [each for each in documents if matches(each)]
+        resource_version(request, version)
+        matches = object_filter(request)
+        items, metadata = paginate(request, [each for each in documents if matches(each)], version)
         if wants_table(http_request):
             return _json_response(build_table(resource, items, metadata))
-        kind = f"{resource.kind}List"
-        return _json_response({"kind": kind, "apiVersion": resource.api_version, "metadata": metadata, "items": items})
+        kind, group = f"{resource.kind}List", resource.api_version
+        if wants_metadata(http_request):
+            kind, group, items = "PartialObjectMetadataList", META, [partial_metadata(each) for each in items]
+        return represent(http_request, {"kind": kind, "apiVersion": group, "metadata": metadata, "items": items})
 
     def _watch(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
         as_table, connection = wants_table(http_request), http_request.environ["werkzeug.socket"]
-        matches = _selector(request)
+        matches = object_filter(request)
         if request.name:
             selected = matches
             matches = lambda each: selected(each) and each["metadata"]["name"] == request.name  # noqa: E731 - narrows the selector
@@ -136,8 +195,8 @@ class ApiServer:
             resource,
             request.namespace,
             matches,
-            request.parameter("resourceVersion"),
-            float(request.parameter("timeoutSeconds") or 0),
+            resource_version(request, self._store.version),
+            float(integer(request, "timeoutSeconds")),
             request.flag("allowWatchBookmarks"),
             (lambda each: build_table(resource, [each], each["metadata"])) if as_table else (lambda each: each),
             lambda: is_disconnected(connection),
@@ -147,11 +206,9 @@ class ApiServer:
         )
 
     def _create(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
-        document = _parse_body(http_request)
+        document = parse_body(request, http_request)
         if resource in kinds.REVIEWS:
-            return _json_response(
-                review_access(self._access, self._find_user(request.token) or ADMIN, resource, document), 201
-            )
+            return _json_response(review_access(self._access, self._identify(request), resource, document), 201)
         return _json_response(
             self._writer.create(resource, request.namespace, document, _write_options(request, http_request)), 201
         )
@@ -159,21 +216,26 @@ class ApiServer:
     def _update(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
         key = ObjectKey(resource, request.namespace, request.name)
         return _json_response(
-            self._writer.update(key, _parse_body(http_request), _write_options(request, http_request))
+            self._writer.update(key, parse_body(request, http_request), _write_options(request, http_request))
         )
 
     def _patch(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
         key, kind = ObjectKey(resource, request.namespace, request.name), http_request.mimetype
-        if kind == APPLY_PATCH and self._store.get(key) is None:
+        require_patch_type(kind)
+        if kind != APPLY_PATCH:
+            self._require(request, resource)
+        elif self._store.get(key) is None:
             self._authorize(request, "create")
         document, is_new = self._writer.patch(
-            key, kind, _parse_body(http_request), _write_options(request, http_request), request.part
+            key, kind, parse_body(request, http_request), _write_options(request, http_request), request.part
         )
         return _json_response(document, 201 if is_new else 200)
 
     def _delete(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
         options, document = _delete_options(request, http_request), self._require(request, resource)
         if request.parameter("dryRun"):
+            if resource is kinds.NAMESPACES and request.name in PERMANENT_NAMESPACES:
+                raise forbidden(resource, request.name, "this namespace may not be deleted")
             return _json_response(document)
         remaining = delete_object(self._store, ObjectKey(resource, request.namespace, request.name), options)
         if remaining is not None:
@@ -189,7 +251,7 @@ class ApiServer:
         return _json_response(status)
 
     def _delete_collection(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
-        options, matches = _delete_options(request, http_request), _selector(request)
+        options, matches = _delete_options(request, http_request), object_filter(request)
         with self._store.changed:
             documents = [each for each in self._store.list(resource, request.namespace) if matches(each)]
             for each in documents:
@@ -204,12 +266,16 @@ class ApiServer:
         resource = request.resource
         if resource is None or request.part not in resource.parts:
             raise path_not_found()
+        if request.verb not in PART_VERBS.get(request.part, STATUS_VERBS):
+            raise method_not_allowed("")
         if request.part in ("status", "finalize"):
             return self._handle_status(request, resource, http_request)
         if request.part == "scale":
             return self._handle_scale(request, resource, http_request)
         if request.part == "token":
             return self._create_token(request, resource, http_request)
+        if request.verb == "get" and request.part in UPGRADED_PARTS:
+            self._authorize(request, "create")
         return self._pods.handle(request, self._require(request, resource), http_request)
 
     def _handle_status(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
@@ -221,79 +287,36 @@ class ApiServer:
             raise method_not_allowed("")
         key, part = ObjectKey(resource, request.namespace, request.name), request.part
         return _json_response(
-            self._writer.update(key, _parse_body(http_request), _write_options(request, http_request), part)
+            self._writer.update(key, parse_body(request, http_request), _write_options(request, http_request), part)
         )
 
     def _handle_scale(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
         """https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/: scale"""
         document = self._require(request, resource)
         if request.verb in ("patch", "update"):
-            count = (_parse_body(http_request).get("spec") or {}).get("replicas", 0)
-            if not isinstance(count, int) or count < 0:
-                raise bad_request(f"spec.replicas: Invalid value: {count}: must be greater than or equal to 0")
-            patch = {"spec": {"replicas": count}}
+            patch = {"spec": {"replicas": parse_replicas(request.name, parse_body(request, http_request))}}
             key, writer = ObjectKey(resource, request.namespace, request.name), _write_options(request, http_request)
             document, _ = self._writer.patch(key, "application/merge-patch+json", patch, writer, "scale")
-        return _json_response(_scale_document(document))
+        return _json_response(scale_document(document))
 
     def _create_token(self, request: KubernetesRequest, resource: ApiResource, http_request: Request) -> Response:
         """https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/"""
         if request.verb != "create":
             raise method_not_allowed("")
-        account, spec = self._require(request, resource), _parse_body(http_request).get("spec") or {}
-        seconds = int(spec.get("expirationSeconds") or 3600)
+        account, spec = self._require(request, resource), parse_body(request, http_request).get("spec") or {}
+        seconds = parse_token_seconds(spec)
         status = {"token": self._access.issue_token(account), "expirationTimestamp": now(seconds)}
         return _json_response({"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "status": status}, 201)
 
 
-def _scale_document(document: Object) -> Object:
-    metadata = {name: document["metadata"].get(name) for name in ("name", "namespace", "uid", "resourceVersion")}
-    selector = ",".join(f"{key}={value}" for key, value in document["spec"]["selector"].get("matchLabels", {}).items())
-    status = {"replicas": document.get("status", {}).get("replicas", 0), "selector": selector}
-    spec = {"replicas": document["spec"].get("replicas", 0)}
-    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}
-
-
-def _selector(request: KubernetesRequest) -> ObjectFilter:
-    labels, fields = (
-        parse_label_selector(request.parameter("labelSelector")),
-        parse_field_selector(request.parameter("fieldSelector")),
-    )
-    return lambda document: labels(document) and fields(document)
-
-
 def _write_options(request: KubernetesRequest, http_request: Request) -> WriteOptions:
-    manager = request.parameter("fieldManager")
-    if not manager and http_request.mimetype != "application/apply-patch+yaml":
-        manager = http_request.headers.get("User-Agent", "unknown").partition("/")[0]
-    if (dry := request.parameter("dryRun")) not in ("", "All"):
-        raise bad_request(f'invalid dryRun: "{dry}"')
-    return WriteOptions(manager, dry == "All", request.parameter("fieldValidation") == "Strict", request.flag("force"))
+    user_agent, applies = http_request.headers.get("User-Agent", ""), http_request.mimetype == APPLY_PATCH
+    return write_options(request, user_agent, applies=applies)
 
 
 def _delete_options(request: KubernetesRequest, http_request: Request) -> DeleteOptions:
-    options: dict[str, Any] = _parse_body(http_request) if http_request.get_data() else {}
-    for name in ("propagationPolicy", "gracePeriodSeconds"):
-        if request.parameter(name):
-            options = {
-                name: int(request.parameter(name)) if name.startswith("grace") else request.parameter(name),
-                **options,
-            }
-    return DeleteOptions.read(options)
-
-
-def _parse_body(http_request: Request) -> Any:
-    """Parse the request body. Raises StatusError."""
-    if "protobuf" in http_request.mimetype:
-        raise StatusError(415, "UnsupportedMediaType", "only JSON and YAML are understood here", {})
-    try:
-        return (
-            yaml.safe_load(http_request.get_data())
-            if "yaml" in http_request.mimetype
-            else json.loads(http_request.get_data())
-        )
-    except (ValueError, yaml.YAMLError) as error:
-        raise bad_request(f"the object provided is unrecognized: {error}") from error
+    body = parse_body(request, http_request) if http_request.get_data() else {}
+    return delete_options(request, body if isinstance(body, dict) else {})
 
 
 def _json_response(document: object, status: int = 200) -> Response:

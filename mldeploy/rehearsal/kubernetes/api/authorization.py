@@ -6,15 +6,20 @@ https://kubernetes.io/docs/reference/access-authn-authz/rbac/
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
+from mldeploy.rehearsal.kubernetes.objects.errors import StatusCause, invalid, invalid_value
 from mldeploy.rehearsal.kubernetes.objects.store import Store
 from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object, ObjectKey
 
+_ACCOUNT = "system:serviceaccount:"
 _AUTHENTICATED, _MASTERS = "system:authenticated", "system:masters"
+_PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
+"""Paths that everybody may read: the role system:public-info-viewer."""
 _OPEN = ("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi/*", "/readyz", "/version")
 """Paths that every authenticated user may read. The same page, "API discovery roles"."""
 
@@ -27,6 +32,8 @@ class User:
     groups: tuple[str, ...] = (_AUTHENTICATED,)
 
 
+ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+"""The user of a request without credentials."""
 ADMIN = User("rehearsal", (_AUTHENTICATED, _MASTERS))
 """The user of the rehearsal's kubeconfig; it needs no roles."""
 
@@ -47,6 +54,12 @@ class AccessAttributes:
     def resource(self) -> str:
         """The resource as a role names it."""
         return f"{self.plural}/{self.part}" if self.part else self.plural
+
+    @property
+    def qualified(self) -> str:
+        """The resource with its group: `deployments.apps`, `pods/log`."""
+        name = f"{self.plural}.{self.group}" if self.group else self.plural
+        return f"{name}/{self.part}" if self.part else name
 
     @classmethod
     def to_create(cls, resource: ApiResource, namespace: str) -> AccessAttributes:
@@ -69,6 +82,8 @@ class RbacAuthorizer:
         self._allows_admin = allows_admin
         self._tokens: dict[str, ObjectKey] = {}
         self._accounts: dict[str, str] = {}
+        self._used: set[str] = set()
+        self._mutex = threading.Lock()
 
     def issue_token(self, account: Object) -> str:
         """Issue a token for a service account; it is valid while the account exists."""
@@ -83,11 +98,26 @@ class RbacAuthorizer:
         account = self._store.get(key) if key is not None else None
         if key is None or account is None or account["metadata"]["uid"] != self._accounts[token]:
             return None
-        groups = (_AUTHENTICATED, "system:serviceaccounts", f"system:serviceaccounts:{key.namespace}")
-        return User(f"system:serviceaccount:{key.namespace}:{key.name}", groups)
+        return _account_user(key.namespace, key.name)
+
+    def permits(self, user: User, attributes: AccessAttributes) -> bool:
+        """Whether a user may do what a request does. Notes what a role has allowed."""
+        if not self.allows(user, attributes):
+            return False
+        if _MASTERS not in user.groups and attributes.plural:
+            with self._mutex:
+                self._used.add(f"{attributes.verb} {attributes.qualified}")
+        return True
+
+    @property
+    def used(self) -> frozenset[str]:
+        """What roles have allowed since the start, such as `get pods/log` and `patch deployments.apps`."""
+        with self._mutex:
+            return frozenset(self._used)
 
     def allows(self, user: User, attributes: AccessAttributes) -> bool:
-        if _is_public(attributes):
+        is_open = attributes.verb == "get" and attributes.path in _PUBLIC
+        if is_open or (_AUTHENTICATED in user.groups and _is_public(attributes)):
             return True
         if _MASTERS in user.groups:
             return self._allows_admin(attributes)
@@ -110,6 +140,18 @@ class RbacAuthorizer:
         )
         rules: Sequence[Object] = (self._store.get(key) or {}).get("rules") or ()
         return rules
+
+
+def named_user(name: str) -> User:
+    """Return the user of this name, with the groups of a service account if it is one."""
+    if not name.startswith(_ACCOUNT):
+        return User(name)
+    return _account_user(name.removeprefix(_ACCOUNT).partition(":")[0], name.rpartition(":")[2])
+
+
+def _account_user(namespace: str, name: str) -> User:
+    groups = (_AUTHENTICATED, "system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+    return User(f"{_ACCOUNT}{namespace}:{name}", groups)
 
 
 def _is_subject(subject: Object, user: User, namespace: str) -> bool:
@@ -140,6 +182,7 @@ def review_access(access: RbacAuthorizer, user: User, resource: ApiResource, doc
     """Respond to a SelfSubjectAccessReview or SelfSubjectRulesReview."""
     response, spec = {**document, "apiVersion": resource.api_version, "kind": resource.kind}, document.get("spec") or {}
     if resource is kinds.ACCESS_REVIEWS:
+        _check_review(resource, spec)
         return {**response, "status": {"allowed": access.allows(user, _parse_attributes(spec))}}
     every = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
     rules = [every] if user == ADMIN else list(access.rules(user, spec.get("namespace", "")))
@@ -147,6 +190,18 @@ def review_access(access: RbacAuthorizer, user: User, resource: ApiResource, doc
     about_paths = [each for each in rules if each.get("nonResourceURLs")]
     status = {"resourceRules": about_objects, "nonResourceRules": about_paths, "incomplete": False}
     return {**response, "status": status}
+
+
+def _check_review(resource: ApiResource, spec: Object) -> None:
+    """Raises StatusError (422) unless the review is about exactly one of a resource and a path."""
+    about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if about and path:
+        why = "cannot be specified in combination with resourceAttributes"
+        raise invalid(resource, "", [invalid_value("spec.nonResourceAttributes", str(path), why)])
+    if not about and not path:
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        cause = StatusCause("spec.resourceAttributes", "FieldValueInvalid", f"Invalid value: null: {why}")
+        raise invalid(resource, "", [cause])
 
 
 def _parse_attributes(spec: Object) -> AccessAttributes:

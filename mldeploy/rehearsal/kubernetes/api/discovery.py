@@ -6,6 +6,7 @@ https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache
 
 from werkzeug.wrappers import Response
@@ -14,7 +15,7 @@ from mldeploy.rehearsal.kubernetes.objects.errors import path_not_found
 from mldeploy.rehearsal.kubernetes.objects.schemas import RELEASE, load_definitions
 from mldeploy.rehearsal.kubernetes.objects.types import ALL, ApiResource, Object
 
-VERSION = f"v{RELEASE}.4"
+VERSION = f"v{RELEASE}.2"
 _READY = ("/healthz", "/livez", "/readyz")
 _V3 = "/openapi/v3"
 _SUBRESOURCE_VERBS = ("get", "patch", "update")
@@ -27,9 +28,9 @@ _SUBRESOURCE_KINDS = {
 
 
 def handle_discovery(path: str, missing_groups: frozenset[str] = frozenset()) -> Response:
-    """Respond to a path that names no object. Raises StatusError (404) for an unknown path.
+    """Respond to a path that names no object; 404 in plain text for an unknown path, as the real server.
 
-    lacking: API groups that the cluster does not serve.
+    missing_groups: API groups that the cluster does not serve.
     """
     path = path.rstrip("/")
     if path in _READY:
@@ -37,9 +38,19 @@ def handle_discovery(path: str, missing_groups: frozenset[str] = frozenset()) ->
     document = _documents(missing_groups).get(path)
     if document is None and path.startswith(_V3):
         document = _openapi(path, missing_groups)
-    if document is None:
+    if document is None and path == "/openapi/v2":
+        document = _openapi_v2()
+    if document is None and any(path.startswith(f"{root}/") for root in _group_paths(missing_groups)):
         raise path_not_found()
+    if document is None:
+        return Response("404 page not found\n", 404, content_type="text/plain")
     return Response(json.dumps(document), content_type="application/json")
+
+
+def _group_paths(missing_groups: frozenset[str]) -> Iterator[str]:
+    """Yield the paths of the API groups that the cluster serves."""
+    yield "/api/v1"
+    yield from (f"/apis/{group}" for group in {each.group for each in ALL if each.group} - missing_groups)
 
 
 @cache
@@ -131,6 +142,14 @@ def _openapi(path: str, missing_groups: frozenset[str]) -> Object | None:
             paths[f"{root}{inside}/{each.plural}/{{name}}"] = {"patch": _patch_operation(each)}
     info = {"title": "Kubernetes", "version": VERSION}
     return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": _schemas()}}
+
+
+@cache
+def _openapi_v2() -> Object:
+    """The definitions of all types, for clients that do not know version 3."""
+    definitions = json.loads(json.dumps(load_definitions()).replace("#/$defs/", "#/definitions/"))
+    info = {"title": "Kubernetes", "version": VERSION}
+    return {"swagger": "2.0", "info": info, "paths": {}, "definitions": definitions}
 
 
 @cache

@@ -51,6 +51,8 @@ class KubernetesRequest:
     namespace: str = ""
     name: str = ""
     part: str = ""
+    impersonated: str = ""
+    """The user on whose behalf the request is made, "" for its own."""
 
     @property
     def verb(self) -> str:
@@ -85,7 +87,12 @@ class KubernetesRequest:
         if self.resource is None:
             return AccessAttributes(self.verb, path=self.path)
         resource = self.resource
-        return AccessAttributes(self.verb, resource.group, resource.plural, self.part, self.namespace, self.name)
+        return AccessAttributes(self.verb, resource.group, resource.plural, self.part, self.scope, self.name)
+
+    @property
+    def scope(self) -> str:
+        """The namespace in which the request is authorized. A namespace is in itself, so that its Roles apply."""
+        return self.name if self.resource is NAMESPACES else self.namespace
 
     def parameter(self, name: str, default: str = "") -> str:
         """A query parameter."""
@@ -123,9 +130,9 @@ class KubernetesAdapter:
         return parse_request(method, path, query, authorization)
 
     def authenticate(self, request: KubernetesRequest) -> Application | None:
-        return (
-            None if self._is_known(request.token) else status_response(StatusError(401, "Unauthorized", "Unauthorized"))
-        )
+        if not request.token or self._is_known(request.token):
+            return None
+        return status_response(StatusError(401, "Unauthorized", "Unauthorized"))
 
     def refusal(self, kind: FaultKind, request: KubernetesRequest) -> Application:
         if kind is FaultKind.THROTTLE:
@@ -144,7 +151,7 @@ def access_denied(request: KubernetesRequest, user: User, verb: str = "") -> Sta
     if request.resource is None:
         return StatusError(403, "Forbidden", f'forbidden: {who} path "{request.path}"', {})
     resource, about = request.resource, f"{request.resource.plural}{'/' if request.part else ''}{request.part}"
-    scope = f'in the namespace "{request.namespace}"' if request.namespace else "at the cluster scope"
+    scope = f'in the namespace "{request.scope}"' if request.scope else "at the cluster scope"
     what = f"{resource.name}{f' {chr(34)}{request.name}{chr(34)}' if request.name else ''} is forbidden"
     details = {"name": request.name, "group": resource.group, "kind": resource.plural}
     return StatusError(
@@ -168,7 +175,7 @@ _LONGEST = 1800.0
 
 @dataclass(frozen=True)
 class WatchRequest:
-    """A watch. matches: selects objects. version: start after it; "": start with all current objects.
+    """A watch. matches: selects objects. version: start after it; 0: start with all current objects.
 
     serialize: converts an object for the response. client_left: whether the client has disconnected.
     """
@@ -176,7 +183,7 @@ class WatchRequest:
     resource: ApiResource
     namespace: str
     matches: ObjectFilter
-    version: str
+    version: int
     seconds: float
     bookmarks: bool
     serialize: Callable[[Object], Object]
@@ -187,7 +194,7 @@ def stream_events(store: Store, watch: WatchRequest) -> Iterator[bytes]:
     """Yield the watch events as JSON lines until the timeout, or until the version is too old."""
     yield b""  # send the headers at once
     end, era = time.monotonic() + min(watch.seconds or _LONGEST, _LONGEST), store.era
-    version = int(watch.version or 0)
+    version = watch.version
     if version == 0:
         version = store.version
         for each in store.list(watch.resource, watch.namespace):

@@ -187,7 +187,7 @@ class Recorder:
             "firstTimestamp": now(),
             "lastTimestamp": now(),
         }
-        self._store.put(ObjectKey(kinds.EVENTS, namespace, name), new_object(event))
+        self._store.put_late(ObjectKey(kinds.EVENTS, namespace, name), new_object(event))
 
 
 def _count_event(event: Object) -> None:

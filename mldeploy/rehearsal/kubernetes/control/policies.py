@@ -9,7 +9,7 @@ from mldeploy.rehearsal.kubernetes.control.replica_sets import MANAGER
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.admission import namespace_usage
 from mldeploy.rehearsal.kubernetes.objects.names import labels_of, matches_selector
-from mldeploy.rehearsal.kubernetes.objects.pod_validation import format_quantity
+from mldeploy.rehearsal.kubernetes.objects.quantities import format_quantity
 from mldeploy.rehearsal.kubernetes.objects.store import Store
 from mldeploy.rehearsal.kubernetes.objects.types import Object, ObjectKey, key_of
 from mldeploy.rehearsal.kubernetes.objects.writer import MERGE_PATCH, ObjectWriter, WriteOptions

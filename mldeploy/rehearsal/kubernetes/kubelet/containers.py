@@ -34,7 +34,7 @@ from mldeploy.rehearsal.kubernetes.kubelet.container_config import (
 )
 from mldeploy.rehearsal.kubernetes.kubelet.probes import ProbeLoop, run_probe
 from mldeploy.rehearsal.kubernetes.kubelet.volumes import MountError, Volumes
-from mldeploy.rehearsal.kubernetes.objects.pod_validation import parse_quantity
+from mldeploy.rehearsal.kubernetes.objects.quantities import parse_quantity
 from mldeploy.rehearsal.kubernetes.objects.store import Store, now
 from mldeploy.rehearsal.kubernetes.objects.types import Object
 from mldeploy.rehearsal.record import LABEL
@@ -49,7 +49,7 @@ _UNITS, _MEGABYTE = 1024, 2**20
 class NodeContext:
     """Dependencies of all Pods of a cluster. rehearsal: owner of the containers. real: use the container engine.
 
-    folder: holds the volumes on this machine.
+    folder: holds the volumes on this machine. has_late_nodes: a new Pod has no node at first.
     """
 
     store: Store
@@ -60,6 +60,7 @@ class NodeContext:
     pace: float
     real: bool
     folder: Path
+    has_late_nodes: bool = False
 
 
 @dataclass(frozen=True)

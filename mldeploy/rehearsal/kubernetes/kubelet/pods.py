@@ -10,6 +10,7 @@ from functools import partial
 
 from mldeploy.rehearsal.containers.host import HostContainer
 from mldeploy.rehearsal.kubernetes.control.loop import NORMAL, WARNING, is_terminating, set_condition
+from mldeploy.rehearsal.kubernetes.harshness import NO_NODE, NODE_SECONDS
 from mldeploy.rehearsal.kubernetes.kubelet.container_config import LogBuffer
 from mldeploy.rehearsal.kubernetes.kubelet.containers import ContainerRun, NodeContext
 from mldeploy.rehearsal.kubernetes.kubelet.volumes import Volumes, schedule_pod
@@ -131,6 +132,10 @@ class RunningPod:
     def _schedule(self) -> bool:
         """Wait for a node; False if the Pod was stopped meanwhile."""
         store, recorder = self._context.store, self._context.recorder
+        if self._context.has_late_nodes:
+            recorder.record(self._now(), WARNING, "FailedScheduling", NO_NODE)
+            store.edit(self._key, partial(_unschedulable, NO_NODE))
+            self._stop_requested.wait(NODE_SECONDS)
         if self._has_late_node:
             self._await_node()
         while not self._stop_requested.is_set():

@@ -102,6 +102,8 @@ class ProbeLoop:
         while not ended.is_set():
             failure = self.run_probe()
             if ended.is_set():
+                if failure:  # the kubelet reports a probe that finds the process ended
+                    self.unwell(failure)
                 break
             good, bad = (0, bad + 1) if failure else (good + 1, 0)
             if failure:

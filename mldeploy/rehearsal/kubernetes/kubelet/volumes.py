@@ -16,7 +16,7 @@ from mldeploy.rehearsal.containers.host import Mount
 from mldeploy.rehearsal.kubernetes.api.discovery import VERSION
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.admission import requested_amount
-from mldeploy.rehearsal.kubernetes.objects.pod_validation import parse_quantity
+from mldeploy.rehearsal.kubernetes.objects.quantities import parse_quantity
 from mldeploy.rehearsal.kubernetes.objects.store import Store, new_object, now
 from mldeploy.rehearsal.kubernetes.objects.types import Object, ObjectKey
 
@@ -171,7 +171,7 @@ def _document(node: Node) -> Object:
 
 def schedule_pod(store: Store, pod: Object) -> tuple[str, str]:
     """Select a node for a Pod. Returns its name, or "" and the reason."""
-    nodes, short = store.list(kinds.NODES), {"cpu": 0, "memory": 0}
+    nodes, short = store.list(kinds.NODES), dict.fromkeys(("cpu", "memory", *_extended_resources(pod)), 0)
     selector = pod["spec"].get("nodeSelector") or {}
     fitting = [each for each in nodes if selector.items() <= each["metadata"].get("labels", {}).items()]
     for node in sorted(fitting, key=lambda each: _load(store, each, "cpu")):
@@ -186,11 +186,17 @@ def schedule_pod(store: Store, pod: Object) -> tuple[str, str]:
     return "", f"0/{len(nodes)} nodes are available: {', '.join(reasons)}."
 
 
+def _extended_resources(pod: Object) -> list[str]:
+    """The requested resources of device plugins, such as `nvidia.com/gpu`; the nodes here have none."""
+    requests = ((each.get("resources") or {}).get("requests") or {} for each in pod["spec"].get("containers", ()))
+    return sorted({name for each in requests for name in each if "/" in name})
+
+
 def _load(store: Store, node: Object, name: str) -> Decimal:
     pods = [each for each in store.list(kinds.PODS) if each["spec"].get("nodeName") == node["metadata"]["name"]]
     return sum((requested_amount(each, name) for each in pods if each["status"].get("phase") not in _OVER), Decimal())
 
 
 def _lacks_room(store: Store, node: Object, pod: Object, name: str) -> bool:
-    room = parse_quantity(node["status"]["allocatable"][name])
+    room = parse_quantity(node["status"]["allocatable"].get(name, 0))
     return requested_amount(pod, name) > room - _load(store, node, name)

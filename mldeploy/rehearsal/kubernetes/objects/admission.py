@@ -11,10 +11,14 @@ from decimal import Decimal
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.errors import StatusError, forbidden, invalid, invalid_value, not_found
-from mldeploy.rehearsal.kubernetes.objects.pod_validation import QuantityError, format_quantity, parse_quantity
+from mldeploy.rehearsal.kubernetes.objects.limit_ranges import apply_limit_ranges
+from mldeploy.rehearsal.kubernetes.objects.pod_security import security_violations
+from mldeploy.rehearsal.kubernetes.objects.quantities import QuantityError, format_quantity, parse_quantity
+from mldeploy.rehearsal.kubernetes.objects.service_rules import NODE_PORTS
 from mldeploy.rehearsal.kubernetes.objects.store import Store
 from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object, ObjectKey
 
+_PREEMPTION = "PreemptLowerPriority"
 _RESOURCES = ("cpu", "memory", "ephemeral-storage")
 
 
@@ -32,15 +36,55 @@ def check_admission(store: Store, resource: ApiResource, namespace: str, documen
         cause = {"reason": "NamespaceTerminating", "message": text, "field": "metadata.namespace"}
         raise forbidden(resource, name, why, [cause])
     if resource is kinds.PODS:
-        _check_service_account(store, namespace, document)
+        _check_security(namespace_object, document)
     _check_quota(store, resource, namespace, document)
 
 
-def _check_service_account(store: Store, namespace: str, document: Object) -> None:
-    account = document["spec"].get("serviceAccountName", "default")
+def admit_pod(store: Store, namespace: str, document: Object) -> None:
+    """Admission of a new Pod before its validation: priority, service account and runtime class. Raises StatusError."""
+    spec = document.get("spec") or {}
+    _set_priority(store, spec)
+    if problems := apply_limit_ranges(store.list(kinds.LIMITS, namespace), spec):
+        raise forbidden(kinds.PODS, document["metadata"].get("name", ""), _listed(problems))
+    for why in _pod_problems(store, namespace, spec):
+        raise forbidden(kinds.PODS, document["metadata"].get("name", ""), why)
+
+
+def _listed(problems: list[str]) -> str:
+    return problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
+
+
+def _set_priority(store: Store, spec: Object) -> None:
+    """https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/"""
+    found = store.get(ObjectKey(kinds.PRIORITY_CLASSES, "", spec.get("priorityClassName", "")))
+    if found is not None:
+        spec["priority"] = found.get("value", 0)
+        spec["preemptionPolicy"] = found.get("preemptionPolicy", _PREEMPTION)
+
+
+def _pod_problems(store: Store, namespace: str, spec: Object) -> Iterator[str]:
+    priority, policy, name = spec.get("priority", 0), spec.get("preemptionPolicy", _PREEMPTION), ""
+    if name := spec.get("priorityClassName", ""):
+        if store.get(ObjectKey(kinds.PRIORITY_CLASSES, "", name)) is None:
+            yield f"no PriorityClass with name {name} was found"
+    elif priority:
+        given = f"the integer value of priority ({priority}) must not be provided in pod spec"
+        yield f"{given}; priority admission controller computed 0 from the given PriorityClass name"
+    elif policy != _PREEMPTION:
+        given = f"the string value of PreemptionPolicy ({policy}) must not be provided in pod spec"
+        yield f"{given}; priority admission controller computed {_PREEMPTION} from the given PriorityClass name"
+    account = spec.get("serviceAccountName", "default")
     if store.get(ObjectKey(kinds.ACCOUNTS, namespace, account)) is None:
-        why = f'error looking up service account {namespace}/{account}: serviceaccount "{account}" not found'
-        raise forbidden(resource=kinds.PODS, name=document["metadata"].get("name", ""), why=why)
+        yield f'error looking up service account {namespace}/{account}: serviceaccount "{account}" not found'
+    if runtime := spec.get("runtimeClassName"):
+        yield f'pod rejected: RuntimeClass "{runtime}" not found'
+    if spec.get("overhead"):
+        yield "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
+
+
+def _check_security(namespace: Object, document: Object) -> None:
+    if why := security_violations(namespace["metadata"].get("labels") or {}, document["spec"]):
+        raise forbidden(kinds.PODS, document["metadata"].get("name", ""), why)
 
 
 def _check_quota(store: Store, resource: ApiResource, namespace: str, document: Object) -> None:
@@ -131,7 +175,6 @@ def _container_amount(container: Object, name: str, part: str) -> Decimal:
 
 
 DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
-_NODE_PORTS = range(30000, 32768)
 
 
 def assign_values(store: Store, resource: ApiResource, document: Object, before: Object | None) -> None:
@@ -174,10 +217,15 @@ def _assign_node_ports(document: Object, old: Object, taken: set[object]) -> Non
     previous_ports = {(each["port"], each["protocol"]): each.get("nodePort") for each in old.get("ports", ())}
     for number, port in enumerate(document["spec"].get("ports", ())):
         node_port = port.get("nodePort")
+        if node_port and node_port not in NODE_PORTS:
+            limits = f"{NODE_PORTS.start}-{NODE_PORTS.stop - 1}"
+            why = f"provided port is not in the valid range. The range of valid ports is {limits}"
+            cause = invalid_value(f"spec.ports[{number}].nodePort", node_port, why)
+            raise invalid(kinds.SERVICES, document["metadata"]["name"], [cause])
         if node_port in taken and node_port is not None:
             cause = invalid_value(f"spec.ports[{number}].nodePort", node_port, "provided port is already allocated")
             raise invalid(kinds.SERVICES, document["metadata"]["name"], [cause])
         if not node_port:
             previous = previous_ports.get((port["port"], port["protocol"]))
-            port["nodePort"] = previous or next(each for each in _NODE_PORTS if each not in taken)
+            port["nodePort"] = previous or next(each for each in NODE_PORTS if each not in taken)
         taken.add(port["nodePort"])

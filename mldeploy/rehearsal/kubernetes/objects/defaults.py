@@ -7,12 +7,13 @@ https://github.com/kubernetes/community/blob/master/contributors/devel/sig-archi
 from __future__ import annotations
 
 import base64
+import copy
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.pod_validation import QuantityError, format_quantity
+from mldeploy.rehearsal.kubernetes.objects.quantities import QuantityError, format_quantity
 from mldeploy.rehearsal.kubernetes.objects.types import ApiResource, Object
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -32,8 +33,8 @@ def _set(table: Object, **values: Any) -> None:
 
 
 def _namespace(document: Object) -> None:
-    name = document["metadata"]["name"]
-    document["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
+    if name := document["metadata"].get("name"):
+        document["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
     document.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
     document.setdefault("status", {}).setdefault("phase", "Active")
 
@@ -46,7 +47,7 @@ def _secret(document: Object) -> None:
 
 
 def _deployment(document: Object) -> None:
-    spec = document.get("spec", {})
+    spec = document.setdefault("spec", {})
     _set(spec, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600, strategy={})
     strategy = spec["strategy"]
     strategy.setdefault("type", "RollingUpdate")
@@ -62,15 +63,14 @@ def _replica_set(document: Object) -> None:
 
 
 def _template(spec: Object) -> None:
-    template = spec.get("template")
-    if isinstance(template, dict) and isinstance(template.get("spec"), dict):
-        _default_pod_spec(template["spec"])
+    _default_pod_spec(spec.setdefault("template", {}).setdefault("spec", {}))
 
 
 def _pod(document: Object) -> None:
     spec = document.get("spec", {})
     _default_pod_spec(spec)
     _set(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
+    _tolerate_lost_nodes(spec)
     _set(spec, serviceAccountName="default", serviceAccount=spec.get("serviceAccountName", "default"))
     for each in (*spec.get("initContainers", ()), *spec.get("containers", ())):
         resources = each["resources"]
@@ -78,6 +78,15 @@ def _pod(document: Object) -> None:
             resources["requests"] = {**limits, **resources.get("requests", {})}
     document.setdefault("status", {}).setdefault("phase", "Pending")
     document["status"].setdefault("qosClass", _quality(spec))
+
+
+def _tolerate_lost_nodes(spec: Object) -> None:
+    """The admission controller DefaultTolerationSeconds."""
+    tolerations = spec.setdefault("tolerations", [])
+    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        if not any(each.get("key") in (key, None) and each.get("operator") == "Exists" for each in tolerations):
+            default = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+            tolerations.append(default)
 
 
 def _quality(spec: Object) -> str:
@@ -155,17 +164,24 @@ def _service(document: Object) -> None:
         _set(spec, ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
     if spec["type"] in ("LoadBalancer", "NodePort"):
         _set(spec, externalTrafficPolicy="Cluster")
-    else:
-        spec.pop("externalTrafficPolicy", None)
-        for port in spec.get("ports", ()):
-            port.pop("nodePort", None)
     if spec["type"] == "LoadBalancer":
         _set(spec, allocateLoadBalancerNodePorts=True)
-    else:
-        spec.pop("allocateLoadBalancerNodePorts", None)
+    if spec["sessionAffinity"] == "ClientIP":
+        _set(spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {}), timeoutSeconds=10800)
+    elif spec["sessionAffinity"] == "None":
+        spec.pop("sessionAffinityConfig", None)
     for port in spec.get("ports", ()):
-        _set(port, protocol="TCP", targetPort=port.get("port"))
+        _set(port, protocol="TCP")
+        if port.get("targetPort", 0) in (0, ""):
+            port["targetPort"] = port.get("port")
     document.setdefault("status", {}).setdefault("loadBalancer", {})
+
+
+_ALL_PODS = {"type": "Percent", "value": 100, "periodSeconds": 15}
+_SCALING_POLICIES = {
+    "scaleUp": [{"type": "Pods", "value": 4, "periodSeconds": 15}, _ALL_PODS],
+    "scaleDown": [_ALL_PODS],
+}
 
 
 def _autoscaler(document: Object) -> None:
@@ -178,6 +194,7 @@ def _autoscaler(document: Object) -> None:
     for direction, stabilization in (("scaleUp", 0), ("scaleDown", 300)):
         if rules := (spec.get("behavior") or {}).get(direction):
             _set(rules, selectPolicy="Max", stabilizationWindowSeconds=stabilization)
+            _set(rules, policies=copy.deepcopy(_SCALING_POLICIES[direction]))
 
 
 def _gateway_class(document: Object) -> None:
@@ -213,6 +230,36 @@ def _route(document: Object) -> None:
             _set(reference, group="", kind="Service", weight=1)
 
 
+def _role_binding(document: Object) -> None:
+    for each in document.get("subjects") or ():
+        if each.get("kind") == "ServiceAccount" and not each.get("namespace"):
+            each["namespace"] = document["metadata"].get("namespace", "")
+
+
+_BALANCER_FIELDS = ("allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort")
+
+
+def drop_type_fields(before: Object, document: Object) -> None:
+    """Remove from an updated Service what its former type had, and the update leaves as it was.
+
+    https://github.com/kubernetes/kubernetes/blob/master/pkg/registry/core/service/strategy.go, dropTypeDependentFields
+    """
+    old, new = before.get("spec") or {}, document.get("spec") or {}
+    has_node_ports = new.get("type") in ("LoadBalancer", "NodePort")
+    if new.get("type") == "ExternalName":
+        for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
+            if name in old and new.get(name) == old[name]:
+                del new[name]
+    dependent = () if new.get("type") == "LoadBalancer" else _BALANCER_FIELDS
+    for name in (*dependent, *(() if has_node_ports else ("externalTrafficPolicy",))):
+        if name in old and new.get(name) == old[name]:
+            del new[name]
+    taken = {each.get("nodePort") for each in old.get("ports", ())}
+    for port in () if has_node_ports else new.get("ports", ()):
+        if port.get("nodePort") in taken:
+            port.pop("nodePort", None)
+
+
 def _claim(document: Object) -> None:
     _set(document.get("spec", {}), volumeMode="Filesystem", storageClassName="standard")
     _amounts(((document.get("spec") or {}).get("resources") or {}).get("requests"))
@@ -233,6 +280,7 @@ _FILLERS: Mapping[ApiResource, Callable[[Object], None]] = MappingProxyType(
         kinds.SERVICES: _service,
         kinds.AUTOSCALERS: _autoscaler,
         kinds.CLAIMS: _claim,
+        kinds.BINDINGS: _role_binding,
         kinds.GATEWAY_CLASSES: _gateway_class,
         kinds.GATEWAYS: _gateway,
         kinds.ROUTES: _route,

@@ -9,10 +9,11 @@ import copy
 from dataclasses import dataclass
 
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.errors import bad_request, conflict, not_found
+from mldeploy.rehearsal.kubernetes.objects.errors import conflict, forbidden, not_found
 from mldeploy.rehearsal.kubernetes.objects.store import Store, now
 from mldeploy.rehearsal.kubernetes.objects.types import Object, ObjectKey
 
+PERMANENT_NAMESPACES = ("default", "kube-public", "kube-system")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
 
@@ -31,8 +32,6 @@ class DeleteOptions:
         policy, grace = options.get("propagationPolicy") or "", options.get("gracePeriodSeconds")
         if options.get("orphanDependents"):
             policy = "Orphan"
-        if policy not in ("", "Background", "Foreground", "Orphan"):
-            raise bad_request(f'invalid propagationPolicy: "{policy}"')
         conditions = options.get("preconditions") or {}
         return cls(policy, grace, conditions.get("uid", ""), conditions.get("resourceVersion", ""))
 
@@ -43,6 +42,8 @@ def delete_object(store: Store, key: ObjectKey, options: DeleteOptions) -> Objec
         document = store.get(key)
         if document is None:
             raise not_found(key.resource, key.name)
+        if key.resource is kinds.NAMESPACES and key.name in PERMANENT_NAMESPACES:
+            raise forbidden(key.resource, key.name, "this namespace may not be deleted")
         _check_preconditions(key, document, options)
         terminating = _mark_terminating(key, document, options)
         if terminating is None:
@@ -103,7 +104,7 @@ def _grace_seconds(key: ObjectKey, document: Object, options: DeleteOptions) -> 
     if not document["spec"].get("nodeName"):
         return 0
     grace = document["spec"].get("terminationGracePeriodSeconds", 30) if options.grace is None else options.grace
-    return int(grace)
+    return max(0, int(grace))
 
 
 def put_or_finalize(store: Store, key: ObjectKey, document: Object) -> Object | None:

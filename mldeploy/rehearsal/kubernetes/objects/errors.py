@@ -5,6 +5,7 @@ https://github.com/kubernetes/community/blob/master/contributors/devel/sig-archi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -115,6 +116,33 @@ def invalid(resource: ApiResource, name: str, causes: Sequence[StatusCause]) -> 
         "causes": [{"reason": each.reason, "message": each.message, "field": each.field} for each in causes],
     }
     return StatusError(422, "Invalid", f'{resource.qualified} "{name}" is invalid: {text}', details)
+
+
+def invalid_options(kind: str, causes: Sequence[StatusCause]) -> StatusError:
+    """The parameters of a request fail validation (422). kind: `PatchOptions`."""
+    messages = [f"{each.field}: {each.message}" for each in causes]
+    text = messages[0] if len(messages) == 1 else f"[{', '.join(messages)}]"
+    return _unnamed(f"{kind}.meta.k8s.io", kind, text, causes)
+
+
+def invalid_patch(document: object, why: str) -> StatusError:
+    """The object does not decode after a patch (422)."""
+    shown = json.dumps(json.dumps(document, separators=(",", ":")))
+    cause = StatusCause("patch", "FieldValueInvalid", f"Invalid value: {shown}: {why}")
+    return _unnamed("", "", f"{cause.field}: {cause.message}", [cause])
+
+
+def _unnamed(qualified: str, kind: str, text: str, causes: Sequence[StatusCause]) -> StatusError:
+    details: Object = {
+        "kind": kind,
+        "causes": [{"reason": each.reason, "message": each.message, "field": each.field} for each in causes],
+    }
+    return StatusError(422, "Invalid", f'{qualified} "" is invalid: {text}', details)
+
+
+def malformed_version(text: str) -> StatusError:
+    """A resource version is no number (500)."""
+    return StatusError(500, "", f'strconv.ParseUint: parsing "{text}": invalid syntax')
 
 
 def forbidden(resource: ApiResource, name: str, why: str, causes: Sequence[Object] = ()) -> StatusError:

@@ -262,6 +262,9 @@ def _merge_list(schema: Schema, document: Any, patch: list[Any]) -> Any:
         merges = schema.get("x-kubernetes-patch-strategy") == "merge"
         return [*items, *(each for each in patch if each not in items)] if merges else copy.deepcopy(patch)
     for each in patch:
+        if isinstance(each, dict) and key not in each:
+            shown = " ".join(f"{name}:{value}" for name, value in each.items())
+            raise StatusError(500, "", f"map: map[{shown}] does not contain declared merge key: {key}")
         index = next((number for number, old in enumerate(items) if old.get(key) == each.get(key)), None)
         if each.get(_DIRECTIVE) == "delete":
             items = [old for old in items if old.get(key) != each.get(key)]

@@ -16,6 +16,14 @@ from mldeploy.rehearsal.kubernetes.objects.errors import (
     required_value,
     unsupported_value,
 )
+from mldeploy.rehearsal.kubernetes.objects.names import (
+    is_label,
+    is_port_name,
+    is_subdomain,
+    label_syntax,
+    subdomain_syntax,
+)
+from mldeploy.rehearsal.kubernetes.objects.type_rules import is_ip
 from mldeploy.rehearsal.kubernetes.objects.types import Object
 
 _HOST = re.compile(r"(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -27,6 +35,7 @@ _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _ROUTE_TYPES = ("Exact", "PathPrefix", "RegularExpression")
 _FROM = ("All", "Same", "Selector")
 _CLEAR = ("HTTP", "TCP", "UDP")
+_FORBIDDEN_PARTS, _FORBIDDEN_ENDS = ("//", "/./", "/../", "%2f"), ("/..", "/.")
 _MOST = 64
 """Listeners of a Gateway."""
 
@@ -35,6 +44,8 @@ def validate_ingress(document: Object) -> Iterator[StatusCause]:
     spec = document.get("spec") or {}
     if not spec.get("rules") and not spec.get("defaultBackend"):
         yield invalid_value("spec", "", "either `defaultBackend` or `rules` must be specified")
+    if spec.get("ingressClassName") and not is_subdomain(spec["ingressClassName"]):
+        yield invalid_value("spec.ingressClassName", spec["ingressClassName"], subdomain_syntax())
     if "defaultBackend" in spec:
         yield from _backend(spec["defaultBackend"], "spec.defaultBackend")
     for number, each in enumerate(spec.get("tls") or ()):
@@ -42,6 +53,8 @@ def validate_ingress(document: Object) -> Iterator[StatusCause]:
             yield from _host(host, f"spec.tls[{number}].hosts[{index}]")
     for number, rule in enumerate(spec.get("rules") or ()):
         yield from _host(rule.get("host", ""), f"spec.rules[{number}].host")
+        if "http" in rule and not rule["http"].get("paths"):
+            yield required_value(f"spec.rules[{number}].http.paths")
         for index, path in enumerate((rule.get("http") or {}).get("paths") or ()):
             yield from _path(path, f"spec.rules[{number}].http.paths[{index}]")
 
@@ -52,31 +65,44 @@ def _path(path: Object, here: str) -> Iterator[StatusCause]:
         yield required_value(f"{here}.pathType", "pathType must be specified")
     elif kind not in _PATH_TYPES:
         yield unsupported_value(f"{here}.pathType", kind, _PATH_TYPES)
-    elif kind != "ImplementationSpecific" and not path_value.startswith("/"):
-        yield invalid_value(f"{here}.path", path_value, "must be an absolute path")
-    if not path.get("backend"):
-        yield required_value(f"{here}.backend")
-    else:
-        yield from _backend(path["backend"], f"{here}.backend")
+    elif kind != "ImplementationSpecific":
+        if not path_value.startswith("/"):
+            yield invalid_value(f"{here}.path", path_value, "must be an absolute path")
+        for part in _FORBIDDEN_PARTS:
+            if part in path_value.lower():
+                yield invalid_value(f"{here}.path", path_value, f"must not contain '{part}'")
+        for part in _FORBIDDEN_ENDS:
+            if path_value.endswith(part):
+                yield invalid_value(f"{here}.path", path_value, f"cannot end with '{part}'")
+    yield from _backend(path.get("backend") or {}, f"{here}.backend")
 
 
 def _backend(backend: Object, here: str) -> Iterator[StatusCause]:
     service = backend.get("service")
     if service is None:
         if "resource" not in backend:
-            yield required_value(here, "resource or service backend is required")
+            yield invalid_value(here, "", "resource or service backend is required")
+        return
+    if "resource" in backend:
+        yield invalid_value(here, "", "cannot set both resource and service backends")
         return
     port = service.get("port") or {}
     if not service.get("name"):
         yield required_value(f"{here}.service.name")
+    elif not is_label(service["name"]):
+        yield invalid_value(f"{here}.service.name", service["name"], label_syntax())
     if not port.get("name") and not port.get("number"):
-        yield required_value(f"{here}.service.port", "port name or number is required")
+        yield required_value(here, "port name or number is required")
+    if port.get("name") and not is_port_name(port["name"]):
+        yield invalid_value(f"{here}.service.port.name", port["name"], "must be no more than 15 characters")
     if port.get("name") and port.get("number"):
-        yield invalid_value(f"{here}.service.port", "", "cannot set both port name & port number")
+        yield invalid_value(here, "", "cannot set both port name & port number")
 
 
 def _host(host: str, here: str) -> Iterator[StatusCause]:
-    if host and not _HOST.fullmatch(host):
+    if is_ip(host):
+        yield invalid_value(here, host, "must be a DNS name, not an IP address")
+    elif host and not (_HOST.fullmatch(host) and len(host) <= 253):
         yield invalid_value(here, host, _SAYS_HOST)
 
 

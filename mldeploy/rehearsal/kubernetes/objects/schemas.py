@@ -18,11 +18,12 @@ from mldeploy.rehearsal.kubernetes.objects.types import ApiResource
 
 Schema: TypeAlias = Mapping[str, Any]
 
-RELEASE = "1.33"
+RELEASE = "1.36"
 """The Kubernetes release that the stand-in implements."""
 ANY_SCHEMA: Schema = {}
 """A schema that allows any value."""
 _REFERENCE = "#/$defs/"
+_TYPE = "x-type"
 _IN_KEYS = {"protocol": "TCP"}
 """Default values of list map keys."""
 
@@ -31,8 +32,8 @@ _IN_KEYS = {"protocol": "TCP"}
 def load_definitions() -> Mapping[str, Schema]:
     """All types by their full names."""
     path = _package() / f"kubernetes-json-schema/v{RELEASE}.0-local-strict/_definitions.json"
-    loaded: Mapping[str, Schema] = json.loads(path.read_text(encoding="utf-8"))["$defs"]
-    return loaded
+    loaded: Mapping[str, Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["$defs"]
+    return {name: {**schema, _TYPE: name.rpartition(".")[2]} for name, schema in loaded.items()}
 
 
 def _package() -> Path:
@@ -66,6 +67,11 @@ def resolve_reference(schema: Schema) -> Schema:
     target = load_definitions()[reference.removeprefix(_REFERENCE)]
     own = {key: value for key, value in schema.items() if key.startswith("x-kubernetes-")}
     return {**target, **own} if own else target
+
+
+def type_name(schema: Schema) -> str:
+    """The short name of a published type, such as `Container`; "" for any other schema."""
+    return str(schema.get(_TYPE, ""))
 
 
 def json_types(schema: Schema) -> frozenset[str]:

@@ -35,7 +35,9 @@ class Store:
     Returned objects are shared: copy an object before you change it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, late_seconds: float = 0.0) -> None:
+        """late_seconds: how late `put_late` is."""
+        self.late_seconds = late_seconds
         self.changed = threading.Condition(threading.RLock())
         self.version = 1
         self.oldest = 0
@@ -70,6 +72,22 @@ class Store:
             self._objects[key] = after
             self._record(StoreChange(self.version, key, before, after))
             return after
+
+    def put_late(self, key: ObjectKey, document: Object) -> None:
+        """Write an object `late_seconds` from now, unless the store is cleared meanwhile."""
+        if not self.late_seconds:
+            self.put(key, document)
+            return
+        era = self.era
+
+        def deliver() -> None:
+            with self.changed:
+                if self.era == era:
+                    self.put(key, document)
+
+        timer = threading.Timer(self.late_seconds, deliver)
+        timer.daemon = True
+        timer.start()
 
     def remove(self, key: ObjectKey) -> None:
         """Remove an object at once. May be repeated."""

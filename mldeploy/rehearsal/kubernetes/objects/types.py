@@ -134,6 +134,10 @@ CLUSTER_ROLES = ApiResource("rbac.authorization.k8s.io", "v1", "clusterroles", "
 CLUSTER_BINDINGS = ApiResource(
     "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
 )
+PRIORITY_CLASSES = ApiResource(
+    "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False, short=("pc",)
+)
+LIMITS = ApiResource("", "v1", "limitranges", "LimitRange", short=("limits",))
 LEASES = ApiResource("coordination.k8s.io", "v1", "leases", "Lease")
 ACCESS_REVIEWS = ApiResource(
     "authorization.k8s.io",
@@ -179,6 +183,8 @@ STORED = (
     CLUSTER_ROLES,
     CLUSTER_BINDINGS,
     LEASES,
+    LIMITS,
+    PRIORITY_CLASSES,
 )
 """Types whose objects are stored."""
 REVIEWS = (ACCESS_REVIEWS, RULES_REVIEWS)

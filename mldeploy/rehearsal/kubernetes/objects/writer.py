@@ -13,18 +13,20 @@ from typing import Any
 
 from mldeploy.rehearsal.kubernetes.objects import field_managers
 from mldeploy.rehearsal.kubernetes.objects import types as kinds
-from mldeploy.rehearsal.kubernetes.objects.admission import assign_values, check_admission
-from mldeploy.rehearsal.kubernetes.objects.defaults import apply_defaults
+from mldeploy.rehearsal.kubernetes.objects.admission import admit_pod, assign_values, check_admission
+from mldeploy.rehearsal.kubernetes.objects.defaults import apply_defaults, drop_type_fields
 from mldeploy.rehearsal.kubernetes.objects.deletion import put_or_finalize
 from mldeploy.rehearsal.kubernetes.objects.errors import (
     StatusError,
     already_exists,
     bad_request,
+    conflict,
     invalid,
+    invalid_patch,
     invalid_value,
+    malformed_version,
     not_found,
     object_modified,
-    required_value,
     unsupported_media_type,
 )
 from mldeploy.rehearsal.kubernetes.objects.field_managers import APPLY, UPDATE, FieldManager
@@ -84,8 +86,8 @@ class ObjectWriter:
         metadata = document["metadata"]
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = metadata["generateName"] + random_suffix()
-        if metadata.get("resourceVersion"):
-            raise bad_request("resourceVersion should not be set on objects to be created")
+        if metadata.get("resourceVersion") and not options.dry:
+            raise StatusError(500, "", "resourceVersion should not be set on objects to be created")
         with self._store.changed:
             return self._create(resource, namespace, document, options, FieldManager(options.manager, UPDATE))
 
@@ -104,6 +106,8 @@ class ObjectWriter:
             document["metadata"].pop(given, None)
         apply_defaults(resource, document)
         self._adjust(resource, document)
+        if resource is kinds.PODS:
+            admit_pod(self._store, namespace, document)
         validate(resource, document, None)
         check_admission(self._store, resource, namespace, document)
         assign_values(self._store, resource, document, None)
@@ -133,18 +137,35 @@ class ObjectWriter:
             if kind == APPLY_PATCH:
                 return self._apply(key, patch, options, part)
             before = self._require(key)
-            after = self._decode(key.resource, _apply_patch(key.resource, kind, before, patch), options)
+            if kind == MERGE_PATCH and not isinstance(patch, dict):
+                raise bad_request(
+                    "error decoding patch: json: cannot unmarshal array into Go value of type map[string]"
+                )
+            after = self._decode_patched(key, _apply_patch(key.resource, kind, before, patch), options)
             manager = FieldManager(options.manager, UPDATE, part)
             return self._update(key, before, after, options, manager), False
+
+    def _decode_patched(self, key: ObjectKey, patched: Any, options: WriteOptions) -> Object:
+        """Decode a patched object. Raises StatusError: 422 where the object of a request would get 400."""
+        try:
+            after = self._decode(key.resource, patched, options)
+        except StatusError as error:
+            raise invalid_patch(patched, error.message) from error
+        if after["metadata"].get("name") != key.name:
+            raise bad_request(
+                f"the name of the object ({after['metadata'].get('name', '')}) does not match the name on the URL "
+                f"({key.name})"
+            )
+        return after
 
     def _apply(self, key: ObjectKey, patch: Any, options: WriteOptions, part: str) -> tuple[Object, bool]:
         resource, sent = key.resource, self._parse_configuration(key, patch, options)
         before, manager = self._store.get(key), FieldManager(options.manager, APPLY, part)
         if before is None and sent["metadata"].get("uid"):
-            raise StatusError(
-                409, "Conflict", f"uid mismatch: the provided object specified uid {sent['metadata']['uid']}"
-            )
+            why = f"uid mismatch: the provided object specified uid {sent['metadata']['uid']}, and no existing object"
+            raise conflict(resource, key.name, f"{why} was found")
         document = field_managers.apply_configuration(resource, before, sent, manager, force=options.force)
+        self._set_namespace(resource, key.namespace, document)
         if before is None:
             return self._create(resource, key.namespace, document, options, manager), True
         return self._update(key, before, document, options, manager), False
@@ -154,19 +175,19 @@ class ObjectWriter:
         resource = key.resource
         if not isinstance(patch, dict):
             raise bad_request("error decoding YAML: the patch is no object")
-        if not options.manager:
-            cause = required_value("fieldManager", "is required for apply patch")
-            raise StatusError(422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: {cause.field}: {cause.message}')
         version = patch.get("apiVersion", "")
         if version != resource.api_version or patch.get("kind") != resource.kind:
-            what = f"Incorrect version specified in apply patch. Specified patch version: {version}, expected: "
-            raise bad_request(f"{what}{resource.api_version}")
+            kind = patch.get("kind", "")
+            raise bad_request(f"invalid object type: {version or '/'}, Kind={kind}")
         sent: Object = drop_nulls(patch)
         validate_typed_patch(resource, key.namespace, key.name, sent)
         if (sent.get("metadata") or {}).get("managedFields"):
             raise bad_request("metadata.managedFields must be nil")
-        sent.setdefault("metadata", {}).setdefault("name", key.name)
-        self._set_namespace(resource, key.namespace, sent)
+        if not sent.setdefault("metadata", {}).get("name"):
+            why = "name must be provided"
+            raise bad_request(f"the name of the object ({key.name} based on URL) was undeterminable: {why}")
+        if resource.namespaced:
+            sent["metadata"].setdefault("namespace", key.namespace)
         if sent["metadata"]["name"] != key.name:
             raise bad_request(
                 f"the name of the object ({sent['metadata']['name']}) does not match the name on the URL ({key.name})"
@@ -179,14 +200,19 @@ class ObjectWriter:
         self, key: ObjectKey, before: Object, document: Object, options: WriteOptions, manager: FieldManager
     ) -> Object:
         resource, version = key.resource, document["metadata"].get("resourceVersion")
+        if version and not str(version).isdecimal():
+            raise malformed_version(version)
         if version and version != before["metadata"]["resourceVersion"]:
             raise object_modified(resource, key.name)
-        if document["metadata"].get("uid", before["metadata"]["uid"]) != before["metadata"]["uid"]:
-            raise object_modified(resource, key.name)
+        uid = document["metadata"].get("uid", before["metadata"]["uid"])
+        if uid != before["metadata"]["uid"]:
+            raise invalid(resource, key.name, [invalid_value("metadata.uid", uid, "field is immutable")])
         document = _limit_to_subresource(resource, before, document, manager.part)
         _keep_server_fields(before, document)
         if manager.operation == UPDATE:
             document = field_managers.track_update(resource, before, document, manager)
+        if resource is kinds.SERVICES:
+            drop_type_fields(before, document)
         apply_defaults(resource, document)
         if manager.part != "status":
             self._adjust(resource, document)
@@ -225,9 +251,8 @@ class ObjectWriter:
         metadata = document["metadata"]
         if resource.namespaced and metadata.setdefault("namespace", namespace) != namespace:
             raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-        if not resource.namespaced and metadata.pop("namespace", ""):
-            name = metadata.get("name", "")
-            raise invalid(resource, name, [invalid_value("metadata.namespace", namespace, "not allowed on this type")])
+        if not resource.namespaced:
+            metadata.pop("namespace", "")
 
 
 def _limit_to_subresource(resource: ApiResource, before: Object, document: Object, part: str) -> Object:
@@ -248,14 +273,19 @@ def _keep_server_fields(before: Object, document: Object) -> None:
             metadata[name] = before["metadata"][name]
 
 
+def require_patch_type(kind: str) -> None:
+    """Raises StatusError (415) for a media type that is no patch."""
+    known = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
+    if kind not in known:
+        raise unsupported_media_type(", ".join(known))
+
+
 def _apply_patch(resource: ApiResource, kind: str, before: Object, patch: Any) -> Any:
     patchers: dict[str, Callable[[], Any]] = {
         JSON_PATCH: lambda: field_managers.apply_json_patch(before, patch),
         MERGE_PATCH: lambda: field_managers.apply_merge_patch(before, patch),
         STRATEGIC_MERGE_PATCH: lambda: field_managers.apply_strategic_merge_patch(schema_of(resource), before, patch),
     }
-    if kind not in patchers:
-        raise unsupported_media_type(f"{JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC_MERGE_PATCH}, {APPLY_PATCH}")
     return patchers[kind]()
 
 
