@@ -37,7 +37,9 @@ from mldeploy.providers.capabilities import (
     HasCosts,
     HasManifests,
     HasPolicy,
+    HasPolicySet,
     Manifests,
+    PolicySet,
     Registry,
     RendersOffline,
     Runtime,
@@ -170,6 +172,20 @@ class AppDeployment(Workspace[object]):
     def policy(self) -> Mapping[str, object]:
         """Return the least-privilege policy. Raises WrongTargetError if the target has none."""
         return as_having_policy(self.provider).policy(self.cloud)
+
+    def policy_set(self, features: Collection[str]) -> PolicySet:
+        """Return the documents of the target; none for one whose policy is a single document.
+
+        features: what the configuration does not have, and the documents should allow. Raises UsageError for others.
+        """
+        known = self.provider.policy_features if isinstance(self.provider, HasPolicySet) else ()
+        for name in features:
+            if name not in known:
+                todo = f"Choose of: {', '.join(known)}." if known else "The policy of this target has no parts."
+                raise UsageError("--with", f"{name!r} is unknown for the target {self.target}", todo)
+        if not isinstance(self.provider, HasPolicySet):
+            return PolicySet((), self.policy())
+        return self.provider.policy_set(self.cloud, self.project, self.settings, features)
 
     def costs(self) -> Estimate | None:
         """Return the monthly costs; None if the target is not billed."""

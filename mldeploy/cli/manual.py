@@ -10,6 +10,7 @@ import sys
 import types
 import typing
 from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 
 import typer
@@ -192,7 +193,7 @@ def _kind(kind: object) -> str:
         return f"{_kind(typing.get_args(kind)[0])} or null"
     if typing.get_origin(kind) is tuple:
         return f"list of {_kind(typing.get_args(kind)[0])}"
-    return "object"
+    return "text" if isinstance(kind, type) and issubclass(kind, StrEnum) else "object"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -6,9 +6,10 @@ missing ends with WrongTargetError ("target ecr: does not run apps").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Protocol, TypeVar, runtime_checkable
 
 from mldeploy.config.endpoints import Endpoints
@@ -34,9 +35,13 @@ __all__ = [
     "HasCosts",
     "HasManifests",
     "HasPolicy",
+    "HasPolicySet",
     "HourlyPrice",
     "Level",
     "Manifests",
+    "PolicyKind",
+    "PolicyPart",
+    "PolicySet",
     "RefusesOperations",
     "Registry",
     "RendersOffline",
@@ -167,6 +172,58 @@ class HasPolicy(Protocol[CloudT_contra]):
 
     def policy(self, cloud: CloudT_contra) -> Mapping[str, object]:
         """The least that every command needs, as a document in the platform's own policy language. Makes no call."""
+
+
+class PolicyKind(StrEnum):
+    """What an administrator does with a document."""
+
+    POLICY = "policy"
+    """Attached to whoever runs mldeploy."""
+    TRUST = "trust"
+    """Says who may take a role that the administrator creates."""
+    PERMISSIONS = "permissions"
+    """Says what that role may do."""
+    BOUNDARY = "boundary"
+    """The most that the roles which mldeploy creates may do."""
+
+
+@dataclass(frozen=True)
+class PolicyPart:
+    """One document. The texts are those of the manual."""
+
+    name: Annotated[str, "name of the document"]
+    kind: Annotated[
+        PolicyKind, "`policy`: attach it to who runs mldeploy; `trust`, `permissions`: of a role; `boundary`"
+    ]
+    purpose: Annotated[str, "what it is for"]
+    document: Annotated[object, "the document in the platform's own language"]
+
+
+@dataclass(frozen=True)
+class PolicySet:
+    """The documents of a target. commands: lines of a shell, which read each document from NAME.json.
+
+    whole: all documents of the kind `policy` in one, for where the platform takes a longer one.
+    """
+
+    parts: tuple[PolicyPart, ...]
+    whole: Mapping[str, object]
+    commands: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class HasPolicySet(HasPolicy[CloudT_contra], Protocol[CloudT_contra, SettingsT_contra]):
+    """A provider whose permissions are several documents."""
+
+    @property
+    def policy_features(self) -> Sequence[str]:
+        """What `mldeploy policy --with` accepts."""
+
+    def policy_set(
+        self, cloud: CloudT_contra, project: Project, settings: SettingsT_contra, features: Collection[str]
+    ) -> PolicySet:
+        """What the settings need, as if they had the features, too. Makes no call."""
 
 
 @dataclass(frozen=True)

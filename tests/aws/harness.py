@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,10 +16,15 @@ from tests.shop import RegistryProvider, RegistryShop
 
 if TYPE_CHECKING:
     from types_boto3_ecr import ECRClient
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import boto3
 
+from mldeploy.config.endpoints import Endpoints
+from mldeploy.config.secret import Secret
+from mldeploy.config.settings import Project
+from mldeploy.config.target import TargetSettings
+from mldeploy.providers.capabilities import HasPolicySet, PolicyKind, PolicyPart
 from mldeploy.rehearsal.aws import Rehearsal
 from mldeploy.testing.rehearsal import RehearsalStage
 from mldeploy.testing.stage import CloudT, SettingsT
@@ -60,12 +66,57 @@ class EcrHarness(RegistryShop):
 
 @dataclass(frozen=True)
 class AwsStage(RehearsalStage[CloudT, SettingsT, Rehearsal]):
-    """strangers: makes, with a session of the stand-in's, what is not ours."""
+    """strangers: makes, with a session of the stand-in's, what is not ours.
+
+    project: everything is done by a user who has exactly what `mldeploy policy` prints for it.
+    """
 
     strangers: Callable[[Rehearsal, boto3.Session], None]
+    project: Project | None = None
+    _users: list[Endpoints] = field(default_factory=list)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        return self._users[-1] if self._users else self.rehearsal.endpoints
+
+    def reset(self) -> None:
+        super().reset()
+        if self.project:
+            self._users.append(create_user(self.rehearsal, self.list_policies(self.project)))
+
+    def list_policies(self, project: Project) -> tuple[PolicyPart, ...]:
+        cloud = self.provider.connect(project, self.settings, self.rehearsal.endpoints)
+        return list_policies(self.provider, cloud, project, self.settings)
 
     def add_foreign(self) -> None:
         self.strangers(self.rehearsal, session(self.rehearsal))
+
+
+def list_policies(
+    provider: object, cloud: object, project: Project, settings: TargetSettings, features: Sequence[str] = ()
+) -> tuple[PolicyPart, ...]:
+    """What `mldeploy policy` has attached."""
+    assert isinstance(provider, HasPolicySet)
+    parts = provider.policy_set(cloud, project, settings, features).parts
+    return tuple(each for each in parts if each.kind is PolicyKind.POLICY)
+
+
+def create_user(rehearsal: Rehearsal, policies: Sequence[PolicyPart], name: str = "deployer") -> Endpoints:
+    """What an administrator does with the documents. Returns the stand-in with the user's keys."""
+    iam = session(rehearsal).client("iam", endpoint_url=rehearsal.endpoints.url)
+    iam.create_user(UserName=name)
+    for each in policies:
+        policy = iam.create_policy(PolicyName=each.name, PolicyDocument=json.dumps(each.document, indent=2))["Policy"]
+        iam.attach_user_policy(UserName=name, PolicyArn=policy["Arn"])
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    return replace(rehearsal.endpoints, credentials=tuple((each, Secret(value)) for each, value in keys.items()))
+
+
+def list_actions(policies: Sequence[PolicyPart]) -> set[str]:
+    """All actions that documents allow."""
+    documents = [json.loads(json.dumps(each.document)) for each in policies]
+    return {action for document in documents for statement in document["Statement"] for action in statement["Action"]}
 
 
 def session(rehearsal: Rehearsal) -> boto3.Session:

@@ -29,14 +29,14 @@ def strangers(rehearsal: Rehearsal, session: boto3.Session) -> None:
 
 @pytest.mark.engine
 class TestEcr(Conformance):
-    """A push, and what it stands on."""
+    """A push, and what it stands on, by a user who has what `mldeploy policy` prints."""
 
     target = "ecr"
 
     @pytest.fixture(scope="class")
     @classmethod
-    def stage(cls, running: Rehearsal) -> AwsStage[AwsCloud, EcrSettings]:
-        return AwsStage(provider, EcrSettings.model_validate({}), running, strangers)
+    def stage(cls, running: Rehearsal, project: Project) -> AwsStage[AwsCloud, EcrSettings]:
+        return AwsStage(provider, EcrSettings.model_validate({}), running, strangers, project)
 
     @pytest.fixture(scope="class")
     @classmethod

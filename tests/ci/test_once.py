@@ -81,7 +81,7 @@ def test_a_role_of_aws_trusts_this_environment_alone(target: str, repo: Repo, pr
     assert set(condition.pop(f"{issuer}:sub")) == {each.format(target) for each in SUBJECTS}
     assert (condition, list(statement["Condition"])) == ({}, ["StringEquals"])
     assert "arn:aws:iam::123456789012:role/mldeploy-ci-insurance" in did.of("gh variable set AWS_ROLE_ARN")[0]
-    assert f"mldeploy policy --target {target}" in did.calls
+    assert f"mldeploy policy --target {target} --part all" in did.calls
 
 
 def test_an_app_of_azure_trusts_this_environment_alone_and_gets_both_roles(repo: Repo, programs: Programs) -> None:

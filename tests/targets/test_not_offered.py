@@ -64,8 +64,6 @@ def test_no_credentials_are_needed_to_hear_so(tmp_path: Path, request_: str) -> 
 NO_EXEC_ON_ECS = "ECS runs commands through AWS's Session Manager plugin alone: use `aws ecs execute-command`."
 NO_EXEC_ON_APP_SERVICE = "App Service offers SSH in the portal alone, and only to images with an SSH server."
 OWN_PRICES = "Machines of your own, and a cluster that is there already, have no price that mldeploy knows."
-    "What runs on machines of one's own, or in a cluster that is there already, has no price that mldeploy knows."
-)
 HUB_PLANS = "Docker Hub bills a plan, not an image."
 STORAGE = "The storage of images is not estimated."
 KEYS = [

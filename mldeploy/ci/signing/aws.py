@@ -25,7 +25,7 @@ def sign_in(context: SignInContext) -> SignIn:
 def _setup_steps(context: SignInContext, region: str) -> list[SetupStep]:
     provider = f"aws iam create-open-id-connect-provider --url {ISSUER} --client-id-list {AUDIENCE}"
     role = f'aws iam create-role --role-name {context.role} --assume-role-policy-document "$TRUST"'
-    policy = f'--policy-name mldeploy --policy-document "$({context.command})"'
+    policy = f'--policy-name mldeploy --policy-document "$({context.command} --part all)"'
     names = [context.variable("AWS_ROLE_ARN", f"arn:aws:iam::$ACCOUNT:role/{context.role}")]
     if not region:
         names.append(context.variable("AWS_REGION", "$(aws configure get region)"))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +12,16 @@ import typer
 
 from mldeploy.cli import options
 from mldeploy.cli.run import CommandRun
+from mldeploy.providers.capabilities import PolicyPart
 from mldeploy.ui.documents import Document
 
 if TYPE_CHECKING:
     from mldeploy.cli.deployment import AppDeployment
+    from mldeploy.ui.page import Page
+
+
+ALL = "all"
+"""`--part`: all policies as one document."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,11 @@ class PolicyDocument(Document):
     app: Annotated[str, "name of the app"]
     target: Annotated[str, "deployment target"]
     policy: Annotated[object, "policy in the platform's own language"]
+    documents: Annotated[
+        tuple[PolicyPart, ...], "documents for the configuration, each within the platform's size limit; AWS only"
+    ] = ()
+    commands: Annotated[tuple[str, ...], "shell commands that create and attach the documents"] = ()
+    warnings: Annotated[tuple[str, ...], "what the policy does not limit"] = ()
 
 
 def manifests(
@@ -75,22 +86,89 @@ def manifests(
     run.output.result(document, lambda page: page.line("\n".join(_yaml_lines(document))))
 
 
-def policy(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> None:
+def policy(
+    run: CommandRun,
+    target: options.Target = options.DEFAULT_TARGET,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="FEATURE",
+            help="Also allow load-balancer, autoscaling, boundary or given-roles (fargate). Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            "--part",
+            metavar="NAME",
+            help="Print only this document. all: all policies as one, for an inline policy of a role.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Print the least-privilege policy that mldeploy needs for this app on the target.
 
-    Give it to the administrator who grants permissions. On AWS it is an IAM policy for one app, account and region.
+    Give it to the administrator who grants permissions. On AWS it is an IAM policy for one app, account and region, in
+    several documents where it would be too long, and the commands that attach them as managed policies.
 
     Examples:
         mldeploy policy --target fargate
+        mldeploy policy --target fargate --with given-roles
     """
-    import json
-
     from mldeploy.cli.deployment import as_having_policy, open_deployment
 
     deployment = open_deployment(run, target, as_having_policy)
-    document = PolicyDocument(app=deployment.app, target=deployment.target, policy=deployment.policy())
-    text = json.dumps(document.policy, indent=2)
-    run.output.result(document, lambda page: page.line(text))
+    policies = deployment.policy_set(features or ())
+    document = policies.whole if part == ALL else deployment.policy()
+    shown = _choose_parts(policies.parts, part)
+    result = PolicyDocument(deployment.app, deployment.target, document, shown, policies.commands, policies.warnings)
+    run.output.result(result, lambda page: _print_policy(page, result))
+    if policies.parts and not part:
+        _explain_policy(run, result, features or ())
+
+
+def _choose_parts(parts: tuple[PolicyPart, ...], name: str | None) -> tuple[PolicyPart, ...]:
+    from mldeploy.cli.errors import UsageError
+
+    if name == ALL:
+        return ()
+    chosen = tuple(each for each in parts if name in (None, each.name))
+    if name and not chosen:
+        known = ", ".join(each.name for each in parts) or "none: the policy is one document"
+        raise UsageError("--part", f"there is no document {name!r}", f"Documents: {known}.")
+    return chosen
+
+
+def _print_policy(page: Page, result: PolicyDocument) -> None:
+    """A single document is printed as plain JSON, so that it can be saved."""
+    if len(result.documents) < 2:
+        document = result.documents[0].document if result.documents else result.policy
+        _print_json(page, document)
+        return
+    for each in result.documents:
+        page.line(f"# {each.name} ({each.kind}): {each.purpose}")
+        _print_json(page, each.document)
+
+
+def _print_json(page: Page, document: object) -> None:
+    import json
+
+    for line in json.dumps(document, indent=2).splitlines():
+        page.verbatim(line)
+
+
+def _explain_policy(run: CommandRun, result: PolicyDocument, features: Sequence[str]) -> None:
+    command = run.commands(result.target)("policy")
+    flags = "".join(f" --with {each}" for each in features)
+    run.output.info("")
+    for each in result.documents:
+        run.output.info(f"{command}{flags} --part {each.name} > {each.name}.json")
+    for line in result.commands:
+        run.output.info(line)
+    for text in result.warnings:
+        run.output.warn(text)
 
 
 def _yaml_lines(document: ManifestsDocument) -> Iterator[str]:

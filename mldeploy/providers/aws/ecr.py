@@ -15,12 +15,12 @@ from mldeploy.image.steps import BuiltImage, EngineImage
 from mldeploy.providers.aws.account import AwsCloud, authenticate
 from mldeploy.providers.aws.checks import SECONDS, check_account
 from mldeploy.providers.aws.errors import aws_errors
-from mldeploy.providers.aws.permissions import build_policy
+from mldeploy.providers.aws.permissions import attach_commands, build_policy, policy_name
 from mldeploy.providers.aws.repository import TARGET, EcrRepository, describe_repository, fetch_registry_access
 from mldeploy.providers.aws.settings import AwsSettings, EcrSettings
 from mldeploy.providers.aws.tags import missing_tags, owner_tags
 from mldeploy.providers.base import Login
-from mldeploy.providers.capabilities import DoctorCheck
+from mldeploy.providers.capabilities import DoctorCheck, PolicyKind, PolicyPart, PolicySet
 
 KINDS: Kinds[AwsCloud] = derive_kinds(PushedImage, EcrRepository, EngineImage)
 
@@ -53,6 +53,16 @@ class EcrProvider:
     def policy(self, cloud: AwsCloud) -> Mapping[str, object]:
         """`mldeploy.providers.capabilities.HasPolicy`: an IAM policy."""
         return build_policy(cloud)
+
+    policy_features: Sequence[str] = ()
+
+    def policy_set(
+        self, cloud: AwsCloud, project: Project, settings: EcrSettings, features: Collection[str]
+    ) -> PolicySet:
+        """`mldeploy.providers.capabilities.HasPolicySet`: the one policy."""
+        document = build_policy(cloud)
+        part = PolicyPart(policy_name(cloud, TARGET), PolicyKind.POLICY, "push images", document)
+        return PolicySet((part,), document, attach_commands(cloud, [part]))
 
     def checks(self, project: Project, settings: EcrSettings) -> Sequence[DoctorCheck]:
         """`mldeploy.providers.capabilities.Diagnosable`: credentials, the registry, the repository."""

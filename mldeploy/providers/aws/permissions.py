@@ -6,12 +6,14 @@ be limited to; what it lists none for stands with `*`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
 from mldeploy.providers.aws.account import AwsCloud
+from mldeploy.providers.aws.names import shortened
+from mldeploy.providers.capabilities import PolicyPart
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ NEEDS: Needs = MappingProxyType(
 
 def build_policy(cloud: AwsCloud) -> dict[str, object]:
     """The least-privilege policy for everything that mldeploy does to this app's images."""
-    return render_policy(NEEDS, list_placeholders(cloud))
+    return render_policy((NEEDS,), list_placeholders(cloud))
 
 
 def list_placeholders(cloud: AwsCloud) -> dict[str, str]:
@@ -99,10 +101,34 @@ def list_placeholders(cloud: AwsCloud) -> dict[str, str]:
     }
 
 
-def render_policy(calls: Needs, placeholders: Mapping[str, str]) -> dict[str, object]:
+POLICY_NAME_LENGTH = 128
+
+
+def policy_name(cloud: AwsCloud, *purpose: str) -> str:
+    """The name under which an administrator creates a policy. Policies are the account's, so the region is in it."""
+    return shortened("-".join(("mldeploy", cloud.app, cloud.account.region, *purpose)), POLICY_NAME_LENGTH)
+
+
+def policy_arn(cloud: AwsCloud, name: str) -> str:
+    return f"arn:{cloud.account.partition}:iam::{cloud.account.id}:policy/{name}"
+
+
+def attach_commands(cloud: AwsCloud, policies: Iterable[PolicyPart]) -> tuple[str, ...]:
+    """How an administrator attaches managed policies. An inline policy of a user holds 2,048 characters only."""
+    return tuple(_attach_commands(cloud, policies))
+
+
+def _attach_commands(cloud: AwsCloud, policies: Iterable[PolicyPart]) -> Iterator[str]:
+    yield "# Attach as managed policies, to a user as here, or to a role: attach-role-policy --role-name ROLE"
+    for each in policies:
+        yield f"aws iam create-policy --policy-name {each.name} --policy-document file://{each.name}.json"
+        yield f"aws iam attach-user-policy --user-name USER --policy-arn {policy_arn(cloud, each.name)}"
+
+
+def render_policy(tables: Iterable[Needs], placeholders: Mapping[str, str]) -> dict[str, object]:
     """An IAM policy (policy grammar, version 2012-10-17) that allows what all these calls need, and nothing else."""
     statements: dict[tuple[tuple[str, ...], tuple[str, str, str] | None], set[str]] = {}
-    for grant in (grant for grants in calls.values() for grant in grants):
+    for grant in (grant for calls in tables for grants in calls.values() for grant in grants):
         statements.setdefault((grant.resources, grant.condition), set()).update(grant.actions)
     return {
         "Version": "2012-10-17",

@@ -10,8 +10,14 @@ from typing import ClassVar
 
 from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.iam import urls
-from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.iam.exceptions import LimitExceededException
 from moto.iam.models import IAMBackend, ManagedPolicy, Role, iam_backends
+
+from mldeploy.rehearsal.aws.authorization.policy import Permission, is_allowed
+from mldeploy.rehearsal.aws.authorization.principals import boundary_documents, policy_documents
+
+POLICY_SIZE = 6144
+"""Characters of a managed policy without white space. Standard: IAM, "IAM and STS character limits"."""
 
 
 class RehearsedIAM(IAMBackend):
@@ -27,6 +33,13 @@ class RehearsedIAM(IAMBackend):
         if not RehearsedIAM._managed_policies:
             RehearsedIAM._managed_policies = super()._init_aws_policies()
         return [copy(policy) for policy in RehearsedIAM._managed_policies]  # each copy counts its attachments
+
+    def create_policy(
+        self, description: str, path: str, policy_document: str, policy_name: str, tags: list[dict[str, str]]
+    ) -> ManagedPolicy:
+        if len("".join(policy_document.split())) > POLICY_SIZE:
+            raise LimitExceededException(f"Cannot exceed quota for PolicySize: {POLICY_SIZE}")
+        return super().create_policy(description, path, policy_document, policy_name, tags)
 
 
 def install() -> None:
@@ -60,10 +73,12 @@ def assume_role(arn: str, lag: timedelta) -> Role:
 
 
 def is_permitted(role: Role, action: str, resource: str = "*") -> bool:
-    """Whether a policy of the role allows an action and none denies it."""
-    documents = [*role.managed_policies.values(), *role.policies.values()]
-    results = [IAMPolicy(document).is_action_permitted(action, resource) for document in documents]
-    return PermissionResult.PERMITTED in results and PermissionResult.DENIED not in results
+    """Whether a policy of the role allows an action, none denies it, and its boundary allows it, too."""
+    needed = Permission(action, resource)
+    boundary = role.permissions_boundary_arn
+    return is_allowed(policy_documents(role), needed) and (
+        not boundary or is_allowed(boundary_documents(boundary), needed)
+    )
 
 
 def _trusts(role: Role) -> bool:

@@ -18,6 +18,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import autoscaling, contents, ec2, ecr, elb, harsh, iam
 from mldeploy.rehearsal.aws.adapter import AwsAdapter
+from mldeploy.rehearsal.aws.authorization.principals import IamUsers
 from mldeploy.rehearsal.aws.ecs import backend as ecs
 from mldeploy.rehearsal.aws.ecs.starter import TaskContext
 from mldeploy.rehearsal.containers.engine import EngineHost
@@ -71,9 +72,12 @@ def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
         ecs.install(context)
         harsh.install(enabled=HARSH in options.flags)
         harsh.HARSH.begin(REGION)
-    call_log = CallLog()
-    front = FaultProxy(DomainDispatcherApplication(create_backend_app), AwsAdapter(key), call_log)
-    server.app = ControlApi(front, call_log, registry_gateway, token, lambda: contents.list_objects(REGION), _reset)
+    call_log, users = CallLog(), IamUsers()
+    front = FaultProxy(DomainDispatcherApplication(create_backend_app), AwsAdapter(key, users), call_log)
+    permissions = {"GET permissions": lambda _: users.used, "DELETE permissions": lambda _: users.forget()}
+    server.app = ControlApi(
+        front, call_log, registry_gateway, token, lambda: contents.list_objects(REGION), _reset, permissions
+    )
     serve_until_exit(server, stack)
     serve_until_exit(create_server(addresses.own, REGISTRY_PORT, registry_gateway), stack)
     url = f"http://{addresses.own}:{GATEWAY_PORT}"

@@ -13,6 +13,7 @@ import requests
 
 from mldeploy.app.verdict import VerdictError
 from mldeploy.config import load
+from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.core import verbs
@@ -36,6 +37,8 @@ from mldeploy.providers.base import Address
 from mldeploy.rehearsal.aws import Rehearsal
 from mldeploy.rehearsal.containers.fake import EXIT
 from mldeploy.testing.scene import DeploymentUnderTest
+from tests.aws.harness import create_user, list_policies
+from tests.aws.requests import RecordedCall, record_calls
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import ServiceTypeDef
@@ -71,12 +74,15 @@ class ReadyImage(Step[FargateCloud, Image]):
 
 @dataclass(frozen=True)
 class Deployer:
-    """An app and who deploys it. folder: takes the journal."""
+    """An app and who deploys it. folder: takes the journal. calls: takes every call with its parameters."""
 
     rehearsal: Rehearsal
     folder: Path
     project: Project
     settings: FargateSettings
+    calls: list[RecordedCall] | None = None
+    user: Endpoints | None = None
+    """Who deploys, if it is not the owner of the account."""
 
     @classmethod
     def of(cls, rehearsal: Rehearsal, folder: Path, app: str = "paper", **settings: object) -> Deployer:
@@ -86,8 +92,10 @@ class Deployer:
 
     @property
     def cloud(self) -> FargateCloud:
-        account = authenticate(TABLE, self.settings, self.rehearsal.endpoints)
-        return FargateCloud.of(NOWHERE, account, self.project.app.name, self.project.app.name)
+        account = authenticate(TABLE, self.settings, self.user or self.rehearsal.endpoints)
+        if self.calls is not None:
+            record_calls(account.session, self.calls)
+        return FargateCloud.of(NOWHERE, account, self.project.app.name, self.project.app.name, self.settings.roles)
 
     @property
     def service(self) -> FargateService:
@@ -114,6 +122,11 @@ class Deployer:
                 named=named,
                 inventory=lambda: provider.inventory(cloud, self.project),
             )
+
+    def restricted(self, *features: str) -> Deployer:
+        """By a user who has exactly what `mldeploy policy` prints."""
+        policies = list_policies(provider, self.cloud, self.project, self.settings, features)
+        return replace(self, user=create_user(self.rehearsal, policies))
 
     def with_(self, **settings: object) -> Deployer:
         return replace(self, settings=FargateSettings.model_validate({**self.settings.model_dump(), **settings}))

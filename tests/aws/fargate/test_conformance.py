@@ -1,4 +1,7 @@
-"""The target `fargate` passes what every provider must pass; its tasks answer without a container behind them."""
+"""The target `fargate` passes what every provider must pass; its tasks answer without a container behind them.
+
+All of it is done by a user who has exactly what `mldeploy policy` prints.
+"""
 
 from __future__ import annotations
 
@@ -66,8 +69,8 @@ class TestFargate(Conformance):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def stage(cls, quick: Rehearsal) -> FargateStage:
-        return FargateStage(provider, FargateSettings.model_validate({}), quick, strangers)
+    def stage(cls, quick: Rehearsal, project: Project) -> FargateStage:
+        return FargateStage(provider, FargateSettings.model_validate({}), quick, strangers, project)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -85,9 +88,9 @@ class TestBehindALoadBalancer(Conformance):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def stage(cls, quick: Rehearsal) -> FargateStage:
+    def stage(cls, quick: Rehearsal, project: Project) -> FargateStage:
         settings = FargateSettings.model_validate({"ingress": "load-balancer", "min": 1, "max": 2})
-        return FargateStage(provider, settings, quick, strangers)
+        return FargateStage(provider, settings, quick, strangers, project)
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mldeploy.image.engine import Engine
 from mldeploy.providers.aws.account import AwsAccount, AwsCloud
+from mldeploy.providers.aws.fargate.task_roles import TaskRoles
 
 if TYPE_CHECKING:  # the stubs are for development alone
     from types_boto3_application_autoscaling import ApplicationAutoScalingClient
@@ -16,10 +17,13 @@ if TYPE_CHECKING:  # the stubs are for development alone
     from types_boto3_iam import IAMClient
     from types_boto3_logs import CloudWatchLogsClient
 
+NO_ROLES = TaskRoles()
+"""mldeploy creates both roles, without a boundary."""
+
 
 @dataclass(frozen=True)
 class FargateCloud(AwsCloud):
-    """What the registry needs, and the services that a service on Fargate is made of."""
+    """What the registry needs, and the services that a service on Fargate is made of. roles: whose roles tasks take."""
 
     ecs: ECSClient
     ec2: EC2Client
@@ -27,9 +31,12 @@ class FargateCloud(AwsCloud):
     iam: IAMClient
     logs: CloudWatchLogsClient
     scaling: ApplicationAutoScalingClient
+    roles: TaskRoles = NO_ROLES
 
     @classmethod
-    def of(cls, engine: Engine, account: AwsAccount, app: str, repository: str) -> FargateCloud:
+    def of(
+        cls, engine: Engine, account: AwsAccount, app: str, repository: str, roles: TaskRoles = NO_ROLES
+    ) -> FargateCloud:
         """With all clients made. Raises nothing: no call is made."""
         session, options = account.session, account.options
         return cls(
@@ -45,4 +52,5 @@ class FargateCloud(AwsCloud):
             session.client("iam", **options),
             session.client("logs", **options),
             session.client("application-autoscaling", **options),
+            roles,
         )

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import ClassVar, TypedDict
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
+from mldeploy.config.errors import ConfigError
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.aws.fargate import logs
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors
-from mldeploy.providers.aws.fargate.tags import is_owned, owner_tags, read_tags, resource_name
+from mldeploy.providers.aws.fargate.settings import FargateSettings
+from mldeploy.providers.aws.fargate.tags import TARGET, is_owned, owner_tags, read_tags, resource_name
+from mldeploy.providers.aws.fargate.task_roles import Purpose
 
+if TYPE_CHECKING:  # the stubs are for development alone
+    from types_boto3_iam.type_defs import RoleTypeDef
+
+SERVICE = "ecs-tasks.amazonaws.com"
+"""The service that takes the roles, in every partition."""
 POLICY = "mldeploy"
 ROLE_LENGTH = 64
 
@@ -27,18 +34,12 @@ class Statement(TypedDict):
     Resource: Sequence[str]
 
 
-class Purpose(StrEnum):
-    """What a role is for."""
-
-    EXECUTION = "execution"
-    """Fargate itself pulls the image, reads the secrets and writes the log with it."""
-    TASK = "task"
-    """The app itself acts with it. It may do nothing."""
-
-
 @dataclass(frozen=True, eq=False)
 class Role(Step[FargateCloud, str]):
-    """A role that tasks of this account may take, with exactly what it is for. Its output is the role's ARN."""
+    """A role that tasks of this account may take, with exactly what it is for. Its output is the role's ARN.
+
+    A role that the settings name is an administrator's: it must exist, and it is neither changed nor removed.
+    """
 
     purpose: ClassVar[Purpose]
 
@@ -47,22 +48,28 @@ class Role(Step[FargateCloud, str]):
     """The ECR repository of the app's image."""
     secrets: tuple[str, ...] = ()
     """ARNs, or names of SSM parameters, that the app is given."""
+    kms_keys: tuple[str, ...] = ()
+    """ARNs of the customer managed keys that encrypt them."""
 
     def key(self) -> Key:
         return Key(self.purpose, (self.app,))
 
     def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[str] | None:
-        role = role_name(cloud, self.key())
-        with ignore_codes("NoSuchEntity"):
-            existing = cloud.iam.get_role(RoleName=role)["Role"]
-            tags = read_tags(existing.get("Tags", ()))
-            return Seen(existing["Arn"], self._drift(cloud, role), ours=is_owned(tags, self.app))
-        return None
+        if given := cloud.roles.given(self.purpose):
+            _check_given_role(cloud, self.purpose, given)
+            return Seen(given, ours=False)
+        existing = find_role(cloud, role_name(cloud, self.key()))
+        if existing is None:
+            return None
+        ours = is_owned(read_tags(existing.get("Tags", ())), self.app)
+        return Seen(existing["Arn"], self._drift(cloud, existing), _moved(cloud, existing), ours)
 
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
         role = role_name(cloud, self.key())
         arn = seen.out if seen else self._create(cloud, role)
-        statements = self._build_statements(cloud)
+        if seen and cloud.roles.boundary:  # before the policy, which may be written only below the boundary
+            cloud.iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=cloud.roles.boundary)
+        statements = self.build_statements(cloud)
         if statements:
             cloud.iam.put_role_policy(
                 RoleName=role, PolicyName=POLICY, PolicyDocument=json.dumps(policy_document(statements))
@@ -83,32 +90,53 @@ class Role(Step[FargateCloud, str]):
             cloud.iam.delete_role(RoleName=role)
         return True
 
+    def build_statements(self, cloud: FargateCloud) -> list[Statement]:
+        """What the role may do; nothing for the app's own."""
+        if self.purpose is Purpose.TASK:
+            return []
+        return execution_statements(cloud.account.partition, cloud.account.region, cloud.account.id, self)
+
     def _create(self, cloud: FargateCloud, role: str) -> str:
+        bounded: _Bounded = {"PermissionsBoundary": cloud.roles.boundary} if cloud.roles.boundary else {}
         with ignore_codes("EntityAlreadyExists"):
             created = cloud.iam.create_role(
                 RoleName=role,
+                Path=cloud.roles.path,
                 AssumeRolePolicyDocument=json.dumps(trust_policy(cloud.account.id)),
                 Description=f"{self.app} on Fargate: {self.purpose} role",
                 Tags=[{"Key": key, "Value": value} for key, value in owner_tags(self.app).items()],
+                **bounded,
             )
             return created["Role"]["Arn"]
         return cloud.iam.get_role(RoleName=role)["Role"]["Arn"]
 
-    def _drift(self, cloud: FargateCloud, role: str) -> tuple[str, ...]:
+    def _drift(self, cloud: FargateCloud, existing: RoleTypeDef) -> tuple[str, ...]:
         document: object = None
         with ignore_codes("NoSuchEntity"):
-            document = cloud.iam.get_role_policy(RoleName=role, PolicyName=POLICY)["PolicyDocument"]
-        statements = self._build_statements(cloud)
-        return (
-            ()
-            if document == (policy_document(statements) if statements else None)
-            else ("what it may do → what it needs",)
-        )
+            response = cloud.iam.get_role_policy(RoleName=existing["RoleName"], PolicyName=POLICY)
+            document = response["PolicyDocument"]
+        statements = self.build_statements(cloud)
+        matches = document == (policy_document(statements) if statements else None)
+        return (*(() if matches else ("what it may do → what it needs",)), *_boundary_drift(cloud, existing))
 
-    def _build_statements(self, cloud: FargateCloud) -> list[Statement]:
-        if self.purpose is Purpose.TASK:
-            return []
-        return execution_statements(cloud.account.partition, cloud.account.region, cloud.account.id, self)
+
+class _Bounded(TypedDict, total=False):
+    """The argument that sets a boundary."""
+
+    PermissionsBoundary: str
+
+
+def _boundary_drift(cloud: FargateCloud, existing: RoleTypeDef) -> tuple[str, ...]:
+    """A boundary that the settings do not name stays: somebody who may limit the role has set it."""
+    boundary = existing.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
+    desired = cloud.roles.boundary
+    return (f"permissions boundary {boundary or 'none'} → {desired}",) if desired not in ("", boundary) else ()
+
+
+def _moved(cloud: FargateCloud, existing: RoleTypeDef) -> tuple[str, ...]:
+    """A role's path cannot be changed."""
+    path = existing["Path"]
+    return () if path == cloud.roles.path else (f"path {path} → {cloud.roles.path}",)
 
 
 @translate_errors("iam")
@@ -119,6 +147,11 @@ class ExecutionRole(Role):
     kind: ClassVar[str] = "execution-role"
     title: ClassVar[str] = "Create the execution role"
     purpose: ClassVar[Purpose] = Purpose.EXECUTION
+
+    @classmethod
+    def of(cls, app: str, repository: str, settings: FargateSettings) -> ExecutionRole:
+        """With what the settings let it read."""
+        return cls(app, repository, tuple(sorted(settings.secrets.values())), tuple(settings.secrets_kms_keys))
 
 
 @translate_errors("iam")
@@ -134,12 +167,30 @@ class TaskRole(Role):
 KINDS: Mapping[Purpose, str] = {step.purpose: step.kind for step in (ExecutionRole, TaskRole)}
 
 
-def owned_role_exists(cloud: FargateCloud, key: Key) -> bool:
-    """There is a role of this key, and it is ours."""
+def find_role(cloud: FargateCloud, name: str) -> RoleTypeDef | None:
+    """The role of this name; None if there is none."""
     with ignore_codes("NoSuchEntity"):
-        existing = cloud.iam.get_role(RoleName=role_name(cloud, key))["Role"]
-        return is_owned(read_tags(existing.get("Tags", ())), key.scope[0])
-    return False
+        return cloud.iam.get_role(RoleName=name)["Role"]
+    return None
+
+
+def owned_role_exists(cloud: FargateCloud, key: Key) -> bool:
+    """There is a role of this key, it is ours, and the settings do not give it to an administrator."""
+    existing = find_role(cloud, role_name(cloud, key))
+    if existing is None or existing["Arn"] == cloud.roles.given(Purpose(key.name)):
+        return False
+    return is_owned(read_tags(existing.get("Tags", ())), key.scope[0])
+
+
+def _check_given_role(cloud: FargateCloud, purpose: Purpose, arn: str) -> None:
+    """Raises ConfigError unless tasks of this account can take the administrator's role."""
+    key = f"target.{TARGET}.{purpose}_role"
+    existing = find_role(cloud, arn.rpartition("/")[2])
+    todo = "`mldeploy policy --target fargate --with given-roles` prints how an administrator creates it."
+    if existing is None or existing["Arn"] != arn:
+        raise ConfigError(key, f"there is no role {arn} in the account {cloud.account.id}", todo)
+    if SERVICE not in json.dumps(existing.get("AssumeRolePolicyDocument", {})):
+        raise ConfigError(key, f"the role {arn} does not trust {SERVICE}, so that no task can take it", todo)
 
 
 def role_name(cloud: FargateCloud, key: Key) -> str:
@@ -154,7 +205,7 @@ def trust_policy(account: str) -> dict[str, object]:
         "Statement": [
             {
                 "Effect": "Allow",
-                "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+                "Principal": {"Service": SERVICE},
                 "Action": "sts:AssumeRole",
                 "Condition": {"StringEquals": {"aws:SourceAccount": account}},
             }
@@ -177,6 +228,7 @@ def execution_statements(partition: str, region: str, account: str, role: Role) 
             for each in role.secrets
             if not _is_secret(each)
         ),
+        ("kms:Decrypt",): sorted(role.kms_keys),
     }
     return [_allow(actions, resources) for actions, resources in allowed.items() if resources]
 

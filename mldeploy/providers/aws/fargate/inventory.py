@@ -24,6 +24,7 @@ from mldeploy.providers.aws.fargate import (
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.tags import is_owned, read_tags
 from mldeploy.providers.aws.fargate.task_definition import FAILED, STATE_TAG, list_revision_arns, revision_number
+from mldeploy.providers.aws.fargate.task_roles import Purpose
 from mldeploy.providers.aws.fargate.task_spec import parse_task_spec as spec_of
 from mldeploy.providers.aws.fargate.tasks import format_time
 
@@ -66,7 +67,7 @@ def _groups(cloud: FargateCloud, app: str) -> Iterator[Resource]:
 
 
 def _roles(cloud: FargateCloud, app: str) -> Iterator[Resource]:
-    for purpose in iam.Purpose:
+    for purpose in Purpose:
         if iam.owned_role_exists(cloud, Key(purpose, (app,))):
             yield Resource(iam.KINDS[purpose], Key(purpose, (app,)))
 

@@ -7,7 +7,9 @@ from types import MappingProxyType
 from mldeploy.core.step import Key
 from mldeploy.providers.aws.fargate import balancer, iam, logs, targets, trial_route
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
+from mldeploy.providers.aws.fargate.iam import SERVICE as SERVICE_PRINCIPAL
 from mldeploy.providers.aws.fargate.tags import resource_name
+from mldeploy.providers.aws.fargate.task_roles import Purpose, TaskRoles
 from mldeploy.providers.aws.permissions import NEEDS as REGISTRY
 from mldeploy.providers.aws.permissions import (
     Grant,
@@ -26,7 +28,6 @@ SERVICE = (arn("ecs", "service/{name}/{name}"),)
 TASKS = (arn("ecs", "task/{name}/*"),)
 REVISIONS = (arn("ecs", "task-definition/{name}:*"),)
 LOG = (arn("logs", "log-group:{log_group}"), arn("logs", "log-group:{log_group}:*"))
-ROLES = ("arn:{partition}:iam::{account}:role/{execution_role}", "arn:{partition}:iam::{account}:role/{task_role}")
 GROUPS = (arn("ec2", "security-group/*"),)
 BALANCER = (arn("elasticloadbalancing", "loadbalancer/app/{short}/*"),)
 TARGETS = (arn("elasticloadbalancing", "targetgroup/{short}/*"),)
@@ -41,14 +42,18 @@ def _service_linked_role(service: str) -> Grant:
     return Grant(("iam:CreateServiceLinkedRole",), condition=("StringEquals", "iam:AWSServiceName", service))
 
 
-PASS = Grant(("iam:PassRole",), ROLES, ("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com"))
 ALARMS = Grant(
     ("cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"),
     (arn("cloudwatch", "alarm:TargetTracking-service/{name}/{name}-*"),),
 )
+NETWORK = Grant(("ec2:DescribeAccountAttributes", "ec2:DescribeAddresses", "ec2:DescribeInternetGateways"))
+"""What creating a load balancer and a target group needs besides, and nothing here calls.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-permissions.html
+"""
 
 
-NEEDS: Needs = MappingProxyType(
+SERVICE_CALLS: Needs = MappingProxyType(
     {
         **REGISTRY,
         "ecs:CreateCluster": (
@@ -56,20 +61,19 @@ NEEDS: Needs = MappingProxyType(
             Grant(("ecs:TagResource",), CLUSTER),
             _service_linked_role("ecs.amazonaws.com"),
         ),
-        "ecs:CreateService": call_grants("ecs:CreateService", SERVICE, Grant(("ecs:TagResource",), SERVICE), PASS),
+        "ecs:CreateService": call_grants("ecs:CreateService", SERVICE, Grant(("ecs:TagResource",), SERVICE)),
         "ecs:RegisterTaskDefinition": (
             Grant(("ecs:RegisterTaskDefinition",)),
             Grant(("ecs:TagResource",), REVISIONS),
-            PASS,
         ),
-        "ecs:UpdateService": call_grants("ecs:UpdateService", SERVICE, PASS),
+        "ecs:UpdateService": call_grants("ecs:UpdateService", SERVICE),
         "ecs:TagResource": call_grants("ecs:TagResource", REVISIONS, Grant(("ecs:TagResource",), SERVICE)),
         "ecs:DeleteTaskDefinitions": call_grants("ecs:DeleteTaskDefinitions", REVISIONS),
         **dict(simple_grants(CLUSTER, "ecs:DeleteCluster", "ecs:DescribeClusters")),
         **dict(simple_grants(SERVICE, "ecs:DeleteService", "ecs:DescribeServices")),
         **dict(simple_grants(TASKS, "ecs:DescribeTasks")),
         **dict(simple_grants(TASKS, "ecs:StopTask")),
-        "ecs:RunTask": call_grants("ecs:RunTask", REVISIONS, Grant(("ecs:TagResource",), TASKS), PASS),
+        "ecs:RunTask": call_grants("ecs:RunTask", REVISIONS, Grant(("ecs:TagResource",), TASKS)),
         **dict(
             simple_grants(
                 ("*",),
@@ -79,22 +83,7 @@ NEEDS: Needs = MappingProxyType(
                 "ecs:ListTasks",
             )
         ),
-        "iam:CreateRole": call_grants("iam:CreateRole", ROLES, Grant(("iam:TagRole",), ROLES)),
-        **dict(
-            simple_grants(
-                ROLES,
-                "iam:DeleteRole",
-                "iam:DeleteRolePolicy",
-                "iam:DetachRolePolicy",
-                "iam:GetRole",
-                "iam:GetRolePolicy",
-                "iam:ListAttachedRolePolicies",
-                "iam:ListRolePolicies",
-                "iam:PutRolePolicy",
-            )
-        ),
         "logs:CreateLogGroup": call_grants("logs:CreateLogGroup", LOG, Grant(("logs:TagResource",), LOG)),
-        **dict(simple_grants((arn("logs", "log-group:*"),), "logs:DescribeLogGroups")),
         **dict(
             simple_grants(
                 LOG,
@@ -121,6 +110,7 @@ NEEDS: Needs = MappingProxyType(
         **dict(
             simple_grants(
                 ("*",),
+                "logs:DescribeLogGroups",
                 "ec2:DescribeNetworkInterfaces",
                 "ec2:DescribeSecurityGroups",
                 "ec2:DescribeSubnets",
@@ -136,16 +126,24 @@ NEEDS: Needs = MappingProxyType(
                 "application-autoscaling:DescribeScalingPolicies",
             )
         ),
+    }
+)
+"""Every deployment: the registry, the service, its log and its network. `destroy` looks for the rest as well."""
+
+LOAD_BALANCER_CALLS: Needs = MappingProxyType(
+    {
         "elasticloadbalancing:CreateLoadBalancer": call_grants(
             "elasticloadbalancing:CreateLoadBalancer",
             BALANCER,
             Grant(("elasticloadbalancing:AddTags",), BALANCER),
+            NETWORK,
             _service_linked_role("elasticloadbalancing.amazonaws.com"),
         ),
         "elasticloadbalancing:CreateTargetGroup": call_grants(
             "elasticloadbalancing:CreateTargetGroup",
             (*TARGETS, *TRIAL_TARGETS),
             Grant(("elasticloadbalancing:AddTags",), (*TARGETS, *TRIAL_TARGETS)),
+            NETWORK,
         ),
         "elasticloadbalancing:CreateRule": call_grants(
             "elasticloadbalancing:CreateRule", LISTENERS, Grant(("elasticloadbalancing:AddTags",), RULES)
@@ -169,10 +167,21 @@ NEEDS: Needs = MappingProxyType(
                 "elasticloadbalancing:DeregisterTargets",
                 "elasticloadbalancing:ModifyTargetGroup",
                 "elasticloadbalancing:ModifyTargetGroupAttributes",
-                "elasticloadbalancing:RegisterTargets",
             )
         ),
+        "elasticloadbalancing:RegisterTargets": call_grants(
+            "elasticloadbalancing:RegisterTargets",
+            (*TARGETS, *TRIAL_TARGETS),
+            NETWORK,
+            Grant(("ec2:DescribeInstances",)),
+        ),
         **dict(simple_grants(LISTENERS, "elasticloadbalancing:DeleteListener", "elasticloadbalancing:ModifyListener")),
+    }
+)
+"""With `ingress = "load-balancer"`."""
+
+AUTOSCALING_CALLS: Needs = MappingProxyType(
+    {
         "application-autoscaling:RegisterScalableTarget": call_grants(
             "application-autoscaling:RegisterScalableTarget",
             SCALED,
@@ -191,11 +200,69 @@ NEEDS: Needs = MappingProxyType(
         ),
     }
 )
+"""With `max`."""
+
+
+def _role_arn(purpose: Purpose, path: str = "{role_path}") -> str:
+    return f"arn:{{partition}}:iam::{{account}}:role{path}{{{purpose}_role}}"
+
+
+def role_calls(roles: TaskRoles) -> Needs:
+    """What the roles of a task need. A role that is given is passed and read, and nothing else.
+
+    A boundary bounds whoever creates roles: without the condition, `iam:PutRolePolicy` and `iam:PassRole` together are
+    the rights of an administrator. https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+    """
+    passed = tuple(roles.given(purpose) or _role_arn(purpose) for purpose in Purpose)
+    # IAM takes a role that does not exist (yet) for one without a path.
+    read = tuple(dict.fromkeys((*passed, *(_role_arn(purpose, "/") for purpose in Purpose))))
+    created = tuple(_role_arn(purpose) for purpose in roles.created)
+    pass_role = Grant(("iam:PassRole",), passed, ("StringEquals", "iam:PassedToService", SERVICE_PRINCIPAL))
+    calls = {
+        "ecs:RegisterTaskDefinition": (pass_role,),
+        **dict(simple_grants(read if roles.path != "/" or len(created) < len(passed) else created, "iam:GetRole")),
+    }
+    if not created:
+        return calls
+    bounded = ("StringEquals", "iam:PermissionsBoundary", roles.boundary) if roles.boundary else None
+    limited = ("iam:PutRolePolicy", *(("iam:PutRolePermissionsBoundary",) if roles.boundary else ()))
+    return {
+        **calls,
+        "iam:CreateRole": (Grant(("iam:CreateRole",), created, bounded), Grant(("iam:TagRole",), created)),
+        **dict(simple_grants(created, *limited, condition=bounded)),
+        **dict(
+            simple_grants(
+                created,
+                "iam:DeleteRole",
+                "iam:DeleteRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListRolePolicies",
+            )
+        ),
+    }
+
+
+def _merge(*tables: Needs) -> Needs:
+    calls = {call: () for table in tables for call in table}
+    return MappingProxyType({call: tuple(g for table in tables for g in table.get(call, ())) for call in calls})
+
+
+NEEDS = _merge(SERVICE_CALLS, role_calls(TaskRoles(boundary="{boundary}")), LOAD_BALANCER_CALLS, AUTOSCALING_CALLS)
 """API call → what it needs, for all calls that the target makes. A test holds it against the calls themselves."""
 
 
 def build_policy(cloud: FargateCloud) -> dict[str, object]:
-    """The least-privilege policy for everything that mldeploy does to this app, in this account and region."""
+    """All that mldeploy may do to this app, in this account and region, whatever the settings say, in one document.
+
+    It may be too long for IAM: `build_policy_set` has the documents that an administrator attaches.
+    """
+    return render_calls(cloud, SERVICE_CALLS, role_calls(cloud.roles), LOAD_BALANCER_CALLS, AUTOSCALING_CALLS)
+
+
+def render_calls(cloud: FargateCloud, *tables: Needs) -> dict[str, object]:
+    """The policy for all these calls."""
     app = cloud.app
     named = {
         "app": app,
@@ -203,7 +270,7 @@ def build_policy(cloud: FargateCloud) -> dict[str, object]:
         "short": balancer.balancer_name(app),
         "trial": targets.target_group_name(app, trial_route.TRIAL),
         "log_group": logs.log_group_name(app),
-        "execution_role": iam.role_name(cloud, Key(iam.Purpose.EXECUTION, (app,))),
-        "task_role": iam.role_name(cloud, Key(iam.Purpose.TASK, (app,))),
+        "role_path": cloud.roles.path,
+        **{f"{purpose}_role": iam.role_name(cloud, Key(purpose, (app,))) for purpose in Purpose},
     }
-    return render_policy(NEEDS, {**list_placeholders(cloud), **named})
+    return render_policy(tables, {**list_placeholders(cloud), **named})

@@ -32,6 +32,7 @@ from mldeploy.providers.aws.fargate.logs import LogGroup
 from mldeploy.providers.aws.fargate.network import Network
 from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.aws.fargate.permissions import build_policy
+from mldeploy.providers.aws.fargate.policies import FEATURES, build_policy_set
 from mldeploy.providers.aws.fargate.prices import estimate_cost
 from mldeploy.providers.aws.fargate.service import EcsService
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
@@ -41,7 +42,7 @@ from mldeploy.providers.aws.fargate.trial import GoldenTrial
 from mldeploy.providers.aws.fargate.trial_route import TRIAL, TrialRule
 from mldeploy.providers.aws.repository import EcrRepository
 from mldeploy.providers.base import Login
-from mldeploy.providers.capabilities import DoctorCheck, Estimate
+from mldeploy.providers.capabilities import DoctorCheck, Estimate, PolicySet
 
 KINDS: Kinds[FargateCloud] = derive_kinds(FargateEndpoint, EcrRepository, EngineImage)
 
@@ -56,7 +57,8 @@ class FargateProvider:
     def connect(self, project: Project, settings: FargateSettings, endpoints: Endpoints) -> FargateCloud:
         """Raises CredentialsError, ConfigError, AwsError; EngineError if no engine answers."""
         account = authenticate(TABLE, settings, endpoints)
-        return FargateCloud.of(Engine.connect(), account, project.app.name, repository_path(project, settings))
+        repository = repository_path(project, settings)
+        return FargateCloud.of(Engine.connect(), account, project.app.name, repository, settings.roles)
 
     def place(self, cloud: FargateCloud) -> tuple[str, ...]:
         return cloud.account.scope
@@ -79,6 +81,14 @@ class FargateProvider:
     def policy(self, cloud: FargateCloud) -> Mapping[str, object]:
         """`mldeploy.providers.capabilities.HasPolicy`: an IAM policy."""
         return build_policy(cloud)
+
+    policy_features: Sequence[str] = FEATURES
+
+    def policy_set(
+        self, cloud: FargateCloud, project: Project, settings: FargateSettings, features: Collection[str]
+    ) -> PolicySet:
+        """`mldeploy.providers.capabilities.HasPolicySet`: IAM policies, and the roles that an administrator creates."""
+        return build_policy_set(cloud, settings, features)
 
     def costs(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> Estimate:
         """`mldeploy.providers.capabilities.HasCosts`."""
@@ -168,7 +178,7 @@ def _build_task_definition(project: Project, settings: FargateSettings, image: P
         settings.size(project),
         image,
         LogGroup(app, settings.log_retention),
-        ExecutionRole(app, repository, tuple(sorted(settings.secrets.values()))),
+        ExecutionRole.of(app, repository, settings),
         TaskRole(app, repository),
     )
 

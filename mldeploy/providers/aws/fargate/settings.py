@@ -15,6 +15,7 @@ from mldeploy.config.settings import Project
 from mldeploy.config.target import advise_on_disk, advise_on_port
 from mldeploy.providers.aws.fargate.cluster import GIB, MEMORY, Size, nearest_memory, smallest_size
 from mldeploy.providers.aws.fargate.logs import RETENTION
+from mldeploy.providers.aws.fargate.task_roles import TaskRoles
 from mldeploy.providers.aws.settings import AwsSettings
 
 TABLE = "target.fargate"
@@ -37,6 +38,15 @@ def _check_retention(days: int) -> int:
 CERTIFICATE = r"^$|^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[0-9a-f-]+$"
 DOMAIN = r"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
 
+ROLE = r"^$|^arn:aws[a-z-]*:iam::[0-9]{12}:role/(?:[A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,64}$"
+ROLE_PATH = r"^/(?:[A-Za-z0-9_+=,.@-]+/)*$"
+PATH_LENGTH = 64
+"""IAM allows 512 characters; with more than these the deployer's policy would not fit into a managed policy."""
+BOUNDARY = r"^$|^arn:aws[a-z-]*:iam::(?:[0-9]{12}|aws):policy/(?:[A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,128}$"
+KMS_KEY = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
+
+RoleArn = Annotated[str, Field(pattern=ROLE), FieldText("the ARN of a role")]
+KmsKey = Annotated[str, Field(pattern=KMS_KEY), FieldText("the ARN of a KMS key, not of an alias")]
 Cidr = Annotated[str, AfterValidator(_parse_cidr), FieldText("a range of IP addresses in CIDR notation")]
 Retention = Annotated[int, AfterValidator(_check_retention), FieldText("a number of days that CloudWatch knows")]
 Subnet = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$"), FieldText("the id of a subnet")]
@@ -114,6 +124,35 @@ class FargateSettings(AwsSettings):
         "task starts. They are in no file of yours and not in the task definition.",
         examples=[{"API_KEY": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:api-key-AbCdEf"}],
     )
+    secrets_kms_keys: list[KmsKey] = Field(
+        [],
+        description="Customer managed KMS keys that encrypt `secrets`. The execution role may then decrypt with them. "
+        "The keys of AWS itself (aws/secretsmanager, aws/ssm) need no entry.",
+        examples=[["arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"]],
+    )
+    execution_role: RoleArn = Field(
+        "",
+        description="The role with which Fargate starts a task. mldeploy does not change or delete it. "
+        "`mldeploy policy --with given-roles` prints what it needs. If not set: mldeploy creates one.",
+        examples=["arn:aws:iam::123456789012:role/insurance-execution"],
+    )
+    task_role: RoleArn = Field(
+        "",
+        description="The role of the app itself. mldeploy does not change or delete it. If not set: mldeploy creates "
+        "one without permissions.",
+        examples=["arn:aws:iam::123456789012:role/insurance-task"],
+    )
+    permissions_boundary: Annotated[str, Field(pattern=BOUNDARY), FieldText("the ARN of a managed policy of IAM")] = (
+        Field(
+            "",
+            description="The permissions boundary of the roles that mldeploy creates. `mldeploy policy` then allows "
+            "only roles with it. `mldeploy policy --with boundary` prints what it must allow.",
+            examples=["arn:aws:iam::123456789012:policy/mldeploy-boundary"],
+        )
+    )
+    role_path: Annotated[str, FieldText("a path such as /team/: it begins and ends with a slash")] = Field(
+        "/", pattern=ROLE_PATH, max_length=PATH_LENGTH, description="The IAM path of the roles that mldeploy creates."
+    )
     rollout_timeout: int = Field(
         900,
         ge=1,
@@ -150,6 +189,10 @@ class FargateSettings(AwsSettings):
             else AutoscalingSpec(self.min or 1, self.max, self.target_cpu, self.target_requests)
         )
 
+    @property
+    def roles(self) -> TaskRoles:
+        return TaskRoles(self.execution_role, self.task_role, self.permissions_boundary, self.role_path)
+
     def advise(self, project: Project) -> tuple[str, ...]:
         return (*advise_on_port(project), *advise_on_disk(project))
 
@@ -159,7 +202,11 @@ class FargateSettings(AwsSettings):
 
     def check(self) -> None:
         """Raises ConfigError where keys contradict each other."""
+        roles = "is for roles that mldeploy creates, and both roles are given"
         rules = (
+            (bool(self.permissions_boundary) and not self.roles.created, "permissions_boundary", roles),
+            (self.role_path != "/" and not self.roles.created, "role_path", roles),
+            (bool(self.secrets_kms_keys) and not self.secrets, "secrets_kms_keys", "needs `secrets`"),
             (bool(self.certificate) and not self.is_balanced, "certificate", 'needs ingress = "load-balancer"'),
             (bool(self.certificate) and not self.domain, "certificate", "needs `domain`, the name that it is for"),
             (bool(self.domain) and not self.certificate, "domain", "needs `certificate`, for that name"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 
 from mldeploy.providers.aws import tags
+from mldeploy.providers.aws.names import shortened
 
 TARGET = "fargate"
 
@@ -27,8 +27,4 @@ def read_tags(entries: Iterable[Mapping[str, object]]) -> dict[str, str]:
 
 def resource_name(app: str, *purpose: str, limit: int = 255) -> str:
     """The name of a resource of the app. A name over `limit` characters is cut and ends with a hash."""
-    whole = "-".join(("mldeploy", app, *purpose))
-    if len(whole) <= limit:
-        return whole
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
-    return f"{whole[: limit - 9].rstrip('-')}-{digest}"
+    return shortened("-".join(("mldeploy", app, *purpose)), limit)

@@ -63,7 +63,7 @@ _REASONS = (
     Sign(
         r"(?i)ResourceInitializationError: .*(?:retrieve secret|from asm|from ssm|ParameterNotFound)",
         "a secret that the app is given cannot be read",
-        "See `secrets` in [target.fargate]: the ARN, its region, and the key that encrypts it.",
+        "See [target.fargate]: `secrets` (the ARN and its region) and `secrets_kms_keys` (the key that encrypts it).",
     ),
     Sign(
         r"(?i)ResourceInitializationError: .*(?:log group|CreateLogStream|logger)",

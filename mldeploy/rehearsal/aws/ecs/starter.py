@@ -119,7 +119,30 @@ class TaskStarter:
                 value = self._parameter(reference) if is_parameter else self._secret(reference)
             except Exception as error:  # moto raises many types; each means that it is missing
                 raise TaskStartError(f"{_NO_AUTH}unable to retrieve secret {reference}: {error}") from error
+            self._check_decryption(role, reference)
             yield each["name"], value
+
+    def _check_decryption(self, role: Role, reference: str) -> None:
+        """Raise TaskStartError, in the words of Secrets Manager, if the secret's key does not let the role decrypt."""
+        key = self._customer_key(reference)
+        if key and not iam.is_permitted(role, "kms:Decrypt", key):
+            raise TaskStartError(
+                f"{_NO_AUTH}unable to retrieve secret from asm: service call has been retried 1 time(s): failed to "
+                f"fetch secret {reference} from secrets manager: AccessDeniedException: Access to KMS is not allowed"
+            )
+
+    def _customer_key(self, reference: str) -> str:
+        """The ARN of a secret's customer managed key; empty for AWS's own, with which everybody may decrypt."""
+        if ":secretsmanager:" in reference:
+            secrets = secretsmanager_backends[ACCOUNT][self._context.region].secrets
+            key = getattr(secrets[_secret_and_key(reference)[0]], "kms_key_id", "")  # a replica has none in moto
+        else:
+            name = reference.partition(":parameter")[2] or reference
+            parameter = ssm_backends[ACCOUNT][self._context.region].get_parameter(name)
+            key = parameter.keyid if parameter else ""
+        if not key or key.startswith("alias/aws/"):
+            return ""
+        return str(key) if key.startswith("arn:") else self._arn("kms", f"key/{key}")
 
     def _parameter(self, reference: str) -> str:
         name = reference.partition(":parameter")[2] or reference
