@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from docker import APIClient
 
-from bench import building, commands, serving
+from bench import building, commands, deploying, serving
 from bench.figures import Figures
 
 
@@ -29,5 +29,6 @@ PARTS = (
     Part("cli", commands.measure, 7, 2),
     Part("image", building.against_tutorials, 5, 7, ("docker",)),
     Part("serving", serving.measure, 5, 7, ("docker", "wrk")),
+    Part("deploy", deploying.measure, 5, 3, ("docker",)),
     Part("peers", building.against_peers, 2, 8, ("docker",)),
 )

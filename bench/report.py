@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import building, commands, serving
+from bench import building, commands, deploying, serving
 from bench.figures import Figures, Measured
-from bench.pairs import Spread
+from bench.pairs import Pair, Spread
 
 MB = 1_000_000
 NONE = "-"
@@ -87,6 +87,7 @@ def page(parts: Mapping[str, Measured | None], versions: Mapping[str, str]) -> s
         ("Command line", "cli", _command_line),
         ("Image, beside the tutorials'", "image", _image),
         ("Serving", "serving", _serving),
+        ("A deployment in rehearsal", "deploy", _deployments),
         ("Image, beside MLflow's and BentoML's", "peers", _peers),
     )
     text = "\n".join(_section(title, name, parts.get(name), body) for title, name, body in sections)
@@ -183,6 +184,20 @@ def _serving_targets(figures: Figures) -> tuple[Target, ...]:
         Target("cold start ÷ the tutorials'", figures.ratio(serving.START, OURS, TUTORIALS), 0.75),
         Target("idle PSS ÷ MLflow's", figures.ratio(serving.PSS, OURS, MLFLOW), 0.4),
     )
+
+
+def _deployments(figures: Figures) -> str:
+    names = tuple(deploying.SIMULATORS)
+    whats = (deploying.WALL, deploying.CHAIN, deploying.AGAIN)
+    rows = [(f"{what}, s", *(_cell(figures, what, name) for name in names)) for what in whats]
+    rows.append((deploying.WRITES, *(_cell(figures, deploying.WRITES, name, _whole) for name in names)))
+    targets = []
+    for name in names:
+        wall, chain = figures.spread(deploying.WALL, name), figures.spread(deploying.CHAIN, name)
+        ratio = Pair(wall, chain).ratio if wall and chain else None
+        targets.append(Target(f"{name}: `deploy` ÷ the longest chain of its steps", ratio, 1.05))
+        targets.append(Target(f"{name}: `deploy` with nothing to do", figures.spread(deploying.AGAIN, name), 2, "s"))
+    return table(("", *names), rows) + _targets(targets)
 
 
 def _share(figures: Figures, what: str) -> Spread | None:
