@@ -18,12 +18,14 @@ from mldeploy.doctor.network.probes import NetworkProbes
 from mldeploy.doctor.runner import FindingGroup, GroupedFinding, run_checks
 from mldeploy.providers import registry
 from mldeploy.providers.capabilities import Diagnosable, DoctorCheck
+from mldeploy.providers.errors import PluginError
 
 
 def diagnose(folder_path: Path, target_name: str, account: Overrides = ()) -> tuple[GroupedFinding, ...]:
     """Run all checks of an app for a target. Changes nothing; takes seconds.
 
-    account: overrides of the target's settings. Raises UnknownTargetError, PluginError.
+    account: overrides of the target's settings. A provider that cannot be loaded, without its extra, is a finding.
+    Raises UnknownTargetError.
     """
     return run_checks(_list_checks(DoctorContext.of(folder_path, target_name, account)))
 
@@ -44,11 +46,16 @@ def _list_checks(context: DoctorContext) -> Iterator[tuple[FindingGroup, DoctorC
 
 
 def target_checks(context: DoctorContext) -> Sequence[DoctorCheck]:
-    """Return the target's own checks. Empty if its settings are invalid, which another check reports.
+    """Return the target's own checks.
 
-    Raises UnknownTargetError, PluginError.
+    Empty if its provider cannot be loaded or its settings are invalid, which `configuration.checks` reports.
+    Raises UnknownTargetError.
     """
-    provider, project = registry.find(context.target), context.reading.project
+    try:
+        provider = registry.find(context.target)
+    except PluginError:
+        return ()
+    project = context.reading.project
     if project is None or not isinstance(provider, Diagnosable):
         return ()
     try:

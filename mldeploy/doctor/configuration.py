@@ -70,10 +70,11 @@ def _environment() -> str:
 
 
 def _check_target(context: DoctorContext) -> Iterator[Finding]:
-    """Raises ConfigError if the target's table is wrong."""
+    """Raises PluginError if the provider cannot be loaded, ConfigError if the target's table is wrong."""
+    provider = registry.find(context.target)
     if isinstance(context.reading.problem, ConfigError):
         return
-    target_settings(context.folder, context.target, registry.find(context.target).settings, context.account)
+    target_settings(context.folder, context.target, provider.settings, context.account)
     yield ok("target", f"{context.target}, its settings are valid")
 
 

@@ -15,9 +15,12 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from mldeploy.core.errors import MldeployError
-from mldeploy.providers.capabilities import DoctorCheck, Finding, Fix, error
+from mldeploy.providers.capabilities import DoctorCheck, Finding, Fix, error, warning
 
 _log = logging.getLogger(__name__)
+
+NOT_CHECKED = "could not be checked"
+"""What a finding says if a time limit of the doctor ended its check: a warning, as a slow answer may be a good one."""
 
 
 class FindingGroup(StrEnum):
@@ -63,10 +66,9 @@ def _collect_findings(check: DoctorCheck, pending: BackgroundValue[tuple[Finding
     try:
         return pending.result()
     except TimeoutError:
-        what = f"no result within {check.seconds:g} s"
-        return (
-            error(check.subject, what, "Run the command again. If it happens again, the service is not responding."),
-        )
+        what = f"{NOT_CHECKED}: no result within {check.seconds:g} s"
+        todo = "Run the command again. If it happens again, the service is not responding."
+        return (warning(check.subject, what, todo),)
     except MldeployError as problem:
         return (error(check.subject, f"{problem.where}: {problem.what}", problem.todo),)
     except Exception as problem:  # noqa: BLE001 - a failing check must not stop the others

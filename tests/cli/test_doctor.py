@@ -157,8 +157,9 @@ def test_nothing_that_is_silent_holds_it_up(healthy: Command, engine: FakeEngine
     engine.hangs = server.hangs = True
     began = time.monotonic()
     result = healthy("doctor")
-    assert result.code == 1
+    assert result.code == 0, "what was not checked is not wrong"
     assert time.monotonic() - began < 30, "on a busy machine; its own deadlines add up to 13 s"
+    assert "  warning  engine: could not be checked: " in result.out
     assert "does not answer within" in result.out
 
 

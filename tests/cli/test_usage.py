@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -275,6 +276,18 @@ def test_a_missing_extra_is_a_usage_error_with_the_command_that_installs_it(
     assert result.code == 2
     assert "are not installed" in result.err
     assert f"pip install 'mldeploy[{extra}]'" in result.err
+
+
+def test_the_doctor_lists_a_missing_extra_among_its_findings(mldeploy: Command) -> None:
+    plugins = mldeploy.home / "plugins"
+    (plugins / "sitecustomize.py").write_text(WITHOUT.replace("{PACKAGES}", repr(["boto3", "botocore"])))
+    result = mldeploy("doctor", "--target", "fargate", "--json")
+    assert result.code == 1
+    findings = cast("list[dict[str, str]]", result.document["findings"])
+    (missing,) = (each for each in findings if "are not installed" in each["what"])
+    assert (missing["group"], missing["subject"], missing["level"]) == ("configuration", "target", "error")
+    assert missing["todo"] == "Run `pip install 'mldeploy[aws]'`."
+    assert {"engine", "folder"} <= {each["group"] for each in findings}, "the other checks ran"
 
 
 def test_no_color_is_obeyed_on_a_terminal(paper: Command) -> None:

@@ -18,11 +18,11 @@ from docker.context.config import get_current_context_name
 from docker.credentials.constants import PROGRAM_PREFIX
 from docker.errors import DockerException
 from docker.utils.config import find_config_file
-from requests.exceptions import RequestException
+from requests.exceptions import RequestException, Timeout
 
 from mldeploy.core.files import read_text
 from mldeploy.core.parsing import parse_json
-from mldeploy.doctor.runner import run
+from mldeploy.doctor.runner import NOT_CHECKED, run
 from mldeploy.image.errors import EngineError, error_number
 from mldeploy.providers.capabilities import Finding, error, ok, warning
 
@@ -30,7 +30,10 @@ SUBJECT = "engine"
 
 
 def report_unreachable(problem: EngineError) -> Finding:
-    """Return the finding for an error of `Engine.connect`. Looks for other engines."""
+    """Return the finding for an error of `Engine.connect`. Looks for other engines.
+
+    An error, or a warning if the engine listens, but did not answer in time.
+    """
     why = f", {selection_reason()}" if "://" in problem.where else ""
     what = f"{problem.where}{why}: {problem.what}"
     number = error_number(problem)
@@ -41,7 +44,15 @@ def report_unreachable(problem: EngineError) -> Finding:
         todo = "Start it, or unset DOCKER_HOST." if os.environ.get("DOCKER_HOST") else _start_hint() or todo
     if other := find_other_engine(other_than=problem.where):
         todo = f"{todo}\nAnother engine answers; to use it: `export DOCKER_HOST={other}`.".lstrip()
+    if _is_timeout(problem):
+        return warning(SUBJECT, f"{NOT_CHECKED}: {what}", todo)
     return error(SUBJECT, what, todo)
+
+
+def _is_timeout(problem: BaseException | None) -> bool:
+    while problem is not None and not isinstance(problem, TimeoutError | Timeout):
+        problem = problem.__cause__ or problem.__context__
+    return problem is not None
 
 
 def _group_hint(path: str) -> str:

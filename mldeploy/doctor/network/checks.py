@@ -32,7 +32,7 @@ def _images(context: DoctorContext, network_probes: NetworkProbes) -> Iterator[F
     missing = set()
     for base in probes.bases:
         finding = images.check_base_image(base, project, context.machine.engine)
-        if finding.level is Level.ERROR:
+        if finding.level is not Level.OK:
             missing.add(base.registry)
         yield finding
     for url, asking in probes.registries.items():

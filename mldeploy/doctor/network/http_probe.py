@@ -81,7 +81,7 @@ def probe_result(pending: BackgroundValue[ServerReply]) -> ServerReply | ProbeEr
     except ProbeError as problem:
         return problem
     except TimeoutError:
-        return ProbeError(ConnectionPhase.CONNECTION, f"no answer within {PROBE_SECONDS:g} s")
+        return ProbeError(ConnectionPhase.CONNECTION, f"no answer within {PROBE_SECONDS:g} s", timed_out=True)
 
 
 CONNECT_SECONDS = READ_SECONDS = 3.0
@@ -100,13 +100,18 @@ class ConnectionPhase(Enum):
 
 
 class ProbeError(Exception):
-    """A probe failed. what: the cause, completes "HOST: …". untrusted: the certificate's issuer is not trusted."""
+    """A probe failed.
 
-    def __init__(self, phase: ConnectionPhase, what: str, *, untrusted: bool = False) -> None:
+    what: the cause, completes "HOST: …". untrusted: the certificate's issuer is not trusted. timed_out: a time limit of
+    the probe ended it; a build waits longer.
+    """
+
+    def __init__(self, phase: ConnectionPhase, what: str, *, untrusted: bool = False, timed_out: bool = False) -> None:
         super().__init__(what)
         self.phase = phase
         self.what = what
         self.untrusted = untrusted
+        self.timed_out = timed_out
 
 
 def classify_failure(problem: Exception, proxy: str) -> ProbeError:
@@ -118,7 +123,8 @@ def classify_failure(problem: Exception, proxy: str) -> ProbeError:
         return ProbeError(ConnectionPhase.PROXY, f"the proxy {proxy} {_proxy_failure(causes)}")
     known = ((phase, what) for kind, phase, what in _KNOWN if any(isinstance(each, kind) for each in causes))
     phase, what = next(known, (ConnectionPhase.CONNECTION, _connection_failure(causes)))
-    return ProbeError(phase, what)
+    is_silent = phase in (ConnectionPhase.CONNECTION, ConnectionPhase.ANSWER)
+    return ProbeError(phase, what, timed_out=is_silent and any(map(_is_timeout, causes)))
 
 
 _KNOWN: tuple[tuple[type[Exception], ConnectionPhase, str], ...] = (
@@ -161,8 +167,12 @@ def _connection_failure(causes: Sequence[BaseException]) -> str:
     numbers = (each.errno for each in causes if isinstance(each, OSError))
     if known := next((_REASONS[number] for number in numbers if number in _REASONS), ""):
         return known
-    late = any(isinstance(each, TimeoutError | ConnectTimeoutError) for each in causes)
+    late = any(map(_is_timeout, causes))
     return f"does not accept the connection within {CONNECT_SECONDS:g} s" if late else "does not answer with HTTP"
+
+
+def _is_timeout(cause: BaseException) -> bool:
+    return isinstance(cause, TimeoutError | ConnectTimeoutError | requests.ReadTimeout)
 
 
 def _certificate_failure(problem: ssl.SSLCertVerificationError) -> ProbeError:

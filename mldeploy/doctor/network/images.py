@@ -21,13 +21,13 @@ from mldeploy.doctor.network.http_probe import (
     probe_url,
     suggest_fix,
 )
-from mldeploy.doctor.runner import BackgroundValue
+from mldeploy.doctor.runner import NOT_CHECKED, BackgroundValue
 from mldeploy.image.build_inputs import list_base_references
 from mldeploy.image.build_request import Trust, context
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors
 from mldeploy.image.image_info import find_image, matches_platform
-from mldeploy.providers.capabilities import Finding, Level, error, ok
+from mldeploy.providers.capabilities import Finding, Level, error, ok, warning
 
 SUBJECT = "base image"
 _REQUEST = re.compile(r'^the engine answered: (?:\w+ "[^"]*": )?')
@@ -85,8 +85,8 @@ def check_base_image(base: BaseImageRef, project: Project, engine: Engine) -> Fi
     try:
         offered = pending.result()
     except TimeoutError:
-        what = f"{base.reference} is not on the engine, and the engine cannot reach its registry"
-        return error(SUBJECT, what, _suggest_engine_fix("timeout"))
+        what = f"{base.reference} is not on the engine, and the registry did not answer it within {PROBE_SECONDS:g} s"
+        return warning(SUBJECT, f"{NOT_CHECKED}: {what}", _suggest_engine_fix("timeout"))
     except EngineError as problem:
         reason = _REQUEST.sub("", problem.what)
         what = f"{base.reference} is not on the engine, and the engine cannot pull it: {reason}"
@@ -137,7 +137,7 @@ def check_registry(url: str, pending: BackgroundValue[ServerReply], *, needed: b
     todo = suggest_fix(reply)
     if reply.untrusted:
         todo = "If your company inspects TLS, add its CA to this system and to that of the engine."
-    what = f"{name}: {reply.what}"
+    what = f"{name}: {NOT_CHECKED}: {reply.what}" if reply.timed_out else f"{name}: {reply.what}"
     if needed:
-        return Finding("registry", Level.ERROR, what, todo)
+        return Finding("registry", Level.WARNING if reply.timed_out else Level.ERROR, what, todo)
     return Finding("registry", Level.WARNING, f"{what}; no image from it is missing now", todo)

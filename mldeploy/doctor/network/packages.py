@@ -29,7 +29,7 @@ from mldeploy.doctor.network.http_probe import (
     probe_url,
     suggest_fix,
 )
-from mldeploy.doctor.runner import BackgroundValue, run_quietly
+from mldeploy.doctor.runner import NOT_CHECKED, BackgroundValue, run_quietly
 from mldeploy.image.build_inputs import REQUIREMENTS, list_requirement_members
 from mldeploy.image.build_request import Trust, context, machine_bundles
 from mldeploy.image.requirements import read_requirement_text
@@ -83,6 +83,8 @@ def check_index(probe: IndexProbe, project: Project) -> Finding:
     if isinstance(probe.build, ServerReply):
         return _check_response(where, probe, probe.build, project)
     if isinstance(probe.machine, ProbeError):
+        if probe.build.timed_out:
+            return warning(SUBJECT, f"{where}: {NOT_CHECKED}: {probe.build.what}", suggest_fix(probe.build))
         return Finding(SUBJECT, level, f"{where}: {probe.build.what}", suggest_fix(probe.build))
     if probe.build.untrusted:
         what = f"{where}: TLS is inspected; this machine trusts its certificate, but builds do not"
