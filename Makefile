@@ -3,7 +3,7 @@
 # Hundreds of programs are started here, and each would be compiled anew.
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup python engine base-image registry wrk browser shells demo test test-fast test-all test-live \
-	lint format bench lock clean
+	lint format package bench lock clean
 
 PYTHON := .venv/bin/python
 BIN := .venv/bin
@@ -64,6 +64,8 @@ lint: python ## check style, types, layers, the generated documents and the pins
 	cd examples/provider && MYPYPATH=../.. ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/examples .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/shellcheck scripts/*.sh .ci/run
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --no-progress --pedantic .github/workflows
 	$(PYTHON) -m mldeploy.config.reference --check docs/configuration.md
 	$(PYTHON) -m mldeploy.cli.manual --check docs
 	$(PYTHON) -m scripts.targets --check docs/targets.md
@@ -74,6 +76,9 @@ lint: python ## check style, types, layers, the generated documents and the pins
 format: python ## bring all Python into its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+package: python ## build the sdist, the wheel and its SBOM into dist/, and try them in a fresh environment
+	@$(PYTHON) -m scripts.package
 
 bench: setup registry wrk ## measure, and write docs/benchmarks.md (25 minutes; keep the machine quiet)
 	$(PYTHON) -m bench

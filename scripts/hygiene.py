@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 HOSTS = r"\b(pypi|pythonhosted|npmjs|(deb|security|snapshot)\.debian|(archive|security)\.ubuntu)\.(org|com)\b"
@@ -17,6 +17,13 @@ def main() -> None:
     found = [place for name in names.split("\0") if name for place in places(Path(name))]
     if found:
         sys.exit("\n".join([*found, "No committed file may name a package registry's host or a machine's own path."]))
+    if left := leftovers(names.split("\0")):
+        sys.exit("\n".join([*left, "No file may be committed that a merge or an editor left behind."]))
+
+
+def leftovers(names: Iterable[str]) -> list[str]:
+    """The names of files that a merge or an editor leaves behind."""
+    return [name for name in names if name.endswith((".bak", ".orig", ".rej", "~"))]
 
 
 def places(file: Path) -> Iterator[str]:

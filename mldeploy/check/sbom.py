@@ -1,4 +1,7 @@
-"""The bill of materials of an image: the distributions that its Python has installed, in CycloneDX 1.6."""
+"""The bill of materials of an image: the distributions that its Python has installed, in CycloneDX 1.6.
+
+Needs the extra `sbom`.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,11 @@ def render_sbom(app: str, image: Image, inspection: ImageInspection) -> str:
         bom_ref=image.digest,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=image.digest.removeprefix("sha256:"))],
     )
+    return render_components(root, inspection)
+
+
+def render_components(root: Component, inspection: ImageInspection) -> str:
+    """The document of what holds the inspected Python: an image, or our own release (`scripts.package`)."""
     bom = Bom()
     bom.metadata.component = root
     bom.metadata.tools.components.add(Component(name="mldeploy", version=__version__, type=ComponentType.APPLICATION))

@@ -265,6 +265,7 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Without
         (["kubernetes"], ("ps", "--target", "kubernetes"), "kubernetes"),
         (["websocket"], ("ps", "--target", "kubernetes"), "kubernetes"),
         (["azure"], ("login", "--target", "acr"), "azure"),
+        (["cyclonedx"], ("check", "--sbom", "bom.json"), "sbom"),
     ],
 )
 def test_a_missing_extra_is_a_usage_error_with_the_command_that_installs_it(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.hygiene import places
+from scripts.hygiene import leftovers, places
 
 # In pieces, so that this file does not name them itself.
 REGISTRIES = ["https://pypi" + ".org/simple", "files.pythonhosted" + ".org", "registry.npmjs" + ".org"]
@@ -47,3 +47,11 @@ def test_a_binary_and_a_deleted_file_name_nothing(tmp_path: Path) -> None:
     binary = tmp_path / "model.joblib"
     binary.write_bytes(b"\x80\x04/root/\xff")
     assert [*places(binary), *places(tmp_path / "gone")] == []
+
+
+def test_what_a_merge_or_an_editor_leaves_behind_is_found() -> None:
+    assert leftovers(["app.py", "app.py.orig", "app.py.rej", "app.py~", "original.py"]) == [
+        "app.py.orig",
+        "app.py.rej",
+        "app.py~",
+    ]

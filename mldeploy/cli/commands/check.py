@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,6 +91,8 @@ def check(
     `--vulnerabilities` sends package names and versions to OSV, or to `vulnerability_database` in `[check]`. Known
     vulnerabilities are warnings.
 
+    `--sbom` needs the extra `sbom`: `pip install 'mldeploy[sbom]'`.
+
     Examples:
         mldeploy check
         mldeploy check --sbom sbom.json --vulnerabilities
@@ -99,6 +102,7 @@ def check(
 
     if sbom:
         _refuse_unwritable(sbom)
+        import_module("mldeploy.check.sbom")  # a missing extra is reported before the image is built and checked
     workspace = open_build_workspace(run, options.build_overrides(platform, base_image, builder))
     with workspace.locked(run) as work:
         image, verdict = _check_image(workspace, work)
