@@ -28,15 +28,16 @@ KEPT = ("PATH", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "LANG", "TMPDI
 """The variables that the tried commands get: nothing in them leads to the checkout."""
 SECONDS = 120
 IMPORT_ALL = """\
-import importlib, pkgutil, sys
-import mldeploy, mldeploy_model, mldeploy_proxy
-extras = ("mldeploy.check.sbom", "mldeploy.providers.", "mldeploy.rehearsal.", "mldeploy.testing.", "mldeploy_model.")
-for package in (mldeploy, mldeploy_proxy):
-    for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=lambda name: None):
-        if not each.name.startswith(extras) and each.name not in ("mldeploy.__main__", "mldeploy.check.inspector"):
-            importlib.import_module(each.name)
+import importlib, pkgutil
+import mldeploy
+clouds = tuple(f"mldeploy.providers.{name}." for name in ("aws", "azure", "gcp", "kubernetes"))
+extras = (*clouds, "mldeploy.check.sbom", "mldeploy.rehearsal.", "mldeploy.testing.")
+programs = ("mldeploy.__main__", "mldeploy.check.inspector")
+for each in pkgutil.walk_packages(mldeploy.__path__, "mldeploy.", onerror=lambda name: None):
+    if not each.name.startswith(extras) and each.name not in programs:
+        importlib.import_module(each.name)
 """
-"""Every module that needs no extra can be imported; what serves a model is imported in the image alone."""
+"""Every module that needs no extra can be imported. What runs in an image or beside the proxy is not imported here."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,12 @@ class FreshInstall:
 
     @classmethod
     def of(cls, wheel: Path, folder: Path) -> "FreshInstall":
-        """Install the wheel and what it requires, without an extra. Raises subprocess.CalledProcessError."""
+        """Install the wheel and what it requires, without an extra. SystemExit if that is not possible."""
         environment = folder / "environment"
-        uv = [sys.executable, "-m", "uv"]
-        subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
         python = environment / "bin" / "python"
-        subprocess.run([*uv, "pip", "install", "--quiet", "--python", python, wheel], check=True)
-        subprocess.run([*uv, "pip", "check", "--quiet", "--python", python], check=True)
+        _run_uv("venv", "--quiet", "--python", sys.executable, str(environment))
+        _run_uv("pip", "install", "--quiet", "--python", str(python), str(wheel))
+        _run_uv("pip", "check", "--quiet", "--python", str(python))
         app = folder / "app"
         app.mkdir()
         (app / "app.py").write_text(APP)
@@ -111,3 +111,8 @@ class FreshInstall:
             cwd=self.folder / "app",
             env={**kept, **home, "NO_COLOR": "1"},
         )
+
+
+def _run_uv(*arguments: str) -> None:
+    if subprocess.run([sys.executable, "-m", "uv", *arguments], check=False).returncode:
+        sys.exit(f"`uv {' '.join(arguments)}` failed; the reason stands above.")

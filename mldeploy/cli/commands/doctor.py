@@ -71,6 +71,8 @@ def doctor(
     `--fix` removes what a killed command left behind: its lock and a container of a check. It never starts an engine,
     deletes an image or edits your files.
 
+    A check that takes too long ends with a warning. A missing extra of the target is an error; the other checks run.
+
     Exit code 1 if there is an error; warnings do not change it.
 
     Examples:
