@@ -33,7 +33,7 @@ def render_release_sbom(python: Path, wheel: Path) -> str:
 
 def inspect_environment(python: Path) -> ImageInspection:
     """Run the program that lists the distributions of an image, here."""
-    command = [python, "-c", INSPECTOR.read_text(encoding="utf-8"), "[]"]
+    command = [str(python), "-c", INSPECTOR.read_text(encoding="utf-8"), "[]"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     facts = {name: value for line in output.splitlines() for name, value in json.loads(line).items()}
     distributions = tuple(

@@ -124,7 +124,7 @@ def classify_failure(problem: Exception, proxy: str) -> ProbeError:
     known = ((phase, what) for kind, phase, what in _KNOWN if any(isinstance(each, kind) for each in causes))
     phase, what = next(known, (ConnectionPhase.CONNECTION, _connection_failure(causes)))
     is_silent = phase in (ConnectionPhase.CONNECTION, ConnectionPhase.ANSWER)
-    return ProbeError(phase, what, timed_out=is_silent and any(map(_is_timeout, causes)))
+    return ProbeError(phase, what, timed_out=is_silent and _is_late(causes))
 
 
 _KNOWN: tuple[tuple[type[Exception], ConnectionPhase, str], ...] = (
@@ -164,15 +164,23 @@ _REASONS = {
 
 
 def _connection_failure(causes: Sequence[BaseException]) -> str:
-    numbers = (each.errno for each in causes if isinstance(each, OSError))
-    if known := next((_REASONS[number] for number in numbers if number in _REASONS), ""):
+    if known := _refusal(causes):
         return known
-    late = any(map(_is_timeout, causes))
-    return f"does not accept the connection within {CONNECT_SECONDS:g} s" if late else "does not answer with HTTP"
+    if _is_late(causes):
+        return f"does not accept the connection within {CONNECT_SECONDS:g} s"
+    return "does not answer with HTTP"
 
 
-def _is_timeout(cause: BaseException) -> bool:
-    return isinstance(cause, TimeoutError | ConnectTimeoutError | requests.ReadTimeout)
+def _is_late(causes: Sequence[BaseException]) -> bool:
+    """Whether a time limit ended the probe. urllib3's error of a refused connection is a ConnectTimeoutError, too."""
+    late = any(isinstance(each, TimeoutError | ConnectTimeoutError | requests.ReadTimeout) for each in causes)
+    return late and not _refusal(causes)
+
+
+def _refusal(causes: Sequence[BaseException]) -> str:
+    """Return what the operating system says of the connection; "" if nothing."""
+    numbers = (each.errno for each in causes if isinstance(each, OSError))
+    return next((_REASONS[number] for number in numbers if number in _REASONS), "")
 
 
 def _certificate_failure(problem: ssl.SSLCertVerificationError) -> ProbeError:
