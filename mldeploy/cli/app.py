@@ -47,8 +47,10 @@ PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
         ),
         "run-local": CommandEntry("deploy:run_local", "Run the app on this machine. Same as `deploy --target local`."),
         "login": CommandEntry("push:login", "Check registry credentials and show the account."),
-        "push": CommandEntry("push:push", "Build the image and push it to the target's registry."),
-        "deploy": CommandEntry("deploy:deploy", "Build the image, deploy it to the target and print the URL."),
+        "push": CommandEntry("push:push", "Build and check the image, and push it to the target's registry."),
+        "deploy": CommandEntry(
+            "deploy:deploy", "Build and check the image, deploy it to the target and print the URL."
+        ),
         "manifests": CommandEntry(
             "manifests:manifests",
             "Print the Kubernetes manifests of a deployment as YAML for `kubectl apply -f -`.",
@@ -94,7 +96,7 @@ PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
     },
     "About": {
         "version": CommandEntry("about:version", "Print the version."),
-        "help": CommandEntry("about:show_help", "Show the help of a command."),
+        "help": CommandEntry("about:show_help", "Show the help of a command, or of a setting."),
     },
 }
 COMPLETED_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
