@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 FENCE = re.compile(r"^ *```(?P<language>\w*)\n(?P<block>.*?)^ *```", re.MULTILINE | re.DOTALL)
 SHELL = {"", "console", "bash", "sh"}
+SPAN = re.compile(r"`(?P<call>mldeploy [^`]+)`")
+INCOMPLETE = re.compile("Missing parameter|requires an argument")
 INDENTED = re.compile(r"^    (?=mldeploy |\w+=\S+ mldeploy ).*$", re.MULTILINE)
 SEPARATOR = re.compile(r"\s(?:\||&&|>|;)(?:\s|$)")
 PLACEHOLDERS = {"TARGET", "NAME"}
@@ -62,6 +64,17 @@ def test_mldeploy_understands_every_line() -> None:
     lines = [(page, line) for page in PAGES for line in command_lines(page.read_text(encoding="utf-8"))]
     assert len(lines) > 100
     assert [f"{page.relative_to(ROOT)}: {line}: {why}" for page, line in lines if (why := problem(line))] == []
+
+
+def test_what_sentences_name_exists() -> None:
+    """They may leave out arguments: `mldeploy scale`."""
+    spans = [
+        (page, " ".join(match["call"].split()))
+        for page in PAGES
+        for match in SPAN.finditer(FENCE.sub("", page.read_text(encoding="utf-8")))
+    ]
+    problems = [(page.relative_to(ROOT), call, problem(call)) for page, call in spans]
+    assert [each for each in problems if each[2] and not INCOMPLETE.search(each[2])] == []
 
 
 def test_lines_are_found_in_every_form() -> None:
