@@ -21,13 +21,15 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "zensical.toml"
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs")
 LINK = re.compile(r"\[(?P<text>[^\]\[]+)\]\((?P<path>[^)#\s]+)(?:#[^)\s]*)?\)")
+SHALLOW = re.compile(r"\n\n(?P<line> {1,3}\S.*)")
+ATTACHED = re.compile(r"^(?![-|#<>\s]|\d+\. ).+\n(?P<line>(?:- |\d+\. |\| ).*)", re.MULTILINE)
 _FENCE = re.compile(r"^ *(```|~~~).*?^ *\1", re.MULTILINE | re.DOTALL)
 
 
 def main() -> None:
     """SystemExit with the problems, one a line, if there are any."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "site"
-    if problems := [*broken_links(ROOT), *pages_without_navigation(ROOT)]:
+    if problems := [*broken_links(ROOT), *pages_without_navigation(ROOT), *broken_lists(ROOT)]:
         sys.exit("\n".join(problems))
     build(ROOT, folder)
     print(f"{folder / 'html' / 'index.html'}")
@@ -55,6 +57,16 @@ def pages_without_navigation(root: Path) -> Iterator[str]:
         name = page.relative_to(root).as_posix()
         if name not in listed and not name.startswith("docs/decisions/"):
             yield f"{name} is not in the navigation of {CONFIG}"
+
+
+def broken_lists(root: Path) -> Iterator[str]:
+    """Lists that GitHub shows as meant, and Python-Markdown does not."""
+    for page in sources(root):
+        text = page.read_text(encoding="utf-8")
+        if match := SHALLOW.search(text):
+            yield f"{page.relative_to(root)}: indent what belongs to an item by four spaces: {match['line']}"
+        if match := ATTACHED.search(_FENCE.sub("", text)):
+            yield f"{page.relative_to(root)}: needs an empty line before it: {match['line']}"
 
 
 def _paths(entry: object) -> Iterator[str]:

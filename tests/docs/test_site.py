@@ -36,8 +36,17 @@ def test_links_to_files_that_there_are_not_and_pages_that_nobody_finds_are_named
     assert list(site.pages_without_navigation(root)) == [f"docs/lost.md is not in the navigation of {site.CONFIG}"]
 
 
-def test_the_repository_has_neither() -> None:
-    assert not [*site.broken_links(ROOT), *site.pages_without_navigation(ROOT)]
+def test_lists_that_the_site_would_show_as_text_are_named(tmp_path: Path) -> None:
+    root = copy_of_sources(tmp_path)
+    (root / "docs" / "lists.md").write_text("Three:\n- one\n\n1. two\n\n   three\n")
+    assert list(site.broken_lists(root)) == [
+        "docs/lists.md: indent what belongs to an item by four spaces:    three",
+        "docs/lists.md: needs an empty line before it: - one",
+    ]
+
+
+def test_the_repository_has_none_of_these() -> None:
+    assert not [*site.broken_links(ROOT), *site.pages_without_navigation(ROOT), *site.broken_lists(ROOT)]
 
 
 def test_the_troubleshooting_page_is_current() -> None:
