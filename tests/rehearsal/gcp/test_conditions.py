@@ -66,7 +66,8 @@ def test_autopilot_adds_its_fields_once(google: Clients, tmp_path: Path) -> None
     made = api.make(PODS, wanted)["spec"]
     assert made["containers"][0]["securityContext"]["capabilities"]["drop"] == ["ALL", "NET_RAW"]
     assert made["containers"][0]["resources"]["requests"]["ephemeral-storage"] == "1Gi"
-    assert [each["key"] for each in made["tolerations"]] == ["kubernetes.io/arch"]
+    keys = [each["key"] for each in made["tolerations"]]
+    assert keys == ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable", "kubernetes.io/arch"]
 
 
 def test_in_the_harsh_mode_what_is_new_is_missing_once(google: Clients) -> None:
