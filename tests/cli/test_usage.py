@@ -322,4 +322,4 @@ def test_a_setting_is_explained_without_a_folder_of_documents(mldeploy: Command)
     assert one.startswith("target.local.port\nThe port of this machine")
     assert "MLDEPLOY_TARGET_LOCAL_PORT" in one
     assert "build.index_url\n" in mldeploy("help", "config", "build").out
-    assert "Default: `5000`" in mldeploy("help", "config", "app.port", "--json").document["text"]
+    assert "Default: `5000`" in str(mldeploy("help", "config", "app.port", "--json").document["text"])
