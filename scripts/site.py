@@ -22,7 +22,10 @@ CONFIG = "zensical.toml"
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs")
 LINK = re.compile(r"\[(?P<text>[^\]\[]+)\]\((?P<path>[^)#\s]+)(?:#[^)\s]*)?\)")
 SHALLOW = re.compile(r"\n\n(?P<line> {1,3}\S.*)")
-ATTACHED = re.compile(r"^(?![-|#<>\s]|\d+\. ).+\n(?P<line>(?:- |\d+\. |\| ).*)", re.MULTILINE)
+ATTACHED = re.compile(
+    r"^(?:(?![-|#<>\s]|\d+\. )|    (?=[^\s-])).+\n(?P<line>(?:- |\d+\. |\| ).*)",
+    re.MULTILINE,
+)
 _FENCE = re.compile(r"^ *(```|~~~).*?^ *\1", re.MULTILINE | re.DOTALL)
 
 

@@ -39,9 +39,11 @@ def test_links_to_files_that_there_are_not_and_pages_that_nobody_finds_are_named
 def test_lists_that_the_site_would_show_as_text_are_named(tmp_path: Path) -> None:
     root = copy_of_sources(tmp_path)
     (root / "docs" / "lists.md").write_text("Three:\n- one\n\n1. two\n\n   three\n")
+    (root / "docs" / "more.md").write_text("1. one\n\n    more\n2. two\n")
     assert list(site.broken_lists(root)) == [
         "docs/lists.md: indent what belongs to an item by four spaces:    three",
         "docs/lists.md: needs an empty line before it: - one",
+        "docs/more.md: needs an empty line before it: 2. two",
     ]
 
 
