@@ -68,6 +68,7 @@ def test_without_credentials_the_doctor_says_what_to_do(mldeploy: Command) -> No
 pytestmark = pytest.mark.engine
 
 
+@pytest.mark.exhaustive
 def test_it_allows_every_call_of_a_push_and_of_a_removal(harness: EcrHarness, tmp_path: Path) -> None:
     mldeploy, before = harness.command(tmp_path), len(harness.rehearsal.calls())
     for command in (("login",), ("plan",), ("push", "--no-check"), ("status",), ("push",), ("destroy", "--yes")):

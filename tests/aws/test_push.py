@@ -55,6 +55,7 @@ def test_the_engine_is_not_even_asked_to_push_what_is_there(harness: EcrHarness,
         assert _pushes(door.calls[before:]) == []
 
 
+@pytest.mark.exhaustive
 def test_an_image_that_another_machine_pushed_is_not_pushed_again(
     harness: EcrHarness, engine: Engine, tmp_path: Path
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_stop_in_the_middle_is_heard_and_resumed(harness: EcrHarness, engine: 
     assert harness.push().out.digest
 
 
+@pytest.mark.exhaustive
 def test_the_journey_of_a_user(harness: EcrHarness, tmp_path: Path, engine: Engine) -> None:
     mldeploy = harness.command(tmp_path)
     login = mldeploy("login", "--target", "ecr", "--json")

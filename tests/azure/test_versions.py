@@ -83,6 +83,7 @@ def test_no_rollback_leaves_what_fails_in_place(rehearsal: AzureRehearsal, own: 
     assert harness.scene.service.instances()[0].image != image
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", [FaultKind.THROTTLE, pytest.param(FaultKind.ERROR, marks=pytest.mark.exhaustive)])
 def test_a_swap_that_is_refused_for_now_is_sent_again(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path, kind: FaultKind
@@ -96,6 +97,7 @@ def test_a_swap_that_is_refused_for_now_is_sent_again(
     assert states(harness) == [("2", "serving"), ("1", "old")]
 
 
+@pytest.mark.exhaustive
 def test_new_settings_of_the_same_image_are_swapped_in_as_well(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_new_settings_of_the_same_image_are_swapped_in_as_well(
     assert harness.scene.plan().is_noop
 
 
+@pytest.mark.exhaustive
 def test_a_swap_whose_answer_is_lost_is_not_sent_twice(rehearsal: AzureRehearsal, own: Path, tmp_path: Path) -> None:
     """Twice would be back again."""
     harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="S1")
@@ -125,6 +128,7 @@ def test_a_swap_whose_answer_is_lost_is_not_sent_twice(rehearsal: AzureRehearsal
     assert harness.kinds()[SLOT] == 0
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("sku", ["S1", "B1"])
 def test_a_rollout_that_nobody_saw_to_its_end_is_seen_to_by_the_next_command(
     rehearsal: AzureRehearsal, own: Path, tmp_path: Path, sku: str
@@ -157,6 +161,7 @@ def test_a_new_health_path_restarts_the_app_and_goes_through_the_slot(
     assert harness.scene.plan().is_noop
 
 
+@pytest.mark.exhaustive
 def test_what_a_swap_leaves_in_place_is_written_and_measured(
     rehearsal: AzureRehearsal, others: Clients, own: Path, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def _world(folder: Path, app: SampleApp, made: Repo) -> Iterator[World]:
     there.mldeploy("rehearse", "down")
 
 
+@pytest.mark.exhaustive
 def test_from_a_push_to_a_url_that_answers(world: World) -> None:
     assert world.mldeploy("ci", "github", "--target", "fargate").code == 0
     world.repo.commit()
@@ -88,6 +89,7 @@ def test_what_is_wrong_does_not_get_as_far_as_an_image(world: World, name: str, 
     assert checked.names[-1] == step
 
 
+@pytest.mark.exhaustive
 def test_a_push_that_fails_says_why_where_one_looks(world: World) -> None:
     configuration = (world.repo.folder / "mldeploy.toml").read_text()
     world.repo.put("mldeploy.toml", f'{configuration}[target.ecr]\nrepository = "NOT/A/NAME"\n')

@@ -178,6 +178,7 @@ def test_any_folder(bench: Bench, tmp_path: Path, forms: dict[str, str], command
     check(bench, words, bench.run(words))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "words",
     [

@@ -192,6 +192,7 @@ def test_the_journey(tiny: Command, name: str, port: int, client: Any) -> None:
     assert edited.keys() == before.keys()
 
 
+@pytest.mark.exhaustive
 def test_a_version_that_does_not_start_leaves_the_old_one(tiny: Command, port: int) -> None:
     assert tiny("run-local", within=600).code == 0
     (tiny.folder / "app.py").write_text("import nothing_of_that_name\n" + SERVER)
@@ -202,6 +203,7 @@ def test_a_version_that_does_not_start_leaves_the_old_one(tiny: Command, port: i
     assert requests.get(f"http://127.0.0.1:{port}/health", timeout=10).status_code == 200
 
 
+@pytest.mark.exhaustive
 def test_a_model_that_answers_something_else_gets_no_traffic(tiny: Command) -> None:
     (tiny.folder / "app.py").write_text(SERVER.replace("2 * request", "3 * request"))
     result = tiny("deploy", "--json", within=600)
@@ -216,6 +218,7 @@ def test_a_requirement_that_does_not_exist(tiny: Command) -> None:
     assert "no-such-package-of-that-name" in str(result.error["what"])
 
 
+@pytest.mark.exhaustive
 def test_an_image_is_checked_before_it_goes_anywhere(tiny: Command, name: str, client: Any) -> None:
     assert tiny("build", "--no-check", "--json", within=600).document["verdict"] is None
     with tiny.start("check", "--json") as process:

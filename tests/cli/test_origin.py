@@ -52,6 +52,7 @@ def test_a_guessed_name_that_meets_another_folders_app_is_refused_with_the_way_o
     assert not [each for each in first.state.rglob("*") if each.name == "origin.json"]
 
 
+@pytest.mark.exhaustive
 def test_a_folder_that_was_renamed_keeps_its_app_and_so_does_a_second_clone(first: Command, tmp_path: Path) -> None:
     moved = replace(first, folder=tmp_path / "moved" / "twin-origin")
     try:

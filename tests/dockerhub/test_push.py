@@ -160,6 +160,7 @@ def test_the_short_name_of_a_docker_hub_image_is_not_left_on_the_engine(harness:
     assert catalogue.list_images(engine, harness.name), "the image itself stays"
 
 
+@pytest.mark.exhaustive
 def test_the_journey_of_a_user(harness: HubHarness, mldeploy: Command) -> None:
     given = {name: value.reveal() for name, value in harness.rehearsal.endpoints.credentials}
     here = Command(mldeploy.home, harness.folder, mldeploy.extra).with_env(

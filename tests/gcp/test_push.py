@@ -179,6 +179,7 @@ def mldeploy(tmp_path: Path, own: Path) -> Iterator[Command]:
     command("rehearse", "down")
 
 
+@pytest.mark.exhaustive
 def test_a_push_under_an_old_name(mldeploy: Command) -> None:
     app = project_of(mldeploy.folder).app.name
     pushed = mldeploy("push", "--no-check", "--target", "gcr", "--region", "eu", "--rehearse", "--json")

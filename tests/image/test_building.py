@@ -56,6 +56,7 @@ def test_plan_says_that_a_build_is_needed(alone: Shop) -> None:
     assert alone.planned() is Intent.CREATE
 
 
+@pytest.mark.exhaustive
 def test_it_tells_how_far_it_is(alone: Shop) -> None:
     alone.build()
     messages = alone.progress()
@@ -79,6 +80,7 @@ def test_an_edit_changes_the_layer_that_it_is_in_and_no_other(shop: Shop, edit: 
     assert differs == [len(before) + changes]
 
 
+@pytest.mark.exhaustive
 def test_equal_folders_are_equal_layers_wherever_they_are_built(alone: Shop) -> None:
     """Without any cache and at another time, too: a build in CI pushes what changed, and nothing else."""
     first = layers(alone, alone.build().out)
@@ -112,6 +114,7 @@ def git(shop: Shop, *words: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.exhaustive
 def test_the_users_own_gunicorn_and_its_settings_win(shop: Shop) -> None:
     write(shop.folder, {"requirements.txt": "flask\ngunicorn==23.0.0\n", "gunicorn.conf.py": "bind = ':7000'\n"})
     image = shop.build().out
@@ -126,6 +129,7 @@ def test_the_users_own_gunicorn_and_its_settings_win(shop: Shop) -> None:
     assert b":7000" in text
 
 
+@pytest.mark.exhaustive
 def test_requirements_that_stand_in_several_files(shop: Shop) -> None:
     write(
         shop.folder,
@@ -177,6 +181,7 @@ def test_a_build_without_a_network_says_so(shop: Shop) -> None:
     assert "could not reach the network" in error.todo
 
 
+@pytest.mark.exhaustive
 def test_a_certificate_that_is_not_known_leads_to_the_setting(shop: Shop) -> None:
     usual = shop.project().build.ca_bundle
     if usual is None:

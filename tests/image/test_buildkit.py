@@ -168,6 +168,7 @@ def test_without_a_client_the_classic_builder_builds(
     assert "buildx" in error.todo
 
 
+@pytest.mark.exhaustive
 @needs_buildkit
 def test_the_cache_goes_to_a_registry_and_comes_from_there(alone: Shop, registry: str) -> None:
     reference = f"{registry}/{alone.name}:cache"

@@ -75,6 +75,7 @@ def test_all_but_the_last_ones_are_pruned_and_what_is_used_stays(quick: Shop) ->
     assert set(listed(quick)) == set(newest[:2])
 
 
+@pytest.mark.exhaustive
 def test_pruning_keeps_the_next_build_fast(alone: Shop) -> None:
     """What the builder stage has made is what an edit of the code is built on."""
     alone.build()
@@ -133,6 +134,7 @@ def test_what_somebody_else_has_named_stays_under_their_name(quick: Shop) -> Non
         quick.engine.client.remove_image(f"{quick.name}-mine:kept")
 
 
+@pytest.mark.exhaustive
 def test_what_a_registry_calls_it_is_not_somebody_elses_name(quick: Shop, registry: str) -> None:
     """As a rehearsal leaves it, which pulls by digest what it was given."""
     (one,) = build(quick, "one")

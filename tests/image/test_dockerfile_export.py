@@ -93,6 +93,7 @@ def test_requirements_that_the_build_would_not_be_sent_are_refused(shop: Project
     assert caught.value.where == ".dockerignore: more/base.txt"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.engine
 @pytest.mark.skipif(DOCKER is None, reason="there is no docker command here")
 def test_the_docker_command_makes_of_it_what_mldeploy_would_make(built: Built, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def kept(tree: Path, text: str) -> set[str] | None:
         return None
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(LINES, min_size=1, max_size=5))
 def test_the_docker_command_agrees(lines: list[str], tree: Path, docker: Listener) -> None:

@@ -24,6 +24,7 @@ from mldeploy.image.builder import find_client
 from mldeploy.image.context import Context
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError
+from tests.few import few
 from tests.image.neighbours import Guarded, package_index, proxy
 from tests.image.shop import Shop, write
 
@@ -50,7 +51,7 @@ def private(alone: Shop, password: str) -> Iterator[Guarded]:
         yield index
 
 
-@pytest.mark.parametrize("builder", BUILDERS)
+@pytest.mark.parametrize("builder", few(BUILDERS, 1))
 def test_an_index_and_a_proxy_with_passwords_leave_nothing(
     alone: Shop, private: Guarded, password: str, builder: str
 ) -> None:

@@ -188,6 +188,7 @@ def image_of(shop: Shop, **app: Any) -> Image:
     return shop.build(shop.project(app={"interface": "asgi", "health": "/health", **app})).out
 
 
+@pytest.mark.exhaustive
 def test_fastapi_is_served_by_processes_that_share_the_loaded_app(apps: Shop) -> None:
     with served(apps, image_of(apps, entry="main:app"), environment={"WEB_CONCURRENCY": "2"}) as running:
         answer = requests.post(f"{running.url}/predict", json={"age": 21}, timeout=5).json()
@@ -211,6 +212,7 @@ def test_a_factory_is_called_with_what_is_written(apps: Shop) -> None:
     assert answer["name"] == "called"
 
 
+@pytest.mark.exhaustive
 def test_an_app_in_a_sub_folder_finds_its_neighbours(apps: Shop) -> None:
     image = image_of(apps, entry="app:app", chdir="deploy")
     with served(apps, image) as running:
@@ -246,6 +248,7 @@ def test_django_speaks_both(apps: Shop) -> None:
     assert (running.exit_code, running.is_prompt) == (0, True)
 
 
+@pytest.mark.exhaustive
 def test_a_command_of_the_apps_own_gets_its_port_and_no_other_word(apps: Shop) -> None:
     """Whatever a variable holds, and whatever a word looks like to a shell, it stays one word."""
     script = "import http.server, sys\nprint(sys.argv[1:], flush=True)\n"

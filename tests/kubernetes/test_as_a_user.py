@@ -41,6 +41,7 @@ def foreign_deployment(name: str) -> Object:
     }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.engine
 def test_a_deployment_of_somebody_else_is_refused_before_anything_is_made(harness: DeployHarness) -> None:
     harness.fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": harness.app}})

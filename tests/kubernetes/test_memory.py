@@ -36,6 +36,7 @@ def app(tmp_path: Path) -> Iterator[SampleApp]:
         yield made
 
 
+@pytest.mark.exhaustive
 def test_the_verdict_says_that_it_was_the_memory_and_how_much_there_was(
     lively: KubernetesRehearsal, app: SampleApp, tmp_path: Path
 ) -> None:

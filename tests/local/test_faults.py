@@ -19,6 +19,7 @@ from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
 from mldeploy.testing.promises import Promise, proves
+from tests.few import few
 from tests.local.engine_proxy import Call, EngineProxy, Fault, Rule
 from tests.local.world import World
 
@@ -122,7 +123,7 @@ def redeploys_through(world: World, proxy: EngineProxy, point: Point) -> None:
 
 
 @proves(Promise.FAULTS, targets=("local",))
-@pytest.mark.parametrize("point", REDEPLOY, ids=str)
+@pytest.mark.parametrize("point", few(REDEPLOY, 2), ids=str)
 def test_redeployment_with_a_fault(world: World, proxy: EngineProxy, point: Point) -> None:
     redeploys_through(world, proxy, point)
 
@@ -185,7 +186,7 @@ KILLS = (
 
 
 @proves(Promise.CRASHES, targets=("local",))
-@pytest.mark.parametrize("point", KILLS, ids=str)
+@pytest.mark.parametrize("point", few(KILLS, 2), ids=str)
 def test_redeployment_that_is_killed(world: World, proxy: EngineProxy, point: Point) -> None:
     assert survives(world, proxy, point)
     assert any("did not finish" in note for note in world.notes)

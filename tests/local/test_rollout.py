@@ -135,6 +135,7 @@ def test_what_was_stopped_is_started_again(world: World) -> None:
     assert world.version == "1"
 
 
+@pytest.mark.exhaustive
 def test_routes_outlive_a_restart_of_both_containers(world: World) -> None:
     """As when the engine or the machine starts again: in whatever order, at whatever address."""
     world.env(VERSION="2")
@@ -173,6 +174,7 @@ def test_app_that_hangs_is_replaced(world: World, how: str) -> None:
     assert world.serving.running
 
 
+@pytest.mark.exhaustive
 def test_app_that_is_slow_to_start_is_waited_for(world: World) -> None:
     """It opens another port first and computes: that alone is no reason to give it up."""
     world.env(MODE="metrics:5")

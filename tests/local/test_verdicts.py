@@ -11,6 +11,7 @@ import pytest
 from mldeploy.app.verdict import VerdictError
 from mldeploy.core.errors import ExitCode
 from mldeploy.testing.promises import Promise, proves
+from tests.few import few
 from tests.local.world import MIB, World
 
 pytestmark = pytest.mark.engine
@@ -57,7 +58,7 @@ def verdict_of(world: World) -> VerdictError:
     return error
 
 
-@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.mode)
+@pytest.mark.parametrize("broken", few(BROKEN, 4), ids=lambda broken: broken.mode)
 def test_broken_first_version_ends_with_its_cause_and_leaves_nothing(world: World, broken: Broken) -> None:
     world.app(memory=64 * MIB)
     world.check(start_timeout=broken.patience)

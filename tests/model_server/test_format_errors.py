@@ -92,6 +92,7 @@ def test_a_hugging_face_folder_lacks_its_weights_or_has_another_task(tmp_path: P
         load_predictor(schema, tmp_path.parent)
 
 
+@pytest.mark.exhaustive
 def test_a_keras_model_with_a_custom_layer_says_how_to_save_it(tmp_path: Path) -> None:
     program = (
         "import keras\nclass Double(keras.layers.Layer):\n    def call(self, x): return x * 2\n"

@@ -328,6 +328,7 @@ def test_an_onnx_classifier_with_an_input_for_each_column(tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.exhaustive
 def test_a_keras_model_on_a_cpu(tmp_path: Path) -> None:
     program = (
         "import keras, numpy as np\n"

@@ -56,6 +56,7 @@ def test_it_passes_the_conformance_suite(mldeploy: Command, tmp_path: Path) -> N
     assert "process: fault matrix: 3 of" in done.stdout
 
 
+@pytest.mark.exhaustive
 def test_it_can_be_rehearsed(mldeploy: Command) -> None:
     place = ("--target", "process", "--rehearse")
     assert "process" in mldeploy("rehearse", "up", "process").out
@@ -85,6 +86,7 @@ def test_it_gets_a_workflow(mldeploy: Command) -> None:
     assert any("mldeploy-process==1.0.0" in each for each in result["remarks"])  # type: ignore[attr-defined]
 
 
+@pytest.mark.exhaustive
 def test_a_platform_that_does_not_answer_is_one_sentence(mldeploy: Command) -> None:
     done = mldeploy.with_env(MLDEPLOY_TARGET_PROCESS_URL="http://127.0.0.1:9")("deploy", "--target", "process")
     assert (done.code, "Traceback" in done.err) == (7, False)

@@ -59,6 +59,7 @@ def test_nothing_is_left_of_it(state: Path, engine: Engine) -> None:
     assert AWS.running(state) is None
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("victim", [0, 1], ids=["stand-in", "registry"])
 def test_one_that_was_killed_is_noticed_and_replaced(state: Path, engine: Engine, victim: int) -> None:
     first = AWS.up(state)
@@ -73,6 +74,7 @@ def test_one_that_was_killed_is_noticed_and_replaced(state: Path, engine: Engine
     assert Rehearsal(second).contents() == ()
 
 
+@pytest.mark.exhaustive
 def test_one_of_another_version_is_ended_and_replaced(state: Path) -> None:
     """What it has written down has another form than ours, but for what it takes to end it."""
     first = AWS.up(state)

@@ -64,6 +64,7 @@ def balancer(account: Account, elb: ElasticLoadBalancingv2Client) -> tuple[str, 
     return f"http://{made['DNSName']}:{PORT}/", behind
 
 
+@pytest.mark.exhaustive
 def test_a_port_has_one_listener(account: Account, elb: ElasticLoadBalancingv2Client) -> None:
     """A repeated request after a lost response is rejected as in AWS."""
     _, behind = balancer(account, elb)

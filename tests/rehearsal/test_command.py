@@ -52,6 +52,7 @@ def test_a_command_that_is_rehearsed_starts_it_and_says_so(mldeploy: Command) ->
     assert aws(mldeploy("rehearse", "status", "--json"))["state"] == "up"
 
 
+@pytest.mark.exhaustive
 def test_all_go_up_and_down_together(mldeploy: Command) -> None:
     """Those whose packages are installed, as they are here."""
     done = mldeploy("rehearse", "up", "--json")
@@ -69,6 +70,7 @@ def test_a_cloud_that_nobody_plays_is_answered_with_those_that_are_played(mldepl
     assert "aws" in str(done.error["todo"])
 
 
+@pytest.mark.exhaustive
 def test_a_rehearsal_leaves_the_real_journals_alone(mldeploy: Command) -> None:
     done = mldeploy("destroy", "-t", "ecr", "--rehearse", "--yes", "--json")
     assert done.code == 0, done.err

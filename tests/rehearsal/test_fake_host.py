@@ -29,6 +29,7 @@ def account(quick: Rehearsal, engine: Engine) -> Account:
     return Account.made(Clients(quick), engine)
 
 
+@pytest.mark.exhaustive
 def test_a_service_comes_and_goes_and_answers_meanwhile(account: Account, quick: Rehearsal) -> None:
     account.open_port()
     definition = account.define(checked=True)

@@ -23,6 +23,7 @@ def account(aws: Clients, engine: Engine) -> Account:
     return made
 
 
+@pytest.mark.exhaustive
 def test_a_new_version_takes_over_before_the_old_one_goes(account: Account) -> None:
     first, second = account.define(checked=True), account.define(checked=True)
     account.serve(first)
@@ -38,6 +39,7 @@ def test_a_new_version_takes_over_before_the_old_one_goes(account: Account) -> N
     assert account.task(old)["stopCode"] == "ServiceSchedulerInitiated"
 
 
+@pytest.mark.exhaustive
 def test_a_version_that_cannot_live_is_given_up_and_the_old_one_stays(account: Account) -> None:
     good, bad = account.define(checked=True), account.define("exit 7", checked=True)
     account.serve(good, deploymentConfiguration=BREAKER)

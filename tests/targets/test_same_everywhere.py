@@ -24,7 +24,10 @@ from tests.rehearsal.available import require_registry
 pytestmark = pytest.mark.engine
 
 LOCAL = "local"
-TARGETS = (LOCAL, *rehearsed_targets())
+QUICK = (LOCAL, "fargate", "kubernetes")
+TARGETS = [
+    pytest.param(each, marks=() if each in QUICK else pytest.mark.exhaustive) for each in (LOCAL, *rehearsed_targets())
+]
 """Whatever can be deployed to without an account: a target that gets a stand-in is tried from then on."""
 WITH_HTTPS = frozenset({"webapp"})
 """Where the address has HTTPS without any setting."""

@@ -69,7 +69,7 @@ def manifests(
     Examples:
         mldeploy manifests --target kubernetes
         mldeploy manifests --target kubernetes | kubectl diff -f -
-        mldeploy manifests -t kubernetes --image registry.example/app@sha256:…
+        mldeploy manifests -t kubernetes --image host/app@sha256:… > app.yaml
     """
     from mldeploy.cli.app_routes import recall_latest_routes
     from mldeploy.cli.deployment import as_having_manifests, prepare_deployment

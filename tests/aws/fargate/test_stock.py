@@ -143,6 +143,7 @@ def deploy_in_vain(deployer: Deployer) -> None:
         deployer.deploy()
 
 
+@pytest.mark.exhaustive
 def test_roles_are_below_the_path_and_the_boundary(deployer: Deployer, stock: Rehearsal) -> None:
     """Also when the boundary is set later; a path is another role."""
     deploy_in_vain(deployer)
@@ -191,6 +192,7 @@ def test_a_given_role_that_no_task_can_take_is_an_error_of_the_configuration(
     assert deployer.destroy().removed
 
 
+@pytest.mark.exhaustive
 def test_an_own_role_that_is_given_is_an_administrators_from_then_on(deployer: Deployer, stock: Rehearsal) -> None:
     deploy_in_vain(deployer)
     arns = {role["RoleName"].rpartition("-")[2]: role["Arn"] for role in roles_of(stock)}

@@ -64,6 +64,7 @@ def test_the_old_one_answers_until_the_new_one_does(estate: Estate) -> None:
     assert {each.text for each in seen} == {"one", "two"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("script", "settings", "words"),
     [
