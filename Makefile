@@ -3,7 +3,7 @@
 # Hundreds of programs are started here, and each would be compiled anew.
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup python engine base-image registry wrk browser shells demo test test-fast test-all test-live \
-	lint format package bench lock clean
+	lint format package docs bench lock clean
 
 PYTHON := .venv/bin/python
 BIN := .venv/bin
@@ -69,6 +69,7 @@ lint: python ## check style, types, layers, the generated documents and the pins
 	$(PYTHON) -m mldeploy.config.reference --check docs/configuration.md
 	$(PYTHON) -m mldeploy.cli.manual --check docs
 	$(PYTHON) -m scripts.targets --check docs/targets.md
+	$(PYTHON) -m scripts.troubleshooting --check docs/troubleshooting.md
 	$(PYTHON) -m scripts.hygiene
 	$(PYTHON) -m scripts.vocabulary
 	$(PYTHON) -m scripts.lock --check
@@ -80,6 +81,9 @@ format: python ## bring all Python into its form
 package: python ## build the sdist, the wheel and its SBOM into dist/, and try them in a fresh environment
 	@$(PYTHON) -m scripts.package
 
+docs: python ## build the documentation's site in site/html; a broken link is an error
+	@$(PYTHON) -m scripts.site
+
 bench: setup registry wrk ## measure, and write docs/benchmarks.md (25 minutes; keep the machine quiet)
 	$(PYTHON) -m bench
 
@@ -87,5 +91,5 @@ lock: python ## pin every package anew (UPGRADE=1: at the newest versions)
 	$(PYTHON) -m scripts.lock $(if $(UPGRADE),--upgrade)
 
 clean: ## remove .venv and what tests and tools left; engine and images stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -96,7 +96,7 @@ PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
     },
     "About": {
         "version": CommandEntry("about:version", "Print the version."),
-        "help": CommandEntry("about:show_help", "Show the help of a command."),
+        "help": CommandEntry("about:show_help", "Show the help of a command, or of a setting."),
     },
 }
 COMPLETED_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")

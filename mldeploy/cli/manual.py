@@ -89,8 +89,9 @@ Results go to standard output; progress, warnings and errors go to standard erro
 elsewhere each step is a line.
 
 With `--json` standard output is exactly one JSON document, also after an error. The keys are listed with each command.
-[schemas/](schemas/) has a JSON Schema for each command. A field never changes its meaning within a major version.
-With `--rehearse` the document also has the key `rehearsal`, which is true. [Exit codes](exit-codes.md) are stable.
+[schemas](schemas/README.md) has a JSON Schema for each command. A field never changes its meaning within a major
+version. With `--rehearse` the document also has the key `rehearsal`, which is true. [Exit codes](exit-codes.md) are
+stable.
 """
 
 _EXIT_CODES = f"""{_GENERATED}

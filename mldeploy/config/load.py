@@ -118,7 +118,7 @@ def _refuse_strange(prefix: str, known: Mapping[str, str], ignore: str | None = 
         for name in sorted(os.environ)
         if name.startswith(prefix) and name not in known and not (ignore and name.startswith(ignore))
     ]
-    remedy = "Unset it, or see docs/configuration.md for the variables that there are."
+    remedy = "Unset it. `mldeploy help config TABLE` names the variables of a table."
     if strange:
         raise joined(
             [ConfigError(printable(name), f"unknown variable{nearest(name, known)}", remedy) for name in strange]

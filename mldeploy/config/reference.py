@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from inspect import cleandoc
 from pathlib import Path
@@ -48,10 +48,22 @@ The value of a key comes from the first of these that sets it:
 Unknown keys, unknown `MLDEPLOY_` variables and values of a wrong type are errors; the message names their location and
 the nearest known name. Relative paths are relative to the project's folder.
 
-## Every key, with its default or an example
+`mldeploy help config` lists the keys on a terminal, and `mldeploy help config app.port` explains one. A file for an app
+with its own routes:
 
 ```toml
-{example}```
+[app]
+name = "insurance"
+entry = "app:app"
+health = "/health"
+predict = "/predict_api"
+
+[check]
+golden = "golden.json"
+
+[target.local]
+port = 8000
+```
 """
 
 _ENV_FILES = """
@@ -89,20 +101,38 @@ def manual(targets: Mapping[str, type[TargetSettings]]) -> str:
     """The text of docs/configuration.md, in Markdown, for these targets' tables beside mldeploy's own."""
     tables = {**TABLES, **{f"target.{name}": model for name, model in sorted(targets.items())}}
     machine_keys = listed([f"`{key}`" for key in sorted(MACHINE_KEYS)])
-    introduction = _INTRODUCTION.format(command=COMMAND, machine_keys=machine_keys, example=example(tables))
+    introduction = _INTRODUCTION.format(command=COMMAND, machine_keys=machine_keys)
     sections = (section(table, model) for table, model in tables.items())
     return f"{introduction}\n{''.join(sections)}{_ENV_FILES.lstrip()}"
 
 
-def example(tables: Mapping[str, type[BaseModel]]) -> str:
-    """A file that has every key, with its example or else its default, and is valid."""
-    return "\n".join("\n".join(_example_lines(table, model)) + "\n" for table, model in tables.items())
-
-
 def section(table: str, model: type[BaseModel]) -> str:
     """The part of the manual for one table."""
-    keys = "\n".join(_key(f"{table}.{name}", info) for name, info in model.model_fields.items())
+    keys = "\n".join(
+        f"### `{name}`\n\n{describe_key(f'{table}.{name}', info)}\n" for name, info in model.model_fields.items()
+    )
     return f"## `[{table}]`\n\n{cleandoc(model.__doc__ or '')}\n\n{keys}\n"
+
+
+def describe_key(key: str, info: FieldInfo) -> str:
+    """What a key means, must be and is by default, its variable, and an example if the default is none."""
+    default = unset(info) or ("none" if _default(info) is None else f"`{toml(_default(info))}`")
+    facts = [f"Must be {expected(info)}.", f"Default: {default}."]
+    if scalar_type(info.annotation) is not None:
+        facts.append(f"Variable: `{variable(key)}`.")
+    parts = [(info.description or "").strip(), " ".join(facts)]
+    example = example_value(info)
+    if example != _default(info):
+        parts.append(f"Example: `{key.rpartition('.')[2]} = {toml(example)}`.")
+    return "\n\n".join(textwrap.fill(part, 118, break_on_hyphens=False) for part in parts)
+
+
+def example_value(info: FieldInfo) -> object:
+    """A valid value of a key: its example, else its default. Raises ValueError if it has neither."""
+    value: object = info.examples[0] if info.examples else _default(info)
+    if value is None:
+        raise ValueError("a key needs a default or an example")
+    return value
 
 
 def built_in_targets() -> dict[str, type[TargetSettings]]:
@@ -121,30 +151,6 @@ def main(arguments: list[str]) -> None:
             Path(name).write_text(manual(built_in_targets()), encoding="utf-8")
         case _:
             sys.exit(f"usage: {COMMAND} [--check] FILE")
-
-
-def _example_lines(table: str, model: type[BaseModel]) -> Iterator[str]:
-    yield f"[{table}]"
-    for name, info in model.model_fields.items():
-        yield from textwrap.wrap(_description(info), 100, initial_indent="# ", subsequent_indent="# ")
-        value = info.examples[0] if info.examples else _default(info)
-        if value is None:
-            raise ValueError(f"{table}.{name} has neither a default nor an example")
-        yield f"{name} = {toml(value)}"
-
-
-def _key(key: str, info: FieldInfo) -> str:
-    default = unset(info) or ("none" if _default(info) is None else f"`{toml(_default(info))}`")
-    facts = [f"Must be {expected(info)}.", f"Default: {default}."]
-    if scalar_type(info.annotation) is not None:
-        facts.append(f"Variable: `{variable(key)}`.")
-    parts = (_description(info), " ".join(facts))
-    text = "\n\n".join(textwrap.fill(part, 118, break_on_hyphens=False) for part in parts)
-    return f"### `{key.rpartition('.')[2]}`\n\n{text}\n"
-
-
-def _description(info: FieldInfo) -> str:
-    return (info.description or "").strip()
 
 
 def _default(info: FieldInfo) -> object:

@@ -55,7 +55,7 @@ def scaffold_model_files(scaffold: ModelScaffold) -> tuple[NewFile, ...]:
 
 def render_model_toml(scaffold: ModelScaffold) -> str:
     """Render `mldeploy.toml` with the described models."""
-    lines = ["# Written by `mldeploy init`. docs/configuration.md lists all keys."]
+    lines = ["# Written by `mldeploy init`. `mldeploy help config` lists all keys."]
     settings = scaffold.settings
     for table in ("app", "build"):
         own = [each for each in settings if each.table == table]

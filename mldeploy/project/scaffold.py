@@ -68,7 +68,7 @@ def scaffold_files(folder: DetectedFolder, dockerfile: str | None = None) -> tup
 def render_toml(folder: DetectedFolder) -> str:
     """Render a commented `mldeploy.toml` with the detected values; further keys are comments."""
     lines = [
-        "# Written by `mldeploy init`. All keys are optional; docs/configuration.md lists them.",
+        "# Written by `mldeploy init`. All keys are optional; `mldeploy help config` lists them.",
     ]
     detected = list_settings(folder)
     for table in ("app", "build", "check"):

@@ -108,6 +108,10 @@ def test_help_waits_for_nothing_heavy(mldeploy: Command, heavy: str) -> None:
         (("ps", "--target", "nowhere"), f"Known targets: {', '.join((*built_in(), 'paper'))}."),
         (("logs", "-f", "--json"), "--follow"),
         (("help", "dploy"), "did you mean 'deploy'"),
+        (("help", "deploy", "app.port"), "only `mldeploy help config` takes a key"),
+        (("help", "config", "app.prt"), 'did you mean "app.port"?'),
+        (("help", "config", "port"), 'did you mean "app.port"?'),
+        (("help", "config", "target.locl"), "did you mean 'local'?"),
         (("ci", "gitlab"), "'gitlab' is not one of 'github'"),
         (("rehearse", "start"), "'start' is not one of 'up', 'down', 'status'"),
         (("scale", "0"), "0 is less than 1"),
@@ -322,3 +326,14 @@ def test_a_command_that_runs_in_this_process_leaves_its_streams_as_they_were() -
     assert main(["no-such-command"]) == 2
     gc.collect()
     assert not stream.closed
+
+
+def test_a_setting_is_explained_without_a_folder_of_documents(mldeploy: Command) -> None:
+    every = mldeploy("help", "config").out
+    assert "[build]  base_image" in every
+    assert "[target.fargate]" in every
+    one = mldeploy("help", "config", "target.local.port").out
+    assert one.startswith("target.local.port\nThe port of this machine")
+    assert "MLDEPLOY_TARGET_LOCAL_PORT" in one
+    assert "build.index_url\n" in mldeploy("help", "config", "build").out
+    assert "Default: `5000`" in str(mldeploy("help", "config", "app.port", "--json").document["text"])

@@ -1,7 +1,8 @@
 """The lists of names that users, their scripts and other people's packages depend on, read from where they are public.
 
-Commands, options, documents, exit codes, keys and variables come from the manual, which `make lint` holds to the code;
-the providers from the entry points; what a provider of somebody else's builds on from the modules that it imports.
+Commands, options, documents, exit codes and variables come from the manual, which `make lint` holds to the code; keys
+from the tables; the providers from the entry points; what a provider of somebody else's builds on from the modules that
+it imports.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mldeploy.config.load import TABLES
+from mldeploy.config.reference import built_in_targets, example_value, toml
 from mldeploy.providers import capabilities
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -84,9 +87,12 @@ def exit_codes() -> dict[str, int]:
 
 
 def configuration() -> str:
-    """An `mldeploy.toml` with every key, from the manual."""
-    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    return text.partition("```toml\n")[2].partition("```")[0]
+    """An `mldeploy.toml` with every key: its example, else its default."""
+    lines: list[str] = []
+    targets = {f"target.{name}": model for name, model in built_in_targets().items()}
+    for table, model in {**TABLES, **targets}.items():
+        lines += [f"[{table}]", *(f"{key} = {toml(example_value(info))}" for key, info in model.model_fields.items())]
+    return "\n".join(lines) + "\n"
 
 
 def keys(configuration: str) -> list[str]:

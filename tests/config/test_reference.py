@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field
 
 from mldeploy.config.load import TABLES, load, target_settings
 from mldeploy.config.model import ConfigFile
-from mldeploy.config.reference import built_in_targets, example, manual, toml
+from mldeploy.config.reference import built_in_targets, manual, toml
 from mldeploy.config.target import TargetSettings
+from tests.compat import contracts
 
 MANUAL = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -30,18 +31,22 @@ def tables(targets: dict[str, type[TargetSettings]]) -> dict[str, type[BaseModel
     return {**TABLES, **{f"target.{name}": model for name, model in targets.items()}}
 
 
-def test_the_example_holds_every_key_and_is_valid(tmp_path: Path) -> None:
-    targets = built_in_targets()
-    text = example(tables(targets))
-    (tmp_path / "mldeploy.toml").write_text(text)
+def test_the_examples_of_all_keys_are_a_valid_file(tmp_path: Path) -> None:
+    (tmp_path / "mldeploy.toml").write_text(contracts.configuration())
     (tmp_path / "app.env").write_text("")
     load(tmp_path)
-    for name, settings in targets.items():
+    for name, settings in built_in_targets().items():
         target_settings(tmp_path, name, settings)
-    written = tomllib.loads(text)
-    for table, model in TABLES.items():
-        assert written[table].keys() == model.model_fields.keys()
-    assert written["target"].keys() == targets.keys()
+
+
+def test_the_manual_has_each_key_once_and_files_that_can_be_read() -> None:
+    text = MANUAL.read_text(encoding="utf-8")
+    for table in re.split(r"^## ", text, flags=re.MULTILINE):
+        keys = re.findall(r"^### `(\w+)`$", table, re.MULTILINE)
+        assert len(keys) == len(set(keys))
+    for example in re.findall(r"Example: `([^`]+)`\.$", text, re.MULTILINE):
+        assert tomllib.loads(" ".join(example.split()))
+    assert tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])["app"]["name"] == "insurance"
 
 
 def test_every_table_of_the_file_is_in_the_manual() -> None:

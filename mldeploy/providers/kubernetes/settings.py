@@ -141,7 +141,9 @@ class InClusterSettings(PodSettings):
         )
         for broken, key, what in rules:
             if broken:
-                raise ConfigError(f"{self.table}.{key}", what, "See docs/configuration.md.")
+                raise ConfigError(
+                    f"{self.table}.{key}", what, f"`mldeploy help config {self.table}` explains the keys."
+                )
         strange = [name for name, _ in project.app.env if not SECRET_KEY.fullmatch(name)]
         if strange:
             what = f"{strange[0]!a} is not a valid variable name in a cluster"

@@ -223,7 +223,7 @@ class FargateSettings(AwsSettings):
         )
         for broken, key, what in rules:
             if broken:
-                raise ConfigError(f"{TABLE}.{key}", what, "See docs/configuration.md.")
+                raise ConfigError(f"{TABLE}.{key}", what, f"`mldeploy help config {TABLE}` explains the keys.")
 
     def size(self, project: Project) -> Size:
         """The size of a task. Raises ConfigError if Fargate has none such, or none that holds the app."""

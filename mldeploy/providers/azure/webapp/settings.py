@@ -133,7 +133,7 @@ class WebappSettings(AzureSettings):
         )
         for broken, key, what in rules:
             if broken:
-                raise ConfigError(f"{TABLE}.{key}", what, "See docs/configuration.md.")
+                raise ConfigError(f"{TABLE}.{key}", what, f"`mldeploy help config {TABLE}` explains the keys.")
 
 
 @dataclass(frozen=True)

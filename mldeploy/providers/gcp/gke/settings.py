@@ -177,7 +177,7 @@ class GkeSettings(InClusterSettings, GarSettings):
         )
         for broken, key, what in rules:
             if broken:
-                raise ConfigError(f"{TABLE}.{key}", what, "See docs/configuration.md.")
+                raise ConfigError(f"{TABLE}.{key}", what, f"`mldeploy help config {TABLE}` explains the keys.")
 
     @property
     def nodes_architecture(self) -> str:
