@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,8 @@ from websockets.sync.client import connect
 
 from tests.image.server_process import Response, ServerProcess, server_process
 
+LINGER_SECONDS = 5
+"""How long the server goes on reading a body that is too large (`mldeploy_limits`)."""
 HOST = b"Host: localhost\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\n" + HOST
@@ -127,17 +130,27 @@ def test_a_client_that_asks_first_is_answered_first(server: ServerProcess) -> No
 @pytest.mark.parametrize("framing", [b"Content-Length: 50000000", b"Transfer-Encoding: chunked"])
 def test_a_client_can_read_that_its_body_is_too_large(tmp_path: Path, framing: bytes) -> None:
     """It sends all of it before it reads: a connection that is reset meanwhile would lose the response."""
-    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n" if b"chunked" in framing else b"x" * 65536
-    with (
-        server_process(tmp_path / "app", "wsgi", MAX_BODY_BYTES="1000000") as server,
-        closing(server.client()) as client,
-    ):
-        client.send(b"POST / HTTP/1.1\r\n", HOST, framing, b"\r\n\r\n")
-        for _ in range(200):
-            client.send(chunk)
-        response = client.read()
-    assert response is not None
+    with server_process(tmp_path / "app", "wsgi", MAX_BODY_BYTES="1000000") as server:
+        response = next(filter(None, (send_in_time(server, framing) for _ in range(20))))
     assert (response.status, response.closes) == (413, True)
+
+
+def send_in_time(server: ServerProcess, framing: bytes) -> Response | None:
+    """Send 13 MB and read. None if this machine took longer than the time for which the server goes on reading."""
+    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n" if b"chunked" in framing else b"x" * 65536
+    begun = time.monotonic()
+    try:
+        with closing(server.client()) as client:
+            client.send(b"POST / HTTP/1.1\r\n", HOST, framing, b"\r\n\r\n")
+            for _ in range(200):
+                client.send(chunk)
+            response = client.read()
+            assert response is not None
+            return response
+    except (OSError, AssertionError):
+        if time.monotonic() - begun < LINGER_SECONDS:
+            raise
+        return None
 
 
 def test_an_error_of_the_apps_is_a_response_too(tmp_path: Path) -> None:
