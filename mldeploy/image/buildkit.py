@@ -144,8 +144,9 @@ def _read_lines(process: subprocess.Popen[bytes], progress: BuildProgress, monit
             lines.put(error)
 
     def read() -> None:
-        for line in cast("IO[bytes]", process.stderr):
-            lines.put(line.decode(errors="replace").rstrip("\r\n"))
+        with suppress(OSError, ValueError):  # after a stop, the pipe may be closed while it is read
+            for line in cast("IO[bytes]", process.stderr):
+                lines.put(line.decode(errors="replace").rstrip("\r\n"))
         lines.put(None)
 
     for work in (feed, read):

@@ -77,7 +77,9 @@ class ClientWorker(AnsweringWorker):  # type: ignore[misc]
             self.held += len(data)
             is_full = self.held > self.limit
         connection.held += len(data)
-        if is_full and connection.body is not None:
+        if is_full and connection.body is not None and connection.held > self.limit:
+            self._refuse_size(connection)  # with its framing, this body alone is too large
+        elif is_full and connection.body is not None:
             self._refuse(connection, 503, "Service Unavailable", "Too much is being uploaded.")
         else:
             self._advance(connection)
@@ -108,13 +110,16 @@ class ClientWorker(AnsweringWorker):  # type: ignore[misc]
             self._refuse(connection, 400, "Bad Request", f"Malformed body: {error}")
             return
         except BodyTooLargeError:
-            self._refuse(connection, 413, "Content Too Large", f"The body may have {self.limit} bytes.")
+            self._refuse_size(connection)
             return
         connection.is_busy = True
         with self.lock:
             self.answering += 1
         self._publish()
         self.jobs.put(connection)
+
+    def _refuse_size(self, connection: Connection) -> None:
+        self._refuse(connection, 413, "Content Too Large", f"The body may have {self.limit} bytes.")
 
     def _refuse(self, connection: Connection, status: int, reason: str, message: str) -> None:
         self.log.warning("Invalid request from ip=%s: %s %s", _address(connection.client), reason, message)
