@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from mldeploy.rehearsal.azure.arm import resource_types
 from mldeploy.rehearsal.azure.arm.plans import get_sku
-from mldeploy.rehearsal.azure.arm.resources import TAGS, describe, put_resource
+from mldeploy.rehearsal.azure.arm.resources import (
+    TAGS,
+    delete_resource,
+    describe,
+    get_resource,
+    list_resources,
+    put_resource,
+)
 from mldeploy.rehearsal.azure.arm.routes import GROUP, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, ListOf, ObjectSchema, OneOf, validate
 from mldeploy.rehearsal.azure.arm.state import SubscriptionState
@@ -114,30 +121,14 @@ def _check_capacity(capacity: dict[str, str]) -> None:
         raise ArmError(400, "BadRequest", what)
 
 
-def _get(request: ArmRequest) -> ArmResponse:
-    return ArmResponse(200, describe(request.resource))
-
-
 def _list(request: ArmRequest) -> ArmResponse:
-    within = request.path[: request.path.lower().index("/providers/")]
-    return ArmResponse(
-        200,
-        {"value": [describe(each) for each in request.account.list_resources(resource_types.AUTOSCALE, within=within)]},
-    )
-
-
-def _delete(request: ArmRequest) -> ArmResponse:
-    resource = request.account.find(request.path)
-    if resource is None:
-        return ArmResponse(204)
-    request.account.remove(resource)
-    return ArmResponse(200)
+    return list_resources(request, resource_types.AUTOSCALE, describe)
 
 
 _PATH = f"{GROUP}/providers/Microsoft.Insights/autoscalesettings"
 ROUTES = (
     ArmRoute(f"GET {_PATH}", resource_types.AUTOSCALE, _list),
     ArmRoute(f"PUT {_PATH}/{{name}}", resource_types.AUTOSCALE, _put),
-    ArmRoute(f"GET {_PATH}/{{name}}", resource_types.AUTOSCALE, _get),
-    ArmRoute(f"DELETE {_PATH}/{{name}}", resource_types.AUTOSCALE, _delete),
+    ArmRoute(f"GET {_PATH}/{{name}}", resource_types.AUTOSCALE, get_resource),
+    ArmRoute(f"DELETE {_PATH}/{{name}}", resource_types.AUTOSCALE, delete_resource),
 )

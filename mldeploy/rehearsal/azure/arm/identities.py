@@ -6,7 +6,15 @@ import uuid
 from collections.abc import Mapping
 
 from mldeploy.rehearsal.azure.arm import resource_types
-from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, describe, put_resource
+from mldeploy.rehearsal.azure.arm.resources import (
+    TAGS,
+    check_name,
+    delete_resource,
+    describe,
+    get_resource,
+    list_resources,
+    put_resource,
+)
 from mldeploy.rehearsal.azure.arm.routes import GROUP, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, ObjectSchema, OneOf
 from mldeploy.rehearsal.azure.arm.state import TENANT, ArmResource, SubscriptionState
@@ -31,24 +39,8 @@ def _put(request: ArmRequest) -> ArmResponse:
     return ArmResponse(201 if result.new else 200, describe(result.resource))
 
 
-def _get(request: ArmRequest) -> ArmResponse:
-    return ArmResponse(200, describe(request.resource))
-
-
 def _list(request: ArmRequest) -> ArmResponse:
-    within = request.path[: request.path.lower().index("/providers/")]
-    return ArmResponse(
-        200,
-        {"value": [describe(each) for each in request.account.list_resources(resource_types.IDENTITY, within=within)]},
-    )
-
-
-def _delete(request: ArmRequest) -> ArmResponse:
-    resource = request.account.find(request.path)
-    if resource is None:
-        return ArmResponse(204)
-    request.account.remove(resource)
-    return ArmResponse(200)
+    return list_resources(request, resource_types.IDENTITY, describe)
 
 
 def find_identity(account: SubscriptionState, client: str) -> ArmResource | None:
@@ -88,6 +80,6 @@ ROUTES = (
     ArmRoute(f"GET /subscriptions/{{subscription}}/{_PATH}", resource_types.IDENTITY, _list),
     ArmRoute(f"GET {GROUP}/{_PATH}", resource_types.IDENTITY, _list),
     ArmRoute(f"PUT {GROUP}/{_PATH}/{{name}}", resource_types.IDENTITY, _put),
-    ArmRoute(f"GET {GROUP}/{_PATH}/{{name}}", resource_types.IDENTITY, _get),
-    ArmRoute(f"DELETE {GROUP}/{_PATH}/{{name}}", resource_types.IDENTITY, _delete),
+    ArmRoute(f"GET {GROUP}/{_PATH}/{{name}}", resource_types.IDENTITY, get_resource),
+    ArmRoute(f"DELETE {GROUP}/{_PATH}/{{name}}", resource_types.IDENTITY, delete_resource),
 )

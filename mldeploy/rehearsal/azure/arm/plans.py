@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from mldeploy.rehearsal.azure.arm import resource_types
 from mldeploy.rehearsal.azure.arm.long_running import accept_operation, results_of
-from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, describe_with_state, put_resource
+from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, describe_with_state, list_resources, put_resource
 from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import Json, ObjectSchema, SiteError, validate
 from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState
@@ -206,16 +207,7 @@ def _get(request: ArmRequest) -> ArmResponse:
 
 
 def _list(request: ArmRequest) -> ArmResponse:
-    within = request.path[: request.path.lower().index("/providers/")]
-    return ArmResponse(
-        200,
-        {
-            "value": [
-                _describe(request.account, each)
-                for each in request.account.list_resources(resource_types.PLAN, within=within)
-            ]
-        },
-    )
+    return list_resources(request, resource_types.PLAN, partial(_describe, request.account))
 
 
 def _delete(request: ArmRequest) -> ArmResponse:

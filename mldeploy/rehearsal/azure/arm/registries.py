@@ -8,7 +8,14 @@ from typing import Protocol
 
 from mldeploy.rehearsal.azure.arm import resource_types
 from mldeploy.rehearsal.azure.arm.long_running import STATUSES, accept_operation, add_status_url, begin_deletion
-from mldeploy.rehearsal.azure.arm.resources import TAGS, check_name, check_tags, describe_with_state, put_resource
+from mldeploy.rehearsal.azure.arm.resources import (
+    TAGS,
+    check_name,
+    check_tags,
+    describe_with_state,
+    list_resources,
+    put_resource,
+)
 from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, ObjectSchema, OneOf, validate
 from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION as OURS
@@ -165,9 +172,7 @@ def _get(request: ArmRequest) -> ArmResponse:
 
 
 def _list(request: ArmRequest) -> ArmResponse:
-    within = request.path[: request.path.lower().index("/providers/")]
-    registries = request.account.list_resources(resource_types.REGISTRY, within=within)
-    return ArmResponse(200, {"value": [describe_with_state(each) for each in registries]})
+    return list_resources(request, resource_types.REGISTRY, describe_with_state)
 
 
 def _delete(request: ArmRequest) -> ArmResponse:

@@ -1,14 +1,14 @@
-"""Common to all resource types: PUT, representation, location, tags, names."""
+"""Common to all resource types: PUT, GET, DELETE, representation, location, tags, names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mldeploy.rehearsal.azure.arm.application import check_location
 from mldeploy.rehearsal.azure.arm.resource_types import ResourceType
-from mldeploy.rehearsal.azure.arm.routes import ArmRequest
+from mldeploy.rehearsal.azure.arm.routes import ArmRequest, ArmResponse
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, MapOf, ObjectSchema, validate
 from mldeploy.rehearsal.azure.arm.state import ArmResource
 
@@ -58,6 +58,26 @@ def put_resource(
     kept = {name: known.properties[name] for name in merged if name in known.properties}
     known.body = {**body, "properties": {**kept, **body["properties"]}}
     return PutResult(known, new=False)
+
+
+def get_resource(request: ArmRequest) -> ArmResponse:
+    """Answer a GET of a resource that is described by its body alone. Raises ArmError, 404."""
+    return ArmResponse(200, describe(request.resource))
+
+
+def list_resources(request: ArmRequest, kind: ResourceType, render: Callable[[ArmResource], Json]) -> ArmResponse:
+    """Answer a GET of a collection: the resources of a kind in the group or subscription of the path."""
+    within = request.path[: request.path.lower().index("/providers/")]
+    return ArmResponse(200, {"value": [render(each) for each in request.account.list_resources(kind, within=within)]})
+
+
+def delete_resource(request: ArmRequest) -> ArmResponse:
+    """Answer the DELETE of a resource on which nothing depends. 204: there was none."""
+    resource = request.account.find(request.path)
+    if resource is None:
+        return ArmResponse(204)
+    request.account.remove(resource)
+    return ArmResponse(200)
 
 
 def describe(resource: ArmResource) -> Json:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import deepcopy
 
 from mldeploy.rehearsal.azure.arm import resource_types, site_schemas
 from mldeploy.rehearsal.azure.arm.identities import resolve_identity
 from mldeploy.rehearsal.azure.arm.long_running import accept_operation, results_of
 from mldeploy.rehearsal.azure.arm.plans import get_plan, get_sku, list_sites
-from mldeploy.rehearsal.azure.arm.resources import check_name, describe, put_resource
+from mldeploy.rehearsal.azure.arm.resources import check_name, describe, list_resources, put_resource
 from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, SiteError, validate
 from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState, not_found_error
@@ -108,15 +108,12 @@ class WebApps:
         return ArmResponse(200, self._describe(request.resource))
 
     def _list(self, request: ArmRequest) -> ArmResponse:
-        within = request.path[: request.path.lower().index("/providers/")]
-        return self._describe_all(list(request.account.list_resources(resource_types.SITE, within=within)))
+        return list_resources(request, resource_types.SITE, self._describe)
 
     def _list_slots(self, request: ArmRequest) -> ArmResponse:
         site = request.account.get(request.strip_ending("/slots"))
-        return self._describe_all(list(request.account.list_resources(resource_types.SLOT, within=site.id)))
-
-    def _describe_all(self, sites: Sequence[ArmResource]) -> ArmResponse:
-        return ArmResponse(200, {"value": [self._describe(each) for each in sites]})
+        slots = request.account.list_resources(resource_types.SLOT, within=site.id)
+        return ArmResponse(200, {"value": [self._describe(each) for each in slots]})
 
     def _delete(self, request: ArmRequest) -> ArmResponse:
         """Delete a site, and its plan if that is empty, unless the request disables this."""
