@@ -83,8 +83,9 @@ class Terminal:
 
     def _read(self, deadline: float) -> bool:
         """Wait for more; False if there will be none."""
-        ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
+        poll = select.poll()  # select() takes no descriptor above 1,023
+        poll.register(self._master, select.POLLIN)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             return False
         try:
             data = os.read(self._master, 65536)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -144,18 +143,9 @@ def test_routes_outlive_a_restart_of_both_containers(world: World) -> None:
     client.kill(world.proxy.id)
     client.restart(world.serving.id, timeout=0)
     client.start(world.proxy.id)
-    until_answered(world.url)
+    world.await_answer()
     assert world.version == "2"
     assert world.plan().is_noop
-
-
-def until_answered(url: str) -> None:
-    """Return once both servers have started."""
-    while True:
-        with contextlib.suppress(requests.ConnectionError):
-            if requests.get(url, timeout=30).ok:
-                return
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("how", ["paused", "hung"])

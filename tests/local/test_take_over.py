@@ -31,6 +31,7 @@ def direct(world: World) -> Containers:
     containers.remove(world.proxy.id)
     proxies.network.remove()
     containers.start(containers.create(containers.serving, spec))
+    world.await_answer()
     return containers
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tarfile
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -220,6 +222,14 @@ class World:
     def get(self, path: str = "/") -> Any:
         """What the app answers on its port."""
         return requests.get(self.url + path, timeout=10).json()
+
+    def await_answer(self) -> None:
+        """Return once what was started by hand answers: that takes a moment after its container runs."""
+        while True:
+            with contextlib.suppress(requests.ConnectionError):
+                if requests.get(self.url, timeout=30).ok:
+                    return
+            time.sleep(0.05)
 
     @property
     def version(self) -> str:
