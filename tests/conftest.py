@@ -8,12 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mldeploy.core.redaction import forget_all
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
 from tests.names import forget, remove_leftovers
 from tests.tiny import build, tiny_app
+
+settings.register_profile(
+    "unhurried",
+    settings.get_profile(settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("unhurried")  # what is slow here is the machine
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -168,7 +168,9 @@ people = st.fixed_dictionaries(
         for field in FIELDS
     }
 )
-with_one_app = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+with_one_app = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 
 
 @with_one_app

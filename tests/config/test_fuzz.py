@@ -19,7 +19,7 @@ from mldeploy.config.override import Override, variable
 from mldeploy.config.reference import toml
 
 SECRET = "hunter2-secret"
-arbitrarily = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+arbitrarily = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 
 KEYS = [f"{table}.{key}" for table, model in TABLES.items() for key in model.model_fields]
 BARE_KEYS = st.one_of(

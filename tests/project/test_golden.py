@@ -26,7 +26,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-per_example = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+per_example = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def expecting(expect: Json, *, relative: float = 0, absolute: float = 0) -> Golden:

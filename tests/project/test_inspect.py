@@ -328,7 +328,7 @@ MAKERS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(things=st.dictionaries(st.sampled_from(NAMES), st.sampled_from(sorted(MAKERS))))
 def test_any_folder_is_a_project_or_an_error(tmp_path: Path, things: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory(dir=tmp_path) as name:
