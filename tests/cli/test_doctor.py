@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,12 @@ from mldeploy.config.paths import state_folder
 from mldeploy.core.journal import Journal, Scope
 Journal(state_folder(), Scope(sys.argv[1], "local"), "mldeploy deploy")
 os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+PATIENT = """
+from tests.doctor.patience import be_patient
+be_patient()
 """
 
 
@@ -56,6 +61,7 @@ args = {{ PIP_INDEX_URL = "{server.url}", UV_DEFAULT_INDEX = "{server.url}" }}
 port = 0
 """
     (mldeploy.folder / "mldeploy.toml").write_text(config)
+    (mldeploy.home / "plugins" / "sitecustomize.py").write_text(PATIENT)
     home = {"HOME": str(mldeploy.home), "PIP_INDEX_URL": server.url, "UV_DEFAULT_INDEX": server.url}
     return mldeploy.with_env(DOCKER_HOST=engine.endpoint, NO_PROXY="127.0.0.1", **home)
 
@@ -155,10 +161,9 @@ def test_a_target_without_checks_of_its_own_is_looked_at_as_far_as_possible(heal
 
 def test_nothing_that_is_silent_holds_it_up(healthy: Command, engine: FakeEngine, server: Server) -> None:
     engine.hangs = server.hangs = True
-    began = time.monotonic()
+    (healthy.home / "plugins" / "sitecustomize.py").unlink()
     result = healthy("doctor")
     assert result.code == 0, "what was not checked is not wrong"
-    assert time.monotonic() - began < 30, "on a busy machine; its own deadlines add up to 13 s"
     assert "  warning  engine: could not be checked: " in result.out
     assert "does not answer within" in result.out
 

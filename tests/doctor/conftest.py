@@ -10,6 +10,7 @@ import pytest
 
 from tests.doctor.fake_engine import FakeEngine
 from tests.doctor.harness import Patient
+from tests.doctor.patience import be_patient
 from tests.doctor.servers import Authority, Server
 
 MINE = ("DOCKER_", "MLDEPLOY_", "PIP_", "UV_", "XDG_", "SSL_", "CURL_", "REQUESTS_", "NODE_")
@@ -29,6 +30,20 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/nobody.sock")
     return home
+
+
+@pytest.fixture(autouse=True)
+def limits() -> Iterator[pytest.MonkeyPatch]:
+    """What a slow machine takes long for is not given up, unless the test is about that (`impatient`)."""
+    with pytest.MonkeyPatch.context() as patch:
+        be_patient(patch.setattr)
+        yield patch
+
+
+@pytest.fixture
+def impatient(limits: pytest.MonkeyPatch) -> None:
+    """The time limits that users have."""
+    limits.undo()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.doctor import runner
 from mldeploy.providers.capabilities import Level
 from tests.doctor.fake_engine import FakeEngine
 from tests.doctor.harness import Patient
@@ -210,7 +211,7 @@ def docker_config(home: Path, **keys: object) -> None:
     [
         ("echo '{}'", Level.OK, "answers"),
         ("echo 'error: gpg is not set up'; exit 1", Level.WARNING, "gpg is not set up"),
-        ("exec sleep 60", Level.WARNING, "waiting for a password"),
+        ("exec sleep 3600", Level.WARNING, "waiting for a password"),
         (None, Level.WARNING, "is not installed"),
     ],
 )
@@ -219,10 +220,13 @@ def test_a_broken_credential_store_is_named(
     patient: Patient,
     machine: Path,
     program: Callable[[str, str], Path],
+    limits: pytest.MonkeyPatch,
     script: str | None,
     level: Level,
     output: str,
 ) -> None:
+    if script and "sleep" in script:
+        limits.setattr(runner, "COMMAND_SECONDS", 0.5)
     docker_config(machine, credsStore="ourown")
     if script:
         program("docker-credential-ourown", script)
@@ -261,6 +265,7 @@ def test_a_socket_that_nobody_listens_on_is_the_same_error(patient: Patient, mac
     assert "no Docker Engine answers there" in result.what
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_engine_that_says_nothing_does_not_hold_us_up(patient: Patient, engine: FakeEngine) -> None:
     engine.hangs = True
     report = patient.engine()

@@ -83,12 +83,14 @@ def test_a_port_that_nobody_listens_on(patient: Patient) -> None:
         assert "refuses the connection" in asking(patient, f"http://127.0.0.1:{unused.getsockname()[1]}").what
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_server_that_says_nothing(patient: Patient, index: Server) -> None:
     index.hangs = True
     # The limit of the answer ends the probe, or on a busy machine the one of the whole probe.
     assert re.search(r"(does not|no) answer within [34] s", asking(patient, index.url).what)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_server_that_accepts_and_never_reads(patient: Patient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         result = asking(patient, f"https://127.0.0.1:{listening.getsockname()[1]}")  # the kernel accepts, nobody reads
@@ -107,6 +109,7 @@ def test_what_is_no_url(patient: Patient, url: str) -> None:
     assert "is not a" in result.what
 
 
+@pytest.mark.usefixtures("impatient")
 def test_packets_that_are_swallowed_hold_nobody_up(patient: Patient) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         # A queue that is full makes Linux drop what wants to connect: as a firewall does.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import Never
 
@@ -31,7 +30,7 @@ def test_findings_come_in_the_order_of_the_checks_whoever_is_first() -> None:
     second_is_done = threading.Event()
 
     def first() -> Iterable[Finding]:
-        second_is_done.wait(10)
+        second_is_done.wait(60)
         yield ok("first", "waited for the second one")
 
     def second() -> Iterable[Finding]:
@@ -46,6 +45,7 @@ def test_findings_come_in_the_order_of_the_checks_whoever_is_first() -> None:
     ]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_check_that_hangs_is_a_warning_at_its_deadline() -> None:
     for_ever = threading.Event()
 
@@ -53,9 +53,7 @@ def test_a_check_that_hangs_is_a_warning_at_its_deadline() -> None:
         for_ever.wait()
         return ()
 
-    began = time.monotonic()
-    hung, heard = found(DoctorCheck("hung", hang, 0.2), DoctorCheck("heard", lambda: [ok("heard", "x")]))
-    assert time.monotonic() - began < 2
+    hung, heard = found(DoctorCheck("hung", hang, 0.2), DoctorCheck("heard", lambda: [ok("heard", "x")], 300))
     assert (hung.subject, hung.level) == ("hung", Level.WARNING)
     assert hung.what == "could not be checked: no result within 0.2 s"
     assert heard.level is Level.OK
@@ -69,7 +67,7 @@ from mldeploy.doctor.runner import FindingGroup, run_checks
 from mldeploy.providers.capabilities import DoctorCheck
 run_checks([(FindingGroup.ENGINE, DoctorCheck("hung", lambda: threading.Event().wait(), 0.1))])
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
 
 
 @pytest.mark.parametrize(
