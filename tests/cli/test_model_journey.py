@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import tomllib
 from collections.abc import Iterator
 
@@ -15,6 +14,7 @@ import requests
 from mldeploy.config.paths import config_file
 from tests.bare_model import assert_answers, cleaned_engine, train
 from tests.cli.command import Command
+from tests.ports import reserved_port
 
 pytestmark = pytest.mark.engine
 
@@ -29,10 +29,7 @@ def bare(mldeploy: Command, name: str) -> Iterator[Command]:
         own = mldeploy.home / "config" / "mldeploy"
         own.mkdir(parents=True)
         shutil.copy(config_file(), own)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with cleaned_engine(name):
+    with reserved_port() as port, cleaned_engine(name):
         yield Command(mldeploy.home, folder, {"MLDEPLOY_TARGET_LOCAL_PORT": str(port)})
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
-import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,23 +11,14 @@ import pytest
 from mldeploy.image.engine import Engine
 from tests.local.world import World
 from tests.names import app_name, remove_app
+from tests.ports import reserved_port
 
 
 @pytest.fixture
-def free_port() -> Callable[[], int]:
-    """Ports that are free, below those that the system and the engine hand out by themselves."""
-
-    def find() -> int:
-        while True:
-            port = random.randint(15000, 30000)  # noqa: S311 - to be unlikely to meet another test is all it is for
-            with socket.socket() as probe:
-                try:
-                    probe.bind(("0.0.0.0", port))
-                except OSError:
-                    continue
-            return port
-
-    return find
+def free_port() -> Iterator[Callable[[], int]]:
+    """Ports that are this test's alone."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(reserved_port())
 
 
 @pytest.fixture
