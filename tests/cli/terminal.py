@@ -61,7 +61,7 @@ class Terminal:
         """What was written, without the terminal's orders: a line for each state of what was drawn over."""
         return ESCAPES.sub("", DRAWN_OVER.sub("\n", self.seen))
 
-    def expect(self, text: str, within: float = 60) -> None:
+    def expect(self, text: str, within: float = 300) -> None:
         """Read until the text has been written; fails with everything that was, if it never is."""
         deadline = time.monotonic() + within
         while text not in self.text:
@@ -74,7 +74,7 @@ class Terminal:
         """Ctrl-C, as the terminal sends it."""
         self.press("\x03")
 
-    def end(self, within: float = 60) -> int:
+    def end(self, within: float = 300) -> int:
         """Read until the program has ended; its exit code."""
         deadline = time.monotonic() + within
         while self._read(deadline):

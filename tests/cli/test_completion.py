@@ -73,7 +73,7 @@ def test_the_completion_can_be_shown_and_installed(shell: str, installed: Comman
     # The shell must be the parent of mldeploy, so this is not the last command.
     script = f"mldeploy {option}; exit $status" if shell == "fish" else f"mldeploy {option}; exit $?"
     done = subprocess.run(
-        (shell, "-c", script), capture_output=True, text=True, env=installed.env, check=False, timeout=60
+        (shell, "-c", script), capture_output=True, text=True, env=installed.env, check=False, timeout=300
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "mldeploy" in done.stdout or shell in done.stdout

@@ -142,7 +142,7 @@ def test_a_failure_needs_no_log_file(paper: Command, tmp_path: Path) -> None:
 
 
 def test_two_deployments_at_once(paper: Command) -> None:
-    with paper.with_env(MLDEPLOY_TARGET_PAPER_WAIT="60").start("deploy", *ON_PAPER) as first:
+    with paper.with_env(MLDEPLOY_TARGET_PAPER_WAIT="600").start("deploy", *ON_PAPER) as first:
         assert first.stderr is not None
         while "Write the letter" not in first.stderr.readline():
             pass
@@ -151,7 +151,7 @@ def test_two_deployments_at_once(paper: Command) -> None:
         assert "`mldeploy deploy` of" in str(second.error["what"])
         assert f"process {first.pid}" in str(second.error["what"])
         first.terminate()
-        assert first.wait(60) == 130
+        assert first.wait(300) == 130
 
 
 def test_a_taken_port_is_asked_about_on_a_terminal(paper: Command) -> None:
@@ -221,7 +221,7 @@ def test_what_runs_can_be_removed_by_its_name_alone(paper: Command, name: str) -
 
 
 def test_a_deployment_resumes_what_died(paper: Command) -> None:
-    with paper.with_env(MLDEPLOY_TARGET_PAPER_WAIT="60").start("deploy", *ON_PAPER) as first:
+    with paper.with_env(MLDEPLOY_TARGET_PAPER_WAIT="600").start("deploy", *ON_PAPER) as first:
         assert first.stderr is not None
         while "Write the letter" not in first.stderr.readline():
             pass

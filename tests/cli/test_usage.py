@@ -177,7 +177,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(paper: Command) -> None:
         assert process.stderr is not None
         assert process.stdout.readline() == "line 900\n"
         process.stdout.close()
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
         assert process.stderr.read() == ""
 
 
@@ -187,7 +187,7 @@ def test_a_reader_that_went_before_it_read_anything_is_no_error(mldeploy: Comman
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
         assert process.stderr.read() == ""
 
 

@@ -163,7 +163,7 @@ def killed(world: World, proxy: EngineProxy, point: Point, version: str) -> bool
     proxy.reset(point.rule(), lambda: os.kill(victims[0], signal.SIGKILL))
     process = subprocess.Popen([*command, str(world.settings.port), version], cwd=ROOT, env=environment)
     victims.append(process.pid)
-    return process.wait(60) == -signal.SIGKILL
+    return process.wait(300) == -signal.SIGKILL
 
 
 def survives(world: World, proxy: EngineProxy, point: Point) -> bool:

@@ -102,18 +102,18 @@ def test_moving_to_another_port_leaves_no_gap(world: World, free_port: Callable[
     assert world.version == "1"
     assert (moved.out.gap_seconds, moved.out.remarks) == (None, (f"moved from {old}",))
     with pytest.raises(requests.ConnectionError):
-        requests.get(old, timeout=5)
+        requests.get(old, timeout=60)
     assert world.serving.running
 
 
 def test_port_0_chooses_a_port_once_and_keeps_it(world: World) -> None:
     world.target(port=0)
     url = world.deploy().out.url
-    assert requests.get(url, timeout=5).ok
+    assert requests.get(url, timeout=60).ok
     assert actions(world.deploy()) == UNCHANGED
     world.env(VERSION="2")
     assert world.deploy().out.url == url
-    assert requests.get(url, timeout=5).json()["version"] == "2"
+    assert requests.get(url, timeout=60).json()["version"] == "2"
 
 
 def test_address_open_to_others_gets_a_warning(world: World) -> None:
@@ -122,7 +122,7 @@ def test_address_open_to_others_gets_a_warning(world: World) -> None:
     assert world.drift == ("address 127.0.0.1 → 0.0.0.0",)
     world.deploy()
     assert any(isinstance(event, Noted) and event.warning and "0.0.0.0" in event.text for event in world.events)
-    assert requests.get(world.url.replace("127.0.0.1", "127.0.0.2"), timeout=5).ok
+    assert requests.get(world.url.replace("127.0.0.1", "127.0.0.2"), timeout=60).ok
 
 
 def test_what_was_stopped_is_started_again(world: World) -> None:

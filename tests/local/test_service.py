@@ -150,7 +150,7 @@ def test_log_that_is_followed_goes_on_with_the_next_version_and_ends_with_the_ap
 
     def wait_for(text: str) -> None:
         with arrived:
-            assert arrived.wait_for(lambda: any(text in line for line in heard), timeout=20), heard
+            assert arrived.wait_for(lambda: any(text in line for line in heard), timeout=300), heard
 
     listener = threading.Thread(target=listen, args=[service.logs(follow=True, tail=0)])
     listener.start()
@@ -160,7 +160,7 @@ def test_log_that_is_followed_goes_on_with_the_next_version_and_ends_with_the_ap
     world.get("/hello")
     wait_for('version 2: "GET /hello')
     world.destroy()
-    listener.join(20)
+    listener.join(300)
     assert not listener.is_alive()
     assert not any("/hello" in line for line in heard if line.startswith("version 1"))
 

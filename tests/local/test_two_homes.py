@@ -56,7 +56,7 @@ def test_a_race_leaves_one_container_that_serves(world: World, tmp_path: Path) -
         folder.mkdir()
         command = [sys.executable, str(alone), str(folder), world.name, port, version]
         racers.append(subprocess.Popen(command, env={**os.environ, "PYTHONPATH": "."}, stderr=subprocess.PIPE))
-    errors = [racer.communicate(timeout=120)[1].decode() for racer in racers]
+    errors = [racer.communicate(timeout=600)[1].decode() for racer in racers]
     codes = [racer.returncode for racer in racers]
     winners = [version for version, code in zip(("1", "2"), codes, strict=True) if code == 0]
     assert winners, errors

@@ -146,7 +146,7 @@ class World:
         )
         build = Build(BASE, "linux/amd64", "requirements.txt", None, (), None)
         settings = LocalSettings(port=port, stop_timeout=5)  # type: ignore[call-arg]  # the other fields have defaults
-        return cls(engine, folder, Project(app, build, Check(None, 20.0)), settings)
+        return cls(engine, folder, Project(app, build, Check(None, 300.0)), settings)
 
     @property
     def name(self) -> str:
@@ -221,7 +221,7 @@ class World:
 
     def get(self, path: str = "/") -> Any:
         """What the app answers on its port."""
-        return requests.get(self.url + path, timeout=10).json()
+        return requests.get(self.url + path, timeout=60).json()
 
     def await_answer(self) -> None:
         """Return once what was started by hand answers: that takes a moment after its container runs."""
