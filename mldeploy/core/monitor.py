@@ -94,12 +94,17 @@ class Monitor:
             raise CancelledError
 
     def attempts(self, *, every: float, within: float) -> Iterator[float]:
-        """Yield the seconds elapsed, now and then every so often, until `within` is over. One deadline a wait."""
-        start = time.monotonic()
-        while (elapsed := time.monotonic() - start) < within:
+        """Yield the seconds elapsed, now and then every so often, until `within` is over. One deadline a wait.
+
+        There is a first attempt however busy the machine is.
+        """
+        start, elapsed, is_over = time.monotonic(), 0.0, False
+        while not is_over:
             self.check()
             yield elapsed
             self.wait(min(every, max(0.0, within - (time.monotonic() - start))))
+            elapsed = time.monotonic() - start
+            is_over = elapsed >= within
 
 
 _probe_monitor: ContextVar[Monitor | None] = ContextVar("probe_monitor", default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-PATIENCE = 60.0
+PATIENCE = 600.0
 """Seconds after which a test that waits for another thread gives up. No test waits for them to pass."""
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

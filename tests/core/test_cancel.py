@@ -268,9 +268,12 @@ class TestMonitor:
         start = time.monotonic()
         elapsed = list(monitor.attempts(every=0.01, within=0.05))
         assert 0.05 <= time.monotonic() - start < PATIENCE
-        assert elapsed[0] < 0.05
+        assert elapsed[0] == 0
         assert elapsed == sorted(elapsed)
         assert elapsed[-1] < 0.05
+
+    def test_there_is_an_attempt_even_if_its_time_is_over_at_once(self) -> None:
+        assert list(Monitor(self.thing, Heard(), Cancel()).attempts(every=HOURS, within=1e-9)) == [0]
 
     def test_a_stop_ends_attempts_and_waits(self) -> None:
         cancel = Cancel()

@@ -20,7 +20,7 @@ from mldeploy.core.step import Key, Kinds, Outputs, Resource, Seen, Step, needs
 from tests.core.simulated.cloud import Client, CloudError, ExistsError, GoneError, Thing
 
 UNIQUE = frozenset({"repository", "cluster", "service"})
-PATIENCE = 10.0
+PATIENCE = 600.0
 
 
 @dataclass(frozen=True, eq=False)
