@@ -13,6 +13,7 @@ from mldeploy.app.container_events import ContainerEvents
 from mldeploy.app.containers import Containers
 from mldeploy.app.diagnosis import ContainerEvidence, build_container_verdict
 from mldeploy.app.listeners import Sockets, list_sockets
+from mldeploy.app.log_causes import diagnose_log
 from mldeploy.config.settings import Project
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
@@ -25,6 +26,8 @@ CALM_CPU = 0.1
 REFUSED_SECONDS = 2.0
 LOG_LINES = 200
 SETTLE_SECONDS = 0.3
+LOG_SECONDS = 2.0
+"""How long the engine may take to write what a running app has just logged."""
 TELLING_SECONDS = 1.0
 """A request with less time than this, at the end of the start limit, proves nothing by being late."""
 
@@ -154,7 +157,7 @@ class Examination:
         if watch.out_of_memory and not watch.died:
             time.sleep(SETTLE_SECONDS)  # the first process may end, too
         container = self._containers.present(self._container.id)
-        log = self._containers.log_tail(container.id, LOG_LINES)
+        log = self._read_log(container)
         evidence = ContainerEvidence(
             container=container,
             out_of_memory=watch.out_of_memory,
@@ -165,3 +168,22 @@ class Examination:
         )
         _log.debug("the log of %s:\n%s", container.name, "\n".join(log))
         raise build_container_verdict(self._project, evidence)
+
+    def _read_log(self, container: Container) -> tuple[str, ...]:
+        """Return the end of the log. The engine may still be writing why a running app failed to answer."""
+        deadline = time.monotonic() + LOG_SECONDS
+        while True:
+            log = self._containers.log_tail(container.id, LOG_LINES)
+            is_whole = not (container.running and self._has_failed) or diagnose_log(
+                log, self._project.build.requirements
+            )
+            if is_whole or time.monotonic() > deadline:
+                return log
+            time.sleep(REQUEST_EVERY)
+
+    @property
+    def _has_failed(self) -> bool:
+        """Whether the app failed at the last request, which is something that it may have logged."""
+        answer = self._answer
+        is_cut = isinstance(answer, NoAnswerError) and answer.silence is NoAnswer.CUT
+        return is_cut or answer.status >= 500
