@@ -26,7 +26,7 @@ from tests.local.world import World
 pytestmark = pytest.mark.engine
 
 ROOT = Path(__file__).parents[2]
-IMPATIENT = 5
+IMPATIENT = 20
 """Seconds after which a client gives up a call that hangs; otherwise a call may take longer, on a busy machine."""
 
 

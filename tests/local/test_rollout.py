@@ -148,6 +148,7 @@ def test_routes_outlive_a_restart_of_both_containers(world: World) -> None:
     assert world.plan().is_noop
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("how", ["paused", "hung"])
 def test_app_that_hangs_is_replaced(world: World, how: str) -> None:
     world.target(stop_timeout=1)

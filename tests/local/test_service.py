@@ -35,6 +35,7 @@ def test_nothing_runs(service: Service) -> None:
         next(service.logs(follow=True, tail=0))
 
 
+@pytest.mark.usefixtures("impatient")
 @proves(Promise.STOP, targets=("local",))
 def test_one_copy_runs_until_it_is_stopped_and_again_after_a_deployment(world: World, service: Service) -> None:
     world.deploy()

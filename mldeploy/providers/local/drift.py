@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from mldeploy.app.client import AnswerError, AppClient
+from mldeploy.app.client import HEALTH_SECONDS, AnswerError, AppClient
 from mldeploy.app.container import Container
 from mldeploy.app.container_spec import ContainerSpec
 from mldeploy.config.text import size
 from mldeploy.providers.local.proxy import is_current_proxy
+
+ANSWER_SECONDS = HEALTH_SECONDS
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def answer_failure(url: str, health: str) -> str:
     """Return why an app does not answer its health path; "" if it does. May take seconds."""
     with AppClient(url) as app:
         try:
-            app.health(health)
+            app.health(health, within=ANSWER_SECONDS)
         except AnswerError as error:
             return error.what
     return ""
