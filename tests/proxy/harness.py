@@ -18,7 +18,7 @@ GET = b"GET / HTTP/1.1\r\nHost: app\r\n\r\n"
 
 @dataclass(frozen=True)
 class Wire:
-    """One connection, seen from either end. Whatever is awaited on it comes within seconds, or the test fails."""
+    """One connection, seen from either end. Whatever is awaited on it comes within minutes, or the test fails."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -27,11 +27,11 @@ class Wire:
         return await self.until(b"\r\n\r\n")
 
     async def until(self, end: bytes) -> bytes:
-        return await asyncio.wait_for(self.reader.readuntil(end), 30)
+        return await asyncio.wait_for(self.reader.readuntil(end), 300)
 
     async def rest(self) -> bytes:
         """Everything until the other side ends."""
-        return await asyncio.wait_for(self.reader.read(), 30)
+        return await asyncio.wait_for(self.reader.read(), 300)
 
     def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -131,7 +131,7 @@ async def proxying(*ports: int, limits: ClientLimits = DEFAULT_LIMITS) -> AsyncI
         yield Harness(int(server.sockets[0].getsockname()[1]), backends)
     finally:
         server.close()
-        await asyncio.wait_for(proxy.finish(), 30)
+        await asyncio.wait_for(proxy.finish(), 300)
         backends.set([])
 
 

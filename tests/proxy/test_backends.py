@@ -8,6 +8,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from mldeploy_proxy import backends as pool
 from mldeploy_proxy.backends import Backends, BackendSpec
 from mldeploy_proxy.control import read_routes, write_routes
 from mldeploy_proxy.control_server import ControlServer
@@ -16,7 +19,8 @@ from tests.proxy.harness import GET, Wire, answering, proxied, proxying, respons
 CLOSING = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
 
-def test_connections_are_used_again_on_both_sides() -> None:
+def test_connections_are_used_again_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "REUSE_SECONDS", 600.0)  # a busy machine may let more time pass between two requests
     connections: list[Wire] = []
 
     async def backend(wire: Wire) -> None:

@@ -142,7 +142,7 @@ def test_each_event_of_a_stream_arrives_when_it_is_sent(framing: str) -> None:
             wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + coding + b"\r\n")
             for event in (b"data: 1\n\n", b"data: 2\n\n"):
                 wire.send(b"9\r\n%b\r\n" % event if is_chunked else event)
-                await asyncio.wait_for(arrived.wait(), 30)
+                await asyncio.wait_for(arrived.wait(), 300)
                 arrived.clear()
             wire.send(b"0\r\n\r\n" if is_chunked else b"")
 
