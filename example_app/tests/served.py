@@ -34,11 +34,11 @@ class Server:
 
     def predict(self, **changes: object) -> requests.Response:
         """Ask for the charge of the example's person, with some answers changed."""
-        return requests.post(f"{self.url}/predict_api", json={**PERSON, **changes}, timeout=30)
+        return requests.post(f"{self.url}/predict_api", json={**PERSON, **changes}, timeout=120)
 
     def counted(self, sample: str) -> float:
         """The value of one sample at /metrics, 0 where it is not there yet."""
-        text = requests.get(f"{self.url}/metrics", timeout=30).text
+        text = requests.get(f"{self.url}/metrics", timeout=120).text
         found = re.search(rf"^{re.escape(sample)} (\S+)$", text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
@@ -50,7 +50,7 @@ class Server:
     def stop(self) -> list[dict[str, object]]:
         """Stop it as a container's engine would, and return the JSON lines among what it wrote."""
         self.process.terminate()
-        assert self.process.wait(timeout=30) == 0
+        assert self.process.wait(timeout=300) == 0
         lines = self.output.read_text("utf-8").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
@@ -81,4 +81,4 @@ def running(model: Path, folder: Path, environment: Mapping[str, str]) -> Iterat
             yield server
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=300)

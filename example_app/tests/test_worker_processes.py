@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,22 +30,24 @@ def predict_often(server: Server, times: int) -> None:
 
 def test_metrics_add_up_over_the_workers(serve: Serve, tmp_path: Path) -> None:
     server = serve(PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "metrics"))
-    predict_often(server, 100)
+    predicted = 0
+    while len(list((tmp_path / "metrics").glob("counter_*.db"))) < 2:  # until both workers have counted
+        predict_often(server, 100)
+        predicted += 100
     assert server.predict(age=17).status_code == 400
-    assert len(list((tmp_path / "metrics").glob("counter_*.db"))) == 2, "both workers have counted"
     for _ in range(10):  # whichever worker answers
-        assert server.counted('predictions_total{endpoint="/predict_api"}') == 100
+        assert server.counted('predictions_total{endpoint="/predict_api"}') == predicted
         ok = 'http_requests_total{endpoint="/predict_api",method="POST",status="200"}'
-        assert server.counted(ok) == 100
+        assert server.counted(ok) == predicted
         assert server.counted(ok.replace("200", "400")) == 1
-        assert server.counted('http_request_duration_seconds_count{endpoint="/predict_api"}') == 101
+        assert server.counted('http_request_duration_seconds_count{endpoint="/predict_api"}') == predicted + 1
 
 
 def test_a_table_counts_its_rows_and_a_made_up_path_no_label(serve: Serve) -> None:
     server = serve()
     table = {"columns": list(PERSON), "data": [list(PERSON.values())] * 3}
-    assert requests.post(f"{server.url}/predict", json=table, timeout=30).status_code == 200
-    assert requests.request("BREW", f"{server.url}/made-up", timeout=30).status_code == 404
+    assert requests.post(f"{server.url}/predict", json=table, timeout=120).status_code == 200
+    assert requests.request("BREW", f"{server.url}/made-up", timeout=120).status_code == 404
     assert server.counted('predictions_total{endpoint="/predict"}') == 3
     assert server.counted('http_requests_total{endpoint="none",method="other",status="404"}') == 1
 
@@ -69,7 +72,7 @@ def test_without_a_folder_given_metrics_add_up_all_the_same_and_leave_nothing(se
 def test_where_no_folder_can_be_written_the_app_serves_and_says_so(serve: Serve) -> None:
     server = serve(PROMETHEUS_MULTIPROC_DIR="/proc/nowhere")
     assert server.predict().status_code == 200
-    assert "http_requests_total" in requests.get(f"{server.url}/metrics", timeout=30).text
+    assert "http_requests_total" in requests.get(f"{server.url}/metrics", timeout=120).text
     warnings = [line for line in server.stop() if line["level"] == "warning"]
     assert "each process counts for itself alone" in str(warnings[0]["message"])
 
@@ -77,8 +80,8 @@ def test_where_no_folder_can_be_written_the_app_serves_and_says_so(serve: Serve)
 def test_every_request_is_one_line_of_json(serve: Serve) -> None:
     server = serve()
     headers = {"X-Request-ID": "my-id"}
-    requests.post(f"{server.url}/predict_api?name=Jane", json=PERSON, headers=headers, timeout=30)
-    requests.get(f"{server.url}/no%0Asuch/path", timeout=30)
+    requests.post(f"{server.url}/predict_api?name=Jane", json=PERSON, headers=headers, timeout=120)
+    requests.get(f"{server.url}/no%0Asuch/path", timeout=120)
     lines = [line for line in server.stop() if line["message"] == "request"]
     assert [(line["method"], line["path"], line["status"]) for line in lines] == [
         ("POST", "/predict_api", 200),
@@ -86,7 +89,7 @@ def test_every_request_is_one_line_of_json(serve: Serve) -> None:
     ]
     assert lines[0]["request_id"] == "my-id"
     assert lines[0]["level"] == "info"
-    assert 0 < float(str(lines[0]["duration_ms"])) < 30_000
+    assert 0 < float(str(lines[0]["duration_ms"])) < 120_000
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", str(lines[0]["timestamp"]))
     assert "Jane" not in json.dumps(lines), "what somebody sends is not logged"
 
@@ -112,7 +115,7 @@ def flawed(serve: Serve, tmp_path: Path) -> Server:
 def test_the_apps_own_fault_is_told_to_the_log_and_not_to_the_client(flawed: Server, accepted: str) -> None:
     headers = {"Accept": accepted, "X-Request-ID": "the-culprit"}
     person = {**PERSON, "region": "southwest"}
-    answer = requests.post(f"{flawed.url}/predict_api", json=person, headers=headers, timeout=30)
+    answer = requests.post(f"{flawed.url}/predict_api", json=person, headers=headers, timeout=120)
     assert answer.status_code == 500
     assert answer.headers["Content-Type"].startswith(accepted)
     assert answer.headers["X-Request-ID"] == "the-culprit"
@@ -130,9 +133,12 @@ def test_a_body_of_unstated_length_is_read_and_refused_where_it_is_too_long(serv
 
 
 def status_of_chunks(server: Server, chunks: Iterator[bytes]) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     try:
-        connection.request("POST", "/predict_api", chunks, {"Content-Type": "application/json"}, encode_chunked=True)
+        with suppress(ConnectionError):  # a server that refuses the body need not wait for its end
+            connection.request(
+                "POST", "/predict_api", chunks, {"Content-Type": "application/json"}, encode_chunked=True
+            )
         return connection.getresponse().status
     finally:
         connection.close()
@@ -156,6 +162,6 @@ def test_started_by_hand_it_serves_this_machine_alone(trained: Path, tmp_path: P
             said = next(line for line in process.stdout if "Running on" in line)
             address = re.search(r"http://(127\.0\.0\.1:\d+)", said)
             assert address
-            assert requests.get(f"http://{address[1]}/health", timeout=30).json()["status"] == "ok"
+            assert requests.get(f"http://{address[1]}/health", timeout=120).json()["status"] == "ok"
         finally:
             process.terminate()
