@@ -24,9 +24,9 @@ def _app(folder: Path, name: str = "") -> Path:
 
 
 @pytest.fixture
-def first(tmp_path: Path) -> Command:
+def first(tmp_path: Path, name: str) -> Command:
     """The first of two folders of one name."""
-    return Command(tmp_path / "home", _app(tmp_path / "one" / "twin-origin"))
+    return Command(tmp_path / "home", _app(tmp_path / "one" / name))
 
 
 def _build(command: Command) -> int:
@@ -34,9 +34,9 @@ def _build(command: Command) -> int:
 
 
 def test_a_guessed_name_that_meets_another_folders_app_is_refused_with_the_way_out(
-    first: Command, tmp_path: Path
+    first: Command, tmp_path: Path, name: str
 ) -> None:
-    second = replace(first, folder=_app(tmp_path / "two" / "twin-origin"))
+    second = replace(first, folder=_app(tmp_path / "two" / name))
     try:
         assert _build(first) == 0
         for words in (("build", "--no-check"), ("destroy", "--yes")):
@@ -45,7 +45,7 @@ def test_a_guessed_name_that_meets_another_folders_app_is_refused_with_the_way_o
             assert str(first.folder) in refused.err
             assert 'name = "' in refused.err
         assert _build(first) == 0
-        (second.folder / "mldeploy.toml").write_text('[app]\nname = "twin-origin"\n')
+        (second.folder / "mldeploy.toml").write_text(f'[app]\nname = "{name}"\n')
         assert _build(second) == 0
     finally:
         second("destroy", "--yes")
@@ -53,14 +53,16 @@ def test_a_guessed_name_that_meets_another_folders_app_is_refused_with_the_way_o
 
 
 @pytest.mark.exhaustive
-def test_a_folder_that_was_renamed_keeps_its_app_and_so_does_a_second_clone(first: Command, tmp_path: Path) -> None:
-    moved = replace(first, folder=tmp_path / "moved" / "twin-origin")
+def test_a_folder_that_was_renamed_keeps_its_app_and_so_does_a_second_clone(
+    first: Command, tmp_path: Path, name: str
+) -> None:
+    moved = replace(first, folder=tmp_path / "moved" / name)
     try:
         assert _build(first) == 0
         moved.folder.parent.mkdir()
         first.folder.rename(moved.folder)
         assert _build(moved) == 0
-        clone = replace(first, folder=_app(tmp_path / "clone" / "twin-origin"))
+        clone = replace(first, folder=_app(tmp_path / "clone" / name))
         for each in (moved, clone):
             subprocess.run(["git", "init", "-q"], cwd=each.folder, check=True)
             subprocess.run(["git", "remote", "add", "origin", "https://example.com/a.git"], cwd=each.folder, check=True)
