@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mldeploy.doctor import runner
+from mldeploy.doctor.engine import findings
 from mldeploy.providers.capabilities import Level
 from tests.doctor.fake_engine import FakeEngine
 from tests.doctor.harness import Patient
@@ -266,7 +267,10 @@ def test_a_socket_that_nobody_listens_on_is_the_same_error(patient: Patient, mac
 
 
 @pytest.mark.usefixtures("impatient")
-def test_an_engine_that_says_nothing_does_not_hold_us_up(patient: Patient, engine: FakeEngine) -> None:
+def test_an_engine_that_says_nothing_does_not_hold_us_up(
+    patient: Patient, engine: FakeEngine, limits: pytest.MonkeyPatch
+) -> None:
+    limits.setattr(findings, "SEARCH_SECONDS", 300)
     engine.hangs = True
     report = patient.engine()
     assert report["engine"].level is Level.WARNING
