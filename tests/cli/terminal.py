@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -54,6 +55,7 @@ class Terminal:
             preexec_fn=_take_terminal,  # noqa: PLW1509 - no threads here yet
         )
         os.close(slave)
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")  # a read may end within a character
         self.seen = ""
 
     @property
@@ -91,7 +93,7 @@ class Terminal:
             data = os.read(self._master, 65536)
         except OSError:  # Linux: the other end is closed
             return False
-        self.seen += data.decode(errors="replace")
+        self.seen += self._decoder.decode(data)
         return bool(data)
 
     def __enter__(self) -> Self:
