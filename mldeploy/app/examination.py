@@ -25,7 +25,8 @@ CALM_SECONDS = 3.0
 CALM_CPU = 0.1
 REFUSED_SECONDS = 2.0
 LOG_LINES = 200
-SETTLE_SECONDS = 0.3
+SETTLE_SECONDS = 5.0
+"""How long the engine may take to see that a container has ended with the process that was killed in it."""
 LOG_SECONDS = 2.0
 """How long the engine may take to write what a running app has just logged."""
 TELLING_SECONDS = 1.0
@@ -154,8 +155,8 @@ class Examination:
             self._give_up(watch)
 
     def _give_up(self, watch: ContainerEvents) -> Never:
-        if watch.out_of_memory and not watch.died:
-            time.sleep(SETTLE_SECONDS)  # the first process may end, too
+        if watch.out_of_memory:
+            self._await_end()  # the killed process may be the first one
         container = self._containers.present(self._container.id)
         log = self._read_log(container)
         evidence = ContainerEvidence(
@@ -168,6 +169,12 @@ class Examination:
         )
         _log.debug("the log of %s:\n%s", container.name, "\n".join(log))
         raise build_container_verdict(self._project, evidence)
+
+    def _await_end(self) -> None:
+        """Return once the container has ended, or if it does not end soon."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while self._containers.present(self._container.id).running and time.monotonic() < deadline:
+            time.sleep(REQUEST_EVERY)
 
     def _read_log(self, container: Container) -> tuple[str, ...]:
         """Return the end of the log. The engine may still be writing why a running app failed to answer."""
