@@ -108,6 +108,7 @@ class FakeContainer:
         self._addresses = addresses
         self._ended = threading.Event()
         self._code = _STOPPED
+        self._mutex = threading.Lock()
         self._servers = [FakeAppServer((self.address, port), self._crash) for port in launch.ports]
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -154,9 +155,10 @@ class FakeContainer:
 
     def remove(self) -> None:
         self._ended.set()
-        for server in self._servers:
+        with self._mutex:  # of several callers, one gives the address back
+            servers, self._servers = self._servers, []
+        for server in servers:
             server.shutdown()
             server.server_close()
-        if self._servers:
+        if servers:
             self._addresses.give_back(self.address)
-        self._servers = []
