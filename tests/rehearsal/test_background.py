@@ -19,6 +19,7 @@ from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
 from mldeploy.rehearsal.gateway.proxy import StandInObject
 from mldeploy.rehearsal.record import LABEL, RECORD_FILE, RehearsalRecord
+from mldeploy.rehearsal.registry.program import RegistryProgram
 from mldeploy.rehearsal.standins import AWS, SimulatorNotInstalledError, StandIn
 from tests.rehearsal.account import BASE
 from tests.rehearsal.available import require_registry
@@ -93,6 +94,17 @@ def test_one_of_another_version_is_ended_and_replaced(state: Path) -> None:
     second = AWS.up(state)
     assert second.name != first.name
     assert alive(first) == []
+
+
+def test_the_registry_of_a_stand_in_that_was_killed_ends_too(state: Path) -> None:
+    """One that was killed as it started has no record."""
+    folder = AWS.folder(state)
+    program = RegistryProgram(folder / "registry")
+    registry = psutil.Process(program.pid)
+    assert AWS.down(state)
+    assert not registry.is_running() or registry.status() == psutil.STATUS_ZOMBIE
+    assert not folder.exists()
+    program.close()
 
 
 def test_two_do_not_meet(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,6 +94,13 @@ class FakeAppHandler(BaseHTTPRequestHandler):
 
 class FakeAppServer(ThreadingHTTPServer):
     """crash: ends the container with an exit code."""
+
+    request_queue_size = 128
+
+    def server_bind(self) -> None:
+        """Bind without the parent's question for the address's name, which a slow name server answers late."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def __init__(self, address: tuple[str, int], crash: Callable[[int], None]) -> None:
         super().__init__(address, FakeAppHandler)
