@@ -208,9 +208,11 @@ class RehearsedELB(ELBv2Backend):
         super().delete_load_balancer(arn)
 
     def clear(self) -> None:
-        """Stop all listeners and health checks."""
+        """Stop all listeners and health checks, and give the addresses back."""
         for listener in list(self._servers):
             self._close(listener)
+        for balancer in self.load_balancers.values():
+            self.context.addresses.give_back(balancer.dns_name)
         for target in list(self._targets.values()):
             target.state = DRAINING
 

@@ -41,6 +41,12 @@ def serving(image: str, script: str = SERVE, **container: Any) -> dict[str, Any]
     return made
 
 
+def containers(real: Cluster, engine: Engine, pod: Any) -> list[str]:
+    """The ids of a Pod's containers."""
+    labels = [f"{LABEL}={real.rehearsal.record.name}", f"{LABEL}.pod={pod['metadata']['name']}"]
+    return [str(each["Id"]) for each in engine.client.containers(all=True, filters={"label": labels})]
+
+
 def test_a_container_is_what_its_specification_says(real: Cluster, image: str, engine: Engine) -> None:
     security = {"runAsNonRoot": True, "runAsUser": 10001, "readOnlyRootFilesystem": True}
     real.apply("deployments", serving(image, env=[{"name": "A", "value": "1"}], securityContext=security))
@@ -62,8 +68,8 @@ def test_a_container_is_what_its_specification_says(real: Cluster, image: str, e
     made.sock.shutdown()  # the SDK does not close it after a close frame
     output = made.read_all()
     assert output.split() == ["10001", "1", "read-only"]
-    (container,) = engine.client.containers(filters={"label": f"{LABEL}={real.rehearsal.record.name}"})
-    assert container["Id"] in pod["status"]["containerStatuses"][0]["containerID"]
+    (container,) = containers(real, engine, pod)
+    assert container in pod["status"]["containerStatuses"][0]["containerID"]
 
 
 def test_a_port_can_be_reached_through_the_api_server(real: Cluster, image: str) -> None:
@@ -146,6 +152,8 @@ def test_nobody_notices_ten_rollouts(real: Cluster, image: str) -> None:
 def test_what_is_deleted_leaves_no_container(real: Cluster, image: str, engine: Engine) -> None:
     real.apply("deployments", serving(image))
     real.completed()
+    (pod,) = real.list("pods")
+    assert containers(real, engine, pod)
     real.delete("deployments", APP)
     eventually(lambda: real.list("pods") == [], "no pod")
-    assert engine.client.containers(all=True, filters={"label": f"{LABEL}={real.rehearsal.record.name}"}) == []
+    assert containers(real, engine, pod) == []
