@@ -64,7 +64,7 @@ def _no_known_secrets() -> None:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """The one of this machine."""
-    engine = Engine.connect()
+    engine = Engine.connect(600)  # for an answer: it may be busy with the other processes' tests
     yield engine
     engine.client.close()
 

@@ -19,7 +19,7 @@ from mldeploy.core.errors import LockedError
 from mldeploy.core.lock import Lock
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
-from mldeploy.rehearsal.orphans import remove_orphans
+from mldeploy.rehearsal.orphans import PATIENCE_SECONDS, remove_orphans
 from mldeploy.rehearsal.record import LABEL, MissingPackageError, RehearsalError, RehearsalRecord, Remains
 
 LOG = "rehearsal.log"
@@ -124,7 +124,7 @@ def end(folder: Path) -> bool:
         for process in remains.processes:
             _end(process.find())
     with suppress(EngineError):  # without an engine there are no containers
-        engine = Engine.connect()
+        engine = Engine.connect(PATIENCE_SECONDS)
         with closing(engine.client):
             if remains is not None:
                 remove_leftovers(engine, remains)
