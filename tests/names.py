@@ -47,8 +47,9 @@ def remove_leftovers(folder: Path = LEDGERS) -> None:
         try:
             remove_orphans(engine)
             for ledger in ledgers:
-                for name in ledger.read_text(encoding="utf-8").split():
-                    remove_app(engine, name)
+                with suppress(FileNotFoundError):  # another run that starts does the same
+                    for name in ledger.read_text(encoding="utf-8").split():
+                        remove_app(engine, name)
                 ledger.unlink(missing_ok=True)
         finally:
             engine.client.close()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -19,7 +19,7 @@ from mldeploy.core.errors import LockedError
 from mldeploy.core.lock import Lock
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
-from mldeploy.rehearsal.orphans import remove_orphans
+from mldeploy.rehearsal.orphans import PATIENCE_SECONDS, remove_orphans
 from mldeploy.rehearsal.record import LABEL, MissingPackageError, RehearsalError, RehearsalRecord, Remains
 
 LOG = "rehearsal.log"
@@ -33,6 +33,8 @@ MISSING_PACKAGE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 _PAUSE = 0.1
 _TERMINATE_SECONDS = 20.0
 """Time between SIGTERM and SIGKILL."""
+_KILL_SECONDS = 600.0
+"""Time after SIGKILL. A machine that swaps may need minutes."""
 
 
 def launch(
@@ -122,10 +124,11 @@ def end(folder: Path) -> bool:
         for process in remains.processes:
             _end(process.find())
     with suppress(EngineError):  # without an engine there are no containers
-        engine = Engine.connect()
-        if remains is not None:
-            remove_leftovers(engine, remains)
-        remove_orphans(engine)  # of one that was killed before it had a record
+        engine = Engine.connect(PATIENCE_SECONDS)
+        with closing(engine.client):
+            if remains is not None:
+                remove_leftovers(engine, remains)
+            remove_orphans(engine)  # of one that was killed before it had a record
     with suppress(FileNotFoundError):
         shutil.rmtree(folder)
     return True
@@ -154,8 +157,13 @@ def _find_programs(folder: Path) -> list[psutil.Process]:
 
 
 def _is_program(command: Sequence[str], folder: Path) -> bool:
-    """Whether a command line is the one of `launch` for this folder."""
+    """Whether a command line is the one of `launch` for this folder, or that of its registry.
+
+    The registry of a stand-in that was killed ends by itself, but perhaps too late: it may still write to the folder.
+    """
     words = list(command)
+    if words[-2:-1] == ["serve"] and Path(words[-1]).is_relative_to(folder):
+        return True
     at = words.index("-m") if "-m" in words else len(words)
     return words[at + 2 : at + 3] == [str(folder)]
 
@@ -183,4 +191,4 @@ def _end(process: psutil.Process | None) -> None:
             process.wait(_TERMINATE_SECONDS)
         except psutil.TimeoutExpired:
             process.kill()
-            process.wait(_TERMINATE_SECONDS)
+            process.wait(_KILL_SECONDS)

@@ -37,6 +37,10 @@ class ControlClient:
         response.raise_for_status()
         return response.json()
 
+    def close(self) -> None:
+        """Close the connection. May be repeated; the next request opens it again."""
+        self._session.close()
+
 
 class Faults:
     """Injects faults into API calls."""
@@ -91,6 +95,10 @@ class Rehearsal:
     def reset(self) -> None:
         """Reset the account: delete all objects, pushed images, faults and calls."""
         self.control.send("POST reset")
+
+    def close(self) -> None:
+        """Close the connection to the control API. May be repeated."""
+        self.control.close()
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from mldeploy.rehearsal.record import LABEL, Process
 
 OWNER = f"{LABEL}.owner"
 """The label with the process that started a container: `SYSTEM/PID/STARTED`."""
+PATIENCE_SECONDS = 600.0
+"""How long the engine may take for an answer. A busy one takes minutes for what is usually done at once."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NAMESPACE = Path("/proc/self/ns/pid")
 

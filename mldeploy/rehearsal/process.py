@@ -22,7 +22,7 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
 from mldeploy.rehearsal import background
 from mldeploy.rehearsal.gateway.serving import create_server, serve
-from mldeploy.rehearsal.orphans import remove_orphans
+from mldeploy.rehearsal.orphans import PATIENCE_SECONDS, remove_orphans
 from mldeploy.rehearsal.record import RehearsalError, RehearsalRecord, Remains
 
 if TYPE_CHECKING:
@@ -103,14 +103,14 @@ def run_stand_in(options: StandInOptions, start: Callable[[StandInOptions, ExitS
 def _without_leftovers(options: StandInOptions) -> Iterator[None]:
     """Remove leftovers of killed stand-ins at the start, and those of this one at the end if it is tied."""
     with suppress(EngineError):
-        engine = Engine.connect()
+        engine = Engine.connect(PATIENCE_SECONDS)
         with closing(engine.client):
             remove_orphans(engine)
     yield
     remains = Remains.read(options.folder)
     if options.tied and remains is not None:
         with suppress(EngineError):
-            engine = Engine.connect()
+            engine = Engine.connect(PATIENCE_SECONDS)
             with closing(engine.client):
                 background.remove_leftovers(engine, remains)
 

@@ -19,6 +19,8 @@ from mldeploy.core.scratch import replace_file
 RECORD_FILE = "place.json"
 _PUBLIC = frozenset(("tenant_id", "client_id", "subscription_id", "registry_user", "aws_access_key_id", "username"))
 """Credentials that are account names, not secrets."""
+_TOLERANCE = 10.0
+"""Seconds by which the start of one process may differ. It is counted from the boot, whose time follows the clock's."""
 LABEL = "mldeploy.rehearsal"
 """Label on each container of a rehearsal. Its value is the rehearsal's name."""
 
@@ -39,7 +41,7 @@ class Process:
         """Return the process if it still runs."""
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.started) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+            if abs(process.create_time() - self.started) < _TOLERANCE and process.status() != psutil.STATUS_ZOMBIE:
                 return process
         return None
 

@@ -89,7 +89,7 @@ class DirectHubClient:
         with requests.Session() as session:
             session.trust_env = False
             session.verify = self._bundle
-            return session.request(method, self._url + path, json=body, headers=headers, timeout=10)
+            return session.request(method, self._url + path, json=body, headers=headers, timeout=120)
 
     def make(self, name: str, description: str = "", *, private: bool = False, namespace: str = USER) -> None:
         body = {"name": name, "description": description, "is_private": private}
@@ -108,10 +108,10 @@ class DirectHubClient:
         query = {"service": "registry.docker.io", "scope": f"repository:{path}:pull,push"}
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.get(f"http://{self._registry}/token", params=query, auth=(USER, self.secret), timeout=10)
+            answer = session.get(f"http://{self._registry}/token", params=query, auth=(USER, self.secret), timeout=120)
             session.headers["Authorization"] = f"Bearer {answer.json()['token']}"
             base = f"http://{self._registry}/v2/{path}/manifests"
             kind = "application/vnd.docker.distribution.manifest.v2+json"
-            manifest = session.get(f"{base}/{old}", headers={"Accept": kind}, timeout=10)
-            put = session.put(f"{base}/{new}", data=manifest.content, headers={"Content-Type": kind}, timeout=10)
+            manifest = session.get(f"{base}/{old}", headers={"Accept": kind}, timeout=120)
+            put = session.put(f"{base}/{new}", data=manifest.content, headers={"Content-Type": kind}, timeout=120)
             assert put.status_code == 201

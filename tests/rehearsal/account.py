@@ -170,7 +170,7 @@ _CHECK = f'import urllib.request as u; u.urlopen("http://127.0.0.1:{PORT}/")'
 def answers(url: str) -> bool:
     """Whether anybody answers there with 200."""
     try:
-        return requests.get(url, timeout=10).ok
+        return requests.get(url, timeout=120).ok
     except requests.ConnectionError:
         return False
 

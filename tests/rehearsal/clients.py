@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import boto3
+from botocore.client import BaseClient
 from botocore.config import Config
 from types_boto3_ec2 import EC2Client
 from types_boto3_ecr import ECRClient
@@ -71,6 +72,12 @@ class Clients:
     @cached_property
     def sts(self) -> STSClient:
         return self.session.client("sts", endpoint_url=self._url, config=self._config)
+
+    def close(self) -> None:
+        """Close the clients that have been used."""
+        for each in vars(self).values():
+            if isinstance(each, BaseClient):
+                each.close()
 
     def password(self) -> str:
         """For a push to the registry."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -25,5 +26,6 @@ def rehearsal(_running: Rehearsal) -> Rehearsal:
 
 
 @pytest.fixture
-def aws(rehearsal: Rehearsal) -> Clients:
-    return Clients(rehearsal)
+def aws(rehearsal: Rehearsal) -> Iterator[Clients]:
+    with closing(Clients(rehearsal)) as clients:
+        yield clients

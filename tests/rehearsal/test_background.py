@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,9 @@ import pytest
 from mldeploy.core.errors import ExitCode
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
+from mldeploy.rehearsal.gateway.proxy import StandInObject
 from mldeploy.rehearsal.record import LABEL, RECORD_FILE, RehearsalRecord
+from mldeploy.rehearsal.registry.program import RegistryProgram
 from mldeploy.rehearsal.standins import AWS, SimulatorNotInstalledError, StandIn
 from tests.rehearsal.account import BASE
 from tests.rehearsal.available import require_registry
@@ -36,12 +39,17 @@ def alive(record: RehearsalRecord) -> list[psutil.Process]:
     return [running for process in record.processes if (running := process.find())]
 
 
+def contents(record: RehearsalRecord) -> tuple[StandInObject, ...]:
+    with closing(Rehearsal(record)) as rehearsal:
+        return rehearsal.contents()
+
+
 def test_it_is_started_once_however_many_ask_for_it(state: Path) -> None:
     with ThreadPoolExecutor() as pool:
         records = list(pool.map(lambda _: AWS.up(state), range(3)))
     assert len({record.url for record in records}) == 1
     assert AWS.running(state) == records[0]
-    assert Rehearsal(records[0]).contents() == ()
+    assert contents(records[0]) == ()
 
 
 def test_nothing_is_left_of_it(state: Path, engine: Engine) -> None:
@@ -65,13 +73,13 @@ def test_one_that_was_killed_is_noticed_and_replaced(state: Path, engine: Engine
     first = AWS.up(state)
     container = engine.client.create_container(BASE, "true", labels={LABEL: first.name})
     alive(first)[victim].kill()
-    psutil.wait_procs(alive(first)[victim : victim + 1], timeout=10)
+    psutil.wait_procs(alive(first)[victim : victim + 1], timeout=600)
     assert AWS.running(state) is None
     second = AWS.up(state)
     assert second.name != first.name
     assert alive(first) == []
     assert container["Id"] not in [each["Id"] for each in engine.client.containers(all=True)]
-    assert Rehearsal(second).contents() == ()
+    assert contents(second) == ()
 
 
 @pytest.mark.exhaustive
@@ -86,6 +94,17 @@ def test_one_of_another_version_is_ended_and_replaced(state: Path) -> None:
     second = AWS.up(state)
     assert second.name != first.name
     assert alive(first) == []
+
+
+def test_the_registry_of_a_stand_in_that_was_killed_ends_too(state: Path) -> None:
+    """One that was killed as it started has no record."""
+    folder = AWS.folder(state)
+    program = RegistryProgram(folder / "registry")
+    registry = psutil.Process(program.pid)
+    assert AWS.down(state)
+    assert not registry.is_running() or registry.status() == psutil.STATUS_ZOMBIE
+    assert not folder.exists()
+    program.close()
 
 
 def test_two_do_not_meet(tmp_path: Path) -> None:
@@ -106,7 +125,7 @@ with rehearsing(Path({str(tmp_path / "aws")!r})):
     subprocess.run([sys.executable, "-c", script], check=False)
     record = RehearsalRecord.read(tmp_path / "aws")
     processes = alive(record) if record else []
-    _, left = psutil.wait_procs(processes, timeout=30)
+    _, left = psutil.wait_procs(processes, timeout=600)
     assert left == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -30,14 +31,16 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
 
 
 @pytest.fixture
-def account(quick: Rehearsal, engine: Engine) -> Account:
+def account(quick: Rehearsal, engine: Engine) -> Iterator[Account]:
     quick.reset()
-    return Account.made(Clients(quick), engine)
+    with closing(Clients(quick)) as clients:
+        yield Account.made(clients, engine)
 
 
 @pytest.fixture
-def elb(account: Account) -> ElasticLoadBalancingv2Client:
-    return account.aws.session.client("elbv2", endpoint_url=account.rehearsal.endpoints.url)
+def elb(account: Account) -> Iterator[ElasticLoadBalancingv2Client]:
+    with closing(account.aws.session.client("elbv2", endpoint_url=account.rehearsal.endpoints.url)) as client:
+        yield client
 
 
 def balancer(account: Account, elb: ElasticLoadBalancingv2Client) -> tuple[str, list[Any]]:
@@ -86,14 +89,16 @@ class Caller(threading.Thread):
         super().__init__(daemon=True)
         self.url = url
         self.seen: Counter[object] = Counter()
+        self.answered = threading.Event()
         self.ended = threading.Event()
 
     def run(self) -> None:
         while not self.ended.wait(0.02):
             try:
-                self.seen[requests.get(self.url, timeout=30).status_code] += 1
+                self.seen[requests.get(self.url, timeout=300).status_code] += 1
             except requests.RequestException as error:
                 self.seen[type(error)] += 1
+            self.answered.set()
 
 
 def test_no_request_fails_while_a_new_version_takes_over(account: Account, elb: ElasticLoadBalancingv2Client) -> None:
@@ -105,6 +110,7 @@ def test_no_request_fails_while_a_new_version_takes_over(account: Account, elb: 
     (old,) = account.tasks()
     caller = Caller(url)
     caller.start()
+    assert caller.answered.wait(300)
     account.aws.ecs.update_service(cluster="c", service="s", taskDefinition=second)
     account.completed(second)
     account.until(old, "STOPPED")
@@ -118,9 +124,9 @@ def test_a_balancer_answers_503_without_a_healthy_task_and_nothing_while_its_por
 ) -> None:
     url, _ = balancer(account, elb)
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, timeout=10)
+        requests.get(url, timeout=120)
     account.open_port()
-    assert requests.get(url, timeout=10).status_code == 503
+    assert requests.get(url, timeout=120).status_code == 503
 
 
 def test_a_targets_health_is_told_and_ends_with_its_task(account: Account, elb: ElasticLoadBalancingv2Client) -> None:
@@ -150,5 +156,5 @@ def test_what_a_balancer_uses_cannot_be_deleted_and_what_is_deleted_answers_no_m
     (made,) = elb.describe_load_balancers()["LoadBalancers"]
     elb.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, timeout=10)
+        requests.get(url, timeout=120)
     account.aws.ec2.delete_security_group(GroupId=account.group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 import requests
@@ -24,9 +25,10 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
 
 
 @pytest.fixture
-def account(quick: Rehearsal, engine: Engine) -> Account:
+def account(quick: Rehearsal, engine: Engine) -> Iterator[Account]:
     quick.reset()
-    return Account.made(Clients(quick), engine)
+    with closing(Clients(quick)) as clients:
+        yield Account.made(clients, engine)
 
 
 @pytest.mark.exhaustive
@@ -36,7 +38,7 @@ def test_a_service_comes_and_goes_and_answers_meanwhile(account: Account, quick:
     account.serve(definition, count=2)
     account.completed(definition)
     for task in account.tasks():
-        assert requests.post(account.url(task), json={"x": 1}, timeout=10).json() == {}
+        assert requests.post(account.url(task), json={"x": 1}, timeout=120).json() == {}
     account.aws.ecs.delete_service(cluster="c", service="s", force=True)
     eventually(lambda: account.service["status"] == "INACTIVE" or None, "a service that is gone")
     assert not [thing for thing in quick.contents() if thing.kind in ("ecs:task", "ec2:network-interface")]

@@ -19,7 +19,7 @@ REBOUND = ["evil.example", "evil.example:4566", "127.0.0.1:4566", "localhost:456
 def answer(address: str, *lines: str) -> int:
     """The status of a raw HTTP request."""
     host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as client:
+    with socket.create_connection((host, int(port)), timeout=120) as client:
         client.sendall("\r\n".join((*lines, "Connection: close", "", "")).encode())
         with client.makefile("rb") as answered:
             return int(answered.readline().split()[1])
@@ -50,7 +50,7 @@ def test_neither_two_names_nor_none_nor_a_name_in_the_target_pass(rehearsal: Reh
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:4566"])
 def test_a_page_of_another_origin_gives_no_orders(rehearsal: Rehearsal, origin: str) -> None:
     headers = {TOKEN: rehearsal.record.token, "Origin": origin}
-    assert requests.post(f"{rehearsal.record.url}/rehearsal/reset", headers=headers, timeout=10).status_code == 403
+    assert requests.post(f"{rehearsal.record.url}/rehearsal/reset", headers=headers, timeout=120).status_code == 403
 
 
 def test_the_registry_behind_the_door_listens_on_no_port(rehearsal: Rehearsal, aws: Clients) -> None:
@@ -66,4 +66,4 @@ def test_the_registry_behind_the_door_listens_on_no_port(rehearsal: Rehearsal, a
 
 def test_the_door_lists_no_repositories_to_strangers(rehearsal: Rehearsal) -> None:
     url = f"http://{rehearsal.record.registry}/v2/_catalog"
-    assert requests.get(url, timeout=10).status_code == 401
+    assert requests.get(url, timeout=120).status_code == 401

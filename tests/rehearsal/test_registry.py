@@ -95,9 +95,9 @@ def test_an_image_that_is_deleted_cannot_be_pulled_any_more(
     password = aws.password()
     digest, _ = push(engine, image, repository, "v1", password)
     manifest = f"http://{aws.rehearsal.record.registry}/v2/app/manifests/{digest}"
-    assert requests.head(manifest, auth=("AWS", password), timeout=10).headers["Docker-Content-Digest"] == digest
+    assert requests.head(manifest, auth=("AWS", password), timeout=120).headers["Docker-Content-Digest"] == digest
     aws.ecr.batch_delete_image(repositoryName="app", imageIds=[{"imageDigest": digest}])
-    assert requests.head(manifest, auth=("AWS", password), timeout=10).status_code == 404
+    assert requests.head(manifest, auth=("AWS", password), timeout=120).status_code == 404
 
 
 def test_the_transfers_are_written_down(

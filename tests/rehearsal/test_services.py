@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -105,8 +106,8 @@ def test_a_service_whose_role_does_not_exist_yet_says_so_and_goes_on_trying(acco
 
 def test_what_is_no_longer_scaled_is_not_found(account: Account) -> None:
     """A repeated deletion after a lost response is answered as in AWS."""
-    scaling = account.aws.session.client("application-autoscaling", endpoint_url=account.rehearsal.endpoints.url)
-    with pytest.raises(ClientError, match="ObjectNotFoundException"):
+    client = account.aws.session.client("application-autoscaling", endpoint_url=account.rehearsal.endpoints.url)
+    with closing(client) as scaling, pytest.raises(ClientError, match="ObjectNotFoundException"):
         scaling.deregister_scalable_target(
             ServiceNamespace="ecs", ResourceId="service/c/s", ScalableDimension="ecs:service:DesiredCount"
         )

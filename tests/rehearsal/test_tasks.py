@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -94,8 +95,10 @@ def test_secrets_are_read_with_the_role_as_the_task_starts(account: Account) -> 
     """A whole secret, one key of it, and a parameter: never in the task definition."""
     session, url = account.aws.session, account.rehearsal.endpoints.url
     hidden = json.dumps({"password": "hush"})
-    secret = session.client("secretsmanager", endpoint_url=url).create_secret(Name="key", SecretString=hidden)["ARN"]
-    session.client("ssm", endpoint_url=url).put_parameter(Name="/app/token", Value="quiet", Type="SecureString")
+    with closing(session.client("secretsmanager", endpoint_url=url)) as manager:
+        secret = manager.create_secret(Name="key", SecretString=hidden)["ARN"]
+    with closing(session.client("ssm", endpoint_url=url)) as ssm:
+        ssm.put_parameter(Name="/app/token", Value="quiet", Type="SecureString")
     sources = {"WHOLE": secret, "KEY": f"{secret}:password::", "TOKEN": "/app/token"}
     named = [{"name": name, "valueFrom": source} for name, source in sources.items()]
     definition = account.define('echo "$WHOLE $KEY $TOKEN"', secrets=named)

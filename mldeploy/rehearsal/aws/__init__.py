@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mldeploy.rehearsal.client import Rehearsal, run_rehearsal
@@ -38,5 +38,5 @@ def rehearsing(
     """
     flags = [name for name, given in (("stock", stock), ("harsh", harsh), ("no-containers", not containers)) if given]
     options = [f"--pace={pace}", *(f"--{flag}" for flag in flags)]
-    with run_rehearsal(folder, PROGRAM, options) as record:
-        yield Rehearsal(record)
+    with run_rehearsal(folder, PROGRAM, options) as record, closing(Rehearsal(record)) as rehearsal:
+        yield rehearsal

@@ -47,7 +47,7 @@ NOWHERE = "192.0.2.1"
 _TICK = 0.1
 
 
-@dataclass
+@dataclass(eq=False)
 class BalancedTask:
     """A target: a task in a target group. address: HOST:PORT. busy: number of requests in progress."""
 
@@ -120,13 +120,16 @@ class ListenerApplication:
         return self._answer(Request(environ))(environ, start)
 
     def _answer(self, request: Request) -> Response:
-        targets = self._backend.choose_targets(self._listener, request)
+        group = choose_group(find_actions(self._listener, request))
         body, first = request.get_data(), next(self._turn)
-        for number in range(len(targets)):
-            target = targets[(first + number) % len(targets)]
-            with target.serving() as takes:
-                if takes:
-                    return self._send(request, body, target)
+        tried: list[BalancedTask] = []
+        while (targets := self._backend.list_targets(group)) != tried:  # a task may just have taken another one's place
+            for number in range(len(targets)):
+                target = targets[(first + number) % len(targets)]
+                with target.serving() as takes:
+                    if takes:
+                        return self._send(request, body, target)
+            tried = targets
         return Response("503 Service Temporarily Unavailable\n", 503)
 
     def _send(self, request: Request, body: bytes, target: BalancedTask) -> Response:
@@ -205,9 +208,11 @@ class RehearsedELB(ELBv2Backend):
         super().delete_load_balancer(arn)
 
     def clear(self) -> None:
-        """Stop all listeners and health checks."""
+        """Stop all listeners and health checks, and give the addresses back."""
         for listener in list(self._servers):
             self._close(listener)
+        for balancer in self.load_balancers.values():
+            self.context.addresses.give_back(balancer.dns_name)
         for target in list(self._targets.values()):
             target.state = DRAINING
 
@@ -216,10 +221,9 @@ class RehearsedELB(ELBv2Backend):
             server.shutdown()
             server.server_close()
 
-    def choose_targets(self, listener: FakeListener, request: Request) -> list[BalancedTask]:
-        """Apply the listener's rules, and choose a target group by weight. List its targets, healthy or not."""
-        chosen = choose_group(find_actions(listener, request))
-        return [target for (group, _), target in list(self._targets.items()) if group == chosen]
+    def list_targets(self, group: str) -> list[BalancedTask]:
+        """List the targets of a target group, healthy or not."""
+        return [target for (each, _), target in list(self._targets.items()) if each == group]
 
     def register_targets(self, target_group_arn: str, instances: list[dict[str, Any]]) -> None:
         """Register tasks by their private address, as whoever calls RegisterTargets does."""

@@ -15,7 +15,6 @@ os.environ.update(MOTO_IAM_LOAD_MANAGED_POLICIES="true", MOTO_EC2_LOAD_DEFAULT_A
 from moto import backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import autoscaling, contents, ec2, ecr, elb, harsh, iam
 from mldeploy.rehearsal.aws.adapter import AwsAdapter
 from mldeploy.rehearsal.aws.authorization.principals import IamUsers
@@ -62,7 +61,7 @@ def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
     address = f"{addresses.own}:{REGISTRY_PORT}"
     if STOCK not in options.flags:
         public = PublicAddresses(addresses.prefix)
-        host: ContainerHost = EngineHost(Engine.connect()) if options.containers else FakeHost(public)
+        host: ContainerHost = EngineHost.connect() if options.containers else FakeHost(public)
         context = TaskContext(name, REGION, options.pace, host, public, passwords)
         ecr.install(registry, passwords, address)
         ec2.install()

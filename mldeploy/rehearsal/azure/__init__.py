@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mldeploy.rehearsal.client import Rehearsal, run_rehearsal
@@ -69,6 +69,14 @@ class AzureRehearsal(Rehearsal):
         """
         self.control.send("POST harsh", body={})
 
+    def stop_clock(self) -> None:
+        """Let nothing get done or known that takes its time, until `start_clock` or the next reset."""
+        self.control.send("POST clock", body={"runs": False})
+
+    def start_clock(self) -> None:
+        """Let time pass again."""
+        self.control.send("POST clock", body={"runs": True})
+
     def unregister(self, namespace: str) -> None:
         """Remove the subscription's registration for a namespace (`Microsoft.Web`)."""
         self.control.send("POST unregistered", body={"namespace": namespace})
@@ -83,5 +91,5 @@ def rehearsing(folder: Path, *, containers: bool = True, pace: float = 0.0) -> I
     twice as long to propagate.
     """
     options = [f"--pace={pace}", *([] if containers else ["--no-containers"])]
-    with run_rehearsal(folder, PROGRAM, options) as record:
-        yield AzureRehearsal(record)
+    with run_rehearsal(folder, PROGRAM, options) as record, closing(AzureRehearsal(record)) as rehearsal:
+        yield rehearsal

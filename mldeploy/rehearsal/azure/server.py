@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 
-from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.azure.adapter import AzureAdapter, AzureApplication
 from mldeploy.rehearsal.azure.arm import authorization, autoscale, groups, identities, long_running
 from mldeploy.rehearsal.azure.arm.application import ArmApplication
@@ -84,7 +83,7 @@ def _start(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
     stack.callback(registry_hosts.shutdown)
     sites = SiteAddressPool(public, authority)
     stack.callback(sites.shutdown)
-    host: ContainerHost = EngineHost(Engine.connect()) if options.containers else FakeHost(public)
+    host: ContainerHost = EngineHost.connect() if options.containers else FakeHost(public)
     router = _build_router(SiteContext(name, account, host, registry_hosts, tokens, sites))
     azure = AzureApplication(Entra(app, tokens, url), ArmApplication(account, router, url))
     front = FaultProxy(azure, AzureAdapter(router, tokens, url), call_log)

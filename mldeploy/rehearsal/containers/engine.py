@@ -26,7 +26,7 @@ from mldeploy.rehearsal.containers.host import (
     LaunchSpec,
     PulledImage,
 )
-from mldeploy.rehearsal.orphans import OWNER, owner_label
+from mldeploy.rehearsal.orphans import OWNER, PATIENCE_SECONDS, owner_label
 
 if TYPE_CHECKING:
     import socket
@@ -38,6 +38,11 @@ class EngineHost:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    @classmethod
+    def connect(cls) -> EngineHost:
+        """Connect to the engine, and be patient with it. Raises EngineError."""
+        return cls(Engine.connect(PATIENCE_SECONDS))
 
     def pull(self, image: str, user: str, password: str) -> PulledImage:
         client = self._engine.client

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -94,6 +95,13 @@ class FakeAppHandler(BaseHTTPRequestHandler):
 class FakeAppServer(ThreadingHTTPServer):
     """crash: ends the container with an exit code."""
 
+    request_queue_size = 128
+
+    def server_bind(self) -> None:
+        """Bind without the parent's question for the address's name, which a slow name server answers late."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
     def __init__(self, address: tuple[str, int], crash: Callable[[int], None]) -> None:
         super().__init__(address, FakeAppHandler)
         self.crash = crash
@@ -108,6 +116,7 @@ class FakeContainer:
         self._addresses = addresses
         self._ended = threading.Event()
         self._code = _STOPPED
+        self._mutex = threading.Lock()
         self._servers = [FakeAppServer((self.address, port), self._crash) for port in launch.ports]
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -154,9 +163,10 @@ class FakeContainer:
 
     def remove(self) -> None:
         self._ended.set()
-        for server in self._servers:
+        with self._mutex:  # of several callers, one gives the address back
+            servers, self._servers = self._servers, []
+        for server in servers:
             server.shutdown()
             server.server_close()
-        if self._servers:
+        if servers:
             self._addresses.give_back(self.address)
-        self._servers = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mldeploy.rehearsal.client import Rehearsal, run_rehearsal
@@ -60,5 +60,5 @@ def rehearsing(folder: Path, *, pace: float = 0.0) -> Iterator[HubRehearsal]:
 
     folder: created, and removed at the end. pace: seconds that the deletion of a repository takes.
     """
-    with run_rehearsal(folder, PROGRAM, [f"--pace={pace}"]) as record:
-        yield HubRehearsal(record)
+    with run_rehearsal(folder, PROGRAM, [f"--pace={pace}"]) as record, closing(HubRehearsal(record)) as rehearsal:
+        yield rehearsal

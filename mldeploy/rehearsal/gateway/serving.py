@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import socket
+import socketserver
 import ssl
 import threading
 import traceback
@@ -140,6 +141,11 @@ class KeepAliveServer(ThreadedWSGIServer):
         self._idle: set[socket.socket] = set()
         self._has_ended = False
         super().__init__(host, port, application, handler)
+
+    def server_bind(self) -> None:
+        """Bind without the parent's question for the address's name, which a slow name server answers late."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def begin(self, connection: socket.socket) -> bool:
         """Register a request on a connection. Returns False if the server has stopped."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mldeploy.rehearsal.client import Rehearsal, run_rehearsal
@@ -45,6 +45,10 @@ class GcpRehearsal(Rehearsal):
         """Do what real services do sometimes, always: late and missing answers, added fields, transient events."""
         self.control.send("POST harsh")
 
+    def hurry(self) -> None:
+        """Complete all operations and changes that are under way now. What begins then takes its own time."""
+        self.control.send("POST hurry")
+
     def restrict(self, permissions: Iterable[str]) -> None:
         """Let the account have these permissions only."""
         self.control.send("POST permissions", body=sorted(permissions))
@@ -78,5 +82,5 @@ def rehearsing(folder: Path, *, containers: bool = True, pace: float = 0.0) -> I
     simulated as healthy and answer `{}`. pace: minimum seconds per phase; creating a cluster takes five phases.
     """
     options = [f"--pace={pace}", *([] if containers else ["--no-containers"])]
-    with run_rehearsal(folder, PROGRAM, options) as record:
-        yield GcpRehearsal(record)
+    with run_rehearsal(folder, PROGRAM, options) as record, closing(GcpRehearsal(record)) as rehearsal:
+        yield rehearsal

@@ -152,6 +152,7 @@ class GcpComponents:
             "POST quotas": lambda request: self._quotas.limit(**request.get_json()),
             "POST networks": lambda request: self._conditions.set_networks(request.get_json()),
             "POST harsh": lambda _: self._conditions.toughen(),
+            "POST hurry": lambda _: self._scheduler.hurry(),
             "POST service-key": lambda request: setattr(self._conditions, "service_key", request.get_json()["key"]),
             "POST roles": lambda request: self._iam.bind(request.get_json()),
             "POST permissions": lambda request: self._iam.restrict(request.get_json()),

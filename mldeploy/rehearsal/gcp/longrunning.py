@@ -69,8 +69,7 @@ class Scheduler:
     def __init__(self, pace: float) -> None:
         self.pace = pace
         self._mutex = threading.Lock()
-        self._over = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._pending = _PendingActions()
 
     def after(self, phases: float, act: Callable[[], None]) -> None:
         """Run an action after a number of phases, unless `forget` is called first."""
@@ -79,21 +78,45 @@ class Scheduler:
     def in_seconds(self, seconds: float, act: Callable[[], None]) -> None:
         """Run an action after `seconds`, unless `forget` is called first."""
         with self._mutex:
-            over = self._over
-
-            def run() -> None:
-                if not over.wait(seconds):
-                    act()
-
-            self._threads = [each for each in self._threads if each.is_alive()]
-            thread = threading.Thread(target=run, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            self._pending.add(seconds, act)
 
     def forget(self) -> None:
         """Cancel pending actions and wait for running ones. Do not hold a lock that they need."""
         with self._mutex:
-            self._over.set()
-            self._over, threads, self._threads = threading.Event(), self._threads, []
-        for thread in threads:
+            pending, self._pending = self._pending, _PendingActions()
+        pending.finish(cancelled=True)
+
+    def hurry(self) -> None:
+        """Run all pending actions at once, and wait for them. What they schedule takes its own time."""
+        with self._mutex:
+            pending, self._pending = self._pending, _PendingActions()
+        pending.finish(cancelled=False)
+
+
+class _PendingActions:
+    """Actions that wait for their time, each in its own thread."""
+
+    def __init__(self) -> None:
+        self._woken = threading.Event()
+        self._is_cancelled = False
+        self._threads: list[threading.Thread] = []
+
+    def add(self, seconds: float, act: Callable[[], None]) -> None:
+        """Run an action after `seconds`, or at `finish`."""
+
+        def run() -> None:
+            self._woken.wait(seconds)
+            if not self._is_cancelled:
+                act()
+
+        self._threads = [each for each in self._threads if each.is_alive()]
+        thread = threading.Thread(target=run, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def finish(self, *, cancelled: bool) -> None:
+        """Run all actions now, or drop those that wait. Waits for the end of their threads."""
+        self._is_cancelled = cancelled
+        self._woken.set()
+        for thread in self._threads:
             thread.join()

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.containers.engine import EngineHost
 from mldeploy.rehearsal.containers.fake import FakeHost
 from mldeploy.rehearsal.containers.host import ContainerHost
@@ -48,7 +47,7 @@ def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
     stack.callback(registry.close)
     url, address = f"https://{addresses.own}:{GATEWAY_PORT}", f"{addresses.own}:{REGISTRY_PORT}"
     public = PublicAddresses(addresses.prefix)
-    host: ContainerHost = EngineHost(Engine.connect()) if options.containers else FakeHost(public)
+    host: ContainerHost = EngineHost.connect() if options.containers else FakeHost(public)
     cloud = GcpComponents(
         GcpContext(name, options.pace, host, options.containers, public, authority, registry, url, address)
     )

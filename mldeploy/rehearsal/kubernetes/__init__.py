@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mldeploy.rehearsal.client import Rehearsal, run_rehearsal
@@ -55,5 +55,6 @@ def rehearsing(
     at once and respond `{}`. pace: minimum seconds of each lifecycle phase. harsh: see `harshness`.
     """
     flags = [*([] if containers else ["--no-containers"]), *(["--harsh"] if harsh else [])]
-    with run_rehearsal(folder, PROGRAM, [f"--pace={pace}", *flags]) as record:
-        yield KubernetesRehearsal(record)
+    options = [f"--pace={pace}", *flags]
+    with run_rehearsal(folder, PROGRAM, options) as record, closing(KubernetesRehearsal(record)) as rehearsal:
+        yield rehearsal

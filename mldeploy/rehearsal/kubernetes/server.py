@@ -15,7 +15,6 @@ from pathlib import Path
 
 from werkzeug.wrappers import Request, Response
 
-from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.containers.engine import EngineHost
 from mldeploy.rehearsal.containers.fake import FakeHost
 from mldeploy.rehearsal.containers.host import ContainerHost
@@ -56,7 +55,7 @@ def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
     authorizer = SingleUserAuthorizer()
     registry_door = RegistryGateway(registry.upstream, AnyRepository(), authorizer)
     public, ledger = PublicAddresses(addresses.prefix), CallLog()
-    host: ContainerHost = EngineHost(Engine.connect()) if options.containers else FakeHost(public)
+    host: ContainerHost = EngineHost.connect() if options.containers else FakeHost(public)
     context = ClusterContext(
         name, host, public, authority, ledger, options.pace, options.containers, HARSH in options.flags
     )

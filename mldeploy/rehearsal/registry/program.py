@@ -88,8 +88,8 @@ class RegistryProgram:
     def _wait(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while self._process.poll() is None and time.monotonic() < deadline:
-            with suppress(requests.ConnectionError):
-                if self.upstream.session.get(f"{self.upstream.url}/v2/", timeout=5).ok:
+            with suppress(requests.RequestException):
+                if self.upstream.session.get(f"{self.upstream.url}/v2/", timeout=60).ok:
                     return
             time.sleep(0.02)
         self.close()

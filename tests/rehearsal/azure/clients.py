@@ -108,6 +108,12 @@ class Clients:
     def monitor(self) -> MonitorManagementClient:
         return MonitorManagementClient(self.credential, self.subscription, **self._options)
 
+    def close(self) -> None:
+        """Close what has been used."""
+        for name, each in vars(self).items():
+            if name != "rehearsal" and hasattr(each, "close"):
+                each.close()
+
     def arm(self, order: str, body: object = None, version: str = "2025-05-01") -> requests.Response:
         """A request as the SDK would not send it: `GET PATH`, below the subscription."""
         method, _, path = order.partition(" ")

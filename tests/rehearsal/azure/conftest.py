@@ -6,6 +6,7 @@ import io
 import tarfile
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -46,22 +47,25 @@ def rehearsal(_azure: AzureRehearsal) -> AzureRehearsal:
 
 
 @pytest.fixture
-def azure(rehearsal: AzureRehearsal) -> Clients:
-    return Clients(rehearsal)
+def azure(rehearsal: AzureRehearsal) -> Iterator[Clients]:
+    with closing(Clients(rehearsal)) as clients:
+        yield clients
 
 
 @pytest.fixture
-def alive(_azure_alive: AzureRehearsal) -> Clients:
+def alive(_azure_alive: AzureRehearsal) -> Iterator[Clients]:
     """One whose sites are containers."""
     _azure_alive.reset()
-    return Clients(_azure_alive)
+    with closing(Clients(_azure_alive)) as clients:
+        yield clients
 
 
 @pytest.fixture
-def slow(_azure_slow: AzureRehearsal) -> Clients:
+def slow(_azure_slow: AzureRehearsal) -> Iterator[Clients]:
     """One in which what is long takes its time."""
     _azure_slow.reset()
-    return Clients(_azure_slow)
+    with closing(Clients(_azure_slow)) as clients:
+        yield clients
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -47,6 +47,8 @@ class Estate:
     identity: Any
     plan: str
     registry: str
+    usual: Mapping[str, str] = field(default_factory=dict)
+    """Settings of every site."""
 
     @classmethod
     def made(cls, azure: Clients, engine: Engine, sku: str = "B1", count: int = 1, base: str = BASE) -> Estate:
@@ -69,7 +71,7 @@ class Estate:
         return slots.begin_create_or_update_slot(GROUP, SITE, "staging", self.site(script, **config)).result()
 
     def site(self, script: str, *, settings: dict[str, str] | None = None, **config: Any) -> Site:
-        values = {"WEBSITES_PORT": str(PORT), **(settings or {})}
+        values = {"WEBSITES_PORT": str(PORT), **self.usual, **(settings or {})}
         usual: dict[str, Any] = {
             "linux_fx_version": f"DOCKER|{self.image}",
             "acr_use_managed_identity_creds": True,

@@ -28,6 +28,7 @@ SAYS = (
 def estate(alive: Clients, engine: Engine) -> Estate:
     eventually(lambda: containers(alive, engine) == 0 or None, "nothing of an earlier test")
     made = Estate.made(alive, engine, "S1")
+    made.usual = {"WEBSITES_CONTAINER_START_TIME_LIMIT": "1800"}  # the longest there is, for a loaded machine
     made.assign()
     return made
 
@@ -39,6 +40,12 @@ def says(estate: Estate, url: str, what: str) -> None:
 def containers(alive: Clients, engine: Engine) -> int:
     labels = {"label": f"{LABEL}={alive.rehearsal.record.name}"}
     return len(engine.client.containers(all=True, filters=labels))
+
+
+def running(alive: Clients, engine: Engine) -> list[str]:
+    """The ids of the containers that run."""
+    labels = {"label": f"{LABEL}={alive.rehearsal.record.name}"}
+    return [str(each["Id"]) for each in engine.client.containers(filters=labels)]
 
 
 def test_a_container_gets_what_is_configured_and_its_words_are_in_the_log(
@@ -54,10 +61,13 @@ def test_a_container_gets_what_is_configured_and_its_words_are_in_the_log(
     eventually(lambda: containers(alive, engine) == 0 or None, "no container")
 
 
-def test_the_old_one_answers_until_the_new_one_does(estate: Estate) -> None:
+def test_the_old_one_answers_until_the_new_one_does(alive: Clients, engine: Engine, estate: Estate) -> None:
     url = estate.up(estate.deploy(SAYS, settings={"VERSION": "one"}))
-    estate.deploy(f"sleep 2; {SAYS}", settings={"VERSION": "two"})
+    (old,) = running(alive, engine)
+    estate.deploy(f"until [ -e /tmp/go ]; do sleep 0.1; done; {SAYS}", settings={"VERSION": "two"})
+    new = eventually(lambda: next((each for each in running(alive, engine) if each != old), None), "a new container")
     seen = [estate.get(url)]
+    engine.client.exec_start(engine.client.exec_create(new, ["touch", "/tmp/go"])["Id"])
     while seen[-1].text != "two":
         seen.append(estate.get(url))
         assert seen[-1].status_code == 200
@@ -123,9 +133,8 @@ def test_the_admin_users_password_opens_the_registry_too(alive: Clients, estate:
 
 def test_a_request_restarts_a_container_that_has_exited(alive: Clients, engine: Engine, estate: Estate) -> None:
     url = estate.up(estate.deploy(SAYS, settings={"VERSION": "one"}))
-    labels = {"label": f"{LABEL}={alive.rehearsal.record.name}"}
-    (container,) = engine.client.containers(filters=labels)
-    engine.client.kill(container["Id"])
+    (container,) = running(alive, engine)
+    engine.client.kill(container)
     estate.logged("Container has finished running with exit code: 137.")
     says(estate, url, "one")
 

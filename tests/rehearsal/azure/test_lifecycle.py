@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,15 +31,15 @@ def test_every_target_of_the_cloud_meets_the_same_one(state: Path) -> None:
     assert len({each.url for each in standing}) == 1
     record = find_stand_in("azure").running(state)
     assert record is not None
-    assert Clients(AzureRehearsal(record)).arm("GET /locations", version="2022-12-01").ok
+    with closing(Clients(AzureRehearsal(record))) as azure:
+        assert azure.arm("GET /locations", version="2022-12-01").ok
     assert find_stand_in("azure").down(state)
     assert list(state.iterdir()) == []
 
 
 def test_nothing_is_left_of_any_of_its_registries(tmp_path: Path, engine: Engine, scrap: str) -> None:
     require_registry()
-    with rehearsing(tmp_path / "azure", containers=False) as rehearsal:
-        azure = Clients(rehearsal)
+    with rehearsing(tmp_path / "azure", containers=False) as rehearsal, closing(Clients(rehearsal)) as azure:
         logins = tuple(registry_in(azure, name).login_server for name in ("first", "second"))
         for login in logins:
             push(engine, azure, login, scrap)

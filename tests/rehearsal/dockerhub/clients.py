@@ -29,6 +29,9 @@ class Clients:
         self._session.headers["Accept"] = MANIFEST
         self._session.verify = str(rehearsal.endpoints.ca_bundle)
 
+    def close(self) -> None:
+        self._session.close()
+
     def bearer(self, secret: str = "", user: str = USER) -> str:
         answer = self.ask("POST", "/v2/auth/token", {"identifier": user, "secret": secret or self.secret}, bearer="")
         return str(answer.json().get("access_token", ""))
@@ -38,7 +41,7 @@ class Clients:
         shown = self.bearer() if bearer is None else bearer
         headers = {"Authorization": f"Bearer {shown}"} if shown else {}
         url = self.rehearsal.endpoints.url + path
-        return self._session.request(method, url, json=body, headers=headers, timeout=10)
+        return self._session.request(method, url, json=body, headers=headers, timeout=120)
 
     def create(self, body: Mapping[str, object], namespace: str = USER, bearer: str | None = None) -> requests.Response:
         return self.ask("POST", f"/v2/namespaces/{namespace}/repositories", body, bearer=bearer)
@@ -47,12 +50,12 @@ class Clients:
         """Of the registry's server for tokens; anonymous without a user."""
         query = {"service": SERVICE, "scope": scope}
         auth = (user, secret or self.secret) if user else None
-        return self._session.get(f"{self.registry}/token", params=query, auth=auth, timeout=10)
+        return self._session.get(f"{self.registry}/token", params=query, auth=auth, timeout=120)
 
     def fetch(self, method: str, path: str, token: str = "", **options: Any) -> requests.Response:
         """A request to the registry."""
         headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **options.pop("headers", {})}
-        return self._session.request(method, f"{self.registry}/v2/{path}", headers=headers, timeout=10, **options)
+        return self._session.request(method, f"{self.registry}/v2/{path}", headers=headers, timeout=120, **options)
 
     def push(self, path: str, tag: str, token: str) -> requests.Response:
         """A manifest with an empty configuration and no layers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -25,5 +26,6 @@ def rehearsal(_hub: HubRehearsal) -> HubRehearsal:
 
 
 @pytest.fixture
-def hub(rehearsal: HubRehearsal) -> Clients:
-    return Clients(rehearsal)
+def hub(rehearsal: HubRehearsal) -> Iterator[Clients]:
+    with closing(Clients(rehearsal)) as clients:
+        yield clients

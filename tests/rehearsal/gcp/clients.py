@@ -96,7 +96,14 @@ class Clients:
     def compute(self, path: str, method: str = "GET") -> requests.Response:
         """A request to Compute Engine; path: beyond the project."""
         url = f"{self.rehearsal.endpoints.service('compute')}/compute/v1/projects/{self.project}{path}"
-        return self.session.request(method, url, headers={"Authorization": f"Bearer {self.password()}"}, timeout=30)
+        return self.session.request(method, url, headers={"Authorization": f"Bearer {self.password()}"}, timeout=120)
+
+    def close(self) -> None:
+        """Close the connections that have been used."""
+        if "channel" in vars(self):
+            self.channel.close()
+        if "session" in vars(self):
+            self.session.close()
 
     def repository(self, name: str = "app", **more: object) -> ar.Repository:
         """Make one, and return once it is there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -26,7 +27,20 @@ def rehearsal(_google: GcpRehearsal) -> GcpRehearsal:
 
 @pytest.fixture
 def google(rehearsal: GcpRehearsal) -> Iterator[Clients]:
-    clients = Clients(rehearsal)
-    yield clients
-    clients.channel.close()
-    clients.session.close()
+    with closing(Clients(rehearsal)) as clients:
+        yield clients
+
+
+@pytest.fixture(scope="session")
+def _google_slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
+    require_registry()
+    with rehearsing(tmp_path_factory.mktemp("rehearsal-slow") / "gcp", containers=False, pace=600) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture
+def slow(_google_slow: GcpRehearsal) -> Iterator[Clients]:
+    """A project in which what takes its time is done at `hurry` alone."""
+    _google_slow.reset()
+    with closing(Clients(_google_slow)) as clients:
+        yield clients

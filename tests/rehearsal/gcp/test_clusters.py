@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from google.api_core import exceptions as api
 from google.cloud import container_v1 as gke
 
-from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
-from tests.rehearsal.available import require_registry
+from mldeploy.rehearsal.gcp import GcpRehearsal
 from tests.rehearsal.gcp.clients import Clients
 
 RUNNING = gke.Cluster.Status.RUNNING
@@ -35,17 +32,6 @@ def test_a_cluster_takes_its_time_and_then_runs(google: Clients) -> None:
     assert len(cluster.locations) == 3
 
 
-@pytest.fixture
-def slow(tmp_path: Path) -> Iterator[Clients]:
-    """A rehearsal in which everything takes its time."""
-    require_registry()
-    with rehearsing(tmp_path / "gcp", containers=False, pace=0.1) as rehearsal:
-        clients = Clients(rehearsal)
-        yield clients
-        clients.channel.close()
-        clients.session.close()
-
-
 def test_one_that_is_being_made_cannot_be_removed_yet(slow: Clients) -> None:
     operation = slow.clusters.create_cluster(parent=slow.region, cluster=gke.Cluster(name="c", autopilot=AUTOPILOT))
     name = f"{slow.region}/clusters/c"
@@ -53,11 +39,13 @@ def test_one_that_is_being_made_cannot_be_removed_yet(slow: Clients) -> None:
     with pytest.raises(api.FailedPrecondition, match="is currently creating cluster c") as refused:
         slow.clusters.delete_cluster(name=name)
     assert refused.value.reason == "CLUSTER_ALREADY_HAS_OPERATION"
+    slow.rehearsal.hurry()
     slow.finished(operation)
     going = slow.clusters.delete_cluster(name=name)
     assert slow.clusters.get_cluster(name=name).status == gke.Cluster.Status.STOPPING
     with pytest.raises(api.FailedPrecondition, match="is currently deleting cluster c"):
         slow.clusters.delete_cluster(name=name)
+    slow.rehearsal.hurry()
     slow.finished(going)
     with pytest.raises(api.NotFound):
         slow.clusters.get_cluster(name=name)

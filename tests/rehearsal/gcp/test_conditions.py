@@ -40,7 +40,7 @@ def test_the_permissions_of_the_caller_can_be_asked(google: Clients) -> None:
         f"{base}/v1/projects/{google.project}:testIamPermissions",
         json={"permissions": ["container.clusters.get", "container.clusters.create"]},
         headers={"Authorization": f"Bearer {google.password()}"},
-        timeout=30,
+        timeout=120,
     )
     assert json.loads(answer.text) == {"permissions": ["container.clusters.get"]}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import requests
@@ -20,12 +21,12 @@ from tests.rehearsal.gcp.clients import Clients
 
 CREATE, LIST, TOKEN = "artifactregistry.repositories.create", "compute.disks.list", "iam.serviceAccounts.getAccessToken"
 
-AGAIN = Retry(predicate=if_exception_type(api.ServiceUnavailable), initial=0.1, timeout=30)
+AGAIN = Retry(predicate=if_exception_type(api.ServiceUnavailable), initial=0.1, timeout=300)
 
 
 def create(google: Clients) -> object:
     made = ar.Repository(format_="DOCKER")
-    return google.artifacts.create_repository(parent=google.region, repository_id="app", repository=made, timeout=10)
+    return google.artifacts.create_repository(parent=google.region, repository_id="app", repository=made, timeout=120)
 
 
 def repositories(rehearsal: GcpRehearsal) -> int:
@@ -48,13 +49,12 @@ def test_every_call_is_numbered_and_known_by_the_permission_that_it_needs(google
 
 @pytest.mark.parametrize("token", ["", "ya29.guessed"])
 def test_a_caller_without_a_good_token_is_turned_away(rehearsal: GcpRehearsal, token: str) -> None:
-    stranger = Clients(rehearsal, token)
-    with pytest.raises(api.Unauthenticated, match="Expected OAuth 2 access token"):
-        stranger.clusters.list_clusters(parent="projects/p/locations/-")
-    refused = stranger.compute("/aggregated/disks")
+    with closing(Clients(rehearsal, token)) as stranger:
+        with pytest.raises(api.Unauthenticated, match="Expected OAuth 2 access token"):
+            stranger.clusters.list_clusters(parent="projects/p/locations/-")
+        refused = stranger.compute("/aggregated/disks")
     assert (refused.status_code, refused.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
     assert rehearsal.calls() == ()
-    stranger.channel.close()
 
 
 def test_a_token_may_end_before_its_time(google: Clients) -> None:
@@ -70,7 +70,7 @@ def test_a_token_may_end_before_its_time(google: Clients) -> None:
 def test_a_key_that_is_not_the_accounts_gets_no_token(rehearsal: GcpRehearsal, google: Clients) -> None:
     assertion = google.credentials.signer.sign(b"nothing").hex()
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
-    refused = google.session.post(f"{rehearsal.record.url}/token", form, timeout=10)
+    refused = google.session.post(f"{rehearsal.record.url}/token", form, timeout=120)
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
     other = google.credentials.with_claims({"iss": "somebody@else.iam.gserviceaccount.com"})
     with pytest.raises(RefreshError, match="account not found"):
@@ -78,7 +78,7 @@ def test_a_key_that_is_not_the_accounts_gets_no_token(rehearsal: GcpRehearsal, g
 
 
 def test_a_page_that_knows_no_token_cannot_give_orders(rehearsal: GcpRehearsal, google: Clients) -> None:
-    assert google.session.post(f"{rehearsal.record.url}/rehearsal/reset", timeout=10).status_code == 403
+    assert google.session.post(f"{rehearsal.record.url}/rehearsal/reset", timeout=120).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_without_an_answer_the_client_cannot_tell_whether_it_was_done(
     google: Clients, kind: FaultKind, made: int
 ) -> None:
     google.rehearsal.faults.inject(FaultOrder(kind, CREATE, seconds=0.2))
-    with pytest.raises(api.ServiceUnavailable, match=r"(?i)socket closed|reset"):
+    with pytest.raises(api.ServiceUnavailable, match=r"(?i)socket closed|reset|broken pipe"):
         create(google)
     assert repositories(google.rehearsal) == made
     # Over another connection, as if nothing had been; until gRPC notices that the old one is gone, it is refused.
@@ -127,15 +127,15 @@ def test_without_an_answer_the_client_cannot_tell_whether_it_was_done(
 
 
 def test_a_broken_connection_takes_along_whatever_else_is_on_its_way_on_it(google: Clients) -> None:
-    google.rehearsal.faults.inject(FaultOrder(FaultKind.DELAY, "container.clusters.list", seconds=60))
+    google.rehearsal.faults.inject(FaultOrder(FaultKind.DELAY, "container.clusters.list", seconds=600))
     with ThreadPoolExecutor() as pool:
-        other = pool.submit(google.clusters.list_clusters, parent=google.region, retry=None)
-        assert google.rehearsal.faults.wait_for_injections(within=30) == 1
+        other = pool.submit(google.clusters.list_clusters, parent=google.region, retry=None, timeout=600)
+        assert google.rehearsal.faults.wait_for_injections(within=300) == 1
         google.rehearsal.faults.inject(FaultOrder(FaultKind.CUT_BEFORE, CREATE))
         with pytest.raises(api.ServiceUnavailable):
             create(google)
         with pytest.raises(api.ServiceUnavailable):
-            other.result(timeout=30)
+            other.result(timeout=300)
     google.rehearsal.faults.clear()
 
 
@@ -148,9 +148,11 @@ def test_a_rest_connection_breaks_likewise(google: Clients, kind: FaultKind) -> 
 
 
 def test_a_client_that_waits_for_too_long_gives_up_by_itself(google: Clients) -> None:
-    google.rehearsal.faults.inject(FaultOrder(FaultKind.TIMEOUT, "container.clusters.list"))
+    google.password()
+    google.rehearsal.faults.inject(FaultOrder(FaultKind.TIMEOUT, "container.clusters.list", seconds=600))
     with pytest.raises(api.DeadlineExceeded):
         google.clusters.list_clusters(parent=google.region, retry=None, timeout=0.3)
+    google.rehearsal.faults.clear()  # where the machine was too slow, the call has not even been sent
     google.clusters.list_clusters(parent=google.region)
 
 
@@ -167,7 +169,7 @@ def test_a_delay_is_a_late_answer(google: Clients) -> None:
 )
 def test_a_request_for_a_token_meets_faults_too(google: Clients, kind: FaultKind, status: int, word: str) -> None:
     google.rehearsal.faults.inject(FaultOrder(kind, TOKEN, times=0))
-    refused = google.session.post(f"{google.rehearsal.record.url}/token", {}, timeout=10)
+    refused = google.session.post(f"{google.rehearsal.record.url}/token", {}, timeout=120)
     assert (refused.status_code, refused.json()["error"]) == (status, word)
 
 
@@ -176,10 +178,10 @@ def test_whoever_waits_for_a_fault_hears_of_it_while_its_client_is_held(
     google: Clients, call: Callable[[Clients], object]
 ) -> None:
     google.password()
-    google.rehearsal.faults.inject(FaultOrder(FaultKind.LOST))
+    google.rehearsal.faults.inject(FaultOrder(FaultKind.LOST, seconds=600))
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(call, google)
-        assert google.rehearsal.faults.wait_for_injections(within=30) == 1
+        assert google.rehearsal.faults.wait_for_injections(within=300) == 1
         assert not waiting.done()
         google.rehearsal.faults.clear()
         with pytest.raises((api.ServiceUnavailable, requests.ConnectionError)):
@@ -209,9 +211,9 @@ def test_a_new_project_holds_nothing_that_anybody_made(google: Clients) -> None:
     assert google.rehearsal.calls() == ()
 
 
-def test_a_reset_takes_milliseconds(google: Clients) -> None:
-    google.repository()
-    google.clusters.create_cluster(parent=google.region, cluster=gke.Cluster(name="c", autopilot={"enabled": True}))
-    begun = time.monotonic()
-    google.rehearsal.reset()
-    assert time.monotonic() - begun < 1.0
+def test_a_reset_waits_for_nothing_that_is_under_way(slow: Clients) -> None:
+    """Or the request for it would fail: they would take an hour."""
+    create(slow)
+    slow.clusters.create_cluster(parent=slow.region, cluster=gke.Cluster(name="c", autopilot={"enabled": True}))
+    slow.rehearsal.reset()
+    assert slow.rehearsal.contents() == ()

@@ -34,7 +34,9 @@ class Api:
 
     def ask(self, method: str, path: str, body: Body | None = None, token: str | None = None) -> requests.Response:
         bearer = {"Authorization": f"Bearer {self._google.password() if token is None else token}"}
-        return requests.request(method, self._url + path, json=body, headers=bearer, verify=self._authority, timeout=30)
+        return requests.request(
+            method, self._url + path, json=body, headers=bearer, verify=self._authority, timeout=120
+        )
 
     def make(self, path: str, body: Body) -> Body:
         made = self.ask("POST", path, body)

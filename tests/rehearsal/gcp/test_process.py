@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,7 @@ def test_every_target_of_the_cloud_meets_the_same_one(state: Path) -> None:
     assert len({each.url for each in standing}) == 1
     record = find_stand_in("gcp").running(state)
     assert record is not None
-    google = Clients(GcpRehearsal(record))
-    google.repository()
-    google.channel.close()
-    google.session.close()
+    with closing(Clients(GcpRehearsal(record))) as google:
+        google.repository()
     assert find_stand_in("gcp").down(state)
     assert list(state.iterdir()) == []

@@ -108,17 +108,17 @@ def test_its_images_go_with_a_repository(engine: Engine, image: str, google: Cli
     made = google.repository()
     login = (USER, google.password())
     digest, _ = push(engine, image, f"{made.registry_uri}/app", "v1", login)
-    google.artifacts.delete_repository(name=made.name).result(timeout=30)
+    google.artifacts.delete_repository(name=made.name).result(timeout=300)
     google.repository()
     manifest = f"http://{rehearsal.record.registry}/v2/{google.project}/app/app/manifests/{digest}"
-    assert requests.head(manifest, auth=login, timeout=10).status_code == 404
+    assert requests.head(manifest, auth=login, timeout=120).status_code == 404
     assert [each.kind for each in rehearsal.contents()] == ["artifactregistry:repository"]
 
 
 def test_whoever_asks_without_a_token_is_told_where_there_are_some(google: Clients) -> None:
-    response = requests.get(f"http://{google.rehearsal.record.registry}/v2/", timeout=10)
+    response = requests.get(f"http://{google.rehearsal.record.registry}/v2/", timeout=120)
     assert response.status_code == 401
     realm = response.headers["WWW-Authenticate"].split('"')[1]
-    given = requests.get(realm, auth=(USER, google.password()), timeout=10).json()["token"]
+    given = requests.get(realm, auth=(USER, google.password()), timeout=120).json()["token"]
     bearer = {"Authorization": f"Bearer {given}"}
-    assert requests.get(f"http://{google.rehearsal.record.registry}/v2/", headers=bearer, timeout=10).ok
+    assert requests.get(f"http://{google.rehearsal.record.registry}/v2/", headers=bearer, timeout=120).ok

@@ -24,7 +24,7 @@ def test_a_repository_is_made_described_and_removed(google: Clients) -> None:
         "STANDARD_REPOSITORY",
     )
     assert [each.name for each in google.artifacts.list_repositories(parent=google.region)] == [made.name]
-    google.artifacts.delete_repository(name=made.name).result(timeout=30)
+    google.artifacts.delete_repository(name=made.name).result(timeout=300)
     with pytest.raises(api.NotFound, match="Requested entity was not found"):
         google.artifacts.get_repository(name=made.name)
     assert google.rehearsal.contents() == ()
@@ -70,7 +70,7 @@ def test_an_old_name_is_served_from_its_continent(google: Clients) -> None:
     parent = f"projects/{google.project}/locations/us"
     made = ar.Repository(format_="DOCKER")
     repository = google.artifacts.create_repository(parent=parent, repository_id="gcr.io", repository=made).result(
-        timeout=30
+        timeout=300
     )
     assert repository.registry_uri.endswith(f"/{google.project}/gcr.io")
 

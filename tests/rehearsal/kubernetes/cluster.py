@@ -47,7 +47,7 @@ def deployment(image: str, **container: Any) -> dict[str, Any]:
         "name": "app",
         "image": image,
         "ports": [{"containerPort": PORT}],
-        "readinessProbe": {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1},
+        "readinessProbe": {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 60},
         **container,
     }
     labels = {"app": APP}
@@ -126,7 +126,7 @@ class Cluster:
         parts = self.api.param_serialize(
             method, path, query_params=list((query or {}).items()), header_params=headers, auth_settings=["BearerToken"]
         )
-        response = self.api.call_api(parts[0], parts[1], parts[2], body, _request_timeout=20).response
+        response = self.api.call_api(parts[0], parts[1], parts[2], body, _request_timeout=120).response
         text = response.read()
         if response.status >= 300:
             raise ApiException(status=response.status, reason=response.reason, body=text.decode())
@@ -260,7 +260,7 @@ class Issuer:
 def http_get(address: str, host: str, path: str = "/", *, port: int = 80) -> requests.Response:
     """Send a GET request over HTTP, without following redirects."""
     url, headers = f"http://{address}:{port}{path}", {"Host": host}
-    return requests.get(url, headers=headers, timeout=10, allow_redirects=False)
+    return requests.get(url, headers=headers, timeout=120, allow_redirects=False)
 
 
 def https_get_status(address: str, host: str, issuer: Issuer, path: str = "/", *, port: int = 443) -> int:
@@ -274,7 +274,7 @@ def https_get_status(address: str, host: str, issuer: Issuer, path: str = "/", *
         server_hostname=host,
         assert_hostname=host,
         ca_certs=str(issuer.bundle),
-        timeout=10,
+        timeout=120,
         retries=False,
     ) as pool:
         return int(pool.request("GET", path, headers={"Host": host}).status)

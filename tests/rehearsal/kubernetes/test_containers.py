@@ -41,6 +41,12 @@ def serving(image: str, script: str = SERVE, **container: Any) -> dict[str, Any]
     return made
 
 
+def containers(real: Cluster, engine: Engine, pod: Any) -> list[str]:
+    """The ids of a Pod's containers."""
+    labels = [f"{LABEL}={real.rehearsal.record.name}", f"{LABEL}.pod={pod['metadata']['name']}"]
+    return [str(each["Id"]) for each in engine.client.containers(all=True, filters={"label": labels})]
+
+
 def test_a_container_is_what_its_specification_says(real: Cluster, image: str, engine: Engine) -> None:
     security = {"runAsNonRoot": True, "runAsUser": 10001, "readOnlyRootFilesystem": True}
     real.apply("deployments", serving(image, env=[{"name": "A", "value": "1"}], securityContext=security))
@@ -58,12 +64,12 @@ def test_a_container_is_what_its_specification_says(real: Cluster, image: str, e
         tty=False,
         _preload_content=False,
     )
-    made.run_forever(timeout=10)
+    made.run_forever(timeout=300)
     made.sock.shutdown()  # the SDK does not close it after a close frame
     output = made.read_all()
     assert output.split() == ["10001", "1", "read-only"]
-    (container,) = engine.client.containers(filters={"label": f"{LABEL}={real.rehearsal.record.name}"})
-    assert container["Id"] in pod["status"]["containerStatuses"][0]["containerID"]
+    (container,) = containers(real, engine, pod)
+    assert container in pod["status"]["containerStatuses"][0]["containerID"]
 
 
 def test_a_port_can_be_reached_through_the_api_server(real: Cluster, image: str) -> None:
@@ -73,7 +79,7 @@ def test_a_port_can_be_reached_through_the_api_server(real: Cluster, image: str)
     core = client.CoreV1Api(real.api)
     way = portforward(core.connect_get_namespaced_pod_portforward, pod["metadata"]["name"], SPACE, ports=str(PORT))
     connection = way.socket(PORT)
-    connection.settimeout(10)
+    connection.settimeout(300)
     connection.sendall(b"GET /hostname HTTP/1.0\r\n\r\n")
     answer = b"".join(
         iter(lambda: connection.recv(4096), b"")
@@ -82,7 +88,7 @@ def test_a_port_can_be_reached_through_the_api_server(real: Cluster, image: str)
     connection.close()
     for each in threading.enumerate():
         if each.name.startswith("Kubernetes port forward proxy"):
-            each.join(10)
+            each.join(300)
     way.websocket.shutdown()  # the SDK does not close it after a close frame
 
 
@@ -103,9 +109,9 @@ def test_one_that_may_not_be_root_is_not_started_as_root(real: Cluster, image: s
 
 def rolled(real: Cluster, image: str, times: int) -> Counter[object]:
     """What clients of a load balancer are answered while so many versions come in."""
-    gentle = {"command": ["python3", "-c", _GENTLE], "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}
+    gentle = {"command": ["python3", "-c", _GENTLE], "lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}
     made = deployment(image, **gentle)
-    made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 10
+    made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 60
     made["spec"]["strategy"] = {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     real.apply("services", service())
     real.apply("deployments", made)
@@ -116,7 +122,7 @@ def rolled(real: Cluster, image: str, times: int) -> Counter[object]:
     def ask() -> None:
         while not ended.wait(0.04):
             try:
-                answers[requests.get(url, timeout=10).status_code] += 1
+                answers[requests.get(url, timeout=120).status_code] += 1
             except requests.RequestException as error:
                 answers[type(error).__name__] += 1
 
@@ -146,6 +152,8 @@ def test_nobody_notices_ten_rollouts(real: Cluster, image: str) -> None:
 def test_what_is_deleted_leaves_no_container(real: Cluster, image: str, engine: Engine) -> None:
     real.apply("deployments", serving(image))
     real.completed()
+    (pod,) = real.list("pods")
+    assert containers(real, engine, pod)
     real.delete("deployments", APP)
     eventually(lambda: real.list("pods") == [], "no pod")
-    assert engine.client.containers(all=True, filters={"label": f"{LABEL}={real.rehearsal.record.name}"}) == []
+    assert containers(real, engine, pod) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import queue
 import socket
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -18,6 +19,15 @@ from mldeploy.rehearsal.kubernetes.objects.store import Store, new_object
 from mldeploy.rehearsal.kubernetes.objects.types import Object, ObjectKey
 
 HERE = "127.0.0.1"
+
+
+def address() -> str:
+    """One of this machine's, at which nobody else listens."""
+    number = uuid.uuid4().int
+    return f"127.{number % 200 + 20}.{number // 200 % 250}.{number // 50000 % 250 + 2}"
+
+
+PORT = 7391
 
 
 class Upstream(ThreadingHTTPServer):
@@ -121,12 +131,10 @@ def store(upstream: Upstream) -> Store:
 @pytest.fixture
 def client(store: Store) -> Iterator[http.client.HTTPConnection]:
     """One connection to the edge."""
-    with socket.create_server((HERE, 0)) as free:
-        port = free.getsockname()[1]
-    table = RoutingTable(store)
-    table.rules = {port: [RoutingRule("app.example.com", "/", (Backend("space", "app", "http"),))]}
-    front = EdgeProxy(HERE, {port: None}, table)
-    connection = http.client.HTTPConnection(HERE, port, timeout=10)
+    here, table = address(), RoutingTable(store)
+    table.rules = {PORT: [RoutingRule("app.example.com", "/", (Backend("space", "app", "http"),))]}
+    front = EdgeProxy(here, {PORT: None}, table)
+    connection = http.client.HTTPConnection(here, PORT, timeout=120)
     yield connection
     connection.close()
     front.close()
@@ -195,13 +203,12 @@ def test_a_pod_that_has_just_gone_is_passed_over(client: http.client.HTTPConnect
 
 
 def test_who_cannot_have_all_its_ports_has_none(store: Store) -> None:
-    with socket.create_server((HERE, 0)) as taken, socket.create_server((HERE, 0)) as free:
-        port = free.getsockname()[1]
-        free.close()
+    here = address()
+    with socket.create_server((here, PORT + 1)):
         with pytest.raises(OSError, match="in use"):
-            EdgeProxy(HERE, {port: None, taken.getsockname()[1]: None}, RoutingTable(store))
+            EdgeProxy(here, {PORT: None, PORT + 1: None}, RoutingTable(store))
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((HERE, port))
+            socket.create_connection((here, PORT))
 
 
 def test_an_absolute_target_names_the_host(client: http.client.HTTPConnection) -> None:

@@ -37,14 +37,14 @@ def test_a_load_balancer_answers_only_while_pods_are_ready(cluster: Cluster, ima
     cluster.apply("services", service())
     url = cluster.url()
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, timeout=5)
+        requests.get(url, timeout=120)
     cluster.apply("deployments", deployment(image))
     cluster.completed()
-    assert requests.get(url, timeout=5).json() == {}
+    assert requests.get(url, timeout=120).json() == {}
     cluster.delete("services")
     eventually(lambda: cluster.find(cluster.path("services", APP)) is None, "a service that is gone")
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, timeout=5)
+        requests.get(url, timeout=120)
 
 
 def test_an_image_that_cannot_be_pulled_is_said_with_the_registrys_answer(cluster: Cluster, image: str) -> None:
@@ -103,7 +103,7 @@ def test_a_rollout_that_does_not_move_is_given_up_and_the_old_pods_stay(cluster:
 
     eventually(given_up, "a rollout that is given up")
     assert "Readiness probe failed" in cluster.event_message("Unhealthy")
-    assert requests.get(cluster.url(), timeout=5).ok
+    assert requests.get(cluster.url(), timeout=120).ok
 
 
 def test_who_is_deleted_in_the_foreground_waits_for_what_it_owns(cluster: Cluster, image: str) -> None:

@@ -202,7 +202,8 @@ class RehearsedECS(EC2ContainerServiceBackend):
     def clear(self) -> None:
         """Stop all services and tasks. Waits until all are gone."""
         for service in list(self.services.values()):
-            service.status = "INACTIVE"
+            if isinstance(service, RehearsedService):
+                service.end()
         tasks = [each for tasks in list(self.tasks.values()) for each in list(tasks.values())]
         running = [each for each in tasks if isinstance(each, RehearsedTask)]
         for each in running:

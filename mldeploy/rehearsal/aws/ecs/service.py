@@ -110,11 +110,20 @@ class RehearsedService(Service):
         event = {"id": str(uuid.uuid4()), "createdAt": datetime.now(UTC), "message": f"(service {self.name}) {what}"}
         self.events.insert(0, event)
 
+    def end(self) -> None:
+        """Start no more tasks. Those that run are left alone."""
+        with self._mutex:
+            self.status = "INACTIVE"
+
     def _schedule(self) -> None:
-        while self.status != "INACTIVE":
-            with self._mutex:
-                self._tick()
+        while self._tick_if_active():
             time.sleep(_TICK)
+
+    def _tick_if_active(self) -> bool:
+        with self._mutex:
+            if self.status != "INACTIVE":
+                self._tick()
+            return self.status != "INACTIVE"
 
     def _tick(self) -> None:
         primary = self._rollouts[0]

@@ -66,6 +66,10 @@ def _be_harsh(account: SubscriptionState, _content: Any) -> None:
     account.conditions.harsh_since = account.now
 
 
+def _run_clock(account: SubscriptionState, content: Any) -> None:
+    account.run_clock(runs=bool(content["runs"]))
+
+
 def _used_actions(account: SubscriptionState, _content: Any) -> list[str]:
     return sorted(account.conditions.used)
 
@@ -81,5 +85,6 @@ _CHANGES: Mapping[str, Change] = MappingProxyType(
         "POST caller": _restrict,
         "GET used": _used_actions,
         "POST harsh": _be_harsh,
+        "POST clock": _run_clock,
     }
 )

@@ -95,6 +95,7 @@ class SubscriptionState:
         self._reset()
 
     def _reset(self) -> None:
+        self._stopped_at: float | None = None
         self.conditions = SubscriptionConditions()
         self.registered: dict[str, float] = {each.lower(): 0.0 for each in ALWAYS_REGISTERED}
         self._resources: dict[str, ArmResource] = {}
@@ -103,7 +104,11 @@ class SubscriptionState:
     @property
     def now(self) -> float:
         """Seconds on the subscription's clock."""
-        return time.monotonic()
+        return time.monotonic() if self._stopped_at is None else self._stopped_at
+
+    def run_clock(self, *, runs: bool) -> None:
+        """Stop the subscription's clock, or let it run again: it then shows what it would without the stop."""
+        self._stopped_at = None if runs else self.now
 
     @property
     def propagation_delay(self) -> float:

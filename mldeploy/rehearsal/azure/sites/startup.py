@@ -43,10 +43,10 @@ class SiteStart:
         """Return the containers after each has responded. Raises SiteStartError; then all containers are removed."""
         self._pull()
         containers: list[SiteContainer] = []
-        begun = time.monotonic()
         try:
             for number in range(self.spec.count):
                 containers.append(self._launch(number))
+            begun = time.monotonic()
             for container in containers:
                 self._wait_until_ready(container, begun)
         except BaseException:

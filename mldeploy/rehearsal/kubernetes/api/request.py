@@ -201,7 +201,7 @@ def stream_events(store: Store, watch: WatchRequest) -> Iterator[bytes]:
             if watch.matches(each):
                 yield _line("ADDED", watch.serialize(each))
     marked = time.monotonic()
-    while time.monotonic() < end and not watch.client_left():
+    while not watch.client_left():
         try:
             if store.era != era:
                 raise expired(version, store.oldest)
@@ -215,6 +215,8 @@ def stream_events(store: Store, watch: WatchRequest) -> Iterator[bytes]:
         if watch.bookmarks and time.monotonic() - marked > _BOOKMARK:
             marked = time.monotonic()
             yield _line("BOOKMARK", _bookmark(watch.resource, version))
+        if time.monotonic() >= end:  # all changes up to its end have been sent
+            return
         store.wait(version, min(_LOOK, max(0.0, end - time.monotonic())))
 
 

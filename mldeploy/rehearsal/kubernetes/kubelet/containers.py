@@ -148,6 +148,7 @@ class ContainerRun:
         if running is not None and not self._stop_requested.is_set():
             self._before_stop(running, grace)
         self._stop_requested.set()
+        running = self.running  # one that has just started may not have seen the request
         if running is not None:
             self._record_event(NORMAL, "Killing", f"Stopping container {self.specification['name']}")
             running.stop(grace)
