@@ -32,9 +32,9 @@ EXHAUSTIVE = pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [pytest.param(name, marks=EXHAUSTIVE if name in SLOW else []) for name in FATES])
 def test_a_version_that_cannot_serve_gets_a_verdict_and_the_old_one_stays(harness: DeployHarness, name: str) -> None:
     fate, said = FATES[name]
-    harness.set(**({"rollout_timeout": 10} if name in SLOW else {}))
     harness.deploy()
     good = harness.deployment["spec"]["template"]
+    harness.set(**({"rollout_timeout": 10} if name in SLOW else {}))
     harness.fake.controllers.fate = fate
     harness.tell(VERSION="2")
     verdict = harness.fail()

@@ -130,13 +130,14 @@ class LogReaders:
                 name, namespace, (*TIMESTAMPED, ("follow", "true"), *since), seconds=SILENCE_SECONDS
             )
             self._responses.append(response)
-            for each in read_lines(response):
-                if self._ended.is_set():
-                    break
-                line = _parse_line(name, each)
-                if line.moment > known:
-                    self._lines.put(line)
-            response.close()
+            try:
+                # The end is set before the known responses are shut down: one that is opened later must see it itself.
+                for each in () if self._ended.is_set() else read_lines(response):
+                    line = _parse_line(name, each)
+                    if line.moment > known:
+                        self._lines.put(line)
+            finally:
+                response.close()
 
 
 def _parse_line(name: str, stamped: str) -> PodLogLine:
