@@ -10,7 +10,7 @@ KILLED = PodEvent("1", "app-1", "Killing", "Container app failed startup probe, 
 
 
 def pod(*containers: object) -> Pod:
-    return parse_pod({"metadata": {"name": "app-1", "uid": "1"}, "status": {"containerStatuses": containers}})
+    return parse_pod({"metadata": {"name": "app-1", "uid": "1"}, "status": {"containerStatuses": [*containers]}})
 
 
 def test_an_event_that_comes_before_the_pods_state_awaits_it() -> None:
