@@ -29,10 +29,10 @@ _READ_ERRORS = (http.HTTPError, OSError, ValueError, AttributeError)
 
 
 def tail_log(kube: KubeClient, namespace: str, of: Pod, limit: int) -> tuple[str, ...]:
-    """Return the end of a pod's log; between two runs, that of the last one. Empty if there is none."""
+    """Return the end of a pod's log; until it is ready again, that of the run that ended. Empty if there is none."""
     if not of.running and of.ended is None:
         return ()
-    previous = of.restarts > 0 and not of.ends_now and not of.running
+    previous = of.ended is not None and not of.ends_now and not of.ready
     query = [("container", CONTAINER), ("tailLines", str(limit)), *([("previous", "true")] if previous else [])]
     try:
         return tuple(_read_response(kube.log(of.name, namespace, query)))
