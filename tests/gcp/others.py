@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from google.cloud import artifactregistry_v1 as ar
 from google.cloud import container_v1 as gke
@@ -18,6 +19,8 @@ from mldeploy.rehearsal.gcp import GcpRehearsal
 
 ANOTHER = {"mldeploy-app": "another", "mldeploy-target": "gar"}
 """The labels of another app's repository."""
+SECONDS = 300.0
+"""It ends what hangs."""
 
 
 class Others:
@@ -41,7 +44,15 @@ class Others:
         repository = ar.Repository(format_=ar.Repository.Format.DOCKER, labels=labels)
         self.artifacts.create_repository(
             parent=self.parent(location), repository_id=name, repository=repository
-        ).result(timeout=10)
+        ).result(timeout=SECONDS)
+
+    def await_operation(self, parent: str, operation: gke.Operation) -> None:
+        """Wait until Kubernetes Engine has done it. parent: its location."""
+        deadline = time.monotonic() + SECONDS
+        while operation.status != gke.Operation.Status.DONE:
+            assert time.monotonic() < deadline, f"{operation.name} does not end"
+            time.sleep(0.05)
+            operation = self.clusters.get_operation(name=f"{parent}/operations/{operation.name}")
 
     def repository(self, name: str, location: str = "us-central1") -> ar.Repository:
         return self.artifacts.get_repository(name=f"{self.parent(location)}/repositories/{name}")
@@ -51,4 +62,5 @@ class Others:
 
     def disable(self, service: str) -> None:
         """Turn an API off."""
-        self.usage.disable_service(request={"name": f"projects/{self.project}/services/{service}"}).result(timeout=10)
+        name = f"projects/{self.project}/services/{service}"
+        self.usage.disable_service(request={"name": name}).result(timeout=SECONDS)

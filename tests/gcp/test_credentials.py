@@ -26,6 +26,7 @@ from tests.cli.command import ROOT, Command
 
 COMMANDS = [("push",), ("login",), ("plan",), ("status",), ("destroy", "--yes")]
 NOWHERE = "https://127.0.0.1:9/token"
+TRIES = 20
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -43,7 +44,8 @@ def test_every_command_says_what_was_looked_for_and_where(
 
 
 def test_the_processor_is_not_kept_busy_for_two_seconds(mldeploy: Command) -> None:
-    assert mldeploy.measure_cpu("push", "--target", "gar") < 2 - METADATA_SECONDS
+    """On a machine where every command's help takes a quarter of a second of it. Another load slows both down."""
+    assert mldeploy.measure_cpu("push", "--target", "gar") < 7 * mldeploy.measure_cpu("push", "--help")
 
 
 @contextmanager
@@ -56,12 +58,17 @@ def silent() -> Iterator[str]:
 
 
 def test_a_metadata_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine only adds to the time that it takes: one of many tries is in time."""
     with silent() as address:
         monkeypatch.setenv("GCE_METADATA_HOST", address)
-        begun = time.monotonic()
-        with pytest.raises(GcpCredentialsError, match="no credentials:"):
-            authenticate("target.gar", GarSettings.model_validate({}), PUBLIC)
-        assert time.monotonic() - begun < 2 - METADATA_SECONDS
+        assert any(seconds_without_credentials() < 2 - METADATA_SECONDS for _ in range(TRIES))
+
+
+def seconds_without_credentials() -> float:
+    begun = time.monotonic()
+    with pytest.raises(GcpCredentialsError, match="no credentials:"):
+        authenticate("target.gar", GarSettings.model_validate({}), PUBLIC)
+    return time.monotonic() - begun
 
 
 def test_a_file_that_is_named_and_missing_is_said(mldeploy: Command, tmp_path: Path) -> None:

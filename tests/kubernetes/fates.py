@@ -33,6 +33,15 @@ FATES = {
         ),
         ["the module sklearn is not in the image", "exit code 1", "scikit-learn"],
     ),
+    "crashes, and has just begun again": (
+        Fate(
+            serves=False,
+            ended=(1, "Error"),
+            restarts=2,
+            earlier=("Traceback (most recent call last):", "ModuleNotFoundError: No module named 'sklearn'"),
+        ),
+        ["the module sklearn is not in the image", "exit code 1"],
+    ),
     "crashes while it is probed": (
         Fate(
             serves=False,

@@ -36,19 +36,19 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: str) -> It
 
 
 def tags(registry: str, app: str) -> list[str]:
-    listed = requests.get(f"http://{registry}/v2/{app}/tags/list", timeout=10).json()
+    listed = requests.get(f"http://{registry}/v2/{app}/tags/list", timeout=60).json()
     return sorted(
         tag
         for tag in listed.get("tags") or ()
-        if requests.head(f"http://{registry}/v2/{app}/manifests/{tag}", headers={"Accept": MANIFEST}, timeout=10).ok
+        if requests.head(f"http://{registry}/v2/{app}/manifests/{tag}", headers={"Accept": MANIFEST}, timeout=60).ok
     )
 
 
 def put_tag(registry: str, app: str, tag: str, new: str) -> None:
     url = f"http://{registry}/v2/{app}/manifests"
-    manifest = requests.get(f"{url}/{tag}", headers={"Accept": MANIFEST}, timeout=10)
+    manifest = requests.get(f"{url}/{tag}", headers={"Accept": MANIFEST}, timeout=60)
     kind = {"Content-Type": manifest.headers["Content-Type"]}
-    requests.put(f"{url}/{new}", manifest.content, headers=kind, timeout=10).raise_for_status()
+    requests.put(f"{url}/{new}", manifest.content, headers=kind, timeout=60).raise_for_status()
 
 
 def listed(harness: DeployHarness) -> list[Resource]:
@@ -82,8 +82,8 @@ def test_an_image_with_a_tag_of_somebody_else_stays(harness: DeployHarness, regi
     assert tags(registry, harness.app) == [ours, "production"]
     assert any("it has the tag production as well" in note for note in harness.notes)
     url = f"http://{registry}/v2/{harness.app}/manifests"
-    digest = requests.head(f"{url}/{ours}", headers={"Accept": MANIFEST}, timeout=10).headers["Docker-Content-Digest"]
-    requests.delete(f"{url}/{digest}", timeout=10).raise_for_status()
+    digest = requests.head(f"{url}/{ours}", headers={"Accept": MANIFEST}, timeout=60).headers["Docker-Content-Digest"]
+    requests.delete(f"{url}/{digest}", timeout=60).raise_for_status()
 
 
 def test_images_of_an_app_that_is_deployed_elsewhere_stay(harness: DeployHarness, registry: str, state: Path) -> None:

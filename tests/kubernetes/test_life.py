@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,6 +20,7 @@ from mldeploy.rehearsal.kubernetes.objects import types as kinds
 from mldeploy.rehearsal.kubernetes.objects.store import now
 from mldeploy.rehearsal.kubernetes.objects.types import ObjectKey
 from mldeploy.testing.promises import Promise, proves
+from tests.kubernetes.fake.channels import DEAF_ENDED
 from tests.kubernetes.fake.fate import WELL, Fate
 from tests.kubernetes.fates import FATES, SLOW
 from tests.kubernetes.harness import DeployHarness
@@ -29,9 +32,9 @@ EXHAUSTIVE = pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [pytest.param(name, marks=EXHAUSTIVE if name in SLOW else []) for name in FATES])
 def test_a_version_that_cannot_serve_gets_a_verdict_and_the_old_one_stays(harness: DeployHarness, name: str) -> None:
     fate, said = FATES[name]
-    harness.set(**({"rollout_timeout": 10} if name in SLOW else {}))
     harness.deploy()
     good = harness.deployment["spec"]["template"]
+    harness.set(**({"rollout_timeout": 10} if name in SLOW else {}))
     harness.fake.controllers.fate = fate
     harness.tell(VERSION="2")
     verdict = harness.fail()
@@ -209,6 +212,29 @@ def test_a_command_runs_in_a_pod(harness: DeployHarness) -> None:
     assert err == b"no\nnonsense: executable file not found in $PATH\n"
     with pytest.raises(AbsentError, match="Its pods"):
         harness.service.execute(["echo"], "another-pod", streams)
+
+
+def test_a_command_may_end_while_its_input_is_still_sent(harness: DeployHarness) -> None:
+    harness.deploy()
+    DEAF_ENDED.clear()
+    asked, sent, err = threading.Event(), threading.Event(), bytearray()
+
+    def answer(_: bytes) -> None:
+        asked.set()
+        sent.wait()
+
+    def pieces() -> Iterator[bytes]:
+        asked.wait()
+        yield b"one"
+        DEAF_ENDED.wait()
+        yield b"another"
+        sent.set()
+        yield b""
+
+    given = pieces()
+    streams = Streams(answer, err.extend, lambda _: next(given))
+    assert harness.service.execute(["deaf"], "", streams) == 0
+    assert err == b""
 
 
 def test_the_log_of_every_pod_bears_its_name(harness: DeployHarness) -> None:

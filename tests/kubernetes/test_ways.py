@@ -28,6 +28,7 @@ from tests.tiny import project_of
 
 pytestmark = pytest.mark.engine
 HOST, SPACE = "insurance.example.com", "models"
+SECONDS = 60.0
 INGRESSES = f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/ingresses"
 ROUTES = f"{GATEWAYS}/namespaces/{SPACE}/httproutes"
 WAYS: dict[str, dict[str, object]] = {
@@ -147,11 +148,11 @@ def test_the_app_answers_under_its_name_at_the_controllers_address(app: Reached,
     service = app.scene.service
     assert isinstance(service, InClusterService)
     with service.reach() as url, AppClient(url) as client:  # through the API server, until the name leads there
-        client.health("/health")
+        client.health("/health", within=SECONDS)
     assert again.remarks[0].endswith(f"; point it at {at}") is ("ingress" in way)
     app.scene.destroy()
     assert app.cluster.rehearsal.contents() == before
-    assert http_get(at, HOST).status_code == 404
+    eventually(lambda: http_get(at, HOST).status_code == 404, "a name that leads nowhere")
 
 
 def test_once_its_name_leads_there_nothing_is_left_to_say(app: Reached, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +164,7 @@ def test_once_its_name_leads_there_nothing_is_left_to_say(app: Reached, monkeypa
     address, actions = app.deploy()
     assert (address.remarks, actions) == ((), {Action.UNCHANGED})
     with AppClient(address.url) as client:
-        client.health("/health")
+        client.health("/health", within=SECONDS)
 
 
 @proves(Promise.HTTPS, targets=("kubernetes",))
@@ -183,7 +184,7 @@ def test_inside_the_cluster_alone_it_is_reached_through_the_api_server(app: Reac
     service = app.scene.service
     assert isinstance(service, InClusterService)
     with service.reach() as url, AppClient(url) as client:
-        client.health("/health")
+        client.health("/health", within=SECONDS)
     assert app.deploy()[1] == {Action.UNCHANGED}
     app.scene.destroy()
     assert app.find("services") is None
@@ -197,14 +198,14 @@ def test_the_way_may_change_and_change_back(app: Reached) -> None:
     assert app.find("services")["spec"]["type"] == "ClusterIP"
     eventually(lambda: not app.find("services")["status"]["loadBalancer"], "a load balancer that is gone")
     with pytest.raises(requests.ConnectionError):
-        requests.get(first.url, timeout=5)
+        requests.get(first.url, timeout=SECONDS)
     app.use(**WAYS["gateway"])
     app.deploy()
     assert app.find("ingresses") is None
     eventually(app.answers, "the app")
     again = app.deploy_on_balancer()
     assert app.find("httproutes") is None
-    assert requests.get(again.url, timeout=5).status_code == 200
+    assert requests.get(again.url, timeout=SECONDS).status_code == 200
     app.scene.destroy()
     assert app.find("services") is None
 
@@ -261,7 +262,7 @@ class TestInContainers(Sampled):
             real.deploy()
             url = f"http://{real.address}{ROUTE}"
             eventually(real.answers, "the app")
-            answer = requests.post(url, json={}, headers={"Host": HOST}, timeout=5)
+            answer = requests.post(url, json={}, headers={"Host": HOST}, timeout=SECONDS)
             assert answer.json() == version.answer
         real.scene.destroy()
         assert real.find("services") is None

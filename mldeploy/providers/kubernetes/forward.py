@@ -11,9 +11,11 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from websocket import ABNF, WebSocket, WebSocketException
 
@@ -24,6 +26,8 @@ from mldeploy.providers.kubernetes.api import KubeClient
 from mldeploy.providers.kubernetes.documents import rows, text
 from mldeploy.providers.kubernetes.errors import ApiStatusError, WSClient
 from mldeploy.providers.kubernetes.manifests.workload import CONTAINER
+
+T = TypeVar("T")
 
 LOOPBACK = "127.0.0.1"
 CHUNK = 65536
@@ -179,7 +183,7 @@ def execute_command(kube: KubeClient, pod: str, namespace: str, command: Sequenc
         threading.Thread(target=_forward_input, args=(channels, streams), daemon=True).start()
     try:
         while channels.is_open():
-            channels.update(timeout=STDIN_LOOK_SECONDS)
+            _received(channels, partial(channels.update, timeout=STDIN_LOOK_SECONDS))
             _forward_output(channels, streams)
         _forward_output(channels, streams)
         message = bytes(channels.read_channel(ERROR)).decode(errors="replace")
@@ -189,14 +193,25 @@ def execute_command(kube: KubeClient, pod: str, namespace: str, command: Sequenc
         channels.sock.shutdown()  # the library leaves the socket open if the server closed first
 
 
+def _received(channels: WSClient, read: Callable[[], T]) -> T:
+    """Return what `read` returns. Raises OSError, WebSocketException if the connection ends without a status."""
+    try:
+        return read()
+    except _CLOSED_ERRORS:  # a server that has said all may be gone before its close frame is answered
+        channels.sock.shutdown()
+        if not channels.peek_channel(ERROR):
+            raise
+        return read()
+
+
 def _forward_output(channels: WSClient, streams: Streams) -> None:
     for channel, stream in ((STDOUT, streams.stdout), (STDERR, streams.stderr)):
-        if data := channels.read_channel(channel):
+        if data := _received(channels, partial(channels.read_channel, channel)):
             stream(bytes(data))
 
 
 def _forward_input(channels: WSClient, streams: Streams) -> None:
-    with suppress(OSError, ValueError):
+    with suppress(*_CLOSED_ERRORS):  # a program need not read to the end
         while streams.stdin is not None and (data := streams.stdin(STDIN_CHUNK)):
             channels.write_channel(STDIN, data)
         channels.close_channel(STDIN)

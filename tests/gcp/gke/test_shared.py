@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from mldeploy.providers.kubernetes.api import KubeClient
 from mldeploy.rehearsal.gcp import GcpRehearsal
 from mldeploy.rehearsal.gcp.conditions import SERVICE_KEYS
 from mldeploy.testing.scene import DeploymentUnderTest
-from tests.gcp.others import Others
+from tests.gcp.others import SECONDS, Others
 from tests.tiny import project_of
 
 pytestmark = pytest.mark.engine
@@ -56,18 +55,17 @@ class Story:
         return kube
 
     def make_cluster(self, name: str, location: str = "us-central1") -> None:
-        parent = self.others.parent(location)
-        self.others.clusters.create_cluster(parent=parent, cluster=gke.Cluster(name=name, initial_node_count=1))
+        """What `gcloud container clusters create` does; it waits, too."""
+        others = self.others
+        parent = others.parent(location)
+        cluster = gke.Cluster(name=name, initial_node_count=1)
+        others.await_operation(parent, others.clusters.create_cluster(parent=parent, cluster=cluster))
 
     def delete_by_hand(self, name: str) -> None:
         """What `gcloud container clusters delete` does; it waits, too."""
         others = self.others
         parent = others.parent("us-central1")
-        operation = others.clusters.delete_cluster(name=f"{parent}/clusters/{name}")
-        deadline = time.monotonic() + 30
-        while operation.status != gke.Operation.Status.DONE and time.monotonic() < deadline:
-            time.sleep(0.05)
-            operation = others.clusters.get_operation(name=f"{parent}/operations/{operation.name}")
+        others.await_operation(parent, others.clusters.delete_cluster(name=f"{parent}/clusters/{name}"))
 
     def things(self, kind: str) -> list[str]:
         return [each.name for each in self.rehearsal.contents() if each.kind == kind]
@@ -83,7 +81,7 @@ class Story:
                 f"{url}/{kind}/{rule}",
                 headers={"Authorization": f"Bearer {token}"},
                 verify=str(endpoints.ca_bundle),
-                timeout=10,
+                timeout=SECONDS,
             )
             assert answer.ok, answer.text
 

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-ECHO, FAIL = "echo", "fail"
-"""Commands that there are in every pod: one says its words, and what it is given; the other ends with 3."""
+ECHO, FAIL, DEAF = "echo", "fail", "deaf"
+"""Commands that there are in every pod: one says its words, and what it is given; the next ends with 3.
+
+The last one asks for input, and ends at the first piece of it.
+"""
+DEAF_ENDED = threading.Event()
+"""Set once the last one's connection has ended: what the client sends from then on breaks it."""
 
 
 class Channels:
@@ -95,6 +100,13 @@ def execute(environ: WSGIEnvironment, words: list[str], *, stdin: bool) -> Conne
             channels.send(2, b"no\n")
             causes = [{"reason": "ExitCode", "message": "3"}]
             channels.send(3, json.dumps({"status": "Failure", "details": {"causes": causes}}).encode())
+        elif words[0] == DEAF:
+            channels.send(1, b"input?\n")
+            next(channels.received())
+            channels.send(3, json.dumps({"status": "Success"}).encode())
+            ended = channels.end()
+            DEAF_ENDED.set()
+            return ended
         else:
             output = f'exec: "{words[0]}": executable file not found in $PATH'
             channels.send(3, json.dumps({"status": "Failure", "message": output}).encode())

@@ -14,7 +14,7 @@ class Fate:
 
     waiting: the word and the message of a container that does not run. ended: exit code and word of one that did.
     restarts: how often. unscheduled: why no node takes it. events: word and message of each. refused: why it cannot
-    even be made. log: its lines.
+    even be made. log: its lines. earlier: those of the run before, None for the same.
     """
 
     serves: bool = True
@@ -25,6 +25,7 @@ class Fate:
     events: tuple[tuple[str, str], ...] = ()
     refused: str = ""
     log: tuple[str, ...] = ()
+    earlier: tuple[str, ...] | None = None
 
 
 WELL = Fate(log=("Listening at: http://0.0.0.0:5000",))

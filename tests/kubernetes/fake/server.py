@@ -173,7 +173,8 @@ class FakeCluster:
         if request.key.resource is kinds.ACCESS_REVIEWS:
             return {**json.loads(request.body), "status": {"allowed": True}}
         if request.part == "log":
-            lines = self.controllers.fates[request.key.name].log
+            fate = self.controllers.fates[request.key.name]
+            lines = fate.earlier if request.query.get("previous") and fate.earlier is not None else fate.log
             written = self._get(request, request.key)["metadata"]["creationTimestamp"]
             stamped = [f"{written} {each}" for each in lines] if request.query.get("timestamps") else lines
             return Response("".join(f"{each}\n" for each in stamped[-int(request.query.get("tailLines", 1000)) :]))

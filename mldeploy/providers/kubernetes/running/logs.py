@@ -29,10 +29,10 @@ _READ_ERRORS = (http.HTTPError, OSError, ValueError, AttributeError)
 
 
 def tail_log(kube: KubeClient, namespace: str, of: Pod, limit: int) -> tuple[str, ...]:
-    """Return the end of a pod's log; between two runs, that of the last one. Empty if there is none."""
+    """Return the end of a pod's log; until it is ready again, that of the run that ended. Empty if there is none."""
     if not of.running and of.ended is None:
         return ()
-    previous = of.restarts > 0 and not of.ends_now and not of.running
+    previous = of.ended is not None and not of.ends_now and not of.ready
     query = [("container", CONTAINER), ("tailLines", str(limit)), *([("previous", "true")] if previous else [])]
     try:
         return tuple(_read_response(kube.log(of.name, namespace, query)))
@@ -130,13 +130,14 @@ class LogReaders:
                 name, namespace, (*TIMESTAMPED, ("follow", "true"), *since), seconds=SILENCE_SECONDS
             )
             self._responses.append(response)
-            for each in read_lines(response):
-                if self._ended.is_set():
-                    break
-                line = _parse_line(name, each)
-                if line.moment > known:
-                    self._lines.put(line)
-            response.close()
+            try:
+                # The end is set before the known responses are shut down: one that is opened later must see it itself.
+                for each in () if self._ended.is_set() else read_lines(response):
+                    line = _parse_line(name, each)
+                    if line.moment > known:
+                        self._lines.put(line)
+            finally:
+                response.close()
 
 
 def _parse_line(name: str, stamped: str) -> PodLogLine:

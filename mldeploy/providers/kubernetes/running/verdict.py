@@ -197,7 +197,9 @@ def _is_dying(pod: Pod, events: Iterable[PodEvent]) -> bool:
         return True
     if pod.ended is not None and pod.ended.reason in (*UNSTARTABLE, KILLED_BY_MEMORY):
         return True
-    return any(FAILED_STARTUP in each.message for each in events)
+    # Events and pods are watched apart: without the pod's state of that time, its log would not be read.
+    has_run = pod.running or pod.ended is not None
+    return has_run and any(FAILED_STARTUP in each.message for each in events)
 
 
 def _is_pull_hopeless(pod: Pod, events: Iterable[PodEvent], waited: float, patience: RolloutPatience) -> bool:

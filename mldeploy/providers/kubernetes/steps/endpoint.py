@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Never
 
 from mldeploy.app.causes import About, FailureDiagnosis
-from mldeploy.app.client import AnswerError, AppClient
+from mldeploy.app.client import HEALTH_SECONDS, AnswerError, AppClient
 from mldeploy.app.verdict import VerdictError
 from mldeploy.config.settings import Project
 from mldeploy.core.events import Progress
@@ -41,6 +41,8 @@ ADDRESS_SECONDS = 300.0
 """Clouds take a minute or two to create a load balancer."""
 ANSWER_SECONDS = 120.0
 """A new load balancer takes some more time until it forwards traffic."""
+SILENT_SECONDS = 15.0
+"""An app that has not answered for so long is silent; a busy one is slow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,7 @@ class KubernetesEndpoint(Step[HasCluster, Address]):
             url = app_url(kube, self.owner, self.space, self.settings)
         if not url:
             return Seen(_address("", running), ("has no address → has one",))
-        failure = self._failure(url)
+        failure = self._failure(url, HEALTH_SECONDS if self._is_routed else SILENT_SECONDS)
         drift = () if failure is None or self._is_routed else (SILENT,)
         with kubernetes_errors(str(self.resource)):
             return Seen(_address(url, running, self._remark(kube, failure)), drift)
@@ -139,12 +141,12 @@ class KubernetesEndpoint(Step[HasCluster, Address]):
                 return None
         return failure
 
-    def _failure(self, url: str) -> AnswerError | None:
+    def _failure(self, url: str, within: float = HEALTH_SECONDS) -> AnswerError | None:
         if self.settings.way is ExposureKind.CLUSTER_IP:
             return None  # reachable only in the cluster, whose readiness probes check each pod
         with AppClient(url) as app:
             try:
-                app.health(self.project.app.health)
+                app.health(self.project.app.health, within=within)
             except AnswerError as error:
                 return error
         return None
