@@ -34,6 +34,8 @@ CHANGES = {
 }
 EVERYTHING = SampleVersion("two", "second", "good day", 9090, "3g")
 MISSING = "nothing_of_the_kind"
+LOOK_EVERY, LOG_SECONDS = 0.5, 300.0
+"""How often, and how long at most, to look for a line of the log: a platform may show it after the app has said it."""
 
 
 @dataclass(frozen=True)
@@ -167,13 +169,17 @@ class RolloutSuite(LifeSuite):
 
         second = replace(FIRST, code="two")
         assert self.ask(life.deploy(second).url) == second.answer
-        # a platform may prefix each line with the instance
-        assert any(each.endswith("serving two") for each in life.service.logs(follow=False, tail=0))
+        looks = life.scene.monitor.attempts(every=LOOK_EVERY, within=LOG_SECONDS)
+        assert any(self._has_said(life, "serving two") for _ in looks)
         assert [each.state for each in life.service.releases()].count("serving") == 1
         self._go_back(life)
         self._grow(life)
         life.end()
         assert life.service.url() is None
+
+    def _has_said(self, life: AppLife, text: str) -> bool:
+        """Whether a line ends with a text. A platform may prefix each line with the instance."""
+        return any(each.endswith(text) for each in life.service.logs(follow=False, tail=0))
 
     def _arrive(self, life: AppLife, versions: Sequence[SampleVersion], *, is_seen: bool = True) -> None:
         assert self.ask(life.deploy(FIRST).url) == FIRST.answer

@@ -20,6 +20,8 @@ from mldeploy.providers.aws.settings import EcrSettings
 from tests.cli.command import ROOT, Command
 
 COMMANDS = [("push",), ("login",), ("plan",), ("status",), ("destroy", "--yes")]
+SDK_SECONDS = 120
+"""No machine is so slow that all the rest takes that long."""
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -34,8 +36,11 @@ def test_every_command_says_what_was_looked_for_and_where(mldeploy: Command, com
 
 
 def test_the_processor_is_not_kept_busy_for_two_seconds(mldeploy: Command) -> None:
-    """Wall time says little on a machine that does other things; what waits is a test of its own."""
-    assert mldeploy.measure_cpu("push", "--target", "ecr") < 2 - METADATA_SECONDS
+    """On a machine where a command's help takes a quarter of a second of it; another load slows both down.
+
+    Wall time says little on a machine that does other things; what waits is a test of its own.
+    """
+    assert mldeploy.measure_cpu("push", "--target", "ecr") < 7 * mldeploy.measure_cpu("push", "--help")
 
 
 @contextmanager
@@ -54,12 +59,15 @@ def swallowed() -> Iterator[str]:
 
 
 def test_a_metadata_service_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK itself would wait for as long as it is told to, and we ask before it does."""
+    assert METADATA_SECONDS < 0.5
+    monkeypatch.setenv("AWS_METADATA_SERVICE_TIMEOUT", str(SDK_SECONDS))
     with swallowed() as address:
         monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", address)
         begun = time.monotonic()
         with pytest.raises(AwsCredentialsError, match="no credentials were found"):
             authenticate("target.ecr", EcrSettings.model_validate({}), PUBLIC)
-        assert time.monotonic() - begun < 2 - METADATA_SECONDS
+        assert time.monotonic() - begun < SDK_SECONDS
 
 
 def test_a_profile_that_is_not_there_is_answered_with_those_that_are(mldeploy: Command, tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ def test_every_command_says_what_was_looked_for(mldeploy: Command, command: tupl
 
 
 def test_the_processor_is_not_kept_busy_for_two_seconds(mldeploy: Command) -> None:
-    assert mldeploy.measure_cpu("push", "--target", "acr") < 2
+    """On a machine where a command's help takes a quarter of a second of it; another load slows both down."""
+    assert mldeploy.measure_cpu("push", "--target", "acr") < 8 * mldeploy.measure_cpu("push", "--help")
 
 
 def program(folder: Path, name: str, text: str) -> None:

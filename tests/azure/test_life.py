@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from mldeploy.app.client import AppClient
 from mldeploy.project.golden import Json
+from mldeploy.providers.azure.webapp import rollout
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.provider import provider
 from mldeploy.providers.azure.webapp.settings import WebappSettings
@@ -53,6 +56,14 @@ class TestInPlace(OnAppService, RolloutSuite):
 @pytest.mark.engine
 class TestThroughASlot(OnAppService, ZeroDowntimeSuite):
     """A size with them: nobody notices a new version."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _patience(cls) -> Iterator[None]:
+        """A slow machine may need longer for a request to the old version than App Service does."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rollout, "DRAIN_SECONDS", 15.0)
+            yield
 
     @pytest.fixture(scope="class")
     @classmethod

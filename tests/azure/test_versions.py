@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from azure.mgmt.resource.resources.models import Tags, TagsPatchResource
-from azure.mgmt.web.models import SitePatchResource, SitePatchResourceProperties
+from azure.mgmt.web.models import Site, SitePatchResource, SitePatchResourceProperties
 
 from mldeploy.app.causes import About
 from mldeploy.app.verdict import VerdictError
@@ -16,11 +16,14 @@ from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.events import Action
+from mldeploy.core.monitor import Monitor
 from mldeploy.providers.azure.webapp import sites
+from mldeploy.providers.azure.webapp.cloud import WebappCloud
+from mldeploy.providers.azure.webapp.logs import SiteLogs
 from mldeploy.providers.azure.webapp.rollout import SiteRollout
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.providers.azure.webapp.site_spec import with_image
-from mldeploy.providers.azure.webapp.sites import MAX_RELEASES
+from mldeploy.providers.azure.webapp.sites import MAX_RELEASES, SiteSlot
 from mldeploy.providers.base import Address
 from mldeploy.providers.errors import AbsentError
 from mldeploy.rehearsal.azure import AzureRehearsal, FaultKind, FaultOrder
@@ -33,6 +36,7 @@ pytestmark = pytest.mark.engine
 
 SWAP, SLOT = "Microsoft.Web/sites/slotsswap/action", "Microsoft.Web/sites/slots"
 NOTE = "Microsoft.Resources/tags/write"
+LATE = "2026-01-01T00:00:00.0000000Z Failed to start site. Revert by stopping site."
 
 
 def golden(project: Project, file: Path, expect: object) -> Project:
@@ -198,6 +202,36 @@ def test_settings_that_fail_do_not_condemn_the_image_that_serves(
     assert any("the previous version serves again" in note for note in harness.notes) is (sku == "B1")
     harness.project = good
     assert harness.scene.plan().is_noop
+
+
+def test_a_late_line_of_the_failed_version_is_not_held_against_the_restored_one(
+    rehearsal: AzureRehearsal, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """App Service may log the end of a failed start while the previous version is being written."""
+    harness = on_webapp(rehearsal, project_of(own), tmp_path / "state", sku="B1")
+    harness.deploy()
+    written: list[object] = []
+    before: list[int] = []
+    write, read = sites.write_site, SiteLogs.read
+
+    def write_site(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, model: Site) -> Site:
+        written.append(model)
+        return write(cloud, monitor, site_slot, model)
+
+    def read_with_late_line(log: SiteLogs) -> tuple[str, ...] | None:
+        lines = read(log) or ()
+        if len(written) < 2:
+            return lines
+        before.append(len(lines))
+        return (*lines[: before[0]], LATE, *lines[before[0] :])
+
+    monkeypatch.setattr(sites, "write_site", write_site)
+    monkeypatch.setattr(SiteLogs, "read", read_with_late_line)
+    change(harness, own)
+    harness.project = golden(harness.project, tmp_path / "golden.json", {"prediction": 1})
+    assert isinstance(harness.fail(), VerdictError)
+    assert len(written) == 2
+    assert any("the previous version serves again" in note for note in harness.notes)
 
 
 @proves(Promise.HISTORY, targets=("webapp",))

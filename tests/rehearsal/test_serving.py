@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import struct
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ import pytest
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
+from mldeploy.core.sockets import readable
 from mldeploy.rehearsal.gateway.serving import Authority, break_connection, create_server, serve
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ def application(environ: WSGIEnvironment, start: StartResponse) -> Iterable[byte
             raise break_connection(environ["werkzeug.socket"])
         case "/broken":
             raise ValueError("broken")
+        case "/late":
+            readable([environ["werkzeug.socket"]])  # the client has disconnected
+            response = Response(iter((b"one", b"two")))
         case "/short":
             start("200 OK", [("Content-Length", "10")])
             return [b"short"]
@@ -111,6 +117,24 @@ def test_a_client_that_wants_to_leave_is_let_go(server: Served) -> None:
     answer = connection.getresponse()
     assert answer.read() == b"onetwo"
     assert answer.getheader("Connection") == "close"
+
+
+def test_a_client_that_has_disconnected_is_no_error(
+    server: Served, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running, connection = server
+    ended, shut_down = threading.Event(), running.shutdown_request
+
+    def end(request: socket.socket) -> None:
+        shut_down(request)
+        ended.set()
+
+    monkeypatch.setattr(running, "shutdown_request", end)
+    connection.request("GET", "/late")
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with a reset
+    connection.close()
+    assert ended.wait(60)
+    assert capfd.readouterr().err == ""
 
 
 def test_no_connection_outlives_its_server(server: Served) -> None:

@@ -37,6 +37,8 @@ from mldeploy.core.scratch import private_file
 _CHUNK = 1 << 16
 _LONGEST_REST = 1 << 20
 """Maximum unread bytes of a request body that are skipped to keep the connection open."""
+_CLIENT_ERRORS = (ConnectionError, TimeoutError, ssl.SSLError)
+"""Raised when the client has disconnected. Writing with TLS then raises SSLEOFError, not a ConnectionError."""
 
 
 class QuietRequestHandler(WSGIRequestHandler):
@@ -50,6 +52,14 @@ class QuietRequestHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
+    def log_error(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+        """Ignore what clients do wrong: they get an answer, or have disconnected."""
+
+    def finish(self) -> None:
+        """Close the connection's files: what could not be written is written again, and must not keep one open."""
+        with self.rfile, suppress(*_CLIENT_ERRORS):
+            super().finish()
+
     def run_wsgi(self) -> None:
         """Answer one request. The connection stays open if the next request can be read from it."""
         if not self.server.begin(self.connection):
@@ -62,7 +72,7 @@ class QuietRequestHandler(WSGIRequestHandler):
             body = environ["wsgi.input"] = self._input(environ)
             self._answer(environ)
             self._skip(body)
-        except (ConnectionError, TimeoutError, ClientDisconnected, ssl.SSLError):
+        except (*_CLIENT_ERRORS, ClientDisconnected):
             self.close_connection = True
         except BaseException:
             self.close_connection = True

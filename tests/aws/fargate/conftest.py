@@ -7,9 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.providers.aws.fargate import endpoint
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
 from tests.aws.fargate.harness import FargateApp
 from tests.tiny import project_of
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patience() -> Iterator[None]:
+    """An app that a slow machine lets wait is not taken for one that does not answer: no test is about that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(endpoint, "ASK_SECONDS", 300.0)
+        yield
 
 
 @pytest.fixture

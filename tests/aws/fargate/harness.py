@@ -220,7 +220,7 @@ class FargateApp:
         (before,) = self.tasks
         with suppress(requests.RequestException):
             requests.get(f"{url}{EXIT}137", timeout=10)
-        for _ in self.monitor.attempts(every=0.1, within=60):
+        for _ in self.monitor.attempts(every=0.1, within=300):
             if [each.health for each in self.service.instances() if each.name != before] == ["healthy"]:
                 return
         raise AssertionError("the task was not replaced")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mldeploy.app.causes import FailureDiagnosis
-from mldeploy.app.client import AnswerError, AppClient
+from mldeploy.app.client import HEALTH_SECONDS, AnswerError, AppClient
 from mldeploy.app.verdict import VerdictError
 from mldeploy.config.settings import Project
 from mldeploy.core.events import Progress
@@ -25,6 +25,7 @@ from mldeploy.providers.aws.fargate.verdict import unreachable_verdict
 from mldeploy.providers.base import SILENT, Address
 
 ASK_EVERY = 0.5
+ASK_SECONDS = HEALTH_SECONDS
 ANSWER_SECONDS = 60.0
 """A task that is healthy from inside answers from outside as soon as the network has caught up."""
 
@@ -86,7 +87,7 @@ class FargateEndpoint(Step[FargateCloud, Address]):
     def _probe_url(self, url: str) -> AnswerError | None:
         with AppClient(url) as app:
             try:
-                app.health(self.project.app.health)
+                app.health(self.project.app.health, within=ASK_SECONDS)
             except AnswerError as error:
                 return error
         return None

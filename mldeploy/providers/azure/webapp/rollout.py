@@ -184,11 +184,11 @@ class SiteRollout:
         """Restore the previous version. Raises NotRestoredError if it does not serve either."""
         fails = f"the new version does not serve ({failure.cause})"
         self.monitor.note(f"{was.host}: {fails}; restoring the previous version", warning=True)
-        start = replace(self, golden=None).watch_startup(self.site_slot, beside=False)
         try:
             model = build_site(was.spec, was.region, self._site(self.site_slot).tags)
             sites.write_site(self.cloud, self.monitor, self.site_slot, model)
-            start.watch(was.url)
+            # Not before: the last lines of the failed version may be late, and would be held against this one.
+            replace(self, golden=None).watch_startup(self.site_slot, beside=False).watch(was.url)
             if entry.digest == was.spec.digest:  # the same image with other settings: it serves again
                 self._record(entry.with_state(SiteReleaseState.SERVED))
         except MldeployError as error:
