@@ -169,24 +169,25 @@ def server_process(
         for path in image.glob(pattern):
             shutil.copy(path, folder)
     (folder / "served.py").write_text(APP)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
     asgi = ["--worker-class=mldeploy_asgi.AsgiWorker"] if interface == "asgi" else []
     configuration = ["--config=gunicorn_conf.py"]
     if own:
         (folder / "gunicorn.conf.py").write_text(own)
         configuration = ["--worker-class=mldeploy_wsgi.WsgiWorker"]
-    program = [sys.executable, "-m", "gunicorn", *configuration, f"--bind=127.0.0.1:{port}", *asgi]
+    program = [sys.executable, "-m", "gunicorn", *configuration, *asgi]
     settings = {"THREADS": str(threads), "WEB_CONCURRENCY": str(workers), "HEALTH": "/health", **environment}
     log = folder / "log"
-    with log.open("wb") as output:
+    # The server gets the socket and not its number: somebody else could take a port that is free for a moment.
+    with log.open("wb") as output, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = int(listener.getsockname()[1])
         process = subprocess.Popen(
-            [*program, f"served:{interface}"],
+            [*program, f"--bind=fd://{listener.fileno()}", f"served:{interface}"],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1", "HOME": str(folder), **settings},
             stdout=output,
             stderr=output,
+            pass_fds=[listener.fileno()],
         )
     server = ServerProcess(process, port, log)
     try:
