@@ -19,12 +19,19 @@ import mldeploy.image
 
 APP = """\
 import json
+import os
 import time
+
+
+def is_held(path):
+    return path == "/held" and not os.path.exists("released")
 
 
 def answer(path, query, body):
     if path == "/slow":
         time.sleep(float(query))
+    while is_held(path):
+        time.sleep(0.01)
     return b"z" * int(query) if path == "/big" else json.dumps([path, len(body)]).encode()
 
 
@@ -68,13 +75,15 @@ async def asgi(scope, receive, send):
     if scope["path"] == "/slow":
         await asyncio.sleep(float(query))
         query = "0"
+    while is_held(scope["path"]):
+        await asyncio.sleep(0.01)
     content = answer(scope["path"], query, body)
     headers = [(b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 """
 FILES = ("gunicorn_conf.py", "mldeploy_*.py")
-PATIENCE = 60
+PATIENCE = 300
 """Seconds after which a test gives up: no measure of what the server should take."""
 
 
@@ -153,6 +162,10 @@ class ServerProcess:
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE)
+
+    def release(self) -> None:
+        """Let the app answer those who have asked for `/held`."""
+        (self.log.parent / "released").touch()
 
     def logged(self) -> str:
         return self.log.read_text(errors="replace")

@@ -24,7 +24,7 @@ def chrome() -> Iterator[Chrome]:
 
 
 def send(server: ModelServer, **changes: str) -> requests.Response:
-    return requests.post(f"{server.url}/", data={**FORM, **changes}, timeout=30)
+    return requests.post(f"{server.url}/", data={**FORM, **changes}, timeout=300)
 
 
 def text(driver: Chrome, selector: str) -> str:
@@ -92,7 +92,7 @@ def test_what_is_typed_is_shown_as_text(model_server: ModelServer) -> None:
 
 def test_the_page_of_a_classification_shows_the_probabilities(model_server: ModelServer) -> None:
     data = {"age": "40", "charges": "40000"}
-    page = requests.post(f"{model_server.url}/models/smokes/", data=data, timeout=30).text
+    page = requests.post(f"{model_server.url}/models/smokes/", data=data, timeout=300).text
     assert "<p class=value>yes</p>" in page
     assert "Probabilities" in page
     assert '<a href="../../models/charges/">' in page
