@@ -47,9 +47,10 @@ def remove_leftovers(folder: Path = LEDGERS) -> None:
         try:
             remove_orphans(engine)
             for ledger in ledgers:
-                for name in ledger.read_text(encoding="utf-8").split():
-                    remove_app(engine, name)
-                ledger.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # another run that starts now has removed the same
+                    for name in ledger.read_text(encoding="utf-8").split():
+                        remove_app(engine, name)
+                    ledger.unlink()
         finally:
             engine.client.close()
 
