@@ -24,7 +24,7 @@ CALM_SECONDS = 3.0
 CALM_CPU = 0.1
 REFUSED_SECONDS = 2.0
 LOG_LINES = 200
-SETTLE_SECONDS = 0.3
+SETTLE_SECONDS = 3.0
 TELLING_SECONDS = 1.0
 """A request with less time than this, at the end of the start limit, proves nothing by being late."""
 
@@ -151,8 +151,8 @@ class Examination:
             self._give_up(watch)
 
     def _give_up(self, watch: ContainerEvents) -> Never:
-        if watch.out_of_memory and not watch.died:
-            time.sleep(SETTLE_SECONDS)  # the first process may end, too
+        if watch.out_of_memory:
+            watch.await_death(SETTLE_SECONDS)  # the first process may end, too
         container = self._containers.present(self._container.id)
         log = self._containers.log_tail(container.id, LOG_LINES)
         evidence = ContainerEvidence(

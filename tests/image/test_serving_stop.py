@@ -126,15 +126,15 @@ def stop_between(folder: Path, interface: str) -> tuple[Response, Response] | No
         assert not response.closes
         stop = threading.Thread(target=server.stop)
         stop.start()
-        while response and not response.closes:
+        while response is not None and not response.closes:
             since, begun = begun, time.monotonic()
             response, sent = ask(kept)
-            assert response or sent - since > PATIENCE
+            assert response is not None or sent - since > PATIENCE
         server.release()
         held = busy.read()
         stop.join()
     assert held is not None
-    return (response, held) if response else None
+    return None if response is None else (response, held)
 
 
 def ask(client: Client) -> tuple[Response | None, float]:
