@@ -15,7 +15,7 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.types import Image
 from mldeploy.project.load import load_project
 from tests.image.shop import Shop, write
-from tests.image.test_image import LASTING, PATIENCE, PATIENT, SECOND, address
+from tests.image.test_image import LASTING, PATIENCE, PATIENT, SECOND, address, until_told
 
 pytestmark = pytest.mark.engine
 
@@ -164,13 +164,7 @@ def served(shop: Shop, image: Image, **settings: Any) -> Iterator[Served]:
 
 
 def await_health(shop: Shop, container: str) -> None:
-    client = shop.engine.client
-    for event in client.events(filters={"container": container}, since=0, decode=True):
-        if event["status"] == "health_status: healthy":
-            return
-        if event["status"] in {"die", "health_status: unhealthy"}:
-            break
-    raise AssertionError(client.logs(container).decode())
+    assert until_told(shop, container) == "healthy", shop.engine.client.logs(container).decode()
 
 
 @pytest.fixture(scope="module")
