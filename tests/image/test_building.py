@@ -199,9 +199,9 @@ def test_a_stop_ends_the_build_on_the_engine(alone: Shop) -> None:
     client, mine = alone.engine.client, {"label": f"mldeploy.app={alone.name}"}
 
     def stop_once_it_runs() -> None:
-        while not ended.wait(0.1):
-            if client.containers(filters=mine):
-                cancel.request()
+        while not (client.containers(filters=mine) or ended.wait(0.1)):
+            pass
+        cancel.request()
 
     stopper = threading.Thread(target=stop_once_it_runs)
     stopper.start()
