@@ -54,15 +54,15 @@ def assert_answers(url: str, verify: str | bool = True) -> None:
     """The page, /docs, /predict in every form, and the Open Inference Protocol."""
 
     def post(path: str, **body: Any) -> Any:
-        response = requests.post(f"{url}{path}", timeout=30, verify=verify, **body)
+        response = requests.post(f"{url}{path}", timeout=300, verify=verify, **body)
         assert response.status_code == 200, response.text
         return response.json()
 
-    page = requests.get(url, timeout=30, verify=verify)
+    page = requests.get(url, timeout=300, verify=verify)
     assert page.status_code == 200
     assert all(word in page.text for word in ("age", "smoker", "charges"))
     for path in ("/docs", "/openapi.json", "/health", "/metrics", "/v2/health/ready", "/v2/models/model"):
-        assert requests.get(f"{url}{path}", timeout=30, verify=verify).status_code == 200, path
+        assert requests.get(f"{url}{path}", timeout=300, verify=verify).status_code == 200, path
     assert post("/predict", json=ROW)["prediction"] == CHARGES
     forms: list[Any] = [[ROW, ROW], {"columns": list(ROW), "data": [list(ROW.values())]}]
     forms += [{wrapper: [ROW]} for wrapper in ("dataframe_records", "instances", "inputs")]
@@ -72,5 +72,5 @@ def assert_answers(url: str, verify: str | bool = True) -> None:
     assert text["predictions"] == [CHARGES]
     inferred = post("/v2/models/model/infer", json={"inputs": INFERENCE})
     assert inferred["outputs"][0]["data"] == [CHARGES]
-    refused = requests.post(f"{url}/predict", json={**ROW, "smoker": "maybe"}, timeout=30, verify=verify)
+    refused = requests.post(f"{url}/predict", json={**ROW, "smoker": "maybe"}, timeout=300, verify=verify)
     assert (refused.status_code, "smoker" in refused.text) == (400, True)

@@ -2,9 +2,10 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from selenium import webdriver
+from selenium.common.exceptions import SessionNotCreatedException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
@@ -17,8 +18,16 @@ def start_browser() -> Iterator[webdriver.Chrome]:
     for flag in ("headless", "no-sandbox", "disable-gpu", "disable-background-networking", "no-first-run"):
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
+    driver = _start(options)
     try:
         yield driver
     finally:
         driver.quit()
+
+
+def _start(options: Options) -> webdriver.Chrome:
+    """Chromedriver gives Chromium a minute to start, which a busy machine may not be able to keep to."""
+    for _ in range(4):
+        with suppress(SessionNotCreatedException):
+            return webdriver.Chrome(options, Service(shutil.which("chromedriver")))
+    return webdriver.Chrome(options, Service(shutil.which("chromedriver")))

@@ -42,6 +42,10 @@ class ContainerEvents:
     def died(self) -> bool:
         return self._events["die"].is_set()
 
+    def await_death(self, seconds: float) -> None:
+        """Return once the container has died, at the latest after so many seconds."""
+        self._events["die"].wait(seconds)
+
     @property
     def out_of_memory(self) -> bool:
         """The kernel killed a process of the container, not necessarily the first one, for its memory."""

@@ -156,7 +156,7 @@ class Examination:
 
     def _give_up(self, watch: ContainerEvents) -> Never:
         if watch.out_of_memory:
-            self._await_end()  # the killed process may be the first one
+            watch.await_death(SETTLE_SECONDS)  # the killed process may be the first one
         container = self._containers.present(self._container.id)
         log = self._read_log(container)
         evidence = ContainerEvidence(
@@ -169,12 +169,6 @@ class Examination:
         )
         _log.debug("the log of %s:\n%s", container.name, "\n".join(log))
         raise build_container_verdict(self._project, evidence)
-
-    def _await_end(self) -> None:
-        """Return once the container has ended, or if it does not end soon."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while self._containers.present(self._container.id).running and time.monotonic() < deadline:
-            time.sleep(REQUEST_EVERY)
 
     def _read_log(self, container: Container) -> tuple[str, ...]:
         """Return the end of the log. The engine may still be writing why a running app failed to answer."""

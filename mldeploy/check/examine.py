@@ -62,7 +62,7 @@ def check(
     trial = CheckContainers.of(engine, project.app, image.reference)
     monitor.progress(Progress("", "starting it with production restrictions"))
     with ThreadPoolExecutor(1, thread_name_prefix="check") as pool:
-        looking = pool.submit(_look_inside, trial, project, image, base, monitor)
+        looking = pool.submit(look_inside, trial, project, image, base, monitor)
         behaviour = _behaviour(trial, project, golden, monitor)
         inside = looking.result()
     behaviour = _excuse_other_platform(behaviour, inside, trial, image)
@@ -73,7 +73,8 @@ def check(
     return CheckVerdict(findings, behaviour.figures, inside.inspection)
 
 
-def _look_inside(trial: CheckContainers, project: Project, image: Image, base: BaseDigest, monitor: Monitor) -> _Inside:
+def look_inside(trial: CheckContainers, project: Project, image: Image, base: BaseDigest, monitor: Monitor) -> _Inside:
+    """Inspect the image's Python and search its files. Raises EngineError, CancelledError."""
     if project.build.dockerfile:
         with engine_errors(image.reference):
             top = trial.engine.client.inspect_image(image.digest)["Config"].get("WorkingDir") or "/"

@@ -100,7 +100,7 @@ def _run_inspector(
         # The engine may still be writing the last lines of the log.
         for _ in monitor.attempts(every=LOOK_EVERY, within=COMPLETE_SECONDS):
             output = _InspectorOutput.read(read_stdout(trial, made))
-            if ended.running or ended.exit_status or output.is_complete(models):
+            if ended.running or output.is_complete(models) or (ended.exit_status and output.loading):
                 break
         return output.inspection(describe_end(trial, ended, within), ended.exit_status)
 

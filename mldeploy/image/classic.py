@@ -107,8 +107,8 @@ class _StreamLog:
         return self.progress.failure(self._instruction, reason)
 
 
-START_SECONDS = 30.0
-"""Seconds that a new container has to start."""
+START_SECONDS = 300.0
+"""Seconds that a new container has to start, and a program in it to end."""
 
 
 def copy_secret(engine: Engine, container: str, secret: Secret, path: str, monitor: Monitor) -> None:
@@ -136,8 +136,20 @@ def copy_secret(engine: Engine, container: str, secret: Secret, path: str, monit
             connection.sendall(content)
             while connection.recv(4096):
                 pass
-        if engine.client.exec_inspect(made)["ExitCode"] == 0:
+        if _has_succeeded(engine, made, monitor):
             return
         break
     todo = "The base image must hold sh and head; or use BuildKit (build.builder)."
     raise EngineError(container, "the credentials could not be copied to the build container", todo)
+
+
+def _has_succeeded(engine: Engine, program: str, monitor: Monitor) -> bool:
+    """Wait for a program in a container whose output has ended: the engine learns a moment later how it ended."""
+    for _ in monitor.attempts(every=0.05, within=START_SECONDS):
+        try:
+            state = engine.client.exec_inspect(program)
+        except NotFound:  # the container has ended, too
+            return True
+        if not state["Running"]:
+            return bool(state["ExitCode"] == 0)
+    return False

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from mldeploy.image.errors import BuildError, EngineError, engine_errors, error_
 
 DEFAULT_ENDPOINT = DEFAULT_UNIX_SOCKET.replace("http+", "")
 DEFAULT_CONTEXT = "default"
+EXEC_END_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,19 @@ class Engine:
     def another_client(self) -> APIClient:
         """Return a new client for one long call; the caller closes it. Raises as `connect` does."""
         return Engine.connect().client
+
+
+def await_exec(client: APIClient, program: str) -> int:
+    """Return the exit status of a program in a container whose output has ended: the engine learns it a moment later.
+
+    Raises DockerException if the container is gone; EngineError if the program still runs after 30 s.
+    """
+    deadline = time.monotonic() + EXEC_END_SECONDS
+    while (state := client.exec_inspect(program))["Running"] or state["ExitCode"] is None:
+        if time.monotonic() > deadline:
+            raise EngineError(program[:12], "the program in the container has closed its output, but still runs")
+        time.sleep(0.02)
+    return int(state["ExitCode"])
 
 
 class _Client(APIClient):

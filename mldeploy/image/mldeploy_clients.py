@@ -25,6 +25,7 @@ from mldeploy_limits import (  # type: ignore[import-not-found]
     LINGER_SECONDS,
     READ_RATE,
     READ_SECONDS,
+    has_sent,
     stop_linger,
 )
 
@@ -211,7 +212,7 @@ class ClientWorker(AnsweringWorker):  # type: ignore[misc]
             late = HEAD_SECONDS if connection.body is None else BODY_SECONDS + connection.received / BODY_RATE
             if now > connection.since + late:
                 self._refuse(connection, 408, "Request Timeout", "The request did not arrive in time.")
-        elif now > self._patience(connection):
+        elif now > self._patience(connection) and not has_sent(connection.sock):
             self._drop(connection)
 
     def _patience(self, connection: Connection) -> float:

@@ -21,6 +21,7 @@ from mldeploy_limits import (  # type: ignore[import-not-found]  # it is beside 
     MAX_HEAD,
     READ_RATE,
     READ_SECONDS,
+    has_sent,
     stop_linger,
 )
 
@@ -165,7 +166,7 @@ class Guard:
             self._check_reading(now)
         elif self.begun and not self.transport.closing:
             self._check_sending(now)
-        elif self.is_idle and now > self._patience(stopping):
+        elif self.is_idle and now > self._patience(stopping) and not self._has_sent():
             self.transport.close_now()
         if not self.transport.get_write_buffer_size():
             self.checked = (0.0, 0)
@@ -175,6 +176,10 @@ class Guard:
         if not stopping:
             return since + float(self.timeout_keep_alive)
         return max(since, stopping) + float(stop_linger(self.interval, self.has_asked))
+
+    def _has_sent(self: Any) -> bool:
+        sock = self.transport.get_extra_info("socket")
+        return sock is not None and sock.fileno() >= 0 and has_sent(sock)
 
     def _check_sending(self: Any, now: float) -> None:
         if self.flow.read_paused:  # it waits for the app

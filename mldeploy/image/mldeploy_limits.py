@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 MAX_HEAD = 65536
 """Bytes of a request line with all header fields, unless gunicorn's own limits are higher."""
@@ -41,6 +43,13 @@ def stop_linger(interval: float, has_asked: bool) -> float:
     A client that has just connected is about to send its first one.
     """
     return min(2.0, max(0.5, 2 * interval)) if has_asked else 1.0
+
+
+def has_sent(sock: Any) -> bool:
+    """Whether something waits to be read: a worker that was busy may not have seen it yet."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _part(workers: int) -> int:

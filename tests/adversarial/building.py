@@ -24,7 +24,7 @@ def report(event: Event) -> None:
 
 
 def main(image: str, platform: str, password: str) -> None:
-    recipe = f"FROM {image}\nRUN --mount=type=secret,id=mldeploy,target=/secret test -s /secret && sleep 300\n"
+    recipe = f"FROM {image}\nRUN --mount=type=secret,id=mldeploy,target=/secret test -s /secret && sleep 600\n"
     chosen = find_client()
     assert chosen is not None
     order = BuildRequest("unused:1", Context.of("x", ()), platform, {}, recipe.encode(), Secret(password))

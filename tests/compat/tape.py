@@ -37,7 +37,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
 _OPENED = re.compile("@BASE64\N{LEFT CEILING}([^\N{LEFT CEILING}\N{RIGHT CEILING}]*)\N{RIGHT CEILING}")
 _HEADERS = ("Content-Type", "X-Amz-Target", "Accept", "If-Match")
 _SERVICE = re.compile(r"Credential=[^/]+/\d{8}/[^/]*/([^/]+)/aws4_request")
-_PATIENCE = 60.0
+_PATIENCE = 600.0
 """Seconds that a platform may take until it answers a request as it did."""
 
 
@@ -271,7 +271,7 @@ def _request(stand_in: StandIn, take: Take) -> requests.Response:
             headers={**take.headers, "Authorization": authorization},
             data=take.body.encode("utf-8", "surrogateescape"),
             verify=stand_in.place["ca_bundle"] or True,
-            timeout=60,
+            timeout=600,
         )
 
 
@@ -296,7 +296,7 @@ def _token(stand_in: StandIn) -> str:
 def _plain(stand_in: StandIn, method: str, url: str, **more: Any) -> requests.Response:
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.request(method, url, verify=stand_in.place["ca_bundle"] or True, timeout=60, **more)
+        answer = session.request(method, url, verify=stand_in.place["ca_bundle"] or True, timeout=600, **more)
     answer.raise_for_status()
     return answer
 
@@ -309,18 +309,18 @@ def upload(stand_in: StandIn, push: Mapping[str, Any]) -> None:
     session.trust_env = False
     session.headers["Authorization"] = _registry_authorization(stand_in, base, repository)
     for digest, content in push["blobs"].items():
-        begun = session.post(f"{base}/blobs/uploads/", timeout=60)
+        begun = session.post(f"{base}/blobs/uploads/", timeout=600)
         assert begun.status_code == 202, begun.text
         location = begun.headers["Location"]
         location = location if location.startswith("http") else f"http://{host}{location}"
         location += ("&" if "?" in location else "?") + urlencode({"digest": digest})
-        done = session.put(location, data=base64.b64decode(content), timeout=60)
+        done = session.put(location, data=base64.b64decode(content), timeout=600)
         assert done.status_code == 201, done.text
     done = session.put(
         f"{base}/manifests/{push['tag']}",
         data=base64.b64decode(push["manifest"]),
         headers={"Content-Type": push["type"]},
-        timeout=60,
+        timeout=600,
     )
     assert done.status_code == 201, done.text
     session.close()
@@ -337,7 +337,7 @@ def _registry_authorization(stand_in: StandIn, base: str, repository: str) -> st
         return f"Basic {answer.json()['authorizationData'][0]['authorizationToken']}"
     if "client_secret" in credentials:
         return f"Bearer {_azure_token(base, _token(stand_in), repository)}"
-    challenge = requests.get(f"{base}/tags/list", timeout=60).headers["WWW-Authenticate"]
+    challenge = requests.get(f"{base}/tags/list", timeout=600).headers["WWW-Authenticate"]
     realm, service = (re.search(rf'{name}="([^"]*)"', challenge) for name in ("realm", "service"))
     assert realm is not None and service is not None  # noqa: PT018 - one challenge
     query = urlencode({"service": service.group(1), "scope": f"repository:{repository}:pull,push"}, quote_via=quote)
@@ -350,10 +350,10 @@ def _azure_token(base: str, entra: str, repository: str) -> str:
     """Entra's token, exchanged for one that may push. Standard: ACR, "Authenticate with an ACR access token"."""
     root, host = base.partition("/v2/")[0], base.split("/")[2]
     form = {"grant_type": "access_token", "service": host, "access_token": entra}
-    refresh = requests.post(f"{root}/oauth2/exchange", data=form, timeout=60).json()["refresh_token"]
+    refresh = requests.post(f"{root}/oauth2/exchange", data=form, timeout=600).json()["refresh_token"]
     scope = f"repository:{repository}:pull,push"
     form = {"grant_type": "refresh_token", "service": host, "scope": scope, "refresh_token": refresh}
-    return str(requests.post(f"{root}/oauth2/token", data=form, timeout=60).json()["access_token"])
+    return str(requests.post(f"{root}/oauth2/token", data=form, timeout=600).json()["access_token"])
 
 
 def _basic(user: str, password: str) -> str:

@@ -20,7 +20,7 @@ import pytest
 from tests.compat.tape import play
 from tests.compat.world import CLOUDS, RECORD, REGISTRIES, StandIn, User, alone, load, recorded_targets
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.engine
 QUICK: tuple[str, ...] = ()
 """Tried by every run of the tests; the others by the one that tries everything."""
 GRPC = ("gar", "gcr", "gke")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 
 import docker
 import pytest
+import requests
 
 from mldeploy.core.errors import ExitCode
 from tests.compat.world import APP, RECORD, User, alone, load, shape
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.engine
 ABSENT = int(ExitCode.REMOTE)
 RECORDED: Mapping[str, Any] = load("local.json")
 
@@ -54,7 +56,25 @@ def _start(client: docker.DockerClient) -> str:
     }
     made = client.api.create_container_from_config(body, described["Name"].lstrip("/"))
     client.api.start(made["Id"])
+    _await_answer(f"http://{_address()}")
     return str(made["Id"])
+
+
+def _address() -> str:
+    binding = RECORDED["container"]["HostConfig"]["PortBindings"]["8080/tcp"][0]
+    return f"{binding['HostIp']}:{binding['HostPort']}"
+
+
+def _await_answer(url: str) -> None:
+    end = time.monotonic() + 600
+    while True:
+        try:
+            requests.get(url, timeout=600)
+        except requests.ConnectionError:
+            assert time.monotonic() < end, f"{url} does not answer"
+            time.sleep(0.1)
+        else:
+            return
 
 
 def test_the_recorded_image_has_its_id_and_labels(earlier: Earlier) -> None:
@@ -68,8 +88,7 @@ def test_status_knows_it(earlier: Earlier) -> None:
     status = earlier.user.run("status")
     assert {step["state"] for step in status["steps"]} == {"present"}
     assert [each["health"] for each in status["instances"]] == ["healthy"]
-    binding = RECORDED["container"]["HostConfig"]["PortBindings"]["8080/tcp"][0]
-    assert status["url"] == f"http://{binding['HostIp']}:{binding['HostPort']}"
+    assert status["url"] == f"http://{_address()}"
     _assert_has(RECORDED["shapes"]["status"], shape(status))
 
 

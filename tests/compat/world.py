@@ -88,7 +88,7 @@ class User:
             text=True,
             cwd=self.app,
             env={**kept, **folders, "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), "HOME": str(self.folder)},
-            timeout=280,
+            timeout=1200,
             check=False,
         )
         assert done.returncode == code, f"mldeploy {' '.join(words)}: exit code {done.returncode}\n{done.stderr}"
@@ -118,7 +118,7 @@ class StandIn:
                 f"{self.place['url']}/rehearsal/{what}",
                 headers={"X-Rehearsal-Token": self.place["token"]},
                 verify=self.place["ca_bundle"] or True,
-                timeout=60,
+                timeout=600,
             )
         answer.raise_for_status()
         return answer.json()

@@ -120,7 +120,7 @@ def test_words_are_those_that_bash_gives_a_program() -> None:
         f"eval {quote(line)} 2>/dev/null || printf '\\003'; printf '\\002'\n" for line in lines
     )
     done = subprocess.run(
-        ["bash", "-c", script], check=True, capture_output=True, timeout=60, env={"LC_ALL": "C.UTF-8"}
+        ["bash", "-c", script], check=True, capture_output=True, timeout=600, env={"LC_ALL": "C.UTF-8"}
     )
     for line, shown in zip(lines, done.stdout.decode().split("\2"), strict=False):
         if "\3" not in shown:  # what bash refuses

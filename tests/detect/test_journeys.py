@@ -46,7 +46,7 @@ def test_a_folder_that_should_work_works(name: str, tmp_path: Path) -> None:
 def test_a_folder_whose_fault_shows_only_in_its_image_is_stopped_there(name: str, tmp_path: Path) -> None:
     with world(CASES[name], tmp_path) as here:
         here.must("init")
-        built = here.run("build", within=900)
+        built = here.run("build", within=1700)
         assert built.code != 0
         assert CASES[name].content["stopped"] in built.err
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from tests.cli.command import Command, Result
 from tests.detect import trained
 from tests.detect.folders import Case
 from tests.names import app_name, remove_app
+from tests.ports import reserved_port
 
 PINS = {
     "bottle": "0.13.4",
@@ -78,7 +78,7 @@ class World:
 
     def must(self, *arguments: str) -> Result:
         """Run a command that has to succeed."""
-        result = self.run(*arguments, within=900)
+        result = self.run(*arguments, within=1700)
         assert result.code == 0, f"mldeploy {' '.join(arguments)}\n{result.out}\n{result.err}"
         return result
 
@@ -108,17 +108,11 @@ def world(case: Case, root: Path) -> Iterator[World]:
         (home / "config" / "mldeploy").mkdir(parents=True)
         shutil.copy(config_file(), home / "config" / "mldeploy")
     base = load(folder).build.base_image  # also where a case names a Python that this machine has no image of
-    run = Command(home, folder).with_env(MLDEPLOY_TARGET_LOCAL_PORT=str(_free_port()), MLDEPLOY_BUILD_BASE_IMAGE=base)
     try:
-        yield World(run)
+        with reserved_port() as port:
+            run = Command(home, folder)
+            yield World(run.with_env(MLDEPLOY_TARGET_LOCAL_PORT=str(port), MLDEPLOY_BUILD_BASE_IMAGE=base))
     finally:
         engine = Engine.connect()
         remove_app(engine, folder.name)
         engine.client.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        found: int = free.getsockname()[1]
-        return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.types import Image
 from mldeploy.rehearsal.registry.program import PROGRAMS, RegistryProgram
 from tests.image.shop import FILES, Shop, write
+from tests.ports import reserved_port
 
 
 @contextmanager
@@ -59,9 +59,7 @@ def registry(tmp_path: Path) -> Iterator[str]:
     """The address of a registry on this machine that is empty."""
     if not any(map(shutil.which, PROGRAMS)):
         pytest.skip("there is no registry here")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    program = RegistryProgram(tmp_path / "registry", address)
-    yield address
-    program.close()
+    with reserved_port() as port:
+        program = RegistryProgram(tmp_path / "registry", f"127.0.0.1:{port}")
+        yield f"127.0.0.1:{port}"
+        program.close()

@@ -72,7 +72,7 @@ def package_index(engine: Engine, upstream: str, password: str) -> Iterator[Guar
                 self._hand_on(f"{upstream.rstrip('/')}/{name}/")
 
         def _hand_on(self, url: str) -> None:
-            result = requests.get(url, timeout=30, headers={"Accept": "text/html"})
+            result = requests.get(url, timeout=300, headers={"Accept": "text/html"})
             page = re.sub(r'href="([^"]+)"', lambda link: f'href="{urljoin(url, link[1])}"', result.text)
             self._answer(result.status_code, page.encode(), "text/html")
 
@@ -104,7 +104,7 @@ def proxy(engine: Engine, password: str) -> Iterator[Guarded]:
                 return
             guarded.asked.append(self.path)
             host, _, port = self.path.rpartition(":")
-            with socket.create_connection((host, int(port)), timeout=30) as server, suppress(OSError):
+            with socket.create_connection((host, int(port)), timeout=300) as server, suppress(OSError):
                 self.send_response(200)
                 self.end_headers()
                 _join(self.connection, server)
@@ -120,7 +120,7 @@ def proxy(engine: Engine, password: str) -> Iterator[Guarded]:
 
 def _join(one: socket.socket, other: socket.socket) -> None:
     while True:
-        for source in readable([one, other], 60):
+        for source in readable([one, other], 300):
             block = source.recv(1 << 16)
             if not block:
                 return

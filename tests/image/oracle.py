@@ -29,7 +29,7 @@ class Listener:
         """The paths of a folder's build context; None if the command refuses the folder."""
         self.context = b""
         command = [str(DOCKER), "build", "--quiet", str(folder)]
-        done = subprocess.run(command, env=self.environment, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(command, env=self.environment, capture_output=True, timeout=600, check=False)
         if done.returncode or not self.context:
             return None
         with tarfile.open(fileobj=io.BytesIO(self.context)) as tar:

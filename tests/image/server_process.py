@@ -19,12 +19,19 @@ import mldeploy.image
 
 APP = """\
 import json
+import os
 import time
+
+
+def is_held(path):
+    return path == "/held" and not os.path.exists("released")
 
 
 def answer(path, query, body):
     if path == "/slow":
         time.sleep(float(query))
+    while is_held(path):
+        time.sleep(0.01)
     return b"z" * int(query) if path == "/big" else json.dumps([path, len(body)]).encode()
 
 
@@ -68,13 +75,15 @@ async def asgi(scope, receive, send):
     if scope["path"] == "/slow":
         await asyncio.sleep(float(query))
         query = "0"
+    while is_held(scope["path"]):
+        await asyncio.sleep(0.01)
     content = answer(scope["path"], query, body)
     headers = [(b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 """
 FILES = ("gunicorn_conf.py", "mldeploy_*.py")
-PATIENCE = 60
+PATIENCE = 300
 """Seconds after which a test gives up: no measure of what the server should take."""
 
 
@@ -154,6 +163,10 @@ class ServerProcess:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE)
 
+    def release(self) -> None:
+        """Let the app answer those who have asked for `/held`."""
+        (self.log.parent / "released").touch()
+
     def logged(self) -> str:
         return self.log.read_text(errors="replace")
 
@@ -169,24 +182,25 @@ def server_process(
         for path in image.glob(pattern):
             shutil.copy(path, folder)
     (folder / "served.py").write_text(APP)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
     asgi = ["--worker-class=mldeploy_asgi.AsgiWorker"] if interface == "asgi" else []
     configuration = ["--config=gunicorn_conf.py"]
     if own:
         (folder / "gunicorn.conf.py").write_text(own)
         configuration = ["--worker-class=mldeploy_wsgi.WsgiWorker"]
-    program = [sys.executable, "-m", "gunicorn", *configuration, f"--bind=127.0.0.1:{port}", *asgi]
+    program = [sys.executable, "-m", "gunicorn", *configuration, *asgi]
     settings = {"THREADS": str(threads), "WEB_CONCURRENCY": str(workers), "HEALTH": "/health", **environment}
     log = folder / "log"
-    with log.open("wb") as output:
+    # The server gets the socket and not its number: somebody else could take a port that is free for a moment.
+    with log.open("wb") as output, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = int(listener.getsockname()[1])
         process = subprocess.Popen(
-            [*program, f"served:{interface}"],
+            [*program, f"--bind=fd://{listener.fileno()}", f"served:{interface}"],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1", "HOME": str(folder), **settings},
             stdout=output,
             stderr=output,
+            pass_fds=[listener.fileno()],
         )
     server = ServerProcess(process, port, log)
     try:

@@ -174,7 +174,7 @@ def test_the_cache_goes_to_a_registry_and_comes_from_there(alone: Shop, registry
     reference = f"{registry}/{alone.name}:cache"
     image = alone.build(alone.project(builder="buildkit", cache_to=reference)).out
     assert not alone.notes()
-    tags = requests.get(f"http://{registry}/v2/{alone.name}/tags/list", timeout=10).json()["tags"]
+    tags = requests.get(f"http://{registry}/v2/{alone.name}/tags/list", timeout=300).json()["tags"]
     assert tags == ["cache"]
     assert alone.engine.client.inspect_image(image.digest)["RepoTags"] == [image.reference]
     write(alone.folder, {"app.py": "# edited\n"})

@@ -115,7 +115,7 @@ def test_the_docker_command_makes_of_it_what_mldeploy_would_make(built: Built, t
         look = ("find", "/app", "/venv", "-not", "-name", "*.pyc", "-printf", "%p %y %m %U %G\\n")
         assert _listed(shop.run(tag, *look)) == _listed(shop.run(built.image, *look))
         with shop.container(tag, host={"read_only": True, "tmpfs": {"/tmp": ""}}) as container:
-            requests.get(f"{wait(shop, container)}/slow?seconds=0", timeout=10).raise_for_status()
+            requests.get(f"{wait(shop, container)}/slow?seconds=0", timeout=300).raise_for_status()
     finally:
         shop.engine.client.remove_image(tag, force=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.types import Image
 from mldeploy.project.load import load_project
 from tests.image.shop import Shop, write
-from tests.image.test_image import address
+from tests.image.test_image import LASTING, PATIENCE, PATIENT, SECOND, address, until_told
 
 pytestmark = pytest.mark.engine
 
+KILLED = 137
 RESTRICTED = {"read_only": True, "tmpfs": {"/tmp": ""}, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
-STOP = 20
 
 API = """\
 import os
@@ -135,17 +134,16 @@ FILES = {
 
 @dataclass
 class Served:
-    """An app that is healthy. After the block: what it logged, how long its stop took, and its exit code."""
+    """An app that is healthy. After the block: what it logged, and its exit code."""
 
     url: str
     log: str = ""
-    stop_seconds: float = 0
     exit_code: int = -1
 
     @property
     def is_prompt(self) -> bool:
-        """It stopped when it was asked to. A second or two on a quiet machine; waiting for a client would be 30."""
-        return self.stop_seconds < 6
+        """It stopped when it was asked to: it was not killed for waiting for a client, which would take too long."""
+        return self.exit_code not in (-1, KILLED)
 
 
 @contextmanager
@@ -154,26 +152,19 @@ def served(shop: Shop, image: Image, **settings: Any) -> Iterator[Served]:
     client = shop.engine.client
     config = shop.inspected(image)["Config"]
     assert config["User"] == "10001:10001"
-    quickly = {"Test": config["Healthcheck"]["Test"], "Interval": 300_000_000, "Timeout": 5_000_000_000}
-    with shop.container(image, host=RESTRICTED, healthcheck=quickly, **settings) as container:
+    quickly = {"Test": config["Healthcheck"]["Test"], "Interval": SECOND // 3, **PATIENT}
+    environment = {"GUNICORN_CMD_ARGS": LASTING, **settings.pop("environment", {})}
+    with shop.container(image, host=RESTRICTED, healthcheck=quickly, environment=environment, **settings) as container:
         await_health(shop, container)
         running = Served(address(shop, container))
         yield running
-        begun = time.monotonic()
-        client.stop(container, timeout=STOP)
-        running.stop_seconds = time.monotonic() - begun
+        client.stop(container, timeout=PATIENCE)
         running.exit_code = client.inspect_container(container)["State"]["ExitCode"]
         running.log = client.logs(container).decode()
 
 
 def await_health(shop: Shop, container: str) -> None:
-    client = shop.engine.client
-    for event in client.events(filters={"container": container}, since=0, decode=True):
-        if event["status"] == "health_status: healthy":
-            return
-        if event["status"] in {"die", "health_status: unhealthy"}:
-            break
-    raise AssertionError(client.logs(container).decode())
+    assert until_told(shop, container) == "healthy", shop.engine.client.logs(container).decode()
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +182,7 @@ def image_of(shop: Shop, **app: Any) -> Image:
 @pytest.mark.exhaustive
 def test_fastapi_is_served_by_processes_that_share_the_loaded_app(apps: Shop) -> None:
     with served(apps, image_of(apps, entry="main:app"), environment={"WEB_CONCURRENCY": "2"}) as running:
-        answer = requests.post(f"{running.url}/predict", json={"age": 21}, timeout=5).json()
+        answer = requests.post(f"{running.url}/predict", json={"age": 21}, timeout=PATIENCE).json()
     assert answer == {"name": "anonymous", "charge": 42, "uid": 10001, "parent": answer["parent"]}
     assert running.log.count("Booting worker") == 2
     assert '"POST /predict HTTP/1.1" 200' in running.log
@@ -202,13 +193,13 @@ def test_fastapi_is_served_by_processes_that_share_the_loaded_app(apps: Shop) ->
 
 def test_a_stop_answers_what_an_asgi_app_has_accepted_and_drops_idle_connections(apps: Shop) -> None:
     with requests.Session() as idle, served(apps, image_of(apps, entry="main:app")) as running:
-        assert idle.get(f"{running.url}/health", timeout=5).ok
+        assert idle.get(f"{running.url}/health", timeout=PATIENCE).ok
     assert (running.exit_code, running.is_prompt) == (0, True)
 
 
 def test_a_factory_is_called_with_what_is_written(apps: Shop) -> None:
     with served(apps, image_of(apps, entry='main:create_app(name="called")')) as running:
-        answer = requests.post(f"{running.url}/predict", json={"age": 1}, timeout=5).json()
+        answer = requests.post(f"{running.url}/predict", json={"age": 1}, timeout=PATIENCE).json()
     assert answer["name"] == "called"
 
 
@@ -216,13 +207,13 @@ def test_a_factory_is_called_with_what_is_written(apps: Shop) -> None:
 def test_an_app_in_a_sub_folder_finds_its_neighbours(apps: Shop) -> None:
     image = image_of(apps, entry="app:app", chdir="deploy")
     with served(apps, image) as running:
-        assert requests.get(f"{running.url}/health", timeout=5).json() == ["neighbour", "beside"]
+        assert requests.get(f"{running.url}/health", timeout=PATIENCE).json() == ["neighbour", "beside"]
     assert apps.inspected(image)["Config"]["WorkingDir"] == "/app/deploy"
 
 
 def test_a_plain_asgi_callable_needs_no_framework(apps: Shop) -> None:
     with served(apps, image_of(apps, entry="plain:app")) as running:
-        assert requests.get(f"{running.url}/any/path", timeout=5).text == "/any/path"
+        assert requests.get(f"{running.url}/any/path", timeout=PATIENCE).text == "/any/path"
     assert (running.exit_code, running.is_prompt) == (0, True)
 
 
@@ -230,10 +221,10 @@ def test_a_plain_asgi_callable_needs_no_framework(apps: Shop) -> None:
 def test_the_server_answers_for_an_app_that_has_no_page_for_its_health(apps: Shop, interface: str) -> None:
     image = image_of(apps, entry=f"posts:{interface}", interface=interface, health_by="server")
     with served(apps, image) as running:
-        assert requests.get(f"{running.url}/health?of=it", timeout=5).text == "loaded\n"
-        assert requests.head(f"{running.url}/health", timeout=5).ok
+        assert requests.get(f"{running.url}/health?of=it", timeout=PATIENCE).text == "loaded\n"
+        assert requests.head(f"{running.url}/health", timeout=PATIENCE).ok
         for method, path, status in (("GET", "/predict", 405), ("POST", "/predict", 200), ("POST", "/health", 200)):
-            assert requests.request(method, running.url + path, timeout=5).status_code == status
+            assert requests.request(method, running.url + path, timeout=PATIENCE).status_code == status
     assert (running.exit_code, running.is_prompt) == (0, True)
     assert "Traceback" not in running.log
 
@@ -241,10 +232,10 @@ def test_the_server_answers_for_an_app_that_has_no_page_for_its_health(apps: Sho
 def test_django_speaks_both(apps: Shop) -> None:
     image = image_of(apps, entry="mysite.asgi:application")
     with served(apps, image) as running:
-        assert requests.get(running.url, timeout=5).json() == {"interface": "ASGIRequest"}
+        assert requests.get(running.url, timeout=PATIENCE).json() == {"interface": "ASGIRequest"}
     words = ["gunicorn", "--config=/venv/gunicorn_conf.py", "mysite.wsgi:application"]
     with served(apps, image, command=words) as running:
-        assert requests.get(running.url, timeout=5).json() == {"interface": "WSGIRequest"}
+        assert requests.get(running.url, timeout=PATIENCE).json() == {"interface": "WSGIRequest"}
     assert (running.exit_code, running.is_prompt) == (0, True)
 
 
@@ -259,7 +250,7 @@ def test_a_command_of_the_apps_own_gets_its_port_and_no_other_word(apps: Shop) -
     words = ("python", "own.py", "$PORT", "${WEB_CONCURRENCY}", "$$PORT", "a b; echo `id` 'c'", "")
     image = apps.build(apps.project(app={"command": words, "health": "/"}, requirements="nothing.txt")).out
     with served(apps, image, environment={"WEB_CONCURRENCY": "2; id $(id) `id`"}) as running:
-        assert requests.get(running.url, timeout=5).ok
+        assert requests.get(running.url, timeout=PATIENCE).ok
     assert repr(["5000", "2; id $(id) `id`", "$PORT", "a b; echo `id` 'c'", ""]) in running.log
     assert running.is_prompt
 
@@ -303,13 +294,13 @@ def as_init_finds_it(folder: Path, engine: Engine, files: dict[str, str]) -> Ite
 def test_streamlit_is_served_as_init_finds_it(tmp_path: Path, engine: Engine) -> None:
     files = {"pages/home.py": STREAMLIT, "requirements.txt": "streamlit==1.67.0\n"}
     with as_init_finds_it(tmp_path, engine, files) as running:
-        assert requests.get(f"{running.url}/_stcore/health", timeout=5).text == "ok"
-        assert "<title>" in requests.get(running.url, timeout=5).text
+        assert requests.get(f"{running.url}/_stcore/health", timeout=PATIENCE).text == "ok"
+        assert "<title>" in requests.get(running.url, timeout=PATIENCE).text
 
 
 @pytest.mark.exhaustive  # a quarter of a gigabyte of packages
 def test_gradio_is_served_as_init_finds_it(tmp_path: Path, engine: Engine) -> None:
     with as_init_finds_it(tmp_path, engine, {"app.py": GRADIO, "requirements.txt": "gradio==6.31.0\n"}) as running:
         call = f"{running.url}/gradio_api/call/predict"
-        event = requests.post(call, json={"data": [21]}, timeout=20).json()["event_id"]
-        assert "data: [42]" in requests.get(f"{call}/{event}", timeout=20).text
+        event = requests.post(call, json={"data": [21]}, timeout=PATIENCE).json()["event_id"]
+        assert "data: [42]" in requests.get(f"{call}/{event}", timeout=PATIENCE).text

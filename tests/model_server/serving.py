@@ -33,14 +33,14 @@ class ModelServer:
         return f"http://127.0.0.1:{self.port}"
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(f"{self.url}{path}", timeout=30)
+        return requests.get(f"{self.url}{path}", timeout=300)
 
     def post(self, document: object, path: str = "/predict", **headers: str) -> requests.Response:
         """Send JSON, which may be a text already."""
         body = document if isinstance(document, (str, bytes)) else json.dumps(document)
         sent = {"content-type": "application/json", **{name.replace("_", "-"): each for name, each in headers.items()}}
         return requests.post(
-            f"{self.url}{path}", data=body.encode() if isinstance(body, str) else body, headers=sent, timeout=30
+            f"{self.url}{path}", data=body.encode() if isinstance(body, str) else body, headers=sent, timeout=300
         )
 
     def metric(self, sample: str) -> float:
@@ -110,4 +110,4 @@ def serving(folder: Path, schemas: Sequence[ModelSchema], **environment: str) ->
             yield server
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=300)

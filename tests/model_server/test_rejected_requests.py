@@ -132,7 +132,7 @@ def test_a_body_beyond_the_limit_is_too_large(model_server: ModelServer) -> None
 def test_a_chunked_body_beyond_the_limit_is_too_large(model_server: ModelServer) -> None:
     parts = iter([b" " * 60_000, b" " * 60_000])
     headers = {"content-type": "application/json"}
-    assert requests.post(f"{model_server.url}/predict", data=parts, headers=headers, timeout=30).status_code == 413
+    assert requests.post(f"{model_server.url}/predict", data=parts, headers=headers, timeout=300).status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_chunked_body_beyond_the_limit_is_too_large(model_server: ModelServer)
 def test_another_method_is_answered_with_those_that_are_allowed(
     method: str, path: str, allowed: str, model_server: ModelServer
 ) -> None:
-    answer = requests.request(method, f"{model_server.url}{path}", timeout=30)
+    answer = requests.request(method, f"{model_server.url}{path}", timeout=300)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 

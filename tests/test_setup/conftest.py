@@ -37,4 +37,4 @@ def end_later() -> Iterator[Callable[[int], None]]:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
-    psutil.wait_procs(processes, timeout=30)
+    psutil.wait_procs(processes, timeout=300)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -93,10 +94,12 @@ def test_an_engine_that_ends_while_it_starts_is_reported_with_its_last_words(
 def test_an_engine_that_never_answers_is_ended_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     log = tmp_path / "log"
-    daemon = launch(["sh", "-c", "echo waiting for containerd; exec sleep 60"], log)
+    daemon = launch(["sh", "-c", "echo waiting for containerd; exec sleep 1200"], log)
+    while not log.read_text():
+        time.sleep(0.05)
     with pytest.raises(SystemExit, match=r"(?s)does not answer after 1 s.*waiting for containerd"):
         wait(daemon, log, seconds=1)
-    assert daemon.wait(10) != 0
+    assert daemon.wait(600) != 0
 
 
 def test_an_engine_that_others_started_and_that_never_answers_has_its_log_elsewhere(
@@ -116,12 +119,14 @@ def test_an_engine_that_takes_its_time_is_waited_for(tmp_path: Path, monkeypatch
         pytest.skip("the engine is not on this machine")
     late = tmp_path / "docker.sock"
     monkeypatch.setenv("DOCKER_HOST", f"unix://{late}")
-    appear = f"sleep 0.5; ln -s {real.endpoint.removeprefix('unix://')} {late}; exec sleep 60"
+    go, there = tmp_path / "go", real.endpoint.removeprefix("unix://")
+    appear = f"until [ -e {go} ]; do sleep 0.1; done; sleep 0.5; ln -s {there} {late}; exec sleep 1200"
     daemon = launch(["sh", "-c", appear], tmp_path / "log")
     try:
         assert not late.exists()
+        go.touch()
         wait(daemon, tmp_path / "log")
         assert daemon.poll() is None
     finally:
         daemon.terminate()
-        daemon.wait(10)
+        daemon.wait(600)

@@ -26,9 +26,9 @@ def test_a_service_that_a_command_leaves_behind_is_not_waited_for(
     tmp_path: Path, end_later: Callable[[int], None]
 ) -> None:
     began = time.monotonic()
-    run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/service"], "Starting")
+    run(["sh", "-c", f"sleep 1200 & echo $! > {tmp_path}/service"], "Starting")
     end_later(int((tmp_path / "service").read_text()))
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 1200
 
 
 def test_a_silent_failure_says_that_it_was_silent() -> None:
@@ -60,7 +60,7 @@ from pathlib import Path
 from scripts.engine import launch
 from scripts.machine import machine_lock
 with machine_lock(Path({str(tmp_path / "lock")!r})):
-    print("held", launch(["sleep", "60"], Path({str(tmp_path / "log")!r})).pid, flush=True)
+    print("held", launch(["sleep", "1200"], Path({str(tmp_path / "log")!r})).pid, flush=True)
     sys.stdin.read()
 """
     waits = f"""

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -79,9 +78,7 @@ def test_a_fresh_clone_gets_everything_once_even_when_two_ask_for_it_and_then_ta
     assert said.count("Installing the pinned packages") == 1
     version = subprocess.run([clone / ".venv/bin/mldeploy", "--version"], check=True, capture_output=True, text=True)
     assert "0.1.0" in version.stdout
-    began = time.monotonic()
-    assert make_venv(clone).stderr == ""
-    assert time.monotonic() - began < 2
+    assert make_venv(clone).stderr == "", "it says so whenever it installs something"
 
 
 @pytest.mark.exhaustive

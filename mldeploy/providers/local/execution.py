@@ -10,7 +10,7 @@ from typing import cast
 
 from docker.utils.socket import STDOUT, frames_iter
 
-from mldeploy.image.engine import Engine
+from mldeploy.image.engine import Engine, await_exec
 from mldeploy.image.errors import engine_errors
 from mldeploy.providers.capabilities import Streams
 
@@ -36,7 +36,7 @@ def execute_command(engine: Engine, container: str, command: Sequence[str], stre
                     (streams.stdout if stream == STDOUT else streams.stderr)(data)
             finally:
                 response.close()
-            return int(client.exec_inspect(made)["ExitCode"] or 0)
+            return await_exec(client, made)
     finally:
         client.close()
 

@@ -17,7 +17,7 @@ from mldeploy.app.container import Container
 from mldeploy.app.container_spec import Body, ContainerSpec, ImageConfig, create_body
 from mldeploy.app.containers import Containers
 from mldeploy.config.settings import App
-from mldeploy.image.engine import Engine
+from mldeploy.image.engine import Engine, await_exec
 from mldeploy.image.engine_lock import describe_origin
 from mldeploy.image.errors import EngineError, engine_errors
 from mldeploy.image.labels import PROXY
@@ -120,7 +120,7 @@ class ProxyContainers:
             with engine_errors(self.name):
                 made = client.exec_create(proxy, ["python3", "-I", "-S", program, STATE, request])["Id"]
                 output = client.exec_start(made)
-                return int(client.exec_inspect(made)["ExitCode"] or 0), output.decode(errors="replace")
+                return await_exec(client, made), output.decode(errors="replace")
         except EngineError:
             if self.containers.present(proxy).running:
                 raise

@@ -13,7 +13,7 @@ from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from mldeploy.image.engine import Engine
+from mldeploy.image.engine import Engine, await_exec
 from mldeploy.image.errors import EngineError, explain_error
 from mldeploy.rehearsal.containers.exec_session import ExecSession
 from mldeploy.rehearsal.containers.host import (
@@ -153,7 +153,7 @@ class EngineContainer:
         with _host_errors(), self._client_without_timeout() as client:
             created = client.exec_create(self.id, list(command))
             out, err = client.exec_start(created["Id"], demux=True)
-            code = int(client.exec_inspect(created["Id"])["ExitCode"])
+            code = await_exec(client, created["Id"])
         output = (out or err or b"").decode(errors="replace")
         if code in (126, 127) and "OCI runtime exec failed" in output:
             raise ContainerHostError(output)
@@ -166,7 +166,7 @@ class EngineContainer:
             stream = client.exec_start(created, tty=tty, socket=True)
 
         def code() -> int:
-            return int(client.exec_inspect(created)["ExitCode"] or 0)
+            return await_exec(client, created)
 
         def resize(columns: int, rows: int) -> None:
             with suppress(DockerException, RequestException):

@@ -22,7 +22,7 @@ from mldeploy.providers.azure.webapp.site import RunningSite, WebApp
 from mldeploy.providers.base import Address
 
 ENDPOINT_POLL_SECONDS = 1.0
-ENDPOINT_TIMEOUT_SECONDS = 10.0
+HEALTH_TIMEOUT_SECONDS = 10.0
 ENDPOINT_TIMEOUT_SECONDS = 120.0
 """A site without Always On starts at its first request."""
 
@@ -77,7 +77,7 @@ class WebappEndpoint(Step[WebappCloud, Address]):
     def _check_health(self, cloud: WebappCloud, url: str) -> AnswerError | None:
         with AppClient(url, cloud.account.verify) as app:
             try:
-                app.health(self.project.app.health, within=ENDPOINT_TIMEOUT_SECONDS)
+                app.health(self.project.app.health, within=HEALTH_TIMEOUT_SECONDS)
             except AnswerError as error:
                 return error
         return None
