@@ -6,32 +6,39 @@ A file of the user's state. If it is lost, nothing is completed until the next `
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Sequence
 
 from mldeploy.config.result_file import read_results, remove_results, result_file, write_results
 from mldeploy.core.errors import StateError
+from mldeploy.core.journal import Scope
 
 FILE = "releases.json"
 MOST = 100
 
 
-def record_releases(app: str, target: str, revisions: Sequence[str]) -> None:
-    """Replace what is recorded of a target. A state folder that cannot be written is no error of `history`."""
-    before = _read(app)
-    after = {**before, target: list(revisions[:MOST])}
+def record_releases(scope: Scope, revisions: Sequence[str]) -> None:
+    """Replace what is recorded of a deployment. A state folder that cannot be written is no error of `history`."""
+    before = _read(scope.app)
+    after = {**before, _key(scope): list(revisions[:MOST])}
     with contextlib.suppress(StateError):
-        _write(app, before, {name: listed for name, listed in after.items() if listed})
+        _write(scope.app, before, {key: listed for key, listed in after.items() if listed})
 
 
 def recorded_releases(app: str, target: str) -> Sequence[str]:
-    """Return the revisions that `history` listed last, newest first; none if it never did."""
-    return _read(app).get(target, [])
+    """Return the revisions on a target, in every account that `history` was run for, newest first."""
+    listed = (revisions for key, revisions in _read(app).items() if key.partition("@")[0] == target)
+    return list(dict.fromkeys(itertools.chain.from_iterable(listed)))
 
 
-def forget_releases(app: str, target: str) -> None:
+def forget_releases(scope: Scope) -> None:
     """Drop what is recorded of a deployment that is removed. Raises StateError."""
-    before = _read(app)
-    _write(app, before, {name: listed for name, listed in before.items() if name != target})
+    before = _read(scope.app)
+    _write(scope.app, before, {key: listed for key, listed in before.items() if key != _key(scope)})
+
+
+def _key(scope: Scope) -> str:
+    return "@".join((scope.target, *scope.place))
 
 
 def _read(app: str) -> dict[str, list[str]]:

@@ -114,7 +114,8 @@ def destroy(
             deployment.kinds, session, named=named, inventory=deployment.inventory, keep=kept_kinds
         ).removed
     forget_port(deployment.app, deployment.target)
-    forget_releases(deployment.app, deployment.target)
+    if not run.rehearse:
+        forget_releases(deployment.scope)
     document = DestroyDocument(
         app=deployment.app,
         target=deployment.target,

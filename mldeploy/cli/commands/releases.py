@@ -65,7 +65,7 @@ def history(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) ->
     deployment = open_deployment(run, target, as_runtime)
     releases = deployment.service.releases()
     if not run.rehearse:
-        record_releases(deployment.app, target, [each.revision for each in releases])
+        record_releases(deployment.scope, [each.revision for each in releases])
     document = HistoryDocument(app=deployment.app, target=deployment.target, releases=releases)
     run.output.result(document, lambda page: _print_history(document, page, run.commands(target)))
 

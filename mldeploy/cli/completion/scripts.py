@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 _BASH = r"""
 _mldeploy_completion() {
-    local line found
+    local line found code=0
     found=$(env COMP_WORDS="$(IFS=$'\n'; printf '%s' "${COMP_WORDS[*]}")" COMP_CWORD="$COMP_CWORD" \
         _MLDEPLOY_LINE="${COMP_LINE:0:COMP_POINT}" _MLDEPLOY_BREAKS="$COMP_WORDBREAKS" \
-        _MLDEPLOY_COMPLETE=complete_bash "$1" 2>/dev/null)
-    if [ $? -eq 3 ]; then
+        _MLDEPLOY_COMPLETE=complete_bash "$1" 2>/dev/null) || code=$?
+    if [ "$code" -eq 3 ]; then
         compopt +o default 2>/dev/null
     fi
     COMPREPLY=()

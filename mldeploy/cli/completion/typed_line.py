@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 _ESCAPED_IN_DOUBLE_QUOTES = '"$`\\'
+_REPLACED_BREAKS = "$@"
+"""Readline's rl_special_prefixes: they end a word, and belong to the next one."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class _Scanner:
             self.value += character
             self.inside = True
             if character in self.breaks:
-                self.kept = self.value
+                self.kept = self.value[:-1] if character in _REPLACED_BREAKS else self.value
 
     def _take_escaped(self, character: str) -> None:
         self.escaped = False

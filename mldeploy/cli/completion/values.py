@@ -51,6 +51,8 @@ def _account_values(option: CompletedOption) -> Callable[[typer.Context], Iterab
 
 def _apps(context: typer.Context) -> Iterator[CompletionValue]:
     target = _given_target(context) or DEFAULT_TARGET
+    if context.params.get("rehearse"):  # the journals of a simulator are its own
+        return
     with suppress(Exception):
         yield from _recorded_apps(target)
     yield from _ask_target(CompletionRequest(CompletedOption.APP, target))
