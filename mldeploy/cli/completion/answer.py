@@ -17,7 +17,7 @@ from mldeploy.cli.completion.shells import PROTOCOLS, Answer, ShellProtocol
 
 VARIABLE = "_MLDEPLOY_COMPLETE"
 """`complete_bash`, set by a shell that asks."""
-SECONDS = 5.0
+SECONDS = 10.0
 """After this time the process ends without an answer, whatever it waits for."""
 
 
