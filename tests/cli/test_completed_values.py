@@ -170,7 +170,7 @@ def test_builders_are_those_of_the_setting(mldeploy: Command) -> None:
 
 
 def test_apps_are_those_with_a_journal_for_the_target(paper: Command, name: str) -> None:
-    assert paper("deploy", "--target", "paper", "--yes").code == 0
+    assert paper("deploy", "--target", "paper").code == 0
     assert complete(paper, "mldeploy destroy -t paper --app ") == [name]
     assert complete(paper, f"mldeploy destroy -t paper --app={name[:3]}") == [name]
     assert complete(paper, "mldeploy destroy -t paper --app ", "fish") == [f"{name}\t{paper.folder}"]

@@ -19,7 +19,7 @@ LONGEST = 512
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ShellCandidate:
     """A completion. help: its description, in one line."""
 
     value: str
@@ -30,7 +30,7 @@ class Candidate:
 class Completions:
     """option: the `--option=` before the value in the same word. may_be_file: the shell may offer files instead."""
 
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[ShellCandidate, ...] = ()
     may_be_file: bool = True
     option: str = ""
 
@@ -73,13 +73,18 @@ def find_completions(line: TypedLine) -> Completions:
     parsed = _parse_words(words)
     if parsed is None:
         return Completions(option=option)
-    parameter = None if is_flag else parsed.open_option() or parsed.open_argument()
+    parameter = None if is_flag else parsed.open_option() or (None if option else parsed.open_argument())
     source = parsed.command if is_flag or (parameter is None and not option) else parameter
     items = source.shell_complete(parsed.context, current) if source else []
-    candidates = _usable(
-        (Candidate(str(each.value), each.help or "") for each in items if each.type == "plain"), current
-    )
+    values = ((str(each.value), each.help or "") for each in items if each.type == "plain")
+    candidates = _usable((ShellCandidate(value, _summary(parsed, value) or text) for value, text in values), current)
     return Completions(candidates, parameter is None or parameter.name not in NAMED, option)
+
+
+def _summary(parsed: _ParsedWords, value: str) -> str:
+    """Return the summary of a command, which Typer shortens; "" for anything else."""
+    is_group = isinstance(parsed.command, typer.core.TyperGroup)
+    return ENTRIES[value].summary if is_group and value in ENTRIES else ""
 
 
 def _parse_words(words: Sequence[str]) -> _ParsedWords | None:
@@ -111,14 +116,14 @@ def _valued(command: typer.core.TyperGroup | typer.core.TyperCommand) -> Sequenc
     return [each for each in command.params if isinstance(each, typer.core.TyperOption) and not each.is_flag]
 
 
-def _usable(candidates: Iterable[Candidate], typed: str) -> tuple[Candidate, ...]:
+def _usable(candidates: Iterable[ShellCandidate], typed: str) -> tuple[ShellCandidate, ...]:
     """Return the candidates that can be offered: a control character of a foreign name must not reach the terminal."""
-    usable: dict[str, Candidate] = {}
+    usable: dict[str, ShellCandidate] = {}
     for each in candidates:
         is_clean = each.value.isprintable() and 0 < len(each.value) <= LONGEST
         is_option = each.value.startswith("-") and not typed.startswith("-")
         if is_clean and not is_option and each.value.startswith(typed):
-            usable.setdefault(each.value, Candidate(each.value, _one_line(each.help)))
+            usable.setdefault(each.value, ShellCandidate(each.value, _one_line(each.help)))
     return tuple(usable.values())[:MOST]
 
 

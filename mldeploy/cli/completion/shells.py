@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from mldeploy.cli.completion.candidates import Candidate, Completions
+from mldeploy.cli.completion.candidates import Completions, ShellCandidate
 from mldeploy.cli.completion.typed_line import TypedLine, parse_line
 
 NO_FILES = 3
@@ -87,7 +87,7 @@ def _write_zsh(_line: TypedLine, found: Completions, _environment: Mapping[str, 
     )
 
 
-def _describe_zsh(candidate: Candidate) -> str:
+def _describe_zsh(candidate: ShellCandidate) -> str:
     """Return `value:description` for `_describe`."""
     value = candidate.value.replace("\\", r"\\").replace(":", r"\:")
     return f"{value}:{candidate.help}" if candidate.help else value
