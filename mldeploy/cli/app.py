@@ -201,12 +201,15 @@ def build_group() -> typer.core.TyperGroup:
     _hide_flag_types(group)
     for parameter in group.params:
         if parameter.name in {"show_completion", "install_completion"}:
-            parameter.callback = _in_a_known_shell(parameter.callback)
+            parameter.callback = _in_a_known_shell(parameter.callback, installs=parameter.name == "install_completion")
     return group
 
 
-def _in_a_known_shell(callback: Callable[..., Any] | None) -> Callable[..., Any]:
-    """Refuse the completion of a shell for which Typer has none: it prints a line and exits with 1."""
+def _in_a_known_shell(callback: Callable[..., Any] | None, *, installs: bool) -> Callable[..., Any]:
+    """Show or install our script where there is one. Refuse a shell for which Typer has none, either.
+
+    Typer would print a line and exit with 1.
+    """
 
     def checked(context: typer.Context, parameter: typer.CallbackParam, value: bool) -> Any:
         if value and not context.resilient_parsing:
@@ -218,6 +221,11 @@ def _in_a_known_shell(callback: Callable[..., Any] | None) -> Callable[..., Any]
                 shell = "unknown shell"
             if shell not in COMPLETED_SHELLS:
                 raise UsageError(shell, "has no completion", f"Run this command in {', '.join(COMPLETED_SHELLS)}.")
+            from mldeploy.cli.completion.scripts import SCRIPTS, install_script  # noqa: PLC0415 - as above
+
+            if shell in SCRIPTS:
+                typer.echo(install_script(shell) if installs else SCRIPTS[shell])
+                raise typer.Exit
         return callback(context, parameter, value) if callback else value
 
     return checked

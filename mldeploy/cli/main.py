@@ -50,6 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _prepare_streams()
     hook, threading.excepthook = threading.excepthook, _log_thread_error
     try:
+        if os.environ.get(COMPLETION):
+            from mldeploy.cli.completion.answer import answer_shell, requested_protocol  # noqa: PLC0415 - as it says
+
+            if protocol := requested_protocol():
+                return answer_shell(protocol)
         with _checked_stdout():
             return _run_reported(words)
     finally:
@@ -106,7 +111,7 @@ def _checked_stdout() -> Iterator[None]:
 
 def _run(words: list[str], state: CommandState) -> int:
     group = build_group()
-    if os.environ.get(COMPLETION):
+    if os.environ.get(COMPLETION):  # PowerShell's
         group.main(prog_name=PROGRAM)
     text = io.StringIO()
     try:

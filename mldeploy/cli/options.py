@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,15 +11,20 @@ if TYPE_CHECKING:
     from mldeploy.config.override import Overrides
 
 
-def _targets() -> list[str]:
-    from mldeploy.providers.registry import names  # noqa: PLC0415 - only for shell completion
+def completed_by(kind: str) -> Callable[[typer.Context, str], list[tuple[str, str]]]:
+    """Return the shell completion of a parameter. kind: a key of `mldeploy.cli.completion.values.VALUES`."""
 
-    return list(names())
+    def complete(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+        from mldeploy.cli.completion.values import list_values  # noqa: PLC0415 - only for shell completion
+
+        return list_values(kind, ctx, incomplete)
+
+    return complete
 
 
 Target = Annotated[
     str,
-    typer.Option("--target", "-t", metavar="NAME", help="Deployment target.", autocompletion=_targets),
+    typer.Option("--target", "-t", metavar="NAME", help="Deployment target.", autocompletion=completed_by("--target")),
 ]
 Port = Annotated[
     int | None,
@@ -45,7 +51,13 @@ BaseImage = Annotated[
 ]
 Builder = Annotated[
     str | None,
-    typer.Option("--builder", metavar="NAME", help="Image builder: auto, buildkit or classic.", show_default=False),
+    typer.Option(
+        "--builder",
+        metavar="NAME",
+        help="Image builder: auto, buildkit or classic.",
+        show_default=False,
+        autocompletion=completed_by("--builder"),
+    ),
 ]
 CaBundle = Annotated[
     str | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mldeploy.cli.options import DEFAULT_TARGET, given
+from mldeploy.cli.options import DEFAULT_TARGET, completed_by, given
 from mldeploy.core.errors import RefusedError
 from mldeploy.ui.output import Output, OutputMode
 
@@ -65,12 +65,17 @@ Profile = Annotated[
         metavar="NAME",
         help="Cloud CLI profile. Default: the active one.",
         show_default=False,
+        autocompletion=completed_by("--profile"),
     ),
 ]
 Region = Annotated[
     str | None,
     typer.Option(
-        "--region", metavar="NAME", help="Cloud region. Default: the region of the profile.", show_default=False
+        "--region",
+        metavar="NAME",
+        help="Cloud region. Default: the region of the profile.",
+        show_default=False,
+        autocompletion=completed_by("--region"),
     ),
 ]
 
@@ -82,6 +87,7 @@ Context = Annotated[
         metavar="NAME",
         help="kubeconfig context. Default: the current one.",
         show_default=False,
+        autocompletion=completed_by("--context"),
     ),
 ]
 

@@ -103,6 +103,11 @@ def _endpoint() -> tuple[str, TLSConfig | None]:
     return context.Host or DEFAULT_ENDPOINT, context.TLSConfig
 
 
+def configured_endpoint() -> str:
+    """Return where `Engine.connect` would look for the engine. Raises EngineError, or an error of the Docker SDK."""
+    return _endpoint()[0]
+
+
 def context_name() -> str:
     """Return the active Docker context. DOCKER_HOST takes precedence and belongs to the default context."""
     if os.environ.get("DOCKER_HOST"):

@@ -18,7 +18,8 @@ class TargetDeclaration:
     name: as in the entry point. extra: the extra of the provider's own distribution that installs the SDK; "" if the
     distribution itself requires it. verb: the command that brings an app there: `push` for a registry. stand_in: path
     of the `mldeploy.rehearsal.standins.StandIn` for `--rehearse`. sign_in: path of the function from a
-    `mldeploy.ci.signing.base.SignInContext` to the `SignIn` of a CI workflow. Each may be missing ("").
+    `mldeploy.ci.signing.base.SignInContext` to the `SignIn` of a CI workflow. completion: path of the
+    `mldeploy.providers.completion.CompletionSource` for shells. Each may be missing ("").
     """
 
     name: str
@@ -26,3 +27,4 @@ class TargetDeclaration:
     verb: Literal["deploy", "push"] = "deploy"
     stand_in: str = ""
     sign_in: str = ""
+    completion: str = ""

@@ -2,54 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.completion import get_completion_script  # type: ignore[attr-defined]  # imported there without being declared
 
 from mldeploy.core.errors import ExitCode
 from mldeploy.providers.registry import built_in
 from tests.cli.command import PROGRAM, Command
+from tests.cli.completing import SHELLS, on_path, open_shell, press_tab, require_shell
 from tests.cli.terminal import Terminal
-
-SHELLS = {
-    "bash": (("bash", "--norc", "--noprofile", "-i"), 'eval "$(mldeploy --show-completion)"'),
-    "zsh": (("zsh", "-f", "-i"), 'autoload -Uz compinit; compinit -u; eval "$(mldeploy --show-completion)"'),
-    "fish": (("fish", "--no-config", "-i"), "mldeploy --show-completion | source"),
-}
 
 
 @pytest.fixture(params=SHELLS)
 def shell(request: pytest.FixtureRequest) -> str:
-    name = str(request.param)
-    if shutil.which(name) is None:
-        assert "CI" not in os.environ, f"{name} is not installed: `make shells` installs it"
-        pytest.skip(f"{name} is not installed: `make shells` installs it")
-    return name
+    return require_shell(str(request.param))
 
 
 @pytest.fixture
 def installed(mldeploy: Command, tmp_path: Path) -> Command:
     """`mldeploy` on PATH, and an empty home."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    program = programs / "mldeploy"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m mldeploy "$@"\n')
-    program.chmod(0o755)
-    return mldeploy.with_env(PATH=f"{programs}:{os.environ['PATH']}", HOME=str(tmp_path), PS1="$ ")
+    return on_path(mldeploy, tmp_path)
 
 
 @pytest.fixture
 def terminal(shell: str, installed: Command) -> Iterator[Terminal]:
     """An interactive shell that has loaded the completion."""
-    arguments, load = SHELLS[shell]
-    with Terminal(arguments, env=installed.env, cwd=installed.folder, columns=120) as terminal:
-        terminal.press(f"{load}; echo load''ed\n")
-        terminal.expect("loaded")
+    with open_shell(shell, installed) as terminal:
         yield terminal
 
 
@@ -77,6 +58,23 @@ def test_the_completion_can_be_shown_and_installed(shell: str, installed: Comman
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "mldeploy" in done.stdout or shell in done.stdout
+
+
+def test_an_installed_completion_works_at_the_first_tab(shell: str, installed: Command, tmp_path: Path) -> None:
+    script = f"mldeploy --install-completion; exit {'$status' if shell == 'fish' else '$?'}"
+    subprocess.run((shell, "-c", script), check=True, capture_output=True, env=installed.env, timeout=60)
+    own = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/completions/mldeploy.fish"}[shell]
+    with open_shell(shell, installed, f"source {tmp_path / own}") as terminal:
+        press_tab(terminal, "mldeploy ps --target farg", "fargate")
+
+
+@pytest.mark.parametrize("typed", ["mldeploy dest", "mldeploy ps --target=farg"])
+def test_a_script_that_an_earlier_version_installed_still_works(shell: str, installed: Command, typed: str) -> None:
+    script = Path(installed.env["HOME"]) / "earlier"
+    script.write_text(get_completion_script(prog_name="mldeploy", complete_var="_MLDEPLOY_COMPLETE", shell=shell))
+    start = "autoload -Uz compinit; compinit -u; " if shell == "zsh" else ""
+    with open_shell(shell, installed, f"{start}source {script}") as terminal:
+        press_tab(terminal, typed, "destroy" if typed.endswith("dest") else "--target=fargate")
 
 
 @pytest.mark.parametrize("option", ["--show-completion", "--install-completion"])

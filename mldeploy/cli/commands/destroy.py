@@ -72,7 +72,11 @@ def destroy(
     app: Annotated[
         str | None,
         typer.Option(
-            "--app", metavar="NAME", help="App to remove. Default: the one in the folder.", show_default=False
+            "--app",
+            metavar="NAME",
+            help="App to remove. Default: the one in the folder.",
+            show_default=False,
+            autocompletion=options.completed_by("--app"),
         ),
     ] = None,
     keep_images: Annotated[bool, typer.Option("--keep-images", help="Keep the app's images and repository.")] = False,
@@ -91,6 +95,7 @@ def destroy(
 
     from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.config.chosen_port import forget_port
+    from mldeploy.config.seen_releases import forget_releases
     from mldeploy.core import verbs
     from mldeploy.core.graph import steps_of
     from mldeploy.core.scratch import sweep
@@ -109,6 +114,8 @@ def destroy(
             deployment.kinds, session, named=named, inventory=deployment.inventory, keep=kept_kinds
         ).removed
     forget_port(deployment.app, deployment.target)
+    if not run.rehearse:
+        forget_releases(deployment.scope)
     document = DestroyDocument(
         app=deployment.app,
         target=deployment.target,

@@ -33,7 +33,11 @@ def execute(
     instance: Annotated[
         str,
         typer.Option(
-            "--instance", metavar="NAME", help="Instance, as listed by `ps`. Default: the first.", show_default=False
+            "--instance",
+            metavar="NAME",
+            help="Instance, as listed by `ps`. Default: the first.",
+            show_default=False,
+            autocompletion=options.completed_by("--instance"),
         ),
     ] = "",
     stdin: Annotated[bool, typer.Option("--stdin", "-i", help="Pass standard input to the command.")] = False,

@@ -60,9 +60,13 @@ def history(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) ->
         mldeploy history --target fargate
     """
     from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.config.seen_releases import record_releases
 
     deployment = open_deployment(run, target, as_runtime)
-    document = HistoryDocument(app=deployment.app, target=deployment.target, releases=deployment.service.releases())
+    releases = deployment.service.releases()
+    if not run.rehearse:
+        record_releases(deployment.scope, [each.revision for each in releases])
+    document = HistoryDocument(app=deployment.app, target=deployment.target, releases=releases)
     run.output.result(document, lambda page: _print_history(document, page, run.commands(target)))
 
 
@@ -72,7 +76,10 @@ def rollback(
     revision: Annotated[
         str | None,
         typer.Argument(
-            metavar="[REVISION]", help="Revision from `history`. Default: the previous one.", show_default=False
+            metavar="[REVISION]",
+            help="Revision from `history`. Default: the previous one.",
+            show_default=False,
+            autocompletion=options.completed_by("REVISION"),
         ),
     ] = None,
 ) -> None:

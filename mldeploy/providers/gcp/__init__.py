@@ -25,9 +25,10 @@ from mldeploy.providers.declaration import TargetDeclaration
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 _STAND_IN, _SIGN_IN = "mldeploy.rehearsal.standins:GCP", "mldeploy.ci.signing.gcp:sign_in"
+_COMPLETION = "mldeploy.providers.gcp.completion:complete"
 
 TARGETS = (
-    TargetDeclaration("gar", extra="gcp", verb="push", stand_in=_STAND_IN, sign_in=_SIGN_IN),
-    TargetDeclaration("gcr", extra="gcp", verb="push", stand_in=_STAND_IN, sign_in=_SIGN_IN),
-    TargetDeclaration("gke", extra="gcp", stand_in=_STAND_IN, sign_in=_SIGN_IN),
+    TargetDeclaration("gar", extra="gcp", verb="push", stand_in=_STAND_IN, sign_in=_SIGN_IN, completion=_COMPLETION),
+    TargetDeclaration("gcr", extra="gcp", verb="push", stand_in=_STAND_IN, sign_in=_SIGN_IN, completion=_COMPLETION),
+    TargetDeclaration("gke", extra="gcp", stand_in=_STAND_IN, sign_in=_SIGN_IN, completion=_COMPLETION),
 )

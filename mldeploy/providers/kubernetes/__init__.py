@@ -30,5 +30,6 @@ TARGETS = (
         extra="kubernetes",
         stand_in="mldeploy.rehearsal.standins:KUBERNETES",
         sign_in="mldeploy.ci.signing.kubernetes:sign_in",
+        completion="mldeploy.providers.kubernetes.completion:complete",
     ),
 )
