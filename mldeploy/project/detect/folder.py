@@ -44,13 +44,13 @@ from mldeploy.project.detect.models import Model, find_excluded, find_models, li
 from mldeploy.project.detect.port import choose_port, list_port_claims
 from mldeploy.project.detect.pyproject import list_group_dependencies
 from mldeploy.project.detect.python_version import PythonVersion
-from mldeploy.project.detect.routes import Body, choose_predict
+from mldeploy.project.detect.routes import Body
 from mldeploy.project.detect.server_starts import ServerCall, find_server_calls
 from mldeploy.project.detect.serving import (
     detect_health,
+    detect_predict,
     find_unservable,
     no_health_remark,
-    route_path,
     streamlit_base_path,
 )
 from mldeploy.project.detect.source import PythonModule, SourceTree
@@ -199,8 +199,8 @@ class Detection:
             health=found_health,
             lacks_health=lacks_health,
             knows_routes=route_map.complete,
-            predict=route_path(choose_predict(found_routes, Body.JSON)),
-            predict_table=route_path(choose_predict(found_routes, Body.TABLE)),
+            predict=detect_predict(found_routes, Body.JSON),
+            predict_table=detect_predict(found_routes, Body.TABLE),
             env_file=self.env_file(modules),
             golden=self.file("golden.json"),
             dockerfile=self.dockerfile.path if self.dockerfile and own else None,

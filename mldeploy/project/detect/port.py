@@ -45,7 +45,8 @@ def choose_port(claims: Iterable[PortClaim], framework: str) -> tuple[Detected[i
     all_claims = tuple(claims)
     if not all_claims:
         known = DEFAULTS.get(framework)
-        return (Detected(known, Source("."), Certainty.GUESS) if known else None), ()
+        reason = f"no file sets a port; {framework} usually has {known}"
+        return (Detected(known, Source("."), Certainty.GUESS, reason) if known else None), ()
     first = all_claims[0]
     others = [claim for claim in all_claims[1:] if claim.port != first.port]
     remarks = [_contradiction(first, others)] if others else []

@@ -6,15 +6,15 @@ import ast
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mldeploy.config.kinds import is_entry, is_folder_inside
 from mldeploy.project.detect.command import Command, Server
 from mldeploy.project.detect.documents import parse_toml_tables, text_at
 from mldeploy.project.detect.entry import AppEntry
-from mldeploy.project.detect.findings import Detected, Remark, Severity
+from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity
 from mldeploy.project.detect.frameworks import Interface
-from mldeploy.project.detect.routes import AppRoute, choose_health
+from mldeploy.project.detect.routes import AppRoute, Body, choose_health, choose_predict
 from mldeploy.project.detect.source import PythonModule, evaluate, keyword_argument
 from mldeploy.project.detect.tree import Tree
 
@@ -105,7 +105,9 @@ def detect_health(
     """
     route = choose_health(routes)
     if route or not entry:
-        return route_path(route)
+        found = route_path(route)
+        front = found is not None and found.value == "/"
+        return replace(found, certainty=Certainty.GUESS, reason=_FRONT_PAGE) if found and front else found
     modules = tuple(modules)
     usual = {
         "Dash": _dash_path(modules),
@@ -113,8 +115,30 @@ def detect_health(
         "Streamlit": f"{streamlit_base}/_stcore/health",
         "FastAPI": _docs_path(modules),
     }
-    known = usual.get(entry.value.framework)
-    return Detected(known, entry.source) if known else None
+    framework = entry.value.framework
+    known = usual.get(framework)
+    if not known:
+        return None
+    if framework == "Streamlit":
+        return Detected(known, entry.source, reason="Streamlit has it")
+    reason = f"the source shows no health route, but {framework} has this page"
+    return Detected(known, entry.source, Certainty.GUESS, reason)
+
+
+_FRONT_PAGE = "the source shows no health route, but this page answers"
+
+
+def detect_predict(routes: tuple[AppRoute, ...], body: Body) -> Detected[str] | None:
+    """The path that answers a prediction for this kind of body. It is a guess if its name does not say so."""
+    found = route_path(choose_predict(routes, body))
+    if found is None or "predict" in found.value.lower():
+        return found
+    takers = {each.path for each in routes if "POST" in each.methods and each.body is body}
+    takes = "a table" if body is Body.TABLE else "JSON"
+    reason = f"the only route that takes {takes}"
+    if len(takers) > 1:
+        reason = f"the first of {len(takers)} routes that take {takes}"
+    return replace(found, certainty=Certainty.GUESS, reason=reason)
 
 
 def streamlit_base_path(tree: Tree, start_in: str, commands: Iterable[Detected[Command]]) -> str:
