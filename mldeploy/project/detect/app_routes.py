@@ -10,6 +10,7 @@ from functools import partial
 from mldeploy.project.detect.django_urls import DjangoUrls
 from mldeploy.project.detect.entry import AppEntry
 from mldeploy.project.detect.frameworks import MAKERS, Interface
+from mldeploy.project.detect.own_server_routes import list_aiohttp, map_tornado
 from mldeploy.project.detect.route_graph import RouteGraph, RouterObject, find_returned
 from mldeploy.project.detect.route_strings import find_definition, resolve_text
 from mldeploy.project.detect.routes import AppRoute, DeclaredRoute, list_declared, list_starlette
@@ -29,31 +30,36 @@ def map_routes(sources: SourceTree, modules: tuple[PythonModule, ...], entry: Ap
     if entry and entry.framework == "Django":
         urls = DjangoUrls(sources, modules)
         return RouteMap(tuple(sorted(urls.routes, key=lambda route: route.source)), urls.complete)
+    if entry and entry.framework == "Tornado":
+        routes, complete = map_tornado(modules, partial(_read_path, sources))
+        return RouteMap(routes, complete)
     graph = RouteGraph.read(sources, modules)
     declared: list[tuple[RouterObject, AppRoute]] = []
     complete = True
     for module in modules:
         read, turns = partial(_read_path, sources, module), partial(graph.loading.list_turns, module)
-        for each in list_declared(module, read, turns):
+        for each in (*list_declared(module, read, turns), *list_aiohttp(module, read)):
             owners = _find_owners(graph, module, each) if each.is_known else []
             declared += [(owner, each.route) for owner in owners if owner is not None]
             complete = complete and bool(owners) and None not in owners
         declared += _listed(sources, module)
-    routes: list[AppRoute] = []
+    mapped: list[AppRoute] = []
     for root in _roots(graph, sources, modules, entry, [owner for owner, _ in declared]):
         prefixes = graph.find_prefixes(root)
-        routes += [
+        mapped += [
             replace(route, path=prefix + route.path)
             for owner, route in declared
             for prefix in prefixes.get(owner, ())
             if (prefix + route.path).startswith("/")
         ]
-    ordered = sorted(dict.fromkeys(routes), key=lambda route: route.source)
+    ordered = sorted(dict.fromkeys(mapped), key=lambda route: route.source)
     is_read = entry is None or entry.framework in _READ
     return RouteMap(tuple(ordered), complete and graph.complete and is_read)
 
 
-_READ = frozenset({"Flask", "FastAPI", "Starlette", "Quart", "Sanic", "Bottle", "Dash", "Streamlit", "Gradio"})
+_READ = frozenset(
+    {"Flask", "FastAPI", "Starlette", "Quart", "Sanic", "aiohttp", "Bottle", "Dash", "Streamlit", "Gradio"}
+)
 """Frameworks whose ways to declare routes are all read."""
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from mldeploy.project.detect.frameworks import MAKERS
 from mldeploy.project.detect.route_strings import find_definition
-from mldeploy.project.detect.source import PythonModule, SourceTree, assignments, call_argument
+from mldeploy.project.detect.source import PythonModule, SourceTree, assignments, call_argument, is_main_guard
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Place = tuple[PythonModule, ast.expr]
@@ -42,6 +42,7 @@ class CallSites:
     def __init__(self, module: PythonModule) -> None:
         self._module = module
         self._sites: dict[int, CallSite] = {}
+        self._is_script = any(name.partition(".")[0] == "aiohttp" for name, _ in module.imports)
         self._returns = sorted(each.lineno for each in module.nodes if isinstance(each, ast.Return))
         jumps = (ast.Return, ast.Continue, ast.Break)
         self._jumps = sorted(each.lineno for each in module.nodes if isinstance(each, jumps))
@@ -76,7 +77,7 @@ class CallSites:
                 self._pending.append((body, site))
                 self._read_expressions([*node.decorator_list, *node.bases, *node.keywords], site)
             case ast.If(test=test, body=body, orelse=orelse):
-                known = _truth(test, self._module)
+                known = True if self._is_script and is_main_guard(node) else _truth(test, self._module)
                 self._read_expressions([test], site)
                 self._pending += [(body, site if known else branch), (orelse, site if known is False else branch)]
             case ast.For(target=target, iter=given, body=body, orelse=orelse):

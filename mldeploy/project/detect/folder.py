@@ -177,13 +177,14 @@ class Detection:
         found_health = detect_health(
             entry, found_routes, modules, streamlit_base_path(self.tree, self.start_in, self.commands)
         )
-        is_script = entry is not None and entry.value.interface is Interface.SCRIPT
-        lacks_health = entry is not None and not is_script and found_health is None
+        has_server = entry is not None and entry.value.interface is Interface.SCRIPT
+        lacks_health = entry is not None and not has_server and found_health is None
         remarks = [
             *self.of_tree(), *apps.remarks, *find_unservable(entry, self.module(entry), own=own), *python_remarks,
             *listing_remarks, *port_remarks, *model_remarks, *self.of_source(entry, modules, starts, own=own),
             *model_loading.find_unlisted_models(self.tree, modules, listing),
-            *self.of_health(entry, route_map, lacks_health=lacks_health, own=own),
+            *self.of_health(entry, route_map, lacks_health=entry is not None and found_health is None,
+                            own=own or has_server),
         ]  # fmt: skip
         return DetectedFolder(
             root=self.tree.root,

@@ -19,6 +19,7 @@ DEFAULTS: Final = {
     "Dash": 8050,
     "Streamlit": 8501,
     "Gradio": 7860,
+    "aiohttp": 8080,
     "Bottle": 8080,
     "Django": 8000,
     "FastAPI": 8000,

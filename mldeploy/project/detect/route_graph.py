@@ -259,8 +259,10 @@ def _prefix(graph: RouteGraph, module: PythonModule, node: ast.expr | None) -> s
     return resolve_text(node, module, graph.sources)
 
 
-_REGISTRATIONS = frozenset({"register_blueprint", "include_router", "mount", "add_namespace", "init_app", "blueprint"})
-_GIVEN = {"mount": (1, "app"), "include_router": (0, "router"), "init_app": (0, "app"), "blueprint": (0, "blueprint")}
+_REGISTRATIONS = frozenset({"register_blueprint", "include_router", "mount", "add_namespace", "init_app", "blueprint",
+                            "add_routes", "add_subapp"})  # fmt: skip
+_GIVEN = {"mount": (1, "app"), "include_router": (0, "router"), "init_app": (0, "app"), "blueprint": (0, "blueprint"),
+          "add_routes": (0, "routes"), "add_subapp": (1, "subapp")}  # fmt: skip
 """Where a registration has what it registers."""
 _NO_ROUTES = ("StaticFiles", "make_asgi_app", "make_wsgi_app", "SPAStaticFiles")
 
@@ -273,6 +275,8 @@ def _read_registration(graph: RouteGraph, module: PythonModule, call: ast.Call) 
     for turn in graph.loading.list_turns(module, call):
         owner = turn.func.value if isinstance(turn.func, ast.Attribute) else call.func.value
         given = call_argument(turn, *_GIVEN.get(kind, (0, "")))
+        if kind == "add_routes" and isinstance(given, ast.List):
+            continue  # they are declared there
         if given is None or (isinstance(given, ast.Call) and module.called(given).endswith(_NO_ROUTES)):
             continue
         child, places = graph.find_object(given, module), graph.loading.find_owners(module, call, owner)
@@ -299,8 +303,10 @@ def _inclusion_prefix(
     kind = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     if child is None or any(each.arg is None or each.arg in MOVING for each in call.keywords):
         return None
-    if kind == "mount":
-        return _prefix(graph, module, call_argument(call, 0, "path"))
+    if kind in {"mount", "add_subapp"}:
+        return _prefix(graph, module, call_argument(call, 0, "path" if kind == "mount" else "prefix"))
+    if kind == "add_routes":
+        return ""
     keyword = {"include_router": "prefix", "add_namespace": "path"}.get(kind, "url_prefix")
     given = keyword_argument(call, keyword)
     prefix = _prefix(graph, module, given)

@@ -132,7 +132,7 @@ def _decorated(
         given = read_path(decorator.args[0] if decorator.args else keyword_argument(decorator, "path"))
         path, is_known = given or "", given is not None and not any(each.arg in MOVING for each in decorator.keywords)
         if isinstance(node, ast.ClassDef):
-            for each in _class_routes(module, node, path, decorator):
+            for each in list_class_routes(module, node, path, decorator):
                 yield DeclaredRoute(owner, each, decorator, is_known)
         else:
             guarded = is_guarded(node, decorator, module)
@@ -140,7 +140,7 @@ def _decorated(
             yield DeclaredRoute(owner, route, decorator, is_known)
 
 
-def _class_routes(module: PythonModule, node: ast.ClassDef, path: str, at: ast.AST) -> Iterator[AppRoute]:
+def list_class_routes(module: PythonModule, node: ast.ClassDef, path: str, at: ast.AST) -> Iterator[AppRoute]:
     """flask-restx's resources, flask-restful's and Flask's views by class: a method for each HTTP method."""
     for each in node.body:
         if isinstance(each, Handler) and each.name in _METHODS:
@@ -245,12 +245,17 @@ def list_starlette(
 
 def _handled(module: PythonModule, call: ast.Call, path: str) -> Iterator[AppRoute]:
     """The routes of a call that is given a path and a function or a class."""
+    yield from make_routes(module, call, path, _methods(call, module))
+
+
+def make_routes(module: PythonModule, call: ast.Call, path: str, methods: frozenset[str]) -> Iterator[AppRoute]:
+    """The routes at a path, with these methods, or with those of the class that a call is given."""
     given = (*call.args, *(each.value for each in call.keywords))
     names = {each.id for argument in given for each in ast.walk(argument) if isinstance(each, ast.Name)}
     for node in module.nodes:
         if isinstance(node, ast.ClassDef) and node.name in names:
-            yield from _class_routes(module, node, path, call)
+            yield from list_class_routes(module, node, path, call)
             return
     handler = next((node for node in module.nodes if isinstance(node, Handler) and node.name in names), None)
     body = _body(handler, module) if handler else Body.NONE
-    yield AppRoute(path, _methods(call, module), body, module.at(call))
+    yield AppRoute(path, methods, body, module.at(call))

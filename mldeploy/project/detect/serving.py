@@ -40,6 +40,8 @@ def start_settings(entry: AppEntry, commands: Iterable[Detected[Command]] = ()) 
 def _command(entry: AppEntry, commands: Iterable[Detected[Command]]) -> tuple[str, ...]:
     """Streamlit's own command, or the script that launches a Gradio."""
     path = entry.path.removeprefix(f"{entry.start_in}/").replace("$", "$$")
+    if entry.framework in _STARTED_BY:
+        return ("python", path)
     if entry.framework == "Gradio":
         address = ("GRADIO_SERVER_NAME=0.0.0.0", "GRADIO_SERVER_PORT=$PORT")
         return ("env", *address, "GRADIO_ANALYTICS_ENABLED=False", "python", path)
@@ -66,6 +68,9 @@ def find_unservable(entry: Detected[AppEntry] | None, module: PythonModule | Non
     if app.framework == "Gradio" and app.interface is Interface.SCRIPT and module and not _launches(module):
         what = "makes a Gradio app that nothing launches"
         todo = "Add `demo.launch()` at the end: that starts Gradio's server."
+    elif app.framework in _STARTED_BY and module and not _starts(module):
+        what = f"makes an app of {app.framework} that nothing in this file starts"
+        todo = f"{_STARTED_BY[app.framework]} Or set `command` and `port` in [app] of mldeploy.toml."
     elif is_servable(app):
         return
     elif app.framework == "Dash" and app.interface is Interface.SCRIPT:
@@ -78,6 +83,19 @@ def find_unservable(entry: Detected[AppEntry] | None, module: PythonModule | Non
         what = f"the path {app.path} contains characters that a server command cannot contain"
         todo = "Rename the file or its folder. Use letters, digits and underscores."
     yield Remark("entry-not-served", Severity.ERROR, entry.source, what, todo)
+
+
+_STARTED_BY = {
+    "aiohttp": "Add `web.run_app(app, port=8080)` at its end: that starts its own server.",
+    "Tornado": "Add `app.listen(8888)` and `tornado.ioloop.IOLoop.current().start()`: that starts its own server.",
+}
+"""Frameworks whose own server the app's file starts, and what to add where it does not."""
+
+
+def _starts(module: PythonModule) -> bool:
+    names = {module.called(call).rpartition(".")[2] for call in module.calls}
+    names |= {call.func.attr for call in module.calls if isinstance(call.func, ast.Attribute)}
+    return bool(names & {"run_app", "AppRunner", "listen", "bind", "add_sockets"})
 
 
 def _launches(module: PythonModule) -> bool:
