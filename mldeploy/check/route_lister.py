@@ -52,6 +52,8 @@ def list_routes(app, prefix, depth=8):
         for path, other in app.mounts.items():
             list_routes(other, prefix + path, depth - 1)
         list_routes(app.app, prefix, depth - 1)
+    elif depth and type(app).__module__.startswith("sanic."):
+        list_sanic(app, prefix)
     elif depth and isinstance(getattr(app, "routes", None), (list, tuple)):
         list_starlette(app, prefix, depth)
     else:
@@ -69,8 +71,17 @@ def list_rules(app, prefix):
         add(prefix + rule.rule, set(rule.methods or ()) - {"HEAD", "OPTIONS"})
 
 
-def list_starlette(app, prefix, depth):
-    contents = documented_bodies(app)
+def list_sanic(app, prefix):
+    """https://sanic.dev/en/guide/basics/routing.html; blueprints have put their routes there as well."""
+    for route in app.router.routes_all.values():
+        if getattr(route, "requirements", None):  # a host, for example
+            unknown.append(route.path)
+        add(prefix + "/" + route.path.lstrip("/"), set(route.methods) - {"HEAD", "OPTIONS"})
+
+
+def list_starlette(app, prefix, depth, contents=None):
+    """contents: of the app that documents the routes, if `app` is a router of it."""
+    contents = documented_bodies(app, prefix) if contents is None else contents
     for route in app.routes:
         path = getattr(route, "path", "")
         if type(route).__name__ in ("Mount", "Host"):
@@ -78,19 +89,24 @@ def list_starlette(app, prefix, depth):
             if type(inner).__name__ == "StaticFiles":
                 continue
             if inner is route and not hasattr(route.app, "openapi"):
-                list_starlette(route, prefix + path, depth - 1)
+                list_starlette(route, prefix + path, depth - 1, contents)
             else:
                 list_routes(route.app, prefix + path, depth - 1)
+        elif hasattr(route, "original_router") and depth:  # FastAPI 0.165 keeps an included router as one object
+            inner = prefix + getattr(route.include_context, "prefix", "")
+            list_starlette(route.original_router, inner, depth - 1, contents)
         elif getattr(route, "methods", None):
-            add(prefix + path, set(route.methods) - {"HEAD"}, contents.get(path, ()))
+            add(prefix + path, set(route.methods) - {"HEAD"}, contents.get(prefix + path, ()))
+        elif not path:
+            unknown.append(type(route).__name__)
 
 
-def documented_bodies(app):
-    """The media types that FastAPI documents for the body of a POST, by path."""
+def documented_bodies(app, prefix):
+    """The media types that FastAPI documents for the body of a POST, by whole path."""
     bodies = {}
     try:
         for path, operations in app.openapi()["paths"].items():
-            bodies[path] = list(operations.get("post", {}).get("requestBody", {}).get("content", {}))
+            bodies[prefix + path] = list(operations.get("post", {}).get("requestBody", {}).get("content", {}))
     except Exception:
         return {}
     return bodies

@@ -44,6 +44,10 @@ class ServedRoutes:
     complete: bool = False
     problem: str = ""
 
+    def has(self, method: str, path: str) -> bool:
+        """Whether the app answers a method at a path."""
+        return any(path == each.path for each in self.of_method(method))
+
     def of_method(self, method: str) -> tuple[ServedRoute, ...]:
         """The routes without a variable part that take a method."""
         return tuple(each for each in self.routes if method in each.methods and not each.has_parameters)

@@ -19,7 +19,7 @@ from mldeploy.core.graph import steps_of
 from mldeploy.core.journal import Session
 from mldeploy.core.monitor import Cancel
 from mldeploy.core.step import AnyCloudT, Step
-from mldeploy.core.verbs import Done
+from mldeploy.core.verbs import Deployed, Done
 from mldeploy.image.steps import BuiltImage
 from mldeploy.project.completion import CompletedConfig
 
@@ -39,9 +39,14 @@ def settle_routes(
     image = _image_step(workspace, goal)
     if image is None:
         return workspace, ()
-    step = cast("Step[AnyCloudT, ServedRoutes]", ListedRoutes(image))  # its cloud has an engine, as the image's
-    done = verbs.deploy(step, work)
+    done = list_routes(image, work)
     return _correct(run, workspace, done.out), done.steps
+
+
+def list_routes(image: BuiltImage, work: Session[AnyCloudT]) -> Deployed[ServedRoutes]:
+    """Build the image and list its routes. Raises what `verbs.deploy` raises."""
+    step = cast("Step[AnyCloudT, ServedRoutes]", ListedRoutes(image))  # its cloud has an engine, as the image's
+    return verbs.deploy(step, work)
 
 
 def recall_settled(

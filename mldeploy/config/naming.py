@@ -20,10 +20,11 @@ _DIGITS = 6
 
 @dataclass(frozen=True)
 class GuessedName:
-    """A valid app name. why: its origin, in words."""
+    """A valid app name. why: its origin, in words. is_read: it comes from a file, and not from the folder's name."""
 
     name: str
     why: str
+    is_read: bool
 
 
 def guess_name(folder: Path) -> GuessedName:
@@ -33,12 +34,11 @@ def guess_name(folder: Path) -> GuessedName:
     and the state folder.
     """
     project = _project_name(folder)
-    guessed = GuessedName(
-        distinct_label(project or folder.name), f"[project] name in {PYPROJECT}" if project else "the folder's name"
-    )
+    why = f"[project] name in {PYPROJECT}" if project else "the folder's name"
+    guessed = GuessedName(distinct_label(project or folder.name), why, is_read=bool(project))
     earlier = dns_label(folder.name)
     if earlier != guessed.name and _is_deployed(folder, earlier):
-        return GuessedName(earlier, "the name of its earlier deployment")
+        return GuessedName(earlier, "the name of its earlier deployment", is_read=True)
     return guessed
 
 

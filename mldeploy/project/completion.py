@@ -98,13 +98,13 @@ class CompletedConfig:
         tables = self._written.tables
         if self.is_configured and tables.app.name is None:
             guessed = guess_name(self.folder)
-            yield AssumedSetting("app.name", guessed.name, guessed.why)
+            yield AssumedSetting("app.name", guessed.name, f"{'' if guessed.is_read else 'guess: '}{guessed.why}")
         for each in self._settings:
             is_rendered = (each.table, each.key) == REQUIREMENTS_KEY and self._requirements is not None
             is_written = each.table != "model" and each.key in getattr(tables, each.table).model_fields_set
             if not is_written and not is_rendered:
                 value = ", ".join(each.value) if isinstance(each.value, list) else str(each.value)
-                yield AssumedSetting(f"{each.table}.{each.key}", value or "none", each.why)
+                yield AssumedSetting(f"{each.table}.{each.key}", value or "none", each.comment)
         if self._interface == "asgi":
             yield AssumedSetting("app.interface", "asgi", f"the source of {self.raw.tables.app.entry}")
         if self._dockerfile:

@@ -13,7 +13,7 @@ from mldeploy.project.detect.tables import DetectedSetting
 from mldeploy.project.golden import Json
 from mldeploy.project.ignore import DOCKERIGNORE
 from mldeploy.project.model_app import APP_FILE, FRAMEWORKS, render_app
-from mldeploy.project.scaffold import REQUIREMENTS, NewFile
+from mldeploy.project.scaffold import REQUIREMENTS, NewFile, explain_guesses
 from mldeploy.project.served import GOLDEN
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -57,10 +57,12 @@ def render_model_toml(scaffold: ModelScaffold) -> str:
     """Render `mldeploy.toml` with the described models."""
     lines = ["# Written by `mldeploy init`. `mldeploy help config` lists all keys."]
     settings = scaffold.settings
+    lines += explain_guesses(settings)
     for table in ("app", "build"):
         own = [each for each in settings if each.table == table]
         own += _app_settings(scaffold) if table == "app" and scaffold.framework else []
-        lines += ["", f"[{table}]", *(f"{each.key} = {_toml(each.value)}  # {each.why}" for each in own)] if own else []
+        written = [f"{each.key} = {_toml(each.value)}  # {each.comment}" for each in own]
+        lines += ["", f"[{table}]", *written] if own else []
     if scaffold.framework:
         return "\n".join([*lines, *_app_lines(scaffold)]) + "\n"
     several = len(scaffold.project.served) > 1

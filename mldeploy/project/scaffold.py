@@ -20,7 +20,7 @@ from mldeploy.project.detect import documents
 from mldeploy.project.detect.dependency import Origin
 from mldeploy.project.detect.documents import value_at
 from mldeploy.project.detect.folder import DetectedFolder
-from mldeploy.project.detect.tables import DetectedSetting, Value, list_settings
+from mldeploy.project.detect.tables import GUESS, DetectedSetting, Value, list_settings
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.ignore import DOCKERIGNORE
 from mldeploy.project.proposal import render_dockerignore, render_requirements
@@ -71,12 +71,19 @@ def render_toml(folder: DetectedFolder) -> str:
         "# Written by `mldeploy init`. All keys are optional; `mldeploy help config` lists them.",
     ]
     detected = list_settings(folder)
+    lines += explain_guesses(detected)
     for table in ("app", "build", "check"):
         lines += ["", f"[{table}]"]
         lines += [_line(each) for each in detected if each.table == table]
         present = {each.key for each in detected if each.table == table}
         lines += _comments(folder, table, present)
     return "\n".join(lines) + "\n"
+
+
+def explain_guesses(settings: Iterable[DetectedSetting]) -> Iterator[str]:
+    """The line that says how guesses are marked, if there are any."""
+    if any(each.is_guess for each in settings):
+        yield f'# "{GUESS}:" marks a value that no file of this folder says. Check it.'
 
 
 _COMMENTED_KEYS: dict[str, tuple[str, ...]] = {
@@ -108,8 +115,7 @@ def _current_number(folder: DetectedFolder, key: str) -> str:
 
 
 def _line(setting: DetectedSetting) -> str:
-    text = f"{setting.key} = {_value(setting.value)}"
-    return f"{text}  # {setting.why}"
+    return f"{setting.key} = {_value(setting.value)}  # {setting.comment}"
 
 
 def _value(value: Value) -> str:

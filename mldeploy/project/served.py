@@ -189,7 +189,7 @@ def _settings(tree: Tree, models: tuple[ServableModel, ...]) -> Iterator[Detecte
         yield DetectedSetting("build", "base_image", image, f"the scikit-learn of {path} needs it")
     memory = _memory(models)
     if memory != "1g":
-        yield DetectedSetting("app", "memory", memory, "the size of the model")
+        yield DetectedSetting("app", "memory", memory, "the size of the model", is_guess=True)
     if packages := list_system_packages(models, python):
         yield DetectedSetting("build", "system_packages", list(packages), "required by the model's library")
 

@@ -248,6 +248,65 @@ SHAPES: dict[str, tuple[dict[str, str], str, str]] = {
         "/shop/_stcore/health",
         "",
     ),
+    "a loop over a list that is written down": (
+        {
+            "main.py": FASTAPI + "import price, state\napp = FastAPI()\nALL = [state.router, price.router]\n"
+            "for each in ALL:\n    app.include_router(each, prefix='/v1')\n",
+            "state.py": ROUTER + health("router"),
+            "price.py": ROUTER + predict("router"),
+        },
+        "/v1/health",
+        "/v1/predict",
+    ),
+    "loops with two names, and another of the same name": (
+        {
+            "main.py": FASTAPI + "import price, state\nfrom state import router\napp = FastAPI()\n"
+            "for router, at in [(state.router, '/a'), (price.router, '/b')]:\n"
+            "    app.include_router(router, prefix=at)\n"
+            "for at, router in {'/c': price.router}.items():\n    app.include_router(router, prefix=f'/x{at}')\n",
+            "state.py": ROUTER + health("router"),
+            "price.py": ROUTER + predict("router", "/c/predict"),
+        },
+        "/a/health",
+        "/b/c/predict",
+    ),
+    "a comprehension that includes": (
+        {
+            "main.py": FASTAPI + "import state\napp = FastAPI()\n"
+            "[app.include_router(each, prefix='/v1') for each in (state.router,)]\n",
+            "state.py": ROUTER + health("router"),
+        },
+        "/v1/health",
+        "",
+    ),
+    "a function that is given the app": (
+        {
+            "main.py": FLASK + "from setup import add_routes\n\n\ndef create_app():\n    app = Flask(__name__)\n"
+            "    add_routes(app)\n    return app\n",
+            "setup.py": "import state\n\n\ndef add_routes(server):\n    register(server, '/in')\n\n\n"
+            "def register(target, at):\n    target.register_blueprint(state.bp)\n",
+            "state.py": FLASK + "bp = Blueprint('b', __name__)\n" + health("bp"),
+        },
+        "/health",
+        "",
+    ),
+    "a branch that is always taken": (
+        {
+            "main.py": FLASK + "import state\napp = Flask(__name__)\nENABLED = True\nif ENABLED:\n"
+            "    app.register_blueprint(state.bp)\n",
+            "state.py": FLASK + "bp = Blueprint('b', __name__)\n" + health("bp"),
+        },
+        "/health",
+        "",
+    ),
+    "a blueprint of Sanic": (
+        {
+            "app.py": "from sanic import Sanic\nfrom parts import bp\napp = Sanic('shop')\napp.blueprint(bp)\n",
+            "parts.py": "from sanic import Blueprint\nbp = Blueprint('b', url_prefix='/in')\n" + health("bp"),
+        },
+        "/in/health",
+        "",
+    ),
     "numbers in the query are no row": (
         {
             "main.py": FASTAPI + "app = FastAPI(docs_url=None)\n\n\n@app.post('/predict')\ndef answer(x: float):\n"
@@ -272,6 +331,69 @@ def test_claimed_routes_are_those_of_the_app(tmp_path: Path, name: str) -> None:
     claimed = [each.value if each else "" for each in (folder.health, folder.predict)]
     assert claimed == [health_path, predict_path]
     assert build_tables(folder)["app"].get("health_by") == (None if health_path else "server")
+
+
+START = "import os, importlib, state\nfrom conf import settings\nfrom flask import Flask\napp = Flask(__name__)\n"
+INCLUDE = "app.register_blueprint(state.bp)\n"
+UNSURE: dict[str, str] = {
+    "a guard": f"{START}if settings.enabled:\n    {INCLUDE}",
+    "a guard in one line": f"{START}settings.enabled and {INCLUDE}",
+    "a choice of prefixes": f"{START}if settings.old:\n    {INCLUDE}else:\n"
+    "    app.register_blueprint(state.bp, url_prefix='/v2')\n",
+    "an early return": "import state\nfrom conf import settings\nfrom flask import Flask\n\n\ndef create_app():\n"
+    f"    app = Flask(__name__)\n    if settings.small:\n        return app\n    {INCLUDE}    return app\n",
+    "a function that nothing calls": f"{START}\n\ndef extend():\n    {INCLUDE}",
+    "a function behind a guard": f"{START}\n\ndef extend():\n    {INCLUDE}\n\nif settings.enabled:\n    extend()\n",
+    "a loop over what is computed": f"{START}for each in settings.parts:\n"
+    "    app.register_blueprint(importlib.import_module(each).bp)\n",
+    "a loop that passes over some": f"{START}for each in (state.bp,):\n    if each.name in settings.off:\n"
+    "        continue\n    app.register_blueprint(each)\n",
+    "a loop that binds the name of an import": f"{START}from state import bp\nfor each in settings.parts:\n"
+    "    bp = importlib.import_module(each).bp\n    app.register_blueprint(bp)\n",
+    "a part that may be absent": f"{START}try:\n    {INCLUDE}except ImportError:\n    pass\n",
+    "an import that a guard decides": "from conf import settings\nfrom flask import Flask\nif settings.old:\n"
+    "    from old import bp\nelse:\n    from state import bp\napp = Flask(__name__)\napp.register_blueprint(bp)\n",
+    "a route behind a guard": f"{START}if settings.enabled:\n\n    @app.get('/health')\n    def up():\n"
+    "        return ''\n",
+    "a path of the settings": f"{START}\n\n@app.get(os.environ['AT'])\ndef up():\n    return ''\n",
+}
+
+
+@pytest.mark.parametrize("name", UNSURE)
+def test_routes_that_may_not_be_there_are_not_claimed_and_not_denied(tmp_path: Path, name: str) -> None:
+    blueprint = (
+        FLASK + "bp = Blueprint('b', __name__)\n" + health("bp") + FLASK_PREDICT.format(owner="bp", path="/predict")
+    )
+    files = {
+        "state.py": blueprint,
+        "old.py": blueprint,
+        "conf.py": "class S:\n    enabled = False\n\n\nsettings = S()\n",
+    }
+    folder = detected(tmp_path, {**files, "main.py": UNSURE[name]})
+    assert (folder.health, folder.predict, folder.knows_routes) == (None, None, False)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        (
+            "from litestar import Controller, Litestar, get\n\n\nclass State(Controller):\n    path = '/state'\n\n"
+            "    @get('/health')\n    async def up(self) -> str:\n        return ''\n\n\napp = Litestar([State])\n"
+        ),
+        (
+            "from sanic import Sanic\napp = Sanic('shop')\n\n\n@app.get('/health', version=1)\nasync def up(request):\n"
+            "    return None\n"
+        ),
+        (
+            "import falcon\n\n\nclass State:\n    def on_get(self, request, response):\n        pass\n\n\n"
+            "app = falcon.App()\napp.add_route('/health', State())\n"
+        ),
+    ],
+    ids=["Litestar's controllers", "a version of Sanic", "Falcon's resources"],
+)
+def test_frameworks_that_are_not_read_leave_the_routes_open(tmp_path: Path, files: str) -> None:
+    folder = detected(tmp_path, {"app.py": files})
+    assert (folder.health, folder.predict, folder.knows_routes) == (None, None, False)
 
 
 def test_table_has_its_own_route(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
+from uv import find_uv_bin
 
 from mldeploy.project.detect.wheels import find_python, has_wheel
+from mldeploy.project.errors import ProjectError
 from mldeploy.project.load import load_project
 from mldeploy.project.proposal import read_folder, render_requirements
 from tests.detect.package_folders import APP, DEFAULT
@@ -130,6 +133,85 @@ def test_a_list_is_read_in_any_encoding(tmp_path: Path, encoding: str) -> None:
         "flask": "3.0.3",
         "itsdangerous": "2.1.2",
     }
+
+
+BEFORE = "from pathlib import Path\nfrom setuptools import setup\nimport os\n"
+WRITTEN: dict[str, str] = {
+    "lists that are joined": "BASE = ['flask==3.0.3']\nsetup(install_requires=BASE + ['itsdangerous==2.1.2'])\n",
+    "a list in a list": "BASE = ['flask==3.0.3']\nsetup(install_requires=[*BASE, 'itsdangerous==2.1.2'])\n",
+    "a dictionary": "conf = {'install_requires': ['flask==3.0.3', 'itsdangerous==2.1.2']}\nsetup(**conf)\n",
+    "an item of a dictionary": "conf = dict(name='x')\n"
+    "conf['install_requires'] = ['flask==3.0.3', 'itsdangerous==2.1.2']\nsetup(**conf)\n",
+    "lines of a text": "setup(install_requires='flask==3.0.3\\nitsdangerous==2.1.2')\n",
+}
+COMPUTED: dict[str, tuple[str, int]] = {
+    "lines of a file": ("setup(install_requires=Path('needs').read_text().splitlines())\n", 4),
+    "a function": ("def needs():\n    return ['flask==3.0.3']\n\n\nsetup(install_requires=needs())\n", 8),
+    "a condition": ("setup(install_requires=['flask==3.0.3', *(['gunicorn'] if os.name == 'posix' else [])])\n", 4),
+    "a name that changes": ("needs = ['flask==3.0.3']\nneeds += ['x']\nsetup(\n    install_requires=needs,\n)\n", 7),
+    "a list that grows": ("needs = []\nneeds.append('flask==3.0.3')\nsetup(install_requires=needs)\n", 6),
+    "a text with a variable": ("v = '3.0.3'\nsetup(install_requires=['flask', f'itsdangerous=={v}'])\n", 5),
+    "arguments that a function makes": ("setup(**load_configuration)\n", 4),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_a_setup_script_writes_down_is_read(tmp_path: Path, name: str) -> None:
+    listed = read_folder(make(tmp_path, {"setup.py": BEFORE + WRITTEN[name], "app.py": APP})).dependencies
+    assert listed is not None
+    assert {each: str(version) for each, version in listed.versions.items()} == {
+        "flask": "3.0.3",
+        "itsdangerous": "2.1.2",
+    }
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_what_a_setup_script_computes_is_refused_with_the_line_and_the_way_out(tmp_path: Path, name: str) -> None:
+    script, line = COMPUTED[name]
+    folder = make(tmp_path, {"setup.py": BEFORE + script, "app.py": APP})
+    (remark,) = [each for each in read_folder(folder).remarks if each.code == "package-source"]
+    assert (str(remark.source), remark.severity) == (f"setup.py:{line}", "error")
+    assert "uv pip compile setup.py -o requirements.txt" in remark.todo
+    with pytest.raises(ProjectError, match="computes its dependencies"):
+        load_project(folder)
+    make(folder, {"requirements.txt": FLASK})
+    listed = read_folder(folder).dependencies
+    assert listed is not None
+    assert (listed.path, listed.remarks) == ("requirements.txt", ())
+
+
+@pytest.mark.exhaustive
+def test_uv_writes_what_a_setup_script_computes(tmp_path: Path) -> None:
+    """The way out that the refusal names."""
+    script = "def needs():\n    return ['flask==3.0.3']\n\n\nsetup(name='x', version='1', py_modules=[], "
+    folder = make(tmp_path, {"setup.py": BEFORE + script + "install_requires=needs())\n", "app.py": APP})
+    command = [find_uv_bin(), "pip", "compile", "--quiet", "setup.py", "-o", "requirements.txt"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    listed = read_folder(folder).dependencies
+    assert listed is not None
+    assert (listed.path, str(listed.versions["flask"])) == ("requirements.txt", "3.0.3")
+
+
+DYNAMIC = '[project]\nname = "x"\nversion = "1"\ndynamic = ["dependencies"]\n'
+
+
+@pytest.mark.parametrize(
+    ("files", "refused"),
+    [
+        ({"pyproject.toml": DYNAMIC + '[build-system]\nrequires = ["own"]\nbuild-backend = "own"\n'}, True),
+        ({"pyproject.toml": DYNAMIC, "setup.py": BEFORE + "setup(install_requires=['flask==3.0.3'])\n"}, False),
+        ({"pyproject.toml": DYNAMIC, "setup.cfg": "[options]\ninstall_requires =\n    flask==3.0.3\n"}, False),
+        ({"pyproject.toml": DYNAMIC + '[tool.poetry.dependencies]\nflask = "3.0.3"\n'}, False),
+    ],
+)
+def test_dependencies_that_only_the_backend_knows_are_refused(
+    tmp_path: Path, files: dict[str, str | bytes], refused: bool
+) -> None:
+    folder = read_folder(make(tmp_path, {**files, "app.py": APP}))
+    remarks = [each for each in folder.remarks if each.code == "package-source"]
+    assert [str(each.source) for each in remarks] == ["pyproject.toml"] * refused
+    assert folder.dependencies is not None
+    assert refused or "flask" in folder.dependencies.names
 
 
 REMARKS: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {

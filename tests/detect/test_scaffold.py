@@ -72,6 +72,73 @@ def ships(ignore: Ignore, path: str) -> bool:
     return not excluded
 
 
+def guesses(folder: Path) -> dict[str, str]:
+    """The keys of the written file whose comments say that they are guesses, with their reasons."""
+    text = scaffold.render_toml(found(folder))
+    marked = (line.partition("  # guess: ") for line in text.splitlines())
+    return {before.partition(" = ")[0]: reason for before, mark, reason in marked if mark}
+
+
+def test_only_guesses_say_so_with_their_reason(folder: Path) -> None:
+    assert guesses(folder) == {
+        "name": "the folder's name",
+        "port": "no file sets a port; Flask usually has 5000",
+        "health": "the source shows no health route, but this page answers (app.py:6)",
+    }
+    write(folder / "Procfile", b"web: gunicorn -b :7000 app:app\n")
+    write(folder / "app.py", APP.replace(b"'/'", b"'/healthz'"))
+    write(folder / "pyproject.toml", b"[project]\nname = 'shop'\nversion = '1'\n")
+    assert guesses(folder) == {}
+    assert '"guess:"' not in scaffold.render_toml(found(folder))
+
+
+SCORE = b"\n\n@app.post('/score')\ndef score():\n    return request.get_json()\n"
+
+
+@pytest.mark.parametrize(
+    ("routes", "reason"),
+    [
+        (SCORE, "the only route that takes JSON (app.py:11)"),
+        (SCORE + SCORE.replace(b"score", b"rate"), "the first of 2 routes that take JSON (app.py:11)"),
+        (SCORE.replace(b"score", b"api/predict"), ""),
+    ],
+)
+def test_a_route_for_predictions_is_a_guess_if_its_name_does_not_say_so(
+    folder: Path, routes: bytes, reason: str
+) -> None:
+    write(folder / "app.py", APP.replace(b"import Flask", b"import Flask, request") + routes)
+    assert guesses(folder).get("predict", "") == reason
+
+
+def test_an_app_among_examples_is_a_guess_until_it_is_chosen(folder: Path) -> None:
+    (folder / "examples").mkdir()
+    (folder / "app.py").rename(folder / "examples" / "app.py")
+    reason = "Flask, the only app is in a folder for examples, scripts or old files (examples/app.py:3)"
+    assert guesses(folder)["entry"] == reason
+    chosen = detect_folder(folder, DetectionOptions(entry="examples.app:app", today=TODAY))
+    assert 'entry = "examples.app:app"  # Flask, examples/app.py:3\n' in scaffold.render_toml(chosen)
+
+
+def test_a_model_that_only_its_extension_shows_is_a_guess(folder: Path) -> None:
+    write(folder / "net.h5", b"nothing that is known")
+    assert guesses(folder)["models"] == "only by its extension: net.h5"
+
+
+def test_the_name_of_a_file_cannot_end_a_comment(folder: Path) -> None:
+    (folder / "app.py").rename(folder / "a\nport = 1.py")
+    write(folder / "Procfile", b"web: gunicorn app:app\n")
+    write(folder / "net\nb.h5", b"x")
+    tomllib.loads(scaffold.render_toml(found(folder)))
+
+
+def test_init_written_again_says_the_same(folder: Path) -> None:
+    first = scaffold.scaffold_files(found(folder))
+    scaffold.write_files(folder, first)
+    assert scaffold.scaffold_files(found(folder))[0] == first[0]
+    scaffold.write_files(folder, first, force=True)
+    assert (folder / "mldeploy.toml").read_text() == first[0].text
+
+
 def test_the_three_files_are_written(folder: Path) -> None:
     (folder / "requirements.txt").unlink()
     written = scaffold.write_files(folder, scaffold.scaffold_files(found(folder)))

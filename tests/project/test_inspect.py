@@ -50,11 +50,11 @@ def test_a_folder_without_configuration_is_a_project(folder: Path) -> None:
     assert project.project.app.models == ("model.joblib",)
     assert not project.configured
     assert list(map(str, project.assumed)) == [
-        "app.name: insurance (the folder's name)",
+        "app.name: insurance (guess: the folder's name)",
         "app.entry: app:app (Flask, app.py:2)",
-        "app.port: 5000 (a guess: nothing sets it)",
+        "app.port: 5000 (guess: no file sets a port; Flask usually has 5000)",
         "app.health_by: server (the app has no health route)",
-        "app.models: model.joblib (detected by extension and content)",
+        "app.models: model.joblib (guess: only by its extension: model.joblib)",
     ]
 
 

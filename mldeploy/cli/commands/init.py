@@ -62,8 +62,10 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
 ) -> None:
     """Detect the app in the folder and write `mldeploy.toml` and `.dockerignore`.
 
-    Reports what it detects and what looks wrong. The source is read, never executed. If a lock or another file lists
-    the dependencies, every build reads that file. If there is none, writes `requirements.txt` from the imports.
+    Reports what it detects and what looks wrong. The source is read, never executed. A value that no file says, such
+    as the usual port of a framework, is marked with "guess:" and its reason in `mldeploy.toml`. If a lock or another
+    file lists the dependencies, every build reads that file. If there is none, writes `requirements.txt` from the
+    imports.
 
     `--dockerfile` also writes a `Dockerfile` for the same image. You can then edit it, and build it with
     `docker build .`.
@@ -74,7 +76,8 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Existing files are not changed without `--force`.
 
-    `--probe` builds the image and imports the app in a container: health and predict are then the app's own routes.
+    `--probe` builds the image and imports the app in a container: health and predict are then the app's own routes, and
+    no guesses.
 
     Examples:
         mldeploy init
@@ -206,20 +209,28 @@ def _probe_routes(run: CommandRun, folder: DetectedFolder) -> DetectedFolder:
     """
     from dataclasses import replace
 
-    from mldeploy.cli.app_routes import settle_routes
+    from mldeploy.check.served_routes import apply_corrections, find_corrections
+    from mldeploy.cli.app_routes import GUESSED, list_routes
     from mldeploy.cli.workspace import open_build_workspace
     from mldeploy.image.steps import BuiltImage
     from mldeploy.project.detect.findings import Certainty, Detected, Source
+    from mldeploy.project.proposal import propose_project
 
-    workspace = open_build_workspace(run)
+    workspace, proposed = open_build_workspace(run), propose_project(folder)
+    start = workspace.project.app
+    if start.command or start.entry != proposed.app.entry or workspace.project.build.dockerfile:
+        return folder
     with workspace.locked(run) as work:
-        settled, _ = settle_routes(run, workspace, BuiltImage.of(workspace.project), work)
+        routes = list_routes(BuiltImage.of(workspace.project), work).out
+    corrections = tuple(find_corrections(proposed.app, routes, GUESSED))
+    for each in corrections:
+        run.output.info(f"{each}.")
+    app = apply_corrections(proposed, corrections).app
     own = Source("the app's own routes")
-    before, after = workspace.project.app, settled.project.app
-    if after.health != before.health and folder.health:
-        folder = replace(folder, health=Detected(after.health, own, Certainty.CERTAIN))
-    if after.predict != before.predict:
-        folder = replace(folder, predict=Detected(after.predict, own, Certainty.CERTAIN))
+    if folder.health and routes.has("GET", app.health):
+        folder = replace(folder, health=Detected(app.health, own, Certainty.CERTAIN))
+    if routes.has("POST", app.predict) or (folder.predict and routes.has("GET", app.predict)):
+        folder = replace(folder, predict=Detected(app.predict, own, Certainty.CERTAIN))
     return folder
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mldeploy.project.detect.django_urls import DjangoUrls
 from mldeploy.project.detect.entry import AppEntry
 from mldeploy.project.detect.frameworks import MAKERS, Interface
+from mldeploy.project.detect.own_server_routes import list_aiohttp, map_tornado
 from mldeploy.project.detect.route_graph import RouteGraph, RouterObject, find_returned
 from mldeploy.project.detect.route_strings import find_definition, resolve_text
-from mldeploy.project.detect.routes import AppRoute, list_declared, list_starlette
+from mldeploy.project.detect.routes import AppRoute, DeclaredRoute, list_declared, list_starlette
 from mldeploy.project.detect.source import PythonModule, SourceTree, assignments, keyword_argument
 
 
@@ -28,28 +30,49 @@ def map_routes(sources: SourceTree, modules: tuple[PythonModule, ...], entry: Ap
     if entry and entry.framework == "Django":
         urls = DjangoUrls(sources, modules)
         return RouteMap(tuple(sorted(urls.routes, key=lambda route: route.source)), urls.complete)
+    if entry and entry.framework == "Tornado":
+        routes, complete = map_tornado(modules, partial(_read_path, sources))
+        return RouteMap(routes, complete)
     graph = RouteGraph.read(sources, modules)
     declared: list[tuple[RouterObject, AppRoute]] = []
     complete = True
     for module in modules:
-        for each in list_declared(module, lambda node, module=module: resolve_text(node, module, sources)):  # type: ignore[misc]
-            owner = graph.find_object(each.owner, module) if each.owner is not None else _default_app(module)
-            if owner is None or (not each.route.path and each.owner is None):
-                complete = False
-            else:
-                declared.append((owner, each.route))
+        read, turns = partial(_read_path, sources, module), partial(graph.loading.list_turns, module)
+        for each in (*list_declared(module, read, turns), *list_aiohttp(module, read)):
+            owners = _find_owners(graph, module, each) if each.is_known else []
+            declared += [(owner, each.route) for owner in owners if owner is not None]
+            complete = complete and bool(owners) and None not in owners
         declared += _listed(sources, module)
-    routes: list[AppRoute] = []
+    mapped: list[AppRoute] = []
     for root in _roots(graph, sources, modules, entry, [owner for owner, _ in declared]):
         prefixes = graph.find_prefixes(root)
-        routes += [
+        mapped += [
             replace(route, path=prefix + route.path)
             for owner, route in declared
             for prefix in prefixes.get(owner, ())
             if (prefix + route.path).startswith("/")
         ]
-    ordered = sorted(dict.fromkeys(routes), key=lambda route: route.source)
-    return RouteMap(tuple(ordered), complete and graph.complete)
+    ordered = sorted(dict.fromkeys(mapped), key=lambda route: route.source)
+    is_read = entry is None or entry.framework in _READ
+    return RouteMap(tuple(ordered), complete and graph.complete and is_read)
+
+
+_READ = frozenset(
+    {"Flask", "FastAPI", "Starlette", "Quart", "Sanic", "aiohttp", "Bottle", "Dash", "Streamlit", "Gradio"}
+)
+"""Frameworks whose ways to declare routes are all read."""
+
+
+def _read_path(sources: SourceTree, module: PythonModule, node: ast.expr | None) -> str | None:
+    return resolve_text(node, module, sources)
+
+
+def _find_owners(graph: RouteGraph, module: PythonModule, declared: DeclaredRoute) -> list[RouterObject | None]:
+    """The objects that a route surely belongs to. None: one that the source does not say."""
+    if declared.owner is None:
+        return [_default_app(module)] if graph.loading.find_owners(module, declared.call, ast.Name(id="")) else []
+    places = graph.loading.find_owners(module, declared.call, declared.owner)
+    return [graph.find_object(expression, below) for below, expression in places]
 
 
 def _default_app(module: PythonModule) -> RouterObject:

@@ -23,6 +23,8 @@ _SIDE_FOLDERS = frozenset({
 })  # fmt: skip
 """Folders whose apps are only meant if there is no other."""
 
+_ASIDE = "the only app is in a folder for examples, scripts or old files"
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -36,8 +38,9 @@ class Candidate:
 
     @property
     def detected(self) -> Detected[AppEntry]:
-        aside = is_side_file(self.module.file)
-        return Detected(self.entry, self.source, Certainty.GUESS if aside else Certainty.LIKELY)
+        if not is_side_file(self.module.file):
+            return Detected(self.entry, self.source, Certainty.LIKELY)
+        return Detected(self.entry, self.source, Certainty.GUESS, _ASIDE)
 
     @property
     def source(self) -> Source:

@@ -75,7 +75,9 @@ def choose_entry(entries: Entries, name: str, root: Path) -> Entries:
         known = ", ".join(str(each.value) for each in entries.entries) or "none"
         raise ProjectError(str(root), f"there is no app {name!a}", f"Detected apps: {known}.")
     remarks = tuple(remark for remark in entries.remarks if remark.code != "entries-several")
-    return Entries(entries.entries, chosen, remarks)
+    confirmed = replace(chosen, certainty=max(chosen.certainty, Certainty.LIKELY), reason="")
+    every = tuple(confirmed if each is chosen else each for each in entries.entries)
+    return Entries(every, confirmed, remarks)
 
 
 def _with_config(

@@ -211,7 +211,7 @@ def _server_of(reading: _ModuleReader, owner: str, attribute: str) -> FrameworkO
 def _read_mounts(reading: _ModuleReader) -> None:
     """`app.mount("/v1", api)`, `app.mount("/", WSGIMiddleware(flask_app))`: what is mounted is served by its mount."""
     for call in reading.module.calls:
-        if isinstance(call.func, ast.Attribute) and call.func.attr in {"mount", "add_sub_applications"}:
+        if isinstance(call.func, ast.Attribute) and call.func.attr in {"mount", "add_sub_applications", "add_subapp"}:
             names = {each.id for argument in call.args for each in ast.walk(argument) if isinstance(each, ast.Name)}
             owner = call.func.value.id if isinstance(call.func.value, ast.Name) else ""
             reading.inner |= names & reading.apps.keys() - {owner}

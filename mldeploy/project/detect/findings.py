@@ -33,11 +33,12 @@ class Certainty(IntEnum):
 
 @dataclass(frozen=True)
 class Detected(Generic[T_co]):
-    """A detected value, its location and its certainty."""
+    """A detected value, its location and its certainty. reason: why it is this value, "" if the location says so."""
 
     value: T_co
     source: Source
     certainty: Certainty = Certainty.LIKELY
+    reason: str = ""
 
 
 class Severity(StrEnum):

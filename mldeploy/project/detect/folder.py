@@ -44,13 +44,13 @@ from mldeploy.project.detect.models import Model, find_excluded, find_models, li
 from mldeploy.project.detect.port import choose_port, list_port_claims
 from mldeploy.project.detect.pyproject import list_group_dependencies
 from mldeploy.project.detect.python_version import PythonVersion
-from mldeploy.project.detect.routes import Body, choose_predict
+from mldeploy.project.detect.routes import Body
 from mldeploy.project.detect.server_starts import ServerCall, find_server_calls
 from mldeploy.project.detect.serving import (
     detect_health,
+    detect_predict,
     find_unservable,
     no_health_remark,
-    route_path,
     streamlit_base_path,
 )
 from mldeploy.project.detect.source import PythonModule, SourceTree
@@ -177,13 +177,14 @@ class Detection:
         found_health = detect_health(
             entry, found_routes, modules, streamlit_base_path(self.tree, self.start_in, self.commands)
         )
-        is_script = entry is not None and entry.value.interface is Interface.SCRIPT
-        lacks_health = entry is not None and not is_script and found_health is None
+        has_server = entry is not None and entry.value.interface is Interface.SCRIPT
+        lacks_health = entry is not None and not has_server and found_health is None
         remarks = [
             *self.of_tree(), *apps.remarks, *find_unservable(entry, self.module(entry), own=own), *python_remarks,
             *listing_remarks, *port_remarks, *model_remarks, *self.of_source(entry, modules, starts, own=own),
             *model_loading.find_unlisted_models(self.tree, modules, listing),
-            *self.of_health(entry, route_map, lacks_health=lacks_health, own=own),
+            *self.of_health(entry, route_map, lacks_health=entry is not None and found_health is None,
+                            own=own or has_server),
         ]  # fmt: skip
         return DetectedFolder(
             root=self.tree.root,
@@ -199,8 +200,8 @@ class Detection:
             health=found_health,
             lacks_health=lacks_health,
             knows_routes=route_map.complete,
-            predict=route_path(choose_predict(found_routes, Body.JSON)),
-            predict_table=route_path(choose_predict(found_routes, Body.TABLE)),
+            predict=detect_predict(found_routes, Body.JSON),
+            predict_table=detect_predict(found_routes, Body.TABLE),
             env_file=self.env_file(modules),
             golden=self.file("golden.json"),
             dockerfile=self.dockerfile.path if self.dockerfile and own else None,

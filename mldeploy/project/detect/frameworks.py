@@ -31,6 +31,8 @@ DASH: Final = FrameworkObject("Dash", Interface.SCRIPT)
 """Dash's own object is none that a server takes: that is the Flask below it, `server = app.server`."""
 STREAMLIT: Final = FrameworkObject("Streamlit", Interface.SCRIPT)
 GRADIO: Final = FrameworkObject("Gradio", Interface.SCRIPT)
+AIOHTTP: Final = FrameworkObject("aiohttp", Interface.SCRIPT)
+TORNADO: Final = FrameworkObject("Tornado", Interface.SCRIPT)
 PLAIN_WSGI: Final = FrameworkObject("WSGI", Interface.WSGI)
 PLAIN_ASGI: Final = FrameworkObject("ASGI", Interface.ASGI)
 
@@ -63,6 +65,8 @@ MAKERS: Final = {
     "gradio.TabbedInterface": GRADIO,
     "gradio.mount_gradio_app": FrameworkObject("FastAPI", Interface.ASGI),
     "gradio.routes.mount_gradio_app": FrameworkObject("FastAPI", Interface.ASGI),
+    "aiohttp.web.Application": AIOHTTP,
+    "tornado.web.Application": TORNADO,
     "asgiref.wsgi.WsgiToAsgi": PLAIN_ASGI,
     "a2wsgi.WSGIMiddleware": PLAIN_ASGI,
     "a2wsgi.ASGIMiddleware": PLAIN_WSGI,
@@ -70,7 +74,7 @@ MAKERS: Final = {
 """What a call of these gives."""
 
 HINT: Final = re.compile(
-    rb"flask|fastapi|starlette|quart|litestar|sanic|falcon|bottle|dash|django|gradio|streamlit|connexion|openapi3"
+    rb"flask|fastapi|starlette|quart|litestar|sanic|falcon|bottle|dash|django|gradio|streamlit|connexion|openapi3|aiohttp|tornado"
     rb"|start_response|receive|[aw]sgi|\bapp\b|application|create_",
     re.IGNORECASE,
 )

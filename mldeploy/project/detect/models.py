@@ -66,6 +66,7 @@ def find_models(tree: Tree, app: Iterable[PythonModule]) -> tuple[tuple[Detected
                 _model(tree, file, inside, used=used),
                 Source(file.path),
                 Certainty.CERTAIN if inside else Certainty.GUESS,
+                "" if inside else "its extension",
             )
         )
         remarks += _remarks(tree, file, inside)

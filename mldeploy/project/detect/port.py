@@ -19,6 +19,7 @@ DEFAULTS: Final = {
     "Dash": 8050,
     "Streamlit": 8501,
     "Gradio": 7860,
+    "aiohttp": 8080,
     "Bottle": 8080,
     "Django": 8000,
     "FastAPI": 8000,
@@ -45,7 +46,8 @@ def choose_port(claims: Iterable[PortClaim], framework: str) -> tuple[Detected[i
     all_claims = tuple(claims)
     if not all_claims:
         known = DEFAULTS.get(framework)
-        return (Detected(known, Source("."), Certainty.GUESS) if known else None), ()
+        reason = f"no file sets a port; {framework} usually has {known}"
+        return (Detected(known, Source("."), Certainty.GUESS, reason) if known else None), ()
     first = all_claims[0]
     others = [claim for claim in all_claims[1:] if claim.port != first.port]
     remarks = [_contradiction(first, others)] if others else []

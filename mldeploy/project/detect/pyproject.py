@@ -14,6 +14,7 @@ from mldeploy.project.detect.documents import line_of, list_at, parse_toml_table
 from mldeploy.project.detect.findings import Remark, Severity, Source
 from mldeploy.project.detect.lock_graph import MACHINES, strings_of, tables_at
 from mldeploy.project.detect.package_sources import (
+    REFUSED,
     PackageSource,
     bind_indexes,
     entry_remark,
@@ -48,7 +49,15 @@ def read_pyproject(tree: Tree, file: TreeFile) -> DependencyList:
     document = parse_toml_tables(tree.text(file))
     listing = read_declared(tree, file, document, Origin.PYPROJECT)
     remarks = (*listing.remarks, *_setting_remarks(tree, file, document))
-    return include_files(tree, replace(listing, remarks=remarks), _dynamic_files(document))
+    names = list(_dynamic_files(document))
+    if not names and not listing.dependencies and _is_computed(tree, document):
+        what = "leaves its dependencies to the build backend (`dynamic`), and mldeploy does not run it"
+        todo = (
+            "Run `uv pip compile pyproject.toml -o requirements.txt`: uv asks the backend, and requirements.txt counts "
+            "before pyproject.toml."
+        )
+        remarks = (*remarks, Remark(REFUSED, Severity.ERROR, Source(file.path), what, todo))
+    return include_files(tree, replace(listing, remarks=remarks), names)
 
 
 def read_declared(tree: Tree, file: TreeFile, document: Mapping[str, object], origin: Origin) -> DependencyList:
@@ -79,6 +88,12 @@ def include_files(tree: Tree, listing: DependencyList, names: Iterable[str]) -> 
             options=(*listing.options, f"--requirement {path}"),
         )
     return listing
+
+
+def _is_computed(tree: Tree, document: Mapping[str, object]) -> bool:
+    """Whether only the build backend knows the dependencies: no file of setuptools beside it declares them."""
+    is_dynamic = "dependencies" in strings_of(list_at(document, "project", "dynamic"))
+    return is_dynamic and not (tree.beside("setup.py") or tree.beside("setup.cfg"))
 
 
 def _dynamic_files(document: Mapping[str, object]) -> Iterator[str]:

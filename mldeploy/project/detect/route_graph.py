@@ -9,7 +9,9 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from mldeploy.project.detect.conditions import AppLoading
 from mldeploy.project.detect.route_strings import find_definition, resolve_text
+from mldeploy.project.detect.routes import MOVING
 from mldeploy.project.detect.source import PythonModule, SourceTree, assignments, call_argument, keyword_argument
 
 _DEPTH = 12
@@ -41,6 +43,7 @@ class RouteGraph:
     """
 
     sources: SourceTree
+    loading: AppLoading
     inclusions: dict[RouterObject, list[_Inclusion]] = field(default_factory=dict)
     own: dict[RouterObject, str] = field(default_factory=dict)
     default: dict[RouterObject, str] = field(default_factory=dict)
@@ -51,15 +54,16 @@ class RouteGraph:
     @classmethod
     def read(cls, sources: SourceTree, modules: Iterable[PythonModule]) -> RouteGraph:
         """Read the modules that an app consists of."""
-        graph = cls(sources)
+        modules = tuple(modules)
+        graph = cls(sources, AppLoading(sources, modules))
         for module in modules:
             for node in module.nodes:
                 if isinstance(node, ast.stmt):
                     _read_assignments(graph, module, node)
         for module in modules:
-            loops = _literal_loops(module)
             for call in module.calls:
-                _read_registration(graph, module, call, loops)
+                if isinstance(call.func, ast.Attribute) and call.func.attr in _REGISTRATIONS:
+                    _read_registration(graph, module, call)
         return graph
 
     def find_object(self, node: ast.expr, module: PythonModule) -> RouterObject | None:
@@ -74,6 +78,8 @@ class RouteGraph:
                 return inner
         if isinstance(node, ast.Call):
             return self._find_result(node, module)
+        if isinstance(node, ast.Name) and node.id in module.rebound:
+            return None
         definition = find_definition(node, module, self.sources)
         return RouterObject(definition[0].file.path, definition[1]) if definition else None
 
@@ -130,6 +136,8 @@ def _read_assignments(graph: RouteGraph, module: PythonModule, node: ast.stmt) -
         target = RouterObject(module.file.path, name)
         if isinstance(value, ast.Name):
             graph.include(target, "", graph.find_object(value, module)) if value.id != name else None
+        elif isinstance(value, ast.IfExp | ast.BoolOp):
+            graph.unknown.add(target)
         elif isinstance(value, ast.Call):
             _read_made(graph, module, target, value)
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
@@ -175,13 +183,20 @@ def _read_wrapped(graph: RouteGraph, module: PythonModule, target: RouterObject,
 
 def _read_own_prefix(graph: RouteGraph, module: PythonModule, target: RouterObject, call: ast.Call) -> None:
     """`APIRouter(prefix=…)` keeps its prefix below an inclusion's; a blueprint's is replaced by it."""
+    if module.called(call).rpartition(".")[2] in {"Blueprint", "Sanic"} and _is_moved(call):
+        graph.unknown.add(target)
     for keyword, prefixes in (("prefix", graph.own), ("url_prefix", graph.default)):
         given = keyword_argument(call, keyword)
         if given is not None:
             prefix = _prefix(graph, module, given)
-            if prefix is None:
+            if prefix is None or prefixes.get(target, prefix) != prefix:
                 graph.unknown.add(target)
             prefixes[target] = prefix or ""
+
+
+def _is_moved(call: ast.Call) -> bool:
+    """Whether a version or a host decides where the routes of Sanic or Flask are."""
+    return any(each.arg in MOVING for each in call.keywords)
 
 
 def _read_namespace(graph: RouteGraph, module: PythonModule, target: RouterObject, call: ast.Call) -> None:
@@ -244,42 +259,41 @@ def _prefix(graph: RouteGraph, module: PythonModule, node: ast.expr | None) -> s
     return resolve_text(node, module, graph.sources)
 
 
-def _literal_loops(module: PythonModule) -> dict[str, list[ast.expr]]:
-    """The values that a loop gives to its name: `for router in (a.router, b.router):`."""
-    return {
-        node.target.id: node.iter.elts
-        for node in module.nodes
-        if isinstance(node, ast.For)
-        and isinstance(node.target, ast.Name)
-        and isinstance(node.iter, ast.List | ast.Tuple)
-    }
-
-
-_REGISTRATIONS = frozenset({"register_blueprint", "include_router", "mount", "add_namespace", "init_app"})
+_REGISTRATIONS = frozenset({"register_blueprint", "include_router", "mount", "add_namespace", "init_app", "blueprint",
+                            "add_routes", "add_subapp"})  # fmt: skip
+_GIVEN = {"mount": (1, "app"), "include_router": (0, "router"), "init_app": (0, "app"), "blueprint": (0, "blueprint"),
+          "add_routes": (0, "routes"), "add_subapp": (1, "subapp")}  # fmt: skip
+"""Where a registration has what it registers."""
 _NO_ROUTES = ("StaticFiles", "make_asgi_app", "make_wsgi_app", "SPAStaticFiles")
 
 
-def _read_registration(
-    graph: RouteGraph, module: PythonModule, call: ast.Call, loops: dict[str, list[ast.expr]]
-) -> None:
-    if not isinstance(call.func, ast.Attribute) or call.func.attr not in _REGISTRATIONS:
+def _read_registration(graph: RouteGraph, module: PythonModule, call: ast.Call) -> None:
+    """`app.include_router(router)`, in each turn of the loops around it. It counts only if it surely runs."""
+    if not isinstance(call.func, ast.Attribute):
         return
     kind = call.func.attr
-    position, name = (
-        (1, "app") if kind == "mount" else (0, {"include_router": "router", "init_app": "app"}.get(kind, ""))
-    )
-    given = call_argument(call, position, name)
-    parent = graph.find_object(call.func.value, module)
-    if given is None or (isinstance(given, ast.Call) and module.called(given).endswith(_NO_ROUTES)):
-        return
-    if kind == "init_app":
-        child = graph.find_object(given, module)
-        if parent in graph.own and child is not None:  # flask-restx's Api; other extensions have no routes
-            graph.include(child, graph.own[parent], parent)
-        return
-    for each in loops.get(given.id, [given]) if isinstance(given, ast.Name) else [given]:
-        child = graph.find_object(each, module)
-        graph.include(parent, _inclusion_prefix(graph, module, call, child), child)
+    for turn in graph.loading.list_turns(module, call):
+        owner = turn.func.value if isinstance(turn.func, ast.Attribute) else call.func.value
+        given = call_argument(turn, *_GIVEN.get(kind, (0, "")))
+        if kind == "add_routes" and isinstance(given, ast.List):
+            continue  # they are declared there
+        if given is None or (isinstance(given, ast.Call) and module.called(given).endswith(_NO_ROUTES)):
+            continue
+        child, places = graph.find_object(given, module), graph.loading.find_owners(module, call, owner)
+        parents = [graph.find_object(expression, below) for below, expression in places]
+        if kind == "init_app":
+            _read_init_app(graph, parents, child)
+            continue
+        graph.complete = graph.complete and bool(places)
+        for parent in parents:
+            graph.include(parent, _inclusion_prefix(graph, module, turn, child), child)
+
+
+def _read_init_app(graph: RouteGraph, parents: list[RouterObject | None], child: RouterObject | None) -> None:
+    """`api.init_app(app)` of flask-restx; other extensions have no routes."""
+    for api in parents:
+        if api in graph.own and child is not None:
+            graph.include(child, graph.own[api], api)
 
 
 def _inclusion_prefix(
@@ -287,10 +301,12 @@ def _inclusion_prefix(
 ) -> str | None:
     """The prefix of an inclusion with the child's own, as the framework joins them."""
     kind = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    if child is None or any(each.arg is None for each in call.keywords):
+    if child is None or any(each.arg is None or each.arg in MOVING for each in call.keywords):
         return None
-    if kind == "mount":
-        return _prefix(graph, module, call_argument(call, 0, "path"))
+    if kind in {"mount", "add_subapp"}:
+        return _prefix(graph, module, call_argument(call, 0, "path" if kind == "mount" else "prefix"))
+    if kind == "add_routes":
+        return ""
     keyword = {"include_router": "prefix", "add_namespace": "path"}.get(kind, "url_prefix")
     given = keyword_argument(call, keyword)
     prefix = _prefix(graph, module, given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mldeploy.project.detect.findings import Source
@@ -24,6 +24,10 @@ _HEALTH = (
     "/status",
     "/alive",
 )
+
+
+MOVING = frozenset({"version", "version_prefix", "host", "subdomain"})
+"""Arguments of a route or a blueprint that move it to another path or host (Sanic, Flask)."""
 
 
 class Body(StrEnum):
@@ -87,22 +91,33 @@ def _choose_page(routes: Iterable[AppRoute]) -> AppRoute | None:
 
 @dataclass(frozen=True)
 class DeclaredRoute:
-    """A route as a module declares it. owner: the object that it is declared on, None for Bottle's default app."""
+    """A route as a module declares it. owner: the object that it is declared on, None for Bottle's default app.
+
+    call: what declares it. is_known: the source says its path.
+    """
 
     owner: ast.expr | None
     route: AppRoute
+    call: ast.Call
+    is_known: bool
 
 
-def list_declared(module: PythonModule, read_path: Callable[[ast.expr | None], str | None]) -> Iterator[DeclaredRoute]:
+def list_declared(
+    module: PythonModule,
+    read_path: Callable[[ast.expr | None], str | None],
+    list_turns: Callable[[ast.Call], Iterable[ast.Call]],
+) -> Iterator[DeclaredRoute]:
     """The routes that a module declares, with paths below those of their owners. read_path: the text of a path.
 
-    A path that the source does not say has the text "".
+    list_turns: a call as each turn of the loops around it makes it. A path that the source does not say is "".
     """
     for node in module.nodes:
         if isinstance(node, Handler | ast.ClassDef):
             yield from _decorated(module, node, read_path)
     for call in module.calls:
-        yield from _registered(module, call, read_path)
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _REGISTERED:
+            for turn in list_turns(call):
+                yield from (replace(each, call=call) for each in _registered(module, turn, read_path))
 
 
 def _decorated(
@@ -114,16 +129,18 @@ def _decorated(
         if isinstance(decorator.func, ast.Attribute) and decorator.func.attr in {"callback", "websocket"}:
             continue
         owner = decorator.func.value if isinstance(decorator.func, ast.Attribute) else None
-        path = read_path(decorator.args[0] if decorator.args else keyword_argument(decorator, "path")) or ""
+        given = read_path(decorator.args[0] if decorator.args else keyword_argument(decorator, "path"))
+        path, is_known = given or "", given is not None and not any(each.arg in MOVING for each in decorator.keywords)
         if isinstance(node, ast.ClassDef):
-            yield from (DeclaredRoute(owner, each) for each in _class_routes(module, node, path, decorator))
+            for each in list_class_routes(module, node, path, decorator):
+                yield DeclaredRoute(owner, each, decorator, is_known)
         else:
             guarded = is_guarded(node, decorator, module)
             route = AppRoute(path, _methods(decorator, module), _body(node, module), module.at(decorator), guarded)
-            yield DeclaredRoute(owner, route)
+            yield DeclaredRoute(owner, route, decorator, is_known)
 
 
-def _class_routes(module: PythonModule, node: ast.ClassDef, path: str, at: ast.AST) -> Iterator[AppRoute]:
+def list_class_routes(module: PythonModule, node: ast.ClassDef, path: str, at: ast.AST) -> Iterator[AppRoute]:
     """flask-restx's resources, flask-restful's and Flask's views by class: a method for each HTTP method."""
     for each in node.body:
         if isinstance(each, Handler) and each.name in _METHODS:
@@ -205,8 +222,9 @@ def _registered(
             call.args[1:] if name == "add_resource" else [call_argument(call, 0, "rule" if "url" in name else "path")]
         )
         for given in paths:
-            path = read_path(given) or ""
-            yield from (DeclaredRoute(call.func.value, each) for each in _handled(module, call, path))
+            path = read_path(given)
+            for each in _handled(module, call, path or ""):
+                yield DeclaredRoute(call.func.value, each, call, path is not None)
 
 
 def list_starlette(
@@ -227,12 +245,17 @@ def list_starlette(
 
 def _handled(module: PythonModule, call: ast.Call, path: str) -> Iterator[AppRoute]:
     """The routes of a call that is given a path and a function or a class."""
+    yield from make_routes(module, call, path, _methods(call, module))
+
+
+def make_routes(module: PythonModule, call: ast.Call, path: str, methods: frozenset[str]) -> Iterator[AppRoute]:
+    """The routes at a path, with these methods, or with those of the class that a call is given."""
     given = (*call.args, *(each.value for each in call.keywords))
     names = {each.id for argument in given for each in ast.walk(argument) if isinstance(each, ast.Name)}
     for node in module.nodes:
         if isinstance(node, ast.ClassDef) and node.name in names:
-            yield from _class_routes(module, node, path, call)
+            yield from list_class_routes(module, node, path, call)
             return
     handler = next((node for node in module.nodes if isinstance(node, Handler) and node.name in names), None)
     body = _body(handler, module) if handler else Body.NONE
-    yield AppRoute(path, _methods(call, module), body, module.at(call))
+    yield AppRoute(path, methods, body, module.at(call))

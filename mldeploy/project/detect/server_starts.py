@@ -219,6 +219,7 @@ class ServerCall:
 _LIBRARY_CALLS = {
     "uvicorn.run": Server.UVICORN,
     "waitress.serve": Server.WAITRESS,
+    "aiohttp.web.run_app": Server.PYTHON,
     "bottle.run": Server.PYTHON,
     "werkzeug.serving.run_simple": Server.PYTHON,
     "wsgiref.simple_server.make_server": Server.PYTHON,
@@ -242,9 +243,46 @@ def find_server_calls(module: PythonModule) -> tuple[ServerCall, ...]:
         server = _LIBRARY_CALLS.get(module.called(call))
         if server is None and _starts_app(call, module, apps, makers):
             server = Server.PYTHON
-        if server:
+        if _is_listen(call, module):
+            calls.append(_parse_listen(module, call, on_import=id(call) in on_import))
+        elif server:
             calls.append(_parse_call(module, call, server, on_import=id(call) in on_import))
     return tuple(calls)
+
+
+def _is_listen(call: ast.Call, module: PythonModule) -> bool:
+    """`app.listen(8888)` of Tornado. Standard: Tornado, "Application.listen" and "TCPServer.bind"."""
+    is_method = isinstance(call.func, ast.Attribute) and call.func.attr in {"listen", "bind"}
+    return is_method and any(name.partition(".")[0] == "tornado" for name, _ in module.imports)
+
+
+def _parse_listen(module: PythonModule, call: ast.Call, *, on_import: bool) -> ServerCall:
+    given = call_argument(call, 0, "port")
+    defined = _defined_option(given, module)
+    port, host = evaluate(defined, module), evaluate(call_argument(call, 1, "address"), module)
+    number = int(port) if isinstance(port, str) and port.isdecimal() and len(port) < 6 else port
+    return ServerCall(
+        server=Server.PYTHON,
+        host=host if isinstance(host, str) else "",
+        port=number if isinstance(number, int) and 0 < number < 65536 else None,
+        variable=environment_variable(defined, module),
+        debug=False,
+        reload=False,
+        source=module.at(call),
+        on_import=on_import,
+    )
+
+
+def _defined_option(given: ast.expr | None, module: PythonModule) -> ast.expr | None:
+    """The default of `options.port`, as `define("port", default=8888)` has it."""
+    if isinstance(given, ast.Attribute) and isinstance(given.value, ast.Name | ast.Attribute):
+        for call in module.calls:
+            if (
+                module.called(call).rpartition(".")[2] == "define"
+                and evaluate(call_argument(call, 0, "name"), module) == given.attr
+            ):
+                return call_argument(call, 1, "default")
+    return given
 
 
 def _starts_app(call: ast.Call, module: PythonModule, apps: frozenset[str], makers: frozenset[str]) -> bool:

@@ -6,15 +6,15 @@ import ast
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mldeploy.config.kinds import is_entry, is_folder_inside
 from mldeploy.project.detect.command import Command, Server
 from mldeploy.project.detect.documents import parse_toml_tables, text_at
 from mldeploy.project.detect.entry import AppEntry
-from mldeploy.project.detect.findings import Detected, Remark, Severity
+from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity
 from mldeploy.project.detect.frameworks import Interface
-from mldeploy.project.detect.routes import AppRoute, choose_health
+from mldeploy.project.detect.routes import AppRoute, Body, choose_health, choose_predict
 from mldeploy.project.detect.source import PythonModule, evaluate, keyword_argument
 from mldeploy.project.detect.tree import Tree
 
@@ -40,6 +40,8 @@ def start_settings(entry: AppEntry, commands: Iterable[Detected[Command]] = ()) 
 def _command(entry: AppEntry, commands: Iterable[Detected[Command]]) -> tuple[str, ...]:
     """Streamlit's own command, or the script that launches a Gradio."""
     path = entry.path.removeprefix(f"{entry.start_in}/").replace("$", "$$")
+    if entry.framework in _STARTED_BY:
+        return ("python", path)
     if entry.framework == "Gradio":
         address = ("GRADIO_SERVER_NAME=0.0.0.0", "GRADIO_SERVER_PORT=$PORT")
         return ("env", *address, "GRADIO_ANALYTICS_ENABLED=False", "python", path)
@@ -66,6 +68,9 @@ def find_unservable(entry: Detected[AppEntry] | None, module: PythonModule | Non
     if app.framework == "Gradio" and app.interface is Interface.SCRIPT and module and not _launches(module):
         what = "makes a Gradio app that nothing launches"
         todo = "Add `demo.launch()` at the end: that starts Gradio's server."
+    elif app.framework in _STARTED_BY and module and not _starts(module):
+        what = f"makes an app of {app.framework} that nothing in this file starts"
+        todo = f"{_STARTED_BY[app.framework]} Or set `command` and `port` in [app] of mldeploy.toml."
     elif is_servable(app):
         return
     elif app.framework == "Dash" and app.interface is Interface.SCRIPT:
@@ -78,6 +83,19 @@ def find_unservable(entry: Detected[AppEntry] | None, module: PythonModule | Non
         what = f"the path {app.path} contains characters that a server command cannot contain"
         todo = "Rename the file or its folder. Use letters, digits and underscores."
     yield Remark("entry-not-served", Severity.ERROR, entry.source, what, todo)
+
+
+_STARTED_BY = {
+    "aiohttp": "Add `web.run_app(app, port=8080)` at its end: that starts its own server.",
+    "Tornado": "Add `app.listen(8888)` and `tornado.ioloop.IOLoop.current().start()`: that starts its own server.",
+}
+"""Frameworks whose own server the app's file starts, and what to add where it does not."""
+
+
+def _starts(module: PythonModule) -> bool:
+    names = {module.called(call).rpartition(".")[2] for call in module.calls}
+    names |= {call.func.attr for call in module.calls if isinstance(call.func, ast.Attribute)}
+    return bool(names & {"run_app", "AppRunner", "listen", "bind", "add_sockets"})
 
 
 def _launches(module: PythonModule) -> bool:
@@ -105,7 +123,9 @@ def detect_health(
     """
     route = choose_health(routes)
     if route or not entry:
-        return route_path(route)
+        found = route_path(route)
+        front = found is not None and found.value == "/"
+        return replace(found, certainty=Certainty.GUESS, reason=_FRONT_PAGE) if found and front else found
     modules = tuple(modules)
     usual = {
         "Dash": _dash_path(modules),
@@ -113,8 +133,30 @@ def detect_health(
         "Streamlit": f"{streamlit_base}/_stcore/health",
         "FastAPI": _docs_path(modules),
     }
-    known = usual.get(entry.value.framework)
-    return Detected(known, entry.source) if known else None
+    framework = entry.value.framework
+    known = usual.get(framework)
+    if not known:
+        return None
+    if framework == "Streamlit":
+        return Detected(known, entry.source, reason="Streamlit has it")
+    reason = f"the source shows no health route, but {framework} has this page"
+    return Detected(known, entry.source, Certainty.GUESS, reason)
+
+
+_FRONT_PAGE = "the source shows no health route, but this page answers"
+
+
+def detect_predict(routes: tuple[AppRoute, ...], body: Body) -> Detected[str] | None:
+    """The path that answers a prediction for this kind of body. It is a guess if its name does not say so."""
+    found = route_path(choose_predict(routes, body))
+    if found is None or "predict" in found.value.lower():
+        return found
+    takers = {each.path for each in routes if "POST" in each.methods and each.body is body}
+    takes = "a table" if body is Body.TABLE else "JSON"
+    reason = f"the only route that takes {takes}"
+    if len(takers) > 1:
+        reason = f"the first of {len(takers)} routes that take {takes}"
+    return replace(found, certainty=Certainty.GUESS, reason=reason)
 
 
 def streamlit_base_path(tree: Tree, start_in: str, commands: Iterable[Detected[Command]]) -> str:

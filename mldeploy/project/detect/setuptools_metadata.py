@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import configparser
 import re
-import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import replace
 
 from packaging.utils import canonicalize_name
 
 from mldeploy.project.detect.declared_tables import DeclaredDependency, resolve_entries
 from mldeploy.project.detect.dependency import DependencyList, Origin
-from mldeploy.project.detect.findings import Source
-from mldeploy.project.detect.package_sources import from_reference, refuse_source
+from mldeploy.project.detect.findings import Remark, Severity, Source
+from mldeploy.project.detect.package_sources import REFUSED, from_reference, refuse_source
 from mldeploy.project.detect.pyproject import include_files
 from mldeploy.project.detect.requirements_txt import parse_requirement
+from mldeploy.project.detect.setup_script import read_install_requires
 from mldeploy.project.detect.tree import Tree, TreeFile
 
 _SEPARATOR = re.compile(r";(?!\s*(?:python|sys|platform|os|impl))")
@@ -34,8 +34,21 @@ def read_setup_cfg(tree: Tree, file: TreeFile) -> DependencyList:
 
 
 def read_setup_py(tree: Tree, file: TreeFile) -> DependencyList:
-    """The `install_requires` of the call of `setup`, where it is a list of strings; the script is not run."""
-    return _listing(tree, file, Origin.SETUP_PY, list(_install_requires(tree.text(file))))
+    """The `install_requires` of the call of `setup`; the script is not run.
+
+    What it computes is refused: a part of the list would be installed as if it were the whole.
+    """
+    requires = read_install_requires(tree.text(file))
+    listing = _listing(tree, file, Origin.SETUP_PY, requires.texts)
+    if not requires.computed:
+        return listing
+    what = "computes its dependencies (`install_requires`), and mldeploy does not run it"
+    todo = (
+        "Run `uv pip compile setup.py -o requirements.txt`: uv runs it, and requirements.txt counts before setup.py. "
+        "Or list the dependencies in pyproject.toml."
+    )
+    remark = Remark(REFUSED, Severity.ERROR, Source(file.path, requires.computed), what, todo)
+    return replace(listing, remarks=(*listing.remarks, remark))
 
 
 def setup_python(tree: Tree) -> tuple[str, Source] | None:
@@ -54,29 +67,7 @@ def _options(tree: Tree, file: TreeFile) -> dict[str, str]:
     return dict(parser["options"]) if parser.has_section("options") else {}
 
 
-def _install_requires(text: str) -> Iterator[str]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            nodes = tuple(ast.walk(ast.parse(text)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    named = {
-        target.id: node.value
-        for node in nodes
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    for node in nodes:
-        if isinstance(node, ast.keyword) and node.arg == "install_requires":
-            value = named.get(node.value.id) if isinstance(node.value, ast.Name) else node.value
-            for each in value.elts if isinstance(value, ast.List | ast.Tuple) else ():
-                if isinstance(each, ast.Constant) and isinstance(each.value, str):
-                    yield each.value
-
-
-def _listing(tree: Tree, file: TreeFile, origin: Origin, texts: list[str]) -> DependencyList:
+def _listing(tree: Tree, file: TreeFile, origin: Origin, texts: Sequence[str]) -> DependencyList:
     lines = tree.lines(file)
     entries = [_entry(tree, file, lines, text) for text in texts if text and not text.startswith("#")]
     dependencies, refusals = resolve_entries(iter(entries), origin)

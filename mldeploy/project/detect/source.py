@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,6 +48,21 @@ class PythonModule:
     def called(self, node: ast.AST | None) -> str:
         """What a call calls; "" if the node is not a call."""
         return self.dotted(node.func) if isinstance(node, ast.Call) else ""
+
+    @cached_property
+    def rebound(self) -> frozenset[str]:
+        """Imported names that the module also binds in another way: the source does not say what they mean."""
+        bound = {name for each in self.nodes if isinstance(each, ast.stmt) for name, _ in assignments(each)}
+        loops = (each.target for each in self.nodes if isinstance(each, ast.For | ast.AsyncFor | ast.comprehension))
+        bound |= {each.id for target in loops for each in ast.walk(target) if isinstance(each, ast.Name)}
+        imports = [each for each in self.nodes if isinstance(each, ast.ImportFrom)]
+        origins = {
+            (alias.asname or alias.name, (each.module or "").rpartition(".")[2], alias.name)
+            for each in imports
+            for alias in each.names
+        }
+        counted = Counter(name for name, *_ in origins)
+        return frozenset(name for name in self.aliases if name in bound or counted[name] > 1)
 
     @cached_property
     def calls(self) -> tuple[ast.Call, ...]:

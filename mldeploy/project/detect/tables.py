@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from mldeploy.config.naming import guess_name
@@ -21,12 +21,26 @@ Value: TypeAlias = str | int | list[str]
 
 @dataclass(frozen=True)
 class DetectedSetting:
-    """One key of the configuration. why: the origin of its value, in words."""
+    """One key of the configuration. why: the origin of its value, in words.
+
+    is_guess: no file says the value, and no tool was asked: `why` is the reason for it.
+    """
 
     table: str
     key: str
     value: Value
     why: str
+    is_guess: bool = False
+
+    @property
+    def comment(self) -> str:
+        """The origin of the value in one line without control characters, marked if it is a guess."""
+        text = f"{GUESS}: {self.why}" if self.is_guess else self.why
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+GUESS = "guess"
+"""Begins the comment of a value that is a guess."""
 
 
 _SLOW = {"pycaret": 180}
@@ -54,31 +68,48 @@ def list_settings(folder: DetectedFolder) -> tuple[DetectedSetting, ...]:
 
 def _settings(folder: DetectedFolder) -> Iterator[DetectedSetting]:
     guessed = guess_name(folder.root)
-    yield DetectedSetting("app", "name", guessed.name, guessed.why)
+    yield DetectedSetting("app", "name", guessed.name, guessed.why, is_guess=not guessed.is_read)
     entry = folder.entry
     if entry and is_servable(entry.value):
         yield from _start(entry, start_settings(entry.value, folder.commands))
     if folder.port:
-        yield DetectedSetting("app", "port", folder.port.value, _where(folder.port))
+        yield _setting("app", "port", folder.port.value, folder.port)
     if folder.lacks_health and not folder.dockerfile:
-        yield DetectedSetting("app", "health_by", "server", _lacks_health(folder))
+        yield DetectedSetting("app", "health_by", "server", _lacks_health(folder), is_guess=not folder.knows_routes)
     for key, route in (("health", folder.health), ("predict", folder.predict), ("predict_table", folder.predict_table)):
         if route:
-            yield DetectedSetting("app", key, route.value, _where(route))
-    yield from list_model_settings(folder.model_files)
+            yield _setting("app", key, route.value, route)
+    yield from _models(folder)
     if folder.env_file:
         yield DetectedSetting("app", "env_file", folder.env_file.value, "the app reads it; it stays out of the image")
     yield from _build(folder)
     slow = [each for each in (folder.dependencies.dependencies if folder.dependencies else ()) if each.name in _SLOW]
     if slow:
         why = f"{slow[0].name} takes long to load, and longer on a part of a CPU"
-        yield DetectedSetting("check", "start_timeout", _SLOW[slow[0].name], why)
+        yield DetectedSetting("check", "start_timeout", _SLOW[slow[0].name], why, is_guess=True)
     if folder.golden:
         yield DetectedSetting("check", "golden", folder.golden.value, "there is one")
 
 
 def _lacks_health(folder: DetectedFolder) -> str:
     return "the app has no health route" if folder.knows_routes else "the source shows no health route for certain"
+
+
+def _setting(table: str, key: str, value: Value, origin: Detected[object], prefix: str = "") -> DetectedSetting:
+    """A key whose value has this origin."""
+    return DetectedSetting(table, key, value, prefix + _where(origin), is_guess=origin.certainty is Certainty.GUESS)
+
+
+def _models(folder: DetectedFolder) -> Iterator[DetectedSetting]:
+    unread = [
+        each.value.path
+        for each in folder.models
+        if each.certainty is Certainty.GUESS and each.value.path in folder.model_files
+    ]
+    for setting in list_model_settings(folder.model_files):
+        names = ", ".join(unread[:3]) + " …" * (len(unread) > 3)
+        why = f"only by its extension: {names}"
+        yield replace(setting, why=why, is_guess=True) if unread else setting
 
 
 def list_model_settings(files: tuple[str, ...]) -> Iterator[DetectedSetting]:
@@ -88,11 +119,11 @@ def list_model_settings(files: tuple[str, ...]) -> Iterator[DetectedSetting]:
 
 
 def _start(entry: Detected[AppEntry], settings: StartSettings) -> Iterator[DetectedSetting]:
-    why = f"{entry.value.framework}, {_where(entry)}"
+    framework = f"{entry.value.framework}, "
     if settings.command:
-        yield DetectedSetting("app", "command", list(settings.command), why)
+        yield _setting("app", "command", list(settings.command), entry, framework)
     else:
-        yield DetectedSetting("app", "entry", settings.entry, why)
+        yield _setting("app", "entry", settings.entry, entry, framework)
     if settings.interface:
         yield DetectedSetting("app", "interface", settings.interface, f"{entry.value.framework} speaks it")
     if settings.chdir:
@@ -117,9 +148,6 @@ def _why_requirements(listed: DependencyList) -> str:
 
 
 def _where(detected: Detected[object]) -> str:
-    guess = detected.certainty is Certainty.GUESS
-    return (
-        "a guess: nothing sets it"
-        if guess and detected.source.path == "."
-        else f"{'perhaps ' * guess}{detected.source}"
-    )
+    if not detected.reason:
+        return str(detected.source)
+    return detected.reason if detected.source.path == "." else f"{detected.reason} ({detected.source})"
