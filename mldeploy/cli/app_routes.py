@@ -116,7 +116,7 @@ def _correct(run: CommandRun, workspace: WorkspaceT, routes: ServedRoutes) -> Wo
         run.output.info(f"{each}.") if not each.fixed else run.output.warn(f"{each}.")
     values = {f"app.{each.key}": each.value for each in corrections if not each.fixed}
     assumed = tuple(
-        replace(each, value=values[each.key], why="the app's own routes") if each.key in values else each
+        replace(each, value=values[each.key], why="the app's own routes", guess=False) if each.key in values else each
         for each in workspace.assumed
     )
     return replace(workspace, project=apply_corrections(workspace.project, corrections), assumed=assumed)

@@ -154,7 +154,10 @@ def load_project(run: CommandRun) -> Project:
 
 def assumed_documents(inspection: CheckedProject) -> tuple[AssumedDocument, ...]:
     """Return what was assumed of the folder, for `--json`."""
-    return tuple(AssumedDocument(key=each.key, value=each.value, why=each.why) for each in inspection.assumed)
+    return tuple(
+        AssumedDocument(key=each.key, value=each.value, why=each.why, guess=each.is_guess)
+        for each in inspection.assumed
+    )
 
 
 def exit_if_interrupted(run: CommandRun, cancel: Cancel) -> None:
@@ -168,7 +171,7 @@ def _print_inspection(run: CommandRun, inspection: CheckedProject) -> None:
     for remark in inspection.remarks:
         run.output.warn(f"{remark.source}: {remark.what}. {remark.todo}".rstrip())
     if not inspection.configured:
-        assumed = ", ".join(f"{each.key} {each.value} ({each.why})" for each in inspection.assumed)
+        assumed = ", ".join(f"{each.key} {each.value} ({each.origin})" for each in inspection.assumed)
         run.output.info(f"No {OWN_FILE}. Detected: {assumed}. Run `mldeploy init` to save these settings.")
     elif run.output.mode.verbose:
         for each in inspection.assumed:

@@ -50,9 +50,17 @@ class AssumedSetting:
     key: str
     value: str
     why: str
+    is_guess: bool = False
+
+    @property
+    def origin(self) -> str:
+        """`why`, marked if the value is a guess."""
+        from mldeploy.project.detect.tables import mark_guess
+
+        return mark_guess(self.why, is_guess=self.is_guess)
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.value} ({self.why})"
+        return f"{self.key}: {self.value} ({self.origin})"
 
 
 def image_python(base_image: str) -> str:
@@ -98,13 +106,13 @@ class CompletedConfig:
         tables = self._written.tables
         if self.is_configured and tables.app.name is None:
             guessed = guess_name(self.folder)
-            yield AssumedSetting("app.name", guessed.name, f"{'' if guessed.is_read else 'guess: '}{guessed.why}")
+            yield AssumedSetting("app.name", guessed.name, guessed.why, is_guess=not guessed.is_read)
         for each in self._settings:
             is_rendered = (each.table, each.key) == REQUIREMENTS_KEY and self._requirements is not None
             is_written = each.table != "model" and each.key in getattr(tables, each.table).model_fields_set
             if not is_written and not is_rendered:
                 value = ", ".join(each.value) if isinstance(each.value, list) else str(each.value)
-                yield AssumedSetting(f"{each.table}.{each.key}", value or "none", each.comment)
+                yield AssumedSetting(f"{each.table}.{each.key}", value or "none", each.reason, each.is_guess)
         if self._interface == "asgi":
             yield AssumedSetting("app.interface", "asgi", f"the source of {self.raw.tables.app.entry}")
         if self._dockerfile:

@@ -54,8 +54,8 @@ def test_under_json_it_is_part_of_the_document(bare: Command, name: str) -> None
     for command in ("plan", "deploy"):
         assumed = bare(command, "-t", "paper", "--json").document["assumed"]
         assert isinstance(assumed, list)
-        assert {"key": "app.entry", "value": "web:server", "why": "Flask, web.py:3"} in assumed
-        assert {"key": "app.name", "value": name, "why": "the folder's name"} in assumed
+        assert {"key": "app.entry", "value": "web:server", "why": "Flask, web.py:3", "guess": False} in assumed
+        assert {"key": "app.name", "value": name, "why": "the folder's name", "guess": True} in assumed
 
 
 def test_nothing_is_said_once_init_has_written_it_down(bare: Command) -> None:

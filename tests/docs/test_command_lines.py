@@ -39,6 +39,9 @@ def parse(line: str) -> dict[str, object]:
     """The options and arguments of a call. Raises what mldeploy would answer a wrong command line with."""
     _, *words = shlex.split(line, comments=True)
     group = build_group()
+    for parameter in group.params:
+        if parameter.name in {"install_completion", "show_completion"}:
+            parameter.callback = None  # parsing would run it already, and it depends on the shell
     with group.make_context("mldeploy", words) as context:
         rest = [*context._protected_args, *context.args]
         if not rest:

@@ -33,14 +33,23 @@ class DetectedSetting:
     is_guess: bool = False
 
     @property
+    def reason(self) -> str:
+        """`why` in one line without control characters."""
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in self.why)
+
+    @property
     def comment(self) -> str:
-        """The origin of the value in one line without control characters, marked if it is a guess."""
-        text = f"{GUESS}: {self.why}" if self.is_guess else self.why
-        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+        """The reason, marked if the value is a guess."""
+        return mark_guess(self.reason, is_guess=self.is_guess)
 
 
 GUESS = "guess"
 """Begins the comment of a value that is a guess."""
+
+
+def mark_guess(reason: str, *, is_guess: bool) -> str:
+    """Return the reason for a value as people read it."""
+    return f"{GUESS}: {reason}" if is_guess else reason
 
 
 _SLOW = {"pycaret": 180}
