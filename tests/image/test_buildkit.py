@@ -153,7 +153,7 @@ def test_without_a_client_the_classic_builder_builds(
     """A docker command of today without its plugin is no client of BuildKit."""
     docker = tmp_path / "bin" / "docker"
     docker.parent.mkdir()
-    docker.write_text("#!/bin/sh\necho 'Docker version 28.2.2, build e6534b4'\n")
+    docker.write_text("#!/bin/sh\n[ $# = 1 ] && echo 'Docker version 28.2.2, build e6534b4'\n")
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", str(docker.parent))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
