@@ -199,8 +199,8 @@ def test_the_recipe_is_written_as_a_dockerfile_if_one_asks_for_it(new: Command) 
     written = files(new)["Dockerfile"]
     assert 'CMD ["gunicorn", "--config=/venv/gunicorn_conf.py", "app:app"]' in written
     assert "PORT=7000" in written
-    assumed = new("plan", "--json").document.get("assumed")
-    assert assumed is None or {"key": "build.dockerfile", "value": "Dockerfile", "why": "the file exists"} in assumed  # type: ignore[operator]
+    assumed = cast("list[dict[str, object]]", new("plan", "--json").document["assumed"])
+    assert {"key": "build.dockerfile", "value": "Dockerfile", "why": "the file exists", "guess": False} in assumed
 
 
 def test_a_dockerfile_that_is_there_is_replaced_only_by_force(new: Command) -> None:
