@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from mldeploy_proxy.stream import Stream
 
 CONNECT_SECONDS = 3.0
+RETRY_SECONDS = 0.1
 REUSE_SECONDS = 1.0
 """A connection that has been idle for longer is not used again. Servers close theirs after 2 s or more: so no request
 meets a connection that is being closed."""
@@ -18,7 +19,7 @@ MAX_IDLE = 64
 
 
 class UnreachableError(Exception):
-    """No backend accepts a connection."""
+    """No backend accepts a connection, or one that must does not."""
 
 
 class BackendSpec(NamedTuple):
@@ -84,6 +85,19 @@ class BackendPool:
             return (await asyncio.wait_for(made, CONNECT_SECONDS))[1]
         except asyncio.TimeoutError as error:
             raise OSError("no answer in time") from error
+
+
+async def check_reachable(spec: BackendSpec, seconds: float) -> None:
+    """Connect to a backend once, within so many seconds. Raises UnreachableError with the reason."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            (await BackendPool(spec).connect()).close()
+            return
+        except OSError as error:
+            if time.monotonic() > end:
+                raise UnreachableError(f"{spec.host}:{spec.port} cannot be reached: {error}") from error
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 class Backends:

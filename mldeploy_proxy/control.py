@@ -2,8 +2,9 @@
 
 `python3 control.py STATE_FOLDER REQUEST`, run in the container (`docker exec`), sends one request and prints the
 response. Both are JSON objects: `{"backends": [[HOST, PORT, WEIGHT], …]}` sends requests to these from now on, also
-after a restart; `{"drain": HOST, "seconds": N}` waits until that container answers no request any more. The response
-has `active`: how many requests the container to drain is still answering.
+after a restart; with `"check": true` only if the proxy can connect to each, and otherwise they stay as they are;
+`{"drain": HOST, "seconds": N}` waits until that container answers no request any more. The response has `active`: how
+many requests the container to drain is still answering; or `error`.
 """
 
 from __future__ import annotations

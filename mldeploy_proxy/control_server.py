@@ -8,10 +8,11 @@ import json
 import time
 from pathlib import Path
 
-from mldeploy_proxy.backends import Backends, BackendSpec
+from mldeploy_proxy.backends import Backends, BackendSpec, UnreachableError, check_reachable
 from mldeploy_proxy.control import MAX_REQUEST, SOCKET, parse_routes, read_routes, write_routes
 
 LOOK_EVERY = 0.02
+REACH_SECONDS = 5.0
 
 
 class ControlServer:
@@ -33,7 +34,7 @@ class ControlServer:
             text = (await reader.read(MAX_REQUEST)).decode()
             try:
                 response = json.dumps({"active": await self._answer(text)})
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, UnreachableError) as error:
                 response = json.dumps({"error": str(error)})
             writer.write(response.encode())
             await writer.drain()
@@ -43,6 +44,9 @@ class ControlServer:
         document = json.loads(text)
         if "backends" in document:
             routes = parse_routes(text)
+            if document.get("check"):
+                for each in (BackendSpec(*route) for route in routes):
+                    await check_reachable(each, REACH_SECONDS)
             write_routes(self._folder, text)
             self._backends.set(BackendSpec(*each) for each in routes)
         if "drain" not in document:

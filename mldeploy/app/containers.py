@@ -115,7 +115,11 @@ class Containers:
             if isinstance(error.__cause__, APIError):
                 raise _start_error(error, error.__cause__) from error.__cause__
             raise
-        return self.present(container)
+        current = self.present(container)
+        if current.state == "created":
+            what = "the engine reports that it was started, but it was not"
+            raise EngineError(current.name, what, "Deploy again. If that fails in the same way, restart Docker.")
+        return current
 
     def present(self, container: str) -> Container:
         """Return a container that must exist."""

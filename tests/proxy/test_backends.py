@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 from collections import Counter
 from pathlib import Path
@@ -111,6 +112,24 @@ async def tell(folder: Path, request: dict[str, object]) -> object:
     output, _ = await process.communicate()
     assert process.returncode == 0
     return json.loads(output)
+
+
+def test_a_backend_that_cannot_be_reached_gets_no_requests_if_that_is_checked(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with serving(answering(b"old"), answering(b"new")) as (first, second), proxying(first) as proxy:
+            routes: dict[str, object] = {"backends": [["127.0.0.1", first, 1]]}
+            write_routes(tmp_path, json.dumps(routes))
+            await ControlServer(proxy.backends, tmp_path).listen()
+            with socket.socket() as silent:  # bound, but it does not listen
+                silent.bind(("127.0.0.1", 0))
+                refused = await tell(tmp_path, {"backends": [["127.0.0.1", silent.getsockname()[1], 1]], "check": True})
+            assert "cannot be reached" in str(refused)
+            assert (await proxy.ask(CLOSING)).endswith(b"old")
+            assert read_routes(tmp_path) == [("127.0.0.1", first, 1)]
+            assert await tell(tmp_path, {"backends": [["127.0.0.1", second, 1]], "check": True}) == {"active": 0}
+            assert (await proxy.ask(CLOSING)).endswith(b"new")
+
+    asyncio.run(run())
 
 
 def test_routes_that_are_none_are_refused(tmp_path: Path) -> None:

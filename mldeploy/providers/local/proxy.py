@@ -75,9 +75,12 @@ class ProxyContainers:
             self.containers.engine.client.put_archive(made, "/", _archive(self._routes(backend)))
         return made
 
-    def route(self, proxy: str, backend: Container) -> None:
-        """Send all requests to a container from now on. Returns once it is so."""
-        self._tell(proxy, self._routes(backend))
+    def route(self, proxy: str, backend: Container, *, check: bool = True) -> None:
+        """Send all requests to a container from now on. Returns once it is so.
+
+        check: only if the proxy can connect to it. Raises EngineError otherwise; then the routes stay as they are.
+        """
+        self._tell(proxy, self._routes(backend, check=check))
 
     def drain(self, proxy: str, backend: Container, seconds: float) -> bool:
         """Wait until a container answers no request any more, at most so many seconds; True if that is so."""
@@ -90,9 +93,9 @@ class ProxyContainers:
             self.containers.stop(proxy)
             self.containers.remove(proxy.id)
 
-    def _routes(self, backend: Container | None) -> str:
+    def _routes(self, backend: Container | None, *, check: bool = False) -> str:
         weights = [[self.network.host_of(backend.id), backend.spec.port, 1]] if backend else []
-        return json.dumps({"backends": weights})
+        return json.dumps({"backends": weights, "check": check})
 
     def _tell(self, proxy: str, request: str) -> int:
         """Send a request by a program in the container; return how many requests are being answered."""
@@ -108,10 +111,14 @@ class ProxyContainers:
                 raise EngineError(container.name, what, "Run `mldeploy deploy` again.")
             time.sleep(RETRY_SECONDS)  # it is starting
         try:
-            return int(json.loads(output)["active"])
-        except (ValueError, KeyError) as error:
+            response = json.loads(output)
+        except ValueError as error:
             what = f"the proxy does not take its routes: {output.strip() or 'no answer'}"
             raise EngineError(self.name, what, "Run `mldeploy deploy` again.") from error
+        if "error" in response:
+            todo = "Deploy again. If it fails again, a firewall may block the containers' network: restart Docker."
+            raise EngineError(self.name, f"the proxy refuses its routes: {response['error']}", todo)
+        return int(response["active"])
 
     def _execute(self, proxy: str, request: str) -> tuple[int, str]:
         client = self.containers.engine.client

@@ -160,7 +160,7 @@ class ContainerRollout:
         """Send the requests to the old version again: an interrupted rollout may have sent them to the new one."""
         proxy = self._proxies.current()
         if current and proxy and proxy.running and not publishes_port(current):
-            self._proxies.route(proxy.id, current)
+            self._proxies.route(proxy.id, current, check=False)
 
     def _start_first(self, current: Container, following: Container) -> None:
         """Start the old version, if possible, before anything else."""
