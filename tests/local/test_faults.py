@@ -14,8 +14,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from mldeploy.app.verdict import VerdictError
-from mldeploy.core.errors import LeftoversError
+from mldeploy.core.errors import LeftoversError, MldeployError
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
@@ -99,13 +98,13 @@ def seen_through(proxy: EngineProxy, world: World, fault: Fault) -> Iterator[Wor
 def attempt(act: Callable[[], object], fault: Fault) -> None:
     """Let a command fail as the engine makes it fail, and in no other way.
 
-    EARLY may also be a false success, as of a network that was not joined: then the app's silence is all that is known.
+    EARLY may also be a false success, as of a container that was not removed: then only the consequence is known.
     """
     try:
         act()
     except DeploymentFailedError as error:
         failure = error.failures[0][1]
-        if not isinstance(failure, EngineError) and not (fault is Fault.EARLY and isinstance(failure, VerdictError)):
+        if not isinstance(failure, EngineError) and not (fault is Fault.EARLY and isinstance(failure, MldeployError)):
             raise
     except (EngineError, LeftoversError):
         pass
