@@ -256,6 +256,13 @@ def test_ten_thousand_files_take_no_longer_than_a_second(folder: Path) -> None:
     assert str(detected.entry and detected.entry.value) == "app:app"
 
 
+def test_thousands_of_lines_for_one_package_are_a_few_remarks(folder: Path) -> None:
+    for text in ("".join(f"a=={number}\n" for number in range(5_000)), "a==1\n" * 5_000):
+        write(folder / "requirements.txt", text.encode())
+        contradictions = [each for each in looked_at(folder).remarks if each.code == "dependency-contradiction"]
+        assert len(contradictions) < 20
+
+
 def read_all(folder: Path) -> None:
     for path in folder.rglob("*.*"):
         path.read_bytes()
