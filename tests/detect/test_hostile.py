@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from mldeploy.project.detect.folder import DetectedFolder, DetectionOptions, detect_folder
+from mldeploy.project.detect.shell import parse_shell
 from mldeploy.project.errors import ProjectError
 from tests.detect.folders import TODAY, write
 
@@ -261,6 +262,11 @@ def test_thousands_of_lines_for_one_package_are_a_few_remarks(folder: Path) -> N
         write(folder / "requirements.txt", text.encode())
         contradictions = [each for each in looked_at(folder).remarks if each.code == "dependency-contradiction"]
         assert len(contradictions) < 20
+
+
+def test_a_binary_file_is_no_start_script() -> None:
+    assert not list(parse_shell("\0" * 1_000_000))
+    assert not list(parse_shell("gunicorn app:app\n\0"))
 
 
 def read_all(folder: Path) -> None:
