@@ -118,11 +118,16 @@ def _run(
         return subprocess.CompletedProcess(["git", *words], 128, "", message)
 
 
+def is_dropped(name: str) -> bool:
+    """Whether a variable of the calling process is not passed on to git."""
+    return name.startswith("GIT_") and name not in _KEPT
+
+
 def git_environment(
     environment: Mapping[str, str], settings: Collection[tuple[str, str]] = _SETTINGS, protocols: Collection[str] = ()
 ) -> dict[str, str]:
     """The environment for git. settings: above every configuration file, as variables: no argument, no quoting."""
-    kept = {name: value for name, value in environment.items() if not name.startswith("GIT_") or name in _KEPT}
+    kept = {name: value for name, value in environment.items() if not is_dropped(name)}
     # Nobody can answer a question: what needs an answer fails, and says so.
     if not {"GIT_SSH", "GIT_SSH_COMMAND"} & kept.keys():
         kept["GIT_SSH_COMMAND"] = "ssh -oBatchMode=yes"
