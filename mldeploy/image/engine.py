@@ -12,6 +12,7 @@ from pathlib import Path
 
 import docker.utils
 from docker import APIClient
+from docker.auth import decode_auth
 from docker.constants import DEFAULT_TIMEOUT_SECONDS, DEFAULT_UNIX_SOCKET
 from docker.context import Context
 from docker.context.config import get_current_context_name
@@ -119,14 +120,25 @@ def _check_docker_config() -> None:
     if not isinstance(config, dict) or not all(
         _is_table(config.get(key) or {}, of_tables=of_tables) for key, of_tables in _CONFIG_TABLES.items()
     ):
-        raise EngineError("Docker's config.json", "cannot be used: a part of it has the wrong type", todo)
+        raise EngineError("Docker's config.json", "cannot be used: a part of it has another form than Docker's", todo)
 
 
 def _is_table(value: object, *, of_tables: bool) -> bool:
     if not isinstance(value, dict):
         return False
     entries = value.values() if of_tables else ()
-    return all(isinstance(each, dict) and isinstance(each.get("auth") or "", str) for each in entries)
+    return all(isinstance(each, dict) and _is_readable(each.get("auth")) for each in entries)
+
+
+def _is_readable(credentials: object) -> bool:
+    """Whether the SDK can decode the base64 of `user:password`."""
+    if not isinstance(credentials, str):
+        return credentials is None
+    try:
+        decode_auth(credentials)
+    except ValueError:
+        return False
+    return True
 
 
 def _client(endpoint: str, tls: TLSConfig | None, seconds: float) -> APIClient:

@@ -45,7 +45,7 @@ def refused() -> EngineError:
 
 BROKEN = (
     *("[1]", '{"auths": [1]}', '{"auths": {"a": {"auth": 5}}}', '{"proxies": [1]}', '{"proxies": {"default": 3}}'),
-    *('{"HttpHeaders": 5}', '{"credHelpers": 3}', "[" * 100_000),
+    *('{"auths": {"a": {"auth": "!"}}}', '{"HttpHeaders": 5}', '{"credHelpers": 3}', "[" * 100_000),
 )
 
 
