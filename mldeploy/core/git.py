@@ -7,9 +7,10 @@ environment can name another repository (a hook has GIT_DIR set). They are not p
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 _KEPT = frozenset(
@@ -64,40 +65,69 @@ def run_git(
 ) -> subprocess.CompletedProcess[str]:
     """Run one git command, without a terminal, and return its exit code and output; whatever the code is.
 
+    It is run on one repository: a command that would run git in submodules, whose configuration is not read here, gets
+    an option against it from the caller.
+
     folder: the working tree, None for a command that needs no repository. protocols: what it may fetch with. What comes
     from outside stands behind `--end-of-options` or `--` in `words`: the caller sees to that. Raises FileNotFoundError
     if git is not installed, subprocess.TimeoutExpired after `seconds`.
     """
-    folder_option = [] if folder is None else ["-C", str(folder)]
-    settings = [*_SETTINGS, *(_filters_off(folder, seconds) if folder is not None else ())]
-    return _run([*folder_option, *words], seconds, settings, protocols)
+    if folder is None:
+        return _run(words, seconds, _SETTINGS, protocols)
+    known = _run(["-C", str(folder), *_FILTERS], seconds, _SETTINGS, (), errors="surrogateescape")
+    if known.returncode > 1:  # 1: there are no filters; above: they are not known, so nothing may run
+        return known
+    return _run(["-C", str(folder), *words], seconds, [*_SETTINGS, *_filters_off(known.stdout)], protocols)
 
 
-def _filters_off(folder: Path, seconds: float) -> Iterator[tuple[str, str]]:
-    """Settings that switch off the filters which the repository's own configuration defines, not those of the user."""
-    done = _run(
-        ["-C", str(folder), "config", "--local", "--includes", "--null", "--name-only", "--get-regexp", r"^filter\."],
-        seconds, _SETTINGS, (),
-    )  # fmt: skip
-    for name in {key.rpartition(".")[0] for key in done.stdout.split("\0") if key}:
+_OF_THE_USER = frozenset({"system", "global", "command"})
+"""Scopes of git's configuration that no repository can write."""
+_FILTERS = ("config", "--includes", "--show-scope", "--null", "--name-only", "--get-regexp", r"^filter\.")
+
+
+def _filters_off(scopes_and_names: str) -> Iterator[tuple[str, str]]:
+    """Settings that switch off the filters which the repository's own configuration defines, not those of the user.
+
+    The repository has two files of its own: `config`, and with `extensions.worktreeConfig` also `config.worktree`.
+    """
+    words = scopes_and_names.split("\0")
+    own = (key for scope, key in zip(words[::2], words[1::2], strict=False) if scope not in _OF_THE_USER)
+    for name in sorted({key.rpartition(".")[0] for key in own}):
         yield from ((f"{name}.{each}", "") for each in ("clean", "smudge", "process"))
         yield f"{name}.required", "false"
 
 
 def _run(
-    words: list[str], seconds: float, settings: Collection[tuple[str, str]], protocols: Collection[str]
+    words: Sequence[str],
+    seconds: float,
+    settings: Collection[tuple[str, str]],
+    protocols: Collection[str],
+    *,
+    errors: str = "replace",
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["git", *words], env=git_environment(os.environ, settings, protocols), stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, errors="replace", timeout=seconds, check=False,
-    )  # fmt: skip
+    """errors: of decoding. The names of filters are handed back to git, byte for byte."""
+    try:
+        return subprocess.run(
+            ["git", *words], env=git_environment(os.environ, settings, protocols), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, errors=errors, timeout=seconds, check=False,
+        )  # fmt: skip
+    except OSError as error:
+        if error.errno != errno.E2BIG:
+            raise
+        message = "fatal: its configuration has more filters than can be switched off"
+        return subprocess.CompletedProcess(["git", *words], 128, "", message)
+
+
+def is_dropped(name: str) -> bool:
+    """Whether a variable of the calling process is not passed on to git."""
+    return name.startswith("GIT_") and name not in _KEPT
 
 
 def git_environment(
     environment: Mapping[str, str], settings: Collection[tuple[str, str]] = _SETTINGS, protocols: Collection[str] = ()
 ) -> dict[str, str]:
     """The environment for git. settings: above every configuration file, as variables: no argument, no quoting."""
-    kept = {name: value for name, value in environment.items() if not name.startswith("GIT_") or name in _KEPT}
+    kept = {name: value for name, value in environment.items() if not is_dropped(name)}
     # Nobody can answer a question: what needs an answer fails, and says so.
     if not {"GIT_SSH", "GIT_SSH_COMMAND"} & kept.keys():
         kept["GIT_SSH_COMMAND"] = "ssh -oBatchMode=yes"

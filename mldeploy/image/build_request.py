@@ -126,22 +126,34 @@ def read_source_labels(folder: Path) -> dict[str, str]:
 
     A revision that ends in `-dirty` had uncommitted changes. Standard: OCI image spec 1.1, annotations.
     """
-    revision = _git(folder, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
-    labels = {
-        f"{_PREFIX}.source": _without_credentials(_git(folder, "config", "--get", "remote.origin.url")),
-        f"{_PREFIX}.revision": revision,
-        f"{_PREFIX}.version": _git(folder, "describe", "--tags", "--always", "--dirty") if revision else "",
-    }
+    revision = _git(folder, "describe", "--always", "--abbrev=40", "--exclude=*")
+    changes = _run_git(folder, *_CHANGES) if revision else None
+    mark = "-dirty" if changes else ""
+    labels = {f"{_PREFIX}.source": _without_credentials(_git(folder, "config", "--get", "remote.origin.url"))}
+    if changes is not None:
+        version = _git(folder, "describe", "--tags", "--always")
+        labels |= {f"{_PREFIX}.revision": f"{revision}{mark}", f"{_PREFIX}.version": version and f"{version}{mark}"}
     return {name: value for name, value in labels.items() if value}
+
+
+_CHANGES = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames")
+"""Tracked files that were changed, and submodules at another commit. `describe --dirty` would also run git in each
+submodule, and with it the programs that the submodule's configuration names."""
 
 
 def _git(folder: Path, *words: str) -> str:
     """Return git's output; "" without git or a repository, or on failure."""
+    text = _run_git(folder, *words) or ""
+    return "" if "\ufffd" in text else text
+
+
+def _run_git(folder: Path, *words: str) -> str | None:
+    """The same, but None without git or a repository, or on failure."""
     try:
         done = run_git(*words, folder=folder, seconds=_SECONDS)
     except (OSError, subprocess.SubprocessError):
-        return ""
-    return "" if done.returncode or "\ufffd" in done.stdout else done.stdout.strip()
+        return None
+    return None if done.returncode else done.stdout.strip()
 
 
 def _without_credentials(url: str) -> str:

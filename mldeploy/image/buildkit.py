@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, cast
 
+from mldeploy.core.git import is_dropped
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.scratch import scratch_folder
 from mldeploy.image.build_progress import BuildInstruction, BuildProgress, strip_ansi
@@ -89,10 +90,16 @@ def _parent_death_prefix() -> list[str]:
     return [program, "--pdeathsig", "TERM", "--"] if program and sys.platform == "linux" else []
 
 
+def _inherited_environment() -> dict[str, str]:
+    """Return the environment without what names another repository: the docker command may run git."""
+    return {name: value for name, value in os.environ.items() if not is_dropped(name)}
+
+
 @contextmanager
 def _start_command(command: list[str], request: BuildRequest) -> Iterator[subprocess.Popen[bytes]]:
     """Run the docker command in a new session, so that Ctrl-C does not reach it directly."""
     options = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "DOCKER_CLI_HINTS": "false"}
+    options |= {"BUILDX_GIT_INFO": "false"}  # or buildx runs git, which a hook's GIT_DIR leads to another repository
     args = {name: value for name, value in request.args.items() if _PROXY.fullmatch(name)}
     secret = {_SECRET: request.secret.reveal()} if request.secret else {}
     try:
@@ -101,7 +108,7 @@ def _start_command(command: list[str], request: BuildRequest) -> Iterator[subpro
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={**os.environ, **args, **options, **secret},
+            env={**_inherited_environment(), **args, **options, **secret},
             start_new_session=True,
         )
     except OSError as error:

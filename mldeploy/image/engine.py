@@ -12,13 +12,18 @@ from pathlib import Path
 
 import docker.utils
 from docker import APIClient
+from docker.auth import decode_auth
 from docker.constants import DEFAULT_TIMEOUT_SECONDS, DEFAULT_UNIX_SOCKET
 from docker.context import Context
 from docker.context.config import get_current_context_name
 from docker.errors import DockerException, InvalidConfigFile, TLSParameterError
 from docker.tls import TLSConfig
+from docker.utils.config import find_config_file
+from requests import PreparedRequest
 from requests.exceptions import RequestException
 
+from mldeploy.core.files import UnreadableError, read_text
+from mldeploy.core.parsing import NestingError, parse_json
 from mldeploy.image.errors import BuildError, EngineError, engine_errors, error_number, explain_error
 
 DEFAULT_ENDPOINT = DEFAULT_UNIX_SOCKET.replace("http+", "")
@@ -42,9 +47,11 @@ class Engine:
 
         seconds: for each answer of the engine.
 
-        Raises EngineError: there is no such context, nothing answers, or the socket is not permitted.
+        Raises EngineError: there is no such context, nothing answers, the socket is not permitted, or Docker's
+        configuration cannot be used.
         """
         endpoint = DEFAULT_ENDPOINT
+        _check_docker_config()
         try:
             endpoint, tls = _endpoint()
             return cls(_client(endpoint, tls, seconds), endpoint)
@@ -77,12 +84,61 @@ class _Client(APIClient):
     """Reads the API version from `/_ping`, ten times as fast as `/version`. The SDK has no public API for it."""
 
     def _retrieve_server_version(self) -> str:
+        self.auth = _without_netrc  # an engine has no password, and requests would read a netrc file of any kind
         try:
             answer = self.get(f"{self.base_url}/_ping", timeout=self.timeout)
         except RequestException as error:
             raise DockerException(f"Error while reading the API version: {error}") from error
         version = answer.headers.get("Api-Version") if answer.ok else None
         return version or str(super()._retrieve_server_version())  # type: ignore[misc]  # the stubs leave it out
+
+
+def _without_netrc(request: PreparedRequest) -> PreparedRequest:
+    return request
+
+
+_CONFIG_TABLES = {"auths": True, "credHelpers": False, "HttpHeaders": False, "proxies": True}
+"""Tables of Docker's configuration that the SDK reads, and whether each of their values is a table, too."""
+
+
+def _check_docker_config() -> None:
+    """Raise EngineError for a configuration that the SDK would wait for, or fail over without saying why.
+
+    A file that is no JSON is ignored, as the docker command does. Standard: docker/cli, cli/config/configfile/file.go.
+    """
+    found = find_config_file()
+    if not found:
+        return
+    path = Path(str(found))
+    todo = f"Correct {path}, or move it away."
+    try:
+        config = parse_json(read_text(path, encoding="utf-8"))
+    except (NestingError, UnreadableError) as error:
+        raise EngineError("Docker's config.json", f"cannot be used: {error}", todo) from error
+    except (FileNotFoundError, ValueError):
+        return
+    if not isinstance(config, dict) or not all(
+        _is_table(config.get(key) or {}, of_tables=of_tables) for key, of_tables in _CONFIG_TABLES.items()
+    ):
+        raise EngineError("Docker's config.json", "cannot be used: a part of it has another form than Docker's", todo)
+
+
+def _is_table(value: object, *, of_tables: bool) -> bool:
+    if not isinstance(value, dict):
+        return False
+    entries = value.values() if of_tables else ()
+    return all(isinstance(each, dict) and _is_readable(each.get("auth")) for each in entries)
+
+
+def _is_readable(credentials: object) -> bool:
+    """Whether the SDK can decode the base64 of `user:password`."""
+    if not isinstance(credentials, str):
+        return credentials is None
+    try:
+        decode_auth(credentials)
+    except ValueError:
+        return False
+    return True
 
 
 def _client(endpoint: str, tls: TLSConfig | None, seconds: float) -> APIClient:

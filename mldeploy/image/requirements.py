@@ -78,21 +78,23 @@ def read_requirement_text(member: Member) -> str:
     return decode_text(member.content if isinstance(member, Text) else member.read_all())
 
 
-def _collect(folder: Path, named: _NamedFile, files: dict[str, Member]) -> None:
-    if named.path in files:
-        return
-    file = _file(folder, named)
-    files[named.path] = file
-    if named.kind is _Kind.INCLUDE:
-        data = file.read_all()
-        text = decode_text(data)
-        if text.encode() != data:
-            files[named.path] = Text(named.path, text.encode())
-        for other in _parse_named_files(file.path, text):
-            _collect(folder, other, files)
-    elif file.sort is Sort.FOLDER:
-        below = (f"{named.path}/{each.path}" for each in list_files(file.source, Ignore(())))
-        files.update((path, _file(folder, _NamedFile(named.kind, path, named.where))) for path in below)
+def _collect(folder: Path, first: _NamedFile, files: dict[str, Member]) -> None:
+    waiting = [first]  # a chain of includes may be longer than Python's stack
+    while waiting:
+        named = waiting.pop()
+        if named.path in files:
+            continue
+        file = _file(folder, named)
+        files[named.path] = file
+        if named.kind is _Kind.INCLUDE:
+            data = file.read_all()
+            text = decode_text(data)
+            if text.encode() != data:
+                files[named.path] = Text(named.path, text.encode())
+            waiting += reversed(list(_parse_named_files(file.path, text)))
+        elif file.sort is Sort.FOLDER:
+            below = (f"{named.path}/{each.path}" for each in list_files(file.source, Ignore(())))
+            files.update((path, _file(folder, _NamedFile(named.kind, path, named.where))) for path in below)
 
 
 def _parse_named_files(list_path: str, text: str) -> Iterator[_NamedFile]:

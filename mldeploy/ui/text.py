@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 from mldeploy.core.redaction import redact
 
 _CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    r"\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+    r"|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
 )
-"""Control characters (C0, C1), and what reorders, hides or breaks a line: Unicode 16, 23.2 and UAX #9."""
+"""Control characters (C0, C1), and what reorders, hides or breaks a line: Unicode 16, 23.2 and UAX #9. Joiners pass
+between characters beyond ASCII: emoji and several scripts need them there."""
 _ASCII = str.maketrans({"…": "...", "→": "->", "\u00d7": "x", "·": "-", "\u2013": "-", "—": "-", "✓": "+", "✗": "x"})
 
 

@@ -76,6 +76,51 @@ def test_a_repositorys_own_configuration_runs_nothing(hostile: HostileRepository
     assert not hostile.trace.exists()
 
 
+def test_the_configuration_of_a_worktree_runs_nothing(hostile: HostileRepository) -> None:
+    hostile.write(".gitattributes", "* filter=x\n")
+    hostile.commit()
+    hostile.git("config", "extensions.worktreeConfig", "true")
+    hostile.git("config", "--worktree", "filter.x.clean", str(hostile.program()))
+    hostile.write("app.py", APP + "# changed\n")
+    assert read_source_labels(hostile.folder)["org.opencontainers.image.revision"].endswith("-dirty")
+    assert not hostile.trace.exists()
+
+
+def test_a_filter_whose_name_is_not_utf_8_does_not_run(hostile: HostileRepository) -> None:
+    (hostile.folder / ".gitattributes").write_bytes(b"* filter=\xff\n")
+    hostile.commit()
+    with (hostile.folder / ".git" / "config").open("ab") as file:
+        file.write(b'[filter "\xff"]\n\tclean = ' + bytes(hostile.program()) + b"\n")
+    hostile.write("app.py", APP + "# changed\n")
+    assert read_source_labels(hostile.folder)["org.opencontainers.image.revision"].endswith("-dirty")
+    assert not hostile.trace.exists()
+
+
+def test_the_configuration_of_a_submodule_runs_nothing(hostile: HostileRepository, tmp_path: Path) -> None:
+    part = HostileRepository(tmp_path / "part")
+    part.write(".gitattributes", "* filter=x\n")
+    part.commit()
+    hostile.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", part.url, "part")
+    hostile.commit()
+    inner = hostile.folder / "part"
+    hostile.git("-C", str(inner), "config", "filter.x.clean", str(hostile.program()))
+    (inner / "app.py").write_text(APP + "# changed\n")
+    assert not read_source_labels(hostile.folder)["org.opencontainers.image.revision"].endswith("-dirty")
+    assert not hostile.trace.exists()
+    hostile.git("-C", str(inner), "-c", "filter.x.clean=", "commit", "--quiet", "--allow-empty", "--message=y")
+    assert read_source_labels(hostile.folder)["org.opencontainers.image.revision"].endswith("-dirty")
+    assert not hostile.trace.exists()
+
+
+def test_more_filters_than_can_be_switched_off_are_an_answer_of_git(hostile: HostileRepository) -> None:
+    hostile.commit()
+    with (hostile.folder / ".git" / "config").open("a") as file:
+        file.writelines(f'[filter "f{number}"]\n\tclean = true\n' for number in range(30_000))
+    done = run_git("status", folder=hostile.folder, seconds=30)
+    assert done.returncode > 1
+    assert "filters" in done.stderr
+
+
 def test_a_bare_repository_in_a_folder_is_no_repository(hostile: HostileRepository, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     subprocess.run(["git", "init", "--quiet", "--bare", str(bare)], check=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from mldeploy.project.detect.folder import DetectedFolder, DetectionOptions, detect_folder
+from mldeploy.project.detect.shell import parse_shell
 from mldeploy.project.errors import ProjectError
 from tests.detect.folders import TODAY, write
 
@@ -254,6 +255,18 @@ def test_ten_thousand_files_take_no_longer_than_a_second(folder: Path) -> None:
     detected = looked_at(folder)
     assert _seconds(lambda: looked_at(folder)) < max(1, 8 * _seconds(lambda: read_all(folder)))
     assert str(detected.entry and detected.entry.value) == "app:app"
+
+
+def test_thousands_of_lines_for_one_package_are_a_few_remarks(folder: Path) -> None:
+    for text in ("".join(f"a=={number}\n" for number in range(5_000)), "a==1\n" * 5_000):
+        write(folder / "requirements.txt", text.encode())
+        contradictions = [each for each in looked_at(folder).remarks if each.code == "dependency-contradiction"]
+        assert len(contradictions) < 20
+
+
+def test_a_binary_file_is_no_start_script() -> None:
+    assert not list(parse_shell("\0" * 1_000_000))
+    assert not list(parse_shell("gunicorn app:app\n\0"))
 
 
 def read_all(folder: Path) -> None:

@@ -168,6 +168,25 @@ def test_without_a_client_the_classic_builder_builds(
     assert "buildx" in error.todo
 
 
+def test_the_docker_command_is_led_to_no_repository(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    answer = "[ $2 = version ] && echo 'github.com/docker/buildx v0.26.1 1a8287f' && exit"
+    docker.write_text(f"#!/bin/sh\n{answer}\n/usr/bin/env > {tmp_path}/environment\nexit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(docker.parent))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path))
+    monkeypatch.setenv("GIT_SSH_COMMAND", "ssh -i key")
+    write(shop.folder, {"app.py": "# in a hook\n"})
+    failure(shop)
+    environment = (tmp_path / "environment").read_text().splitlines()
+    assert "BUILDX_GIT_INFO=false" in environment
+    assert "GIT_SSH_COMMAND=ssh -i key" in environment
+    assert f"GIT_DIR={tmp_path}" not in environment
+
+
 @pytest.mark.exhaustive
 @needs_buildkit
 def test_the_cache_goes_to_a_registry_and_comes_from_there(alone: Shop, registry: str) -> None:

@@ -8,6 +8,7 @@ import os
 import pwd
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,33 @@ def refused() -> EngineError:
         Engine.connect()
     assert caught.value.exit_code is ExitCode.ENGINE
     return caught.value
+
+
+BROKEN = (
+    *("[1]", '{"auths": [1]}', '{"auths": {"a": {"auth": 5}}}', '{"proxies": [1]}', '{"proxies": {"default": 3}}'),
+    *('{"auths": {"a": {"auth": "!"}}}', '{"HttpHeaders": 5}', '{"credHelpers": 3}', "[" * 100_000),
+)
+
+
+@pytest.mark.parametrize("text", BROKEN, ids=range(len(BROKEN)))
+def test_a_configuration_of_another_shape_is_refused(docker_config: Path, text: str) -> None:
+    docker_config.write_text(text)
+    assert "cannot be used" in refused().what
+    assert str(docker_config) in refused().todo
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_a_configuration_that_is_no_regular_file_is_refused(docker_config: Path, make: Callable[[Path], None]) -> None:
+    make(docker_config)
+    assert "not a regular file" in refused().what
+
+
+@pytest.mark.usefixtures("docker_config")
+@pytest.mark.engine
+def test_a_netrc_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "netrc")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert Engine.connect().endpoint == DEFAULT_ENDPOINT
 
 
 @pytest.mark.usefixtures("docker_config")

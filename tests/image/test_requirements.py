@@ -43,6 +43,11 @@ def test_includes_are_relative_to_the_file_that_names_them(tmp_path: Path) -> No
     assert needed(tmp_path, files, "deploy/all.txt") == set(files)
 
 
+def test_a_chain_of_includes_may_be_long(tmp_path: Path) -> None:
+    files = {f"r{number}.txt": f"-r r{number + 1}.txt" for number in range(1_500)} | {"r1500.txt": "flask"}
+    assert needed(tmp_path, files, "r0.txt") == set(files)
+
+
 @pytest.mark.parametrize(
     "line",
     [

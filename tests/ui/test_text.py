@@ -71,5 +71,17 @@ def test_foreign_text_cannot_command_a_terminal(foreign: str) -> None:
     shown.encode()
 
 
+@pytest.mark.parametrize(
+    "hidden", ["\u00ad", "\u034f", "\u115f", "\u180e", "\u200b", "\u200c", "\u200d", "\u3164", "\uffa0"]
+)
+def test_nothing_is_hidden_in_a_name(hidden: str) -> None:
+    assert text.printable(f"shop{hidden}admin") == f"shop{hidden.encode('unicode_escape').decode()}admin"
+
+
+@pytest.mark.parametrize("foreign", ["\U0001f468\u200d\U0001f469", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"])
+def test_joiners_pass_where_they_are_part_of_a_word(foreign: str) -> None:
+    assert text.printable(foreign) == foreign
+
+
 def test_our_own_marks_have_an_ascii_form() -> None:
     assert text.printable("✓ cpu 256 → 512 …", unicode=False) == "+ cpu 256 -> 512 ..."

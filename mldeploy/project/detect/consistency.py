@@ -100,17 +100,26 @@ def _check_pins(listed: DependencyList, python: str) -> Iterator[Remark]:
 
 def _check_duplicates(listed: DependencyList) -> Iterator[Remark]:
     """One distribution with two requirements that no version meets, as far as a pin shows it."""
-    seen: dict[str, list[Dependency]] = {}
+    seen: dict[str, dict[tuple[str, str, str], Dependency]] = {}
     for each in (*listed.dependencies, *listed.constraints):
-        for other in seen.setdefault(each.name, []):
-            pin, required = (each.pin, other) if each.pin else (other.pin, each)
-            if pin and not each.marker and not other.marker and not required.allows(pin):
-                what = (
-                    f"asks for {each.name}{each.specifier}, but {other.source} asks for {other.name}{other.specifier}"
-                )
-                todo = "No version is both: keep one of the two lines."
-                yield Remark("dependency-contradiction", Severity.ERROR, each.source, what, todo)
-        seen[each.name].append(each)
+        forms = seen.setdefault(each.name, {})
+        form = (each.specifier, each.url, each.line)
+        if each.marker or form in forms or len(forms) == _MOST_FORMS:
+            continue
+        if other := next((known for known in forms.values() if _contradicts(each, known)), None):
+            what = f"asks for {each.name}{each.specifier}, but {other.source} asks for {other.name}{other.specifier}"
+            todo = "No version is both: keep one of the two lines."
+            yield Remark("dependency-contradiction", Severity.ERROR, each.source, what, todo)
+        forms[form] = each
+
+
+_MOST_FORMS = 20
+"""So many requirements of one distribution are compared, each with all others: thousands would take minutes."""
+
+
+def _contradicts(one: Dependency, other: Dependency) -> bool:
+    pin, required = (one.pin, other) if one.pin else (other.pin, one)
+    return pin is not None and not required.allows(pin)
 
 
 def _check_names(listed: DependencyList, python: str) -> Iterator[Remark]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-LIMIT = 1 << 16
-"""Characters of a text that are read: start scripts are a page long."""
+LIMIT = 1 << 15
+"""Characters of a text that are read: start scripts are a page long. On text that is no shell, the parser's time grows
+with the square of the length."""
 
 _CONTINUED = re.compile(r"(?<=[^\s\\])\\\n(?=\S)")
 _NOT_RUN = frozenset({"command_substitution", "process_substitution", "heredoc_body", "comment"})
@@ -53,8 +54,10 @@ class _ShellState:
 def parse_shell(text: str, folder: str = "", environment: Mapping[str, str] | None = None) -> Iterator[ShellCommand]:
     """Yield the simple commands of a text, also those in lists, pipelines, subshells, conditions and functions.
 
-    Never raises: what bash would refuse is passed over.
+    Never raises: what bash would refuse is passed over, and so is a text with a NUL, which is no script.
     """
+    if "\0" in text[:LIMIT]:
+        return
     from tree_sitter import Language, Parser  # noqa: PLC0415 - few folders hold a command
     from tree_sitter_bash import language  # noqa: PLC0415
 
