@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import resource
 import select
 import signal
@@ -17,6 +18,8 @@ from mldeploy_proxy.stream import FOREVER, BrokenError, Stream
 LINGER_SECONDS = 2.0
 """For a client to read a response although it is still sending."""
 SWEEP_SECONDS = 0.25
+NEW_SECONDS = 1.0
+"""For so long an idle client is about to send its request: slow ones make way before it."""
 
 _REASONS = {
     400: "Bad Request",
@@ -137,14 +140,15 @@ class ProxyServer:
 
 def _make_room(clients: list[ClientStream]) -> bool:
     """Abort the longest idle client, or else the one that has been waited for longest. False if there is none."""
-    for client in sorted((each for each in clients if each.is_idle), key=lambda each: each.since):
-        if not client.has_sent:  # this loop may not have come to read it yet
+    idle = sorted((each for each in clients if each.is_idle), key=lambda each: each.since)
+    slow = sorted((each for each in clients if each.is_waited_for), key=lambda each: each.since)
+    settled = time.monotonic() - NEW_SECONDS
+    order = (each for each in idle if each.since < settled), slow, idle
+    for client in itertools.chain(*order):
+        if not (client.is_idle and client.has_sent):  # this loop may not have come to read it yet
             client.abort()
             return True
-    slow = min((each for each in clients if each.is_waited_for), key=lambda each: each.since, default=None)
-    if slow is not None:
-        slow.abort()
-    return slow is not None
+    return False
 
 
 class ClientStream(Stream):
