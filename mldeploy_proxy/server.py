@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import resource
+import select
 import signal
 import time
 from typing import NamedTuple
@@ -11,11 +13,13 @@ from typing import NamedTuple
 from mldeploy_proxy.backends import Backends, UnreachableError
 from mldeploy_proxy.exchange import BackendError, exchange
 from mldeploy_proxy.head import MalformedError, plain_response
-from mldeploy_proxy.stream import BrokenError, Stream
+from mldeploy_proxy.stream import FOREVER, BrokenError, Stream
 
 LINGER_SECONDS = 2.0
 """For a client to read a response although it is still sending."""
 SWEEP_SECONDS = 0.25
+NEW_SECONDS = 1.0
+"""For so long an idle client is about to send its request: slow ones make way before it."""
 
 _REASONS = {
     400: "Bad Request",
@@ -76,13 +80,12 @@ class ProxyServer:
             self._sweeper.cancel()
 
     def admit(self, client: ClientStream) -> None:
-        """Serve a new connection. If there are too many, the longest idle one makes way; if none is idle, this one."""
+        """Serve a new connection. If there are too many, an idle or slow one makes way; if there is none, this one."""
         if len(self._clients) >= self._most:
-            idle = [each for each in self._clients if each.is_idle]
-            if not idle:
+            open_ones = [each for each in self._clients if not each.transport.is_closing()]
+            if len(open_ones) >= self._most and not _make_room(open_ones):
                 client.abort()
                 return
-            min(idle, key=lambda each: each.deadline).abort()
         self._clients[client] = asyncio.ensure_future(self._serve(client))
 
     async def _serve(self, client: ClientStream) -> None:
@@ -101,7 +104,7 @@ class ProxyServer:
     async def _answer(self, client: ClientStream) -> bool:
         """Answer one request; True if there may be another one."""
         try:
-            client.is_idle = True
+            client.begin_waiting()
             head = await client.read_request(self._limits.idle, self._limits.head)
             if head is None:
                 return False
@@ -118,7 +121,7 @@ class ProxyServer:
     @staticmethod
     async def _linger(client: ClientStream) -> None:
         """Read on for a moment: a connection that is closed with unread bytes is reset, and its response lost."""
-        client.deadline = time.monotonic() + LINGER_SECONDS
+        client.is_lingering, client.deadline = True, time.monotonic() + LINGER_SECONDS
         client.end_sending()
         client.buffer.clear()
         while await client.fill():
@@ -135,12 +138,28 @@ class ProxyServer:
                     client.expire()
 
 
+def _make_room(clients: list[ClientStream]) -> bool:
+    """Abort the longest idle client, or else the one that has been waited for longest. False if there is none."""
+    idle = sorted((each for each in clients if each.is_idle), key=lambda each: each.since)
+    slow = sorted((each for each in clients if each.is_waited_for), key=lambda each: each.since)
+    settled = time.monotonic() - NEW_SECONDS
+    order = (each for each in idle if each.since < settled), slow, idle
+    for client in itertools.chain(*order):
+        if not (client.is_idle and client.has_sent):  # this loop may not have come to read it yet
+            client.abort()
+            return True
+    return False
+
+
 class ClientStream(Stream):
-    """A client's connection. is_idle: it waits for a request, and nothing of one has arrived."""
+    """A client's connection. is_idle: it waits for a request, and nothing of one has arrived. since: when being idle,
+    or the request, began."""
 
     def __init__(self, server: ProxyServer) -> None:
         super().__init__()
         self.is_idle = True
+        self.is_lingering = False
+        self.since = time.monotonic()
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -148,8 +167,25 @@ class ClientStream(Stream):
         self._server.admit(self)
 
     def data_received(self, data: bytes) -> None:
-        self.is_idle = False
+        if self.is_idle:
+            self.is_idle, self.since = False, time.monotonic()
         super().data_received(data)
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether something waits in the kernel that has not been received yet."""
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether its request is incomplete, or its response waits for it: it is the client who is slow."""
+        return self.is_reading_head or self.is_lingering or self.is_behind or self.patience != FOREVER
+
+    def begin_waiting(self) -> None:
+        """Wait for a request, of which some may have arrived already."""
+        self.is_idle, self.since = not self.buffer, time.monotonic()
 
     def expire(self) -> None:
         """End it: its time is over."""

@@ -147,6 +147,11 @@ class Stream(asyncio.Protocol):
                     raise BrokenError
                 return None
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the other side has yet to take what was sent."""
+        return self._is_full
+
     async def send(self, data: bytes) -> None:
         """Send, and wait while the other side is behind. Raises BrokenError."""
         if self._is_lost or self.transport.is_closing():

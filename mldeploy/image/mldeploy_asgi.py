@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import socket
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -25,8 +27,10 @@ try:
 except ImportError:
     from uvicorn.workers import UvicornWorker
 
-__all__ = ["AsgiWorker"]
+__all__ = ["AsgiWorker", "accept_all"]
 
+MOST_ACCEPTED = 4096
+"""Connections that are taken from a backlog at a stop: more than gunicorn's 2,048, and an end to a flood."""
 LOOK = 0.05
 """Seconds between two looks at who is left, while the worker stops."""
 
@@ -57,12 +61,16 @@ class GracefulServer(Server):
         begun = time.monotonic()
         # In place: responses that are being made have a reference to it.
         self.server_state.default_headers.append((b"connection", b"close"))
+        accepted: list[socket.socket] = []
         if not any(is_held_by(self._worker.ppid, each) for each in sockets or ()):  # else others go on listening
             for each in sockets or ():
                 refuse_handshakes(each)
             await asyncio.sleep(SETTLE)
+            accepted = accept_all(sockets or ())
         for each in (*self.servers, *(sockets or ())):
             each.close()
+        for each in accepted:
+            await asyncio.get_running_loop().connect_accepted_socket(self._make_protocol, each)
         await asyncio.sleep(0)  # what was accepted last becomes a connection
         while any(getattr(each, "is_idle", False) for each in self.server_state.connections):
             await asyncio.sleep(LOOK)
@@ -70,6 +78,11 @@ class GracefulServer(Server):
         checks = asyncio.create_task(self._check_until_stopped(begun))
         await super().shutdown(sockets)
         checks.cancel()
+
+    def _make_protocol(self) -> Any:
+        config: Any = self.config
+        state = self.server_state
+        return config.http_protocol_class(config=config, server_state=state, app_state=self.lifespan.state)
 
     async def _check_until_stopped(self, stopping: float) -> None:
         """Look after the clients while uvicorn waits for them, too: some never close a connection by themselves."""
@@ -82,6 +95,19 @@ class GracefulServer(Server):
         for each in list(self.server_state.connections):
             if hasattr(each, "check_time"):
                 each.check_time(now, stopping)
+
+
+def accept_all(listeners: Iterable[socket.socket]) -> list[socket.socket]:
+    """What waits in the backlogs: without a filter, handshakes were completed since the event loop last looked."""
+    accepted = []
+    for listener in listeners:
+        listener.setblocking(False)
+        with suppress(OSError):
+            for _ in range(MOST_ACCEPTED):
+                accepted.append(listener.accept()[0])
+    for each in accepted:
+        each.setblocking(False)
+    return accepted
 
 
 class AsgiWorker(UvicornWorker):  # type: ignore[misc]  # as it has no types

@@ -94,6 +94,8 @@ class Guard:
         self.idle_since = time.monotonic()
         self.interval = 0.0
         self.has_asked = self.has_head = self.in_message = False
+        self.refusal: tuple[int, bytes] | None = None
+        """What the last request gets once the ones before it are answered."""
         self.checked = (0.0, 0)
         super().connection_made(LingeringTransport(transport, self))  # type: ignore[misc]
         if len(self.connections) > most_connections():
@@ -105,6 +107,8 @@ class Guard:
             self.received += len(data)
             if self.received > LINGER_BYTES:
                 self.transport.close_now()
+            return
+        if self.refusal:
             return
         if not self.begun:
             self.begun, self.received = time.monotonic(), 0
@@ -131,27 +135,40 @@ class Guard:
         """httptools: its body follows."""
         if self.head + len(self.url) > MAX_HEAD:
             self._refuse(431, b"Request Header Fields Too Large")
-        if self.transport.closing:
+        if self.transport.closing or self.refusal:
             return
         self.has_head = True
         super().on_headers_complete()  # type: ignore[misc]
 
     def on_body(self: Any, body: bytes) -> None:
         """httptools: some of its body."""
-        if not self.transport.closing:
+        if not (self.transport.closing or self.refusal):
             super().on_body(body)  # type: ignore[misc]
 
     def on_message_complete(self: Any) -> None:
         """httptools: it is complete."""
-        self.in_message = False
-        if not self.transport.closing:
+        self.in_message = self.has_head = False
+        self.begun, self.received = time.monotonic(), 0  # what has come with it already belongs to the next one
+        if not (self.transport.closing or self.refusal):
             super().on_message_complete()  # type: ignore[misc]
 
     def on_response_complete(self: Any) -> None:
         """uvicorn: the app has answered."""
         self.idle_since = time.monotonic()
         self.has_asked = True
+        has_next = self._has_queued()
         super().on_response_complete()  # type: ignore[misc]
+        if self.refusal and not has_next:
+            self._refuse(*self.refusal)
+        elif self.refusal or self._has_queued():
+            self.flow.pause_reading()  # for each response that a client is sent, it could send thousands of requests
+
+    def send_400_response(self: Any, msg: str) -> None:
+        """uvicorn: this is not HTTP. The requests before it are answered all the same."""
+        if self._is_answering_others():
+            self._refuse_later(400, b"Bad Request")
+        else:
+            super().send_400_response(msg)  # type: ignore[misc]
 
     @property
     def is_idle(self: Any) -> bool:
@@ -182,7 +199,7 @@ class Guard:
         return sock is not None and sock.fileno() >= 0 and has_sent(sock)
 
     def _check_sending(self: Any, now: float) -> None:
-        if self.flow.read_paused:  # it waits for the app
+        if self.flow.read_paused or self._is_answering_others():  # it waits for the app
             self.begun = now
         late = BODY_SECONDS + self.received / BODY_RATE if self.has_head else HEAD_SECONDS
         if now > self.begun + late:
@@ -199,9 +216,27 @@ class Guard:
         if not when:
             self.checked = (now, self.transport.sent)
 
+    def _has_queued(self: Any) -> bool:
+        return bool(getattr(self, "pipeline", ()))  # h11 reads no request before the last one is answered
+
+    def _is_answering_others(self: Any) -> bool:
+        """Whether the app has not answered the requests before the one that is being read."""
+        if self.has_head:
+            return bool(self._has_queued())
+        return bool(self.cycle and not self.cycle.response_complete)
+
+    def _refuse_later(self: Any, status: int, reason: bytes) -> None:
+        if self.has_head:
+            self.pipeline.popleft()  # it was the last one
+        self.refusal = status, reason
+        self.flow.pause_reading()
+
     def _refuse(self: Any, status: int, reason: bytes) -> None:
+        if not self.refusal and self._is_answering_others():
+            self._refuse_later(status, reason)
+            return
         self.logger.warning("Invalid request: %s", reason.decode())
-        is_open = self.has_head and self.cycle is not None  # the app has been called
+        is_open = self.has_head and self.cycle is not None and not self.refusal  # the app has been called
         if not (is_open and self.cycle.response_started):
             head = b"HTTP/1.1 %d %s\r\nconnection: close\r\ncontent-length: %d\r\n" % (status, reason, len(reason))
             self.transport.write(head + b"content-type: text/plain\r\n\r\n" + reason)

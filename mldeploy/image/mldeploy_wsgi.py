@@ -154,3 +154,7 @@ class WsgiWorker(ClientWorker):  # type: ignore[misc]
                 while self._has_room() and self._accept(listener):
                     pass
             self._step(0 if has_settled else 0.01)
+        for listener in self.sockets:  # without a filter, handshakes were completed during the last step, too
+            while self._has_room() and self._accept(listener):
+                pass
+            listener.close()

@@ -110,6 +110,26 @@ def test_unusual_requests_are_served(server: ServerProcess, sent: bytes, expecte
     assert statuses(server, sent, len(expected)) == expected
 
 
+def test_requests_that_come_together_are_all_answered_however_many(server: ServerProcess) -> None:
+    assert statuses(server, (GET + b"\r\n") * 3000 + b"GET / HT", 3000) == [200] * 3000
+
+
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [
+        (b"G(T / HTTP/1.1\r\n\r\n", 400),
+        (CHUNKED + b"xyz\r\nabc\r\n0\r\n\r\n", 400),
+        (TOO_LARGE["a header"], 431),
+    ],
+    ids=["not HTTP", "malformed body", "too large a header"],
+)
+def test_a_request_that_is_refused_costs_none_before_it_its_response(
+    server: ServerProcess, last: bytes, status: int
+) -> None:
+    slow = GET.replace(b"GET /", b"GET /slow?0.2")
+    assert statuses(server, slow + b"\r\n" + GET + b"\r\n" + last, 4) == [200, 200, status]
+
+
 def test_the_body_of_chunks_is_the_apps(server: ServerProcess) -> None:
     (response,) = responses(server, CHUNKED + b"3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n")
     assert response.body == b'["/", 7]'

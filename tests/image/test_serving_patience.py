@@ -64,3 +64,16 @@ def test_asgi(pair: tuple[socket.socket, socket.socket], has_sent: bool) -> None
         pair[0].sendall(b"GET")
     Protocol().check_time(LATE, 1.0)
     assert closed == ([] if has_sent else [True])
+
+
+def test_all_that_waits_in_a_backlog_is_accepted_at_a_stop() -> None:
+    accept_all = importlib.import_module("mldeploy_asgi").accept_all
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        clients = [socket.create_connection(listener.getsockname()) for _ in range(5)]
+        accepted = accept_all([listener])
+    try:
+        assert sorted(each.getpeername() for each in accepted) == sorted(each.getsockname() for each in clients)
+        assert not any(each.getblocking() for each in accepted)
+    finally:
+        for each in (*clients, *accepted):
+            each.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import socket
 
 import pytest
 
 from mldeploy_proxy.server import ClientLimits
-from tests.proxy.harness import GET, Wire, answering, proxied, response
+from tests.proxy.harness import GET, Harness, Wire, answering, proxied, response
 
 AMBIGUOUS = {
     "length and chunks": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -251,5 +253,62 @@ def test_among_too_many_connections_the_one_that_is_idle_longest_makes_way() -> 
             assert await first.rest() == b""
             second.send(GET)
             await second.until(b"hi")
+
+    asyncio.run(run())
+
+
+def test_among_too_many_half_headers_the_oldest_makes_way() -> None:
+    async def run() -> None:
+        limits = ClientLimits(clients=1, head=1)
+        async with proxied(answering(b"hi"), limits=limits) as proxy, proxy.client(b"GET / HT") as slow:
+            while not (await _answer(proxy)).endswith(b"hi"):
+                pass  # the proxy may not have read the half yet: then this client was refused
+            with contextlib.suppress(ConnectionResetError):
+                assert await slow.rest() == b"", "it made way, and was not ended for its slowness"
+
+    asyncio.run(run())
+
+
+def test_among_too_many_half_bodies_the_oldest_makes_way() -> None:
+    arrived = asyncio.Event()
+
+    async def read(wire: Wire) -> None:
+        if (await wire.head()).startswith(b"GET"):
+            wire.send(response(b"hi"))
+        arrived.set()
+        await wire.rest()
+
+    async def run() -> None:
+        half = b"POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 9\r\n\r\n1"
+        async with proxied(read, limits=ClientLimits(clients=1)) as proxy, proxy.client(half):
+            await arrived.wait()
+            assert (await _answer(proxy)).endswith(b"hi")
+
+    asyncio.run(run())
+
+
+async def _answer(proxy: Harness) -> bytes:
+    """What a client gets for its request; nothing if it is refused."""
+    with contextlib.suppress(OSError):
+        return await proxy.ask(GET.replace(b"Host", b"Connection: close\r\nHost"))
+    return b""
+
+
+def test_a_client_whose_request_has_not_been_read_yet_does_not_count_as_idle() -> None:
+    async def run() -> None:
+        async with proxied(answering(b"hi"), limits=ClientLimits(clients=2)) as proxy:
+            with contextlib.ExitStack() as stack:  # all of them are there before the proxy sees the first
+                first, idle, last = (
+                    stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port))) for _ in range(3)
+                )
+                for each in (first, last):
+                    each.sendall(GET)
+                loop = asyncio.get_running_loop()
+                for each in (first, last):
+                    each.setblocking(False)
+                    assert (await asyncio.wait_for(loop.sock_recv(each, 9), 300)).startswith(b"HTTP/1.1 ")
+                idle.setblocking(False)
+                with contextlib.suppress(ConnectionResetError):
+                    assert await asyncio.wait_for(loop.sock_recv(idle, 9), 300) == b""
 
     asyncio.run(run())
