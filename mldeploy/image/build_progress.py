@@ -106,6 +106,8 @@ _REMEDIES = {
     _NETWORK: "The build could not reach the network: check it, or the proxies in Docker's config.json.",
     "Git executable not found": "Take the package from an archive, which needs no git "
     "(`NAME @ https://…/archive/REF.zip`), or choose a base image that has git (build.base_image).",
+    "changed significantly since poetry.lock": "Run `poetry lock`: Poetry refuses a lock that is older than its "
+    "pyproject.toml.",
     "Hash mismatch": "The index has another file than the requirements' hash says: correct the hash, or find out why.",
     _CONTRADICTION: "Correct the requirements: no versions meet all of them, for the reasons above.",
     _REQUIREMENT: "Correct the requirements: what they ask for does not exist, or not for this Python and platform.",
