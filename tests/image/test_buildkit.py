@@ -57,7 +57,7 @@ def test_it_tells_how_far_it_is(alone: Shop) -> None:
     assert sent[-1].done == sent[-1].total > 0
     assert [each.done for each in steps] == list(range(1, len(steps) + 1))
     assert steps[-1].done <= steps[-1].total
-    assert any(each.text.startswith("RUN uv venv") for each in steps)
+    assert any(each.text == "Installing the dependencies" for each in steps)
 
 
 @needs_buildkit
