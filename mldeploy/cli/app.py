@@ -240,12 +240,13 @@ def root(  # noqa: PLR0913, PLR0917 - all options that commands share may stand 
     quiet: run.Quiet = False,
     no_color: run.NoColor = False,
     trust: run.TrustOption = None,
+    environment: run.EnvironmentOption = None,
 ) -> None:
     """Deploy a trained model from a folder to a public URL.
 
     `mldeploy deploy` in the app's folder builds the image, runs it on this machine and prints the URL.
     """
-    state = run.shared(context, folder, json, verbose, quiet, no_color, trust)
+    state = run.shared(context, folder, json, verbose, quiet, no_color, trust, environment)
     if version:
         from mldeploy.cli.commands import about  # noqa: PLC0415 - not needed for `--help`
 

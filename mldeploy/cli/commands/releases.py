@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mldeploy.cli import options
+from mldeploy.cli.results import ENVIRONMENT
 from mldeploy.cli.run import CommandRun
 from mldeploy.ui.documents import Document
 from mldeploy.ui.page import Page, Style
@@ -30,6 +31,7 @@ class HistoryDocument(Document):
     app: Annotated[str, "name of the app"]
     target: Annotated[str, "deployment target"]
     releases: Annotated[tuple[Release, ...], "newest first"]
+    environment: Annotated[str | None, ENVIRONMENT] = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ def history(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) ->
     releases = deployment.service.releases()
     if not run.rehearse:
         record_releases(deployment.scope, [each.revision for each in releases])
-    document = HistoryDocument(app=deployment.app, target=deployment.target, releases=releases)
+    document = HistoryDocument(
+        app=deployment.app, target=deployment.target, releases=releases, environment=deployment.environment
+    )
     run.output.result(document, lambda page: _print_history(document, page, run.commands(target)))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from mldeploy.cli import options
+from mldeploy.cli.results import ENVIRONMENT
 from mldeploy.cli.run import CommandRun
 from mldeploy.core.redaction import redact
 from mldeploy.ui.documents import Document
@@ -51,6 +52,7 @@ class StatusDocument(Document):
     steps: Annotated[tuple[ProbedDocument, ...], "dependencies first"]
     instances: Annotated[tuple[Instance, ...], "the serving one first"]
     models: Annotated[tuple[str, ...], "of an app without code: which path serves each model, and why"] = ()
+    environment: Annotated[str | None, ENVIRONMENT] = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def status(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
         steps=tuple(map(_probed, looks)),
         instances=instances,
         models=tuple(f"{each.path}: {each.proof_summary}" for each in deployment.project.served if each.proof),
+        environment=deployment.environment,
     )
     run.output.result(document, lambda page: print_status(document, page, run.commands(target), deployment.verb))
 
@@ -175,6 +178,8 @@ def print_status(document: StatusDocument, page: Page, command: Callable[[str], 
         page.line(app, f" is not running on {document.target}. Run `{command('deploy')}` to start it.")
     else:
         page.line(app, f" on {document.target} (run `{command(verb)}` to push its image)")
+    if document.environment:
+        page.line("environment  ", document.environment)
     page.line()
     width = max((len(step.state) for step in document.steps), default=0)
     for step in document.steps:
