@@ -51,6 +51,9 @@ PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
         "deploy": CommandEntry(
             "deploy:deploy", "Build and check the image, deploy it to the target and print the URL."
         ),
+        "promote": CommandEntry(
+            "promote:promote", "Deploy the image that one environment runs to another environment, without a build."
+        ),
         "manifests": CommandEntry(
             "manifests:manifests",
             "Print the Kubernetes manifests of a deployment as YAML for `kubectl apply -f -`.",

@@ -14,10 +14,8 @@ from mldeploy.image.cloud import HasEngine
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError
 from mldeploy.image.image_info import ImageInfo, describe_image, find_image, matches_platform
-from mldeploy.image.labels import APP, HASH
+from mldeploy.image.labels import APP, HASH, TAG_DIGITS
 from mldeploy.image.types import BaseDigest, Image
-
-TAG_DIGITS = 16
 
 
 @dataclass(frozen=True, eq=False)
