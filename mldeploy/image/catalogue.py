@@ -144,14 +144,24 @@ def _list_stored(engine: Engine, app: str) -> list[_Stored]:
                 with suppress(NotFound):  # removed concurrently
                     stored.append(_parse_image(app, engine.client.inspect_image(listed["Id"]), uses))
         known = {each.id for each in stored}
-        for promoted in _list_promoted(engine, app):
+        for promoted in _inspect_promoted(engine, app):
             if promoted["Id"] not in known:
                 stored.append(_parse_image(app, promoted, uses))
     return sorted(stored, key=lambda each: each.created, reverse=True)
 
 
-def _list_promoted(engine: Engine, app: str) -> Iterator[dict[str, Any]]:
-    """Yield the images that an app in an environment has taken over, which have the labels of the other environment."""
+def list_promoted(engine: Engine, app: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield the images that an app in an environment has taken over, by reference, with their labels.
+
+    They have the labels of the environment that built them. Raises EngineError.
+    """
+    with engine_errors(engine.endpoint):
+        for image in _inspect_promoted(engine, app):
+            labels = image["Config"]["Labels"]
+            yield f"{app}:{promoted_tag(labels[HASH], app)}", labels
+
+
+def _inspect_promoted(engine: Engine, app: str) -> Iterator[dict[str, Any]]:
     suffix = promoted_tag("", app)
     if not re.fullmatch(r"-[0-9a-f]+", suffix):
         return

@@ -15,6 +15,10 @@ PROOF = "mldeploy.proof"
 STAGE = "mldeploy.stage"
 """The recipe's stage of an intermediate image: `builder`."""
 
+CONTENT = "mldeploy.content"
+"""On images of an environment: the hash of the inputs without the environment. A promoted image is recognized by it."""
+BRANCH = "mldeploy.branch"
+"""The git branch that an image was built from."""
 SPEC = "mldeploy.spec"
 """On containers of a deployment: the hash of the spec without its restart policy and its variables' values.
 

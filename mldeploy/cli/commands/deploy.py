@@ -109,6 +109,7 @@ class _DeployFlags:
 def _deploy(run: CommandRun, target: str, overrides: Overrides, flags: _DeployFlags) -> None:
     """Deploy. If the port is taken, ask for another one, before anything is built, and go on with that."""
     from mldeploy.cli.deployment import keep_chosen_port
+    from mldeploy.cli.deployment_source import record_source
     from mldeploy.cli.example_request import suggest_request
     from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.config.override import Override
@@ -125,6 +126,7 @@ def _deploy(run: CommandRun, target: str, overrides: Overrides, flags: _DeployFl
         _deploy(run, target, (*overrides, chosen), flags)
         return
     keep_chosen_port(run, deployment, overrides)
+    record_source(deployment, document.image.reference)
     command, terse = run.commands(target), run.output.mode.quiet
     request = suggest_request(deployment.project, {each.key for each in deployment.assumed})
     run.output.result(document, lambda page: _print_deployment(document, page, command, request, terse=terse))

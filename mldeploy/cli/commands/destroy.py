@@ -100,6 +100,7 @@ def destroy(
 
     from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.config.chosen_port import forget_port
+    from mldeploy.config.deployment_records import forget_deployments
     from mldeploy.config.seen_releases import forget_releases
     from mldeploy.core import verbs
     from mldeploy.core.graph import steps_of
@@ -119,6 +120,7 @@ def destroy(
             deployment.kinds, session, named=named, inventory=deployment.inventory, keep=kept_kinds
         ).removed
     forget_port(deployment.app, deployment.target)
+    forget_deployments(deployment.state, deployment.scope)
     if not run.rehearse:
         forget_releases(deployment.scope)
     document = DestroyDocument(

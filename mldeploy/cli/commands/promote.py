@@ -64,6 +64,7 @@ def promote(
         mldeploy promote staging production
         mldeploy promote staging production --target fargate --confirm production
     """
+    from mldeploy.cli.deployment_source import find_source, record_source
     from mldeploy.cli.promotion import open_promotion
     from mldeploy.cli.protection import confirm_first_deployment
     from mldeploy.cli.workspace import exit_if_interrupted, report_sweep
@@ -79,6 +80,7 @@ def promote(
     with deployment.locked(run) as work:
         session = report_sweep(work, goal, gates)
         done = verbs.deploy(goal, session, gates=gates, sweep=deployment.swept, replace=replace_resources)
+    record_source(deployment, done.out.image.reference, find_source(promotion.source, promotion.release))
     document = PromoteDocument(
         app=deployment.app,
         target=deployment.target,
