@@ -72,6 +72,9 @@ PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
             "status:open_url", "Print the URL of the app and open it in the browser, if there is one."
         ),
         "status": CommandEntry("status:status", "Show what is deployed and its URL."),
+        "apps": CommandEntry(
+            "apps:apps", "List the apps on a target, or on all targets, with URL, release, age and cost."
+        ),
         "ps": CommandEntry("status:ps", "List the instances of the app, running and stopped."),
         "logs": CommandEntry("logs:logs", "Print the app's log."),
         "images": CommandEntry("images:images", "List the app's images on this machine."),
