@@ -93,7 +93,9 @@ def _read(provider: AnyProvider, listed: ListedApp[Any], endpoints: Endpoints, b
     release = next((each for each in service.releases() if each.state == "serving"), None)
     found = replace(bare, url=service.url())
     if listed.is_sized and isinstance(provider, HasCosts):
-        found = replace(found, monthly=round(provider.costs(cloud, project, listed.settings).known, 2))
+        estimate = provider.costs(cloud, project, listed.settings)
+        is_known = any(item.monthly is not None for item in estimate.items)
+        found = replace(found, monthly=round(estimate.known, 2) if is_known else None)
     if release is None:
         return found
     return replace(found, revision=release.revision, image=release.image, deployed=release.created or None)
