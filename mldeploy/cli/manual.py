@@ -17,6 +17,7 @@ import typer
 
 from mldeploy.cli.app import ENTRIES, PANELS, HelpDoc, build_group, load_command
 from mldeploy.cli.commands.about import VersionDocument
+from mldeploy.cli.commands.apps import AppsDocument
 from mldeploy.cli.commands.build import BuildDocument
 from mldeploy.cli.commands.check import CheckDocument
 from mldeploy.cli.commands.ci import WorkflowDocument
@@ -30,6 +31,7 @@ from mldeploy.cli.commands.logs import LogsDocument
 from mldeploy.cli.commands.manifests import ManifestsDocument, PolicyDocument
 from mldeploy.cli.commands.plan import PlanDocument
 from mldeploy.cli.commands.predict import PredictDocument
+from mldeploy.cli.commands.promote import PromoteDocument
 from mldeploy.cli.commands.push import LoginDocument, PushDocument
 from mldeploy.cli.commands.rehearse import RehearseDocument
 from mldeploy.cli.commands.releases import HistoryDocument, RollbackDocument, ScaleDocument
@@ -54,10 +56,12 @@ DOCUMENTS = {
     "login": LoginDocument,
     "push": PushDocument,
     "deploy": DeployDocument,
+    "promote": PromoteDocument,
     "ci": WorkflowDocument,
     "predict": PredictDocument,
     "open": OpenDocument,
     "status": StatusDocument,
+    "apps": AppsDocument,
     "ps": InstancesDocument,
     "logs": LogsDocument,
     "images": ImagesDocument,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from mldeploy.config.kinds import (
     Command,
@@ -245,6 +245,23 @@ class CheckTable(ConfigTable):
     )
 
 
+class EnvironmentTable(ConfigTable):
+    """One environment, chosen with `--env NAME` or `MLDEPLOY_ENV`. An empty table is enough.
+
+    Every table of the file can stand in it, and overlays that table: `[env.staging.app]`, `[env.staging.build.args]`,
+    `[env.staging.target.fargate]`.
+    """
+
+    # `config.load` checks the other keys: as those of the file that they overlay.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    protected: bool = Field(
+        default=False,
+        description="Ask for the environment's name before the first deployment and before `destroy`. Where nobody can "
+        "answer, these commands need `--confirm NAME`.",
+    )
+
+
 class ConfigFile(ConfigTable):
     """The whole file. The provider NAME validates `[target.NAME]`."""
 
@@ -254,6 +271,9 @@ class ConfigFile(ConfigTable):
     check: CheckTable = CheckTable()
     target: Annotated[dict[str, dict[str, object]], FieldText("tables, one a target: [target.local]")] = Field(
         default={}
+    )
+    env: Annotated[dict[str, EnvironmentTable], FieldText("tables, one an environment: [env.staging]", hidden=True)] = (
+        Field(default={})
     )
 
 

@@ -14,6 +14,7 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError, disk_full_error, engine_errors, explain_error, is_disk_full
+from mldeploy.image.registry.access import RegistryAccess
 from mldeploy.image.stream import Event, follow_stream
 
 
@@ -35,6 +36,28 @@ def pull_image(engine: Engine, reference: str, platform: str, monitor: Monitor, 
         client = engine.another_client()
         try:
             for event in follow_stream(client, start, monitor):
+                if event.error:
+                    raise _pull_error(reference, event.error, advice)
+                if event.layer and event.status:
+                    monitor.progress(layer_progress(event))
+        except APIError as error:
+            raise _pull_error(reference, explain_error(error), advice) from error
+
+
+def pull_by_digest(engine: Engine, reference: str, access: RegistryAccess, monitor: Monitor) -> None:
+    """Pull `name@sha256:…` with the credentials that are given. Raises as `pull_image`."""
+    login = {"username": access.user, "password": access.password.reveal(), "serveraddress": access.address}
+    advice = "deploy the source environment again"
+
+    def start(client: APIClient) -> Iterable[dict[str, object]]:
+        lines: Iterable[dict[str, object]] = client.pull(
+            reference, stream=True, decode=True, auth_config=login if access.user else {}
+        )
+        return lines
+
+    with engine_errors(reference):
+        try:
+            for event in follow_stream(engine.another_client(), start, monitor):
                 if event.error:
                     raise _pull_error(reference, event.error, advice)
                 if event.layer and event.status:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from mldeploy.cli import options
-from mldeploy.cli.results import ASSUMED, STEPS, AssumedDocument, StepDocument, list_layers, step_documents
+from mldeploy.cli.results import ASSUMED, ENVIRONMENT, STEPS, AssumedDocument, StepDocument, list_layers, step_documents
 from mldeploy.cli.run import CommandRun
 from mldeploy.ui.documents import Document
 from mldeploy.ui.page import Page, Style
@@ -41,6 +41,7 @@ class DeployDocument(Document):
     remarks: Annotated[tuple[str, ...], "notes on the deployment"]
     gap_seconds: Annotated[float | None, "downtime during the switch in seconds; null if nothing changed"]
     assumed: Annotated[tuple[AssumedDocument, ...], ASSUMED] = ()
+    environment: Annotated[str | None, ENVIRONMENT] = None
 
 
 def run_local(
@@ -50,6 +51,7 @@ def run_local(
     platform: options.Platform = None,
     base_image: options.BaseImage = None,
     replace: options.Replace = False,
+    confirm: options.Confirm = None,
 ) -> None:
     """Run the app on this machine. Same as `deploy --target local`.
 
@@ -57,7 +59,7 @@ def run_local(
         mldeploy run-local
         mldeploy run-local --port 8000
     """
-    deploy(run, options.DEFAULT_TARGET, port, host, platform, base_image, replace)
+    deploy(run, options.DEFAULT_TARGET, port, host, platform, base_image, replace, confirm=confirm)
 
 
 def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -71,6 +73,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
     no_rollback: options.NoRollback = False,
     registry_auth: options.RegistryAuth = None,
     no_check: options.NoCheck = False,
+    confirm: options.Confirm = None,
 ) -> None:
     """Build and check the image, deploy it to the target and print the URL.
 
@@ -91,12 +94,22 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
     settings = options.overrides(target, port, host, platform, base_image)
     rollback = options.given((f"target.{target}.rollback", False if no_rollback else None, "--no-rollback"))
     overrides = (*settings, *rollback, *options.registry_auth(target, registry_auth))
-    _deploy(run, target, overrides, replace=replace, check=not no_check)
+    _deploy(run, target, overrides, _DeployFlags(replace, not no_check, confirm))
 
 
-def _deploy(run: CommandRun, target: str, overrides: Overrides, *, replace: bool, check: bool) -> None:
+@dataclass(frozen=True)
+class _DeployFlags:
+    """check: before a push. confirmed: the name of a protected environment."""
+
+    replace: bool
+    check: bool
+    confirmed: str | None
+
+
+def _deploy(run: CommandRun, target: str, overrides: Overrides, flags: _DeployFlags) -> None:
     """Deploy. If the port is taken, ask for another one, before anything is built, and go on with that."""
     from mldeploy.cli.deployment import keep_chosen_port
+    from mldeploy.cli.deployment_source import record_source
     from mldeploy.cli.example_request import suggest_request
     from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.config.override import Override
@@ -104,15 +117,16 @@ def _deploy(run: CommandRun, target: str, overrides: Overrides, *, replace: bool
     from mldeploy.providers.errors import PortTakenError
 
     try:
-        deployment, document, cancel = _walk(run, target, overrides, replace=replace, check=check)
+        deployment, document, cancel = _walk(run, target, overrides, flags)
     except (DeploymentFailedError, PortTakenError) as error:
         port = _ask_for_other_port(run, error)
         if port is None:
             raise
         chosen = Override(f"target.{target}.port", port, "--port")
-        _deploy(run, target, (*overrides, chosen), replace=replace, check=check)
+        _deploy(run, target, (*overrides, chosen), flags)
         return
     keep_chosen_port(run, deployment, overrides)
+    record_source(deployment, document.image.reference)
     command, terse = run.commands(target), run.output.mode.quiet
     request = suggest_request(deployment.project, {each.key for each in deployment.assumed})
     run.output.result(document, lambda page: _print_deployment(document, page, command, request, terse=terse))
@@ -120,22 +134,24 @@ def _deploy(run: CommandRun, target: str, overrides: Overrides, *, replace: bool
 
 
 def _walk(
-    run: CommandRun, target: str, overrides: Overrides, *, replace: bool, check: bool
+    run: CommandRun, target: str, overrides: Overrides, flags: _DeployFlags
 ) -> tuple[AppDeployment, DeployDocument, Cancel]:
     from mldeploy.cli.app_routes import settle_routes
     from mldeploy.cli.deployment import as_runtime, prepare_deployment
+    from mldeploy.cli.protection import confirm_first_deployment
     from mldeploy.cli.workspace import report_sweep
     from mldeploy.core import verbs
 
     deployment = prepare_deployment(run, target, overrides, require=as_runtime, precheck=True)
     goal = deployment.require_goal()
-    deployment.require_gates(goal, check=check)
+    deployment.require_gates(goal, check=flags.check)
+    confirm_first_deployment(run, deployment, flags.confirmed)
     with deployment.locked(run) as work:
         deployment, listed = settle_routes(run, deployment, goal, work)
         goal = deployment.require_goal()
-        gates = deployment.require_gates(goal, check=check)
+        gates = deployment.require_gates(goal, check=flags.check)
         session = report_sweep(work, goal, gates)
-        done = verbs.deploy(goal, session, gates=gates, sweep=deployment.swept, replace=replace)
+        done = verbs.deploy(goal, session, gates=gates, sweep=deployment.swept, replace=flags.replace)
     return deployment, _deploy_document(deployment, done, listed), work.cancel
 
 
@@ -152,6 +168,7 @@ def _deploy_document(deployment: AppDeployment, done: Deployed[Address], listed:
         remarks=address.remarks,
         gap_seconds=address.gap_seconds,
         assumed=deployment.assumed,
+        environment=deployment.environment,
     )
 
 
@@ -185,6 +202,8 @@ def _print_deployment(
         layers = list_layers(document.image)[:LISTED_LAYERS]
         sizes = (f"{instruction} {size(layer_size)}" for instruction, layer_size in layers)
         page.line("         ", (" · ".join(sizes), Style.DIM))
+    if document.environment:
+        page.line("env      ", document.environment)
     for remark in document.remarks:
         page.line("note     ", remark)
     page.line(*(("predict  ", command(request)) if request else ("open     ", command("open"))))
