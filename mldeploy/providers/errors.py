@@ -65,9 +65,10 @@ def without_canary(target: str, able: Sequence[str]) -> WrongTargetError:
     return WrongTargetError(f"target {target}", "cannot run a canary beside the serving version", todo)
 
 
-def canary_stands(app: str, revision: str, percent: float) -> RefusedError:
+def canary_stands(app: str, revision: str, percent: float | None = None) -> RefusedError:
     """Somebody wants to deploy, roll back or scale while a candidate stands beside the serving version."""
-    what = f"a canary (revision {revision}, {percent:g} % of the requests) stands beside the serving version"
+    share = "" if percent is None else f", {percent:.3g} % of the requests"
+    what = f"a canary (revision {revision}{share}) stands beside the serving version"
     todo = (
         "Run `mldeploy canary promote` to keep it, or `mldeploy canary abort` to remove it, then repeat this command."
     )
