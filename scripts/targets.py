@@ -27,7 +27,7 @@ _AS_KUBERNETES = "The steps are those of `kubernetes`, and only its tests prove 
 _NO_OTHER_PARTY = "No published answers and no other simulator were found to hold it against."
 OPEN: Mapping[Cell, str] = {
     **dict.fromkeys(
-        [(each, "gke") for each in (Promise.GOLDEN_ROW, Promise.NO_DOWNTIME, Promise.HTTPS, Promise.DOMAIN)],
+        [(each, "gke") for each in (Promise.GOLDEN_ROW, Promise.NO_DOWNTIME, Promise.CANARY, Promise.HTTPS, Promise.DOMAIN)],
         _AS_KUBERNETES,
     ),
     **{(Promise.INDEPENDENT, each): _NO_OTHER_PARTY for each in ("dockerhub", "gar", "gcr", "gke")},
