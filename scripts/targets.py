@@ -23,15 +23,8 @@ from mldeploy.testing.promises import MARKER, Promise
 FOLDERS = ("adversarial", "aws", "azure", "check", "dockerhub", "gcp", "kubernetes", "local", "targets")
 Cell = tuple[Promise, str]
 
-_AS_KUBERNETES = "The steps are those of `kubernetes`, and only its tests prove it."
 _NO_OTHER_PARTY = "No published answers and no other simulator were found to hold it against."
-OPEN: Mapping[Cell, str] = {
-    **dict.fromkeys(
-        [(each, "gke") for each in (Promise.GOLDEN_ROW, Promise.NO_DOWNTIME, Promise.CANARY, Promise.HTTPS, Promise.DOMAIN)],
-        _AS_KUBERNETES,
-    ),
-    **{(Promise.INDEPENDENT, each): _NO_OTHER_PARTY for each in ("dockerhub", "gar", "gcr", "gke")},
-}
+OPEN: Mapping[Cell, str] = {(Promise.INDEPENDENT, each): _NO_OTHER_PARTY for each in ("dockerhub", "gar", "gcr", "gke")}
 """Cells that neither a test proves nor a refusal: the reason. Each is shown as open."""
 
 

@@ -21,6 +21,8 @@ from mldeploy.image.labels import SPEC, owner_filter
 INITS = frozenset({"tini", "tini-static", "dumb-init", "docker-init", "catatonit", "init", "s6-svscan"})
 PORT_IN_USE = ("port is already allocated", "address already in use")
 GONE_SECONDS = 30.0
+BUSY_STATES = ("R", "D")
+"""States of a thread that runs or is ready to run, and of one that waits for a disk (ps(1))."""
 
 
 class ContainerStartError(EngineError):
@@ -238,6 +240,14 @@ class Containers:
         details = memory.get("stats", {})
         cache = details.get("inactive_file", details.get("total_inactive_file", 0))
         return Usage(max(0, memory.get("usage", 0) - cache), stats["cpu_stats"]["cpu_usage"]["total_usage"])
+
+    def computes(self, container: str) -> bool:
+        """Return whether a thread in a container runs, is ready to run, or waits for a disk; False if unknown."""
+        try:
+            rows: list[list[str]] = self.engine.client.top(container, "-eLo pid,stat")["Processes"] or []
+        except (DockerException, RequestException):
+            return False
+        return any(row[-1][:1] in BUSY_STATES for row in rows)
 
 
 def _start_error(error: EngineError, cause: APIError) -> EngineError:

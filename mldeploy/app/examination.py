@@ -40,16 +40,17 @@ class _Calm:
     """How long a container has listened on another port while idle.
 
     An app that loads a model may open another port first (such as its metrics). It fails only when it neither computes
-    nor communicates.
+    nor communicates. On a busy machine an app that computes gets little CPU time, so a thread that is ready to run
+    counts as well.
     """
 
     since: float = 0.0
     cpu: int = 0
     seen: Sockets | None = None
 
-    def lasts(self, now: float, cpu: int, seen: Sockets) -> bool:
+    def lasts(self, now: float, cpu: int, seen: Sockets, *, computing: bool) -> bool:
         """Add an observation: `cpu` in nanoseconds since the container's start, `now` in seconds."""
-        if seen.talking or self.seen != seen or cpu - self.cpu > CALM_CPU * (now - self.since) * 1e9:
+        if computing or seen.talking or self.seen != seen or cpu - self.cpu > CALM_CPU * (now - self.since) * 1e9:
             self.since, self.cpu, self.seen = now, cpu, seen
         return now - self.since >= CALM_SECONDS
 
@@ -147,7 +148,8 @@ class Examination:
         if isinstance(self._answer, NoAnswerError):
             seen = list_sockets(self._containers, container)
             if seen and seen.only_elsewhere(self._project.app.port):
-                if self._calm.lasts(waited, self._containers.usage(container.id).cpu, seen):
+                cpu, computing = self._containers.usage(container.id).cpu, self._containers.computes(container.id)
+                if self._calm.lasts(waited, cpu, seen, computing=computing):
                     self._give_up(watch)
             else:
                 self._calm = _Calm()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from mldeploy.config.secret import Secret
@@ -76,17 +77,27 @@ class Index:
         return f"{scheme}{separator}{self.credentials.reveal()}@{rest}" if self.credentials else self.url
 
 
+class LockTool(StrEnum):
+    """The tool that a lock belongs to."""
+
+    UV = "uv"
+    POETRY = "poetry"
+    PIPENV = "pipenv"
+
+
 @dataclass(frozen=True)
 class LockExport:
-    """A lock that uv itself exports in the build. Paths are below the app's folder.
+    """A lock that its own tool exports in the build. Paths are below the app's folder.
 
-    files: what uv reads of the project: the lock, and each `pyproject.toml`. arguments: what `uv export` is to export,
-    beside its options: nothing for the project at the lock's folder, `--package NAME` for a member of its workspace.
+    files: what the tool reads of the project: the lock, and each `pyproject.toml` or `Pipfile`. arguments: what it is
+    to export, beside its options: nothing for the project at the lock's folder, `--package NAME` for a member of uv's
+    workspace, `--with=GROUP` for a group of Poetry's.
     """
 
     lock: str
     files: tuple[str, ...]
     arguments: tuple[str, ...] = ()
+    tool: LockTool = LockTool.UV
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,7 @@ class Build:
     requirements_text: str | None = None
     """What `requirements` lists, in pip's format, where it is in another one or generated; None: it is read itself."""
     lock: LockExport | None = None
-    """The lock among the requirements that uv exports in the build; None: `requirements_text` is installed."""
+    """The lock among the requirements that its tool exports in the build; None: `requirements_text` is installed."""
     ignored: tuple[str, ...] = ()
     """What stays out of the image, as lines of a `.dockerignore`, where there is none; empty: what usually does."""
     cache_from: tuple[str, ...] = ()

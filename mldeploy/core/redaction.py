@@ -1,9 +1,9 @@
 """Known secrets, and the one filter that removes them from every text that is written about a command.
 
 A value counts from the moment at which it is known (`remember`) until the process ends. It is removed in the forms in
-which programs repeat it: as it is, quoted for a URL, JSON, a shell or Python, in base64, in hexadecimal digits, and
-broken over lines. What a command prints as its result is data, and does not pass the filter; messages, progress,
-findings, log records and tracebacks do.
+which programs repeat it: as it is, quoted for a URL, JSON, HTML, a shell or Python, in base64, base32 or hexadecimal
+digits, and broken over lines. What a command prints as its result is data, and does not pass the filter; messages,
+progress, findings, log records and tracebacks do.
 """
 
 from __future__ import annotations
@@ -182,9 +182,34 @@ def _encoded(secret: str) -> Iterator[str]:
     yield from (repr(secret)[1:-1], ascii(secret)[1:-1], repr(data)[2:-1])
     yield from (shlex.quote(secret), secret.replace("'", "'\"'\"'"))
     yield from (secret.replace("$", "$$"), secret.encode("unicode_escape", "surrogatepass").decode())
-    yield from (data.hex(), data.hex().upper())
+    yield from (data.hex(), data.hex().upper(), data.hex(":"), data.hex(" "))
+    yield from (form(data) for form in (_percent_bytes, _escaped_bytes, _references))
     if len(data) >= _FOLDED:
         yield from _base64(data)
+        yield from _base32(data)
+
+
+def _percent_bytes(data: bytes) -> str:
+    """Every byte percent-encoded, although most need not be. Standard: RFC 3986, section 2.4."""
+    return "".join(f"%{each:02X}" for each in data)
+
+
+def _escaped_bytes(data: bytes) -> str:
+    return "".join(f"\\x{each:02x}" for each in data)
+
+
+def _references(data: bytes) -> str:
+    """As numeric character references. Standard: HTML, section 13.1.4."""
+    return "".join(f"&#{ord(each)};" for each in data.decode("utf-8", "surrogatepass"))
+
+
+def _base32(data: bytes) -> Iterator[str]:
+    """Alone. Standard: RFC 4648."""
+    import base64  # noqa: PLC0415
+
+    for encode in (base64.b32encode, base64.b32hexencode):
+        text = encode(data).decode()
+        yield from (text, text.rstrip("="), text.lower(), text.rstrip("=").lower())
 
 
 def _base64(data: bytes) -> Iterator[str]:

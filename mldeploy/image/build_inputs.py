@@ -208,7 +208,7 @@ def list_requirement_members(folder: Path, build: Build) -> Iterator[Member]:
 
 
 def choose_lock(build: Build, torch_backend: str) -> LockExport | None:
-    """Return the lock that uv exports in the build.
+    """Return the lock that its tool exports in the build.
 
     None if it has PyTorch from the default index, of which the image gets the build for the processor: other files,
     with other dependencies.

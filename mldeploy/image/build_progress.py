@@ -14,11 +14,23 @@ from mldeploy.core.redaction import redact
 from mldeploy.image import libraries
 from mldeploy.image.build_request import BuildRequest
 from mldeploy.image.errors import BuildError, disk_full_error, is_disk_full
+from mldeploy.image.install_progress import InstallProgress
 
 LAST_LINES = 15
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
 _PRELUDE = re.compile(r"(?<=\bRUN )(--\S+ +)*((export|if|until|\.) [^&]* && )*")
 _EXIT_CODE = re.compile(r"returned a non-zero code: (\d+)|exit code: (\d+)")
+_OUR_INSTRUCTIONS = {
+    "RUN python3 -m pip install": "Installing uv",
+    "COPY builder/": "Sending the list of dependencies",
+    "RUN uv venv": "Installing the dependencies",
+    "RUN touch /dev/shm/begun": "Installing the system packages",
+    "COPY --from=builder /out/": "Adding the dependencies",
+    "COPY model/": "Adding the model",
+    "COPY assets/": "Adding the other files",
+    "COPY code/": "Adding the code",
+}
+"""What the instructions of our own recipe do, by their start."""
 
 
 def strip_ansi(text: str) -> str:
@@ -43,10 +55,19 @@ class BuildProgress:
 
     request: BuildRequest
     monitor: Monitor
+    _installing: InstallProgress = field(default_factory=InstallProgress)
+
+    def read(self, output: str) -> None:
+        """Report what the output of an instruction tells of packages that are being installed."""
+        for line in output.splitlines():
+            if progress := self._installing.read(line):
+                self.monitor.progress(progress)
 
     def begin(self, instruction: str, done: int, total: int) -> None:
         """Report the start of an instruction, the `done`th of `total`."""
-        shown = shorten(_PRELUDE.sub("", instruction, count=1), 60, placeholder=" …")
+        plain = _PRELUDE.sub("", instruction, count=1)
+        ours = next((text for start, text in _OUR_INSTRUCTIONS.items() if plain.startswith(start)), "")
+        shown = ours or shorten(plain, 60, placeholder=" …")
         self.monitor.progress(Progress("", shown, done, total))
 
     def send_callback(self) -> Callable[[int], None]:
@@ -106,6 +127,8 @@ _REMEDIES = {
     _NETWORK: "The build could not reach the network: check it, or the proxies in Docker's config.json.",
     "Git executable not found": "Take the package from an archive, which needs no git "
     "(`NAME @ https://…/archive/REF.zip`), or choose a base image that has git (build.base_image).",
+    "changed significantly since poetry.lock": "Run `poetry lock`: Poetry refuses a lock that is older than its "
+    "pyproject.toml.",
     "Hash mismatch": "The index has another file than the requirements' hash says: correct the hash, or find out why.",
     _CONTRADICTION: "Correct the requirements: no versions meet all of them, for the reasons above.",
     _REQUIREMENT: "Correct the requirements: what they ask for does not exist, or not for this Python and platform.",

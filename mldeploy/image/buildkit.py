@@ -189,6 +189,7 @@ class _PlainLog:
             self._failed = known
         elif printed := _OUTPUT.match(output):
             known.say(printed[1])
+            self.progress.read(printed[1])
         elif output != known.name and not _CHATTER.match(output):
             known.say(output)
 

@@ -94,6 +94,7 @@ class _StreamLog:
             self._copy_secret(container[1])
         elif not _CHATTER.match(text):
             self._instruction.say(text)
+            self.progress.read(text)
 
     def _copy_secret(self, container: str) -> None:
         """Copy the secret to the container if its instruction waits for it."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-import posixpath
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mldeploy.config.settings import LockExport, Project
+from mldeploy.image.lock_export import export_command, exported_file
 from mldeploy.image.serving import GunicornFile, server_command, server_interface, start_folder
 
 TEMPLATE = Path(__file__).with_name("Dockerfile.template")
@@ -40,25 +40,6 @@ class Pins:
     websockets: str = "17.4"
 
 
-def _export_command(lock: LockExport) -> tuple[str, ...]:
-    """https://docs.astral.sh/uv/reference/cli/#uv-export"""
-    folder = posixpath.dirname(lock.lock)
-    options = ("--quiet", "--frozen", "--no-dev", "--no-emit-project", "--no-editable", "--no-header", "--no-annotate")
-    where = (f"--directory={folder}",) if folder else ()
-    return (
-        "uv",
-        "export",
-        *options,
-        *where,
-        *lock.arguments,
-        f"--output-file={posixpath.basename(_exported_file(lock))}",
-    )
-
-
-def _exported_file(lock: LockExport) -> str:
-    return f"{lock.lock}.exported.txt"
-
-
 @dataclass(frozen=True)
 class Recipe:
     """The template's variables."""
@@ -88,8 +69,8 @@ class Recipe:
     extra_indexes: tuple[str, ...] = ()
     secret: bool = False
     """The installation requires credentials."""
-    export: tuple[str, ...] = ()
-    """The words of `uv export` that write the requirements that a lock names; empty: there is no lock to export."""
+    export: str = ""
+    """The shell command that writes the requirements that a lock names; empty: there is no lock to export."""
     exported: str = ""
     """The file that they write."""
     torch_backend: str = ""
@@ -128,8 +109,8 @@ class Recipe:
             index=build.index.url if build.index else "",
             extra_indexes=tuple(each.url for each in build.extra_indexes),
             secret=any(each.credentials for each in (build.index, *build.extra_indexes) if each),
-            export=_export_command(lock) if lock else (),
-            exported=_exported_file(lock) if lock else "",
+            export=export_command(lock, build.requirements_file) if lock else "",
+            exported=exported_file(lock) if lock else "",
             torch_backend=torch_backend,
             system_packages=build.system_packages,
             serves_models=bool(project.served),

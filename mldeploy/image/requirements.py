@@ -69,7 +69,7 @@ def requirement_files_of_text(folder: Path, path: str, text: str) -> tuple[Membe
 
 
 def lock_files(folder: Path, paths: Iterable[str]) -> tuple[ContextFile, ...]:
-    """Return the files of the project that uv reads beside a lock. Raises ProjectError."""
+    """Return the files of the project that a tool reads to export a lock. Raises ProjectError."""
     return tuple(_file(folder, _NamedFile(_Kind.LOCAL, path, "build.requirements")) for path in paths)
 
 

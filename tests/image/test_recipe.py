@@ -53,7 +53,7 @@ RECIPES = {
         index="https://packages.example/simple?a=b&c",
         extra_indexes=("http://one.example/simple", "https://two.example/simple"),
         secret=True,
-        export=("uv", "export", "--frozen", "--output-file=uv.lock.exported.txt"),
+        export="uv export --frozen --output-file=uv.lock.exported.txt",
         exported="uv.lock.exported.txt",
         torch_backend="cpu",
         system_packages=("libgomp1", "libpq5=15.6-0+deb12u1"),

@@ -18,6 +18,7 @@ from mldeploy.core.errors import LeftoversError, MldeployError
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError
+from mldeploy.providers.local.network import AppNetwork
 from mldeploy.testing.promises import Promise, proves
 from tests.few import few
 from tests.local.engine_proxy import Call, EngineProxy, Fault, Rule
@@ -110,6 +111,23 @@ def attempt(act: Callable[[], object], fault: Fault) -> None:
         pass
 
 
+def removes_all(world: World) -> None:
+    """A removal leaves nothing. Docker before 28 may count a container that is gone, and then keeps its network.
+
+    That happens when the engine's answer to a container's start or removal is lost at the wrong instant.
+    """
+    try:
+        world.destroy()
+    except LeftoversError as error:
+        if "has active endpoints" not in str(error):
+            raise
+        network = world.engine.client.inspect_network(AppNetwork(world.engine, world.name).name)
+        assert network["Containers"] == {}, "only an engine that miscounts may keep it"
+    else:
+        assert not world.journalled
+    assert world.containers == ()
+
+
 def redeploys_through(world: World, proxy: EngineProxy, point: Point) -> None:
     world.deploy()
     world.env(VERSION="2")
@@ -121,9 +139,7 @@ def redeploys_through(world: World, proxy: EngineProxy, point: Point) -> None:
     assert world.version == "2"
     assert world.plan().is_noop
     assert world.serving.spec.restart == "unless-stopped"
-    world.destroy()
-    assert world.containers == ()
-    assert not world.journalled
+    removes_all(world)
 
 
 @proves(Promise.FAULTS, targets=("local",))
@@ -149,9 +165,7 @@ def destroys_through(world: World, proxy: EngineProxy, point: Point) -> None:
     with seen_through(proxy, world, point.fault) as ill:
         proxy.reset(point.rule())
         attempt(ill.destroy, point.fault)
-    world.destroy()
-    assert world.containers == ()
-    assert not world.journalled
+    removes_all(world)
 
 
 @pytest.mark.parametrize("point", DESTROY, ids=str)

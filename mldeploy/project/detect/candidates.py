@@ -27,7 +27,7 @@ _ASIDE = "the only app is in a folder for examples, scripts or old files"
 
 
 @dataclass(frozen=True)
-class Candidate:
+class AppCandidate:
     """An app and the module that creates it."""
 
     entry: AppEntry
@@ -53,13 +53,13 @@ class Candidate:
         return named and importable and not self.app.needs_arguments
 
 
-def list_candidates(sources: SourceTree) -> tuple[Candidate, ...]:
+def list_candidates(sources: SourceTree) -> tuple[AppCandidate, ...]:
     """Return all candidates but those of tests, those nearest to the root first."""
     modules = (module for module in _modules(sources) if not is_test(module.file))
     return tuple(each for module in modules for each in _module_candidates(sources, module))
 
 
-def select_outermost(every: tuple[Candidate, ...], sources: SourceTree) -> tuple[Candidate, ...]:
+def select_outermost(every: tuple[AppCandidate, ...], sources: SourceTree) -> tuple[AppCandidate, ...]:
     """Return the candidates that no other candidate uses; those in example folders only if there is no other."""
     servable = [each for each in every if each.is_servable]
     builds_on = {each.module: frozenset(sources.reachable([each.module])) for each in every}
@@ -95,11 +95,11 @@ def _is_test_name(name: str) -> bool:
     return name.startswith(("test_", "conftest")) or name.endswith("_test.py")
 
 
-def _module_candidates(sources: SourceTree, module: PythonModule) -> Iterator[Candidate]:
+def _module_candidates(sources: SourceTree, module: PythonModule) -> Iterator[AppCandidate]:
     for app in find_apps(module, _imported_factories(sources, module)):
         package = module.file.path.removesuffix(".py")
         hidden = package if sources.tree.get(f"{package}/__init__.py") else ""
-        yield Candidate(make_entry(sources, module, app), app, module, hidden)
+        yield AppCandidate(make_entry(sources, module, app), app, module, hidden)
 
 
 def _imported_factories(sources: SourceTree, module: PythonModule) -> dict[str, FrameworkObject]:
@@ -181,7 +181,7 @@ def _only_below(tree: Tree, folder: str, paths: tuple[str, ...]) -> bool:
 
 
 def _is_part(
-    each: Candidate, servable: list[Candidate], builds_on: Mapping[PythonModule, frozenset[PythonModule]]
+    each: AppCandidate, servable: list[AppCandidate], builds_on: Mapping[PythonModule, frozenset[PythonModule]]
 ) -> bool:
     """Whether another candidate builds upon this one, or is the better way to serve the same app."""
     others = [other for other in servable if other.module is not each.module and _may_replace(other, each)]
@@ -191,12 +191,12 @@ def _is_part(
     return _is_django_twin(each, others) or _is_page(each, others)
 
 
-def _may_replace(other: Candidate, each: Candidate) -> bool:
+def _may_replace(other: AppCandidate, each: AppCandidate) -> bool:
     """An example that imports the app is not the app."""
     return is_side_file(each.module.file) or not is_side_file(other.module.file)
 
 
-def _is_django_twin(each: Candidate, others: list[Candidate]) -> bool:
+def _is_django_twin(each: AppCandidate, others: list[AppCandidate]) -> bool:
     """Django's asgi.py beside its wsgi.py."""
     folder = each.module.file.folder
     return (
@@ -206,7 +206,7 @@ def _is_django_twin(each: Candidate, others: list[Candidate]) -> bool:
     )
 
 
-def _is_page(each: Candidate, others: list[Candidate]) -> bool:
+def _is_page(each: AppCandidate, others: list[AppCandidate]) -> bool:
     """A page of a Streamlit app of several pages: below `pages`, or named by `st.Page`."""
     if each.app.kind is not STREAMLIT:
         return False

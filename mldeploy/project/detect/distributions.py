@@ -38,6 +38,11 @@ DISTRIBUTION_NAMES: Final = {
     "surprise": "scikit-surprise", "tensorflow_hub": "tensorflow-hub", "telegram": "python-telegram-bot",
     "tf_keras": "tf-keras", "umap": "umap-learn", "usb": "pyusb", "whisper": "openai-whisper", "win32api": "pywin32",
     "wx": "wxpython", "yaml": "pyyaml", "zmq": "pyzmq",
+    "barcode": "python-barcode", "bson": "pymongo", "cairo": "pycairo", "dns": "dnspython", "gi": "pygobject",
+    "gridfs": "pymongo", "hydra": "hydra-core", "ldap": "python-ldap", "MeCab": "mecab-python3",
+    "memcache": "python-memcached", "nacl": "pynacl", "nmap": "python-nmap", "OpenGL": "pyopengl", "osgeo": "gdal",
+    "ruamel": "ruamel-yaml", "shapefile": "pyshp", "snowflake": "snowflake-connector-python", "socks": "pysocks",
+    "talib": "ta-lib", "win32com": "pywin32", "Xlib": "python-xlib",
 }  # fmt: skip
 """Top-level imports whose distribution has another name (or must be distinguished from a namesake)."""
 

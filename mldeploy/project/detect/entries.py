@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mldeploy.project.detect.candidates import Candidate, list_candidates, make_entry, select_outermost
+from mldeploy.project.detect.candidates import AppCandidate, list_candidates, make_entry, select_outermost
 from mldeploy.project.detect.command import Command, Server
 from mldeploy.project.detect.entry import AppEntry, AppObject
 from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity, Source
@@ -105,7 +105,7 @@ def _with_config(
 class _CommandTarget:
     """What one command serves, looked up in the folder."""
 
-    def __init__(self, sources: SourceTree, every: tuple[Candidate, ...], detected: Detected[Command]) -> None:
+    def __init__(self, sources: SourceTree, every: tuple[AppCandidate, ...], detected: Detected[Command]) -> None:
         self.sources = sources
         self.every = every
         self.detected = detected
@@ -201,7 +201,7 @@ class _CommandTarget:
         below = {each.file.path for each in self.sources.reachable([module])}
         return self._first(each for each in self.every if each.module.file.path in below and each.is_servable)
 
-    def _first(self, chances: Iterable[Candidate]) -> Detected[AppEntry] | None:
+    def _first(self, chances: Iterable[AppCandidate]) -> Detected[AppEntry] | None:
         chance = next(iter(chances), None)
         return self._certain(chance.entry) if chance else None
 
@@ -237,7 +237,7 @@ def _several(entries: tuple[Detected[AppEntry], ...]) -> Remark:
     return Remark("entries-several", Severity.ERROR, Source("."), f"holds several apps: {names}", todo)
 
 
-def _no_entry(sources: SourceTree, every: tuple[Candidate, ...]) -> Remark:
+def _no_entry(sources: SourceTree, every: tuple[AppCandidate, ...]) -> Remark:
     """Why there is no entry, as precisely as the source allows."""
     for each in every:
         if not each.package:
@@ -262,13 +262,13 @@ def _no_source(tree: Tree) -> Remark:
     return Remark("no-entry", Severity.ERROR, Source("."), what, todo)
 
 
-def _shadowed(each: Candidate, *, fatal: bool) -> Remark:
+def _shadowed(each: AppCandidate, *, fatal: bool) -> Remark:
     what = f"makes an app that no server can import: Python takes the package {each.package}/ of the same name instead"
     severity = Severity.ERROR if fatal else Severity.WARNING
     return Remark("entry-unreachable" if fatal else "entry-shadowed", severity, each.source, what, "Rename the file.")
 
 
-def _not_servable(each: Candidate) -> Remark:
+def _not_servable(each: AppCandidate) -> Remark:
     framework = each.app.kind.framework
     if each.app.needs_arguments:
         what = f"`{each.app.attribute}` returns the {framework} app, but requires arguments that a server cannot pass"

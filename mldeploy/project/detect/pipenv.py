@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mldeploy.config.settings import LockExport, LockTool
 from mldeploy.project.detect.declared_tables import DeclaredDependency, IndexOf, parse_table, resolve_entries
 from mldeploy.project.detect.dependency import DependencyList, Origin, marker_applies
 from mldeploy.project.detect.documents import line_of, load_json, parse_toml_tables, table_at, text_at, value_at
@@ -26,8 +27,16 @@ def read_pipfile_lock(tree: Tree, file: TreeFile, environment: MarkerVariables) 
         remarks.append(entry_remark(Source(file.path), what, Origin.PIPFILE_LOCK))
     sources = tables_at(document, "_meta", "sources")
     entries = parse_table(tree, table_at(document, "default"), file, _index_of(sources))
-    here = (_hashed(each) for each in entries if marker_applies(each.marker, environment))
-    return _listing(Origin.PIPFILE_LOCK, tree, file, here, sources, remarks)
+    here = [_hashed(each) for each in entries if marker_applies(each.marker, environment)]
+    listed = _listing(Origin.PIPFILE_LOCK, tree, file, iter(here), sources, remarks)
+    has_paths = any(each.source.is_project or each.source.path for each in here)
+    return listed if has_paths else replace(listed, export=_export(tree, file))
+
+
+def _export(tree: Tree, file: TreeFile) -> LockExport | None:
+    """What `pipenv requirements` reads. It writes paths as they stand, which are not always those of the build."""
+    own = tree.beside(Origin.PIPFILE.value)
+    return LockExport(file.path, (file.path, own.path), tool=LockTool.PIPENV) if own else None
 
 
 def read_pipfile(tree: Tree, file: TreeFile) -> DependencyList:

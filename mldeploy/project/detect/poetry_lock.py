@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from packaging.utils import canonicalize_name
 
+from mldeploy.config.settings import LockExport, LockTool
 from mldeploy.project.detect.dependency import DependencyList, Origin, to_pep440
 from mldeploy.project.detect.documents import list_at, parse_toml_tables, table_at, text_at, value_at
 from mldeploy.project.detect.findings import Source
@@ -29,7 +30,7 @@ from mldeploy.project.detect.package_sources import (
     refuse_source,
     unknown_source,
 )
-from mldeploy.project.detect.pyproject import list_declared
+from mldeploy.project.detect.pyproject import default_groups, list_declared
 from mldeploy.project.detect.requirements_txt import parse_requirement
 from mldeploy.project.detect.tree import Tree, TreeFile
 
@@ -52,7 +53,15 @@ def read_poetry_lock(tree: Tree, file: TreeFile, environment: MarkerVariables) -
         Edge(each.name, each.marker, each.extras, specifier=each.specifier)
         for each in (list_declared(tree, pyproject) if pyproject else ())
     ]
-    return resolve_lock(Origin.POETRY_LOCK, file, packages, start, environment)
+    listed = resolve_lock(Origin.POETRY_LOCK, file, packages, start, environment)
+    return replace(listed, export=_export(tree, file, pyproject)) if pyproject else listed
+
+
+def _export(tree: Tree, file: TreeFile, pyproject: TreeFile) -> LockExport:
+    """What `poetry export` reads; the groups are those of our own reading."""
+    files = (file, pyproject, tree.beside("poetry.toml"))
+    groups = tuple(f"--with={name}" for name in default_groups(parse_toml_tables(tree.text(pyproject))))
+    return LockExport(file.path, tuple(each.path for each in files if each), groups, LockTool.POETRY)
 
 
 def _package(tree: Tree, entry: object, line: int, old_files: dict[str, object]) -> LockedPackage:

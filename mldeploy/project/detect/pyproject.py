@@ -276,12 +276,16 @@ def _uv_source(tree: Tree, form: object, indexes: tuple[_UvIndex, ...]) -> Packa
 def _poetry_entries(tree: Tree, file: TreeFile, document: Mapping[str, object]) -> Iterator[DeclaredDependency]:
     poetry = table_at(document, "tool", "poetry")
     sources = tables_at(poetry, "source")
-    groups = [table_at(poetry, "dependencies")]
-    for name, group in table_at(poetry, "group").items():
-        if name not in DEVELOPMENT_GROUPS and value_at(group, "optional") is not True:
-            groups.append(table_at(group, "dependencies"))
-    for entries in groups:
+    groups = (table_at(poetry, "group", name, "dependencies") for name in default_groups(document))
+    for entries in (table_at(poetry, "dependencies"), *groups):
         yield from parse_table(tree, entries, file, lambda name: _poetry_index(sources, name))
+
+
+def default_groups(document: Mapping[str, object]) -> Iterator[str]:
+    """The groups that Poetry installs by default, without those for development."""
+    for name, group in table_at(document, "tool", "poetry", "group").items():
+        if name not in DEVELOPMENT_GROUPS and value_at(group, "optional") is not True:
+            yield name
 
 
 def _poetry_index(sources: list[dict[str, object]], name: str) -> PackageSource:

@@ -12,6 +12,7 @@ from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
 from mldeploy.testing.life import FIRST, AppLife, RolloutSuite
+from mldeploy.testing.load import ZeroDowntimeSuite
 from tests.gcp.gke.test_conformance import GkeStage, strangers
 from tests.gcp.harness import granted_by
 from tests.rehearsal.available import require_registry
@@ -28,7 +29,7 @@ def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
 
 @pytest.mark.engine
 @pytest.mark.exhaustive
-class TestGke(Sampled, RolloutSuite):
+class TestGke(Sampled, RolloutSuite, ZeroDowntimeSuite):
     """What every provider must pass, and what is GKE's own. What runs on every change stands in tests/targets."""
 
     target = "gke"
