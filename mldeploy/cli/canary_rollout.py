@@ -21,6 +21,8 @@ from mldeploy.providers.base import Address
 from mldeploy.providers.traffic import Traffic, TrafficSplit
 
 WHOLE = 100
+NEAR = 3.0
+"""Percentage points of which nobody needs to be told."""
 
 
 class CanaryFailedError(MldeployError):
@@ -78,6 +80,9 @@ class CanaryRollout:
                 continue
             with self._step(f"Shift {percent} % to the canary") as monitor:
                 split = self.traffic.shift(percent, monitor)
+            if abs(split.percent - percent) > NEAR:
+                text = f"The target cannot give the canary {percent} %: the nearest share is {split.percent:.3g} %"
+                self.work.events(Noted(f"{text} ({split.ratio}). More instances allow a smaller one.", warning=True))
             if self.hold:
                 vitals = self._hold(split)
         return CanaryOutcome(split, None, agreement, vitals)
