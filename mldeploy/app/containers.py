@@ -67,6 +67,11 @@ class Containers:
         """Name of a new version's container that takes over the port, until it has answered there."""
         return f"{self.serving}-next"
 
+    @property
+    def canary(self) -> str:
+        """Name of a new version's container that stands beside the serving one and may get some of the requests."""
+        return f"{self.serving}-canary"
+
     def all(self) -> tuple[Container, ...]:
         """Return our containers, running or not, the serving one first."""
         client, filters = self.engine.client, owner_filter(self.app)

@@ -79,9 +79,13 @@ PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
         "logs": CommandEntry("logs:logs", "Print the app's log."),
         "images": CommandEntry("images:images", "List the app's images on this machine."),
         "history": CommandEntry("releases:history", "List releases."),
+        "diff": CommandEntry("diff:diff", "Compare the predictions of two versions of the app, row by row."),
         "exec": CommandEntry("exec:execute", "Run a command in an instance of the app and exit with its exit status."),
     },
     "Change": {
+        "canary": CommandEntry(
+            "canary:canary", "Show, promote or abort the canary: the new version beside the serving one."
+        ),
         "rollback": CommandEntry(
             "releases:rollback", "Return to an earlier release without building. The next `deploy` replaces it."
         ),

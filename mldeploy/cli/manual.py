@@ -16,13 +16,16 @@ from pathlib import Path
 import typer
 
 from mldeploy.cli.app import ENTRIES, PANELS, HelpDoc, build_group, load_command
+from mldeploy.cli.canary_documents import AgreementDocument, CanaryState
 from mldeploy.cli.commands.about import VersionDocument
 from mldeploy.cli.commands.apps import AppsDocument
 from mldeploy.cli.commands.build import BuildDocument
+from mldeploy.cli.commands.canary import CanaryDocument
 from mldeploy.cli.commands.check import CheckDocument
 from mldeploy.cli.commands.ci import WorkflowDocument
 from mldeploy.cli.commands.deploy import DeployDocument
 from mldeploy.cli.commands.destroy import DestroyDocument, StopDocument
+from mldeploy.cli.commands.diff import DiffDocument
 from mldeploy.cli.commands.doctor import DoctorDocument
 from mldeploy.cli.commands.exec import ExecDocument
 from mldeploy.cli.commands.images import ImagesDocument
@@ -66,7 +69,9 @@ DOCUMENTS = {
     "logs": LogsDocument,
     "images": ImagesDocument,
     "history": HistoryDocument,
+    "diff": DiffDocument,
     "exec": ExecDocument,
+    "canary": CanaryDocument,
     "rollback": RollbackDocument,
     "scale": ScaleDocument,
     "stop": StopDocument,
@@ -77,7 +82,7 @@ DOCUMENTS = {
 }
 """The `--json` document of each command."""
 
-DOMAIN_TYPES = {each.__name__: each for each in (Image, Instance, Release, CostItem)}
+DOMAIN_TYPES = {each.__name__: each for each in (AgreementDocument, CanaryState, CostItem, Image, Instance, Release)}
 """Types of fields that the commands' modules import only for type checking."""
 
 _GENERATED = "<!-- Generated from the code by `python -m mldeploy.cli.manual`: change it there. -->\n"

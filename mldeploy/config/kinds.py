@@ -55,6 +55,21 @@ def parse_size(text: str) -> int:
     return size
 
 
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_LONGEST = 86_400
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of "30s", "5m" or "1h"; at most a day. Raises ValueError for anything else."""
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)\s*([smh])", text, re.ASCII)
+    if match is None:
+        raise ValueError('Write a number and a unit: "30s", "5m" or "1h".')
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > _LONGEST:
+        raise ValueError('It is at most "24h".')
+    return seconds
+
+
 def _name(text: str) -> str:
     if not re.fullmatch(rf"[a-z](?:[a-z0-9-]{{0,{NAME_LENGTH - 2}}}[a-z0-9])?", text):
         raise ValueError(f'"{dns_label(text)}" would do.')
@@ -126,6 +141,11 @@ def _anywhere(text: str) -> str:
     return text
 
 
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
 def _size(text: str) -> str:
     parse_size(text)
     return text
@@ -186,6 +206,7 @@ FileInsideOrNone = Annotated[
     str, AfterValidator(_inside_or_none), FieldText('the path of a file below the project folder, with /, or ""')
 ]
 FileAnywhere = Annotated[str, AfterValidator(_anywhere), FieldText("the path of a file")]
+Duration = Annotated[str, AfterValidator(_duration), FieldText('a duration of at most "24h", such as "30s" or "5m"')]
 Size = Annotated[str, AfterValidator(_size), FieldText('a size of at least "6m", such as "512m" or "1g"')]
 Variable = Annotated[str, AfterValidator(_variable)]
 Variables = Annotated[

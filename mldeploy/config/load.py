@@ -23,7 +23,7 @@ from mldeploy.config.environments import (
 )
 from mldeploy.config.errors import ConfigError, joined
 from mldeploy.config.host_access import READABLE_VARIABLES
-from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile
+from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile, RolloutTable
 from mldeploy.config.model_table import ModelTable
 from mldeploy.config.override import (
     PREFIX,
@@ -47,6 +47,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "model": ModelTable,
     "build": BuildTable,
     "check": CheckTable,
+    "rollout": RolloutTable,
 }
 OWN_VARIABLES: frozenset[str] = frozenset({READABLE_VARIABLES, environments.VARIABLE})
 """Variables of mldeploy that set no key."""

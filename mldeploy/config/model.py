@@ -5,13 +5,15 @@ None means "not set". `config.resolve` fills in the missing values.
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from mldeploy.config.kinds import (
     Command,
     DebianPackage,
+    Duration,
     Entry,
     FieldText,
     FileAnywhere,
@@ -262,6 +264,69 @@ class EnvironmentTable(ConfigTable):
     )
 
 
+def _rising(steps: list[int]) -> list[int]:
+    if not steps or any(after <= before for before, after in itertools.pairwise(steps)):
+        raise ValueError("Write rising percentages, such as [10, 50, 100].")
+    return steps
+
+
+class RolloutTable(ConfigTable):
+    """How a new version gets its requests: all at once, or in steps beside the serving version (a canary)."""
+
+    strategy: Literal["all-at-once", "canary"] = Field(
+        default="all-at-once",
+        description="`all-at-once`: a new version that has passed its checks gets all requests. `canary`: `mldeploy "
+        "deploy` starts it beside the serving version, raises its share in `steps`, and aborts at the first limit that "
+        "it exceeds. A first deployment has nothing beside which to start, and is deployed at once.",
+    )
+    steps: Annotated[
+        list[Annotated[int, Field(ge=1, le=100)]],
+        AfterValidator(_rising),
+        FieldText("a list of rising percentages from 1 to 100"),
+    ] = Field(
+        default=[10, 50, 100],
+        description="The share of the requests that the new version gets at each step, in percent. At 100 it is "
+        "promoted. Without 100, `mldeploy deploy` ends with the canary at the last step.",
+    )
+    hold: Duration = Field(
+        default="5m",
+        description="How long each step below 100 lasts. Meanwhile mldeploy sends both versions the rows of the sample "
+        "(at most 5 requests a second to each) and compares their errors and latency.",
+    )
+    max_error_rate: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The share of those requests that the new version may fail (no answer, or a status of 500 or "
+        "more). Not a reason to abort if the serving version fails as many.",
+    )
+    max_latency_ratio: float = Field(
+        default=1.5,
+        ge=1,
+        le=1000,
+        allow_inf_nan=False,
+        description="How many times the median latency of the serving version the one of the new version may be. Less "
+        "than 20 requests, and a difference below 5 ms, prove nothing.",
+    )
+    min_agreement: float = Field(
+        default=0.99,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The share of the rows of the sample for which both versions must give the same answer, before the "
+        "new version gets any request.",
+    )
+    tolerance: float = Field(
+        default=1e-6,
+        ge=0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="How far a number in the answer may differ, relative to the one of the serving version.",
+        examples=[0.02],
+    )
+
+
 class ConfigFile(ConfigTable):
     """The whole file. The provider NAME validates `[target.NAME]`."""
 
@@ -269,6 +334,7 @@ class ConfigFile(ConfigTable):
     model: Models = Field(default=[])
     build: BuildTable = BuildTable()
     check: CheckTable = CheckTable()
+    rollout: RolloutTable = RolloutTable()
     target: Annotated[dict[str, dict[str, object]], FieldText("tables, one a target: [target.local]")] = Field(
         default={}
     )

@@ -11,12 +11,12 @@ from mldeploy.config.environments import EnvironmentChoice, environment_key, spl
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.host_access import HostAccess
 from mldeploy.config.indexes import index
-from mldeploy.config.kinds import parse_size
-from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile
+from mldeploy.config.kinds import parse_duration, parse_size
+from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile, RolloutTable
 from mldeploy.config.naming import guess_name
 from mldeploy.config.secret import Secret
 from mldeploy.config.served import list_served_models, serve_models
-from mldeploy.config.settings import App, AppEnvironment, Build, Check, Index, LockExport, Project
+from mldeploy.config.settings import App, AppEnvironment, Build, Check, Index, LockExport, Project, Rollout
 from mldeploy.config.sources import ConfigSource
 
 _PLATFORMS = {
@@ -68,6 +68,7 @@ def resolve(raw: RawConfig, defaults: FolderDefaults) -> Project:
         _build(raw, raw.tables.build, defaults),
         _check(raw, raw.tables.check),
         served,
+        _rollout(raw.tables.rollout),
     )
 
 
@@ -145,6 +146,18 @@ def _check(raw: RawConfig, table: CheckTable) -> Check:
         golden=_path(raw, "check.golden", table.golden),
         start_timeout=float(table.start_timeout),
         vulnerability_database=table.vulnerability_database.rstrip("/"),
+    )
+
+
+def _rollout(table: RolloutTable) -> Rollout:
+    return Rollout(
+        is_canary=table.strategy == "canary",
+        steps=tuple(table.steps),
+        hold=parse_duration(table.hold),
+        max_error_rate=table.max_error_rate,
+        max_latency_ratio=table.max_latency_ratio,
+        min_agreement=table.min_agreement,
+        tolerance=table.tolerance,
     )
 
 

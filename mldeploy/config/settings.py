@@ -172,6 +172,22 @@ class Check:
     """The base URL of a service that speaks OSV's API."""
 
 
+@dataclass(frozen=True)
+class Rollout:
+    """How a new version gets its requests. The texts for users stand with the raw keys in `config.model`."""
+
+    is_canary: bool = False
+    steps: tuple[int, ...] = (10, 50, 100)
+    """Percentages, rising."""
+    hold: float = 300.0
+    """Seconds of each step."""
+    max_error_rate: float = 0.01
+    max_latency_ratio: float = 1.5
+    min_agreement: float = 0.99
+    tolerance: float = 1e-6
+    """Of numbers, relative to the serving version's."""
+
+
 Scalar = str | int | float | bool
 
 
@@ -234,3 +250,4 @@ class Project:
     check: Check
     served: tuple[ServedModel, ...] = ()
     """The models of an app that has no code of its own."""
+    rollout: Rollout = Rollout()

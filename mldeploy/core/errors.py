@@ -35,8 +35,9 @@ class ExitCode(IntEnum):
 
 _MEANINGS = {
     ExitCode.OK: "Done.",
-    ExitCode.FAILED: "The deployment failed, or `doctor` or `check` reported an error. After a failed deployment the "
-    "verdict gives the reason. A previous version is kept or restored; a message says so if it does not serve.",
+    ExitCode.FAILED: "The deployment failed, `doctor` or `check` reported an error, or `diff` found too few rows that "
+    "agree. After a failed deployment, or a canary that was aborted at a limit, the verdict gives the reason. A "
+    "previous version is kept or restored; a message says so if it does not serve.",
     ExitCode.USAGE: "The command line is wrong: an unknown command, flag or target, or a confirmation was missing.",
     ExitCode.CONFIG: "A configuration file is wrong: TOML syntax, an unknown key, a value of the wrong type.",
     ExitCode.PROJECT: "The project folder is wrong: a file is missing or cannot be read.",

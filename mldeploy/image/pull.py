@@ -18,13 +18,22 @@ from mldeploy.image.registry.access import RegistryAccess
 from mldeploy.image.stream import Event, follow_stream
 
 
-def pull_image(engine: Engine, reference: str, platform: str, monitor: Monitor, advice: str) -> None:
+def pull_image(
+    engine: Engine,
+    reference: str,
+    platform: str,
+    monitor: Monitor,
+    advice: str,
+    access: RegistryAccess | None = None,
+) -> None:
     """Pull an image and report each layer's bytes. advice: what to change if there is no such image, as a clause.
 
-    Raises BuildError with the advice; EngineError; CancelledError after a stop.
+    access: the registry's credentials; None for those of the Docker config. Raises BuildError with the advice;
+    EngineError; CancelledError after a stop.
     """
     repository, tag = parse_repository_tag(reference)
-    login = find_credentials(repository, monitor)
+    login = {"username": access.user, "password": access.password.reveal()} if access and access.user else None
+    login = login or find_credentials(repository, monitor)
 
     def start(client: APIClient) -> Iterable[dict[str, object]]:
         lines: Iterable[dict[str, object]] = client.pull(

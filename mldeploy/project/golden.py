@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeGuard, cast
@@ -61,6 +61,34 @@ def compare_answer(golden: Golden, answer: Json) -> str | None:
 
     Keys that only the answer has are allowed; everything else must be there, and equal but for numbers' tolerance.
     """
+    return next((_difference(golden, pair) for pair in _unequal_pairs(golden, answer)), None)
+
+
+@dataclass(frozen=True)
+class AnswerDifference:
+    """One value in which an answer differs. location: "" for the whole answer. expected, got: as JSON, shortened.
+
+    distance: the difference of two numbers, relative to the expected one; infinite for anything else.
+    """
+
+    location: str
+    expected: str
+    got: str
+    distance: float
+
+
+def list_differences(golden: Golden, answer: Json) -> Iterator[AnswerDifference]:
+    """Yield every difference between an answer and the golden one, as `compare_answer` compares them."""
+    for pair in _unequal_pairs(golden, answer):
+        got = "missing" if isinstance(pair.got, _Missing) else _rounded(pair.got)
+        yield AnswerDifference(pair.location, _rounded(pair.expected), got, _distance(pair))
+
+
+def _rounded(value: Json) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else _short(value)
+
+
+def _unequal_pairs(golden: Golden, answer: Json) -> Iterator[_Pair]:
     pairs: list[_Pair] = [_Pair("", golden.expect, answer)]
     while pairs:
         pair = pairs.pop()
@@ -68,8 +96,16 @@ def compare_answer(golden: Golden, answer: Json) -> str | None:
         if inner is not None:
             pairs.extend(reversed(inner))
         elif not _equal(golden, pair):
-            return _difference(golden, pair)
-    return None
+            yield pair
+
+
+def _distance(pair: _Pair) -> float:
+    if not (_is_number(pair.expected) and _is_number(pair.got)):
+        return math.inf
+    try:
+        return abs(pair.got - pair.expected) / abs(pair.expected) if pair.expected else math.inf
+    except OverflowError:
+        return math.inf
 
 
 class _Missing:

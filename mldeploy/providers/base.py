@@ -54,7 +54,7 @@ class Release:
     revision: Annotated[str, "name of the release, for `rollback`"]
     image: Annotated[str, "image that it runs"]
     created: Annotated[str, "time of the deployment; ISO 8601, UTC"]
-    state: Annotated[str, "`serving`, `failed` or `old`"]
+    state: Annotated[str, "`serving`, `candidate` (a canary), `failed` or `old`"]
     url: Annotated[str, "URL; empty if it does not serve"] = ""
     commit: Annotated[str, "git commit of the deployed folder; empty if unknown"] = ""
     dirty: Annotated[bool, "tracked files had changed since that commit"] = False

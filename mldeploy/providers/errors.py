@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mldeploy.core.errors import ExitCode, MldeployError, NotFoundError
+from collections.abc import Sequence
+
+from mldeploy.core.errors import ExitCode, MldeployError, NotFoundError, RefusedError
 
 
 class UnknownTargetError(MldeployError):
@@ -55,6 +57,32 @@ def without_manifests(target: str) -> WrongTargetError:
 def without_exec(target: str) -> WrongTargetError:
     """Somebody wants to run a command where there is no way in."""
     return WrongTargetError(f"target {target}", "does not support running commands in an instance")
+
+
+def without_canary(target: str, able: Sequence[str]) -> WrongTargetError:
+    """Somebody wants two versions side by side where the platform cannot run them. able: the targets that can."""
+    todo = f"These targets can: {', '.join(able)}. Elsewhere, `mldeploy deploy` switches to a new version at once."
+    return WrongTargetError(f"target {target}", "cannot run a canary beside the serving version", todo)
+
+
+def canary_stands(app: str, revision: str, percent: float | None = None) -> RefusedError:
+    """Somebody wants to deploy, roll back or scale while a candidate stands beside the serving version."""
+    share = "" if percent is None else f", {percent:.3g} % of the requests"
+    what = f"a canary (revision {revision}{share}) stands beside the serving version"
+    todo = (
+        "Run `mldeploy canary promote` to keep it, or `mldeploy canary abort` to remove it, then repeat this command."
+    )
+    return RefusedError(app, what, todo)
+
+
+def without_candidate(app: str) -> AbsentError:
+    """Somebody wants to change the share of a candidate that is not there."""
+    return AbsentError(app, "there is no canary", "Run `mldeploy deploy --canary 10` to start one.")
+
+
+def nothing_serves(app: str) -> AbsentError:
+    """Somebody wants to place a candidate where nothing serves."""
+    return AbsentError(app, "nothing serves yet beside which a canary could stand", "Run `mldeploy deploy` first.")
 
 
 class PluginError(MldeployError):

@@ -80,6 +80,7 @@ class CanSplitTraffic(Protocol[CloudT_contra, SettingsT_contra]):
         """The last step of a graph that starts the new version beside the serving one. Pure.
 
         It replaces an earlier candidate that is another version. Its walk raises AbsentError where nothing serves yet.
+        A version that serves already is returned as it is, and nothing is placed beside it.
         """
 
     def traffic(self, cloud: CloudT_contra, project: Project, settings: SettingsT_contra) -> Traffic:

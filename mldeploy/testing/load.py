@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from mldeploy.core.errors import MldeployError
+from mldeploy.project.golden import Json
 from mldeploy.testing.life import FIRST, AppLife, LifeSuite
 from mldeploy.testing.plugin import CASES
 from mldeploy.testing.promises import Promise, proves
@@ -39,7 +40,7 @@ class ZeroDowntimeSuite(LifeSuite):
 
     def _roll_out(self, life: AppLife, times: int, tell: Callable[[str, object], None]) -> None:
         address = life.deploy(FIRST)
-        with self._send_load(address.url) as seen:
+        with send_load(self.ask, address.url) as seen:
             for number in range(times):
                 version = replace(FIRST, code=f"version {number}")
                 assert life.deploy(version).url == address.url
@@ -50,28 +51,30 @@ class ZeroDowntimeSuite(LifeSuite):
         assert not failed, f"of {count}: {failed}"
         life.end()
 
-    @contextmanager
-    def _send_load(self, url: str) -> Iterator[Counter[str]]:
-        """Send requests during the block; count their outcomes."""
-        seen: Counter[str] = Counter()
-        ended = threading.Event()
-        callers = [threading.Thread(target=self._call, args=(url, seen, ended), daemon=True) for _ in range(CALLERS)]
-        for caller in callers:
-            caller.start()
-        try:
-            yield seen
-        finally:
-            ended.set()
-            for caller in callers:
-                caller.join()
 
-    def _call(self, url: str, seen: Counter[str], ended: threading.Event) -> None:
-        """Send a tenth of the load at fixed times, however long each request takes."""
-        due = time.monotonic()
-        while not ended.wait(max(0.0, due - time.monotonic())):
-            due = max(due + CALLERS / RATE, time.monotonic() - 1)
-            try:
-                self.ask(url)
-                seen["answered"] += 1
-            except MldeployError as error:
-                seen[error.what] += 1
+@contextmanager
+def send_load(ask: Callable[[str], Json], url: str) -> Iterator[Counter[str]]:
+    """Send requests during the block; count their outcomes. ask: sends one, as `LifeSuite.ask` does."""
+    seen: Counter[str] = Counter()
+    ended = threading.Event()
+    callers = [threading.Thread(target=_call, args=(ask, url, seen, ended), daemon=True) for _ in range(CALLERS)]
+    for caller in callers:
+        caller.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        for caller in callers:
+            caller.join()
+
+
+def _call(ask: Callable[[str], Json], url: str, seen: Counter[str], ended: threading.Event) -> None:
+    """Send a tenth of the load at fixed times, however long each request takes."""
+    due = time.monotonic()
+    while not ended.wait(max(0.0, due - time.monotonic())):
+        due = max(due + CALLERS / RATE, time.monotonic() - 1)
+        try:
+            ask(url)
+            seen["answered"] += 1
+        except MldeployError as error:
+            seen[error.what] += 1

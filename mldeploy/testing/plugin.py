@@ -9,7 +9,9 @@ from mldeploy.testing.promises import MARKER
 CASES = "mldeploy-cases"
 """The property of a test that holds the sentence about its cases."""
 
-pytest.register_assert_rewrite(*(f"mldeploy.testing.{module}" for module in ("life", "load", "matrix", "suite")))
+pytest.register_assert_rewrite(
+    *(f"mldeploy.testing.{module}" for module in ("canary", "life", "load", "matrix", "suite"))
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -24,6 +24,7 @@ class Promise(StrEnum):
     GOLDEN_ROW = "golden row before traffic"
     OLD_VERSION = "old version untouched by a failing one"
     NO_DOWNTIME = "no failed request during a rollout"
+    CANARY = "canary"
     VERDICT = "one verdict on a failure"
     HISTORY = "history and rollback"
     SCALE = "scale"

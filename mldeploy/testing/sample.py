@@ -38,6 +38,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = False  # accepted requests are answered before the end
+    request_queue_size = 128  # of connections at once; more than 5, the default, would have to try again
 server = Server(("0.0.0.0", PORT), Handler)
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
 print("serving", CODE, flush=True)

@@ -22,6 +22,7 @@ from mldeploy.core.step import Key, Resource, Step
 from mldeploy.providers.base import Service
 from mldeploy.providers.capabilities import Registry, Runtime
 from mldeploy.providers.registry import AnyProvider
+from mldeploy.providers.traffic import Candidate, CanSplitTraffic, Traffic
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,21 @@ class DeploymentUnderTest:
         with self._journal(cloud) as journal:
             return verbs.deploy(self.last, Session(cloud, journal, Cancel(), ignore), sweep=self.provider.kinds)
 
+    def place_candidate(self) -> Candidate:
+        """Start the version in the folder beside the serving one, as `mldeploy deploy --canary` does first.
+
+        Raises as `verbs.deploy` does.
+        """
+        cloud = self._connect()
+        step: Step[Any, Candidate] = self._splitter.candidate(self.project, self.settings)
+        with self._journal(cloud) as journal:
+            return verbs.deploy(step, Session(cloud, journal, Cancel(), ignore)).out
+
+    @property
+    def traffic(self) -> Traffic:
+        """The requests of the running app."""
+        return self._splitter.traffic(self._connect(), self.project, self.settings)
+
     def plan(self) -> verbs.Plan:
         """Run `mldeploy plan`."""
         return verbs.plan(self.last, self._connect(), Cancel(), sweep=self.provider.kinds)
@@ -93,6 +109,12 @@ class DeploymentUnderTest:
     def _registry(self) -> Registry[Any, Any]:
         if not isinstance(self.provider, Registry):
             raise TypeError(f"{self.provider.name} is neither a Registry nor a Runtime (providers.capabilities)")
+        return self.provider
+
+    @property
+    def _splitter(self) -> CanSplitTraffic[Any, Any]:
+        if not isinstance(self.provider, CanSplitTraffic):
+            raise TypeError(f"{self.provider.name} does not split traffic (providers.traffic)")
         return self.provider
 
     def _connect(self) -> Any:

@@ -46,6 +46,25 @@ def test_a_registry_runs_no_app(target: str) -> None:
     assert f"mldeploy push --target {target}" in refused.value.todo
 
 
+NO_SECOND_VERSION_YET = "mldeploy does not divide the requests between two versions there yet."
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(pytest.param(each, marks=refuses(A_REGISTRY, Promise.CANARY)) for each in REGISTRIES),
+        *(pytest.param(each, marks=refuses(NO_SECOND_VERSION_YET, Promise.CANARY)) for each in ("fargate", "webapp")),
+    ],
+)
+def test_a_canary_is_refused_where_two_versions_cannot_run(tmp_path: Path, target: str) -> None:
+    """Before anything is read: the folder holds no app."""
+    refused = Command(tmp_path / "home", tmp_path)("deploy", "--canary", "10", "--target", target)
+    assert refused.code == 2, refused.err
+    assert f"target {target}: cannot run a canary" in refused.err
+    for able in ("local", "kubernetes", "gke"):
+        assert able in refused.err
+
+
 def write_app(folder: Path) -> None:
     (folder / "mldeploy.toml").write_text('[app]\nname = "shop"\nentry = "app:app"\nmodels = []\n')
     (folder / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")

@@ -7,7 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from mldeploy.cli import options
+from mldeploy.cli.canary_documents import AgreementDocument, CanaryState, print_worst
 from mldeploy.cli.results import ASSUMED, ENVIRONMENT, STEPS, AssumedDocument, StepDocument, list_layers, step_documents
 from mldeploy.cli.run import CommandRun
 from mldeploy.ui.documents import Document
@@ -17,6 +20,7 @@ from mldeploy.ui.text import size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mldeploy.cli.canary_placement import PlacedCanary
     from mldeploy.cli.deployment import AppDeployment
     from mldeploy.config.override import Overrides
     from mldeploy.core.monitor import Cancel
@@ -42,6 +46,22 @@ class DeployDocument(Document):
     gap_seconds: Annotated[float | None, "downtime during the switch in seconds; null if nothing changed"]
     assumed: Annotated[tuple[AssumedDocument, ...], ASSUMED] = ()
     environment: Annotated[str | None, ENVIRONMENT] = None
+    canary: Annotated[CanaryState | None, "the canary that stands beside the serving version; null if none does"] = None
+    agreement: Annotated[AgreementDocument | None, "of both versions; null without a canary or a sample"] = None
+
+
+@dataclass(frozen=True)
+class DeployChoices:
+    """The flags of `deploy` that override no setting.
+
+    check: before a push. canary: percent of the requests. confirmed: the name of a protected environment.
+    """
+
+    replace: bool = False
+    check: bool = True
+    canary: int | None = None
+    sample: str | None = None
+    confirmed: str | None = None
 
 
 def run_local(
@@ -74,6 +94,27 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
     registry_auth: options.RegistryAuth = None,
     no_check: options.NoCheck = False,
     confirm: options.Confirm = None,
+    canary: Annotated[
+        int | None,
+        typer.Option(
+            "--canary",
+            metavar="PERCENT",
+            min=1,
+            max=99,
+            help="Start the new version beside the serving one and give it this share of the requests.",
+            show_default=False,
+        ),
+    ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            "--sample",
+            metavar="FILE",
+            help="With a canary: CSV file of rows for which both versions must agree. "
+            "Default: the sample of the model, or the golden row.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Build and check the image, deploy it to the target and print the URL.
 
@@ -86,27 +127,23 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
     A new version gets traffic only after it is healthy and returns the golden row's answer. Otherwise the old version
     is kept or restored.
 
+    `--canary 10` starts the new version beside the serving one, compares the answers of both, and gives it 10 % of the
+    requests. `mldeploy canary promote` gives it the rest, `mldeploy canary abort` removes it. With
+    `strategy = "canary"` in [rollout], `deploy` goes through the steps by itself.
+
     Examples:
         mldeploy deploy
+        mldeploy deploy --canary 10
         mldeploy deploy --target fargate --region eu-central-1
         mldeploy deploy --target fargate --rehearse
     """
     settings = options.overrides(target, port, host, platform, base_image)
     rollback = options.given((f"target.{target}.rollback", False if no_rollback else None, "--no-rollback"))
     overrides = (*settings, *rollback, *options.registry_auth(target, registry_auth))
-    _deploy(run, target, overrides, _DeployFlags(replace, not no_check, confirm))
+    _deploy(run, target, overrides, DeployChoices(replace, not no_check, canary, sample, confirm))
 
 
-@dataclass(frozen=True)
-class _DeployFlags:
-    """check: before a push. confirmed: the name of a protected environment."""
-
-    replace: bool
-    check: bool
-    confirmed: str | None
-
-
-def _deploy(run: CommandRun, target: str, overrides: Overrides, flags: _DeployFlags) -> None:
+def _deploy(run: CommandRun, target: str, overrides: Overrides, choices: DeployChoices) -> None:
     """Deploy. If the port is taken, ask for another one, before anything is built, and go on with that."""
     from mldeploy.cli.deployment import keep_chosen_port
     from mldeploy.cli.deployment_source import record_source
@@ -117,13 +154,13 @@ def _deploy(run: CommandRun, target: str, overrides: Overrides, flags: _DeployFl
     from mldeploy.providers.errors import PortTakenError
 
     try:
-        deployment, document, cancel = _walk(run, target, overrides, flags)
+        deployment, document, cancel = _walk(run, target, overrides, choices)
     except (DeploymentFailedError, PortTakenError) as error:
         port = _ask_for_other_port(run, error)
         if port is None:
             raise
         chosen = Override(f"target.{target}.port", port, "--port")
-        _deploy(run, target, (*overrides, chosen), flags)
+        _deploy(run, target, (*overrides, chosen), choices)
         return
     keep_chosen_port(run, deployment, overrides)
     record_source(deployment, document.image.reference)
@@ -134,25 +171,57 @@ def _deploy(run: CommandRun, target: str, overrides: Overrides, flags: _DeployFl
 
 
 def _walk(
-    run: CommandRun, target: str, overrides: Overrides, flags: _DeployFlags
+    run: CommandRun, target: str, overrides: Overrides, choices: DeployChoices
 ) -> tuple[AppDeployment, DeployDocument, Cancel]:
     from mldeploy.cli.app_routes import settle_routes
+    from mldeploy.cli.canary_placement import choose_canary, place_canary
     from mldeploy.cli.deployment import as_runtime, prepare_deployment
     from mldeploy.cli.protection import confirm_first_deployment
+    from mldeploy.cli.traffic import as_splitting, refuse_canary
     from mldeploy.cli.workspace import report_sweep
     from mldeploy.core import verbs
 
-    deployment = prepare_deployment(run, target, overrides, require=as_runtime, precheck=True)
+    require = as_runtime if choices.canary is None else as_splitting
+    deployment = prepare_deployment(run, target, overrides, require=require, precheck=True)
     goal = deployment.require_goal()
-    deployment.require_gates(goal, check=flags.check)
-    confirm_first_deployment(run, deployment, flags.confirmed)
+    deployment.require_gates(goal, check=choices.check)
+    plan = choose_canary(run, deployment, choices.canary, choices.sample)
+    if plan is None:
+        refuse_canary(deployment)
+    confirm_first_deployment(run, deployment, choices.confirmed)
     with deployment.locked(run) as work:
         deployment, listed = settle_routes(run, deployment, goal, work)
+        if plan is not None:
+            placed = place_canary(deployment, work, plan, check=choices.check)
+            return deployment, _canary_document(deployment, placed, listed), work.cancel
         goal = deployment.require_goal()
-        gates = deployment.require_gates(goal, check=flags.check)
+        gates = deployment.require_gates(goal, check=choices.check)
         session = report_sweep(work, goal, gates)
-        done = verbs.deploy(goal, session, gates=gates, sweep=deployment.swept, replace=flags.replace)
+        done = verbs.deploy(goal, session, gates=gates, sweep=deployment.swept, replace=choices.replace)
     return deployment, _deploy_document(deployment, done, listed), work.cancel
+
+
+def _canary_document(deployment: AppDeployment, placed: PlacedCanary, listed: tuple[Done, ...]) -> DeployDocument:
+    from mldeploy.cli.app_routes import merge_steps
+    from mldeploy.image.types import Image
+
+    release, outcome = placed.steps.out.release, placed.outcome
+    address = outcome.address
+    state = CanaryState.of(outcome.split)
+    serves = () if state or address else (f"revision {release.revision} serves already; there is nothing to try",)
+    return DeployDocument(
+        app=deployment.app,
+        target=deployment.target,
+        url=address.url if address else deployment.service.url() or "",
+        image=Image(release.image, release.image.partition("@")[2], "", 0, ()),
+        steps=step_documents(merge_steps(listed, placed.steps.steps)),
+        remarks=(*serves, *(address.remarks if address else ())),
+        gap_seconds=address.gap_seconds if address else None,
+        assumed=deployment.assumed,
+        canary=state,
+        environment=deployment.environment,
+        agreement=AgreementDocument.of(outcome.agreement),
+    )
 
 
 def _deploy_document(deployment: AppDeployment, done: Deployed[Address], listed: tuple[Done, ...]) -> DeployDocument:
@@ -197,7 +266,16 @@ def _print_deployment(
     page.line()
     page.line((document.app, Style.STRONG), " is running at ", (document.url, Style.LINK))
     page.line()
-    page.line("image    ", document.image.reference, (f"  {size(document.image.size)}", Style.DIM))
+    if document.agreement:
+        page.line("compare  ", document.agreement.summary)
+        print_worst(document.agreement, page)
+    if document.canary:
+        page.line("canary   ", str(document.canary))
+        page.line("promote  ", command("canary promote"))
+        page.line("abort    ", command("canary abort"))
+        return
+    shown_size = f"  {size(document.image.size)}" if document.image.size else ""
+    page.line("image    ", document.image.reference, (shown_size, Style.DIM))
     if any(step.kind == "image" and step.action == "created" for step in document.steps):
         layers = list_layers(document.image)[:LISTED_LAYERS]
         sizes = (f"{instruction} {size(layer_size)}" for instruction, layer_size in layers)

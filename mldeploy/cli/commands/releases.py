@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,8 +18,6 @@ from mldeploy.ui.page import Page, Style
 from mldeploy.ui.text import age, counted
 
 if TYPE_CHECKING:
-    from mldeploy.core.journal import Session
-    from mldeploy.core.monitor import Monitor
     from mldeploy.providers.base import Release, Service
 
 
@@ -95,11 +92,13 @@ def rollback(
         mldeploy rollback 7 --target fargate
     """
     from mldeploy.cli.deployment import as_runtime, open_deployment
-    from mldeploy.cli.workspace import exit_if_interrupted
+    from mldeploy.cli.traffic import refuse_canary
+    from mldeploy.cli.workspace import exit_if_interrupted, show_step
 
     deployment = open_deployment(run, target, as_runtime)
     _require(deployment.service, "rollback")
-    with deployment.locked(run) as work, _show_step(work, deployment.app, "Roll back") as monitor:
+    refuse_canary(deployment)
+    with deployment.locked(run) as work, show_step(work, deployment.app, "Roll back") as monitor:
         address = deployment.service.rollback(revision, monitor)
     document = RollbackDocument(
         app=deployment.app, target=deployment.target, url=address.url, image=address.image.reference
@@ -120,11 +119,13 @@ def scale(
         mldeploy scale 3 --target fargate
     """
     from mldeploy.cli.deployment import as_runtime, open_deployment
-    from mldeploy.cli.workspace import exit_if_interrupted
+    from mldeploy.cli.traffic import refuse_canary
+    from mldeploy.cli.workspace import exit_if_interrupted, show_step
 
     deployment = open_deployment(run, target, as_runtime)
     _require(deployment.service, "scale")
-    with deployment.locked(run) as work, _show_step(work, deployment.app, "Scale") as monitor:
+    refuse_canary(deployment)
+    with deployment.locked(run) as work, show_step(work, deployment.app, "Scale") as monitor:
         deployment.service.scale(count, monitor)
     document = ScaleDocument(app=deployment.app, target=deployment.target, count=count)
     text = f"{document.app} runs on {document.target} with {counted(document.count, 'replica')}."
@@ -138,28 +139,6 @@ def _require(service: Service, operation: str) -> None:
 
     if isinstance(service, RefusesOperations) and (error := service.refusals().get(operation)):
         raise error
-
-
-@contextmanager
-def _show_step(work: Session[object], app: str, title: str) -> Iterator[Monitor]:
-    """Show an operation as a step. Raises InterruptedByUser after a stop."""
-    import time
-
-    from mldeploy.core.events import Action, Failed, Finished, Started
-    from mldeploy.core.monitor import CancelledError
-    from mldeploy.core.step import Key, Resource
-    from mldeploy.core.verbs.deploy import interrupted
-
-    resource, began = Resource("service", Key(app)), time.monotonic()
-    work.events(Started(resource, title))
-    try:
-        yield work.monitor(resource)
-    except Exception as error:
-        work.events(Failed(resource, title, error, time.monotonic() - began))
-        if isinstance(error, CancelledError):
-            raise interrupted() from error
-        raise
-    work.events(Finished(resource, title, Action.UPDATED, time.monotonic() - began))
 
 
 def _print_history(document: HistoryDocument, page: Page, command: Callable[[str], str]) -> None:

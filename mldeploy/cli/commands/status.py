@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from mldeploy.cli import options
+from mldeploy.cli.canary_documents import CanaryState
 from mldeploy.cli.results import ENVIRONMENT
 from mldeploy.cli.run import CommandRun
 from mldeploy.core.redaction import redact
@@ -54,6 +55,7 @@ class StatusDocument(Document):
     models: Annotated[tuple[str, ...], "of an app without code: which path serves each model, and why"] = ()
     environment: Annotated[str | None, ENVIRONMENT] = None
     release: Annotated[Release | None, "serving release, with its git commit; null if none serves"] = None
+    canary: Annotated[CanaryState | None, "the canary beside the serving version; null if there is none"] = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class InstancesDocument(Document):
     app: Annotated[str, "name of the app"]
     target: Annotated[str, "deployment target"]
     instances: Annotated[tuple[Instance, ...], "the serving one first"]
+    canary: Annotated[CanaryState | None, "the canary beside the serving version; null if there is none"] = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def status(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
     from mldeploy.cli.app_routes import recall_latest_routes
     from mldeploy.cli.deployment import prepare_deployment
     from mldeploy.cli.deployment_source import with_sources
+    from mldeploy.cli.traffic import read_split
     from mldeploy.cli.workspace import show_walk
     from mldeploy.core import verbs
     from mldeploy.ui.output import ProgressDetail
@@ -106,6 +110,7 @@ def status(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
         models=tuple(f"{each.path}: {each.proof_summary}" for each in deployment.project.served if each.proof),
         environment=deployment.environment,
         release=with_sources(deployment, (serving,))[0] if serving else None,
+        canary=CanaryState.of(read_split(deployment)),
     )
     run.output.result(document, lambda page: print_status(document, page, run.commands(target), deployment.verb))
 
@@ -118,9 +123,15 @@ def ps(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> None
         mldeploy ps --target kubernetes
     """
     from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.cli.traffic import read_split
 
     deployment = open_deployment(run, target, as_runtime)
-    document = InstancesDocument(app=deployment.app, target=deployment.target, instances=deployment.service.instances())
+    document = InstancesDocument(
+        app=deployment.app,
+        target=deployment.target,
+        instances=deployment.service.instances(),
+        canary=CanaryState.of(read_split(deployment)),
+    )
     run.output.result(document, lambda page: _print_ps(document, page, run.commands(target)))
 
 
@@ -188,6 +199,8 @@ def print_status(document: StatusDocument, page: Page, command: Callable[[str], 
         page.line("environment  ", document.environment)
     if document.release and (source := format_source(document.release)):
         page.line("source       ", source)
+    if document.canary:
+        _print_split(document.canary, page, command)
     page.line()
     width = max((len(step.state) for step in document.steps), default=0)
     for step in document.steps:
@@ -212,8 +225,17 @@ def _is_silent(document: StatusDocument) -> bool:
 def _print_ps(document: InstancesDocument, page: Page, command: Callable[[str], str]) -> None:
     if document.instances:
         _print_instances(document.instances, page)
+        if document.canary:
+            page.line()
+            _print_split(document.canary, page, command)
     else:
         page.line(f"{document.app} has no instances on {document.target}. Run `{command('deploy')}`.")
+
+
+def _print_split(canary: CanaryState, page: Page, command: Callable[[str], str]) -> None:
+    page.line(
+        ("canary", Style.WARN), f": {canary}. `{command('canary promote')}` or `{command('canary abort')}` ends it."
+    )
 
 
 def _print_instances(instances: Sequence[Instance], page: Page) -> None:

@@ -19,6 +19,7 @@ from mldeploy.providers.kubernetes.cloud import ClusterStep
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.environment import ContainerEnvironment
 from mldeploy.providers.kubernetes.settings import ExposureKind, InClusterSettings
+from mldeploy.providers.kubernetes.steps.candidate import CanaryDeployment, CanaryService
 from mldeploy.providers.kubernetes.steps.deployment import Autoscaler, DisruptionBudget, KubernetesDeployment
 from mldeploy.providers.kubernetes.steps.endpoint import KubernetesEndpoint
 from mldeploy.providers.kubernetes.steps.environment import ConfigMap, EnvironmentSecret, PullSecret
@@ -54,6 +55,29 @@ def build_goal(
     scaling = Autoscaler(owner, cluster, space, namespace, settings, deployment) if settings.max else None
     route = _route(owner, cluster, namespace, settings, service)
     return KubernetesEndpoint(project, settings, owner, cluster, space, deployment, service, route, budget, scaling)
+
+
+def build_candidate(
+    project: Project,
+    settings: InClusterSettings,
+    owner: Owner,
+    cluster: ClusterStep[Never],
+    image: PushedImage,
+    credentials: RepositoryStep[Never] | None = None,
+) -> CanaryDeployment:
+    """Build the step graph of a canary. Parameters and errors as for `build_goal`."""
+    settings.check(project)
+    space = settings.space(project.app.name)
+    namespace = Namespace(owner, cluster, space, _named_types(settings))
+    environment = ContainerEnvironment.of(project.app)
+    config = ConfigMap(owner, cluster, space, namespace, environment)
+    secret = EnvironmentSecret(owner, cluster, space, namespace, environment) if environment.secret else None
+    pull_secret = PullSecret(owner, cluster, space, namespace, credentials) if credentials else None
+    is_weighted = settings.way is ExposureKind.GATEWAY
+    service = CanaryService(owner, cluster, space, namespace, settings) if is_weighted else None
+    return CanaryDeployment(
+        project, settings, owner, cluster, space, namespace, image, config, secret, pull_secret, service
+    )
 
 
 def _named_types(settings: InClusterSettings) -> tuple[ObjectType, ...]:

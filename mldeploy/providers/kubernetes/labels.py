@@ -16,6 +16,8 @@ APP = "mldeploy.app"
 TARGET = "mldeploy.target"
 TRIAL = "mldeploy.trial"
 """Replaces `mldeploy.app` on a trial pod, so that no Service, autoscaler or Deployment selects it."""
+CANARY = "mldeploy.canary"
+"""Replaces `mldeploy.app` on the pods of a canary, so that they get no requests before their share is set."""
 NAME = "app.kubernetes.io/name"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 RESERVED_PREFIX = "mldeploy."
@@ -50,10 +52,25 @@ class Owner:
         """The labels of the trial pod. With the app's name, so that the app's network policies apply to it."""
         return {NAME: self.app, MANAGED_BY: MANAGER, **self.trial}
 
+    @property
+    def canary(self) -> dict[str, str]:
+        """The labels that select the pods of its canary."""
+        return {CANARY: self.app, TARGET: self.target}
+
+    @property
+    def canary_labels(self) -> dict[str, str]:
+        """The labels of the pods of its canary."""
+        return {NAME: self.app, MANAGED_BY: MANAGER, **self.canary}
+
+    @property
+    def both(self) -> dict[str, str]:
+        """The labels that select the pods of the serving version and of the canary."""
+        return {NAME: self.app, MANAGED_BY: MANAGER, TARGET: self.target}
+
     def owns(self, document: Document) -> bool:
-        """Whether an object belongs to this owner; trial pods do."""
+        """Whether an object belongs to this owner; trial pods and the pods of a canary do."""
         labels = texts(document, "metadata", "labels").items()
-        return self.selector.items() <= labels or self.trial.items() <= labels
+        return any(each.items() <= labels for each in (self.selector, self.trial, self.canary))
 
 
 _UNITS = (

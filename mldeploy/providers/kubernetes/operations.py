@@ -21,11 +21,13 @@ from mldeploy.providers.kubernetes.documents import Document, number
 from mldeploy.providers.kubernetes.errors import kubernetes_errors
 from mldeploy.providers.kubernetes.forward import execute_command, forward_port
 from mldeploy.providers.kubernetes.labels import Owner
+from mldeploy.providers.kubernetes.manifests.canary import canary_name, is_examined
 from mldeploy.providers.kubernetes.running import history
 from mldeploy.providers.kubernetes.running.history import ReplicaSetRevision, build_update, revision_number
 from mldeploy.providers.kubernetes.running.logs import PodLogs
 from mldeploy.providers.kubernetes.running.pods import Pod, parse_pods
 from mldeploy.providers.kubernetes.running.rollout import DeploymentRef, DeploymentRollout
+from mldeploy.providers.kubernetes.running.traffic import candidate_release
 from mldeploy.providers.kubernetes.settings import ExposureKind, InClusterSettings
 from mldeploy.providers.kubernetes.steps.deployment import roll_back
 from mldeploy.providers.kubernetes.steps.exposure import app_url
@@ -54,7 +56,11 @@ class InClusterService:
     def instances(self) -> tuple[Instance, ...]:
         with self._connection() as kube:
             url = app_url(kube, self.owner, self.space, self.settings)
-            return tuple(_instance(each, url) for each in self._pods(kube))
+            canary = parse_pods(kube.select(POD, self.space, self.owner.canary))
+            return (
+                *(_instance(each, url) for each in self._pods(kube)),
+                *(_instance(each, "") for each in canary),
+            )
 
     def url(self) -> str | None:
         with self._connection() as kube:
@@ -92,6 +98,8 @@ class InClusterService:
             if deployment is None or not number(deployment, "spec", "replicas"):
                 return False
             kube.apply(build_update(self.owner, deployment, replicas=0))
+            if canary := self._get_canary(kube):
+                kube.apply(build_update(self.owner, canary, replicas=0))
             target = DeploymentRef(kube, self.owner, self.space)
             with MultiWatch(kube, (target.pods,)) as watch:
                 for _ in watch.rounds(_silent_monitor(self.owner.app), STOP_SECONDS):
@@ -108,7 +116,9 @@ class InClusterService:
             url = app_url(kube, self.owner, self.space, self.settings)
             known = history.list_revisions(kube, self.owner, self.space, deployment)
             serving = next((each for each in known if each.available), None)
-            return tuple(_release(each, serving, url) for each in known)
+            canary = self._get_canary(kube)
+            candidate = (candidate_release(deployment, canary),) if canary else ()
+            return candidate + tuple(_release(each, serving, url) for each in known)
 
     def rollback(self, revision: str | None, monitor: Monitor) -> Address:
         """Roll back to an earlier revision. Raises AbsentError if there is none, VerdictError if it cannot serve."""
@@ -172,6 +182,11 @@ class InClusterService:
         """Return the Deployment, if mldeploy owns it."""
         deployment = kube.get(DEPLOYMENT, self.owner.app, self.space)
         return deployment if deployment is not None and self.owner.owns(deployment) else None
+
+    def _get_canary(self, kube: KubeClient) -> Document | None:
+        """Return the Deployment of a canary that has passed its examination."""
+        canary = kube.get(DEPLOYMENT, canary_name(self.owner), self.space)
+        return canary if canary is not None and self.owner.owns(canary) and is_examined(canary) else None
 
     def _require_deployment(self, kube: KubeClient) -> Document:
         deployment = kube.get(DEPLOYMENT, self.owner.app, self.space)

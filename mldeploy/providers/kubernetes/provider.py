@@ -24,7 +24,7 @@ from mldeploy.providers.kubernetes.cloud import (
     repository_path,
     resolve_repository,
 )
-from mldeploy.providers.kubernetes.goal import build_goal
+from mldeploy.providers.kubernetes.goal import build_candidate, build_goal
 from mldeploy.providers.kubernetes.images import RegistryImage, has_images
 from mldeploy.providers.kubernetes.inventory import list_resources
 from mldeploy.providers.kubernetes.kubeconfig import authenticate
@@ -32,7 +32,9 @@ from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.render import render_manifests
 from mldeploy.providers.kubernetes.operations import InClusterService
 from mldeploy.providers.kubernetes.permissions import build_policy
+from mldeploy.providers.kubernetes.running.traffic import InClusterTraffic
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
+from mldeploy.providers.kubernetes.steps.candidate import CanaryDeployment
 from mldeploy.providers.kubernetes.steps.endpoint import KubernetesEndpoint
 
 TARGET = "kubernetes"
@@ -72,10 +74,17 @@ class KubernetesProvider:
 
     def goal(self, project: Project, settings: KubernetesSettings) -> KubernetesEndpoint:
         """Raises ConfigError if the settings contradict each other."""
-        repository = ExistingRepository(repository_path(project.app.name, settings))
-        image = RegistryImage(BuiltImage.of(project), repository)
-        credentials = repository if settings.pull_secret else None
+        image, credentials = _image_steps(project, settings)
         return build_goal(project, settings, _owner(project), ExistingCluster(), image, credentials)
+
+    def candidate(self, project: Project, settings: KubernetesSettings) -> CanaryDeployment:
+        """`mldeploy.providers.traffic.CanSplitTraffic`. Raises ConfigError."""
+        image, credentials = _image_steps(project, settings)
+        return build_candidate(project, settings, _owner(project), ExistingCluster(), image, credentials)
+
+    def traffic(self, cloud: KubernetesCloud, project: Project, settings: KubernetesSettings) -> InClusterTraffic:
+        """`mldeploy.providers.traffic.CanSplitTraffic`."""
+        return InClusterTraffic(lambda: cloud.api, project, settings, cloud.owner)
 
     def manifests(
         self, cloud: KubernetesCloud, project: Project, settings: KubernetesSettings, image: str, *, secrets: bool
@@ -115,6 +124,12 @@ class KubernetesProvider:
 
     def service(self, cloud: KubernetesCloud, project: Project, settings: KubernetesSettings) -> InClusterService:
         return InClusterService(lambda: cloud.api, project, settings, cloud.owner)
+
+
+def _image_steps(project: Project, settings: KubernetesSettings) -> tuple[RegistryImage, ExistingRepository | None]:
+    """The pushed image, and the repository whose credentials the cluster pulls with."""
+    repository = ExistingRepository(repository_path(project.app.name, settings))
+    return RegistryImage(BuiltImage.of(project), repository), repository if settings.pull_secret else None
 
 
 def _owner(project: Project) -> Owner:

@@ -25,8 +25,8 @@ from mldeploy.providers.capabilities import CHECK_SECONDS, Finding, Fix, error, 
 from mldeploy.providers.errors import PortTakenError
 from mldeploy.providers.local.ports import check_port
 from mldeploy.providers.local.proxy import ProxyContainers, public_url, publishes_port
+from mldeploy.providers.local.rollout import LOCK_SUBJECT
 from mldeploy.providers.local.settings import LocalSettings
-from mldeploy.providers.local.steps import LOCK_SUBJECT
 
 
 def check_target(project: Project, settings: LocalSettings) -> Iterator[Finding]:

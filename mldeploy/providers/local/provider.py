@@ -17,11 +17,13 @@ from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BuiltImage
 from mldeploy.providers.capabilities import DoctorCheck, ListedApp
+from mldeploy.providers.local.candidate import CandidateContainer
 from mldeploy.providers.local.ports import check_port_for_app
 from mldeploy.providers.local.proxy import ProxyContainers
 from mldeploy.providers.local.service import LocalService
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
+from mldeploy.providers.local.traffic import LocalTraffic
 
 KINDS: Kinds[EngineCloud] = derive_kinds(LocalEndpoint, CheckedImage)
 
@@ -67,6 +69,14 @@ class LocalProvider:
     def apps(self, cloud: EngineCloud, settings: LocalSettings) -> Sequence[ListedApp[LocalSettings]]:
         """`mldeploy.providers.capabilities.ListsApps`: by the labels of the containers."""
         return [ListedApp(name, settings) for name in list_deployed(cloud.engine)]
+
+    def candidate(self, project: Project, settings: LocalSettings) -> CandidateContainer:
+        """`mldeploy.providers.traffic.CanSplitTraffic`."""
+        return CandidateContainer(BuiltImage.of(project), settings)
+
+    def traffic(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> LocalTraffic:
+        """`mldeploy.providers.traffic.CanSplitTraffic`."""
+        return LocalTraffic(cloud.engine, project, settings)
 
     def checks(self, project: Project, settings: LocalSettings) -> Sequence[DoctorCheck]:
         """`mldeploy.providers.capabilities.Diagnosable`: resources, the container, its port, leftovers."""

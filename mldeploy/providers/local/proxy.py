@@ -7,6 +7,7 @@ import io
 import json
 import tarfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,7 @@ from mldeploy.image.errors import EngineError, engine_errors
 from mldeploy.image.labels import PROXY
 from mldeploy.providers.local.network import AppNetwork
 from mldeploy.providers.local.settings import LocalSettings
-from mldeploy_proxy.control import ROUTES
+from mldeploy_proxy.control import ROUTES, parse_routes
 
 PORT = 8080
 """Where it listens, in its container."""
@@ -70,9 +71,10 @@ class ProxyContainers:
         Raises as `Containers.create` does.
         """
         self.network.ensure()
+        shares = ((backend, 1),) if backend else ()
         made = self.containers.create(name, spec, _body(spec, self.network.name))
         with engine_errors(name):
-            self.containers.engine.client.put_archive(made, "/", _archive(self._routes(backend)))
+            self.containers.engine.client.put_archive(made, "/", _archive(self._routes(shares)))
         return made
 
     def route(self, proxy: str, backend: Container, *, check: bool = True) -> None:
@@ -80,7 +82,24 @@ class ProxyContainers:
 
         check: only if the proxy can connect to it. Raises EngineError otherwise; then the routes stay as they are.
         """
-        self._tell(proxy, self._routes(backend, check=check))
+        self.share(proxy, ((backend, 1),), check=check)
+
+    def share(self, proxy: str, shares: Sequence[tuple[Container, int]], *, check: bool = True) -> None:
+        """Divide the requests among containers by weight from now on. check: as for `route`."""
+        self._tell(proxy, self._routes(shares, check=check))
+
+    def weights(self, proxy: str) -> Mapping[str, int]:
+        """Return the weight of each container that gets requests, by its name on the network.
+
+        Read from the file of the routes, so the proxy need not run. Raises EngineError.
+        """
+        with engine_errors(self.name):
+            chunks, _ = self.containers.engine.client.get_archive(proxy, f"{STATE}/{ROUTES}")
+            packed = io.BytesIO(b"".join(chunks))
+        with tarfile.open(fileobj=packed) as archive:
+            file = archive.extractfile(ROUTES)
+            text = file.read().decode() if file else ""
+        return {host: weight for host, _, weight in parse_routes(text)}
 
     def drain(self, proxy: str, backend: Container, seconds: float) -> bool:
         """Wait until a container answers no request any more, at most so many seconds; True if that is so."""
@@ -93,8 +112,8 @@ class ProxyContainers:
             self.containers.stop(proxy)
             self.containers.remove(proxy.id)
 
-    def _routes(self, backend: Container | None, *, check: bool = False) -> str:
-        weights = [[self.network.host_of(backend.id), backend.spec.port, 1]] if backend else []
+    def _routes(self, shares: Sequence[tuple[Container, int]], *, check: bool = False) -> str:
+        weights = [[self.network.host_of(each.id), each.spec.port, weight] for each, weight in shares]
         return json.dumps({"backends": weights, "check": check})
 
     def _tell(self, proxy: str, request: str) -> int:

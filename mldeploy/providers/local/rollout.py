@@ -4,6 +4,7 @@ The names show the state of a rollout, so that the next command can finish or un
 
     mldeploy-APP             gets the requests
     mldeploy-APP-next        is examined on a port of its own, then gets the requests; it is renamed to the first name
+    mldeploy-APP-canary      has passed its examination as mldeploy-APP-next; gets its share of the requests, or none
     mldeploy-APP-proxy       holds the app's port
     mldeploy-APP-proxy-next  is to hold the port; it is renamed to the one before
     mldeploy-APP-candidate   left by an earlier version of mldeploy
@@ -32,6 +33,9 @@ from mldeploy.providers.local.history import PastRelease, release_body, releases
 from mldeploy.providers.local.proxy import ProxyContainers, publishes_port
 from mldeploy.providers.local.proxy_rollout import OpenPort, ProxyRollout, settle_proxies
 from mldeploy.providers.local.settings import LocalSettings
+
+LOCK_SUBJECT = "containers"
+"""The lock of the engine that a change of the app's containers needs."""
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +114,7 @@ class ContainerRollout:
     ) -> tuple[Container, OpenPort]:
         """Start a new container, examine it while the proxy starts, and send it the requests."""
         history = releases_after(current, spec)
-        following = self._create(spec, port, history)
+        following = self._create(spec, port.proxies, history)
         prepared: str | None = None
         try:
             started = self._start(following)
@@ -128,10 +132,27 @@ class ContainerRollout:
         # From here on the new version may get requests: after a failure `settle` decides.
         return started, port.open(prepared, started)
 
-    def _create(self, spec: ContainerSpec, port: ProxyRollout, history: Sequence[PastRelease]) -> str:
+    def place(self, spec: ContainerSpec, current: Container) -> Container:
+        """Start a version beside the serving one, examine it and name it the canary. It gets no requests.
+
+        Raises VerdictError if it fails, EngineError, CancelledError. A crash leaves what `settle` removes.
+        """
+        self._proxies.network.ensure()
+        following = self._create(spec, self._proxies, releases_after(current, spec))
+        try:
+            self._examine(self._start(following))
+            self._with_restart(self.containers.present(following), spec.restart)
+            self.monitor.check()
+        except BaseException:
+            self._discard(following)
+            raise
+        self.containers.rename(following, self.containers.canary)
+        return self.containers.present(following)
+
+    def _create(self, spec: ContainerSpec, proxies: ProxyContainers, history: Sequence[PastRelease]) -> str:
         body = release_body(without_restart(spec), self.containers.mark, history)
         made = self.containers.create(self.containers.next, without_restart(spec), body)
-        port.proxies.network.attach(made)
+        proxies.network.attach(made)
         return made
 
     def _answers(self, current: Container) -> bool:

@@ -28,9 +28,9 @@ from mldeploy.providers.local.execution import execute_command
 from mldeploy.providers.local.history import PastRelease, list_releases
 from mldeploy.providers.local.proxy import ProxyContainers, public_url, publishes_port
 from mldeploy.providers.local.proxy_rollout import open_rollout
-from mldeploy.providers.local.rollout import ContainerRollout
+from mldeploy.providers.local.rollout import LOCK_SUBJECT, ContainerRollout
 from mldeploy.providers.local.settings import LocalSettings
-from mldeploy.providers.local.steps import LOCK_SUBJECT
+from mldeploy.providers.local.traffic import canary_release, refuse_canary
 
 POLL_SECONDS = 0.2
 HAND_OVER_SECONDS = 60.0
@@ -87,15 +87,18 @@ class LocalService:
         url = self._url(current, self.proxies.current())
         serving = Release(now.tag, current.spec.image, now.created, "serving" if current.running else "old", url)
         kept = [each for each in earlier if find_image(self.engine, self._reference(each))]
-        return (serving, *(Release(each.tag, self._reference(each), each.created, "old") for each in kept))
+        canary = self.containers.own(self.containers.canary)
+        candidate = (canary_release(canary),) if canary else ()
+        return (*candidate, serving, *(Release(each.tag, self._reference(each), each.created, "old") for each in kept))
 
     def rollback(self, revision: str | None, monitor: Monitor) -> Address:
         """Run an earlier image with the settings and the environment of the current container.
 
-        The golden row is not checked: it is the current version's. Raises AbsentError, VerdictError, LockedError,
-        EngineError.
+        The golden row is not checked: it is the current version's. Raises AbsentError, VerdictError, RefusedError while
+        a canary stands, LockedError, EngineError.
         """
         with hold_engine_lock(self.engine, self.project.app.name, LOCK_SUBJECT):
+            refuse_canary(self.containers)
             rollout = ContainerRollout(self.containers, self.project, None, monitor)
             current = rollout.settle(self.settings.restart)
             reference = self._choose(revision)
@@ -116,12 +119,15 @@ class LocalService:
 
     def execute(self, command: Sequence[str], instance: str, streams: Streams) -> int:
         """`mldeploy.providers.capabilities.CanExec`: in the serving container, or in the named one."""
-        running = [each for each in self.containers.all() if each.running and self._has_port(each)]
-        chosen = next((each for each in running if instance in ("", each.name)), None)
+        running = [each for each in self.containers.all() if each.running]
+        chosen = next((each for each in running if self._is_meant(each, instance)), None)
         if chosen is None:
             what = f"there is no running instance {instance}" if instance else "the app does not run on this machine"
             raise AbsentError(self.containers.app, what, "See `mldeploy ps`.")
         return execute_command(self.engine, chosen.id, command, streams)
+
+    def _is_meant(self, container: Container, instance: str) -> bool:
+        return container.name == instance if instance else self._has_port(container)
 
     def _choose(self, revision: str | None) -> str:
         """Return the image to go back to. Raises AbsentError."""
@@ -161,7 +167,7 @@ class LocalService:
         """Return the container that takes over after one has ended; None if there is none."""
         deadline = time.monotonic() + HAND_OVER_SECONDS
         while time.monotonic() < deadline:
-            existing = self.containers.all()
+            existing = [each for each in self.containers.all() if each.name != self.containers.canary]
             for each in existing:
                 if each.running and self._has_port(each):
                     return each
@@ -171,10 +177,12 @@ class LocalService:
         return None
 
     def _has_port(self, container: Container) -> bool:
-        return container.name != self.containers.candidate
+        return container.name not in (self.containers.candidate, self.containers.canary)
 
     def _url(self, container: Container, proxy: Container | None) -> str:
-        """Return where a container answers; "" while it or its proxy does not run."""
+        """Return where a container answers; "" while it or its proxy does not run. A canary has a port of its own."""
+        if container.name == self.containers.canary:
+            return container.url if container.running else ""
         is_open = publishes_port(container) or (proxy is not None and proxy.running)
         return public_url(container, proxy) if container.running and is_open else ""
 

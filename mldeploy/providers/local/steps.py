@@ -21,11 +21,9 @@ from mldeploy.providers.base import Address
 from mldeploy.providers.local.drift import answer_drift, proxy_drift, spec_drift, state_drift
 from mldeploy.providers.local.proxy import ProxyContainers, proxy_spec, public_url, published_spec, publishes_port
 from mldeploy.providers.local.proxy_rollout import desired_port, open_rollout
-from mldeploy.providers.local.rollout import ContainerRollout, ContainerRolloutResult, serving_spec
+from mldeploy.providers.local.rollout import LOCK_SUBJECT, ContainerRollout, ContainerRolloutResult, serving_spec
 from mldeploy.providers.local.settings import LocalSettings
-
-LOCK_SUBJECT = "containers"
-"""The lock of the engine that a change of the app's containers needs."""
+from mldeploy.providers.local.traffic import refuse_canary
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,8 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
         """An app that does not answer its health path, or whose image is not built yet, has drifted."""
         containers = Containers(cloud.engine, self.image.project.app.name)
         proxies = ProxyContainers.of(cloud.engine, self.image.project.app.name)
-        existing = containers.all()
+        listed = containers.all()
+        existing = tuple(each for each in listed if each.name != containers.canary)
         serving = next((each for each in existing if each.name == containers.serving), None)
         serving = serving or containers.get(containers.serving)
         container = serving or next(iter(existing), None)
@@ -80,6 +79,8 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
         out = ServingContainer(container.id, url, _image_of(container, image), problem=problem)
         others = (each for each in (*existing, *proxies.containers.all()) if each not in (container, proxy))
         leftovers = [f"leftover container {each.name} → removed" for each in others]
+        if len(listed) > len(existing):
+            leftovers.append("a canary stands beside it → promoted or aborted")
         if container.name != containers.serving:
             leftovers.append(f"interrupted rollout of {container.name} → finished")
         drift = [*([problem] if problem else ()), *self._spec_drift_of(containers, container, proxy, image)]
@@ -92,20 +93,21 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
     ) -> ServingContainer:
         """Roll the image out. The old version is kept until the new one has answered on its port.
 
-        Raises VerdictError, PortTakenError, RefusedError, LockedError, EngineError; ProjectError if the golden row
-        cannot be read.
+        Raises VerdictError, PortTakenError, RefusedError (as while a canary stands), LockedError, EngineError;
+        ProjectError if the golden row cannot be read.
         """
         project, image = self.image.project, outs[self.image]
-        self._check_host(cloud, monitor)
+        check_host(cloud, self.settings, monitor)
         golden = GoldenRow.load(project.check.golden) if project.check.golden else None
         containers = Containers(cloud.engine, project.app.name)
+        refuse_canary(containers)
         rollout = ContainerRollout(containers, project, golden, monitor)
         with hold_engine_lock(cloud.engine, project.app.name, LOCK_SUBJECT):
             current = rollout.settle(self.settings.restart)
             port = open_rollout(containers, project, self.settings, image.reference, current, monitor)
             before = port.holder.url if port.holder else ""
             spec = serving_spec(project.app, self.settings, containers.image(image.reference))
-            rolled = rollout.run(self._limited(containers, spec, monitor), port, current)
+            rolled = rollout.run(limited_spec(containers, spec, monitor), port, current)
         return self._running(rolled, image, current, before)
 
     @staticmethod
@@ -143,22 +145,6 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
         return containers.limits().apply_to(spec) if proxy and is_less_limited(proxy.spec, spec) else spec
 
     @staticmethod
-    def _limited(containers: Containers, spec: ContainerSpec, monitor: Monitor) -> ContainerSpec:
-        kept = containers.limits().apply_to(spec)
-        if kept != spec:
-            text = "This engine does not support all limits of [app]: the app may use more memory, CPUs or processes."
-            monitor.note(text, warning=True)
-        return kept
-
-    def _check_host(self, cloud: EngineCloud, monitor: Monitor) -> None:
-        if cloud.machine:
-            what = f"the engine runs on {cloud.machine}, and publishes ports there, not on this machine"
-            raise EngineError(cloud.engine.endpoint, what, "Choose an engine on this machine: `docker context use`.")
-        if self.settings.is_public:
-            text = f"Anyone who can reach {self.settings.host} can use the app, without a password or encryption."
-            monitor.note(text, warning=True)
-
-    @staticmethod
     def _running(
         rolled: ContainerRolloutResult, image: Image, before: Container | None, old_url: str
     ) -> ServingContainer:
@@ -177,6 +163,25 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
             gap_seconds=gap,
             remarks=tuple(remarks),
         )
+
+
+def limited_spec(containers: Containers, spec: ContainerSpec, monitor: Monitor) -> ContainerSpec:
+    """Return the spec without the limits that this engine cannot set, and warn of them."""
+    kept = containers.limits().apply_to(spec)
+    if kept != spec:
+        text = "This engine does not support all limits of [app]: the app may use more memory, CPUs or processes."
+        monitor.note(text, warning=True)
+    return kept
+
+
+def check_host(cloud: EngineCloud, settings: LocalSettings, monitor: Monitor) -> None:
+    """Raises EngineError if the engine publishes ports on another machine. Warn of a public address."""
+    if cloud.machine:
+        what = f"the engine runs on {cloud.machine}, and publishes ports there, not on this machine"
+        raise EngineError(cloud.engine.endpoint, what, "Choose an engine on this machine: `docker context use`.")
+    if settings.is_public:
+        text = f"Anyone who can reach {settings.host} can use the app, without a password or encryption."
+        monitor.note(text, warning=True)
 
 
 @dataclass(frozen=True, eq=False)

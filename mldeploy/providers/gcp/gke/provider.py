@@ -30,10 +30,12 @@ from mldeploy.providers.gcp.permissions import build_role, unique_permissions
 from mldeploy.providers.gcp.repository import GarImage
 from mldeploy.providers.gcp.settings import APP as APP_LABEL
 from mldeploy.providers.kubernetes.apps import list_apps
-from mldeploy.providers.kubernetes.goal import build_goal
+from mldeploy.providers.kubernetes.goal import build_candidate, build_goal
 from mldeploy.providers.kubernetes.inventory import list_resources
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.render import render_manifests
+from mldeploy.providers.kubernetes.running.traffic import InClusterTraffic
+from mldeploy.providers.kubernetes.steps.candidate import CanaryDeployment
 from mldeploy.providers.kubernetes.steps.endpoint import KubernetesEndpoint
 
 KINDS: Kinds[GkeCloud] = derive_kinds(
@@ -70,11 +72,18 @@ class GkeProvider:
 
     def goal(self, project: Project, settings: GkeSettings) -> KubernetesEndpoint:
         """The steps of a deployment. The image is built while the cluster is created. Raises ConfigError."""
-        app = project.app.name
-        shared = SharedCluster(settings.cluster, project.build.platform)
-        cluster = shared if settings.cluster else GkeCluster(app, settings, project.build.platform)
-        settings.check(project)
-        return build_goal(project, settings.fitting(project), Owner(app, TARGET), cluster, self.push(project, settings))
+        owner, image = Owner(project.app.name, TARGET), self.push(project, settings)
+        return build_goal(project, settings.fitting(project), owner, _cluster_step(project, settings), image)
+
+    def candidate(self, project: Project, settings: GkeSettings) -> CanaryDeployment:
+        """`mldeploy.providers.traffic.CanSplitTraffic`. Raises ConfigError."""
+        owner, image = Owner(project.app.name, TARGET), self.push(project, settings)
+        return build_candidate(project, settings.fitting(project), owner, _cluster_step(project, settings), image)
+
+    def traffic(self, cloud: GkeCloud, project: Project, settings: GkeSettings) -> InClusterTraffic:
+        """`mldeploy.providers.traffic.CanSplitTraffic`."""
+        service = create_service(cloud, project, settings)
+        return InClusterTraffic(service.connect, project, settings.fitting(project), cloud.owner)
 
     def manifests(
         self, cloud: GkeCloud, project: Project, settings: GkeSettings, image: str, *, secrets: bool
@@ -117,6 +126,17 @@ class GkeProvider:
 
     def service(self, cloud: GkeCloud, project: Project, settings: GkeSettings) -> GkeService:
         return create_service(cloud, project, settings)
+
+
+def _cluster_step(project: Project, settings: GkeSettings) -> GkeCluster | SharedCluster:
+    """The cluster of the app's own, or a shared one. Raises ConfigError."""
+    settings.check(project)
+    platform = project.build.platform
+    return (
+        SharedCluster(settings.cluster, platform)
+        if settings.cluster
+        else GkeCluster(project.app.name, settings, platform)
+    )
 
 
 def _list_cluster_resources(cloud: GkeCloud) -> Iterator[Resource]:

@@ -16,6 +16,7 @@ from mldeploy.providers.kubernetes.api import DEPLOYMENT, EVENT, POD, REPLICA_SE
 from mldeploy.providers.kubernetes.documents import Document, condition, number, text
 from mldeploy.providers.kubernetes.forward import forward_port
 from mldeploy.providers.kubernetes.labels import Owner
+from mldeploy.providers.kubernetes.manifests.canary import canary_name
 from mldeploy.providers.kubernetes.running import logs
 from mldeploy.providers.kubernetes.running.history import (
     ReplicaSetRevision,
@@ -41,23 +42,33 @@ DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 
 @dataclass(frozen=True)
 class DeploymentRef:
-    """A Deployment's owner and location."""
+    """A Deployment's owner and location. is_canary: the one beside the serving version."""
 
     kube: KubeClient
     owner: Owner
     namespace: str
+    is_canary: bool = False
+
+    @property
+    def name(self) -> str:
+        return canary_name(self.owner) if self.is_canary else self.owner.app
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that select its ReplicaSets and pods."""
+        return self.owner.canary if self.is_canary else self.owner.selector
 
     @property
     def deployment(self) -> Selection:
-        return Selection(DEPLOYMENT, self.namespace, (("fieldSelector", f"metadata.name={self.owner.app}"),))
+        return Selection(DEPLOYMENT, self.namespace, (("fieldSelector", f"metadata.name={self.name}"),))
 
     @property
     def replica_sets(self) -> Selection:
-        return Selection(REPLICA_SET, self.namespace, label_query(self.owner.selector))
+        return Selection(REPLICA_SET, self.namespace, label_query(self.labels))
 
     @property
     def pods(self) -> Selection:
-        return Selection(POD, self.namespace, label_query(self.owner.selector))
+        return Selection(POD, self.namespace, label_query(self.labels))
 
     @property
     def events(self) -> Selection:

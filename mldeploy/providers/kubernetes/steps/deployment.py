@@ -14,12 +14,14 @@ from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.image.registry.steps import PushedImage
 from mldeploy.image.types import Image
+from mldeploy.providers.errors import canary_stands
 from mldeploy.providers.kubernetes.api import AUTOSCALER, DEPLOYMENT, DISRUPTION_BUDGET, KubeClient, ObjectType
 from mldeploy.providers.kubernetes.cloud import ClusterStep, HasCluster
 from mldeploy.providers.kubernetes.documents import Document, compare_manifest, number
 from mldeploy.providers.kubernetes.errors import ApiStatusError, field_conflicts, kubernetes_errors
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests import workload as manifests
+from mldeploy.providers.kubernetes.manifests.canary import canary_name, is_examined
 from mldeploy.providers.kubernetes.manifests.workload import Workload, deployment_manifest
 from mldeploy.providers.kubernetes.running import history
 from mldeploy.providers.kubernetes.running.history import (
@@ -85,6 +87,7 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
             document = unless_deleting(kube.get(DEPLOYMENT, self.owner.app, self.space))
             has_trial = document is not None and trial.has_trial_pod(kube, self.owner, self.space)
             has_failed = document is not None and self._has_failed(kube, document)
+            canary = kube.get(DEPLOYMENT, canary_name(self.owner), self.space) if document is not None else None
         if document is None:
             return None
         image, desired = outs.get(self.image), self._manifest(outs, document)
@@ -97,6 +100,9 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
             drift = ("failed the last time → serves",)
         if has_trial:
             drift = (*drift, "trial pod → deleted")
+        if canary is not None and self.owner.owns(canary):
+            remedy = "promoted or aborted" if is_examined(canary) else "deleted"
+            drift = (*drift, f"a canary stands beside it → {remedy}")
         return Seen(RunningDeployment(document, image), drift, ours=self.owner.owns(document))
 
     def apply(
@@ -111,6 +117,7 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         golden = GoldenRow.load(self.project.check.golden) if self.project.check.golden else None
         with kubernetes_errors(str(self.resource)):
             kube = outs[self.cluster]
+            self._refuse_canary(kube, monitor)
             tried = self._run_trial(kube, outs, golden, monitor)
             sent = self._apply_manifest(kube, outs, monitor)
             try:
@@ -133,6 +140,16 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         with kubernetes_errors(f"{DEPLOYMENT.kind} {key}"):
             was_tried = trial.delete_trial_pod(kube, cloud.owner, space, monitor)
             return delete_by_name(cloud.owner, kube, DEPLOYMENT, key.name, space, monitor) or was_tried
+
+    def _refuse_canary(self, kube: KubeClient, monitor: Monitor) -> None:
+        """Raises RefusedError while a canary stands. One that was not examined to the end is deleted."""
+        canary = kube.get(DEPLOYMENT, canary_name(self.owner), self.space)
+        if canary is None or not self.owner.owns(canary):
+            return
+        if is_examined(canary):
+            stable = kube.get(DEPLOYMENT, self.owner.app, self.space)
+            raise canary_stands(self.owner.app, str(history.revision_number(stable or {}) + 1))
+        delete_by_name(self.owner, kube, DEPLOYMENT, canary_name(self.owner), self.space, monitor)
 
     def _has_failed(self, kube: KubeClient, document: Document) -> bool:
         """Whether the current version has failed: its pods may be ready, and answer the golden row wrongly."""

@@ -11,12 +11,19 @@ from mldeploy.core.errors import RefusedError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen
-from mldeploy.providers.kubernetes.api import HTTP_ROUTE, INGRESS, SERVICE, KubeClient, ObjectType
+from mldeploy.providers.kubernetes.api import DEPLOYMENT, HTTP_ROUTE, INGRESS, SERVICE, KubeClient, ObjectType
 from mldeploy.providers.kubernetes.cloud import HasCluster
-from mldeploy.providers.kubernetes.documents import Document, number, rows, text
+from mldeploy.providers.kubernetes.documents import Document, name_of, number, rows, text
 from mldeploy.providers.kubernetes.errors import KubernetesError, kubernetes_errors
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests import render as manifests
+from mldeploy.providers.kubernetes.manifests.canary import (
+    canary_name,
+    canary_percent,
+    route_share,
+    select_pods,
+    selects_canary,
+)
 from mldeploy.providers.kubernetes.settings import ExposureKind, InClusterSettings
 from mldeploy.providers.kubernetes.steps.namespace import Namespace, ObjectStep, delete_by_key
 from mldeploy.providers.kubernetes.watch import MultiWatch, Selection
@@ -25,8 +32,16 @@ ADMISSION_SECONDS = 15.0
 """The time for a Gateway to accept or reject a route."""
 
 
+class ShareableStep(ObjectStep):
+    """An object that divides the requests while a canary stands: then it stays as `Traffic` has left it."""
+
+    def _has_canary(self, outs: Outputs) -> bool:
+        kube = outs.get(self.cluster)
+        return kube is not None and kube.get(DEPLOYMENT, canary_name(self.owner), self.space) is not None
+
+
 @dataclass(frozen=True, eq=False)
-class KubernetesService(ObjectStep):
+class KubernetesService(ShareableStep):
     """Routes to the app's pods. A removal waits for the cloud to delete its load balancer."""
 
     kind: ClassVar[str] = "kubernetes-service"
@@ -38,7 +53,9 @@ class KubernetesService(ObjectStep):
     sticky: bool = False
 
     def manifest(self, outs: Outputs, current: Document | None) -> Document:
-        return manifests.service_manifest(self.owner, self.space, self.settings, sticky=self.sticky)
+        made = manifests.service_manifest(self.owner, self.space, self.settings, sticky=self.sticky)
+        is_shared = current is not None and selects_canary(self.owner, current) and self._has_canary(outs)
+        return select_pods(made, self.owner.both) if is_shared else made
 
     @staticmethod
     def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
@@ -67,7 +84,7 @@ class Ingress(ObjectStep):
 
 
 @dataclass(frozen=True, eq=False)
-class HttpRoute(ObjectStep):
+class HttpRoute(ShareableStep):
     """Routes a host name to the Service, through a Gateway."""
 
     kind: ClassVar[str] = "kubernetes-http-route"
@@ -79,7 +96,9 @@ class HttpRoute(ObjectStep):
     service: KubernetesService
 
     def manifest(self, outs: Outputs, current: Document | None) -> Document:
-        return manifests.http_route_manifest(self.owner, self.space, self.settings)
+        made = manifests.http_route_manifest(self.owner, self.space, self.settings)
+        percent = canary_percent(self.owner, current) if current is not None else 0
+        return route_share(self.owner, made, percent) if percent and self._has_canary(outs) else made
 
     def probe(self, cloud: HasCluster, outs: Outputs) -> Seen[Document] | None:
         seen = super().probe(cloud, outs)
@@ -101,31 +120,39 @@ class HttpRoute(ObjectStep):
             todo = "Install it (https://gateway-api.sigs.k8s.io), or choose another `ingress`."
             raise RefusedError(str(self.resource), "this cluster has no Gateway API", todo) from error
         with kubernetes_errors(str(self.resource)):
-            return self._await_acceptance(outs[self.cluster], made, monitor)
-
-    def _await_acceptance(self, kube: KubeClient, made: Document, monitor: Monitor) -> Document:
-        only = Selection(HTTP_ROUTE, self.space, (("fieldSelector", f"metadata.name={self.name()}"),))
-        with MultiWatch(kube, (only,)) as watch:
-            for _ in watch.rounds(monitor, ADMISSION_SECONDS):
-                monitor.progress(Progress("", f"waiting for the Gateway {self.settings.gateway} to accept the route"))
-                made = next(iter(watch.seen(only)), made)
-                if conditions := accepted_conditions(made):
-                    self._check(conditions)
-                    return made
-        return made
-
-    def _check(self, conditions: tuple[Document, ...]) -> None:
-        if refusal := next(filter(None, map(rejection_reason, conditions)), ""):
-            where = f"Gateway {self.settings.gateway}"
-            todo = (
-                "Check `allowedRoutes` and `hostname` of its listeners: they must admit the namespace and `domain`. "
-                "Check `gateway_listener`."
-            )
-            raise VerdictError(where, FailureDiagnosis(f"rejects the app's route: {refusal}", todo, About.PORT))
+            return await_acceptance(outs[self.cluster], self.settings, made, monitor)
 
     @staticmethod
     def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
         return delete_by_key(cloud, HTTP_ROUTE, key, monitor)
+
+
+def await_acceptance(kube: KubeClient, settings: InClusterSettings, made: Document, monitor: Monitor) -> Document:
+    """Return the route once its Gateway has accepted it, or after a timeout without a decision.
+
+    Raises VerdictError if the Gateway rejects it.
+    """
+    only = Selection(
+        HTTP_ROUTE, text(made, "metadata", "namespace"), (("fieldSelector", f"metadata.name={name_of(made)}"),)
+    )
+    with MultiWatch(kube, (only,)) as watch:
+        for _ in watch.rounds(monitor, ADMISSION_SECONDS):
+            monitor.progress(Progress("", f"waiting for the Gateway {settings.gateway} to accept the route"))
+            made = next(iter(watch.seen(only)), made)
+            if conditions := accepted_conditions(made):
+                _require_acceptance(settings, conditions)
+                return made
+    return made
+
+
+def _require_acceptance(settings: InClusterSettings, conditions: tuple[Document, ...]) -> None:
+    if refusal := next(filter(None, map(rejection_reason, conditions)), ""):
+        where = f"Gateway {settings.gateway}"
+        todo = (
+            "Check `allowedRoutes` and `hostname` of its listeners: they must admit the namespace and `domain`. "
+            "Check `gateway_listener`."
+        )
+        raise VerdictError(where, FailureDiagnosis(f"rejects the app's route: {refusal}", todo, About.PORT))
 
 
 def app_url(kube: KubeClient, owner: Owner, namespace: str, settings: InClusterSettings) -> str:
