@@ -27,7 +27,17 @@ def test_the_life_of_a_deployment(paper: Command, name: str) -> None:
     assert steps(plan, "intent") == [("sheet", "create"), ("letter", "open")]
 
     deployed = paper("deploy", *ON_PAPER, "--json").document
-    assert list(deployed) == ["app", "target", "url", "image", "steps", "remarks", "gap_seconds", "assumed"]
+    assert list(deployed) == [
+        "app",
+        "target",
+        "url",
+        "image",
+        "steps",
+        "remarks",
+        "gap_seconds",
+        "assumed",
+        "environment",
+    ]
     assert deployed["url"] == "http://127.0.0.1:9"
     assert steps(deployed, "action") == [("sheet", "created"), ("letter", "created")]
     assert list(deployed["steps"][0]) == ["kind", "name", "title", "action", "seconds"]  # type: ignore[index]
