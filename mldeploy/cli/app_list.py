@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldeploy.cli.commands.apps import AppDocument
 from mldeploy.cli.deployment import as_runtime
+from mldeploy.cli.deployment_source import find_serving
 from mldeploy.cli.log import listen
 from mldeploy.cli.run import CommandRun
 from mldeploy.config import load as config
@@ -90,7 +91,7 @@ def _read(provider: AnyProvider, listed: ListedApp[Any], endpoints: Endpoints, b
     project = config.named(listed.name, "--app")
     cloud = provider.connect(project, listed.settings, endpoints)
     service = as_runtime(provider).service(cloud, project, listed.settings)
-    release = next((each for each in service.releases() if each.state == "serving"), None)
+    release = find_serving(service)
     found = replace(bare, url=service.url())
     if listed.is_sized and isinstance(provider, HasCosts):
         estimate = provider.costs(cloud, project, listed.settings)

@@ -8,12 +8,13 @@ from dataclasses import replace
 from mldeploy.cli.deployment import AppDeployment
 from mldeploy.config.deployment_records import DeploymentRecord, describe_deployer, read_records, record_deployment
 from mldeploy.core.errors import MldeployError
-from mldeploy.image.cloud import HasEngine
+from mldeploy.image.engine import Engine
 from mldeploy.image.image_info import find_image
 from mldeploy.image.registry.client import RegistryClient
 from mldeploy.image.source import SourceState, read_source_state, source_of_labels
-from mldeploy.providers.base import Release
+from mldeploy.providers.base import Release, Service
 from mldeploy.providers.capabilities import Registry
+from mldeploy.providers.errors import WrongTargetError
 
 ASKED = 10
 """Releases whose image is looked up. Older ones are shown without their commit."""
@@ -25,6 +26,14 @@ def record_source(deployment: AppDeployment, image: str, source: SourceState | N
     who, time = describe_deployer()
     record = DeploymentRecord(image, state.commit, state.dirty, state.branch, who, time)
     record_deployment(deployment.state, deployment.scope, record)
+
+
+def find_serving(service: Service) -> Release | None:
+    """Return the release that serves; None if there is none, or if the target keeps no releases."""
+    try:
+        return next((each for each in service.releases() if each.state == "serving"), None)
+    except WrongTargetError:
+        return None
 
 
 def find_source(deployment: AppDeployment, release: Release) -> SourceState:
@@ -62,8 +71,8 @@ def _with_source(
 def _read_labels(deployment: AppDeployment, reference: str) -> SourceState:
     """Read an image's labels from the engine or its registry; nothing if neither can be asked."""
     try:
-        cloud: HasEngine = deployment.cloud  # type: ignore[assignment]  # the cloud of every target has an engine
-        if info := find_image(cloud.engine, reference):
+        engine = getattr(deployment.cloud, "engine", None)  # that of another package's target may have none
+        if isinstance(engine, Engine) and (info := find_image(engine, reference)):
             return source_of_labels(info.labels)
         name, _, digest = reference.partition("@")
         if not digest or not isinstance(deployment.provider, Registry):

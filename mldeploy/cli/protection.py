@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from mldeploy.cli.deployment import AppDeployment
+from mldeploy.cli.deployment_source import find_serving
 from mldeploy.cli.errors import UsageError
 from mldeploy.cli.run import CommandRun
 from mldeploy.config.environments import environment_override
@@ -54,7 +55,7 @@ def _protected_environment(run: CommandRun, deployment: AppDeployment) -> str:
 
 def _is_deployed(deployment: AppDeployment) -> bool:
     service = deployment.service
-    return bool(service.url() or service.instances() or service.releases())
+    return bool(service.url() or service.instances() or find_serving(service))
 
 
 def _check_flag(confirmed: str | None, name: str) -> None:

@@ -63,7 +63,7 @@ EnvironmentOption = Annotated[
     typer.Option(
         "--env",
         metavar="NAME",
-        help="Environment: the tables [env.NAME] of the configuration. Default: MLDEPLOY_ENV.",
+        help="Environment of the configuration. Default: MLDEPLOY_ENV, else none.",
         rich_help_panel=PANEL,
         show_default=False,
         autocompletion=completed_by("--env"),

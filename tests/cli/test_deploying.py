@@ -36,6 +36,7 @@ def test_the_life_of_a_deployment(paper: Command, name: str) -> None:
         "remarks",
         "gap_seconds",
         "assumed",
+        "environment",
         "canary",
         "agreement",
     ]

@@ -110,7 +110,7 @@ def test_commands_without_an_environment_refuse_the_flag(environments: Command) 
 @pytest.mark.parametrize("before", [True, False])
 def test_tab_completes_the_environments(environments: Command, before: bool) -> None:
     line = "mldeploy --env " if before else "mldeploy status --env "
-    assert complete(environments, line) == ["other", "production", "staging"]
+    assert complete(environments, line) == ["staging", "production", "other"]
 
 
 def test_environments_that_build_different_images_are_not_promoted(environments: Command) -> None:

@@ -133,6 +133,7 @@ def test_a_wrong_command_line_says_what_is_meant(mldeploy: Command, arguments: t
 
 WANTED = {
     "ci": ("github", "--target", "ecr"),
+    "promote": ("staging", "production"),
     "rehearse": ("status",),
     "scale": ("1",),
     "exec": ("true",),

@@ -77,10 +77,12 @@ def apps(
         mldeploy apps --target fargate --json
     """
     from mldeploy.cli.app_list import list_all_targets, list_target
+    from mldeploy.project.load import require_folder
 
     if target is None and (run.rehearse or run.account("local")):
         flag = "--rehearse" if run.rehearse else run.account("local")[0].flag
         raise UsageError(flag, "needs a target", "Add --target NAME.")
+    require_folder(run.folder)
     found = (list_target(run, target),) if target else list_all_targets(run)
     document = _apps_document(found)
     run.output.result(document, lambda page: _print_apps(document, page))

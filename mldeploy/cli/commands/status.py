@@ -87,7 +87,7 @@ def status(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
     """
     from mldeploy.cli.app_routes import recall_latest_routes
     from mldeploy.cli.deployment import prepare_deployment
-    from mldeploy.cli.deployment_source import with_sources
+    from mldeploy.cli.deployment_source import find_serving, with_sources
     from mldeploy.cli.traffic import read_split
     from mldeploy.cli.workspace import show_walk
     from mldeploy.core import verbs
@@ -99,7 +99,7 @@ def status(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
     service = deployment.service if deployment.goal else None
     url = service.url() if service else None
     instances = service.instances() if service else ()
-    serving = next((each for each in service.releases() if each.state == "serving"), None) if service and url else None
+    serving = find_serving(service) if service and url else None
     document = StatusDocument(
         app=deployment.app,
         target=deployment.target,
