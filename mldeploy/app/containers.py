@@ -16,7 +16,7 @@ from mldeploy.core.errors import LockedError, MldeployError, RefusedError
 from mldeploy.image.engine import Engine
 from mldeploy.image.engine_lock import LOCKED_TODO, describe_origin
 from mldeploy.image.errors import EngineError, engine_errors, explain_error
-from mldeploy.image.labels import SPEC, owner_filter
+from mldeploy.image.labels import APP, SPEC, owner_filter
 
 INITS = frozenset({"tini", "tini-static", "dumb-init", "docker-init", "catatonit", "init", "s6-svscan"})
 PORT_IN_USE = ("port is already allocated", "address already in use")
@@ -269,3 +269,10 @@ def _foreign_error(name: str, container: Container) -> RefusedError:
 
 def _is_conflict(error: EngineError) -> bool:
     return isinstance(error.__cause__, APIError) and error.__cause__.status_code == 409
+
+
+def list_deployed(engine: Engine) -> tuple[str, ...]:
+    """Return the names of the apps with a container of a deployment on the engine. Raises EngineError."""
+    with engine_errors("containers"):
+        summaries = engine.client.containers(all=True, filters={"label": [APP, SPEC]})
+    return tuple(sorted({str((each.get("Labels") or {}).get(APP, "")) for each in summaries} - {""}))

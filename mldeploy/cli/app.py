@@ -51,6 +51,9 @@ PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
         "deploy": CommandEntry(
             "deploy:deploy", "Build and check the image, deploy it to the target and print the URL."
         ),
+        "promote": CommandEntry(
+            "promote:promote", "Deploy the image that one environment runs to another environment, without a build."
+        ),
         "manifests": CommandEntry(
             "manifests:manifests",
             "Print the Kubernetes manifests of a deployment as YAML for `kubectl apply -f -`.",
@@ -69,6 +72,9 @@ PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
             "status:open_url", "Print the URL of the app and open it in the browser, if there is one."
         ),
         "status": CommandEntry("status:status", "Show what is deployed and its URL."),
+        "apps": CommandEntry(
+            "apps:apps", "List the apps on a target, or on all targets, with URL, release, age and cost."
+        ),
         "ps": CommandEntry("status:ps", "List the instances of the app, running and stopped."),
         "logs": CommandEntry("logs:logs", "Print the app's log."),
         "images": CommandEntry("images:images", "List the app's images on this machine."),
@@ -244,12 +250,13 @@ def root(  # noqa: PLR0913, PLR0917 - all options that commands share may stand 
     quiet: run.Quiet = False,
     no_color: run.NoColor = False,
     trust: run.TrustOption = None,
+    environment: run.EnvironmentOption = None,
 ) -> None:
     """Deploy a trained model from a folder to a public URL.
 
     `mldeploy deploy` in the app's folder builds the image, runs it on this machine and prints the URL.
     """
-    state = run.shared(context, folder, json, verbose, quiet, no_color, trust)
+    state = run.shared(context, folder, json, verbose, quiet, no_color, trust, environment)
     if version:
         from mldeploy.cli.commands import about  # noqa: PLC0415 - not needed for `--help`
 

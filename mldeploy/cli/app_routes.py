@@ -12,6 +12,7 @@ from mldeploy.check.served_routes import ServedRoutes, apply_corrections, find_c
 from mldeploy.cli.results import AssumedDocument
 from mldeploy.cli.run import CommandRun
 from mldeploy.cli.workspace import Workspace
+from mldeploy.config.override import Overrides
 from mldeploy.config.settings import Project
 from mldeploy.core import verbs
 from mldeploy.core.events import Action
@@ -67,12 +68,12 @@ def recall_settled(
     return workspace
 
 
-def recall_corrected(folder: Path) -> Project:
+def recall_corrected(folder: Path, overrides: Overrides = ()) -> Project:
     """The settings of an existing deployment, with what the app's latest image corrected of the guessed ones.
 
     Raises ConfigError, or ProjectError if the folder cannot be read.
     """
-    completion = CompletedConfig(folder, ())
+    completion = CompletedConfig(folder, overrides)
     project = completion.project()
     routes = recall_latest(project.app.name, project.app.entry)
     if routes is None:

@@ -276,7 +276,7 @@ def open_for_requests(run: CommandRun, target: str) -> AppDeployment:
     """Open a deployment to send requests to it: routes that are not configured are detected in the source."""
     as_runtime(registry.find(target))
     require_folder(run.folder)
-    return _open(run, target, _recall_models(recall_corrected(run.folder)))
+    return _open(run, target, _recall_models(recall_corrected(run.folder, run.selection)))
 
 
 def _recall_models(project: Project) -> Project:
@@ -294,7 +294,7 @@ def _recall_models(project: Project) -> Project:
 def open_by_name(run: CommandRun, target: str, app: str) -> AppDeployment:
     """Open a deployment to remove it: only the name of the app is known, and the folder may be missing."""
     provider = registry.find(target)
-    project = config.named(app, "--app")
+    project = config.named(app, "--app", run.selection)
     settings = config.target_settings(project.app.folder, provider.name, provider.settings, run.account(provider.name))
     return _connect(run, provider, project, settings)
 
@@ -309,14 +309,16 @@ def _read_settings(
 ) -> TargetSettings:
     """Return the target's settings, with the port that was chosen for the deployment. Raises ConfigError."""
     target = provider.name
-    settings = config.target_settings(run.folder, target, provider.settings, (*overrides, *run.account(target)))
+    chosen = (*overrides, *run.account(target), *run.selection)
+    settings = config.target_settings(run.folder, target, provider.settings, chosen)
     return apply_chosen_port(project, target, settings, overrides)
 
 
 def keep_chosen_port(run: CommandRun, deployment: AppDeployment, overrides: Overrides) -> None:
     """Keep the port that the command was given for a deployment that succeeded. Raises StateError."""
     target = deployment.target
-    configured = config.target_settings(run.folder, target, deployment.provider.settings, run.account(target))
+    chosen = (*run.account(target), *run.selection)
+    configured = config.target_settings(run.folder, target, deployment.provider.settings, chosen)
     remember_port(deployment.project, target, configured, overrides)
 
 

@@ -18,6 +18,7 @@ import typer
 from mldeploy.cli.app import ENTRIES, PANELS, HelpDoc, build_group, load_command
 from mldeploy.cli.canary_documents import AgreementDocument, CanaryState
 from mldeploy.cli.commands.about import VersionDocument
+from mldeploy.cli.commands.apps import AppsDocument
 from mldeploy.cli.commands.build import BuildDocument
 from mldeploy.cli.commands.canary import CanaryDocument
 from mldeploy.cli.commands.check import CheckDocument
@@ -33,6 +34,7 @@ from mldeploy.cli.commands.logs import LogsDocument
 from mldeploy.cli.commands.manifests import ManifestsDocument, PolicyDocument
 from mldeploy.cli.commands.plan import PlanDocument
 from mldeploy.cli.commands.predict import PredictDocument
+from mldeploy.cli.commands.promote import PromoteDocument
 from mldeploy.cli.commands.push import LoginDocument, PushDocument
 from mldeploy.cli.commands.rehearse import RehearseDocument
 from mldeploy.cli.commands.releases import HistoryDocument, RollbackDocument, ScaleDocument
@@ -57,10 +59,12 @@ DOCUMENTS = {
     "login": LoginDocument,
     "push": PushDocument,
     "deploy": DeployDocument,
+    "promote": PromoteDocument,
     "ci": WorkflowDocument,
     "predict": PredictDocument,
     "open": OpenDocument,
     "status": StatusDocument,
+    "apps": AppsDocument,
     "ps": InstancesDocument,
     "logs": LogsDocument,
     "images": ImagesDocument,

@@ -92,6 +92,10 @@ RegistryAuth = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Confirm = Annotated[
+    str | None,
+    typer.Option("--confirm", metavar="NAME", help="Name of the protected environment, typed.", show_default=False),
+]
 
 DEFAULT_TARGET = "local"
 

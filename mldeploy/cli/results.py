@@ -18,6 +18,7 @@ FEW_LAYERS = 8
 SMALL_LAYER = 0.005
 """In a list of more than FEW_LAYERS, layers below this share of the image are combined."""
 ASSUMED = "settings that are not configured and were detected in the folder"
+ENVIRONMENT = "environment, of `--env` or MLDEPLOY_ENV; null without one"
 STEPS = "in the order in which they finished"
 
 _LEVEL_STYLES = {"ok": Style.GOOD, "warning": Style.WARN, "error": Style.BAD}

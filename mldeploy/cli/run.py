@@ -58,6 +58,19 @@ TrustOption = Annotated[
 ]
 
 
+EnvironmentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--env",
+        metavar="NAME",
+        help="Environment: the tables [env.NAME] of the configuration. Default: MLDEPLOY_ENV.",
+        rich_help_panel=PANEL,
+        show_default=False,
+        autocompletion=completed_by("--env"),
+    ),
+]
+
+
 Profile = Annotated[
     str | None,
     typer.Option(
@@ -108,6 +121,7 @@ class SharedOptions:
     quiet: bool = False
     no_color: bool = False
     trust: bool | None = None
+    environment: str | None = None
 
     def after(self, before: SharedOptions) -> SharedOptions:
         """Merge two sets of options; of two folders the later one wins."""
@@ -118,6 +132,7 @@ class SharedOptions:
             self.quiet or before.quiet,
             self.no_color or before.no_color,
             before.trust if self.trust is None else self.trust,
+            before.environment if self.environment is None else self.environment,
         )
 
 
@@ -140,7 +155,8 @@ class CommandRun:
     """A command with its shared options.
 
     given: the value of `-C`. clone: the local clone, if that is the address of a repository. profile, region,
-    cluster_context: override settings of the target. rehearse: use a local cloud simulator.
+    cluster_context: override settings of the target. rehearse: use a local cloud simulator. environment: the value of
+    `--env`.
     """
 
     name: str
@@ -151,6 +167,7 @@ class CommandRun:
     cluster_context: str | None = None
     rehearse: bool = False
     clone: Path | None = None
+    environment: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -159,7 +176,8 @@ class CommandRun:
     def commands(self, target: str) -> Callable[[str], str]:
         """Return a function that completes a command for this app: `mldeploy -C example_app predict -t fargate`."""
         folder = f" -C {shlex.quote(self.given)}" if self.given else ""
-        on = "" if target == DEFAULT_TARGET else f" -t {target}"
+        environment = f" --env {shlex.quote(self.environment)}" if self.environment else ""
+        on = environment + ("" if target == DEFAULT_TARGET else f" -t {target}")
         account = "".join(f" {flag} {shlex.quote(value)}" for _, value, flag in self._account if value is not None)
         rehearsed = " --rehearse" if self.rehearse else ""
         return lambda words: f"mldeploy{folder} {words}{on}{account}{rehearsed}"
@@ -167,6 +185,13 @@ class CommandRun:
     def account(self, target: str) -> Overrides:
         """Return the target settings that the account options override."""
         return given(*((f"target.{target}.{key}", value, flag) for key, value, flag in self._account))
+
+    @property
+    def selection(self) -> Overrides:
+        """Return the override that chooses the environment; none without `--env`."""
+        from mldeploy.config.environments import environment_override  # noqa: PLC0415 - `--help` needs no configuration
+
+        return environment_override(self.environment)
 
     @property
     def _account(self) -> tuple[tuple[str, str | None, str], ...]:
@@ -177,7 +202,7 @@ class CommandRun:
         )
 
 
-def shared(
+def shared(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     folder: Folder = None,
     json: Json = False,
@@ -185,10 +210,11 @@ def shared(
     quiet: Quiet = False,
     no_color: NoColor = False,
     trust: TrustOption = None,
+    environment: EnvironmentOption = None,
 ) -> CommandState:
     """Merge the shared options of both positions, and apply the output mode."""
     state = context.ensure_object(CommandState)
-    state.given = given = SharedOptions(folder, json, verbose, quiet, no_color, trust).after(state.given)
+    state.given = given = SharedOptions(folder, json, verbose, quiet, no_color, trust, environment).after(state.given)
     # An error before a flag after the command's name is parsed is printed in the mode of that flag.
     early = state.guess
     state.output = state.output.with_mode(
@@ -218,6 +244,7 @@ def command(body: Callable[..., None]) -> Callable[..., None]:
         if account_values.get("rehearse"):
             state.output = state.output.with_mode(replace(state.output.mode, rehearsal=True))
         run = CommandRun(state.command, state.given.folder, state.output, **account_values)  # type: ignore[arg-type]
+        run = replace(run, environment=_environment(run, state.given))
         body(replace(run, clone=_clone(run, state.given.trust)), **values, **context)
 
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *account, *_COMMON)]
@@ -225,6 +252,17 @@ def command(body: Callable[..., None]) -> Callable[..., None]:
     entry.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect.signature reads it
     entry.__annotations__ = {each.name: each.annotation for each in parameters}
     return entry
+
+
+_WITHOUT_ENVIRONMENT = frozenset({"init", "ci", "promote", "apps", "rehearse", "version", "help"})
+"""Commands that work on no app, on all, or name the environments themselves."""
+
+
+def _environment(run: CommandRun, given: SharedOptions) -> str | None:
+    """Return the value of `--env`. Raises RefusedError for a command without an environment."""
+    if given.environment is not None and run.name in _WITHOUT_ENVIRONMENT:
+        raise RefusedError("--env", f"does not apply to `mldeploy {run.name}`", "Leave it out.")
+    return given.environment
 
 
 def _clone(run: CommandRun, trust: bool | None) -> Path | None:

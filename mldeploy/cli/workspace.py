@@ -17,6 +17,7 @@ from mldeploy.cli.options import DEFAULT_TARGET
 from mldeploy.cli.results import AssumedDocument
 from mldeploy.cli.run import CommandRun
 from mldeploy.config import load as config
+from mldeploy.config.environments import environment_override
 from mldeploy.config.override import Overrides
 from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
@@ -57,6 +58,10 @@ class Workspace(Generic[CloudT]):
         return self.project.app.name
 
     @property
+    def environment(self) -> str | None:
+        return self.project.app.environment_name
+
+    @property
     def journaled(self) -> Sequence[Resource]:
         """The resources in the journal, read without its lock."""
         return read(self.state, self.scope)
@@ -79,15 +84,22 @@ class Workspace(Generic[CloudT]):
 
 def refuse_foreign_app(project: Project, state: Path, origin: AppOrigin) -> None:
     """Raises RefusedError if the project's name is only guessed, and the app of that name comes from another folder."""
-    name, folder = project.app.name, project.app.folder
+    name, folder, environment = project.app.name, project.app.folder, project.app.environment
     if origin.folder == NO_FOLDER:  # the user has named the app
         return
     owner = read_origin(state, name)
-    if owner is None or owner.is_same_app(origin) or config.read(folder).tables.app.name is not None:
+    if owner is None or owner.is_same_app(origin) or _is_named(project):
         return
+    plain = environment.app if environment else name
     what = f"the name {name} is guessed, and the app of that name comes from {owner}"
-    todo = f'Write another name for this one, `name = "…"` in [app] of {OWN_FILE}; or "{name}", if both are one app.'
+    todo = f'Write another name for this one, `name = "…"` in [app] of {OWN_FILE}; or "{plain}", if both are one app.'
     raise RefusedError(str(folder), what, todo)
+
+
+def _is_named(project: Project) -> bool:
+    """Whether the app's name is configured."""
+    selection = environment_override(project.app.environment_name)
+    return config.read(project.app.folder, selection).tables.app.name is not None
 
 
 @contextmanager
@@ -133,7 +145,7 @@ def open_engine_workspace(run: CommandRun) -> Workspace[EngineCloud]:
 
 def inspect_folder(run: CommandRun, overrides: Overrides, *, verbose: bool = True) -> CheckedProject:
     """Inspect the folder, which must be complete. verbose: print assumptions and warnings."""
-    inspection = load.load_project(run.folder, overrides)
+    inspection = load.load_project(run.folder, (*overrides, *run.selection))
     if verbose:
         _print_inspection(run, inspection)
     return inspection
@@ -166,7 +178,7 @@ def describe_models(run: CommandRun, project: Project, *, may_build: bool = True
 def load_project(run: CommandRun) -> Project:
     """Load the project from its configuration alone."""
     require_folder(run.folder)
-    return config.load(run.folder)
+    return config.load(run.folder, run.selection)
 
 
 def assumed_documents(inspection: CheckedProject) -> tuple[AssumedDocument, ...]:

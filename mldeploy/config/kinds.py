@@ -27,6 +27,10 @@ class FieldText:
 
 NAME_LENGTH = 40
 """What the strictest place that gets an app's name allows, a Google Cloud cluster."""
+ENVIRONMENT_LENGTH = 20
+"""Leaves half of NAME_LENGTH to the app's own name and the hash."""
+ENVIRONMENT_NAME = rf"[a-z](?:[a-z0-9-]{{0,{ENVIRONMENT_LENGTH - 2}}}[a-z0-9])?"
+"""The same characters as in an app's name."""
 
 
 def dns_label(text: str) -> str:

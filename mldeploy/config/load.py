@@ -1,4 +1,7 @@
-"""From files, environment and flags to settings. Precedence: defaults < user's file < project < environment < flags."""
+"""From files, variables and flags to settings.
+
+Precedence: defaults < user's file < project < its `[env.NAME]` < variables < flags.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,14 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from mldeploy.config import environments
 from mldeploy.config.check import checked
+from mldeploy.config.environments import (
+    EnvironmentChoice,
+    choose_environment,
+    is_environment_key,
+    require_environment_name,
+)
 from mldeploy.config.errors import ConfigError, joined
 from mldeploy.config.host_access import READABLE_VARIABLES
 from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile, RolloutTable
@@ -30,6 +40,7 @@ from mldeploy.config.settings import Project
 from mldeploy.config.sources import ConfigSource, Tables, over_machine, read_files
 from mldeploy.config.target import TargetSettings
 from mldeploy.config.text import nearest, printable
+from mldeploy.core.origin import NO_FOLDER
 
 TABLES: Mapping[str, type[BaseModel]] = {
     "app": AppTable,
@@ -38,7 +49,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "check": CheckTable,
     "rollout": RolloutTable,
 }
-OWN_VARIABLES: frozenset[str] = frozenset({READABLE_VARIABLES})
+OWN_VARIABLES: frozenset[str] = frozenset({READABLE_VARIABLES, environments.VARIABLE})
 """Variables of mldeploy that set no key."""
 
 SettingsT = TypeVar("SettingsT", bound=TargetSettings)
@@ -58,13 +69,23 @@ def read(folder: Path, overrides: Overrides = (), detected: Tables = MappingProx
 
     detected: what stands in the folder, which holds where the project's own configuration is silent.
     """
-    folder = absolute(folder)
-    files = read_files(folder, detected)
+    folder, environment = absolute(folder), choose_environment(overrides)
+    files = read_files(folder, detected, environment)
     keys = {name: key for table, model in TABLES.items() for name, key in scalars(model, table).items()}
     _refuse_unknown_variables(keys)
-    mine = [override for override in overrides if not override.key.startswith("target.")]
+    mine = [each for each in overrides if each.key != environments.KEY and not each.key.startswith("target.")]
     written = files.under([*from_environment(keys), *mine], _read_text)
-    return RawConfig(folder, checked(ConfigFile, written), written)
+    raw = RawConfig(folder, checked(ConfigFile, written), written, environment)
+    _check_environments(raw)
+    return raw
+
+
+def _check_environments(raw: RawConfig) -> None:
+    """Check the tables of every environment, if none is chosen. Raises ConfigError."""
+    for name in raw.tables.env:
+        require_environment_name(name, raw.written.where((environments.KEY, name)))
+        if raw.environment is None:
+            checked(ConfigFile, read_files(raw.folder, environment=EnvironmentChoice(name, environments.FLAG)))
 
 
 def proposed(folder: Path, detected: Mapping[str, object]) -> RawConfig:
@@ -73,13 +94,23 @@ def proposed(folder: Path, detected: Mapping[str, object]) -> RawConfig:
     return RawConfig(absolute(folder), checked(ConfigFile, written), written)
 
 
-def named(name: str, flag: str) -> Project:
+def named(name: str, flag: str, overrides: Overrides = ()) -> Project:
     """The defaults, for an app of which nothing is known but its name: its folder may be broken, or gone.
 
-    flag: what the user wrote the name after. Raises ConfigError if no app can have that name.
+    flag: what the user wrote the name after. overrides: may choose an environment, which is in no file; without one the
+    name may be that of an app in an environment. Raises ConfigError if no app can have that name.
     """
     written = ConfigSource({}, "", {}).under([Override("app.name", name, flag)], _read_text)
-    return resolve(RawConfig(Path("/"), checked(ConfigFile, written), written), FolderDefaults())
+    choice = choose_environment(overrides)
+    is_key = choice is None or is_environment_key(name, choice.name)
+    raw = RawConfig(Path(NO_FOLDER), checked(ConfigFile, written), written, None if is_key else choice)
+    return resolve(raw, FolderDefaults())
+
+
+def list_environments(folder: Path) -> tuple[str, ...]:
+    """Return the names of the environments in the project's file. Raises ConfigError."""
+    tables = read_files(absolute(folder)).values.get(environments.KEY, {})
+    return tuple(tables) if isinstance(tables, dict) else ()
 
 
 def target_settings(folder: Path, name: str, model: type[SettingsT], overrides: Overrides = ()) -> SettingsT:
@@ -89,7 +120,8 @@ def target_settings(folder: Path, name: str, model: type[SettingsT], overrides: 
     _refuse_strange(variable(f"{table}."), keys)
     kinds = {f"{table}.{key}": scalar_type(info.annotation) for key, info in model.model_fields.items()}
     mine = [override for override in overrides if override.key.startswith(f"{table}.")]
-    files = read_files(absolute(folder))
+    is_named = folder == Path(NO_FOLDER)  # then there is no file that could have an environment
+    files = read_files(absolute(folder), environment=None if is_named else choose_environment(overrides))
     written = files.under([*from_environment(keys), *mine], lambda key, text: parsed(text, kinds.get(key)))
     return checked(model, written, ("target", name))
 

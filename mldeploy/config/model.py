@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from mldeploy.config.kinds import (
     Command,
@@ -247,6 +247,23 @@ class CheckTable(ConfigTable):
     )
 
 
+class EnvironmentTable(ConfigTable):
+    """One environment, chosen with `--env NAME` or `MLDEPLOY_ENV`. An empty table is enough.
+
+    Every table of the file can stand in it, and overlays that table: `[env.staging.app]`, `[env.staging.build.args]`,
+    `[env.staging.target.fargate]`.
+    """
+
+    # `config.load` checks the other keys: as those of the file that they overlay.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    protected: bool = Field(
+        default=False,
+        description="Ask for the environment's name before the first deployment and before `destroy`. Where nobody can "
+        "answer, these commands need `--confirm NAME`.",
+    )
+
+
 def _rising(steps: list[int]) -> list[int]:
     if not steps or any(after <= before for before, after in itertools.pairwise(steps)):
         raise ValueError("Write rising percentages, such as [10, 50, 100].")
@@ -320,6 +337,9 @@ class ConfigFile(ConfigTable):
     rollout: RolloutTable = RolloutTable()
     target: Annotated[dict[str, dict[str, object]], FieldText("tables, one a target: [target.local]")] = Field(
         default={}
+    )
+    env: Annotated[dict[str, EnvironmentTable], FieldText("tables, one an environment: [env.staging]", hidden=True)] = (
+        Field(default={})
     )
 
 

@@ -19,12 +19,14 @@ from pydantic.fields import FieldInfo
 
 from mldeploy.config.check import expected, unset
 from mldeploy.config.load import TABLES
-from mldeploy.config.model import MACHINE_KEYS
+from mldeploy.config.model import MACHINE_KEYS, EnvironmentTable
 from mldeploy.config.override import scalar_type, variable
 from mldeploy.config.target import TargetSettings
 from mldeploy.config.text import listed
 
 COMMAND = "python -m mldeploy.config.reference"
+ENVIRONMENT = "env.NAME"
+"""The table of any environment."""
 
 _INTRODUCTION = """\
 # Configuration
@@ -40,10 +42,12 @@ The value of a key comes from the first of these that sets it:
 1. the option on the command line, if there is one;
 2. the environment variable `MLDEPLOY_<TABLE>_<KEY>`: `MLDEPLOY_BUILD_BASE_IMAGE`, `MLDEPLOY_TARGET_LOCAL_PORT`. Lists
    and tables cannot be set this way. An empty variable is ignored;
-3. the project's file;
-4. your own file, `$XDG_CONFIG_HOME/mldeploy/config.toml` (`~/.config/mldeploy/config.toml`), for keys that belong to
+3. with `--env NAME` or `MLDEPLOY_ENV`, the tables below `[env.NAME]` of the project's file
+   ([environments](environments.md));
+4. the project's file;
+5. your own file, `$XDG_CONFIG_HOME/mldeploy/config.toml` (`~/.config/mldeploy/config.toml`), for keys that belong to
    the machine rather than to a project: {machine_keys};
-5. the default.
+6. the default.
 
 Unknown keys, unknown `MLDEPLOY_` variables and values of a wrong type are errors; the message names their location and
 the nearest known name. Relative paths are relative to the project's folder.
@@ -99,7 +103,8 @@ equal.
 
 def manual(targets: Mapping[str, type[TargetSettings]]) -> str:
     """The text of docs/configuration.md, in Markdown, for these targets' tables beside mldeploy's own."""
-    tables = {**TABLES, **{f"target.{name}": model for name, model in sorted(targets.items())}}
+    tables: dict[str, type[BaseModel]] = {**TABLES, ENVIRONMENT: EnvironmentTable}
+    tables |= {f"target.{name}": model for name, model in sorted(targets.items())}
     machine_keys = listed([f"`{key}`" for key in sorted(MACHINE_KEYS)])
     introduction = _INTRODUCTION.format(command=COMMAND, machine_keys=machine_keys)
     sections = (section(table, model) for table, model in tables.items())
@@ -118,7 +123,7 @@ def describe_key(key: str, info: FieldInfo) -> str:
     """What a key means, must be and is by default, its variable, and an example if the default is none."""
     default = unset(info) or ("none" if _default(info) is None else f"`{toml(_default(info))}`")
     facts = [f"Must be {expected(info)}.", f"Default: {default}."]
-    if scalar_type(info.annotation) is not None:
+    if scalar_type(info.annotation) is not None and not key.startswith("env."):
         facts.append(f"Variable: `{variable(key)}`.")
     parts = [(info.description or "").strip(), " ".join(facts)]
     example = example_value(info)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mldeploy.config.env_file import read_env_file, uses_dotenv
+from mldeploy.config.environments import EnvironmentChoice, environment_key, split_environment_key
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.host_access import HostAccess
 from mldeploy.config.indexes import index
@@ -15,7 +16,7 @@ from mldeploy.config.model import AppTable, BuildTable, CheckTable, ConfigFile, 
 from mldeploy.config.naming import guess_name
 from mldeploy.config.secret import Secret
 from mldeploy.config.served import list_served_models, serve_models
-from mldeploy.config.settings import App, Build, Check, Index, LockExport, Project, Rollout
+from mldeploy.config.settings import App, AppEnvironment, Build, Check, Index, LockExport, Project, Rollout
 from mldeploy.config.sources import ConfigSource
 
 _PLATFORMS = {
@@ -37,6 +38,8 @@ class RawConfig:
     """Absolute."""
     tables: ConfigFile
     written: ConfigSource
+    environment: EnvironmentChoice | None = None
+    """The chosen one, whose tables are in `tables`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class FolderDefaults:
 def resolve(raw: RawConfig, defaults: FolderDefaults) -> Project:
     """The complete settings. Reads the env file and what the user trusts. Raises ConfigError."""
     served = list_served_models(raw.tables.model)
-    app = _app(raw, raw.tables.app, defaults)
+    app = _in_environment(raw, _app(raw, raw.tables.app, defaults))
     return Project(
         serve_models(app, served) if served else app,
         _build(raw, raw.tables.build, defaults),
@@ -96,6 +99,25 @@ def _app(raw: RawConfig, table: AppTable, defaults: FolderDefaults) -> App:
         chdir=table.chdir or "",
         health_by=table.health_by,
     )
+
+
+def _in_environment(raw: RawConfig, app: App) -> App:
+    """The app under the name that it has in the chosen environment. Raises ConfigError."""
+    choice = raw.environment
+    if choice is None:
+        _refuse_environment_key(raw, app.name)
+        return app
+    table = raw.tables.env.get(choice.name)
+    environment = AppEnvironment(choice.name, app.name, protected=table is not None and table.protected)
+    return replace(app, name=environment_key(app.name, choice.name), environment=environment)
+
+
+def _refuse_environment_key(raw: RawConfig, name: str) -> None:
+    """An app that is configured under the name of another app's environment would be taken for that."""
+    split = split_environment_key(name)
+    if split and raw.written.configured:
+        what = f'"{name}" is the name of the app {split[0]} in the environment {split[1]}'
+        raise ConfigError(raw.written.location("app.name"), what, "Choose another name.")
 
 
 def _build(raw: RawConfig, table: BuildTable, defaults: FolderDefaults) -> Build:

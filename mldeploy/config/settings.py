@@ -11,6 +11,15 @@ from mldeploy.core.parsing import parse_json
 
 
 @dataclass(frozen=True)
+class AppEnvironment:
+    """The environment that an app is in. app: the app's name without it. protected: changes need its name typed."""
+
+    name: str
+    app: str
+    protected: bool = False
+
+
+@dataclass(frozen=True)
 class App:
     """What is deployed. The texts for users stand with the raw keys in `config.model`."""
 
@@ -52,6 +61,13 @@ class App:
     """Who answers `health`: "app", or "server" for one that has no page for it."""
     image_health: str = ""
     """The health path that the image is built with, if the app's own routes corrected `health`; "" for the same."""
+    environment: AppEnvironment | None = None
+    """The environment, which is part of `name`; None without one."""
+
+    @property
+    def environment_name(self) -> str | None:
+        """The name of the environment; None without one."""
+        return self.environment.name if self.environment else None
 
     @property
     def keeps_sessions(self) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeGuard
 
+from mldeploy.config.environments import EnvironmentChoice, overlay_environment
 from mldeploy.config.errors import ConfigError, joined
 from mldeploy.config.model import MACHINE_KEYS
 from mldeploy.config.override import Overrides
@@ -75,15 +76,17 @@ class ConfigSource:
 Tables = Mapping[str, Mapping[str, object]]
 
 
-def read_files(folder: Path, detected: Tables = MappingProxyType({})) -> ConfigSource:
+def read_files(
+    folder: Path, detected: Tables = MappingProxyType({}), environment: EnvironmentChoice | None = None
+) -> ConfigSource:
     """The project's file over the user's. detected: what stands in the folder, which holds where the project's file is
-    silent.
+    silent. environment: whose tables hold over those of the project's file.
 
     Raises ConfigError; no file at all is no error.
     """
     file = _project_file(folder)
     prefix, project = file or ("", {})
-    origins: dict[tuple[str, ...], str] = {}
+    project, origins = overlay_environment(project, prefix, environment)
     for name, table in detected.items():
         own = project.get(name, {})
         if _is_table(own):

@@ -6,7 +6,7 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from graphlib import TopologicalSorter
 from queue import SimpleQueue
 from types import MappingProxyType
@@ -45,6 +45,36 @@ def steps_of(
 
     visit(goal)
     return graph
+
+
+def substitute_steps(
+    goal: Step[AnyCloudT, T], choose: Callable[[Step[AnyCloudT, object]], Step[AnyCloudT, object] | None]
+) -> Step[AnyCloudT, T]:
+    """Return the graph with other steps in the place of some. choose: returns None for a step that stays.
+
+    A step that needs a replaced one is copied. The new steps' needs are taken as they are.
+    """
+    made: dict[int, Step[AnyCloudT, object]] = {}
+
+    def visit(step: Step[AnyCloudT, object]) -> Step[AnyCloudT, object]:
+        if id(step) not in made:
+            made[id(step)] = choose(step) or copy(step)
+        return made[id(step)]
+
+    def copy(step: Step[AnyCloudT, object]) -> Step[AnyCloudT, object]:
+        changes = {}
+        for field in fields(step):  # type: ignore[arg-type]  # every concrete step is a dataclass
+            value = getattr(step, field.name)
+            items = tuple(visit(each) if isinstance(each, Step) else each for each in _items(value))
+            if any(new is not old for new, old in zip(items, _items(value), strict=True)):
+                changes[field.name] = items if isinstance(value, tuple) else items[0]
+        return replace(step, **changes) if changes else step  # type: ignore[type-var]
+
+    return visit(goal)  # type: ignore[return-value]  # a copy of the same class
+
+
+def _items(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def derive_kinds(

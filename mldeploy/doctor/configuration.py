@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.load import TABLES, read, target_settings
@@ -25,15 +24,15 @@ DISK_MINIMUM = 10**7
 
 def checks(context: DoctorContext) -> Sequence[DoctorCheck]:
     return (
-        DoctorCheck("configuration", lambda: _report_sources(context.folder)),
+        DoctorCheck("configuration", lambda: _report_sources(context)),
         DoctorCheck("target", lambda: _check_target(context)),
         DoctorCheck("state", _check_state),
     )
 
 
-def _report_sources(folder: Path) -> Iterator[Finding]:
+def _report_sources(context: DoctorContext) -> Iterator[Finding]:
     """Report the files and variables, lowest precedence first. Raises ConfigError for the first invalid one."""
-    raw = read(folder)
+    raw = read(context.folder, context.account)
     yield ok("user file", _user_file(raw))
     yield ok("project file", _project_file(raw))
     yield ok("environment", _environment())

@@ -41,20 +41,20 @@ class FolderReading:
     problem: MldeployError | None = None
 
     @classmethod
-    def of(cls, folder: Path) -> FolderReading:
+    def of(cls, folder: Path, overrides: Overrides = ()) -> FolderReading:
         """Read as much as possible. Errors of the user's files are returned as `problem`."""
         try:
-            inspection = load_project(folder)
+            inspection = load_project(folder, overrides)
         except ConfigError as problem:
             return cls(None, problem=problem)
         except ProjectError as problem:
-            return cls(_load_project(folder), problem=problem)
+            return cls(_load_project(folder, overrides), problem=problem)
         return cls(inspection.project, tuple(map(str, inspection.assumed)))
 
 
-def _load_project(folder: Path) -> Project | None:
+def _load_project(folder: Path, overrides: Overrides) -> Project | None:
     try:
-        return load(folder)
+        return load(folder, overrides)
     except ConfigError:
         return None
 
@@ -97,7 +97,9 @@ def _await_engine(pending: BackgroundValue[T]) -> T:
 
 @dataclass(frozen=True)
 class DoctorContext:
-    """The context of all checks. account: overrides of the target's settings from the command line."""
+    """The context of all checks. account: overrides of the target's settings from the command line, and the
+    choice of the environment.
+    """
 
     folder: Path
     target: str
@@ -108,7 +110,7 @@ class DoctorContext:
     @classmethod
     def of(cls, folder: Path, target: str, account: Overrides = ()) -> DoctorContext:
         """Read the folder, and start to fetch the engine's facts."""
-        return cls(folder, target, FolderReading.of(folder), EngineProbe(), account)
+        return cls(folder, target, FolderReading.of(folder, account), EngineProbe(), account)
 
 
 def format_duration(seconds: float) -> str:

@@ -60,10 +60,18 @@ class BuildInputs:
 
     def digest(self, base: BaseDigest) -> str:
         """Return the SHA-256 of all inputs, 64 hex digits. Reads every file."""
+        return self._digest(base, self.project.app.name)
+
+    def content_digest(self, base: BaseDigest) -> str:
+        """Return the same without the environment: equal in all that build the same image."""
+        environment = self.project.app.environment
+        return self._digest(base, environment.app if environment else self.project.app.name)
+
+    def _digest(self, base: BaseDigest, app: str) -> str:
         build = self.project.build
         content = digest(each for each in self.members if not _is_trust(each))
-        recipe = self.recipe.digest() if self.recipe else self.dockerfile
-        decisive = [FORMAT, self.project.app.name, content, recipe, base.digests, build.platform, build.args]
+        recipe = replace(self.recipe, app=app).digest() if self.recipe else self.dockerfile
+        decisive = [FORMAT, app, content, recipe, base.digests, build.platform, build.args]
         return hashlib.sha256(json.dumps(decisive).encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -5,29 +5,27 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import certifi
 
 from mldeploy.bounded_http import BoundedAdapter
 from mldeploy.config.secret import Secret
 from mldeploy.core.files import read_bytes
-from mldeploy.core.git import run_git
 from mldeploy.image.build_inputs import BuildInputs
 from mldeploy.image.builder import Builder
 from mldeploy.image.context import Context, Member, Text
 from mldeploy.image.dockerfile import label, labelled
 from mldeploy.image.files import ContextFile
-from mldeploy.image.labels import BUILDER, HASH, PROOF, owner_labels
+from mldeploy.image.labels import BUILDER, CONTENT, HASH, PROOF, owner_labels
 from mldeploy.image.recipe import Recipe
 from mldeploy.image.render import render_dockerfile
 from mldeploy.image.run_prelude import build_secret, collect_passwords
+from mldeploy.image.source import read_source_labels
 from mldeploy.image.types import BaseDigest
 from mldeploy.project.ignore import DOCKERIGNORE
 
@@ -114,54 +112,9 @@ def _image_labels(inputs: BuildInputs, digest: str, base: BaseDigest) -> dict[st
         labels |= {"org.opencontainers.image.base.name": name, "org.opencontainers.image.base.digest": base_digest}
     if summaries := [f"{each.name}: {each.proof_summary}" for each in inputs.project.served if each.proof]:
         labels[PROOF] = "; ".join(summaries)
+    if app.environment:
+        labels[CONTENT] = inputs.content_digest(base)
     return labels | owner_labels(app.name) | {HASH: digest}
-
-
-_PREFIX = "org.opencontainers.image"
-_SECONDS = 10
-
-
-def read_source_labels(folder: Path) -> dict[str, str]:
-    """The OCI labels source, revision and version of a folder under git; unknown ones are omitted.
-
-    A revision that ends in `-dirty` had uncommitted changes. Standard: OCI image spec 1.1, annotations.
-    """
-    revision = _git(folder, "describe", "--always", "--abbrev=40", "--exclude=*")
-    changes = _run_git(folder, *_CHANGES) if revision else None
-    mark = "-dirty" if changes else ""
-    labels = {f"{_PREFIX}.source": _without_credentials(_git(folder, "config", "--get", "remote.origin.url"))}
-    if changes is not None:
-        version = _git(folder, "describe", "--tags", "--always")
-        labels |= {f"{_PREFIX}.revision": f"{revision}{mark}", f"{_PREFIX}.version": version and f"{version}{mark}"}
-    return {name: value for name, value in labels.items() if value}
-
-
-_CHANGES = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames")
-"""Tracked files that were changed, and submodules at another commit. `describe --dirty` would also run git in each
-submodule, and with it the programs that the submodule's configuration names."""
-
-
-def _git(folder: Path, *words: str) -> str:
-    """Return git's output; "" without git or a repository, or on failure."""
-    text = _run_git(folder, *words) or ""
-    return "" if "\ufffd" in text else text
-
-
-def _run_git(folder: Path, *words: str) -> str | None:
-    """The same, but None without git or a repository, or on failure."""
-    try:
-        done = run_git(*words, folder=folder, seconds=_SECONDS)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return None if done.returncode else done.stdout.strip()
-
-
-def _without_credentials(url: str) -> str:
-    """A remote's URL may hold a token; `git@host:path` holds none."""
-    if "://" not in url:
-        return url
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT", "NODE_EXTRA_CA_CERTS")

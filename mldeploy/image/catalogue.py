@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from docker.errors import NotFound
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors
 from mldeploy.image.image_info import short_name
-from mldeploy.image.labels import HASH, SPEC, STAGE, owner_filter, owner_labels
+from mldeploy.image.labels import HASH, SPEC, STAGE, TAG_DIGITS, owner_filter, owner_labels, promoted_tag
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class _Stored:
     """`name@sha256:…` of every registry that it was pushed to or pulled from."""
     foreign: bool
     """It also has a tag that is not ours."""
+    shared: bool
+    """That is the tag of another environment, which it was promoted from or to."""
     created: datetime
     size: int
     hash: str
@@ -107,14 +110,14 @@ def remove_images(engine: Engine, app: str) -> bool:
 
 def has_leftovers(engine: Engine, app: str) -> bool:
     """Whether `remove_images` would find anything that it may remove. Raises EngineError."""
-    return any(not each.uses and (each.tags or not each.foreign) for each in _list_stored(engine, app))
+    return any((not each.uses or each.shared) and (each.tags or not each.foreign) for each in _list_stored(engine, app))
 
 
 def _remove(engine: Engine, images: Iterable[_Stored]) -> Iterator[_Stored]:
     for each in images:
         # By its tags, so that a foreign tag keeps the image.
         names = (*each.tags, *(() if each.foreign else (*each.digests, each.id)))
-        gone = [_is_removed(engine, name) for name in names] if not each.uses else []
+        gone = [_is_removed(engine, name) for name in names] if not each.uses or each.shared else []
         if any(gone):
             yield each
 
@@ -140,7 +143,35 @@ def _list_stored(engine: Engine, app: str) -> list[_Stored]:
             if owner_labels(app).items() <= listed["Labels"].items():
                 with suppress(NotFound):  # removed concurrently
                     stored.append(_parse_image(app, engine.client.inspect_image(listed["Id"]), uses))
+        known = {each.id for each in stored}
+        for promoted in _inspect_promoted(engine, app):
+            if promoted["Id"] not in known:
+                stored.append(_parse_image(app, promoted, uses))
     return sorted(stored, key=lambda each: each.created, reverse=True)
+
+
+def list_promoted(engine: Engine, app: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield the images that an app in an environment has taken over, by reference, with their labels.
+
+    They have the labels of the environment that built them. Raises EngineError.
+    """
+    with engine_errors(engine.endpoint):
+        for image in _inspect_promoted(engine, app):
+            labels = image["Config"]["Labels"]
+            yield f"{app}:{promoted_tag(labels[HASH], app)}", labels
+
+
+def _inspect_promoted(engine: Engine, app: str) -> Iterator[dict[str, Any]]:
+    suffix = promoted_tag("", app)
+    if not re.fullmatch(r"-[0-9a-f]+", suffix):
+        return
+    for listed in engine.client.images(filters={"reference": f"{app}:*{suffix}"}):
+        with suppress(NotFound):
+            image = engine.client.inspect_image(listed["Id"])
+            digest = (image["Config"]["Labels"] or {}).get(HASH, "")
+            wanted = f"{app}:{promoted_tag(digest, app)}"
+            if digest and any(short_name(tag) == wanted for tag in image["RepoTags"] or ()):
+                yield image
 
 
 def _parse_use(app: str, container: dict[str, Any]) -> ImageUse:
@@ -154,11 +185,13 @@ def _parse_image(app: str, image: dict[str, Any], uses: Mapping[str, list[ImageU
     names = {tag: short_name(tag) for tag in image["RepoTags"] or ()}
     ours = tuple(tag for tag, name in names.items() if name.startswith(f"{app}:"))
     labels = image["Config"]["Labels"]
+    others = {name.rpartition(":")[2][:TAG_DIGITS] for tag, name in names.items() if tag not in ours}
     return _Stored(
         id=image["Id"],
         tags=ours,
         digests=tuple(image["RepoDigests"] or ()),
         foreign=len(ours) < len(names),
+        shared=labels.get(HASH, "")[:TAG_DIGITS] in others,
         # The list has whole seconds only.
         created=datetime.fromisoformat(image["Created"]),
         size=image["Size"],

@@ -15,6 +15,10 @@ PROOF = "mldeploy.proof"
 STAGE = "mldeploy.stage"
 """The recipe's stage of an intermediate image: `builder`."""
 
+CONTENT = "mldeploy.content"
+"""On images of an environment: the hash of the inputs without the environment. A promoted image is recognized by it."""
+BRANCH = "mldeploy.branch"
+"""The git branch that an image was built from."""
 SPEC = "mldeploy.spec"
 """On containers of a deployment: the hash of the spec without its restart policy and its variables' values.
 
@@ -29,6 +33,11 @@ RELEASES = "mldeploy.releases"
 CHECK = "mldeploy.check"
 """Instead of SPEC, on the temporary container of a check."""
 
+TAG_DIGITS = 16
+"""Digits of the hash in an image's tag."""
+SUFFIX_DIGITS = 6
+"""Digits at the end of the name of an app in an environment."""
+
 LOCAL = "local"
 """The target name of an engine."""
 
@@ -41,3 +50,11 @@ def owner_labels(app: str, target: str = LOCAL) -> dict[str, str]:
 def owner_filter(app: str, target: str = LOCAL) -> dict[str, list[str]]:
     """Return the engine's filter for the labels `owner_labels(app, target)`."""
     return {"label": [f"{name}={value}" for name, value in owner_labels(app, target).items()]}
+
+
+def promoted_tag(digest: str, app: str) -> str:
+    """Return the tag of an image that an app has taken over: of its hash, and the end of the app's name.
+
+    In a repository that two environments share, the tag of the other one keeps the image when one is removed.
+    """
+    return f"{digest[:TAG_DIGITS]}-{app[-SUFFIX_DIGITS:]}"

@@ -53,6 +53,28 @@ def pull_image(
             raise _pull_error(reference, explain_error(error), advice) from error
 
 
+def pull_by_digest(engine: Engine, reference: str, access: RegistryAccess, monitor: Monitor) -> None:
+    """Pull `name@sha256:…` with the credentials that are given. Raises as `pull_image`."""
+    login = {"username": access.user, "password": access.password.reveal(), "serveraddress": access.address}
+    advice = "deploy the source environment again"
+
+    def start(client: APIClient) -> Iterable[dict[str, object]]:
+        lines: Iterable[dict[str, object]] = client.pull(
+            reference, stream=True, decode=True, auth_config=login if access.user else {}
+        )
+        return lines
+
+    with engine_errors(reference):
+        try:
+            for event in follow_stream(engine.another_client(), start, monitor):
+                if event.error:
+                    raise _pull_error(reference, event.error, advice)
+                if event.layer and event.status:
+                    monitor.progress(layer_progress(event))
+        except APIError as error:
+            raise _pull_error(reference, explain_error(error), advice) from error
+
+
 def find_credentials(repository: str, monitor: Monitor) -> dict[str, str]:
     """Return the Docker config's credentials for a registry; none if its credential helper fails."""
     try:

@@ -9,15 +9,13 @@ from mldeploy.config.settings import Project
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.image import catalogue
-from mldeploy.image.build_inputs import advise_on_base, collect_build_inputs, list_base_references
+from mldeploy.image.build_inputs import BuildInputs, advise_on_base, collect_build_inputs, list_base_references
 from mldeploy.image.cloud import HasEngine
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError
 from mldeploy.image.image_info import ImageInfo, describe_image, find_image, matches_platform
-from mldeploy.image.labels import APP, HASH
+from mldeploy.image.labels import APP, CONTENT, HASH, TAG_DIGITS
 from mldeploy.image.types import BaseDigest, Image
-
-TAG_DIGITS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +90,25 @@ class BuiltImage(Step[HasEngine, Image]):
         reference = self._reference(digest)
         info = find_image(cloud.engine, reference)
         if info is None:
-            return None
+            return self._probe_promoted(cloud, inputs, outs[self.base])
         out = describe_image(cloud.engine, reference, info, ours=inputs.recipe is not None)
         if info.labels.get(APP) == self.key().name and info.labels.get(HASH) == digest:
             return Seen(out)
         return Seen(out, drift=("its labels do not match its tag",), ours=False)
+
+    def _probe_promoted(self, cloud: HasEngine, inputs: BuildInputs, base: BaseDigest) -> Seen[Image] | None:
+        """Look for an image that was promoted from another environment, of these same inputs."""
+        promoted = list(catalogue.list_promoted(cloud.engine, self.key().name)) if self._in_environment else []
+        content = inputs.content_digest(base) if promoted else ""
+        for reference, labels in promoted:
+            info = find_image(cloud.engine, reference) if labels.get(CONTENT) == content else None
+            if info is not None:
+                return Seen(describe_image(cloud.engine, reference, info, ours=inputs.recipe is not None))
+        return None
+
+    @property
+    def _in_environment(self) -> bool:
+        return self.project.app.environment is not None
 
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[Image] | None, monitor: Monitor) -> Image:
         from mldeploy.image.build import build_image  # noqa: PLC0415 - nor does it wait for the builder

@@ -56,6 +56,10 @@ class Release:
     created: Annotated[str, "time of the deployment; ISO 8601, UTC"]
     state: Annotated[str, "`serving`, `candidate` (a canary), `failed` or `old`"]
     url: Annotated[str, "URL; empty if it does not serve"] = ""
+    commit: Annotated[str, "git commit of the deployed folder; empty if unknown"] = ""
+    dirty: Annotated[bool, "tracked files had changed since that commit"] = False
+    branch: Annotated[str, "git branch; empty if unknown"] = ""
+    deployed_by: Annotated[str, "who deployed it: `user@machine`, or the user of the CI system; empty if unknown"] = ""
 
 
 @dataclass(frozen=True)

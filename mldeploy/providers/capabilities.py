@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Generic, Protocol, TypeVar, runtime_checkable
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
@@ -38,6 +38,8 @@ __all__ = [
     "HasPolicySet",
     "HourlyPrice",
     "Level",
+    "ListedApp",
+    "ListsApps",
     "Manifests",
     "PolicyKind",
     "PolicyPart",
@@ -111,6 +113,31 @@ class RefusesOperations(Protocol):
 
     def refusals(self) -> Mapping[str, MldeployError]:
         """The error of each method that only raises, by the method's name."""
+
+
+# apps -----------------------------------------------------------------------------------------------------------------
+
+SettingsT = TypeVar("SettingsT", bound=TargetSettings)
+
+
+@dataclass(frozen=True)
+class ListedApp(Generic[SettingsT]):
+    """An app that exists on the target. settings: those with which its `Service` is found, and its costs estimated.
+
+    is_sized: the settings say how large it is, so that its costs follow from them alone.
+    """
+
+    name: str
+    settings: SettingsT
+    is_sized: bool = False
+
+
+@runtime_checkable
+class ListsApps(Protocol[CloudT_contra, SettingsT]):
+    """A `Runtime` that can tell which apps mldeploy has deployed to it: `mldeploy apps`."""
+
+    def apps(self, cloud: CloudT_contra, settings: SettingsT) -> Sequence[ListedApp[SettingsT]]:
+        """Every app, by the labels of its running part, in any order. Reads only. Raises MldeployError."""
 
 
 # exec -----------------------------------------------------------------------------------------------------------------

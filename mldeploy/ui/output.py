@@ -211,6 +211,17 @@ class Output:
             if answer in {"y", "yes", "n", "no"}:
                 return answer.startswith("y")
 
+    def ask(self, question: str, *, facts: Iterable[str] = ()) -> str:
+        """Print the facts, ask for a text and return it. Needs `is_interactive`. "" at the end of the input."""
+        for fact in facts:
+            self._write_stderr([fact])
+        self._stderr.stream.write(f"{message(question, unicode=self._stderr.unicode)} ")
+        self._stderr.stream.flush()
+        line = self._stdin.readline()
+        if not line:
+            self._stderr.stream.write("\n")
+        return line.strip()
+
     def choose(self, question: str, choices: Sequence[str]) -> int | None:
         """Ask the user to choose; return the index. Needs `is_interactive`. None at the end of the input."""
         for line in (question, *(f"  {number}  {choice}" for number, choice in enumerate(choices, start=1))):

@@ -10,7 +10,7 @@ import pytest
 from mldeploy.cli.main import main
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.git import NO_PROTOCOL, git_environment, run_git
-from mldeploy.image.build_request import read_source_labels
+from mldeploy.image.source import read_source_labels
 
 pytestmark = pytest.mark.usefixtures("home")
 

@@ -50,7 +50,7 @@ def test_the_manual_has_each_key_once_and_files_that_can_be_read() -> None:
 
 
 def test_every_table_of_the_file_is_in_the_manual() -> None:
-    assert {*TABLES, "target"} == ConfigFile.model_fields.keys()
+    assert {*TABLES, "env", "target"} == ConfigFile.model_fields.keys()
 
 
 def test_every_key_has_its_text_its_type_its_default_and_its_variable() -> None:

@@ -11,7 +11,7 @@ import typer
 
 from mldeploy.cli import options
 from mldeploy.cli.canary_documents import AgreementDocument, CanaryState, print_worst
-from mldeploy.cli.results import ASSUMED, STEPS, AssumedDocument, StepDocument, list_layers, step_documents
+from mldeploy.cli.results import ASSUMED, ENVIRONMENT, STEPS, AssumedDocument, StepDocument, list_layers, step_documents
 from mldeploy.cli.run import CommandRun
 from mldeploy.ui.documents import Document
 from mldeploy.ui.page import Page, Style
@@ -45,18 +45,23 @@ class DeployDocument(Document):
     remarks: Annotated[tuple[str, ...], "notes on the deployment"]
     gap_seconds: Annotated[float | None, "downtime during the switch in seconds; null if nothing changed"]
     assumed: Annotated[tuple[AssumedDocument, ...], ASSUMED] = ()
+    environment: Annotated[str | None, ENVIRONMENT] = None
     canary: Annotated[CanaryState | None, "the canary that stands beside the serving version; null if none does"] = None
     agreement: Annotated[AgreementDocument | None, "of both versions; null without a canary or a sample"] = None
 
 
 @dataclass(frozen=True)
 class DeployChoices:
-    """The flags of `deploy` that override no setting. canary: percent of the requests."""
+    """The flags of `deploy` that override no setting.
+
+    check: before a push. canary: percent of the requests. confirmed: the name of a protected environment.
+    """
 
     replace: bool = False
     check: bool = True
     canary: int | None = None
     sample: str | None = None
+    confirmed: str | None = None
 
 
 def run_local(
@@ -66,6 +71,7 @@ def run_local(
     platform: options.Platform = None,
     base_image: options.BaseImage = None,
     replace: options.Replace = False,
+    confirm: options.Confirm = None,
 ) -> None:
     """Run the app on this machine. Same as `deploy --target local`.
 
@@ -73,7 +79,7 @@ def run_local(
         mldeploy run-local
         mldeploy run-local --port 8000
     """
-    deploy(run, options.DEFAULT_TARGET, port, host, platform, base_image, replace)
+    deploy(run, options.DEFAULT_TARGET, port, host, platform, base_image, replace, confirm=confirm)
 
 
 def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -87,6 +93,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
     no_rollback: options.NoRollback = False,
     registry_auth: options.RegistryAuth = None,
     no_check: options.NoCheck = False,
+    confirm: options.Confirm = None,
     canary: Annotated[
         int | None,
         typer.Option(
@@ -133,12 +140,13 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
     settings = options.overrides(target, port, host, platform, base_image)
     rollback = options.given((f"target.{target}.rollback", False if no_rollback else None, "--no-rollback"))
     overrides = (*settings, *rollback, *options.registry_auth(target, registry_auth))
-    _deploy(run, target, overrides, DeployChoices(replace, not no_check, canary, sample))
+    _deploy(run, target, overrides, DeployChoices(replace, not no_check, canary, sample, confirm))
 
 
 def _deploy(run: CommandRun, target: str, overrides: Overrides, choices: DeployChoices) -> None:
     """Deploy. If the port is taken, ask for another one, before anything is built, and go on with that."""
     from mldeploy.cli.deployment import keep_chosen_port
+    from mldeploy.cli.deployment_source import record_source
     from mldeploy.cli.example_request import suggest_request
     from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.config.override import Override
@@ -155,6 +163,7 @@ def _deploy(run: CommandRun, target: str, overrides: Overrides, choices: DeployC
         _deploy(run, target, (*overrides, chosen), choices)
         return
     keep_chosen_port(run, deployment, overrides)
+    record_source(deployment, document.image.reference)
     command, terse = run.commands(target), run.output.mode.quiet
     request = suggest_request(deployment.project, {each.key for each in deployment.assumed})
     run.output.result(document, lambda page: _print_deployment(document, page, command, request, terse=terse))
@@ -167,6 +176,7 @@ def _walk(
     from mldeploy.cli.app_routes import settle_routes
     from mldeploy.cli.canary_placement import choose_canary, place_canary
     from mldeploy.cli.deployment import as_runtime, prepare_deployment
+    from mldeploy.cli.protection import confirm_first_deployment
     from mldeploy.cli.traffic import as_splitting, refuse_canary
     from mldeploy.cli.workspace import report_sweep
     from mldeploy.core import verbs
@@ -178,6 +188,7 @@ def _walk(
     plan = choose_canary(run, deployment, choices.canary, choices.sample)
     if plan is None:
         refuse_canary(deployment)
+    confirm_first_deployment(run, deployment, choices.confirmed)
     with deployment.locked(run) as work:
         deployment, listed = settle_routes(run, deployment, goal, work)
         if plan is not None:
@@ -208,6 +219,7 @@ def _canary_document(deployment: AppDeployment, placed: PlacedCanary, listed: tu
         gap_seconds=address.gap_seconds if address else None,
         assumed=deployment.assumed,
         canary=state,
+        environment=deployment.environment,
         agreement=AgreementDocument.of(outcome.agreement),
     )
 
@@ -225,6 +237,7 @@ def _deploy_document(deployment: AppDeployment, done: Deployed[Address], listed:
         remarks=address.remarks,
         gap_seconds=address.gap_seconds,
         assumed=deployment.assumed,
+        environment=deployment.environment,
     )
 
 
@@ -267,6 +280,8 @@ def _print_deployment(
         layers = list_layers(document.image)[:LISTED_LAYERS]
         sizes = (f"{instruction} {size(layer_size)}" for instruction, layer_size in layers)
         page.line("         ", (" · ".join(sizes), Style.DIM))
+    if document.environment:
+        page.line("env      ", document.environment)
     for remark in document.remarks:
         page.line("note     ", remark)
     page.line(*(("predict  ", command(request)) if request else ("open     ", command("open"))))

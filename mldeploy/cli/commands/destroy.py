@@ -11,6 +11,7 @@ import typer
 
 from mldeploy.cli import options
 from mldeploy.cli.errors import UsageError
+from mldeploy.cli.results import ENVIRONMENT
 from mldeploy.cli.run import CommandRun
 from mldeploy.ui.documents import Document
 from mldeploy.ui.page import Page
@@ -44,6 +45,7 @@ class DestroyDocument(Document):
     app: Annotated[str, "name of the app"]
     target: Annotated[str, "deployment target"]
     removed: Annotated[tuple[ResourceDocument, ...], "resources that were removed now"]
+    environment: Annotated[str | None, ENVIRONMENT] = None
 
 
 def stop(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> None:
@@ -81,10 +83,13 @@ def destroy(
     ] = None,
     keep_images: Annotated[bool, typer.Option("--keep-images", help="Keep the app's images and repository.")] = False,
     yes: options.Yes = False,
+    confirm: options.Confirm = None,
 ) -> None:
     """Remove everything that mldeploy created for the app on the target, and verify that it is gone.
 
     Lists the resources and asks for confirmation. Resources that mldeploy did not create are never removed.
+
+    A protected environment needs its name, typed or with `--confirm`; `--yes` is not enough.
 
     Examples:
         mldeploy destroy
@@ -95,6 +100,7 @@ def destroy(
 
     from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.config.chosen_port import forget_port
+    from mldeploy.config.deployment_records import forget_deployments
     from mldeploy.config.seen_releases import forget_releases
     from mldeploy.core import verbs
     from mldeploy.core.graph import steps_of
@@ -104,8 +110,8 @@ def destroy(
     deployment = _open_for_removal(run, target, app)
     kept_kinds = _image_kinds(deployment) if keep_images else frozenset()
     doomed = [resource for resource in _list_removable(deployment) if resource.kind not in kept_kinds]
-    if doomed and not yes:
-        _confirm_removal(run, deployment, doomed)
+    if doomed:
+        _confirm_removal(run, deployment, doomed, confirm, yes=yes)
     named = [step.resource for step in steps_of(deployment.last, deployment.gates(deployment.last))]
     sweep()
     with deployment.locked(run) as work:
@@ -114,12 +120,14 @@ def destroy(
             deployment.kinds, session, named=named, inventory=deployment.inventory, keep=kept_kinds
         ).removed
     forget_port(deployment.app, deployment.target)
+    forget_deployments(deployment.state, deployment.scope)
     if not run.rehearse:
         forget_releases(deployment.scope)
     document = DestroyDocument(
         app=deployment.app,
         target=deployment.target,
         removed=tuple(ResourceDocument(kind=each.kind, name=each.key.name) for each in removed),
+        environment=deployment.environment,
     )
     run.output.result(document, lambda page: _print_removal(document, page))
     exit_if_interrupted(run, work.cancel)
@@ -154,12 +162,18 @@ def _image_kinds(deployment: AppDeployment) -> frozenset[str]:
     return frozenset(kind for kind, step in kinds if issubclass(step, BuiltImage | PushedImage | RepositoryStep))
 
 
-def _confirm_removal(run: CommandRun, deployment: AppDeployment, doomed: list[Resource]) -> None:
+def _confirm_removal(
+    run: CommandRun, deployment: AppDeployment, doomed: list[Resource], confirmed: str | None, *, yes: bool
+) -> None:
     """Ask for confirmation. Raises UsageError if it is denied, or if nobody can answer."""
+    from mldeploy.cli.protection import confirm_protected_removal
+
+    facts = (f"This removes {deployment.app} from {deployment.target}:", *(f"  {resource}" for resource in doomed))
+    if confirm_protected_removal(run, deployment, confirmed, facts) or yes:
+        return
     if not run.output.is_interactive:
         what = f"removing {deployment.app} from {deployment.target} needs a confirmation"
         raise UsageError("mldeploy destroy", what, "Use --yes to confirm.")
-    facts = (f"This removes {deployment.app} from {deployment.target}:", *(f"  {resource}" for resource in doomed))
     if not run.output.confirm("Remove these resources?", default=False, facts=facts):
         raise UsageError("mldeploy destroy", "canceled; nothing was removed", "")
 

@@ -112,7 +112,7 @@ def _run_checks(run: CommandRun, target: str) -> tuple[GroupedFinding, ...]:
     resource, began = Resource("doctor", Key(target)), time.monotonic()
     with run.output.show_progress(ProgressDetail.PROBES) as events:
         events(Started(resource, TITLE))
-        diagnoses = diagnose(run.folder, target, run.account(target))
+        diagnoses = diagnose(run.folder, target, (*run.account(target), *run.selection))
         events(Finished(resource, TITLE, Action.UNCHANGED, time.monotonic() - began))
     return diagnoses
 

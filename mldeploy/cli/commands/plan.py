@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from mldeploy.cli import options
-from mldeploy.cli.results import ASSUMED, AssumedDocument
+from mldeploy.cli.results import ASSUMED, ENVIRONMENT, AssumedDocument
 from mldeploy.cli.run import CommandRun
 from mldeploy.ui.documents import Document
 from mldeploy.ui.page import Page, Style
@@ -58,6 +58,7 @@ class PlanDocument(Document):
     changes: Annotated[tuple[ChangeDocument, ...], "dependencies first"]
     assumed: Annotated[tuple[AssumedDocument, ...], ASSUMED] = ()
     costs: Annotated[EstimateDocument | None, "monthly costs; null if the target is not billed"] = None
+    environment: Annotated[str | None, ENVIRONMENT] = None
 
 
 def plan(
@@ -106,6 +107,7 @@ def plan(
         changes=tuple(map(_change_document, planned.changes)),
         assumed=deployment.assumed,
         costs=_estimate_document(costs) if costs else None,
+        environment=deployment.environment,
     )
     run.output.result(document, lambda page: _print_plan(document, page, deployment.verb))
 
@@ -126,6 +128,8 @@ def _estimate_document(estimate: Estimate) -> EstimateDocument:
 
 def _print_plan(document: PlanDocument, page: Page, verb: str) -> None:
     """Print the plan. verb: the command that would carry it out."""
+    if document.environment:
+        page.line("environment  ", document.environment)
     if document.noop:
         page.line(f"{document.app} on {document.target} is up to date: `{verb}` would change nothing.")
     else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mldeploy.cli import options
+from mldeploy.cli.results import ENVIRONMENT
 from mldeploy.cli.run import CommandRun
 from mldeploy.ui.documents import Document
 from mldeploy.ui.page import Page, Style
@@ -27,6 +28,7 @@ class HistoryDocument(Document):
     app: Annotated[str, "name of the app"]
     target: Annotated[str, "deployment target"]
     releases: Annotated[tuple[Release, ...], "newest first"]
+    environment: Annotated[str | None, ENVIRONMENT] = None
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,16 @@ def history(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) ->
         mldeploy history --target fargate
     """
     from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.cli.deployment_source import with_sources
     from mldeploy.config.seen_releases import record_releases
 
     deployment = open_deployment(run, target, as_runtime)
-    releases = deployment.service.releases()
+    releases = with_sources(deployment, deployment.service.releases())
     if not run.rehearse:
         record_releases(deployment.scope, [each.revision for each in releases])
-    document = HistoryDocument(app=deployment.app, target=deployment.target, releases=releases)
+    document = HistoryDocument(
+        app=deployment.app, target=deployment.target, releases=releases, environment=deployment.environment
+    )
     run.output.result(document, lambda page: _print_history(document, page, run.commands(target)))
 
 
@@ -140,11 +145,24 @@ def _print_history(document: HistoryDocument, page: Page, command: Callable[[str
     if not document.releases:
         page.line(f"{document.app} has not been deployed to {document.target}. Run `{command('deploy')}`.")
         return
+    has_commits = any(release.commit for release in document.releases)
     rows = [
-        (release.revision, release.state, age(release.created) if release.created else "", release.image, release.url)
+        (
+            release.revision,
+            release.state,
+            age(release.created) if release.created else "",
+            release.image,
+            release.url,
+            *((_commit(release), release.branch, release.deployed_by) if has_commits else ()),
+        )
         for release in document.releases
     ]
-    page.table(("REVISION", "STATE", "CREATED", "IMAGE", "URL"), rows)
+    header = ("REVISION", "STATE", "CREATED", "IMAGE", "URL")
+    page.table((*header, "COMMIT", "BRANCH", "DEPLOYED BY") if has_commits else header, rows)
+
+
+def _commit(release: Release) -> str:
+    return release.commit[:12] + ("-dirty" if release.dirty else "")
 
 
 def _print_rollback(document: RollbackDocument, page: Page, command: Callable[[str], str], *, terse: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from mldeploy.cli import options
 from mldeploy.cli.canary_documents import CanaryState
+from mldeploy.cli.results import ENVIRONMENT
 from mldeploy.cli.run import CommandRun
 from mldeploy.core.redaction import redact
 from mldeploy.ui.documents import Document
@@ -18,7 +19,7 @@ from mldeploy.ui.text import age, size
 
 if TYPE_CHECKING:
     from mldeploy.core.verbs import StepView
-    from mldeploy.providers.base import Instance
+    from mldeploy.providers.base import Instance, Release
 
 STATE_STYLES = {
     "present": Style.GOOD,
@@ -52,6 +53,8 @@ class StatusDocument(Document):
     steps: Annotated[tuple[ProbedDocument, ...], "dependencies first"]
     instances: Annotated[tuple[Instance, ...], "the serving one first"]
     models: Annotated[tuple[str, ...], "of an app without code: which path serves each model, and why"] = ()
+    environment: Annotated[str | None, ENVIRONMENT] = None
+    release: Annotated[Release | None, "serving release, with its git commit; null if none serves"] = None
     canary: Annotated[CanaryState | None, "the canary beside the serving version; null if there is none"] = None
 
 
@@ -84,6 +87,7 @@ def status(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
     """
     from mldeploy.cli.app_routes import recall_latest_routes
     from mldeploy.cli.deployment import prepare_deployment
+    from mldeploy.cli.deployment_source import with_sources
     from mldeploy.cli.traffic import read_split
     from mldeploy.cli.workspace import show_walk
     from mldeploy.core import verbs
@@ -95,6 +99,7 @@ def status(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
     service = deployment.service if deployment.goal else None
     url = service.url() if service else None
     instances = service.instances() if service else ()
+    serving = next((each for each in service.releases() if each.state == "serving"), None) if service and url else None
     document = StatusDocument(
         app=deployment.app,
         target=deployment.target,
@@ -103,6 +108,8 @@ def status(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
         steps=tuple(map(_probed, looks)),
         instances=instances,
         models=tuple(f"{each.path}: {each.proof_summary}" for each in deployment.project.served if each.proof),
+        environment=deployment.environment,
+        release=with_sources(deployment, (serving,))[0] if serving else None,
         canary=CanaryState.of(read_split(deployment)),
     )
     run.output.result(document, lambda page: print_status(document, page, run.commands(target), deployment.verb))
@@ -177,6 +184,8 @@ def _state(look: StepView[object]) -> tuple[str, tuple[str, ...]]:
 
 def print_status(document: StatusDocument, page: Page, command: Callable[[str], str], verb: str) -> None:
     """Print the status. verb: the command for this target; a registry has an image, but runs no app."""
+    from mldeploy.cli.deployment_source import format_source
+
     app = (document.app, Style.STRONG)
     if document.url:
         since = f"  started {age(document.since)}" if document.since else ""
@@ -186,6 +195,10 @@ def print_status(document: StatusDocument, page: Page, command: Callable[[str], 
         page.line(app, f" is not running on {document.target}. Run `{command('deploy')}` to start it.")
     else:
         page.line(app, f" on {document.target} (run `{command(verb)}` to push its image)")
+    if document.environment:
+        page.line("environment  ", document.environment)
+    if document.release and (source := format_source(document.release)):
+        page.line("source       ", source)
     if document.canary:
         _print_split(document.canary, page, command)
     page.line()

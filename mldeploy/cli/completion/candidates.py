@@ -12,7 +12,9 @@ from mldeploy.cli.app import ENTRIES, build_group, load_command
 from mldeploy.cli.completion.typed_line import TypedLine
 
 PROGRAM = "mldeploy"
-NAMED = frozenset({"target", "app", "builder", "cluster_context", "instance", "region", "profile", "revision"})
+NAMED = frozenset(
+    {"target", "app", "builder", "cluster_context", "instance", "region", "profile", "revision", "environment"}
+)
 """Parameters whose value is never a file."""
 MOST = 1000
 LONGEST = 512

@@ -90,9 +90,18 @@ def _releases(context: typer.Context) -> Iterator[CompletionValue]:
     yield from _ask_target(CompletionRequest(CompletedOption.RELEASE, target, app))
 
 
+def _environments(context: typer.Context) -> Iterator[CompletionValue]:
+    """Yield the environments in the configuration of the folder."""
+    from mldeploy.config.load import list_environments  # noqa: PLC0415 - not for every option
+
+    with suppress(Exception):
+        yield from (CompletionValue(name) for name in list_environments(_given_folder(context)))
+
+
 VALUES: Mapping[str, Callable[[typer.Context], Iterable[CompletionValue]]] = {
     "--target": _targets,
     "--builder": _builders,
+    "--env": _environments,
     CompletedOption.APP: _apps,
     CompletedOption.INSTANCE: _instances,
     CompletedOption.RELEASE: _releases,
@@ -119,10 +128,19 @@ def _given_target(context: typer.Context) -> str:
 
 def _app_name(context: typer.Context) -> str:
     """Return the name of the app in the folder; "" without one. A repository is not cloned for a completion."""
-    from mldeploy.config.load import load  # noqa: PLC0415 - not for every option
+    from mldeploy.config.environments import environment_override  # noqa: PLC0415 - not for every option
+    from mldeploy.config.load import load  # noqa: PLC0415
 
-    contexts = (context, context.parent)
-    folder = next((str(each.params["folder"]) for each in contexts if each and each.params.get("folder")), "")
     with suppress(Exception):
-        return load(Path(folder).expanduser()).app.name
+        return load(_given_folder(context), environment_override(_given(context, "environment") or None)).app.name
     return ""
+
+
+def _given_folder(context: typer.Context) -> Path:
+    return Path(_given(context, "folder")).expanduser()
+
+
+def _given(context: typer.Context, name: str) -> str:
+    """Return the value of a shared option, which may stand before the command's name; "" if it is not given."""
+    contexts = (context, context.parent)
+    return next((str(each.params[name]) for each in contexts if each and each.params.get(name)), "")

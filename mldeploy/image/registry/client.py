@@ -146,6 +146,12 @@ class RegistryClient:
         answer.close()
         return self._session.request(method, url, auth=self._login, timeout=SECONDS)
 
+    def _unreachable(self, error: RequestException) -> RegistryError:
+        return _unreachable_error(self._address, error)
+
+    def _refused(self, path: str, answer: requests.Response) -> RegistryError:
+        return _response_error(self._address, path, answer)
+
     def close(self) -> None:
         self._session.close()
 

@@ -10,6 +10,7 @@ from mldeploy.core.step import CloudT_contra, Key, Outputs, Seen, Step
 from mldeploy.image.cloud import HasEngine
 from mldeploy.image.image_info import find_image
 from mldeploy.image.labels import HASH
+from mldeploy.image.promotion import ImageSource, PromotedImage
 from mldeploy.image.registry.access import ImageRepository
 from mldeploy.image.registry.client import RegistryClient, RegistryError, RemoteImage
 from mldeploy.image.registry.push import PushRequest, list_leftover_tags, push_image, untag
@@ -52,6 +53,8 @@ class PushedImage(Step[HasEngine, Image]):
 
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[Image] | None, monitor: Monitor) -> Image:
         image, repository = outs[self.image], outs[self.repository]
+        if isinstance(self.image, PromotedImage) and self.image.source.access:
+            return _pushed_image(image, repository, _copy(self.image.source, image, repository, monitor))
         return _pushed_image(image, repository, push_image(cloud.engine, _push_request(image, repository), monitor))
 
     @staticmethod
@@ -59,6 +62,14 @@ class PushedImage(Step[HasEngine, Image]):
         """Remove tags on the engine that a killed push left. The repository's step removes the images."""
         removed = [untag(cloud.engine, reference) for reference in list_leftover_tags(cloud.engine, key.name)]
         return any(removed)
+
+
+def _copy(source: ImageSource, image: Image, repository: ImageRepository, monitor: Monitor) -> str:
+    """Copy a promoted image, and return its digest."""
+    from mldeploy.image.registry.copy import copy_image  # noqa: PLC0415 - only for a promotion
+
+    access = source.access() if source.access else repository.enter()
+    return copy_image(access, source.path, source.digest, repository, _push_request(image, repository).tag, monitor)
 
 
 def _push_request(image: Image, repository: ImageRepository) -> PushRequest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,13 +17,13 @@ from mldeploy.core.events import Progress
 from mldeploy.core.journal import Scope
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key
-from mldeploy.image.labels import APP, HASH
+from mldeploy.image.labels import APP, HASH, promoted_tag
 from mldeploy.image.registry.client import RegistryClient
 from mldeploy.image.registry.steps import PushedImage
 from mldeploy.providers.kubernetes.cloud import KubernetesCloud
 
-_TAG = re.compile(r"[0-9a-f]{16}")
-"""The tags that mldeploy sets: the start of the image's hash."""
+_TAG = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{6})?")
+"""The tags that mldeploy sets: the start of the image's hash, and of a promoted image the end of the app's name."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +82,23 @@ def list_images(registry: RegistryClient, repository: str, app: str) -> tuple[Ta
     for tag in tags:
         if digest := registry.digest(repository, tag):
             tags_by_digest[digest].append(tag)
-    images = (
+    return tuple(
         TaggedImage(digest, own, tuple(tag for tag in named if tag != own))
         for digest, named in tags_by_digest.items()
-        if (own := next(filter(_TAG.fullmatch, named), ""))
+        if (own := _own_tag(registry, repository, named, app))
     )
-    return tuple(each for each in images if _is_own(registry, repository, each.tag, app))
 
 
-def _is_own(registry: RegistryClient, repository: str, tag: str, app: str) -> bool:
-    image = registry.image(repository, tag)
-    return image is not None and image.labels.get(APP) == app and image.labels.get(HASH, "").startswith(tag)
+def _own_tag(registry: RegistryClient, repository: str, tags: Sequence[str], app: str) -> str:
+    """Return which tag of an image mldeploy has set for the app; "" if it has set none."""
+    candidates = list(filter(_TAG.fullmatch, tags))
+    image = registry.image(repository, candidates[0]) if candidates else None
+    digest = image.labels.get(HASH, "") if image else ""
+    is_built = image is not None and image.labels.get(APP) == app
+    for tag in candidates if digest else ():
+        if tag == promoted_tag(digest, app) or (is_built and digest.startswith(tag)):
+            return tag
+    return ""
 
 
 def remove_images(cloud: KubernetesCloud, path: str, monitor: Monitor) -> bool:

@@ -13,7 +13,8 @@ from mldeploy.image.engine import Engine
 from mldeploy.image.registry.client import RegistryClient
 from mldeploy.image.steps import BuiltImage, EngineImage
 from mldeploy.providers.base import Login
-from mldeploy.providers.capabilities import DoctorCheck, Manifests
+from mldeploy.providers.capabilities import DoctorCheck, ListedApp, Manifests
+from mldeploy.providers.kubernetes.apps import list_apps
 from mldeploy.providers.kubernetes.checks import SECONDS, check_target
 from mldeploy.providers.kubernetes.cloud import (
     ExistingCluster,
@@ -113,6 +114,13 @@ class KubernetesProvider:
         listed = list_resources(cloud.api, cloud.owner, ExistingCluster().scope, cloud.space)
         images = (Resource(RegistryImage.kind, Key(cloud.repository.path)),) if has_images(cloud) else ()
         return (*listed, *images)
+
+    def apps(self, cloud: KubernetesCloud, settings: KubernetesSettings) -> Sequence[ListedApp[KubernetesSettings]]:
+        """`mldeploy.providers.capabilities.ListsApps`: in every namespace that the credentials may read."""
+        return [
+            ListedApp(app, settings.model_copy(update={"namespace": space}))
+            for app, space in list_apps(cloud.api, TARGET, settings.namespace)
+        ]
 
     def service(self, cloud: KubernetesCloud, project: Project, settings: KubernetesSettings) -> InClusterService:
         return InClusterService(lambda: cloud.api, project, settings, cloud.owner)

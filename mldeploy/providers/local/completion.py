@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mldeploy.app.containers import Containers
+from mldeploy.app.containers import Containers, list_deployed
 from mldeploy.config.load import named, target_settings
 from mldeploy.image.engine import Engine, configured_endpoint
-from mldeploy.image.errors import engine_errors
-from mldeploy.image.labels import APP, LOCAL, SPEC
+from mldeploy.image.labels import LOCAL
 from mldeploy.providers.completion import CompletedOption, CompletionRequest, CompletionValue
 from mldeploy.providers.local.service import LocalService
 from mldeploy.providers.local.settings import LocalSettings
@@ -32,10 +31,7 @@ def complete(request: CompletionRequest) -> Iterable[CompletionValue]:
 
 
 def _apps(engine: Engine) -> Iterable[CompletionValue]:
-    with engine_errors("containers"):
-        summaries = engine.client.containers(all=True, filters={"label": [APP, SPEC]})
-    names = {str(each.get("Labels", {}).get(APP, "")) for each in summaries}
-    return [CompletionValue(name, "on this machine") for name in sorted(names)]
+    return [CompletionValue(name, "on this machine") for name in list_deployed(engine)]
 
 
 def _instances(engine: Engine, app: str) -> Iterable[CompletionValue]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from mldeploy.app.containers import Containers
+from mldeploy.app.containers import Containers, list_deployed
 from mldeploy.check import step as check
 from mldeploy.check.step import CheckedImage
 from mldeploy.config.endpoints import Endpoints
@@ -16,7 +16,7 @@ from mldeploy.image import catalogue
 from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BuiltImage
-from mldeploy.providers.capabilities import DoctorCheck
+from mldeploy.providers.capabilities import DoctorCheck, ListedApp
 from mldeploy.providers.local.candidate import CandidateContainer
 from mldeploy.providers.local.ports import check_port_for_app
 from mldeploy.providers.local.proxy import ProxyContainers
@@ -65,6 +65,10 @@ class LocalProvider:
 
     def service(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> LocalService:
         return LocalService(cloud.engine, project, settings)
+
+    def apps(self, cloud: EngineCloud, settings: LocalSettings) -> Sequence[ListedApp[LocalSettings]]:
+        """`mldeploy.providers.capabilities.ListsApps`: by the labels of the containers."""
+        return [ListedApp(name, settings) for name in list_deployed(cloud.engine)]
 
     def candidate(self, project: Project, settings: LocalSettings) -> CandidateContainer:
         """`mldeploy.providers.traffic.CanSplitTraffic`."""

@@ -18,6 +18,7 @@ from mldeploy.providers.aws.account import authenticate
 from mldeploy.providers.aws.checks import SECONDS
 from mldeploy.providers.aws.ecr import provider as registry
 from mldeploy.providers.aws.ecr import pushed_image, repository_path
+from mldeploy.providers.aws.fargate.apps import list_apps
 from mldeploy.providers.aws.fargate.autoscaling import ServiceAutoscaling
 from mldeploy.providers.aws.fargate.balancer import LoadBalancer
 from mldeploy.providers.aws.fargate.checks import check_target
@@ -42,7 +43,7 @@ from mldeploy.providers.aws.fargate.trial import GoldenTrial
 from mldeploy.providers.aws.fargate.trial_route import TRIAL, TrialRule
 from mldeploy.providers.aws.repository import EcrRepository
 from mldeploy.providers.base import Login
-from mldeploy.providers.capabilities import DoctorCheck, Estimate, PolicySet
+from mldeploy.providers.capabilities import DoctorCheck, Estimate, ListedApp, PolicySet
 
 KINDS: Kinds[FargateCloud] = derive_kinds(FargateEndpoint, EcrRepository, EngineImage)
 
@@ -96,6 +97,10 @@ class FargateProvider:
 
     def inventory(self, cloud: FargateCloud, project: Project) -> Collection[Resource]:
         return (*list_resources(cloud, project.app.name), *registry.inventory(cloud, project))
+
+    def apps(self, cloud: FargateCloud, settings: FargateSettings) -> Sequence[ListedApp[FargateSettings]]:
+        """`mldeploy.providers.capabilities.ListsApps`: those of the region."""
+        return tuple(list_apps(cloud, settings))
 
     def service(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> FargateService:
         return FargateService(cloud, project, settings)

@@ -23,6 +23,7 @@ from mldeploy.providers.azure.permissions import role_for_webapp
 from mldeploy.providers.azure.registry import AcrRepository
 from mldeploy.providers.azure.tags import WEBAPP, derive_site_name
 from mldeploy.providers.azure.webapp import autoscale, identity, plan, sites
+from mldeploy.providers.azure.webapp.apps import list_apps
 from mldeploy.providers.azure.webapp.autoscale import Autoscale
 from mldeploy.providers.azure.webapp.checks import check_webapp
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
@@ -33,7 +34,7 @@ from mldeploy.providers.azure.webapp.plan import AppServicePlan, estimate_webapp
 from mldeploy.providers.azure.webapp.settings import TABLE, WebappSettings
 from mldeploy.providers.azure.webapp.site import WebApp
 from mldeploy.providers.base import Login
-from mldeploy.providers.capabilities import DoctorCheck, Estimate
+from mldeploy.providers.capabilities import DoctorCheck, Estimate, ListedApp
 
 KINDS: Kinds[WebappCloud] = derive_kinds(WebappEndpoint, AcrRepository, EngineImage)
 
@@ -77,6 +78,10 @@ class WebappProvider:
 
     def inventory(self, cloud: WebappCloud, project: Project) -> Collection[Resource]:
         return list_webapp_resources(cloud, KINDS)
+
+    def apps(self, cloud: WebappCloud, settings: WebappSettings) -> Sequence[ListedApp[WebappSettings]]:
+        """`mldeploy.providers.capabilities.ListsApps`: those of the subscription."""
+        return tuple(list_apps(cloud, settings))
 
     def service(self, cloud: WebappCloud, project: Project, settings: WebappSettings) -> WebappService:
         return WebappService(cloud, project, settings)

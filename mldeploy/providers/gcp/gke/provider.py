@@ -13,14 +13,14 @@ from mldeploy.core.step import Key, Kinds, Resource
 from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BuiltImage, EngineImage
 from mldeploy.providers.base import Login
-from mldeploy.providers.capabilities import DoctorCheck, Estimate, Finding, Manifests
+from mldeploy.providers.capabilities import DoctorCheck, Estimate, Finding, ListedApp, Manifests
 from mldeploy.providers.gcp import checks, gar, registry_provider
 from mldeploy.providers.gcp import checks as cluster_checks
 from mldeploy.providers.gcp.account import authenticate
 from mldeploy.providers.gcp.apis import CLUSTER_APIS
-from mldeploy.providers.gcp.gke.cloud import GkeCloud
+from mldeploy.providers.gcp.gke.cloud import GkeCloud, create_kube_client
 from mldeploy.providers.gcp.gke.cluster import GkeCluster, SharedCluster
-from mldeploy.providers.gcp.gke.clusters import list_clusters
+from mldeploy.providers.gcp.gke.clusters import ClusterState, list_clusters
 from mldeploy.providers.gcp.gke.operations import GkeService, create_service
 from mldeploy.providers.gcp.gke.permissions import DEPLOY_PERMISSIONS
 from mldeploy.providers.gcp.gke.prices import estimate_gke
@@ -28,6 +28,8 @@ from mldeploy.providers.gcp.gke.repository import ReadableRepository
 from mldeploy.providers.gcp.gke.settings import TABLE, TARGET, GkeSettings
 from mldeploy.providers.gcp.permissions import build_role, unique_permissions
 from mldeploy.providers.gcp.repository import GarImage
+from mldeploy.providers.gcp.settings import APP as APP_LABEL
+from mldeploy.providers.kubernetes.apps import list_apps
 from mldeploy.providers.kubernetes.goal import build_candidate, build_goal
 from mldeploy.providers.kubernetes.inventory import list_resources
 from mldeploy.providers.kubernetes.labels import Owner
@@ -118,6 +120,10 @@ class GkeProvider:
         own = partial(cluster_checks.check_cluster, settings=settings)
         return checks.check_target(connect, CLUSTER_APIS, unique_permissions(DEPLOY_PERMISSIONS.values()), own)
 
+    def apps(self, cloud: GkeCloud, settings: GkeSettings) -> Sequence[ListedApp[GkeSettings]]:
+        """`mldeploy.providers.capabilities.ListsApps`: in the region's clusters that mldeploy created or may read."""
+        return tuple(_list_apps(cloud, settings))
+
     def service(self, cloud: GkeCloud, project: Project, settings: GkeSettings) -> GkeService:
         return create_service(cloud, project, settings)
 
@@ -143,6 +149,18 @@ def _list_cluster_resources(cloud: GkeCloud) -> Iterator[Resource]:
             yield from list_resources(kube, cloud.owner, (name,), cloud.space)
         if name in ours:
             yield Resource(GkeCluster.kind, Key(name))
+
+
+def _list_apps(cloud: GkeCloud, settings: GkeSettings) -> Iterator[ListedApp[GkeSettings]]:
+    for cluster in list_clusters(cloud):
+        owner = cluster.labels.get(APP_LABEL, "")
+        is_ready = cluster.location == cloud.account.location and cluster.state is ClusterState.RUNNING
+        if not is_ready or not (owner or cluster.name == settings.cluster):
+            continue
+        kube = create_kube_client(cloud.account, cluster)
+        for app, space in list_apps(kube, TARGET, settings.namespace):
+            shared = "" if app == owner else cluster.name
+            yield ListedApp(app, settings.model_copy(update={"namespace": space, "cluster": shared}))
 
 
 provider = GkeProvider()
