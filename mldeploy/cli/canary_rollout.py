@@ -76,7 +76,7 @@ class CanaryRollout:
             if percent >= WHOLE:
                 with self._step("Promote the canary") as monitor:
                     return CanaryOutcome(None, self.traffic.promote(monitor), agreement, vitals)
-            if percent < int(split.percent):  # an interrupted command was further already
+            if percent < int(split.percent) and percent != self.steps[-1]:  # an interrupted command was further already
                 continue
             with self._step(f"Shift {percent} % to the canary") as monitor:
                 split = self.traffic.shift(percent, monitor)

@@ -109,6 +109,10 @@ def test_a_canary_from_its_first_request_to_its_promotion(app: Command) -> None:
     releases = app("history", "--json").document["releases"]
     assert [each["state"] for each in releases] == ["candidate", "serving"]  # type: ignore[attr-defined]
 
+    lowered = app("deploy", "--canary", "5", "--json").document["canary"]
+    assert isinstance(lowered, dict)
+    assert (lowered["canary"], lowered["percent"]) == (state["canary"], 5.0)
+
     for words in (["deploy"], ["rollback"]):
         refused = app(*words)
         assert refused.code == 9
