@@ -59,7 +59,7 @@ def problem(line: str) -> str | None:
         return None
     except TyperException as error:
         return str(error)
-    target = values.get("target", values.get("onto", "local"))
+    target = values.get("target", values.get("onto")) or "local"  # `apps` without one lists those of all
     return None if target in {*registry.names(), *PLACEHOLDERS} else f"no target {target}"
 
 
