@@ -51,6 +51,12 @@ class App:
     """Who answers `health`: "app", or "server" for one that has no page for it."""
     image_health: str = ""
     """The health path that the image is built with, if the app's own routes corrected `health`; "" for the same."""
+    access: str = "public"
+    """Who may send requests: "public", "key" or "iam"."""
+    key_rate: float = 0.0
+    """Requests a second for each access key; 0: no limit."""
+    own_key: Secret | None = None
+    """The access key of mldeploy's own requests; None: there is none, or none is needed."""
 
     @property
     def keeps_sessions(self) -> bool:

@@ -162,7 +162,7 @@ def _build_trial(
     """Raises ProjectError if the golden row cannot be read."""
     if project.check.golden is None:
         return None
-    app, golden = project.app, GoldenRow.load(project.check.golden)
+    app, golden = project.app, GoldenRow.load(project.check.golden, project.app)
     rule: TrialRule | None = None
     if front:
         targets = TargetGroup(app.name, app.port, app.health, firewall.network, purpose=TRIAL)
