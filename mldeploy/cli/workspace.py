@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,12 +22,13 @@ from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
 from mldeploy.config.sources import OWN_FILE
 from mldeploy.core.errors import ExitCode, RefusedError
-from mldeploy.core.events import Events
+from mldeploy.core.events import Action, Events, Failed, Finished, Started
 from mldeploy.core.graph import steps_of
 from mldeploy.core.journal import Journal, Scope, Session, read
-from mldeploy.core.monitor import Cancel
+from mldeploy.core.monitor import Cancel, CancelledError, Monitor
 from mldeploy.core.origin import NO_FOLDER, AppOrigin, find_origin, forget_origin, read_origin, record_origin
 from mldeploy.core.step import Gates, Resource, Step
+from mldeploy.core.verbs.deploy import interrupted
 from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.project import load
@@ -93,6 +95,23 @@ def show_walk(run: CommandRun, detail: ProgressDetail = ProgressDetail.CHANGES) 
     """Show the events of a walk; Ctrl-C requests a stop."""
     with run.output.show_progress(detail) as events, stoppable(events) as cancel:
         yield events, cancel
+
+
+@contextmanager
+def show_operation(
+    work: Session[CloudT], resource: Resource, title: str, action: Callable[[], Action] = lambda: Action.UPDATED
+) -> Iterator[Monitor]:
+    """Show an operation on a resource as a step. action: what it did. Raises InterruptedByUser after a stop."""
+    began = time.monotonic()
+    work.events(Started(resource, title))
+    try:
+        yield work.monitor(resource)
+    except Exception as error:
+        work.events(Failed(resource, title, error, time.monotonic() - began))
+        if isinstance(error, CancelledError):
+            raise interrupted() from error
+        raise
+    work.events(Finished(resource, title, action(), time.monotonic() - began))
 
 
 def report_sweep(

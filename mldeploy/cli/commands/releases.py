@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +17,8 @@ from mldeploy.ui.page import Page, Style
 from mldeploy.ui.text import age, counted
 
 if TYPE_CHECKING:
-    from mldeploy.core.journal import Session
-    from mldeploy.core.monitor import Monitor
+    from mldeploy.cli.deployment import AppDeployment
+    from mldeploy.core.step import Resource
     from mldeploy.providers.base import Release, Service
 
 
@@ -90,11 +89,11 @@ def rollback(
         mldeploy rollback 7 --target fargate
     """
     from mldeploy.cli.deployment import as_runtime, open_deployment
-    from mldeploy.cli.workspace import exit_if_interrupted
+    from mldeploy.cli.workspace import exit_if_interrupted, show_operation
 
     deployment = open_deployment(run, target, as_runtime)
     _require(deployment.service, "rollback")
-    with deployment.locked(run) as work, _show_step(work, deployment.app, "Roll back") as monitor:
+    with deployment.locked(run) as work, show_operation(work, _service(deployment), "Roll back") as monitor:
         address = deployment.service.rollback(revision, monitor)
     document = RollbackDocument(
         app=deployment.app, target=deployment.target, url=address.url, image=address.image.reference
@@ -115,11 +114,11 @@ def scale(
         mldeploy scale 3 --target fargate
     """
     from mldeploy.cli.deployment import as_runtime, open_deployment
-    from mldeploy.cli.workspace import exit_if_interrupted
+    from mldeploy.cli.workspace import exit_if_interrupted, show_operation
 
     deployment = open_deployment(run, target, as_runtime)
     _require(deployment.service, "scale")
-    with deployment.locked(run) as work, _show_step(work, deployment.app, "Scale") as monitor:
+    with deployment.locked(run) as work, show_operation(work, _service(deployment), "Scale") as monitor:
         deployment.service.scale(count, monitor)
     document = ScaleDocument(app=deployment.app, target=deployment.target, count=count)
     text = f"{document.app} runs on {document.target} with {counted(document.count, 'replica')}."
@@ -135,26 +134,11 @@ def _require(service: Service, operation: str) -> None:
         raise error
 
 
-@contextmanager
-def _show_step(work: Session[object], app: str, title: str) -> Iterator[Monitor]:
-    """Show an operation as a step. Raises InterruptedByUser after a stop."""
-    import time
-
-    from mldeploy.core.events import Action, Failed, Finished, Started
-    from mldeploy.core.monitor import CancelledError
+def _service(deployment: AppDeployment) -> Resource:
+    """Return what the app is in the events of an operation."""
     from mldeploy.core.step import Key, Resource
-    from mldeploy.core.verbs.deploy import interrupted
 
-    resource, began = Resource("service", Key(app)), time.monotonic()
-    work.events(Started(resource, title))
-    try:
-        yield work.monitor(resource)
-    except Exception as error:
-        work.events(Failed(resource, title, error, time.monotonic() - began))
-        if isinstance(error, CancelledError):
-            raise interrupted() from error
-        raise
-    work.events(Finished(resource, title, Action.UPDATED, time.monotonic() - began))
+    return Resource("service", Key(deployment.app))
 
 
 def _print_history(document: HistoryDocument, page: Page, command: Callable[[str], str]) -> None:

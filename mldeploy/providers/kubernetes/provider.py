@@ -31,12 +31,13 @@ from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.render import render_manifests
 from mldeploy.providers.kubernetes.operations import InClusterService
 from mldeploy.providers.kubernetes.permissions import build_policy
+from mldeploy.providers.kubernetes.secrets import ClusterSecret, ClusterSecretStore
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.providers.kubernetes.steps.endpoint import KubernetesEndpoint
 
 TARGET = "kubernetes"
 KINDS: Kinds[KubernetesCloud] = derive_kinds(
-    KubernetesEndpoint, ExistingCluster, ExistingRepository, RegistryImage, EngineImage
+    KubernetesEndpoint, ExistingCluster, ExistingRepository, RegistryImage, EngineImage, ClusterSecret
 )
 
 
@@ -104,6 +105,10 @@ class KubernetesProvider:
         listed = list_resources(cloud.api, cloud.owner, ExistingCluster().scope, cloud.space)
         images = (Resource(RegistryImage.kind, Key(cloud.repository.path)),) if has_images(cloud) else ()
         return (*listed, *images)
+
+    def secrets(self, cloud: KubernetesCloud, project: Project, settings: KubernetesSettings) -> ClusterSecretStore:
+        """`mldeploy.providers.secret_store.HasSecretStore`."""
+        return ClusterSecretStore(lambda: cloud.api, cloud.owner, ExistingCluster().scope, cloud.space)
 
     def service(self, cloud: KubernetesCloud, project: Project, settings: KubernetesSettings) -> InClusterService:
         return InClusterService(lambda: cloud.api, project, settings, cloud.owner)

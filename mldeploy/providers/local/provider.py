@@ -19,11 +19,12 @@ from mldeploy.image.steps import BuiltImage
 from mldeploy.providers.capabilities import DoctorCheck
 from mldeploy.providers.local.ports import check_port_for_app
 from mldeploy.providers.local.proxy import ProxyContainers
+from mldeploy.providers.local.secrets import LocalSecret, LocalSecretStore
 from mldeploy.providers.local.service import LocalService
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
 
-KINDS: Kinds[EngineCloud] = derive_kinds(LocalEndpoint, CheckedImage)
+KINDS: Kinds[EngineCloud] = derive_kinds(LocalEndpoint, CheckedImage, LocalSecret)
 
 
 class LocalProvider:
@@ -50,7 +51,7 @@ class LocalProvider:
             check_port_for_app(cloud.engine, settings.host, port, project.app.name)
 
     def inventory(self, cloud: EngineCloud, project: Project) -> Collection[Resource]:
-        """Return the app's containers, network and images, by label. mldeploy creates no volumes."""
+        """Return the app's containers, network and images, by label, and its secrets. mldeploy creates no volumes."""
         name = project.app.name
         proxies = ProxyContainers.of(cloud.engine, name)
         runs = Containers(cloud.engine, name).all() or proxies.containers.all() or proxies.network.exists
@@ -59,10 +60,16 @@ class LocalProvider:
             (CheckedImage.kind, check.has_leftovers(cloud.engine, name)),
             (BuiltImage.kind, catalogue.has_leftovers(cloud.engine, name)),
         )
-        return [Resource(kind, Key(name)) for kind, exists in kinds if exists]
+        store = LocalSecretStore(name)
+        secrets = (resource for each in store.list() for resource in store.resources(each.name))
+        return [*(Resource(kind, Key(name)) for kind, exists in kinds if exists), *secrets]
 
     def service(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> LocalService:
         return LocalService(cloud.engine, project, settings)
+
+    def secrets(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> LocalSecretStore:
+        """`mldeploy.providers.secret_store.HasSecretStore`."""
+        return LocalSecretStore(project.app.name)
 
     def checks(self, project: Project, settings: LocalSettings) -> Sequence[DoctorCheck]:
         """`mldeploy.providers.capabilities.Diagnosable`: resources, the container, its port, leftovers."""

@@ -22,6 +22,7 @@ from mldeploy.providers.local.drift import answer_drift, proxy_drift, spec_drift
 from mldeploy.providers.local.proxy import ProxyContainers, proxy_spec, public_url, published_spec, publishes_port
 from mldeploy.providers.local.proxy_rollout import desired_port, open_rollout
 from mldeploy.providers.local.rollout import ContainerRollout, ContainerRolloutResult, serving_spec
+from mldeploy.providers.local.secrets import with_stored_secrets
 from mldeploy.providers.local.settings import LocalSettings
 
 LOCK_SUBJECT = "containers"
@@ -95,9 +96,9 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
         Raises VerdictError, PortTakenError, RefusedError, LockedError, EngineError; ProjectError if the golden row
         cannot be read.
         """
-        project, image = self.image.project, outs[self.image]
+        project, image = with_stored_secrets(self.image.project), outs[self.image]
         self._check_host(cloud, monitor)
-        golden = GoldenRow.load(project.check.golden) if project.check.golden else None
+        golden = GoldenRow.load(project.check.golden, project.app) if project.check.golden else None
         containers = Containers(cloud.engine, project.app.name)
         rollout = ContainerRollout(containers, project, golden, monitor)
         with hold_engine_lock(cloud.engine, project.app.name, LOCK_SUBJECT):
@@ -126,7 +127,7 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
     ) -> tuple[str, ...]:
         was = container.spec
         base = containers.image(image.reference) if image else ImageConfig(was.image, was.image_id, not was.init)
-        spec = serving_spec(self.image.project.app, self.settings, base)
+        spec = serving_spec(with_stored_secrets(self.image.project).app, self.settings, base)
         if is_less_limited(was, spec):
             spec = containers.limits().apply_to(spec)
         front = self._proxy_spec(containers, container, proxy)

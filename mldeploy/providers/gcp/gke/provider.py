@@ -32,10 +32,11 @@ from mldeploy.providers.kubernetes.goal import build_goal
 from mldeploy.providers.kubernetes.inventory import list_resources
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.render import render_manifests
+from mldeploy.providers.kubernetes.secrets import ClusterSecret, ClusterSecretStore
 from mldeploy.providers.kubernetes.steps.endpoint import KubernetesEndpoint
 
 KINDS: Kinds[GkeCloud] = derive_kinds(
-    KubernetesEndpoint, GkeCluster, SharedCluster, GarImage, ReadableRepository, EngineImage
+    KubernetesEndpoint, GkeCluster, SharedCluster, GarImage, ReadableRepository, EngineImage, ClusterSecret
 )
 
 
@@ -108,6 +109,11 @@ class GkeProvider:
         connect = partial(self.connect, project, settings, endpoints)
         own = partial(cluster_checks.check_cluster, settings=settings)
         return checks.check_target(connect, CLUSTER_APIS, unique_permissions(DEPLOY_PERMISSIONS.values()), own)
+
+    def secrets(self, cloud: GkeCloud, project: Project, settings: GkeSettings) -> ClusterSecretStore:
+        """`mldeploy.providers.secret_store.HasSecretStore`: in the cluster, which the first deployment creates."""
+        scope = (cloud.cluster,)
+        return ClusterSecretStore(lambda: cloud.kube(scope), cloud.owner, scope, cloud.space)
 
     def service(self, cloud: GkeCloud, project: Project, settings: GkeSettings) -> GkeService:
         return create_service(cloud, project, settings)

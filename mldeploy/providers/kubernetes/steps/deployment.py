@@ -30,6 +30,7 @@ from mldeploy.providers.kubernetes.running.history import (
 )
 from mldeploy.providers.kubernetes.running.patience import RolloutPatience
 from mldeploy.providers.kubernetes.running.rollout import DeploymentRef, DeploymentRollout
+from mldeploy.providers.kubernetes.secrets import list_stored_secrets
 from mldeploy.providers.kubernetes.settings import InClusterSettings
 from mldeploy.providers.kubernetes.steps import trial
 from mldeploy.providers.kubernetes.steps.environment import ConfigMap, EnvironmentSecret, PullSecret, prune_environments
@@ -41,6 +42,7 @@ from mldeploy.providers.kubernetes.steps.namespace import (
     require_owned,
     unless_deleting,
 )
+from mldeploy.providers.secret_store import StoredSecret, given_to_app, refuse_conflicts
 
 ATTEMPTS = 5
 ROLLBACK_SECONDS = 120.0
@@ -108,7 +110,7 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         out only if it answers the row.
         """
         outs[self.image].require_platform(self.project.build.platform, "the pods")
-        golden = GoldenRow.load(self.project.check.golden) if self.project.check.golden else None
+        golden = GoldenRow.load(self.project.check.golden, self.project.app) if self.project.check.golden else None
         with kubernetes_errors(str(self.resource)):
             kube = outs[self.cluster]
             tried = self._run_trial(kube, outs, golden, monitor)
@@ -175,14 +177,24 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         return desired
 
     def _manifest(self, outs: Outputs, current: Document | None) -> Document | None:
-        """Return the manifest; None while the image or its pull credentials are not known yet."""
+        """Return the manifest; None while the image or its pull credentials are not known yet.
+
+        Raises ConfigError if a stored secret is set in the configuration, too.
+        """
         image, pull = outs.get(self.image), outs.get(self.pull) if self.pull else ""
         if image is None or pull is None:
             return None
+        stored = self._list_secrets(outs[self.cluster])
         secrets = (self.secret.name(),) if self.secret else ()
         replicas = self.settings.count(number(current, "spec", "replicas"))
-        work = Workload(image.reference, replicas, (self.config.name(),), secrets, pull)
+        work = Workload(image.reference, replicas, (self.config.name(),), secrets, pull, stored)
         return deployment_manifest(self.owner, self.space, self.project, self.settings, work)
+
+    def _list_secrets(self, kube: KubeClient) -> tuple[StoredSecret, ...]:
+        with kubernetes_errors(str(self.resource)):
+            stored = given_to_app(list_stored_secrets(kube, self.owner, self.space))
+        refuse_conflicts(self.project.app, (each.name for each in stored))
+        return stored
 
     def _rollout(
         self, kube: KubeClient, sent: Document, monitor: Monitor, golden: GoldenRow | None
