@@ -115,13 +115,18 @@ def _deploy(run: CommandRun, target: str, overrides: Overrides, *, replace: bool
     keep_chosen_port(run, deployment, overrides)
     command, terse = run.commands(target), run.output.mode.quiet
     request = suggest_request(deployment.project, {each.key for each in deployment.assumed})
-    run.output.result(document, lambda page: _print_deployment(document, page, command, request, terse=terse))
+    requires_key = deployment.project.app.own_key is not None
+    run.output.result(
+        document,
+        lambda page: _print_deployment(document, page, command, request, terse=terse, requires_key=requires_key),
+    )
     exit_if_interrupted(run, cancel)
 
 
 def _walk(
     run: CommandRun, target: str, overrides: Overrides, *, replace: bool, check: bool
 ) -> tuple[AppDeployment, DeployDocument, Cancel]:
+    from mldeploy.cli.access import ensure_keys
     from mldeploy.cli.app_routes import settle_routes
     from mldeploy.cli.deployment import as_runtime, prepare_deployment
     from mldeploy.cli.workspace import report_sweep
@@ -131,6 +136,8 @@ def _walk(
     goal = deployment.require_goal()
     deployment.require_gates(goal, check=check)
     with deployment.locked(run) as work:
+        deployment = ensure_keys(deployment, work)
+        goal = deployment.require_goal()
         deployment, listed = settle_routes(run, deployment, goal, work)
         goal = deployment.require_goal()
         gates = deployment.require_gates(goal, check=check)
@@ -168,7 +175,13 @@ def _ask_for_other_port(run: CommandRun, error: DeploymentFailedError | PortTake
 
 
 def _print_deployment(
-    document: DeployDocument, page: Page, command: Callable[[str], str], request: str, *, terse: bool
+    document: DeployDocument,
+    page: Page,
+    command: Callable[[str], str],
+    request: str,
+    *,
+    terse: bool,
+    requires_key: bool,
 ) -> None:
     """Print the result. request: the command that sends a prediction; "" if there is no route for one.
 
@@ -188,5 +201,7 @@ def _print_deployment(
     for remark in document.remarks:
         page.line("note     ", remark)
     page.line(*(("predict  ", command(request)) if request else ("open     ", command("open"))))
+    if requires_key:
+        page.line("key      ", command("keys show"))
     page.line("logs     ", command("logs -f"))
     page.line("remove   ", command("destroy"))

@@ -78,6 +78,8 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter per option
     Takes JSON, a CSV file or single fields. Without any of them it sends the golden row's request. If the app has no
     route for tables (`app.predict_table`), the rows of a CSV file are sent one after the other.
 
+    If the app requires an access key (`access = "key"`), it is sent, too.
+
     `--out` writes the rows of the CSV file with their predictions to another one, in batches: for files of any size.
 
     Examples:
@@ -92,10 +94,12 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter per option
     from mldeploy.app.client import AppClient
     from mldeploy.cli.commands.predict_input import PredictInput, parse_headers, read_request
     from mldeploy.cli.deployment import open_for_requests
+    from mldeploy.config.access_keys import key_headers
 
     headers = parse_headers(header or (), os.environ)
     given = PredictInput(data, csv, tuple(field or ()), model)
     deployment = open_for_requests(run, target)
+    headers = (*key_headers(deployment.project.app), *headers)
     if out is not None:
         _predict_file(run, deployment, given, headers, out)
         return
