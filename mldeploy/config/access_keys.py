@@ -100,6 +100,11 @@ def with_keys(project: Project, keys: Sequence[AccessKey]) -> Project:
     return replace(project, app=replace(app, env=tuple(sorted(variables.items())), own_key=own))
 
 
+def has_our_server(project: Project) -> bool:
+    """Whether the server of mldeploy is in the image, which asks for keys by itself."""
+    return not project.app.command and project.build.dockerfile is None
+
+
 def key_headers(app: App) -> tuple[tuple[str, Secret], ...]:
     """Return the header fields of mldeploy's own requests to the app."""
     return (("X-API-Key", app.own_key),) if app.own_key else ()

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from gunicorn.util import import_app  # type: ignore[import-untyped]  # it is the container's, not ours
 from mldeploy_access_keys import Denial, KeyCheck  # type: ignore[import-not-found]  # these are beside this file
-from mldeploy_access_page import PAGE  # type: ignore[import-not-found]
+from mldeploy_access_page import make_response, write_response  # type: ignore[import-not-found]
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
     Asgi = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 HEALTH = unquote(os.environ.get("HEALTH", "/health").partition("?")[0], "latin-1")
-METHODS = ("GET", "HEAD")
 _FIELDS = ("AUTHORIZATION", "X-API-KEY")
 CHECK = KeyCheck(os.environ.get("MLDEPLOY_ACCESS_DIGESTS", ""), os.environ.get("MLDEPLOY_ACCESS_RATE", ""))
 
 
 def is_health(method: str, path: str) -> bool:
     """Whether a request is the health check, which platforms send without a key."""
-    return method in METHODS and path == HEALTH
+    return method in ("GET", "HEAD") and path == HEALTH
 
 
 def refuse_early(method: str, path: str, fields: Iterable[tuple[str, str]]) -> bytes | None:
@@ -47,9 +46,7 @@ def refuse_early(method: str, path: str, fields: Iterable[tuple[str, str]]) -> b
     denial = CHECK.authenticate(values["AUTHORIZATION"], values["X-API-KEY"])
     if denial is None:
         return None
-    status, headers, body = _response(denial, method, "")
-    lines = [f"HTTP/1.1 {status} {denial.reason}", *(f"{name}: {value}" for name, value in headers)]
-    return "\r\n".join((*lines, "Connection: close", "", "")).encode("latin-1") + body
+    return bytes(write_response(denial, method, ""))
 
 
 def wsgi(entry: str) -> Wsgi:
@@ -64,7 +61,7 @@ def wsgi(entry: str) -> Wsgi:
         if denial is None:
             _hide_wsgi(environ)
             return app(environ, start_response)
-        status, headers, body = _response(denial, environ["REQUEST_METHOD"], environ.get("HTTP_ACCEPT", ""))
+        status, headers, body = make_response(denial, environ["REQUEST_METHOD"], environ.get("HTTP_ACCEPT", ""))
         start_response(f"{status} {denial.reason}", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
@@ -95,7 +92,7 @@ def asgi(entry: str) -> Asgi:
 
 async def _deny(scope: dict[str, Any], send: Send, denial: Denial) -> None:
     method = scope.get("method", "")
-    status, headers, body = _response(denial, method, _field(scope, b"accept"))
+    status, headers, body = make_response(denial, method, _field(scope, b"accept"))
     kind = "http.response"
     if scope["type"] == "websocket":
         if "websocket.http.response" not in (scope.get("extensions") or {}):
@@ -105,15 +102,6 @@ async def _deny(scope: dict[str, Any], send: Send, denial: Denial) -> None:
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers]
     await send({"type": f"{kind}.start", "status": status, "headers": encoded})
     await send({"type": f"{kind}.body", "body": b"" if method == "HEAD" else body})
-
-
-def _response(denial: Denial, method: str, accept: str) -> tuple[int, list[tuple[str, str]], bytes]:
-    """The status, the header fields and the body. A browser that opens a page gets one that asks for the key."""
-    is_page = denial.status == 401 and method in METHODS and "text/html" in accept
-    body = PAGE if is_page else denial.body()
-    kind = "text/html; charset=utf-8" if is_page else "application/json"
-    fields = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
-    return denial.status, [*fields, ("Vary", "Accept"), *denial.headers], body
 
 
 def _hide_wsgi(environ: dict[str, Any]) -> None:

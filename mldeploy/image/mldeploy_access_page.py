@@ -1,10 +1,34 @@
-"""The page that asks a browser's user for the access key: never imported by mldeploy.
+"""The responses to requests without an access key: never imported by mldeploy.
+
+A program gets JSON. A browser that opens a page gets one that asks for the key.
 
 The key stays in the tab (`sessionStorage`), and no cookie has it. The page fetches the one that was asked for, with the
 key, and shows it in a frame: so each page has a JavaScript world of its own. What it requests of the same origin gets
 the key: `fetch`, `XMLHttpRequest`, forms, links, and the scripts, styles and images that it names. WebSockets, event
 sources and new tabs do not get it.
 """
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def make_response(denial: Any, method: str, accept: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    """The status, the header fields and the body. denial: of `mldeploy_access_keys`."""
+    is_page = denial.status == 401 and method in ("GET", "HEAD") and "text/html" in accept
+    body = PAGE if is_page else denial.body()
+    kind = "text/html; charset=utf-8" if is_page else "application/json"
+    fields = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+    return denial.status, [*fields, ("Vary", "Accept"), *denial.headers], body
+
+
+def write_response(denial: Any, method: str, accept: str) -> bytes:
+    """The same as HTTP/1.1, after which the connection ends."""
+    status, headers, body = make_response(denial, method, accept)
+    lines = [f"HTTP/1.1 {status} {denial.reason}", *(f"{name}: {value}" for name, value in headers)]
+    head = "\r\n".join((*lines, "Connection: close", "", "")).encode("latin-1")
+    return head if method == "HEAD" else head + body
+
 
 PAGE = rb"""<!doctype html>
 <html lang="en">

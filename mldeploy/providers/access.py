@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Protocol, runtime_checkable
 
-from mldeploy.config.access_keys import KEY
+from mldeploy.config.access_keys import KEY, has_our_server
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode, MldeployError
 from mldeploy.providers import registry
@@ -30,11 +30,6 @@ class HasAccessModes(Protocol):
         """Return what the platform itself enforces for this app: "iam", or "key" for an app with its own server."""
 
 
-def has_our_server(project: Project) -> bool:
-    """Whether the server of mldeploy is in the image, which asks for keys by itself."""
-    return not project.app.command and project.build.dockerfile is None
-
-
 def access_modes(provider: object, project: Project) -> frozenset[str]:
     """Return the values of `[app] access` that a target offers for this app."""
     modes = {"public"}
@@ -49,13 +44,16 @@ def require_access(provider: registry.AnyProvider, project: Project) -> None:
     A registry runs nothing: only an image that would ignore keys is refused.
     """
     access = project.app.access
+    where = f'app.access = "{access}"'
+    if access == KEY and project.app.keeps_sessions:
+        what = "the app's pages use WebSockets or event streams, to which a browser adds no key"
+        raise AccessRefusedError(where, what, 'Use its own login, or access = "public" behind a gateway that asks.')
     if isinstance(provider, Runtime):
         is_kept = access in access_modes(provider, project)
     else:
         is_kept = access != KEY or has_our_server(project)
     if is_kept:
         return
-    where = f'app.access = "{access}"'
     if access == KEY and not has_our_server(project):
         own = "has its own server (`command`)" if project.app.command else "is built with its own Dockerfile"
         what = f"the app {own}, and nothing on the target {provider.name} would ask for a key"
@@ -76,7 +74,7 @@ def _targets_with(access: str, project: Project) -> Iterator[str]:
     for name in registry.names():
         try:
             provider = registry.find(name)
-        except PluginError:
+        except (PluginError, ModuleNotFoundError):
             continue
         if isinstance(provider, Runtime) and access in access_modes(provider, project):
             yield name

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from mldeploy.app.containers import Containers
 from mldeploy.check import step as check
 from mldeploy.check.step import CheckedImage
+from mldeploy.config.access_keys import KEY
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
@@ -70,6 +71,10 @@ class LocalProvider:
     def secrets(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> LocalSecretStore:
         """`mldeploy.providers.secret_store.HasSecretStore`."""
         return LocalSecretStore(project.app.name)
+
+    def access_modes(self, project: Project) -> Collection[str]:
+        """`mldeploy.providers.access.HasAccessModes`: the proxy asks for the keys of an app with its own server."""
+        return (KEY,)
 
     def checks(self, project: Project, settings: LocalSettings) -> Sequence[DoctorCheck]:
         """`mldeploy.providers.capabilities.Diagnosable`: resources, the container, its port, leftovers."""

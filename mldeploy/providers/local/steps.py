@@ -9,6 +9,7 @@ from mldeploy.app.client import AnswerError, AppClient, GoldenRow
 from mldeploy.app.container import Container
 from mldeploy.app.container_spec import ContainerSpec, ImageConfig, is_less_limited
 from mldeploy.app.containers import Containers
+from mldeploy.config.access_keys import KEY
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
@@ -140,7 +141,7 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
     def _proxy_spec(self, containers: Containers, container: Container, proxy: Container | None) -> ContainerSpec:
         port = desired_port(self.image.project, self.settings, proxy or container)
         image = ImageConfig(self.image.project.build.base_image, "", False)
-        spec = proxy_spec(self.image.project.app, self.settings, image, port)
+        spec = proxy_spec(self.image.project, self.settings, image, port)
         return containers.limits().apply_to(spec) if proxy and is_less_limited(proxy.spec, spec) else spec
 
     @staticmethod
@@ -157,6 +158,10 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
             raise EngineError(cloud.engine.endpoint, what, "Choose an engine on this machine: `docker context use`.")
         if self.settings.is_public:
             text = f"Anyone who can reach {self.settings.host} can use the app, without a password or encryption."
+            if self.image.project.app.access == KEY:
+                text = (
+                    f"The app answers at {self.settings.host} without encryption: who can listen sees the access keys."
+                )
             monitor.note(text, warning=True)
 
     @staticmethod
