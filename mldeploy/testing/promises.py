@@ -33,6 +33,7 @@ class Promise(StrEnum):
     STOP = "stop and start"
     HTTPS = "HTTPS"
     DOMAIN = "own domain"
+    ACCESS_KEY = "access key"
     COST = "cost estimate"
     POLICY = "complete least-privilege policy"
     TEARDOWN = "teardown proven"

@@ -38,6 +38,7 @@ A_NAME_OF_AZURE = "A Web App answers at `azurewebsites.net`, with HTTPS. Bind a 
     Promise.LOGS,
     Promise.EXEC,
     Promise.STOP,
+    Promise.ACCESS_KEY,
 )
 @pytest.mark.parametrize("target", REGISTRIES)
 def test_a_registry_runs_no_app(target: str) -> None:
