@@ -82,6 +82,23 @@ def redeploy_unchanged(run: CommandRun, target: str) -> None:
         verbs.deploy(goal, report_sweep(work, goal, gates), gates=gates, sweep=deployment.swept)
 
 
+def warn_if_open(run: CommandRun, deployment: AppDeployment) -> None:
+    """Warn if an app that should require a key answers without one: an earlier release has the access of its time."""
+    from mldeploy.app.client import AnswerError, AppClient  # noqa: PLC0415 - only after a rollback
+    from mldeploy.cli.commands.predict import reach  # noqa: PLC0415
+
+    app = deployment.project.app
+    if app.access != KEY:
+        return
+    try:
+        with reach(deployment, run) as url, AppClient(url, deployment.ca_bundle) as client:
+            client.predict(app.predict, {})
+    except AnswerError as error:
+        if error.status in (0, 401, 503):  # 0: it does not answer at all
+            return
+    run.output.warn("this release answers without an access key. Run `mldeploy deploy` to require one again.")
+
+
 def describe_access(deployment: AppDeployment) -> str:
     """Return the line that says who may send requests; "" for a registry."""
     if deployment.goal is None:

@@ -106,7 +106,7 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter per option
     request = read_request(given, deployment.project)
     if request.remark:
         run.output.info(request.remark)
-    with _reach(deployment, run) as url, AppClient(url, deployment.ca_bundle, headers=headers) as client:
+    with reach(deployment, run) as url, AppClient(url, deployment.ca_bundle, headers=headers) as client:
         answer = _send(client, request)
     document = PredictDocument(
         app=deployment.app,
@@ -135,7 +135,7 @@ def _predict_file(
     if given.csv is None or given.data is not None or given.fields:
         raise UsageError("--out", "needs the rows of a CSV file", "Example: --csv rows.csv --out predictions.csv")
     request = BatchRequest.of(PredictRoute.of(deployment.project, given.model), given.csv, out)
-    with _reach(deployment, run) as url, AppClient(url, deployment.ca_bundle, headers=headers) as client:
+    with reach(deployment, run) as url, AppClient(url, deployment.ca_bundle, headers=headers) as client:
         try:
             with _show_rows(run, deployment.app) as (report, monitor):
                 done = predict_batches(
@@ -188,7 +188,7 @@ def _show_rows(run: CommandRun, app: str) -> Iterator[tuple[Callable[[int, int],
 
 
 @contextmanager
-def _reach(deployment: AppDeployment, run: CommandRun) -> Iterator[str]:
+def reach(deployment: AppDeployment, run: CommandRun) -> Iterator[str]:
     """Return a URL for requests from this machine: the app's own, or a tunnel that lasts as long as the context."""
     from mldeploy.providers.capabilities import CanForward
 

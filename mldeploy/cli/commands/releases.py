@@ -88,16 +88,18 @@ def rollback(
         mldeploy rollback --target fargate
         mldeploy rollback 7 --target fargate
     """
+    from mldeploy.cli.access import warn_if_open
     from mldeploy.cli.deployment import as_runtime, open_deployment
     from mldeploy.cli.workspace import exit_if_interrupted, show_operation
 
-    deployment = open_deployment(run, target, as_runtime)
+    deployment = open_deployment(run, target, as_runtime).with_keys()
     _require(deployment.service, "rollback")
     with deployment.locked(run) as work, show_operation(work, _service(deployment), "Roll back") as monitor:
         address = deployment.service.rollback(revision, monitor)
     document = RollbackDocument(
         app=deployment.app, target=deployment.target, url=address.url, image=address.image.reference
     )
+    warn_if_open(run, deployment)
     command, terse = run.commands(target), run.output.mode.quiet
     run.output.result(document, lambda page: _print_rollback(document, page, command, terse=terse))
     exit_if_interrupted(run, work.cancel)
@@ -116,7 +118,7 @@ def scale(
     from mldeploy.cli.deployment import as_runtime, open_deployment
     from mldeploy.cli.workspace import exit_if_interrupted, show_operation
 
-    deployment = open_deployment(run, target, as_runtime)
+    deployment = open_deployment(run, target, as_runtime).with_keys()
     _require(deployment.service, "scale")
     with deployment.locked(run) as work, show_operation(work, _service(deployment), "Scale") as monitor:
         deployment.service.scale(count, monitor)
