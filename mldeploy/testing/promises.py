@@ -36,6 +36,7 @@ class Promise(StrEnum):
     ACCESS_KEY = "access key"
     COST = "cost estimate"
     POLICY = "complete least-privilege policy"
+    SECRETS = "secrets in the target's store"
     TEARDOWN = "teardown proven"
     CRASHES = "crash matrix"
     FAULTS = "fault matrix"

@@ -17,9 +17,11 @@ from mldeploy.config.settings import Project
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
+from mldeploy.providers.capabilities import PolicyPart
 from mldeploy.rehearsal.aws import Rehearsal
+from mldeploy.testing.secrets import SecretConformance
 from mldeploy.testing.suite import Conformance
-from tests.aws.harness import AwsStage
+from tests.aws.harness import AwsStage, list_policies
 from tests.tiny import project_of
 
 BY_ID = ("ecs:task", "ec2:network-interface", "elasticloadbalancing:listener", "elasticloadbalancing:rule")
@@ -137,3 +139,32 @@ class TestInAFreshAccount(Conformance):
 
     def is_tried(self, action: str) -> bool:
         return action in OF_THE_TRIAL
+
+
+class StoringStage(FargateStage):
+    """With what `mldeploy policy --with secrets` prints."""
+
+    def list_policies(self, project: Project) -> tuple[PolicyPart, ...]:
+        cloud = self.provider.connect(project, self.settings, self.rehearsal.endpoints)
+        return list_policies(self.provider, cloud, project, self.settings, ("secrets",))
+
+
+@pytest.mark.engine
+class TestSecrets(SecretConformance):
+    """The app's secrets are in Secrets Manager."""
+
+    target = "fargate"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, quick: Rehearsal, project: Project) -> FargateStage:
+        return StoringStage(provider, FargateSettings.model_validate({}), quick, strangers, project)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def project(cls, tiny: Path) -> Project:
+        return project_of(tiny)
+
+    def is_tried(self, verb: str, action: str) -> bool:
+        """A removal goes on without the lists of secrets, which earlier policies do not allow."""
+        return verb != "destroy" or action not in ("secretsmanager:ListSecrets", "secretsmanager:DescribeSecret")

@@ -34,6 +34,7 @@ from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.aws.fargate.permissions import build_policy
 from mldeploy.providers.aws.fargate.policies import FEATURES, build_policy_set
 from mldeploy.providers.aws.fargate.prices import estimate_cost
+from mldeploy.providers.aws.fargate.secrets import FargateSecret, SecretsManagerStore
 from mldeploy.providers.aws.fargate.service import EcsService
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
 from mldeploy.providers.aws.fargate.targets import TargetGroup
@@ -44,7 +45,7 @@ from mldeploy.providers.aws.repository import EcrRepository
 from mldeploy.providers.base import Login
 from mldeploy.providers.capabilities import DoctorCheck, Estimate, PolicySet
 
-KINDS: Kinds[FargateCloud] = derive_kinds(FargateEndpoint, EcrRepository, EngineImage)
+KINDS: Kinds[FargateCloud] = derive_kinds(FargateEndpoint, EcrRepository, EngineImage, FargateSecret)
 
 
 class FargateProvider:
@@ -96,6 +97,10 @@ class FargateProvider:
 
     def inventory(self, cloud: FargateCloud, project: Project) -> Collection[Resource]:
         return (*list_resources(cloud, project.app.name), *registry.inventory(cloud, project))
+
+    def secrets(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> SecretsManagerStore:
+        """`mldeploy.providers.secret_store.HasSecretStore`."""
+        return SecretsManagerStore(cloud)
 
     def service(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> FargateService:
         return FargateService(cloud, project, settings)
