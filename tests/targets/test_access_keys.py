@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import requests
 
 from mldeploy.cli.stand_ins import rehearsed_targets
 from mldeploy.config.load import named
+from mldeploy.config.paths import config_file
 from mldeploy.core.errors import ExitCode
 from mldeploy.image import catalogue
 from mldeploy.image.engine import Engine
@@ -97,6 +99,10 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyedApp]:
     (folder / "golden.json").write_text('{"path": "/predict_api", "request": {}, "expect": {"answer": "/predict_api"}}')
     (folder / "mldeploy.toml").write_text(CONFIGURATION.format(name=name))
     mldeploy = Command(tmp_path_factory.mktemp("home"), folder)
+    if config_file().exists():  # what belongs to this machine: its base image, its certificates
+        own = mldeploy.home / "config" / "mldeploy" / "config.toml"
+        own.parent.mkdir(parents=True)
+        shutil.copy(config_file(), own)
     yield KeyedApp(mldeploy, folder)
     mldeploy("destroy", "--yes")  # where a test has failed
     mldeploy("rehearse", "down")
