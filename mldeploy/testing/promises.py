@@ -36,7 +36,7 @@ class Promise(StrEnum):
     ACCESS_KEY = "access key"
     COST = "cost estimate"
     POLICY = "complete least-privilege policy"
-    SECRETS = "secrets in the target's store"
+    SECRETS = "secrets in a store of the target"
     TEARDOWN = "teardown proven"
     CRASHES = "crash matrix"
     FAULTS = "fault matrix"
