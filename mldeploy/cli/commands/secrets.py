@@ -83,6 +83,7 @@ def secrets(
         mldeploy secrets unset API_KEY
     """
     from mldeploy.cli.deployment import as_having_secrets, open_deployment
+    from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.providers import registry
 
     chosen = _check_name(action, name or [])
@@ -96,6 +97,8 @@ def secrets(
             changed = _unset(deployment, work, chosen) if value is None else _set(deployment, work, chosen, value)
         document = _document(deployment, action, chosen, changed=changed)
     run.output.result(document, lambda page: _print_secrets(document, page, run.commands(target)))
+    if action is not SecretsAction.LIST:
+        exit_if_interrupted(run, work.cancel)
 
 
 def _check_name(action: SecretsAction, names: list[str]) -> str:
