@@ -23,10 +23,17 @@ def keyed_server(
 ) -> Iterator[ServerProcess]:
     """A server that accepts these keys, or the keys of these digests."""
     accepted = " ".join(each.digest for each in keys) or digests
-    variables = {"MLDEPLOY_ACCESS_DIGESTS": accepted, "MLDEPLOY_ACCESS_RATE": rate}
     entry = f"mldeploy_access:{interface}('served:{interface}')"
     worker = "mldeploy_access_worker.WsgiWorker" if interface == "wsgi" and "worker_class" not in own else ""
     with server_process(
-        folder, interface, workers, own=own, entry=entry, app=app, worker=worker, **variables
+        folder,
+        interface,
+        workers,
+        own=own,
+        entry=entry,
+        app=app,
+        worker=worker,
+        MLDEPLOY_ACCESS_DIGESTS=accepted,
+        MLDEPLOY_ACCESS_RATE=rate,
     ) as running:
         yield running
