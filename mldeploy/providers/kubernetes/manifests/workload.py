@@ -162,6 +162,24 @@ def format_versions(stored: Iterable[StoredSecret]) -> str:
     return ",".join(f"{each.name}={each.version}" for each in stored)
 
 
+def list_secret_differences(desired: Document, current: Document) -> tuple[str, ...]:
+    """Return a line for each secret that the pods would start with in another version."""
+    before, after = (_read_versions(each) for each in (current, desired))
+    changes = ((name, before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys()))
+    return tuple(
+        f"secret {name} → {'changed' if old and new else 'added' if new else 'removed'}"
+        for name, old, new in changes
+        if old != new
+    )
+
+
+def _read_versions(deployment: Document) -> dict[str, str]:
+    """Return the versions by name, as `format_versions` wrote them."""
+    notes = texts(deployment, "spec", "template", "metadata", "annotations").get(STORED_VERSIONS, "")
+    pairs = (each.partition("=") for each in notes.split(",") if each)
+    return {name: version for name, _, version in pairs}
+
+
 def _secret_variable(stored: StoredSecret) -> Document:
     """Return a variable from a Secret. A pod that starts after the secret was unset has no such variable."""
     name = stored.reference.partition("/")[2]

@@ -92,7 +92,9 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         image, desired = outs.get(self.image), self._manifest(outs, document)
         drift: tuple[str, ...] = ("image → the one to be built",)
         if desired is not None:  # `scale` and `rollback` apply the whole spec; CONFIGURATION tells a changed template
-            drift = compare_manifest(desired, document, removed=("metadata",))
+            changed = manifests.list_secret_differences(desired, document)
+            fields = compare_manifest(desired, document, removed=("metadata",))
+            drift = (*changed, *(each for each in fields if manifests.STORED_VERSIONS not in each))
         if not drift and not is_rolled_out(document):
             drift = ("rollout → finished",)
         if not drift and has_failed:
