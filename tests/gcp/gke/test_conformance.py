@@ -71,7 +71,7 @@ def test_a_secret_lives_in_the_cluster(running: GcpRehearsal, tiny: Path, tmp_pa
     """Before there is one, the command says what to do. `destroy` removes the secret with the cluster."""
     stage = GkeStage(provider, GkeSettings.model_validate({}), running, strangers, granted_by(DEPLOY_PERMISSIONS))
     stage.reset()
-    scene = DeploymentUnderTest(provider, stage.settings, stage.endpoints, project_of(tiny), tmp_path)
+    scene = DeploymentUnderTest(provider, stage.settings, stage.endpoints, project_of(tiny), tmp_path / "state")
     with pytest.raises(AbsentError, match="there is no cluster yet"):
         scene.set_secret("API_KEY", "an-unguessable-value")
     scene.deploy()
