@@ -135,6 +135,7 @@ WANTED = {
     "ci": ("github", "--target", "ecr"),
     "rehearse": ("status",),
     "scale": ("1",),
+    **dict.fromkeys(("keys", "secrets"), ("list",)),
     "exec": ("true",),
     **dict.fromkeys(("login", "push", "policy"), ("--target", "ecr")),
     "manifests": ("--target", "kubernetes"),
