@@ -91,14 +91,16 @@ def secrets(
     value = _read_value(run, chosen) if action is SecretsAction.SET else None
     deployment = open_deployment(run, target, as_having_secrets)
     if action is SecretsAction.LIST:
-        document = _document(deployment, action, None, changed=False)
-    else:
-        with deployment.locked(run) as work:
-            changed = _unset(deployment, work, chosen) if value is None else _set(deployment, work, chosen, value)
-        document = _document(deployment, action, chosen, changed=changed)
+        _show(run, target, _document(deployment, action, None, changed=False))
+        return
+    with deployment.locked(run) as work:
+        changed = _unset(deployment, work, chosen) if value is None else _set(deployment, work, chosen, value)
+    _show(run, target, _document(deployment, action, chosen, changed=changed))
+    exit_if_interrupted(run, work.cancel)
+
+
+def _show(run: CommandRun, target: str, document: SecretsDocument) -> None:
     run.output.result(document, lambda page: _print_secrets(document, page, run.commands(target)))
-    if action is not SecretsAction.LIST:
-        exit_if_interrupted(run, work.cancel)
 
 
 def _check_name(action: SecretsAction, names: list[str]) -> str:
