@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mldeploy.app.client import AppClient
 from mldeploy.app.sample_request import SampleAnswer, SampleRequest, ask_version, choose_rows
+from mldeploy.config.secret import Secret
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.project.golden import Golden, list_differences
@@ -57,15 +58,18 @@ def compare_versions(
     tolerance: float,
     monitor: Monitor,
     trust: Path | None = None,
+    headers: Iterable[tuple[str, Secret]] = (),
 ) -> Agreement:
     """Ask two versions for the same rows, the serving or older one first, and compare their answers.
 
-    At most MOST_ROWS rows, evenly spread, and those of LIMIT_SECONDS. A number may differ by `tolerance`, relative to
-    the first version's. If both reject a row with the same status, they agree. Raises CancelledError.
+    headers: sent with each request. At most MOST_ROWS rows, evenly spread, and those of LIMIT_SECONDS. A number may
+    differ by `tolerance`, relative to the first version's. If both reject a row with the same status, they agree.
+    Raises CancelledError.
     """
     chosen, differing, done, rejected = choose_rows(requests), [], 0, 0
     began = time.monotonic()
-    with AppClient(urls[0], trust, monitor) as old, AppClient(urls[1], trust, monitor) as new:
+    clients = (AppClient(each, trust, monitor, headers=headers) for each in urls)
+    with next(clients) as old, next(clients) as new:
         for request in chosen:
             if time.monotonic() - began > LIMIT_SECONDS:
                 break

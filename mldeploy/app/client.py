@@ -31,7 +31,9 @@ from mldeploy.bounded_http import (
     read_json,
     read_start,
 )
+from mldeploy.config.access_keys import key_headers
 from mldeploy.config.secret import Secret
+from mldeploy.config.settings import App
 from mldeploy.core.errors import ExitCode, MldeployError
 from mldeploy.core.monitor import CancelledError, Monitor
 from mldeploy.core.parsing import NestingError
@@ -131,6 +133,9 @@ class AppClient:
             adapter = self._session.get_adapter("https://")
             assert isinstance(adapter, HTTPAdapter)  # noqa: S101 - `bounded_session` mounts it
             adapter.init_poolmanager(1, 1, server_hostname=host)
+        self._add_headers(headers)
+
+    def _add_headers(self, headers: Iterable[tuple[str, Secret]]) -> None:
         for name, value in headers:
             self._session.headers[name] = value.reveal()
 
@@ -141,12 +146,20 @@ class AppClient:
         """
         self._check(self._request("GET", path, None, within, PAGE_LIMIT))
 
-    def predict(self, path: str, payload: Json, *, within: float = PREDICT_SECONDS) -> Json:
+    def predict(
+        self,
+        path: str,
+        payload: Json,
+        *,
+        within: float = PREDICT_SECONDS,
+        headers: Iterable[tuple[str, Secret]] = (),
+    ) -> Json:
         """POST a JSON document and return the one that is answered, which has to be there `within` seconds.
 
-        Where only GET is allowed, the fields of a flat object are sent as a query, and a text is an answer, too.
-        Raises NoAnswerError, AnswerError, CancelledError.
+        headers: of this and the following requests. Where only GET is allowed, the fields of a flat object are sent as
+        a query, and a text is an answer, too. Raises NoAnswerError, AnswerError, CancelledError.
         """
+        self._add_headers(headers)
         response = self._request("POST", path, payload, within)
         if response.status_code == METHOD_NOT_ALLOWED and _takes_query(response, payload):
             return self._get_page(path, payload, within)
@@ -220,6 +233,8 @@ def _no_answer_error(url: str, within: float, error: RequestException) -> NoAnsw
 def _todo(response: requests.Response) -> str:
     if response.status_code in {404, 405} and response.request.method == "POST":
         return "Name the route that takes it: `predict`, or for tables `predict_table`, in [app] of mldeploy.toml."
+    if response.status_code == 401 and response.headers.get("WWW-Authenticate", "").startswith("Bearer"):
+        return "Send an access key: `mldeploy keys list` names those that there are, `mldeploy keys create` makes one."
     return "Correct what is sent." if 400 <= response.status_code < 500 else "See `mldeploy logs`."
 
 
@@ -228,11 +243,13 @@ class GoldenRow:
     """A golden row that can be sent to an app."""
 
     golden: Golden
+    headers: tuple[tuple[str, Secret], ...] = ()
+    """Sent with it: an access key."""
 
     @classmethod
-    def load(cls, file: Path) -> Self:
-        """Raises ProjectError."""
-        return cls(load_golden(file))
+    def load(cls, file: Path, app: App | None = None) -> Self:
+        """app: whose access key is sent with it. Raises ProjectError."""
+        return cls(load_golden(file), key_headers(app) if app else ())
 
     @property
     def path(self) -> str:
@@ -241,7 +258,8 @@ class GoldenRow:
 
     def check(self, app: AppClient, *, within: float = PREDICT_SECONDS) -> None:
         """Raises GoldenError if the answer differs, NoAnswerError or AnswerError if there is none."""
-        difference = compare_answer(self.golden, app.predict(self.path, self.golden.request, within=within))
+        answer = app.predict(self.path, self.golden.request, within=within, headers=self.headers)
+        difference = compare_answer(self.golden, answer)
         if difference:
             raise GoldenError(app.url + self.path, difference)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mldeploy.app.client import HEALTH_SECONDS, AnswerError, AppClient, NoAnswerError
 from mldeploy.app.sample_request import SampleAnswer, SampleRequest, ask_version
+from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Rollout
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
@@ -69,6 +70,7 @@ class VitalsMeter:
     health: str
     rollout: Rollout
     trust: Path | None = None
+    headers: tuple[tuple[str, Secret], ...] = ()
     _answers: tuple[list[SampleAnswer], list[SampleAnswer]] = field(default_factory=lambda: ([], []))
 
     def hold(self, urls: tuple[str, str], percent: float, seconds: float, monitor: Monitor) -> str:
@@ -77,7 +79,8 @@ class VitalsMeter:
         urls: of the serving version and the candidate. Raises CancelledError.
         """
         end = time.monotonic() + seconds
-        with AppClient(urls[0], self.trust, monitor) as old, AppClient(urls[1], self.trust, monitor) as new:
+        clients = (AppClient(each, self.trust, monitor, headers=self.headers) for each in urls)
+        with next(clients) as old, next(clients) as new:
             for ask in self._endless():
                 due = time.monotonic() + EVERY_SECONDS
                 for client, answers in zip((old, new), self._answers, strict=True):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mldeploy import __version__
 from mldeploy.check.verdict import CheckFigures, CheckVerdict
+from mldeploy.config.access_keys import DIGESTS, RATE
 from mldeploy.config.result_file import KEPT, read_results, remove_results, result_file, write_results
 from mldeploy.config.settings import App, Build, Project
 from mldeploy.core.files import STATE_LIMIT, read_bytes
@@ -41,13 +42,13 @@ class CheckSubject:
     @classmethod
     def of(cls, project: Project, image: str, withheld: Sequence[str] = ()) -> CheckSubject:
         """image: its id. withheld: as in `check`. Reads the golden row and the requirements, if they exist."""
-        app = replace(project.app, env=(), folder=Path(), env_file=None)
+        app = replace(project.app, env=(), folder=Path(), env_file=None, own_key=None)
         files = [project.check.golden, project.app.folder / project.build.requirements]
         build = replace(project.build, builder="")  # how it is built, not what
         decisive = [FORMAT, __version__, image, _describe(app), _describe(build), project.check.start_timeout]
         decisive += [hashlib.sha256(_content(file)).hexdigest() for file in files if file]
         decisive += [sorted(withheld)] if withheld else []
-        values = [(name, value.reveal()) for name, value in project.app.env]
+        values = [(name, value.reveal()) for name, value in project.app.env if name not in (DIGESTS, RATE)]
         text = hashlib.sha256(json.dumps(decisive, default=str).encode()).hexdigest()
         return cls(text, json.dumps(values).encode() if values else b"")
 

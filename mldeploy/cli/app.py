@@ -93,6 +93,8 @@ PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
             "releases:scale",
             "Set the number of replicas. Later deploys keep it unless the configuration overrides it.",
         ),
+        "keys": CommandEntry("keys:keys", 'Manage the access keys of an app with `access = "key"` in [app].'),
+        "secrets": CommandEntry("secrets:secrets", "Keep secrets in the target's own store, and list or remove them."),
     },
     "Stop and remove": {
         "stop": CommandEntry("destroy:stop", "Stop the app without removing anything. `deploy` starts it again."),

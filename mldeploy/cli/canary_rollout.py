@@ -11,7 +11,9 @@ from mldeploy.app.agreement import Agreement, compare_versions
 from mldeploy.app.sample_request import SampleRequest
 from mldeploy.app.vitals import CanaryVitals, VitalsMeter
 from mldeploy.cli.canary_documents import AgreementDocument, worst_lines
-from mldeploy.cli.workspace import show_step
+from mldeploy.cli.workspace import service_of, show_operation
+from mldeploy.config.access_keys import key_headers
+from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode, InterruptedByUser, MldeployError
 from mldeploy.core.events import Action, Noted
@@ -90,7 +92,7 @@ class CanaryRollout:
     def _compare(self, split: TrafficSplit) -> Agreement:
         with self._step("Compare both versions", Action.UNCHANGED) as monitor, self._reach(split) as urls:
             tolerance = self.project.rollout.tolerance
-            agreement = compare_versions(self.requests, urls, tolerance, monitor, self.trust)
+            agreement = compare_versions(self.requests, urls, tolerance, monitor, self.trust, self._headers)
         if agreement.share < self.project.rollout.min_agreement:
             document = AgreementDocument.of(agreement)
             assert document is not None  # noqa: S101
@@ -99,7 +101,8 @@ class CanaryRollout:
         return agreement
 
     def _hold(self, split: TrafficSplit) -> CanaryVitals:
-        meter = VitalsMeter(self.requests, self.project.app.health, self.project.rollout, self.trust)
+        app, rollout = self.project.app, self.project.rollout
+        meter = VitalsMeter(self.requests, app.health, rollout, self.trust, self._headers)
         with self._step(f"Hold at {split.percent:g} %", Action.UNCHANGED) as monitor, self._reach(split) as urls:
             problem = meter.hold(urls, split.percent, self.hold, monitor)
         if problem:
@@ -120,9 +123,13 @@ class CanaryRollout:
         todo = "Run the command again to go on, or `mldeploy canary promote`, or `mldeploy canary abort`."
         return InterruptedByUser("mldeploy", what, todo)
 
+    @property
+    def _headers(self) -> tuple[tuple[str, Secret], ...]:
+        return key_headers(self.project.app)
+
     @contextmanager
     def _step(self, title: str, action: Action = Action.UPDATED) -> Iterator[Monitor]:
-        with show_step(self.work, self.project.app.name, title, action) as monitor:
+        with show_operation(self.work, service_of(self.project.app.name), title, lambda: action) as monitor:
             monitor.check()
             yield monitor
 

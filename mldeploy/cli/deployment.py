@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from mldeploy.check.push_check import PushCheck, gate_pushes
 from mldeploy.check.route_step import ListedRoutes
@@ -18,18 +18,21 @@ from mldeploy.cli.log import listen
 from mldeploy.cli.run import CommandRun
 from mldeploy.cli.workspace import Workspace, assumed_documents, describe_models, inspect_folder, load_project
 from mldeploy.config import load as config
+from mldeploy.config.access_keys import KEY, STORED, Keys, parse_keys, with_keys
 from mldeploy.config.chosen_port import apply_chosen_port, remember_port
 from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.override import Overrides
 from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
+from mldeploy.core.errors import MldeployError
 from mldeploy.core.journal import Scope, Session
 from mldeploy.core.step import Gates, Kinds, Resource, Step
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.load import require_folder
 from mldeploy.providers import registry
+from mldeploy.providers.access import require_access
 from mldeploy.providers.base import Address, Login, Service
 from mldeploy.providers.capabilities import (
     CanPrecheck,
@@ -50,8 +53,10 @@ from mldeploy.providers.errors import (
     without_manifests,
     without_policy,
     without_registry,
+    without_secrets,
     without_service,
 )
+from mldeploy.providers.secret_store import HasSecretStore, SecretStore, given_to_app, refuse_conflicts
 
 if TYPE_CHECKING:
     from mldeploy.providers.registry import AnyProvider
@@ -100,6 +105,21 @@ class AppDeployment(Workspace[object]):
         """The running app. Raises WrongTargetError for a registry."""
         return as_runtime(self.provider).service(self.cloud, self.project, self.settings)
 
+    @cached_property
+    def secrets(self) -> SecretStore:
+        """The app's secrets in the target's store. Raises WrongTargetError for a target without one."""
+        return as_having_secrets(self.provider).secrets(self.cloud, self.project, self.settings)
+
+    @cached_property
+    def stored_names(self) -> tuple[str, ...]:
+        """The variables that the app gets from the store. Empty if it cannot be read: the steps raise that error."""
+        if self.cloud is None or not isinstance(self.provider, HasSecretStore):
+            return ()
+        try:
+            return tuple(each.name for each in given_to_app(self.secrets.list()))
+        except MldeployError:
+            return ()
+
     @property
     def kinds(self) -> Kinds[object]:
         # The cloud of every target has an engine, which its type does not show here.
@@ -131,7 +151,8 @@ class AppDeployment(Workspace[object]):
 
     def gates(self, goal: Step[object, object]) -> Gates[object]:
         """Return the checks before the pushes on the way to `goal`. Empty where nothing is pushed."""
-        return gate_pushes(goal, self.push.resource if self.push else None, self.settings.withheld)
+        withheld = (*self.settings.withheld, *self.stored_names)
+        return gate_pushes(goal, self.push.resource if self.push else None, withheld)
 
     def require_gates(self, goal: Step[object, object], *, check: bool) -> Gates[object]:
         """Return the same for a command; nothing without check. Raises UsageError if there is no check to leave out."""
@@ -157,11 +178,30 @@ class AppDeployment(Workspace[object]):
             raise AbsentError(self.app, what, f"Run `{run.commands(self.target)('deploy')}`.")
         return url
 
+    def read_keys(self) -> Keys:
+        """Return the app's access keys, the oldest first; empty if none was created.
+
+        Raises WrongTargetError for a target without a secret store, ConfigError if the secret is damaged, and what the
+        store raises.
+        """
+        document = self.secrets.read(STORED)
+        return parse_keys(document) if document else ()
+
+    def with_keys(self) -> Self:
+        """Return the deployment with the access keys that its app accepts, if it requires one. Raises as `read_keys`.
+
+        Not for a registry, whose images know no keys.
+        """
+        if self.project.app.access != KEY or self.cloud is None or not isinstance(self.provider, Runtime):
+            return self
+        return replace(self, project=with_keys(self.project, self.read_keys()))
+
     def inventory(self) -> Collection[Resource]:
         return self.provider.inventory(self.cloud, self.project)
 
     def precheck(self) -> None:
         """Raise what would keep the app from running there, if the provider can tell before the build."""
+        refuse_conflicts(self.project.app, self.stored_names, self.settings.withheld)
         if isinstance(self.provider, CanPrecheck):
             self.provider.precheck(self.cloud, self.project, self.settings)
 
@@ -196,6 +236,9 @@ class AppDeployment(Workspace[object]):
     def manifests(self, image: str, *, secrets: bool) -> Manifests:
         """Return the manifests for an image, given by digest. secrets: include those that contain secrets."""
         provider = as_having_manifests(self.provider)
+        if self.project.app.access == KEY and self.project.app.own_key is None:
+            todo = f"Run `mldeploy keys create default --target {self.target}`."
+            raise AbsentError(self.app, "requires an access key, and none was created", todo)
         if self.cloud is None and isinstance(provider, RendersOffline):
             return provider.offline_manifests(self.project, self.settings, image, self.endpoints, secrets=secrets)
         return provider.manifests(self.cloud, self.project, self.settings, image, secrets=secrets)
@@ -229,6 +272,13 @@ def as_having_manifests(provider: AnyProvider) -> HasManifests[object, TargetSet
     return provider
 
 
+def as_having_secrets(provider: AnyProvider) -> HasSecretStore[object, TargetSettings]:
+    """Return the provider as one with a secret store. Raises WrongTargetError if it has none."""
+    if not isinstance(provider, HasSecretStore):
+        raise without_secrets(provider.name)
+    return provider
+
+
 def as_it_is(provider: AnyProvider) -> AnyProvider:
     """Return any provider: the command works on every target."""
     return provider
@@ -255,15 +305,17 @@ def prepare_deployment(  # noqa: PLR0913 - the commands differ in these
     provider = registry.find(target)
     require(provider)
     inspection = inspect_folder(run, overrides, verbose=verbose)
+    require_access(provider, inspection.project)
     settings = _read_settings(run, provider, inspection.project, overrides)
     for advice in settings.advise(inspection.project) if verbose else ():
         run.output.warn(advice)
-    offline = may_stay_offline and isinstance(provider, RendersOffline)
+    is_open = inspection.project.app.access != KEY  # otherwise the keys are in the target's store
+    offline = may_stay_offline and is_open and isinstance(provider, RendersOffline)
     deployment = _connect(run, provider, inspection.project, settings, offline=offline)
     if precheck:
         deployment.precheck()
     project = describe_models(run, inspection.project, may_build=may_build)
-    return replace(deployment, project=project, assumed=assumed_documents(inspection))
+    return replace(deployment, project=project, assumed=assumed_documents(inspection)).with_keys()
 
 
 def open_deployment(run: CommandRun, target: str, require: Callable[[AnyProvider], object] = as_it_is) -> AppDeployment:
@@ -276,7 +328,7 @@ def open_for_requests(run: CommandRun, target: str) -> AppDeployment:
     """Open a deployment to send requests to it: routes that are not configured are detected in the source."""
     as_runtime(registry.find(target))
     require_folder(run.folder)
-    return _open(run, target, _recall_models(recall_corrected(run.folder, run.selection)))
+    return _open(run, target, _recall_models(recall_corrected(run.folder, run.selection))).with_keys()
 
 
 def _recall_models(project: Project) -> Project:

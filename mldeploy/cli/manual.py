@@ -30,6 +30,7 @@ from mldeploy.cli.commands.doctor import DoctorDocument
 from mldeploy.cli.commands.exec import ExecDocument
 from mldeploy.cli.commands.images import ImagesDocument
 from mldeploy.cli.commands.init_report import InitDocument
+from mldeploy.cli.commands.keys import KeysDocument
 from mldeploy.cli.commands.logs import LogsDocument
 from mldeploy.cli.commands.manifests import ManifestsDocument, PolicyDocument
 from mldeploy.cli.commands.plan import PlanDocument
@@ -38,6 +39,7 @@ from mldeploy.cli.commands.promote import PromoteDocument
 from mldeploy.cli.commands.push import LoginDocument, PushDocument
 from mldeploy.cli.commands.rehearse import RehearseDocument
 from mldeploy.cli.commands.releases import HistoryDocument, RollbackDocument, ScaleDocument
+from mldeploy.cli.commands.secrets import SecretsDocument
 from mldeploy.cli.commands.status import InstancesDocument, OpenDocument, StatusDocument
 from mldeploy.cli.run import PANEL
 from mldeploy.cli.schemas import schema_files
@@ -74,6 +76,8 @@ DOCUMENTS = {
     "canary": CanaryDocument,
     "rollback": RollbackDocument,
     "scale": ScaleDocument,
+    "keys": KeysDocument,
+    "secrets": SecretsDocument,
     "stop": StopDocument,
     "destroy": DestroyDocument,
     "rehearse": RehearseDocument,

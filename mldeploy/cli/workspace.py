@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,10 +109,17 @@ def show_walk(run: CommandRun, detail: ProgressDetail = ProgressDetail.CHANGES) 
         yield events, cancel
 
 
+def service_of(app: str) -> Resource:
+    """Return what the app is in the events of an operation."""
+    return Resource("service", Key(app))
+
+
 @contextmanager
-def show_step(work: Session[CloudT], app: str, title: str, action: Action = Action.UPDATED) -> Iterator[Monitor]:
-    """Show an operation as a step. action: what it does to the app. Raises InterruptedByUser after a stop."""
-    resource, began = Resource("service", Key(app)), time.monotonic()
+def show_operation(
+    work: Session[CloudT], resource: Resource, title: str, action: Callable[[], Action] = lambda: Action.UPDATED
+) -> Iterator[Monitor]:
+    """Show an operation on a resource as a step. action: what it did. Raises InterruptedByUser after a stop."""
+    began = time.monotonic()
     work.events(Started(resource, title))
     try:
         yield work.monitor(resource)
@@ -121,7 +128,7 @@ def show_step(work: Session[CloudT], app: str, title: str, action: Action = Acti
         if isinstance(error, CancelledError):
             raise interrupted() from error
         raise
-    work.events(Finished(resource, title, action, time.monotonic() - began))
+    work.events(Finished(resource, title, action(), time.monotonic() - began))
 
 
 def report_sweep(

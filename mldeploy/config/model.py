@@ -137,6 +137,22 @@ class AppTable(ConfigTable):
         "folder; `~` is your home.",
         examples=["app.env"],
     )
+    access: Literal["public", "key", "iam"] = Field(
+        default="public",
+        description="Who may send requests. `public`: everybody. `key`: those with an access key; `mldeploy keys` "
+        "manages the keys, and the health check stays open. `iam`: those whom the platform authenticates; only on "
+        "targets that offer it.",
+        examples=["key"],
+    )
+    key_rate: Annotated[float | None, FieldText(unset="no limit")] = Field(
+        default=None,
+        gt=0,
+        le=100_000,
+        allow_inf_nan=False,
+        description="Limit of requests per second for each access key, in each copy of the app. Requests beyond it get "
+        '429 with `Retry-After`. Requires `access = "key"`.',
+        examples=[50],
+    )
 
 
 class BuildTable(ConfigTable):

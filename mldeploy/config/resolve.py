@@ -98,6 +98,8 @@ def _app(raw: RawConfig, table: AppTable, defaults: FolderDefaults) -> App:
         command=tuple(table.command or ()),
         chdir=table.chdir or "",
         health_by=table.health_by,
+        access=_access(raw, table),
+        key_rate=table.key_rate or 0.0,
     )
 
 
@@ -118,6 +120,21 @@ def _refuse_environment_key(raw: RawConfig, name: str) -> None:
     if split and raw.written.configured:
         what = f'"{name}" is the name of the app {split[0]} in the environment {split[1]}'
         raise ConfigError(raw.written.location("app.name"), what, "Choose another name.")
+
+
+def _access(raw: RawConfig, table: AppTable) -> str:
+    """Who may send requests. Raises ConfigError if a setting would open what the key is to protect."""
+    if table.access != "key":
+        if table.key_rate:
+            raise ConfigError(raw.written.location("app.key_rate"), "counts requests per access key", _KEY_RATE)
+        return table.access
+    if table.health in (table.predict, table.predict_table):
+        what = f'is {table.health}, as the path of predictions; the health check stays open with access = "key"'
+        raise ConfigError(raw.written.location("app.health"), what, 'Set another path, or `health_by = "server"`.')
+    return table.access
+
+
+_KEY_RATE = 'Set `access = "key"` in [app], or remove `key_rate`.'
 
 
 def _build(raw: RawConfig, table: BuildTable, defaults: FolderDefaults) -> Build:

@@ -63,6 +63,12 @@ class App:
     """The health path that the image is built with, if the app's own routes corrected `health`; "" for the same."""
     environment: AppEnvironment | None = None
     """The environment, which is part of `name`; None without one."""
+    access: str = "public"
+    """Who may send requests: "public", "key" or "iam"."""
+    key_rate: float = 0.0
+    """Requests a second for each access key; 0: no limit."""
+    own_key: Secret | None = None
+    """The access key of mldeploy's own requests; None: there is none, or none is needed."""
 
     @property
     def environment_name(self) -> str | None:

@@ -75,6 +75,8 @@ class Step(ABC, Generic[CloudT_contra, OutT_co]):
     """`undo` never removes it, since others may stand on it: a removal does not announce it."""
     journaled: ClassVar[bool] = True
     """False: it makes nothing on the target, so that the target's journal does not list it."""
+    swept: ClassVar[bool] = True
+    """False: another command than `deploy` makes it. A deployment whose graph does not have it leaves it alone."""
 
     @abstractmethod
     def key(self) -> Key:

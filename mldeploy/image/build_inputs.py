@@ -13,6 +13,7 @@ from pathlib import Path
 
 import certifi
 
+from mldeploy.config.access_keys import KEY
 from mldeploy.config.settings import Build, LockExport, Project
 from mldeploy.core.files import read_text
 from mldeploy.image.context import Member, Text, below, digest
@@ -42,6 +43,8 @@ _GUNICORN = (
 )
 _SERVERS = {"wsgi": _GUNICORN, "asgi": (*_GUNICORN, "mldeploy_asgi.py", "mldeploy_guard.py"), "": ()}
 """The server's own files, by interface."""
+_ACCESS = tuple(f"mldeploy_access{part}.py" for part in ("", "_keys", "_page", "_worker"))
+"""What asks for access keys: in no image of an app that is public."""
 OWN_CERTIFICATES = "certificates.pem"
 """The certificates' path in the context of a custom Dockerfile."""
 
@@ -191,7 +194,9 @@ def _follow_link(file: ContextFile) -> ContextFile:
 
 def _builder_members(project: Project) -> Iterator[Member]:
     here = Path(__file__)
-    for name in ("trim.py", *_SERVERS[server_interface(project.app)]):
+    interface = server_interface(project.app)
+    access = _ACCESS if interface and project.app.access == KEY else ()
+    for name in ("trim.py", *_SERVERS[interface], *access):
         yield Text(f"builder/{name}", here.with_name(name).read_bytes())
     if project.build.ca_bundle:
         yield Text(CERTIFICATES, _read_bundle(project.build.ca_bundle))

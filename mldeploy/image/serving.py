@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from mldeploy.config.access_keys import KEY
 from mldeploy.config.kinds import pieces
 from mldeploy.config.settings import App
 
@@ -52,17 +53,20 @@ def server_command(app: App, own: GunicornFile | None) -> tuple[str, ...]:
 def _worker_arguments(app: App, own: GunicornFile | None) -> tuple[str, ...]:
     """Return gunicorn's option for our worker, which slow clients cannot hold up, unless the user chooses another.
 
-    Our configuration names the one for WSGI itself.
+    Our configuration names the one for WSGI itself, unless it is to look for access keys.
     """
     is_wsgi = app.interface == "wsgi"
-    if (own is None and is_wsgi) or (own and (own.has_worker or (own.has_tls and is_wsgi))):
+    is_named = own is None and is_wsgi and app.access != KEY
+    if is_named or (own and (own.has_worker or (own.has_tls and is_wsgi))):
         return ()
-    return (f"--worker-class={WORKERS[app.interface]}",)
+    worker = "mldeploy_access_worker.WsgiWorker" if is_wsgi and app.access == KEY else WORKERS[app.interface]
+    return (f"--worker-class={worker}",)
 
 
 def _app_argument(app: App) -> str:
-    """Return gunicorn's application argument: the entry, or `mldeploy_health` around the entry."""
-    return f"mldeploy_health:{app.interface}({app.entry!r})" if app.health_by == "server" else app.entry
+    """Return gunicorn's application argument: the entry, with `mldeploy_health` and `mldeploy_access` around it."""
+    entry = f"mldeploy_health:{app.interface}({app.entry!r})" if app.health_by == "server" else app.entry
+    return f"mldeploy_access:{app.interface}({entry!r})" if app.access == KEY else entry
 
 
 def start_folder(app: App, own: GunicornFile | None) -> str:

@@ -50,10 +50,13 @@ class ScaffoldResult:
     kept: tuple[str, ...]
 
 
-def scaffold_files(folder: DetectedFolder, dockerfile: str | None = None) -> tuple[NewFile, ...]:
-    """What `mldeploy init` would write. dockerfile: the rendered recipe, if the user wants to have it."""
+def scaffold_files(folder: DetectedFolder, dockerfile: str | None = None, access: str = "") -> tuple[NewFile, ...]:
+    """What `mldeploy init` would write. dockerfile: the rendered recipe, if the user wants to have it.
+
+    access: who may send requests, if the user was asked and does not want the default.
+    """
     new_files = [
-        NewFile(OWN_FILE, render_toml(folder), required=True),
+        NewFile(OWN_FILE, render_toml(folder, access), required=True),
         NewFile(DOCKERIGNORE, render_dockerignore(folder)),
     ]
     listed = folder.dependencies
@@ -65,8 +68,8 @@ def scaffold_files(folder: DetectedFolder, dockerfile: str | None = None) -> tup
     return tuple(new_files)
 
 
-def render_toml(folder: DetectedFolder) -> str:
-    """Render a commented `mldeploy.toml` with the detected values; further keys are comments."""
+def render_toml(folder: DetectedFolder, access: str = "") -> str:
+    """Render a commented `mldeploy.toml` with the detected values; further keys are comments. access: a chosen one."""
     lines = [
         "# Written by `mldeploy init`. All keys are optional; `mldeploy help config` lists them.",
     ]
@@ -75,6 +78,7 @@ def render_toml(folder: DetectedFolder) -> str:
     for table in ("app", "build", "check"):
         lines += ["", f"[{table}]"]
         lines += [_line(each) for each in detected if each.table == table]
+        lines += [f'access = "{access}"  # as you answered'] if access and table == "app" else []
         present = {each.key for each in detected if each.table == table}
         lines += _comments(folder, table, present)
     return "\n".join(lines) + "\n"

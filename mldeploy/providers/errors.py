@@ -54,6 +54,12 @@ def without_manifests(target: str) -> WrongTargetError:
     return WrongTargetError(f"target {target}", "is not a Kubernetes cluster and has no manifests", todo)
 
 
+def without_secrets(target: str) -> WrongTargetError:
+    """Somebody wants to keep a secret on a target that has no store for it."""
+    todo = "Use `env_file` in [app] of mldeploy.toml, or a target with a store, such as kubernetes or fargate."
+    return WrongTargetError(f"target {target}", "keeps no secrets", todo)
+
+
 def without_exec(target: str) -> WrongTargetError:
     """Somebody wants to run a command where there is no way in."""
     return WrongTargetError(f"target {target}", "does not support running commands in an instance")

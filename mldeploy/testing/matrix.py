@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import ClassVar
 
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode, MldeployError
@@ -68,8 +69,12 @@ class BaselineRun:
 class FaultMatrix:
     """Runs cases on one provider under test, one after the other. folder: of the journals.
 
-    The stand-in is reset only if something may be left on it, since a reset may be slow.
+    The stand-in is reset only if something may be left on it, since a reset may be slow. A subclass may try other
+    commands than a deployment and a removal.
     """
+
+    verbs: ClassVar[Mapping[str, Callable[[DeploymentUnderTest], object]]] = VERBS
+    """The commands. The undisturbed run is all of them, in this order."""
 
     def __init__(self, stage: AnyStage, project: Project, folder: Path) -> None:
         self.stage = stage
@@ -96,7 +101,7 @@ class FaultMatrix:
         """Kill the command during the call. The next deployment must complete what is left."""
         scene = self._prepare(case)
         self.stage.order(FaultRule(case.action, case.blow, case.skip))
-        process = scene.start(VERBS[case.verb])
+        process = scene.start(self.verbs[case.verb])
         try:
             while not self.stage.struck(within=LOOK_SECONDS):
                 if not process.is_alive():
@@ -113,7 +118,7 @@ class FaultMatrix:
         """Let one call fail once. The command must succeed, and its result must be complete."""
         scene = self._prepare(case)
         self.stage.order(FaultRule(case.action, case.blow, case.skip, seconds=HELD_SECONDS))
-        VERBS[case.verb](scene)
+        self.verbs[case.verb](scene)
         struck = self.stage.struck(within=0)
         self.stage.clear_faults()
         assert struck or not case.certain, "the command ended before that call came"
@@ -123,7 +128,7 @@ class FaultMatrix:
         """A permission is missing: the command says which, and goes on from there once it has it."""
         scene = self._prepare(case)
         self.stage.order(FaultRule(case.action, Fault.DENIED, case.skip, always=True))
-        error = _error_of(VERBS[case.verb], scene)
+        error = _error_of(self.verbs[case.verb], scene)
         struck = self.stage.struck(within=0)
         self.stage.clear_faults()
         assert struck or not case.certain, "the command ended before that call came"
@@ -133,16 +138,28 @@ class FaultMatrix:
 
     def _prepare(self, case: MatrixCase) -> DeploymentUnderTest:
         scene = self.scene()
-        if case.verb == "destroy":
-            scene.deploy()
+        self.precede(scene, case.verb)
         return scene
+
+    def precede(self, scene: DeploymentUnderTest, verb: str) -> None:
+        """Run what a command needs to have been run before."""
+        if verb == "destroy":
+            scene.deploy()
+
+    def repeat(self, scene: DeploymentUnderTest, verb: str) -> None:
+        """Run what the command before this one has undone, in the undisturbed run."""
+
+    def complete(self, scene: DeploymentUnderTest) -> None:
+        """Run what completes each command that was interrupted."""
+        scene.deploy()
 
     def _run_undisturbed(self) -> BaselineRun:
         scene = self.scene()
         foreign = Counter(self.stage.contents())
         calls: dict[str, Sequence[ApiCall]] = {}
         whole: Counter[str] = Counter()
-        for verb, act in VERBS.items():
+        for verb, act in self.verbs.items():
+            self.repeat(scene, verb)
             before = len(self.stage.calls())
             act(scene)
             calls[verb] = self.stage.calls()[before:]
@@ -157,7 +174,7 @@ class FaultMatrix:
 
     def _check(self, scene: DeploymentUnderTest) -> None:
         """Assert that a deployment completes it exactly, and that a removal leaves only foreign resources."""
-        scene.deploy()
+        self.complete(scene)
         assert_same(self.stage.contents(), self.undisturbed.whole, "after deploying again")
         scene.destroy()
         self.ended(scene)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mldeploy.config.endpoints import Endpoints
+from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
 from mldeploy.core import verbs
@@ -22,6 +23,7 @@ from mldeploy.core.step import Key, Resource, Step
 from mldeploy.providers.base import Service
 from mldeploy.providers.capabilities import Registry, Runtime
 from mldeploy.providers.registry import AnyProvider
+from mldeploy.providers.secret_store import HasSecretStore, SecretStore, StoredSecret, remove_secret, store_secret
 from mldeploy.providers.traffic import Candidate, CanSplitTraffic, Traffic
 
 
@@ -95,6 +97,26 @@ class DeploymentUnderTest:
                 named=named,
                 inventory=lambda: self.provider.inventory(cloud, self.project),
             )
+
+    @property
+    def secrets(self) -> SecretStore:
+        """The app's secrets in the target's store. Raises TypeError for a target without one."""
+        if not isinstance(self.provider, HasSecretStore):
+            raise TypeError(f"{self.provider.name} has no secret store")
+        return self.provider.secrets(self._connect(), self.project, self.settings)
+
+    def set_secret(self, name: str, value: str) -> StoredSecret:
+        """Run `mldeploy secrets set`."""
+        cloud = self._connect()
+        with self._journal(cloud) as journal:
+            session = Session(cloud, journal, Cancel(), ignore)
+            return store_secret(self.secrets, session, name, Secret(value), self.monitor)
+
+    def unset_secret(self, name: str) -> bool:
+        """Run `mldeploy secrets unset`."""
+        cloud = self._connect()
+        with self._journal(cloud) as journal:
+            return remove_secret(self.secrets, Session(cloud, journal, Cancel(), ignore), name, self.monitor)
 
     def start(self, act: Callable[[DeploymentUnderTest], object]) -> BaseProcess:
         """Run `act`, a module-level function, in a new process that may be killed."""

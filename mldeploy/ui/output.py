@@ -154,6 +154,23 @@ class Output:
                 return os.read(number, limit)
         return b""
 
+    def read_hidden(self, question: str, limit: int) -> bytes:
+        """Read a value that must not be shown: a line in a terminal, without echo, else at most `limit` bytes of stdin.
+
+        Blocks until it is entered, or until the end of the input. Raises KeyboardInterrupt in a terminal.
+        """
+        if self._stdin.isatty():
+            import getpass  # noqa: PLC0415 - only for a question
+
+            try:
+                return getpass.getpass(question, self._stderr.stream).encode(errors="surrogateescape")
+            except EOFError:
+                return b""
+        data = bytearray()
+        while len(data) < limit and (chunk := self.read_stdin(limit - len(data))):
+            data += chunk
+        return bytes(data)
+
     def end_stdin(self) -> None:
         """End a `read_stdin` of another thread soon."""
         self._stdin_ended.set()

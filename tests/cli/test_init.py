@@ -145,9 +145,21 @@ def test_on_a_terminal_it_asks_which_app_is_meant(new: Command) -> None:
         terminal.expect("1 to 2: ")
         terminal.press("7\n")
         terminal.press("2\n")
+        terminal.expect("Require an access key")
+        terminal.press("\n")
         terminal.expect("wrote mldeploy.toml")
         assert terminal.end() == 0
     assert tomllib.loads(files(new)["mldeploy.toml"])["app"]["entry"] == "app:app"
+    assert "access" not in tomllib.loads(files(new)["mldeploy.toml"])["app"]
+
+
+def test_on_a_terminal_it_asks_who_may_send_requests(new: Command) -> None:
+    with new.on_terminal("init") as terminal:
+        terminal.expect("Require an access key")
+        terminal.press("y\n")
+        terminal.expect("wrote mldeploy.toml")
+        assert terminal.end() == 0
+    assert tomllib.loads(files(new)["mldeploy.toml"])["app"]["access"] == "key"
 
 
 def test_nobody_there_to_answer_means_nothing_is_written(new: Command) -> None:

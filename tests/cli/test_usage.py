@@ -136,6 +136,7 @@ WANTED = {
     "promote": ("staging", "production"),
     "rehearse": ("status",),
     "scale": ("1",),
+    **dict.fromkeys(("keys", "secrets"), ("list",)),
     "exec": ("true",),
     **dict.fromkeys(("login", "push", "policy"), ("--target", "ecr")),
     "manifests": ("--target", "kubernetes"),

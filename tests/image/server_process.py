@@ -173,16 +173,30 @@ class ServerProcess:
 
 @contextmanager
 def server_process(
-    folder: Path, interface: str, workers: int = 1, threads: int = 2, own: str = "", **environment: str
+    folder: Path,
+    interface: str,
+    workers: int = 1,
+    threads: int = 2,
+    own: str = "",
+    *,
+    entry: str = "",
+    app: str = APP,
+    worker: str = "",
+    **environment: str,
 ) -> Iterator[ServerProcess]:
-    """The app above, served as our images serve it. own: the text of the user's gunicorn.conf.py."""
+    """The app above, served as our images serve it. own: the text of the user's gunicorn.conf.py.
+
+    entry: what gunicorn is to serve, instead of the app itself. app: the text of another one.
+    worker: another worker class.
+    """
     image = Path(mldeploy.image.__file__).parent
     folder.mkdir(parents=True, exist_ok=True)
     for pattern in FILES:
         for path in image.glob(pattern):
             shutil.copy(path, folder)
-    (folder / "served.py").write_text(APP)
+    (folder / "served.py").write_text(app)
     asgi = ["--worker-class=mldeploy_asgi.AsgiWorker"] if interface == "asgi" else []
+    asgi = [f"--worker-class={worker}"] if worker else asgi
     configuration = ["--config=gunicorn_conf.py"]
     if own:
         (folder / "gunicorn.conf.py").write_text(own)
@@ -195,7 +209,7 @@ def server_process(
         listener.bind(("127.0.0.1", 0))
         port = int(listener.getsockname()[1])
         process = subprocess.Popen(
-            [*program, f"--bind=fd://{listener.fileno()}", f"served:{interface}"],
+            [*program, f"--bind=fd://{listener.fileno()}", entry or f"served:{interface}"],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1", "HOME": str(folder), **settings},
             stdout=output,

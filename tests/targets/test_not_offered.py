@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.cli.deployment import as_having_policy, as_runtime
+from mldeploy.cli.deployment import as_having_policy, as_having_secrets, as_runtime
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.load import target_settings
 from mldeploy.providers import registry
@@ -38,6 +38,7 @@ A_NAME_OF_AZURE = "A Web App answers at `azurewebsites.net`, with HTTPS. Bind a 
     Promise.LOGS,
     Promise.EXEC,
     Promise.STOP,
+    Promise.ACCESS_KEY,
 )
 @pytest.mark.parametrize("target", REGISTRIES)
 def test_a_registry_runs_no_app(target: str) -> None:
@@ -78,6 +79,22 @@ def test_no_credentials_are_needed_to_hear_so(tmp_path: Path, request_: str) -> 
     refused = Command(tmp_path / "home", tmp_path)(command, "--target", "ecr", *rest)
     assert refused.code == 2, refused.err
     assert "target ecr: is a registry and does not run apps" in refused.err
+
+
+NO_VAULT = "`env_file` and `[target.webapp] secrets` give secrets to a Web App; no vault is created for it."
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(pytest.param(each, marks=refuses(A_REGISTRY, Promise.SECRETS)) for each in REGISTRIES),
+        pytest.param("webapp", marks=refuses(NO_VAULT, Promise.SECRETS)),
+    ],
+)
+def test_a_target_without_a_store_keeps_no_secrets(target: str) -> None:
+    with pytest.raises(WrongTargetError, match="keeps no secrets") as refused:
+        as_having_secrets(registry.find(target))
+    assert "env_file" in refused.value.todo
 
 
 NO_EXEC_ON_ECS = "ECS runs commands through AWS's Session Manager plugin alone: use `aws ecs execute-command`."

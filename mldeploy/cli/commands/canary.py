@@ -62,7 +62,7 @@ def canary(
     from mldeploy.cli.deployment import open_deployment
     from mldeploy.cli.traffic import as_splitting
 
-    deployment = open_deployment(run, target, as_splitting)
+    deployment = open_deployment(run, target, as_splitting).with_keys()
     if action is CanaryAction.STATUS:
         _report(run, deployment, "none", deployment.service.url())
     elif action is CanaryAction.PROMOTE:
@@ -73,9 +73,12 @@ def canary(
 
 def _promote(run: CommandRun, deployment: AppDeployment) -> None:
     from mldeploy.cli.traffic import open_traffic
-    from mldeploy.cli.workspace import exit_if_interrupted, show_step
+    from mldeploy.cli.workspace import exit_if_interrupted, service_of, show_operation
 
-    with deployment.locked(run) as work, show_step(work, deployment.app, "Promote the canary") as monitor:
+    with (
+        deployment.locked(run) as work,
+        show_operation(work, service_of(deployment.app), "Promote the canary") as monitor,
+    ):
         address = open_traffic(deployment).promote(monitor)
     _report(run, deployment, "promoted", address.url)
     exit_if_interrupted(run, work.cancel)
@@ -83,9 +86,12 @@ def _promote(run: CommandRun, deployment: AppDeployment) -> None:
 
 def _abort(run: CommandRun, deployment: AppDeployment) -> None:
     from mldeploy.cli.traffic import open_traffic
-    from mldeploy.cli.workspace import exit_if_interrupted, show_step
+    from mldeploy.cli.workspace import exit_if_interrupted, service_of, show_operation
 
-    with deployment.locked(run) as work, show_step(work, deployment.app, "Abort the canary") as monitor:
+    with (
+        deployment.locked(run) as work,
+        show_operation(work, service_of(deployment.app), "Abort the canary") as monitor,
+    ):
         was_there = open_traffic(deployment).abort(monitor)
     _report(run, deployment, "aborted" if was_there else "none", deployment.service.url())
     exit_if_interrupted(run, work.cancel)

@@ -166,13 +166,18 @@ def _deploy(run: CommandRun, target: str, overrides: Overrides, choices: DeployC
     record_source(deployment, document.image.reference)
     command, terse = run.commands(target), run.output.mode.quiet
     request = suggest_request(deployment.project, {each.key for each in deployment.assumed})
-    run.output.result(document, lambda page: _print_deployment(document, page, command, request, terse=terse))
+    requires_key = deployment.project.app.own_key is not None
+    run.output.result(
+        document,
+        lambda page: _print_deployment(document, page, command, request, terse=terse, requires_key=requires_key),
+    )
     exit_if_interrupted(run, cancel)
 
 
 def _walk(
     run: CommandRun, target: str, overrides: Overrides, choices: DeployChoices
 ) -> tuple[AppDeployment, DeployDocument, Cancel]:
+    from mldeploy.cli.access import ensure_keys
     from mldeploy.cli.app_routes import settle_routes
     from mldeploy.cli.canary_placement import choose_canary, place_canary
     from mldeploy.cli.deployment import as_runtime, prepare_deployment
@@ -190,6 +195,8 @@ def _walk(
         refuse_canary(deployment)
     confirm_first_deployment(run, deployment, choices.confirmed)
     with deployment.locked(run) as work:
+        deployment = ensure_keys(deployment, work)
+        goal = deployment.require_goal()
         deployment, listed = settle_routes(run, deployment, goal, work)
         if plan is not None:
             placed = place_canary(deployment, work, plan, check=choices.check)
@@ -254,7 +261,13 @@ def _ask_for_other_port(run: CommandRun, error: DeploymentFailedError | PortTake
 
 
 def _print_deployment(
-    document: DeployDocument, page: Page, command: Callable[[str], str], request: str, *, terse: bool
+    document: DeployDocument,
+    page: Page,
+    command: Callable[[str], str],
+    request: str,
+    *,
+    terse: bool,
+    requires_key: bool,
 ) -> None:
     """Print the result. request: the command that sends a prediction; "" if there is no route for one.
 
@@ -285,5 +298,7 @@ def _print_deployment(
     for remark in document.remarks:
         page.line("note     ", remark)
     page.line(*(("predict  ", command(request)) if request else ("open     ", command("open"))))
+    if requires_key:
+        page.line("key      ", command("keys show"))
     page.line("logs     ", command("logs -f"))
     page.line("remove   ", command("destroy"))

@@ -107,7 +107,8 @@ def _compare(
     from mldeploy.cli.app_routes import settle_routes
     from mldeploy.cli.compared_version import FOLDER, ComparedVersion, find_releases, reach_versions
     from mldeploy.cli.traffic import read_sample
-    from mldeploy.cli.workspace import connect_engine, show_step
+    from mldeploy.cli.workspace import connect_engine, service_of, show_operation
+    from mldeploy.config.access_keys import key_headers
     from mldeploy.core import verbs
     from mldeploy.core.events import Action
     from mldeploy.image.steps import BuiltImage
@@ -124,14 +125,16 @@ def _compare(
             image = verbs.deploy(BuiltImage.of(here.project), work).out
             versions.append(ComparedVersion(FOLDER, image.reference))
         with (
-            show_step(work, here.app, "Compare both versions", Action.UNCHANGED) as monitor,
+            show_operation(work, service_of(here.app), "Compare both versions", lambda: Action.UNCHANGED) as monitor,
             reach_versions(deployment, here.cloud.engine, versions, monitor) as (old, new),
         ):
             tolerance = here.project.rollout.tolerance
             return (
                 deployment,
                 versions,
-                compare_versions(requests, (old, new), tolerance, monitor, deployment.ca_bundle),
+                compare_versions(
+                    requests, (old, new), tolerance, monitor, deployment.ca_bundle, key_headers(here.project.app)
+                ),
             )
 
 

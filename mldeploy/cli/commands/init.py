@@ -109,7 +109,8 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
     folder = _detect(run, entry, recipe=dockerfile)
     if probe:
         folder = _probe_routes(run, folder)
-    files = scaffold.scaffold_files(folder, _render_dockerfile(folder) if dockerfile else None)
+    rendered = _render_dockerfile(folder) if dockerfile else None
+    files = scaffold.scaffold_files(folder, rendered, "" if dockerfile else _ask_access(run, folder))
     written = scaffold.write_files(folder.root, files, force=force)
     document = make_document(folder, written)
     command, terse = run.commands(options.DEFAULT_TARGET), run.output.mode.quiet
@@ -247,6 +248,17 @@ def _render_dockerfile(folder: DetectedFolder) -> str:
     if project.build.requirements_text is not None:  # a build without mldeploy needs the file that `init` writes
         project = replace(project, build=replace(project.build, requirements=REQUIREMENTS))
     return export_dockerfile(project, ImageFilter(ignore))
+
+
+def _ask_access(run: CommandRun, folder: DetectedFolder) -> str:
+    """Ask who may send requests, where a terminal answers and our server can ask for keys; "" for the default."""
+    from mldeploy.project.proposal import propose_project
+
+    project = propose_project(folder)
+    if not run.output.is_interactive or project.app.command or project.build.dockerfile:
+        return ""
+    question = "Require an access key for requests? Without one, everybody who can reach the URL may send them."
+    return "key" if run.output.confirm(question, default=False) else ""
 
 
 def _choose_entry(run: CommandRun, folder: DetectedFolder) -> str:

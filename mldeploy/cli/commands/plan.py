@@ -59,6 +59,7 @@ class PlanDocument(Document):
     assumed: Annotated[tuple[AssumedDocument, ...], ASSUMED] = ()
     costs: Annotated[EstimateDocument | None, "monthly costs; null if the target is not billed"] = None
     environment: Annotated[str | None, ENVIRONMENT] = None
+    access: Annotated[str, "who may send requests: `public`, `key` or `iam`"] = "public"
 
 
 def plan(
@@ -78,6 +79,7 @@ def plan(
         mldeploy plan
         mldeploy plan --target fargate
     """
+    from mldeploy.cli.access import describe_access
     from mldeploy.cli.app_routes import recall_settled
     from mldeploy.cli.deployment import prepare_deployment
     from mldeploy.cli.workspace import show_walk
@@ -108,8 +110,10 @@ def plan(
         assumed=deployment.assumed,
         costs=_estimate_document(costs) if costs else None,
         environment=deployment.environment,
+        access=deployment.project.app.access,
     )
-    run.output.result(document, lambda page: _print_plan(document, page, deployment.verb))
+    access = describe_access(deployment)
+    run.output.result(document, lambda page: _print_plan(document, page, deployment.verb, access))
 
 
 def _change_document(change: Change) -> ChangeDocument:
@@ -126,14 +130,16 @@ def _estimate_document(estimate: Estimate) -> EstimateDocument:
     return EstimateDocument(region=estimate.region, known=round(estimate.known, 2), items=estimate.items)
 
 
-def _print_plan(document: PlanDocument, page: Page, verb: str) -> None:
-    """Print the plan. verb: the command that would carry it out."""
+def _print_plan(document: PlanDocument, page: Page, verb: str, access: str) -> None:
+    """Print the plan. verb: the command that would carry it out. access: who may send requests; "" for a registry."""
     if document.environment:
         page.line("environment  ", document.environment)
     if document.noop:
         page.line(f"{document.app} on {document.target} is up to date: `{verb}` would change nothing.")
     else:
         _print_changes(document, page, verb)
+    if access:
+        page.line(f"Access: {access}.")
     if document.costs:
         _print_costs(document.costs, page)
 

@@ -78,6 +78,8 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter per option
     Takes JSON, a CSV file or single fields. Without any of them it sends the golden row's request. If the app has no
     route for tables (`app.predict_table`), the rows of a CSV file are sent one after the other.
 
+    If the app requires an access key (`access = "key"`), it is sent, too.
+
     `--out` writes the rows of the CSV file with their predictions to another one, in batches: for files of any size.
 
     Examples:
@@ -92,17 +94,19 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter per option
     from mldeploy.app.client import AppClient
     from mldeploy.cli.commands.predict_input import PredictInput, parse_headers, read_request
     from mldeploy.cli.deployment import open_for_requests
+    from mldeploy.config.access_keys import key_headers
 
     headers = parse_headers(header or (), os.environ)
     given = PredictInput(data, csv, tuple(field or ()), model)
     deployment = open_for_requests(run, target)
+    headers = (*key_headers(deployment.project.app), *headers)
     if out is not None:
         _predict_file(run, deployment, given, headers, out)
         return
     request = read_request(given, deployment.project)
     if request.remark:
         run.output.info(request.remark)
-    with _reach(deployment, run) as url, AppClient(url, deployment.ca_bundle, headers=headers) as client:
+    with reach(deployment, run) as url, AppClient(url, deployment.ca_bundle, headers=headers) as client:
         answer = _send(client, request)
     document = PredictDocument(
         app=deployment.app,
@@ -131,7 +135,7 @@ def _predict_file(
     if given.csv is None or given.data is not None or given.fields:
         raise UsageError("--out", "needs the rows of a CSV file", "Example: --csv rows.csv --out predictions.csv")
     request = BatchRequest.of(PredictRoute.of(deployment.project, given.model), given.csv, out)
-    with _reach(deployment, run) as url, AppClient(url, deployment.ca_bundle, headers=headers) as client:
+    with reach(deployment, run) as url, AppClient(url, deployment.ca_bundle, headers=headers) as client:
         try:
             with _show_rows(run, deployment.app) as (report, monitor):
                 done = predict_batches(
@@ -184,7 +188,7 @@ def _show_rows(run: CommandRun, app: str) -> Iterator[tuple[Callable[[int, int],
 
 
 @contextmanager
-def _reach(deployment: AppDeployment, run: CommandRun) -> Iterator[str]:
+def reach(deployment: AppDeployment, run: CommandRun) -> Iterator[str]:
     """Return a URL for requests from this machine: the app's own, or a tunnel that lasts as long as the context."""
     from mldeploy.providers.capabilities import CanForward
 

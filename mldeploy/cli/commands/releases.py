@@ -91,18 +91,20 @@ def rollback(
         mldeploy rollback --target fargate
         mldeploy rollback 7 --target fargate
     """
+    from mldeploy.cli.access import warn_if_open
     from mldeploy.cli.deployment import as_runtime, open_deployment
     from mldeploy.cli.traffic import refuse_canary
-    from mldeploy.cli.workspace import exit_if_interrupted, show_step
+    from mldeploy.cli.workspace import exit_if_interrupted, service_of, show_operation
 
-    deployment = open_deployment(run, target, as_runtime)
+    deployment = open_deployment(run, target, as_runtime).with_keys()
     _require(deployment.service, "rollback")
     refuse_canary(deployment)
-    with deployment.locked(run) as work, show_step(work, deployment.app, "Roll back") as monitor:
+    with deployment.locked(run) as work, show_operation(work, service_of(deployment.app), "Roll back") as monitor:
         address = deployment.service.rollback(revision, monitor)
     document = RollbackDocument(
         app=deployment.app, target=deployment.target, url=address.url, image=address.image.reference
     )
+    warn_if_open(run, deployment)
     command, terse = run.commands(target), run.output.mode.quiet
     run.output.result(document, lambda page: _print_rollback(document, page, command, terse=terse))
     exit_if_interrupted(run, work.cancel)
@@ -120,12 +122,12 @@ def scale(
     """
     from mldeploy.cli.deployment import as_runtime, open_deployment
     from mldeploy.cli.traffic import refuse_canary
-    from mldeploy.cli.workspace import exit_if_interrupted, show_step
+    from mldeploy.cli.workspace import exit_if_interrupted, service_of, show_operation
 
-    deployment = open_deployment(run, target, as_runtime)
+    deployment = open_deployment(run, target, as_runtime).with_keys()
     _require(deployment.service, "scale")
     refuse_canary(deployment)
-    with deployment.locked(run) as work, show_step(work, deployment.app, "Scale") as monitor:
+    with deployment.locked(run) as work, show_operation(work, service_of(deployment.app), "Scale") as monitor:
         deployment.service.scale(count, monitor)
     document = ScaleDocument(app=deployment.app, target=deployment.target, count=count)
     text = f"{document.app} runs on {document.target} with {counted(document.count, 'replica')}."

@@ -145,9 +145,12 @@ def open_url(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -
     import webbrowser
 
     from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.config.access_keys import KEY
 
     deployment = open_deployment(run, target, as_runtime)
     url = deployment.require_url(run)
+    if deployment.project.app.access == KEY:
+        run.output.info(f"Its pages ask for an access key: `{run.commands(target)('keys show')}`.")
     opened = run.output.is_terminal and _has_display() and webbrowser.open(url)
     document = OpenDocument(app=deployment.app, target=deployment.target, url=url, opened=opened)
     run.output.result(document, lambda page: page.line(url))

@@ -144,9 +144,14 @@ class _Maker(Generic[AnyCloudT]):
             raise RefusedError(where, f"must be replaced ({differs})", todo)
 
 
+def is_swept(resource: Resource, kinds: Kinds[AnyCloudT]) -> bool:
+    """Whether a deployment removes a resource that its graph does not have. kinds: those that it may sweep."""
+    return resource.kind in kinds and kinds[resource.kind].swept
+
+
 def _sweep(session: Session[AnyCloudT], kinds: Kinds[AnyCloudT], kept: Collection[Resource]) -> tuple[Done, ...]:
     """Remove what the journal lists and the graph no longer has. What stays is only warned of: the goal is reached."""
-    old = [known for known in session.journal.resources if known not in kept and known.kind in kinds]
+    old = [known for known in session.journal.resources if known not in kept and is_swept(known, kinds)]
     removal = Remover(kinds, session).remove(old)
     for resource, error in removal.failed:
         message = str(error) or repr(error)

@@ -13,6 +13,7 @@ from mldeploy.core.events import Action, Events, Failed, Finished, Started, igno
 from mldeploy.core.graph import steps_of, walk
 from mldeploy.core.monitor import Cancel, CancelledError, Monitor, monitored_probe
 from mldeploy.core.step import AnyCloudT, Gates, Kinds, NotYetError, Outputs, Resource, Seen, Step, T
+from mldeploy.core.verbs.deploy import is_swept
 
 
 class Intent(StrEnum):
@@ -140,7 +141,7 @@ def plan(
     swept = [
         Change(old, sweep[old.kind].title, Intent.REMOVE, ("no longer part of the deployment",))
         for old in begun
-        if sweep and old.kind in sweep and old not in resources
+        if sweep and is_swept(old, sweep) and old not in resources
     ]
     return Plan((*map(_change, looks), *swept))
 

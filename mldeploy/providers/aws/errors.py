@@ -112,7 +112,7 @@ _UNKNOWN = {
     "UnrecognizedClientException",
 }
 _LATE = {"RequestExpired", "RequestTimeTooSkewed"}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized"}
+DENIED_CODES = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized"}
 _BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
 
 
@@ -126,7 +126,7 @@ def _translate_response(where: str, service: str, error: boto.ClientError) -> Ml
     if code in _UNKNOWN:
         todo = "Correct them (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile), or name another --profile."
         return AwsCredentialsError(where, f"AWS does not know these credentials ({code})", todo)
-    if code in _DENIED:
+    if code in DENIED_CODES:
         return _parse_denial(where, f"{service}:{error.operation_name}", message)
     if code in _BUSY:
         return AwsError(

@@ -22,6 +22,7 @@ from mldeploy.providers.kubernetes.documents import Document, name_of, texts
 from mldeploy.providers.kubernetes.errors import ApiStatusError, kubernetes_errors
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.environment import COMPONENT, ENVIRONMENT
+from mldeploy.providers.kubernetes.secrets import ClusterSecret, is_stored_secret
 from mldeploy.providers.kubernetes.steps.deployment import Autoscaler, DisruptionBudget, KubernetesDeployment
 from mldeploy.providers.kubernetes.steps.environment import ConfigMap, EnvironmentSecret, PullSecret
 from mldeploy.providers.kubernetes.steps.exposure import HttpRoute, Ingress, KubernetesService
@@ -59,8 +60,10 @@ def _iterate_resources(kube: KubeClient, owner: Owner, scope: tuple[str, ...]) -
         if any(_is_environment(each) for each in held):
             yield Resource(step, Key(owner.app, scope))
         if kind is SECRET:
-            others = (each for each in held if not _is_environment(each))
-            yield from (Resource(PullSecret.kind, Key(name_of(each), scope)) for each in others)
+            for each in held:
+                if not _is_environment(each):
+                    other = ClusterSecret.kind if is_stored_secret(each) else PullSecret.kind
+                    yield Resource(other, Key(name_of(each), scope))
     if is_removable(kube, owner, space):
         yield Resource(Namespace.kind, Key(space, scope[:-1]))
 

@@ -33,13 +33,14 @@ from mldeploy.providers.kubernetes.manifests.render import render_manifests
 from mldeploy.providers.kubernetes.operations import InClusterService
 from mldeploy.providers.kubernetes.permissions import build_policy
 from mldeploy.providers.kubernetes.running.traffic import InClusterTraffic
+from mldeploy.providers.kubernetes.secrets import ClusterSecret, ClusterSecretStore
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.providers.kubernetes.steps.candidate import CanaryDeployment
 from mldeploy.providers.kubernetes.steps.endpoint import KubernetesEndpoint
 
 TARGET = "kubernetes"
 KINDS: Kinds[KubernetesCloud] = derive_kinds(
-    KubernetesEndpoint, ExistingCluster, ExistingRepository, RegistryImage, EngineImage
+    KubernetesEndpoint, ExistingCluster, ExistingRepository, RegistryImage, EngineImage, ClusterSecret
 )
 
 
@@ -121,6 +122,10 @@ class KubernetesProvider:
             ListedApp(app, settings.model_copy(update={"namespace": space}))
             for app, space in list_apps(cloud.api, TARGET, settings.namespace)
         ]
+
+    def secrets(self, cloud: KubernetesCloud, project: Project, settings: KubernetesSettings) -> ClusterSecretStore:
+        """`mldeploy.providers.secret_store.HasSecretStore`."""
+        return ClusterSecretStore(lambda: cloud.api, cloud.owner, ExistingCluster().scope, cloud.space)
 
     def service(self, cloud: KubernetesCloud, project: Project, settings: KubernetesSettings) -> InClusterService:
         return InClusterService(lambda: cloud.api, project, settings, cloud.owner)

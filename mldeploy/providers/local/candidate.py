@@ -21,6 +21,7 @@ from mldeploy.providers.local.drift import matches_spec, spec_drift, state_drift
 from mldeploy.providers.local.history import list_releases
 from mldeploy.providers.local.proxy import publishes_port
 from mldeploy.providers.local.rollout import LOCK_SUBJECT, ContainerRollout, serving_spec
+from mldeploy.providers.local.secrets import with_stored_secrets
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import RunningContainer, check_host, limited_spec
 from mldeploy.providers.local.traffic import LocalTraffic, canary_release
@@ -63,9 +64,9 @@ class CandidateContainer(Step[EngineCloud, Candidate]):
         Raises AbsentError if nothing serves, VerdictError, RefusedError, LockedError, EngineError; ProjectError if the
         golden row cannot be read.
         """
-        project = self.image.project
-        check_host(cloud, self.settings, monitor)
-        golden = GoldenRow.load(project.check.golden) if project.check.golden else None
+        project = with_stored_secrets(self.image.project)
+        check_host(cloud, project, self.settings, monitor)
+        golden = GoldenRow.load(project.check.golden, project.app) if project.check.golden else None
         containers = Containers(cloud.engine, project.app.name)
         # An earlier candidate is another version, or a version that serves already needs none.
         if containers.own(containers.canary):
@@ -93,7 +94,9 @@ class CandidateContainer(Step[EngineCloud, Candidate]):
         return current
 
     def _drift(self, containers: Containers, container: Container, image: Image) -> tuple[str, ...]:
-        spec = serving_spec(self.image.project.app, self.settings, containers.image(image.reference))
+        spec = serving_spec(
+            with_stored_secrets(self.image.project).app, self.settings, containers.image(image.reference)
+        )
         lines = spec_drift(container, containers.limits().apply_to(spec))
         problem = state_drift(container)
         return (*((problem,) if problem else ()), *lines)

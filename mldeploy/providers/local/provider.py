@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from mldeploy.app.containers import Containers, list_deployed
 from mldeploy.check import step as check
 from mldeploy.check.step import CheckedImage
+from mldeploy.config.access_keys import KEY
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
@@ -20,12 +21,13 @@ from mldeploy.providers.capabilities import DoctorCheck, ListedApp
 from mldeploy.providers.local.candidate import CandidateContainer
 from mldeploy.providers.local.ports import check_port_for_app
 from mldeploy.providers.local.proxy import ProxyContainers
+from mldeploy.providers.local.secrets import LocalSecret, LocalSecretStore
 from mldeploy.providers.local.service import LocalService
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.steps import LocalEndpoint, RunningContainer
 from mldeploy.providers.local.traffic import LocalTraffic
 
-KINDS: Kinds[EngineCloud] = derive_kinds(LocalEndpoint, CheckedImage)
+KINDS: Kinds[EngineCloud] = derive_kinds(LocalEndpoint, CheckedImage, LocalSecret)
 
 
 class LocalProvider:
@@ -52,7 +54,7 @@ class LocalProvider:
             check_port_for_app(cloud.engine, settings.host, port, project.app.name)
 
     def inventory(self, cloud: EngineCloud, project: Project) -> Collection[Resource]:
-        """Return the app's containers, network and images, by label. mldeploy creates no volumes."""
+        """Return the app's containers, network and images, by label, and its secrets. mldeploy creates no volumes."""
         name = project.app.name
         proxies = ProxyContainers.of(cloud.engine, name)
         runs = Containers(cloud.engine, name).all() or proxies.containers.all() or proxies.network.exists
@@ -61,7 +63,9 @@ class LocalProvider:
             (CheckedImage.kind, check.has_leftovers(cloud.engine, name)),
             (BuiltImage.kind, catalogue.has_leftovers(cloud.engine, name)),
         )
-        return [Resource(kind, Key(name)) for kind, exists in kinds if exists]
+        store = LocalSecretStore(name)
+        secrets = (resource for each in store.list() for resource in store.resources(each.name))
+        return [*(Resource(kind, Key(name)) for kind, exists in kinds if exists), *secrets]
 
     def service(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> LocalService:
         return LocalService(cloud.engine, project, settings)
@@ -77,6 +81,14 @@ class LocalProvider:
     def traffic(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> LocalTraffic:
         """`mldeploy.providers.traffic.CanSplitTraffic`."""
         return LocalTraffic(cloud.engine, project, settings)
+
+    def secrets(self, cloud: EngineCloud, project: Project, settings: LocalSettings) -> LocalSecretStore:
+        """`mldeploy.providers.secret_store.HasSecretStore`."""
+        return LocalSecretStore(project.app.name)
+
+    def access_modes(self, project: Project) -> Collection[str]:
+        """`mldeploy.providers.access.HasAccessModes`: the proxy asks for the keys of an app with its own server."""
+        return (KEY,)
 
     def checks(self, project: Project, settings: LocalSettings) -> Sequence[DoctorCheck]:
         """`mldeploy.providers.capabilities.Diagnosable`: resources, the container, its port, leftovers."""

@@ -8,16 +8,19 @@ import json
 import tarfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import cast
 
+import mldeploy.image
 import mldeploy_proxy
 from mldeploy.app.container import Container
 from mldeploy.app.container_spec import Body, ContainerSpec, ImageConfig, create_body
 from mldeploy.app.containers import Containers
-from mldeploy.config.settings import App
+from mldeploy.config.access_keys import DIGESTS, KEY, RATE, has_our_server
+from mldeploy.config.secret import Secret
+from mldeploy.config.settings import Project
 from mldeploy.image.engine import Engine, await_exec
 from mldeploy.image.engine_lock import describe_origin
 from mldeploy.image.errors import EngineError, engine_errors
@@ -36,6 +39,27 @@ PROCESSES = 64
 ANSWER_SECONDS = 30.0
 RETRY_SECONDS = 0.1
 LOG_LINES = 20
+_ACCESS = "MLDEPLOY_ACCESS"
+"""Variable of a proxy that asks for keys. It reads none: with it, another program is another container."""
+
+
+@dataclass(frozen=True)
+class ProxyAccess:
+    """Which keys the proxy accepts, by their digests, and where it needs none. rate: "" for no limit."""
+
+    health: str
+    digests: str
+    rate: str
+
+    @classmethod
+    def of(cls, project: Project) -> ProxyAccess | None:
+        """Return what the proxy of a project asks for; None if the app is public, or its own server asks."""
+        app = project.app
+        if app.access != KEY or has_our_server(project):
+            return None
+        variables = dict(app.env)
+        digests, rate = (variables[name].reveal() if name in variables else "" for name in (DIGESTS, RATE))
+        return cls(app.health, digests, rate)
 
 
 @dataclass(frozen=True)
@@ -47,10 +71,12 @@ class ProxyContainers:
 
     containers: Containers
     network: AppNetwork
+    access: ProxyAccess | None = None
+    """What the proxy asks for; None if it passes everything on."""
 
     @classmethod
-    def of(cls, engine: Engine, app: str) -> ProxyContainers:
-        return cls(Containers(engine, app, PROXY), AppNetwork(engine, app))
+    def of(cls, engine: Engine, app: str, access: ProxyAccess | None = None) -> ProxyContainers:
+        return cls(Containers(engine, app, PROXY), AppNetwork(engine, app), access)
 
     @property
     def name(self) -> str:
@@ -74,7 +100,8 @@ class ProxyContainers:
         shares = ((backend, 1),) if backend else ()
         made = self.containers.create(name, spec, _body(spec, self.network.name))
         with engine_errors(name):
-            self.containers.engine.client.put_archive(made, "/", _archive(self._routes(shares)))
+            client = self.containers.engine.client
+            client.put_archive(made, "/", _archive(self._routes(shares), keyed=_is_keyed(spec)))
         return made
 
     def route(self, proxy: str, backend: Container, *, check: bool = True) -> None:
@@ -114,7 +141,8 @@ class ProxyContainers:
 
     def _routes(self, shares: Sequence[tuple[Container, int]], *, check: bool = False) -> str:
         weights = [[self.network.host_of(each.id), each.spec.port, weight] for each, weight in shares]
-        return json.dumps({"backends": weights, "check": check})
+        access = {"access": asdict(self.access)} if self.access else {}
+        return json.dumps({"backends": weights, "check": check, **access})
 
     def _tell(self, proxy: str, request: str) -> int:
         """Send a request by a program in the container; return how many requests are being answered."""
@@ -153,10 +181,11 @@ class ProxyContainers:
             return 1, ""
 
 
-def proxy_spec(app: App, settings: LocalSettings, image: ImageConfig, host_port: int) -> ContainerSpec:
+def proxy_spec(project: Project, settings: LocalSettings, image: ImageConfig, host_port: int) -> ContainerSpec:
     """Return the spec of the proxy that publishes an app at a port of this machine."""
+    keyed = ProxyAccess.of(project) is not None
     return ContainerSpec(
-        app=app.name,
+        app=project.app.name,
         image=image.reference,
         image_id=image.image_id,
         port=PORT,
@@ -169,8 +198,13 @@ def proxy_spec(app: App, settings: LocalSettings, image: ImageConfig, host_port:
         stop_timeout=settings.stop_timeout,
         read_only=False,
         init=False,
-        env=(),
+        env=((_ACCESS, Secret(KEY, is_public=True)),) if keyed else (),
     )
+
+
+def _is_keyed(spec: ContainerSpec) -> bool:
+    """Whether the proxy asks for keys."""
+    return bool(spec.env)
 
 
 def is_current_proxy(actual: Container, desired: ContainerSpec) -> bool:
@@ -180,7 +214,7 @@ def is_current_proxy(actual: Container, desired: ContainerSpec) -> bool:
     """
     was = actual.spec
     same = replace(desired, restart=was.restart, image_id=was.image_id, stop_timeout=was.stop_timeout)
-    return was == same and actual.fingerprint == _program_digest()
+    return was == same and actual.fingerprint == _program_digest(keyed=_is_keyed(desired))
 
 
 def public_url(container: Container, proxy: Container | None) -> str:
@@ -202,7 +236,7 @@ def _body(spec: ContainerSpec, network: str) -> Body:
     body = create_body(spec, PROXY, describe_origin())
     return {
         **body,
-        "Labels": {**cast("dict[str, str]", body["Labels"]), PROXY: _program_digest()},
+        "Labels": {**cast("dict[str, str]", body["Labels"]), PROXY: _program_digest(keyed=_is_keyed(spec))},
         "HostConfig": {**cast("Body", body["HostConfig"]), "NetworkMode": network},
         "Entrypoint": ["python3", "-I", "-S", FOLDER],
         "Cmd": [str(PORT), STATE],
@@ -216,27 +250,35 @@ def _body(spec: ContainerSpec, network: str) -> Body:
 _MAIN = """import runpy
 runpy.run_module("mldeploy_proxy", run_name="__main__", alter_sys=True)
 """
+_KEYED_MAIN = _MAIN.replace("mldeploy_proxy", "mldeploy_proxy.access.keyed")
+_CHECK_FILES = ("mldeploy_access_keys.py", "mldeploy_access_page.py")
+"""Of the server in our images."""
 
 
 @cache
-def _program() -> tuple[tuple[str, bytes], ...]:
-    """The files of the proxy's program, by their path below its folder."""
+def _program(*, keyed: bool) -> tuple[tuple[str, bytes], ...]:
+    """The files of the proxy's program, by their path below its folder. keyed: it asks for keys."""
     package = Path(mldeploy_proxy.__file__).parent
     files = [(f"{package.name}/{file.name}", file.read_bytes()) for file in sorted(package.glob("*.py"))]
-    return (("__main__.py", _MAIN.encode()), *files)
+    if not keyed:
+        return (("__main__.py", _MAIN.encode()), *files)
+    image = Path(mldeploy.image.__file__).parent
+    files += [(f"{package.name}/access/{file.name}", file.read_bytes()) for file in sorted(package.glob("access/*.py"))]
+    files += [(name, (image / name).read_bytes()) for name in _CHECK_FILES]
+    return (("__main__.py", _KEYED_MAIN.encode()), *files)
 
 
 @cache
-def _program_digest() -> str:
-    return hashlib.sha256(repr(_program()).encode()).hexdigest()
+def _program_digest(*, keyed: bool) -> str:
+    return hashlib.sha256(repr(_program(keyed=keyed)).encode()).hexdigest()
 
 
-def _archive(routes: str) -> bytes:
+def _archive(routes: str, *, keyed: bool) -> bytes:
     """The program and the routes, as the engine unpacks them at `/`."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         _add(archive, STATE, None, owner=USER)
-        for name, content in _program():
+        for name, content in _program(keyed=keyed):
             _add(archive, f"{FOLDER}/{name}", content)
         _add(archive, f"{STATE}/{ROUTES}", routes.encode(), owner=USER)
     return packed.getvalue()

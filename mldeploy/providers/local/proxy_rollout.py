@@ -19,7 +19,14 @@ from mldeploy.providers.errors import NotRestoredError
 from mldeploy.providers.gap import GapMeter
 from mldeploy.providers.local.drift import answer_failure
 from mldeploy.providers.local.ports import check_port, choose_free_port, port_taken_error
-from mldeploy.providers.local.proxy import ProxyContainers, is_current_proxy, proxy_spec, published_spec, publishes_port
+from mldeploy.providers.local.proxy import (
+    ProxyAccess,
+    ProxyContainers,
+    is_current_proxy,
+    proxy_spec,
+    published_spec,
+    publishes_port,
+)
 from mldeploy.providers.local.settings import LocalSettings
 
 RESTORE_SECONDS = 5.0
@@ -206,13 +213,13 @@ def open_rollout(
 
     A project with a Dockerfile of its own may have a base image without Python: then the app's own image is tried.
     """
-    proxies = ProxyContainers.of(containers.engine, project.app.name)
+    proxies = ProxyContainers.of(containers.engine, project.app.name, ProxyAccess.of(project))
     holder = proxies.current()
     if current and publishes_port(current) and not (holder and holder.running):
         holder = current if current.running else holder
     port = desired_port(project, settings, holder or current) or choose_free_port(settings.host)
     base = project.build.base_image
-    spec = containers.limits().apply_to(proxy_spec(project.app, settings, ImageConfig(base, "", False), port))
+    spec = containers.limits().apply_to(proxy_spec(project, settings, ImageConfig(base, "", False), port))
     return ProxyRollout(proxies, project, spec, (image, base) if project.build.dockerfile else (base,), holder, monitor)
 
 

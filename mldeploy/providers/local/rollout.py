@@ -30,7 +30,7 @@ from mldeploy.core.monitor import Monitor
 from mldeploy.image.errors import EngineError
 from mldeploy.providers.local.drift import answer_failure, matches_spec
 from mldeploy.providers.local.history import PastRelease, release_body, releases_after
-from mldeploy.providers.local.proxy import ProxyContainers, publishes_port
+from mldeploy.providers.local.proxy import ProxyAccess, ProxyContainers, publishes_port
 from mldeploy.providers.local.proxy_rollout import OpenPort, ProxyRollout, settle_proxies
 from mldeploy.providers.local.settings import LocalSettings
 
@@ -60,7 +60,7 @@ class ContainerRollout:
 
     @property
     def _proxies(self) -> ProxyContainers:
-        return ProxyContainers.of(self.containers.engine, self.containers.app)
+        return ProxyContainers.of(self.containers.engine, self.containers.app, ProxyAccess.of(self.project))
 
     def settle(self, restart: str) -> Container | None:
         """Finish or undo an interrupted rollout, and return the serving container, if there is one.

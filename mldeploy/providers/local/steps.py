@@ -9,6 +9,8 @@ from mldeploy.app.client import AnswerError, AppClient, GoldenRow
 from mldeploy.app.container import Container
 from mldeploy.app.container_spec import ContainerSpec, ImageConfig, is_less_limited
 from mldeploy.app.containers import Containers
+from mldeploy.config.access_keys import KEY
+from mldeploy.config.settings import Project
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
@@ -22,6 +24,7 @@ from mldeploy.providers.local.drift import answer_drift, proxy_drift, spec_drift
 from mldeploy.providers.local.proxy import ProxyContainers, proxy_spec, public_url, published_spec, publishes_port
 from mldeploy.providers.local.proxy_rollout import desired_port, open_rollout
 from mldeploy.providers.local.rollout import LOCK_SUBJECT, ContainerRollout, ContainerRolloutResult, serving_spec
+from mldeploy.providers.local.secrets import with_stored_secrets
 from mldeploy.providers.local.settings import LocalSettings
 from mldeploy.providers.local.traffic import refuse_canary
 
@@ -96,9 +99,9 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
         Raises VerdictError, PortTakenError, RefusedError (as while a canary stands), LockedError, EngineError;
         ProjectError if the golden row cannot be read.
         """
-        project, image = self.image.project, outs[self.image]
-        check_host(cloud, self.settings, monitor)
-        golden = GoldenRow.load(project.check.golden) if project.check.golden else None
+        project, image = with_stored_secrets(self.image.project), outs[self.image]
+        check_host(cloud, project, self.settings, monitor)
+        golden = GoldenRow.load(project.check.golden, project.app) if project.check.golden else None
         containers = Containers(cloud.engine, project.app.name)
         refuse_canary(containers)
         rollout = ContainerRollout(containers, project, golden, monitor)
@@ -128,7 +131,7 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
     ) -> tuple[str, ...]:
         was = container.spec
         base = containers.image(image.reference) if image else ImageConfig(was.image, was.image_id, not was.init)
-        spec = serving_spec(self.image.project.app, self.settings, base)
+        spec = serving_spec(with_stored_secrets(self.image.project).app, self.settings, base)
         if is_less_limited(was, spec):
             spec = containers.limits().apply_to(spec)
         front = self._proxy_spec(containers, container, proxy)
@@ -141,7 +144,7 @@ class RunningContainer(Step[EngineCloud, ServingContainer]):
     def _proxy_spec(self, containers: Containers, container: Container, proxy: Container | None) -> ContainerSpec:
         port = desired_port(self.image.project, self.settings, proxy or container)
         image = ImageConfig(self.image.project.build.base_image, "", False)
-        spec = proxy_spec(self.image.project.app, self.settings, image, port)
+        spec = proxy_spec(self.image.project, self.settings, image, port)
         return containers.limits().apply_to(spec) if proxy and is_less_limited(proxy.spec, spec) else spec
 
     @staticmethod
@@ -174,13 +177,15 @@ def limited_spec(containers: Containers, spec: ContainerSpec, monitor: Monitor) 
     return kept
 
 
-def check_host(cloud: EngineCloud, settings: LocalSettings, monitor: Monitor) -> None:
+def check_host(cloud: EngineCloud, project: Project, settings: LocalSettings, monitor: Monitor) -> None:
     """Raises EngineError if the engine publishes ports on another machine. Warn of a public address."""
     if cloud.machine:
         what = f"the engine runs on {cloud.machine}, and publishes ports there, not on this machine"
         raise EngineError(cloud.engine.endpoint, what, "Choose an engine on this machine: `docker context use`.")
     if settings.is_public:
         text = f"Anyone who can reach {settings.host} can use the app, without a password or encryption."
+        if project.app.access == KEY:
+            text = f"The app answers at {settings.host} without encryption: who can listen sees the access keys."
         monitor.note(text, warning=True)
 
 

@@ -22,7 +22,7 @@ from mldeploy.image.types import Image
 from mldeploy.providers.base import Address, Release
 from mldeploy.providers.errors import AbsentError, canary_stands, without_candidate
 from mldeploy.providers.local.history import list_releases
-from mldeploy.providers.local.proxy import ProxyContainers
+from mldeploy.providers.local.proxy import ProxyAccess, ProxyContainers
 from mldeploy.providers.local.proxy_rollout import open_rollout
 from mldeploy.providers.local.rollout import LOCK_SUBJECT
 from mldeploy.providers.local.settings import LocalSettings
@@ -51,7 +51,7 @@ class LocalTraffic:
 
     @cached_property
     def proxies(self) -> ProxyContainers:
-        return ProxyContainers.of(self.engine, self.project.app.name)
+        return ProxyContainers.of(self.engine, self.project.app.name, ProxyAccess.of(self.project))
 
     def split(self) -> TrafficSplit | None:
         return read_split(self.containers)

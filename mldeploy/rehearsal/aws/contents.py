@@ -14,6 +14,7 @@ from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
+from moto.secretsmanager.models import secretsmanager_backends
 
 from mldeploy.rehearsal.gateway.proxy import StandInObject
 
@@ -35,6 +36,8 @@ def list_objects(region: str) -> Iterator[StandInObject]:
             group.name,
             dict(logs_backends[ACCOUNT][region].tagger.get_tag_dict_for_resource(group.arn)),
         )
+    for secret in list(secretsmanager_backends[ACCOUNT][region].secrets.values()):
+        yield StandInObject("secretsmanager:secret", secret.name, _tags(secret.tags))
     for target in applicationautoscaling_backends[ACCOUNT][region].targets.values():
         yield from (StandInObject("application-autoscaling:target", each.resource_id) for each in target.values())
 

@@ -14,12 +14,17 @@ import boto3
 import pytest
 
 from mldeploy.config.settings import Project
+from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
+from mldeploy.providers.capabilities import PolicyPart
 from mldeploy.rehearsal.aws import Rehearsal
+from mldeploy.testing.scene import DeploymentUnderTest
+from mldeploy.testing.secrets import SecretConformance, SecretMatrix
+from mldeploy.testing.stage import Fault, FaultRule
 from mldeploy.testing.suite import Conformance
-from tests.aws.harness import AwsStage
+from tests.aws.harness import AwsStage, list_policies
 from tests.tiny import project_of
 
 BY_ID = ("ecs:task", "ec2:network-interface", "elasticloadbalancing:listener", "elasticloadbalancing:rule")
@@ -60,6 +65,10 @@ def newcomers(rehearsal: Rehearsal, session: boto3.Session) -> None:
     session.client("iam", endpoint_url=url).create_role(RoleName="stranger", AssumeRolePolicyDocument="{}")
 
 
+LISTED = "secretsmanager:ListSecrets"
+"""Policies of earlier versions do not allow it: TestSecrets."""
+
+
 @pytest.mark.engine
 class TestFargate(Conformance):
     """A service with a public address. A case is a whole deployment and its removal: the quick tests try few."""
@@ -76,6 +85,9 @@ class TestFargate(Conformance):
     @classmethod
     def project(cls, tiny: Path) -> Project:
         return project_of(tiny)
+
+    def is_required(self, action: str) -> bool:
+        return action != LISTED
 
 
 @pytest.mark.engine
@@ -137,3 +149,50 @@ class TestInAFreshAccount(Conformance):
 
     def is_tried(self, action: str) -> bool:
         return action in OF_THE_TRIAL
+
+
+class StoringStage(FargateStage):
+    """With what `mldeploy policy --with secrets` prints."""
+
+    def list_policies(self, project: Project) -> tuple[PolicyPart, ...]:
+        cloud = self.provider.connect(project, self.settings, self.rehearsal.endpoints)
+        return list_policies(self.provider, cloud, project, self.settings, ("secrets",))
+
+
+@pytest.mark.engine
+class TestSecrets(SecretConformance):
+    """The app's secrets are in Secrets Manager."""
+
+    target = "fargate"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, quick: Rehearsal, project: Project) -> FargateStage:
+        return StoringStage(provider, FargateSettings.model_validate({}), quick, strangers, project)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def project(cls, tiny: Path) -> Project:
+        return project_of(tiny)
+
+    def is_tried(self, verb: str, action: str) -> bool:
+        """A removal goes on without the lists of secrets, which earlier policies do not allow."""
+        return verb != "destroy" or action not in (LISTED, "secretsmanager:DescribeSecret")
+
+    def test_with_an_earlier_policy_an_app_without_secrets_is_deployed(
+        self, scene: DeploymentUnderTest, matrix: SecretMatrix
+    ) -> None:
+        """One with secrets is not: it would lose them."""
+        denied = FaultRule(LISTED, Fault.DENIED, always=True)
+        matrix.stage.order(denied)
+        scene.deploy()
+        assert scene.plan().is_noop
+        matrix.stage.clear_faults()
+        scene.set_secret("API_KEY", "an-unguessable-value")
+        scene.deploy()
+        matrix.stage.order(denied)
+        with pytest.raises(DeploymentFailedError, match=LISTED):
+            scene.deploy()
+        matrix.stage.clear_faults()
+        scene.destroy()
+        matrix.ended(scene)

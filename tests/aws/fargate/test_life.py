@@ -19,6 +19,7 @@ from mldeploy.testing.life import FIRST, AppLife, LifeSuite, RolloutSuite
 from mldeploy.testing.load import ZeroDowntimeSuite
 from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.sample import ROUTE, SampleVersion
+from mldeploy.testing.secrets import SecretArrivalSuite
 from tests.aws.fargate.test_conformance import FargateStage, strangers
 from tests.aws.harness import session
 from tests.kubernetes.test_trial_traffic import Crowd
@@ -54,6 +55,12 @@ class OnFargate(Sampled, LifeSuite):
         """Whatever was called, also to roll back and to scale, `mldeploy policy` knows."""
         yield
         assert {call.action for call in running.calls()} - BY_HAND <= set(NEEDS)
+
+
+@pytest.mark.engine
+@pytest.mark.exhaustive
+class TestSecretsArrive(OnFargate, SecretArrivalSuite):
+    """From Secrets Manager."""
 
 
 @pytest.mark.engine

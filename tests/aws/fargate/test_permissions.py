@@ -51,6 +51,7 @@ NOT_CALLED = {
     "elasticloadbalancing:SetSubnets": "other subnets",
     "iam:DetachRolePolicy": "a role to which somebody has attached a policy",
     "iam:PutRolePermissionsBoundary": "a boundary that is set later: test_stock.py",
+    "secretsmanager:DescribeSecret": "stored secrets: TestSecrets in test_conformance.py",
     "logs:GetLogEvents": "why a task has stopped: test_verdicts.py",
 }
 """Actions that the journey below does not use: when they are used."""

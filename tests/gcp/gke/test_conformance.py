@@ -11,11 +11,14 @@ import pytest
 from google.cloud import container_v1 as gke
 
 from mldeploy.config.settings import Project
+from mldeploy.providers.errors import AbsentError
 from mldeploy.providers.gcp.gke.cloud import GkeCloud
 from mldeploy.providers.gcp.gke.permissions import DEPLOY_PERMISSIONS
 from mldeploy.providers.gcp.gke.provider import provider
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal
+from mldeploy.testing.promises import Promise, proves
+from mldeploy.testing.scene import DeploymentUnderTest
 from mldeploy.testing.suite import Conformance
 from tests.gcp.harness import GcpStage, granted_by
 from tests.gcp.others import ANOTHER, Others
@@ -60,3 +63,23 @@ class TestGke(Conformance):
     @classmethod
     def project(cls, tiny: Path) -> Project:
         return project_of(tiny)
+
+
+@pytest.mark.engine
+@proves(Promise.SECRETS, targets=("gke",))
+def test_a_secret_lives_in_the_cluster(running: GcpRehearsal, tiny: Path, tmp_path: Path) -> None:
+    """Before there is one, the command says what to do. `destroy` removes the secret with the cluster."""
+    stage = GkeStage(provider, GkeSettings.model_validate({}), running, strangers, granted_by(DEPLOY_PERMISSIONS))
+    stage.reset()
+    scene = DeploymentUnderTest(provider, stage.settings, stage.endpoints, project_of(tiny), tmp_path / "state")
+    with pytest.raises(AbsentError, match="there is no cluster yet"):
+        scene.set_secret("API_KEY", "an-unguessable-value")
+    scene.deploy()
+    scene.set_secret("API_KEY", "an-unguessable-value")
+    assert not scene.plan().is_noop
+    scene.deploy()
+    assert scene.plan().is_noop
+    assert [each.name for each in scene.secrets.list()] == ["API_KEY"]
+    scene.destroy()
+    assert scene.secrets.list() == ()
+    assert not scene.journals

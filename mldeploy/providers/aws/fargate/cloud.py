@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the stubs are for development alone
     from types_boto3_elbv2 import ElasticLoadBalancingv2Client
     from types_boto3_iam import IAMClient
     from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_secretsmanager import SecretsManagerClient
 
 NO_ROLES = TaskRoles()
 """mldeploy creates both roles, without a boundary."""
@@ -31,6 +32,7 @@ class FargateCloud(AwsCloud):
     iam: IAMClient
     logs: CloudWatchLogsClient
     scaling: ApplicationAutoScalingClient
+    secrets: SecretsManagerClient
     roles: TaskRoles = NO_ROLES
 
     @classmethod
@@ -52,5 +54,6 @@ class FargateCloud(AwsCloud):
             session.client("iam", **options),
             session.client("logs", **options),
             session.client("application-autoscaling", **options),
+            session.client("secretsmanager", **options),
             roles,
         )

@@ -13,6 +13,7 @@ from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.aws.fargate import logs
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors
+from mldeploy.providers.aws.fargate.secrets import list_app_secrets, secret_prefix
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.providers.aws.fargate.tags import TARGET, is_owned, owner_tags, read_tags, resource_name
 from mldeploy.providers.aws.fargate.task_roles import Purpose
@@ -69,7 +70,7 @@ class Role(Step[FargateCloud, str]):
         arn = seen.out if seen else self._create(cloud, role)
         if seen and cloud.roles.boundary:  # before the policy, which may be written only below the boundary
             cloud.iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=cloud.roles.boundary)
-        statements = self.build_statements(cloud)
+        statements = self.build_statements(cloud, stored=self._has_stored_secrets(cloud))
         if statements:
             cloud.iam.put_role_policy(
                 RoleName=role, PolicyName=POLICY, PolicyDocument=json.dumps(policy_document(statements))
@@ -90,11 +91,15 @@ class Role(Step[FargateCloud, str]):
             cloud.iam.delete_role(RoleName=role)
         return True
 
-    def build_statements(self, cloud: FargateCloud) -> list[Statement]:
-        """What the role may do; nothing for the app's own."""
+    def _has_stored_secrets(self, cloud: FargateCloud) -> bool:
+        return self.purpose is Purpose.EXECUTION and bool(list_app_secrets(cloud, self.app))
+
+    def build_statements(self, cloud: FargateCloud, *, stored: bool = False) -> list[Statement]:
+        """What the role may do; nothing for the app's own. stored: the app has secrets in the store."""
         if self.purpose is Purpose.TASK:
             return []
-        return execution_statements(cloud.account.partition, cloud.account.region, cloud.account.id, self)
+        account = cloud.account
+        return execution_statements(account.partition, account.region, account.id, self, stored=stored)
 
     def _create(self, cloud: FargateCloud, role: str) -> str:
         bounded: _Bounded = {"PermissionsBoundary": cloud.roles.boundary} if cloud.roles.boundary else {}
@@ -115,7 +120,7 @@ class Role(Step[FargateCloud, str]):
         with ignore_codes("NoSuchEntity"):
             response = cloud.iam.get_role_policy(RoleName=existing["RoleName"], PolicyName=POLICY)
             document = response["PolicyDocument"]
-        statements = self.build_statements(cloud)
+        statements = self.build_statements(cloud, stored=self._has_stored_secrets(cloud))
         matches = document == (policy_document(statements) if statements else None)
         return (*(() if matches else ("what it may do → what it needs",)), *_boundary_drift(cloud, existing))
 
@@ -213,8 +218,11 @@ def trust_policy(account: str) -> dict[str, object]:
     }
 
 
-def execution_statements(partition: str, region: str, account: str, role: Role) -> list[Statement]:
-    """What Fargate needs in order to start a task, and nothing else."""
+def execution_statements(
+    partition: str, region: str, account: str, role: Role, *, stored: bool = False
+) -> list[Statement]:
+    """What Fargate needs in order to start a task, and nothing else. stored: as in `Role.build_statements`."""
+    kept = {f"arn:{partition}:secretsmanager:{region}:{account}:secret:{secret_prefix(role.app)}*"} if stored else set()
     here = f"{region}:{account}"
     group = f"arn:{partition}:logs:{here}:log-group:{logs.log_group_name(role.app)}:*"
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
@@ -222,7 +230,9 @@ def execution_statements(partition: str, region: str, account: str, role: Role) 
         ("ecr:GetAuthorizationToken",): ["*"],
         tuple(pull): [f"arn:{partition}:ecr:{here}:repository/{role.repository}"],
         ("logs:CreateLogStream", "logs:PutLogEvents"): [group],
-        ("secretsmanager:GetSecretValue",): sorted({_secret_arn(each) for each in role.secrets if _is_secret(each)}),
+        ("secretsmanager:GetSecretValue",): sorted(
+            kept | {_secret_arn(each) for each in role.secrets if _is_secret(each)}
+        ),
         ("ssm:GetParameters",): sorted(
             each if each.startswith("arn:") else f"arn:{partition}:ssm:{here}:parameter/{each.removeprefix('/')}"
             for each in role.secrets

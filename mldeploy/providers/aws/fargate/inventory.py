@@ -15,6 +15,7 @@ from mldeploy.providers.aws.fargate import (
     iam,
     listener,
     logs,
+    secrets,
     targets,
     task_definition,
     tasks,
@@ -99,6 +100,11 @@ def _scaled(cloud: FargateCloud, app: str) -> Iterator[Resource]:
         yield Resource("autoscaling", Key(app))
 
 
+def _secrets(cloud: FargateCloud, app: str) -> Iterator[Resource]:
+    for each in secrets.list_owned_names(cloud, app):
+        yield Resource("fargate-secret", Key(each, (app,)))
+
+
 _LISTINGS: tuple[ResourceListing, ...] = (
     _scaled,
     _service,
@@ -109,6 +115,7 @@ _LISTINGS: tuple[ResourceListing, ...] = (
     _groups,
     _roles,
     _logs,
+    _secrets,
 )
 
 

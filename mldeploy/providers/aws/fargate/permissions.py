@@ -34,6 +34,7 @@ TARGETS = (arn("elasticloadbalancing", "targetgroup/{short}/*"),)
 TRIAL_TARGETS = (arn("elasticloadbalancing", "targetgroup/{trial}/*"),)
 LISTENERS = (arn("elasticloadbalancing", "listener/app/{short}/*"),)
 RULES = (arn("elasticloadbalancing", "listener-rule/app/{short}/*"),)
+SECRETS = (arn("secretsmanager", "secret:mldeploy/{app}/*"),)
 SCALED = (arn("application-autoscaling", "scalable-target/*"),)
 
 
@@ -83,6 +84,7 @@ SERVICE_CALLS: Needs = MappingProxyType(
                 "ecs:ListTasks",
             )
         ),
+        **dict(simple_grants(SECRETS, "secretsmanager:DescribeSecret")),
         "logs:CreateLogGroup": call_grants("logs:CreateLogGroup", LOG, Grant(("logs:TagResource",), LOG)),
         **dict(
             simple_grants(
@@ -111,6 +113,7 @@ SERVICE_CALLS: Needs = MappingProxyType(
             simple_grants(
                 ("*",),
                 "logs:DescribeLogGroups",
+                "secretsmanager:ListSecrets",
                 "ec2:DescribeNetworkInterfaces",
                 "ec2:DescribeSecurityGroups",
                 "ec2:DescribeSubnets",
@@ -203,6 +206,25 @@ AUTOSCALING_CALLS: Needs = MappingProxyType(
 """With `max`."""
 
 
+SECRET_CALLS: Needs = MappingProxyType(
+    {
+        "secretsmanager:CreateSecret": call_grants(
+            "secretsmanager:CreateSecret", SECRETS, Grant(("secretsmanager:TagResource",), SECRETS)
+        ),
+        **dict(
+            simple_grants(
+                SECRETS,
+                "secretsmanager:DeleteSecret",
+                "secretsmanager:GetSecretValue",
+                "secretsmanager:PutSecretValue",
+                "secretsmanager:RestoreSecret",
+            )
+        ),
+    }
+)
+"""For `mldeploy secrets` and `mldeploy keys`."""
+
+
 def _role_arn(purpose: Purpose, path: str = "{role_path}") -> str:
     return f"arn:{{partition}}:iam::{{account}}:role{path}{{{purpose}_role}}"
 
@@ -249,7 +271,9 @@ def _merge(*tables: Needs) -> Needs:
     return MappingProxyType({call: tuple(g for table in tables for g in table.get(call, ())) for call in calls})
 
 
-NEEDS = _merge(SERVICE_CALLS, role_calls(TaskRoles(boundary="{boundary}")), LOAD_BALANCER_CALLS, AUTOSCALING_CALLS)
+NEEDS = _merge(
+    SERVICE_CALLS, role_calls(TaskRoles(boundary="{boundary}")), LOAD_BALANCER_CALLS, AUTOSCALING_CALLS, SECRET_CALLS
+)
 """API call → what it needs, for all calls that the target makes. A test holds it against the calls themselves."""
 
 
@@ -258,7 +282,8 @@ def build_policy(cloud: FargateCloud) -> dict[str, object]:
 
     It may be too long for IAM: `build_policy_set` has the documents that an administrator attaches.
     """
-    return render_calls(cloud, SERVICE_CALLS, role_calls(cloud.roles), LOAD_BALANCER_CALLS, AUTOSCALING_CALLS)
+    tables = (SERVICE_CALLS, role_calls(cloud.roles), LOAD_BALANCER_CALLS, AUTOSCALING_CALLS, SECRET_CALLS)
+    return render_calls(cloud, *tables)
 
 
 def render_calls(cloud: FargateCloud, *tables: Needs) -> dict[str, object]:

@@ -11,6 +11,7 @@ from mldeploy.providers.aws.fargate.iam import POLICY, ExecutionRole, policy_doc
 from mldeploy.providers.aws.fargate.permissions import (
     AUTOSCALING_CALLS,
     LOAD_BALANCER_CALLS,
+    SECRET_CALLS,
     SERVICE_CALLS,
     render_calls,
     role_calls,
@@ -20,7 +21,13 @@ from mldeploy.providers.aws.fargate.task_roles import Purpose, TaskRoles
 from mldeploy.providers.aws.permissions import Needs, attach_commands, policy_arn, policy_name
 from mldeploy.providers.capabilities import PolicyKind, PolicyPart, PolicySet
 
-BALANCED, SCALED, BOUNDED, GIVEN = FEATURES = ("load-balancer", "autoscaling", "boundary", "given-roles")
+BALANCED, SCALED, STORED, BOUNDED, GIVEN = FEATURES = (
+    "load-balancer",
+    "autoscaling",
+    "secrets",
+    "boundary",
+    "given-roles",
+)
 UNBOUNDED = (
     "Whoever has this policy can give the app's roles any permission. To limit it, use --with boundary or "
     "--with given-roles: docs/security.md."
@@ -35,7 +42,7 @@ def build_policy_set(cloud: FargateCloud, settings: FargateSettings, features: C
         PolicyPart(policy_name(cloud, *suffix), PolicyKind.POLICY, purpose, render_calls(cloud, *calls))
         for suffix, purpose, calls in tables
     )
-    roles = tuple(_role_parts(cloud, settings))
+    roles = tuple(_role_parts(cloud, settings, stored=STORED in features))
     whole = render_calls(cloud, *(table for _, _, calls in tables for table in calls))
     bounded = bool(cloud.roles.boundary) or not cloud.roles.created
     commands = (*_role_commands(cloud, roles), *attach_commands(cloud, policies))
@@ -68,12 +75,15 @@ def _tables(
         tables.append(((BALANCED,), "put a load balancer before it", (LOAD_BALANCER_CALLS,)))
     if settings.scaling or SCALED in features:
         tables.append(((SCALED,), "scale it automatically", (AUTOSCALING_CALLS,)))
+    if STORED in features:
+        tables.append(((STORED,), "keep its secrets and access keys", (SECRET_CALLS,)))
     return tuple(tables)
 
 
-def _role_parts(cloud: FargateCloud, settings: FargateSettings) -> Iterator[PolicyPart]:
+def _role_parts(cloud: FargateCloud, settings: FargateSettings, *, stored: bool) -> Iterator[PolicyPart]:
     """What the administrator creates: the roles that are given, and the boundary of those that are not."""
-    document = policy_document(ExecutionRole.of(cloud.app, cloud.repository, settings).build_statements(cloud))
+    role = ExecutionRole.of(cloud.app, cloud.repository, settings)
+    document = policy_document(role.build_statements(cloud, stored=stored))
     for purpose in Purpose:
         if name := _given_name(cloud, purpose):
             trust = trust_policy(cloud.account.id)

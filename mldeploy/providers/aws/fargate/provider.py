@@ -35,6 +35,7 @@ from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.aws.fargate.permissions import build_policy
 from mldeploy.providers.aws.fargate.policies import FEATURES, build_policy_set
 from mldeploy.providers.aws.fargate.prices import estimate_cost
+from mldeploy.providers.aws.fargate.secrets import FargateSecret, SecretsManagerStore
 from mldeploy.providers.aws.fargate.service import EcsService
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
 from mldeploy.providers.aws.fargate.targets import TargetGroup
@@ -45,7 +46,7 @@ from mldeploy.providers.aws.repository import EcrRepository
 from mldeploy.providers.base import Login
 from mldeploy.providers.capabilities import DoctorCheck, Estimate, ListedApp, PolicySet
 
-KINDS: Kinds[FargateCloud] = derive_kinds(FargateEndpoint, EcrRepository, EngineImage)
+KINDS: Kinds[FargateCloud] = derive_kinds(FargateEndpoint, EcrRepository, EngineImage, FargateSecret)
 
 
 class FargateProvider:
@@ -101,6 +102,10 @@ class FargateProvider:
     def apps(self, cloud: FargateCloud, settings: FargateSettings) -> Sequence[ListedApp[FargateSettings]]:
         """`mldeploy.providers.capabilities.ListsApps`: those of the region."""
         return tuple(list_apps(cloud, settings))
+
+    def secrets(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> SecretsManagerStore:
+        """`mldeploy.providers.secret_store.HasSecretStore`."""
+        return SecretsManagerStore(cloud)
 
     def service(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> FargateService:
         return FargateService(cloud, project, settings)
@@ -167,7 +172,7 @@ def _build_trial(
     """Raises ProjectError if the golden row cannot be read."""
     if project.check.golden is None:
         return None
-    app, golden = project.app, GoldenRow.load(project.check.golden)
+    app, golden = project.app, GoldenRow.load(project.check.golden, project.app)
     rule: TrialRule | None = None
     if front:
         targets = TargetGroup(app.name, app.port, app.health, firewall.network, purpose=TRIAL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.core.events import Progress
-from mldeploy.core.monitor import Monitor
+from mldeploy.core.monitor import Monitor, current_monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.image.registry.steps import PushedImage
 from mldeploy.image.types import Image
@@ -20,6 +20,7 @@ from mldeploy.providers.aws.fargate.cluster import Size
 from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors
 from mldeploy.providers.aws.fargate.iam import ExecutionRole, TaskRole
 from mldeploy.providers.aws.fargate.logs import LogGroup
+from mldeploy.providers.aws.fargate.secrets import list_app_secrets, pinned_reference
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.providers.aws.fargate.tags import is_owned, resource_name
 from mldeploy.providers.aws.fargate.tags import read_tags as tags_of
@@ -32,6 +33,7 @@ from mldeploy.providers.aws.fargate.task_spec import (
     list_differences,
     parse_task_spec,
 )
+from mldeploy.providers.secret_store import refuse_conflicts
 
 ROLE_SECONDS = 90.0
 """How long a new role may take until the rest of AWS knows it."""
@@ -80,8 +82,8 @@ class TaskDefinition(Step[FargateCloud, Revision]):
         if newest is None:
             return None
         spec, ours = describe_revision(cloud, newest, self.key().name)
-        image = outs.get(self.image)
-        drift = list_differences(spec, self._build_spec(cloud, outs, spec))
+        image, stored = outs.get(self.image), self._list_secrets(cloud, current_monitor())
+        drift = list_differences(spec, self._build_spec(cloud, outs, stored, spec))
         if image is None:
             drift = (f"image {spec.image} → the one to be built", *drift)
         return Seen(Revision(newest, spec, image), drift, ours=ours)
@@ -89,7 +91,7 @@ class TaskDefinition(Step[FargateCloud, Revision]):
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[Revision] | None, monitor: Monitor) -> Revision:
         image = outs[self.image]
         image.require_platform(self.project.build.platform, "the tasks")
-        spec = self._build_spec(cloud, outs, None)
+        spec = self._build_spec(cloud, outs, self._list_secrets(cloud, None), None)
         request = build_request(self.key().name, spec)
         for _ in monitor.attempts(every=2, within=ROLE_SECONDS):
             try:
@@ -114,7 +116,15 @@ class TaskDefinition(Step[FargateCloud, Revision]):
             cloud.ecs.delete_task_definitions(taskDefinitions=owned[start : start + DELETE_BATCH])
         return bool(owned)
 
-    def _build_spec(self, cloud: FargateCloud, outs: Outputs, was: TaskSpec | None) -> TaskSpec:
+    def _list_secrets(self, cloud: FargateCloud, monitor: Monitor | None) -> Mapping[str, str]:
+        """The references of the stored secrets. Raises ConfigError if the configuration sets one, too."""
+        stored = list_app_secrets(cloud, self.project.app.name, monitor)
+        refuse_conflicts(self.project.app, (each.name for each in stored), self.settings.secrets)
+        return {each.name: pinned_reference(each) for each in stored}
+
+    def _build_spec(
+        self, cloud: FargateCloud, outs: Outputs, stored: Mapping[str, str], was: TaskSpec | None
+    ) -> TaskSpec:
         """The desired revision. Values of dependencies that do not exist yet come from the current revision."""
         app, image = self.project.app, outs.get(self.image)
         spec = TaskSpec(
@@ -124,7 +134,7 @@ class TaskDefinition(Step[FargateCloud, Revision]):
             port=app.port,
             health=health_command(app.port, app.health),
             env=build_environment(self.project, self.settings),
-            secrets=tuple(sorted(self.settings.secrets.items())),
+            secrets=tuple(sorted({**self.settings.secrets, **stored}.items())),
             log_group=outs.get(self.logs) or "",
             region=cloud.account.region,
             execution_role=outs.get(self.execution) or "",

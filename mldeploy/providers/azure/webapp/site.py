@@ -83,7 +83,7 @@ class WebApp(Step[WebappCloud, RunningSite]):
         site_slot = sites.resolve_slot(cloud, self.key())
         image = outs[self.image]
         self._check_platform(image)
-        golden = GoldenRow.load(self.project.check.golden) if self.project.check.golden else None
+        golden = GoldenRow.load(self.project.check.golden, self.project.app) if self.project.check.golden else None
         rollout = SiteRollout(cloud, self.project, self.settings, site_slot, monitor, golden)
         was = sites.describe_site(cloud, site_slot)
         if was is None:

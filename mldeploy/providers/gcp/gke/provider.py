@@ -35,11 +35,12 @@ from mldeploy.providers.kubernetes.inventory import list_resources
 from mldeploy.providers.kubernetes.labels import Owner
 from mldeploy.providers.kubernetes.manifests.render import render_manifests
 from mldeploy.providers.kubernetes.running.traffic import InClusterTraffic
+from mldeploy.providers.kubernetes.secrets import ClusterSecret, ClusterSecretStore
 from mldeploy.providers.kubernetes.steps.candidate import CanaryDeployment
 from mldeploy.providers.kubernetes.steps.endpoint import KubernetesEndpoint
 
 KINDS: Kinds[GkeCloud] = derive_kinds(
-    KubernetesEndpoint, GkeCluster, SharedCluster, GarImage, ReadableRepository, EngineImage
+    KubernetesEndpoint, GkeCluster, SharedCluster, GarImage, ReadableRepository, EngineImage, ClusterSecret
 )
 
 
@@ -123,6 +124,11 @@ class GkeProvider:
     def apps(self, cloud: GkeCloud, settings: GkeSettings) -> Sequence[ListedApp[GkeSettings]]:
         """`mldeploy.providers.capabilities.ListsApps`: in the region's clusters that mldeploy created or may read."""
         return tuple(_list_apps(cloud, settings))
+
+    def secrets(self, cloud: GkeCloud, project: Project, settings: GkeSettings) -> ClusterSecretStore:
+        """`mldeploy.providers.secret_store.HasSecretStore`: in the cluster, which the first deployment creates."""
+        scope = (cloud.cluster,)
+        return ClusterSecretStore(lambda: cloud.kube(scope), cloud.owner, scope, cloud.space)
 
     def service(self, cloud: GkeCloud, project: Project, settings: GkeSettings) -> GkeService:
         return create_service(cloud, project, settings)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mldeploy.config.settings import Project
@@ -17,12 +18,15 @@ from mldeploy.providers.kubernetes.api import AUTOSCALER, DEPLOYMENT, DISRUPTION
 from mldeploy.providers.kubernetes.documents import Document, name_of, table, text, texts, uid_of
 from mldeploy.providers.kubernetes.labels import Owner, cpu_quantity, memory_quantity, object_metadata
 from mldeploy.providers.kubernetes.settings import InClusterSettings
+from mldeploy.providers.secret_store import StoredSecret
 
 CONTAINER = "app"
 PORT = "http"
 """The port's name. A Service that targets a name works for old and new pods if the port changes."""
 CONFIGURATION = "mldeploy.configuration"
 """An annotation: a digest of the pod template. Each ReplicaSet keeps its own."""
+STORED_VERSIONS = "mldeploy.secrets"
+"""An annotation of pods: the versions of the stored secrets."""
 STARTUP_EVERY = 1
 READY_EVERY = 2
 ALIVE_EVERY = 10
@@ -38,7 +42,7 @@ HISTORY = 10
 @dataclass(frozen=True)
 class Workload:
     """The variable parts of the Deployment. image: by digest. configs, secrets: names of ConfigMaps and Secrets with
-    its environment. pull: the name of the pull Secret.
+    its environment. pull: the name of the pull Secret. stored: the app's secrets in the cluster.
     """
 
     image: str
@@ -46,6 +50,7 @@ class Workload:
     configs: tuple[str, ...]
     secrets: tuple[str, ...] = ()
     pull: str = ""
+    stored: tuple[StoredSecret, ...] = ()
 
 
 def deployment_manifest(
@@ -53,8 +58,9 @@ def deployment_manifest(
 ) -> Document:
     """Return the Deployment, with the app's name."""
     metadata: dict[str, object] = {"labels": {**settings.labels, **owner.labels}}
-    if settings.annotations:
-        metadata["annotations"] = dict(settings.annotations)
+    versions = {STORED_VERSIONS: format_versions(workload.stored)} if workload.stored else {}
+    if annotations := {**settings.annotations, **versions}:
+        metadata["annotations"] = annotations
     template = {"metadata": metadata, "spec": _pod_spec(owner, project, settings, workload)}
     digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
     return {
@@ -119,11 +125,13 @@ def _container(project: Project, settings: InClusterSettings, workload: Workload
     sources = [*settings.sources(), *({"secretRef": {"name": name}} for name in workload.secrets)]
     sources += [{"configMapRef": {"name": name}} for name in workload.configs]
     mounts: Document = {"volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]} if app.read_only else {}  # noqa: S108
+    stored: Document = {"env": [_secret_variable(each) for each in workload.stored]} if workload.stored else {}
     return {
         "name": CONTAINER,
         "image": workload.image,
         "ports": [{"name": PORT, "containerPort": app.port, "protocol": "TCP"}],
         "envFrom": sources,
+        **stored,
         "resources": {
             "requests": {
                 "cpu": cpu_quantity(settings.cpu_request or app.cpus / 4),
@@ -147,6 +155,35 @@ def _container(project: Project, settings: InClusterSettings, workload: Workload
         },
         **mounts,
     }
+
+
+def format_versions(stored: Iterable[StoredSecret]) -> str:
+    """Return which version of each secret a pod starts with. A change of it is a difference, and rolls out."""
+    return ",".join(f"{each.name}={each.version}" for each in stored)
+
+
+def list_secret_differences(desired: Document, current: Document) -> tuple[str, ...]:
+    """Return a line for each secret that the pods would start with in another version."""
+    before, after = (_read_versions(each) for each in (current, desired))
+    changes = ((name, before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys()))
+    return tuple(
+        f"secret {name} → {'changed' if old and new else 'added' if new else 'removed'}"
+        for name, old, new in changes
+        if old != new
+    )
+
+
+def _read_versions(deployment: Document) -> dict[str, str]:
+    """Return the versions by name, as `format_versions` wrote them."""
+    notes = texts(deployment, "spec", "template", "metadata", "annotations").get(STORED_VERSIONS, "")
+    pairs = (each.partition("=") for each in notes.split(",") if each)
+    return {name: version for name, _, version in pairs}
+
+
+def _secret_variable(stored: StoredSecret) -> Document:
+    """Return a variable from a Secret. A pod that starts after the secret was unset has no such variable."""
+    name = stored.reference.partition("/")[2]
+    return {"name": stored.name, "valueFrom": {"secretKeyRef": {"name": name, "key": stored.name, "optional": True}}}
 
 
 def _probe(path: str, every: int, failures: int) -> Document:

@@ -31,7 +31,7 @@ from mldeploy.providers.kubernetes.running.rollout import DeploymentRef, Deploym
 from mldeploy.providers.kubernetes.running.traffic import InClusterTraffic, candidate_release, stable_release
 from mldeploy.providers.kubernetes.settings import InClusterSettings
 from mldeploy.providers.kubernetes.steps import trial
-from mldeploy.providers.kubernetes.steps.deployment import KubernetesDeployment
+from mldeploy.providers.kubernetes.steps.deployment import KubernetesDeployment, list_given_secrets
 from mldeploy.providers.kubernetes.steps.environment import ConfigMap, EnvironmentSecret, PullSecret
 from mldeploy.providers.kubernetes.steps.exposure import KubernetesService
 from mldeploy.providers.kubernetes.steps.namespace import (
@@ -113,7 +113,7 @@ class CanaryDeployment(Step[HasCluster, Candidate]):
     def apply(self, cloud: HasCluster, outs: Outputs, seen: Seen[Candidate] | None, monitor: Monitor) -> Candidate:
         """Raises AbsentError if nothing serves, VerdictError if the version cannot serve: then it is deleted."""
         outs[self.image].require_platform(self.project.build.platform, "the pods")
-        golden = GoldenRow.load(self.project.check.golden) if self.project.check.golden else None
+        golden = GoldenRow.load(self.project.check.golden, self.project.app) if self.project.check.golden else None
         with kubernetes_errors(str(self.resource)):
             kube = outs[self.cluster]
             stable = self._require_serving(kube, monitor)
@@ -173,9 +173,10 @@ class CanaryDeployment(Step[HasCluster, Candidate]):
         image, pull = outs.get(self.image), outs.get(self.pull) if self.pull else ""
         if image is None or pull is None:
             return None
+        stored = list_given_secrets(outs[self.cluster], self.owner, self.space, self.project)
         secrets = (self.secret.name(),) if self.secret else ()
         replicas = self.settings.count(number(stable, "spec", "replicas"))
-        work = Workload(image.reference, replicas, (self.config.name(),), secrets, pull)
+        work = Workload(image.reference, replicas, (self.config.name(),), secrets, pull, stored)
         return deployment_manifest(self.owner, self.space, self.project, self.settings, work)
 
     def _serves(self, stable: Document, desired: Document) -> bool:

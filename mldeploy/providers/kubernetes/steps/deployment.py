@@ -32,6 +32,7 @@ from mldeploy.providers.kubernetes.running.history import (
 )
 from mldeploy.providers.kubernetes.running.patience import RolloutPatience
 from mldeploy.providers.kubernetes.running.rollout import DeploymentRef, DeploymentRollout
+from mldeploy.providers.kubernetes.secrets import list_stored_secrets
 from mldeploy.providers.kubernetes.settings import InClusterSettings
 from mldeploy.providers.kubernetes.steps import trial
 from mldeploy.providers.kubernetes.steps.environment import ConfigMap, EnvironmentSecret, PullSecret, prune_environments
@@ -43,6 +44,7 @@ from mldeploy.providers.kubernetes.steps.namespace import (
     require_owned,
     unless_deleting,
 )
+from mldeploy.providers.secret_store import StoredSecret, given_to_app, refuse_conflicts
 
 ATTEMPTS = 5
 ROLLBACK_SECONDS = 120.0
@@ -93,7 +95,9 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         image, desired = outs.get(self.image), self._manifest(outs, document)
         drift: tuple[str, ...] = ("image → the one to be built",)
         if desired is not None:  # `scale` and `rollback` apply the whole spec; CONFIGURATION tells a changed template
-            drift = compare_manifest(desired, document, removed=("metadata",))
+            changed = manifests.list_secret_differences(desired, document)
+            fields = compare_manifest(desired, document, removed=("metadata",))
+            drift = (*changed, *(each for each in fields if manifests.STORED_VERSIONS not in each))
         if not drift and not is_rolled_out(document):
             drift = ("rollout → finished",)
         if not drift and has_failed:
@@ -114,7 +118,7 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         out only if it answers the row.
         """
         outs[self.image].require_platform(self.project.build.platform, "the pods")
-        golden = GoldenRow.load(self.project.check.golden) if self.project.check.golden else None
+        golden = GoldenRow.load(self.project.check.golden, self.project.app) if self.project.check.golden else None
         with kubernetes_errors(str(self.resource)):
             kube = outs[self.cluster]
             self._refuse_canary(kube, monitor)
@@ -192,13 +196,17 @@ class KubernetesDeployment(Step[HasCluster, RunningDeployment]):
         return desired
 
     def _manifest(self, outs: Outputs, current: Document | None) -> Document | None:
-        """Return the manifest; None while the image or its pull credentials are not known yet."""
+        """Return the manifest; None while the image or its pull credentials are not known yet.
+
+        Raises ConfigError if a stored secret is set in the configuration, too.
+        """
         image, pull = outs.get(self.image), outs.get(self.pull) if self.pull else ""
         if image is None or pull is None:
             return None
+        stored = list_given_secrets(outs[self.cluster], self.owner, self.space, self.project)
         secrets = (self.secret.name(),) if self.secret else ()
         replicas = self.settings.count(number(current, "spec", "replicas"))
-        work = Workload(image.reference, replicas, (self.config.name(),), secrets, pull)
+        work = Workload(image.reference, replicas, (self.config.name(),), secrets, pull, stored)
         return deployment_manifest(self.owner, self.space, self.project, self.settings, work)
 
     def _rollout(
@@ -305,3 +313,11 @@ class DisruptionBudget(ObjectStep):
     @staticmethod
     def undo(cloud: HasCluster, key: Key, monitor: Monitor) -> bool:
         return delete_by_key(cloud, DISRUPTION_BUDGET, key, monitor)
+
+
+def list_given_secrets(kube: KubeClient, owner: Owner, space: str, project: Project) -> tuple[StoredSecret, ...]:
+    """Return the stored secrets that the app gets. Raises ConfigError if one is set in the configuration, too."""
+    with kubernetes_errors(f"the secrets of {project.app.name}"):
+        stored = given_to_app(list_stored_secrets(kube, owner, space))
+    refuse_conflicts(project.app, (each.name for each in stored))
+    return stored

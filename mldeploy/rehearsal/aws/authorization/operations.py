@@ -143,6 +143,17 @@ RESOURCES: Mapping[str, Resources] = {
     "ecs:RunTask": _named("taskDefinition", "task-definition/"),
     "ecs:StopTask": _in_cluster("task", "task"),
     "ecs:TagResource": _named("resourceArn"),
+    "secretsmanager:CreateSecret": _named("Name", "secret:", "-a1B2c3"),
+    **dict.fromkeys(
+        (
+            "secretsmanager:DeleteSecret",
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:PutSecretValue",
+            "secretsmanager:RestoreSecret",
+        ),
+        _named("SecretId", "secret:", "-a1B2c3"),
+    ),
     "iam:CreateRole": _new_role,
     **dict.fromkeys(
         (
@@ -312,6 +323,7 @@ DEPENDENT: Mapping[str, Dependents] = {
         _passed_roles,
     ),
     "ecs:RunTask": _all(_tagged("ecs:TagResource", "tags", _new_task, CreateAction="RunTask"), _roles_of_revision),
+    "secretsmanager:CreateSecret": _tagged("secretsmanager:TagResource", "Tags", _named("Name", "secret:", "-a1B2c3")),
     "iam:CreateRole": _tagged("iam:TagRole", "Tags", _new_role),
     "logs:CreateLogGroup": _tagged("logs:TagResource", "tags", _named("logGroupName", "log-group:")),
     "ec2:CreateSecurityGroup": _tagged(

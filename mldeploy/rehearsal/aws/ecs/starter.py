@@ -153,7 +153,8 @@ class TaskStarter:
 
     def _secret(self, reference: str) -> str:
         backend, (secret, key) = secretsmanager_backends[ACCOUNT][self._context.region], _secret_and_key(reference)
-        value = str(backend.get_secret_value(secret, "", "AWSCURRENT")["SecretString"])
+        version = "".join(reference.split(":")[9:10])
+        value = str(backend.get_secret_value(secret, version, "" if version else "AWSCURRENT")["SecretString"])
         return str(json.loads(value)[key]) if key else value
 
     def _make_stream(self, role: Role) -> None:
