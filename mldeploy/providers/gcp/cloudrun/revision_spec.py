@@ -80,7 +80,7 @@ def build_spec(project: Project, settings: CloudRunSettings, scope: str, image: 
         port=app.port,
         env=tuple((name, value) for name, value in app.env if name != "PORT"),
         secrets=tuple(sorted((name, *resolve_secret(scope, ref)) for name, ref in settings.secrets.items())),
-        cpu=size.cpu,
+        cpu=float(size.cpu),
         memory=size.memory,
         concurrency=settings.concurrent_requests(app, size.cpu),
         timeout=settings.timeout,
