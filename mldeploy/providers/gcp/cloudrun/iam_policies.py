@@ -32,7 +32,7 @@ class PolicyClient(Protocol):
 
 
 @dataclass(frozen=True)
-class ResourcePolicy:
+class ResourcePolicyEditor:
     """The policy of one resource. resource: its full name. permission: what both permissions begin with."""
 
     client: PolicyClient

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from mldeploy.core.errors import DeniedError, ExitCode, MldeployError
 from mldeploy.core.monitor import Monitor
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
-from mldeploy.providers.gcp.cloudrun.iam_policies import ResourcePolicy
+from mldeploy.providers.gcp.cloudrun.iam_policies import ResourcePolicyEditor
 from mldeploy.providers.gcp.cloudrun.settings import TABLE
 from mldeploy.providers.gcp.errors import GcpError
 
@@ -61,7 +61,7 @@ def _explain_policy(cloud: CloudRunCloud) -> Iterator[None]:
         raise PublicAccessError(f"service {cloud.app}", what, todo) from error
 
 
-def _policy(cloud: CloudRunCloud) -> ResourcePolicy:
-    return ResourcePolicy(
+def _policy(cloud: CloudRunCloud) -> ResourcePolicyEditor:
+    return ResourcePolicyEditor(
         cloud.services, cloud.account.identity, cloud.service_path, f"service {cloud.app}", "run.services"
     )

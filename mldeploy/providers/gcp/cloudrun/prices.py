@@ -78,11 +78,12 @@ def _usage(region: str, size: InstanceSize, settings: CloudRunSettings) -> Itera
     gib = size.memory / MIB_IN_GIB
     million = PER_MILLION + 1e6 * REQUEST_SECONDS * (size.cpu * price.cpu + gib * price.memory)
     how = (
-        f"${PER_MILLION:g}, and {REQUEST_SECONDS:g} s each x ({size.cpu:g} vCPU x ${price.cpu:f} + {gib:g} GiB x "
+        f"${PER_MILLION:.2f}, and {REQUEST_SECONDS:g} s each x ({size.cpu:g} vCPU x ${price.cpu:f} + {gib:g} GiB x "
         f"${price.memory:.7f}); less where an instance answers several at once"
     )
     yield UsageCost("1 million requests", round(million, 2), how, SOURCE, DATE)
     for rate in RATES:
         dollars = round(rate * SECONDS_A_MONTH / 1e6 * million, 2)
         how = f"{rate * SECONDS_A_MONTH / 1e6:g} million requests, without the free tier"
-        yield UsageCost(f"a month at {rate} requests/s", dollars, how, SOURCE, DATE)
+        unit = "request/s" if rate == 1 else "requests/s"
+        yield UsageCost(f"a month at {rate} {unit}", dollars, how, SOURCE, DATE)

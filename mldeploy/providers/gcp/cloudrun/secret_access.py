@@ -8,7 +8,7 @@ from typing import ClassVar
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
-from mldeploy.providers.gcp.cloudrun.iam_policies import ResourcePolicy
+from mldeploy.providers.gcp.cloudrun.iam_policies import ResourcePolicyEditor
 from mldeploy.providers.gcp.cloudrun.service_account import AppServiceAccount, account_email, account_id
 
 ACCESSOR = "roles/secretmanager.secretAccessor"
@@ -50,9 +50,9 @@ def secret_exists(cloud: CloudRunCloud, secret: str) -> bool:
     return _policy(cloud, secret).exists()
 
 
-def _policy(cloud: CloudRunCloud, secret: str) -> ResourcePolicy:
+def _policy(cloud: CloudRunCloud, secret: str) -> ResourcePolicyEditor:
     resource = secret if "/" in secret else f"projects/{cloud.account.project}/secrets/{secret}"
-    return ResourcePolicy(
+    return ResourcePolicyEditor(
         cloud.secret_manager, cloud.account.identity, resource, f"secret {secret}", "secretmanager.secrets"
     )
 
