@@ -70,7 +70,7 @@ class RunRollout:
 
     @property
     def trial(self) -> RevisionTrial:
-        return RevisionTrial(self.cloud, self.project, self.monitor, self.golden)
+        return RevisionTrial(self.cloud, self.project, self.monitor, self.golden, self.settings.ingress)
 
     def place(self, spec: RevisionSpec, tag: str) -> str:
         """Start a revision beside the one that serves, ask it, and return its name. It has the tag and no traffic.
@@ -197,8 +197,9 @@ class RunRollout:
         """Take the tag from a revision that failed. A failure becomes a note: the revision's own must be reported."""
         if not stable:
             return
+        shares = [replace(each, tag="") for each in stable]
         try:
-            update_service(self.cloud, run_v2.Service(traffic=traffic_targets(stable)), ["traffic"])
+            update_service(self.cloud, run_v2.Service(traffic=traffic_targets(shares)), ["traffic"])
         except MldeployError as error:
             self.monitor.note(
                 f"The failed revision keeps its own URL ({error.what}). It gets no traffic.", warning=True

@@ -16,24 +16,30 @@ from mldeploy.providers.gcp.cloudrun.invoker import is_public
 from mldeploy.providers.gcp.cloudrun.logs import RunLogLine, RunLogs, split_log
 from mldeploy.providers.gcp.cloudrun.services import RevisionInfo
 from mldeploy.providers.gcp.cloudrun.verdict import RevisionEvidence, build_verdict
-from mldeploy.providers.gcp.errors import GcpDeniedError
+from mldeploy.providers.gcp.errors import GcpDeniedError, GcpError
 
 POLL_SECONDS = 0.5
 REACH_SECONDS = 90.0
 """A new tag's URL answers 404 until Cloud Run's front ends know it, and a new permission takes as long."""
 LOG_SECONDS, LOG_LINES = 15.0, 60
 """So late the last lines of a container become visible."""
+HIDDEN = 404
+"""What Cloud Run answers from outside of the allowed networks: https://cloud.google.com/run/docs/securing/ingress"""
 _LATE_STATUSES = (*FORBIDDEN, 404, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
 class RevisionTrial:
-    """The trial of one app's new revision. golden: None without a golden row: then its health must do."""
+    """The trial of one app's new revision. golden: None without a golden row: then its health must do.
+
+    ingress: from where the service can be reached.
+    """
 
     cloud: CloudRunCloud
     project: Project
     monitor: Monitor
     golden: GoldenRow | None
+    ingress: str = "all"
 
     @property
     def digest(self) -> str:
@@ -78,6 +84,10 @@ class RevisionTrial:
         assert failure is not None  # noqa: S101 - the loop runs once at least
         if failure.status in FORBIDDEN:
             raise GcpDeniedError(f"revision {revision}", "run.routes.invoke", self.cloud.service_path) from failure
+        if failure.status == HIDDEN and self.ingress != "all":
+            what = f"cannot be asked from this machine (ingress is {self.ingress})"
+            todo = "Run mldeploy in the VPC network, for example in a job of Cloud Build with a private pool."
+            raise GcpError(f"revision {revision}", what, todo) from failure
         raise build_verdict(self.project, self.collect(revision, failure)) from failure
 
 
