@@ -15,6 +15,7 @@ from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen
 from mldeploy.image.types import Image
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
+from mldeploy.providers.gcp.cloudrun.identity_token import fetch_identity_token
 from mldeploy.providers.gcp.cloudrun.revision_spec import compare_specs
 from mldeploy.providers.gcp.cloudrun.rollout import INGRESS, RunRollout
 from mldeploy.providers.gcp.cloudrun.services import (
@@ -69,6 +70,8 @@ class CloudRunService(VersionStep[RunningRevision]):
         service = describe_service(cloud)
         require_ours(cloud, service)
         refuse_beside_candidate(cloud, service)
+        if service is None:  # fail before anything is created: the first version is asked while it is private
+            fetch_identity_token(cloud.account.identity, f"https://{cloud.app}.run.app")
         rollout = self.rollout(cloud, outs, monitor)
         name = self._keep_version(cloud, outs, service, rollout) or rollout.place(self.desired(cloud, outs), TRIAL)
         monitor.progress(Progress("", f"moving the traffic to {name}"))
