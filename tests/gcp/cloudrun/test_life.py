@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
 from mldeploy.app.client import AppClient
+from mldeploy.core.errors import MldeployError
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.project.golden import Json
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
@@ -22,7 +25,7 @@ from mldeploy.testing.life import FIRST, AppLife, RolloutSuite
 from mldeploy.testing.load import ZeroDowntimeSuite
 from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.sample import ROUTE, SampleVersion
-from tests.gcp.cloudrun.harness import make_strangers
+from tests.gcp.cloudrun.harness import RunHarness, make_strangers
 from tests.gcp.harness import GcpStage, granted_by
 from tests.rehearsal.available import require_registry
 from tests.sampled import Sampled
@@ -36,6 +39,7 @@ def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
         yield rehearsal
 
 
+REQUESTS = 2000
 BROKEN = {
     "nothing listens": (SampleVersion(listens=9999, patience=5.0), "on port 8080 did not become healthy"),
     "unhealthy": (SampleVersion(status=500, patience=5.0), "on port 8080 did not become healthy"),
@@ -91,6 +95,31 @@ class TestCloudRun(Sampled, RolloutSuite, ZeroDowntimeSuite):
         assert self.ask(first.url) == FIRST.answer
         life.end()
 
+    @pytest.mark.exhaustive
+    def test_a_candidate_gets_its_share_and_no_request_fails(self, life: AppLife, lively: GcpRehearsal) -> None:
+        url = life.deploy(FIRST).url
+        life.app.write(replace(FIRST, code="two"))
+        project, settings = life.scene.project, CloudRunSettings.model_validate({})
+        run = RunHarness(lively, project, life.state, settings.model_dump(exclude_unset=True))
+        with self._listen(url) as answers:
+            candidate = run.offer()
+            assert self.ask(candidate.url) == replace(FIRST, code="two").answer
+            assert set(answers) == {"one"}
+            run.traffic.shift(10, life.scene.monitor)
+            with ThreadPoolExecutor(8) as callers:
+                codes = Counter(callers.map(lambda _: self._code(url), range(REQUESTS)))
+            assert run.traffic.promote(life.scene.monitor).url == url
+        assert codes.total() == REQUESTS
+        assert 0.07 <= codes["two"] / REQUESTS <= 0.13
+        assert set(answers) == {"one", "two"}
+        assert self._code(url) == "two"
+        life.end()
+
+    def _code(self, url: str) -> str:
+        answer = self.ask(url)
+        assert isinstance(answer, dict)
+        return str(answer["code"])
+
     @contextmanager
     def _listen(self, url: str) -> Iterator[list[str]]:
         """Ask again and again during the block; the code of each answer."""
@@ -99,9 +128,10 @@ class TestCloudRun(Sampled, RolloutSuite, ZeroDowntimeSuite):
 
         def call() -> None:
             while not ended.is_set():
-                answer = self.ask(url)
-                assert isinstance(answer, dict)
-                codes.append(str(answer["code"]))
+                try:
+                    codes.append(self._code(url))
+                except MldeployError as error:
+                    codes.append(error.what)
 
         thread = threading.Thread(target=call, daemon=True)
         thread.start()

@@ -59,7 +59,9 @@ _SIGNS = (
         "choose another region.",
     ),
 )
-_MEMORY = re.compile(r"(?i)Memory limit of (?P<limit>[\d.]+ \w+) exceeded with (?P<used>[\d.]+ \w+) used|out of memory")
+_MEMORY = re.compile(
+    r"(?i)Memory limit of (?P<limit>[\d.]+ ?\w+) exceeded(?: with (?P<used>[\d.]+ ?\w+) used)?|out of memory"
+)
 _EXIT = re.compile(r"(?i)Container called exit\((?P<code>\d+)\)")
 _SIGNAL = re.compile(r"(?i)(?:terminated on|uncaught) signal:? (?P<signal>\d+)")
 _PORT = re.compile(r"(?i)failed to start and listen on the port|startup probe")
@@ -118,7 +120,7 @@ def _diagnose(project: Project, evidence: RevisionEvidence) -> FailureDiagnosis:
 
 
 def _out_of_memory(match: re.Match[str]) -> FailureDiagnosis:
-    used = f" ({match['used']} of {match['limit']})" if match["limit"] else ""
+    used = f" ({match['used'] or 'more than all'} of {match['limit']})" if match["limit"] else ""
     todo = "Raise `memory` in [app], or in [target.cloudrun]; fewer `workers` in [app] need less."
     return FailureDiagnosis(f"out of memory: it was killed at the limit of its instance{used}", todo, About.MEMORY)
 
