@@ -16,11 +16,12 @@ from mldeploy.providers.gcp.cloudrun.settings import CloudRunSettings, InstanceS
 SOURCE, DATE = "https://cloud.google.com/run/pricing", "2026-12-01"
 TIER_1 = frozenset(
     {
-        "asia-east1", "asia-northeast1", "asia-northeast2", "europe-north1", "europe-west1", "europe-west4",
-        "us-central1", "us-east1", "us-east4", "us-west1",
+        "asia-east1", "asia-northeast1", "asia-northeast2", "europe-north1", "europe-southwest1", "europe-west1",
+        "europe-west4", "europe-west8", "europe-west9", "me-west1", "us-central1", "us-east1", "us-east4", "us-east5",
+        "us-south1", "us-west1",
     }
 )  # fmt: skip
-"""The regions that the price list has had in tier 1 since its beginning. Prices elsewhere are unknown."""
+"""https://cloud.google.com/run/docs/locations. Prices elsewhere are unknown."""
 SECONDS_A_MONTH = HOURS_A_MONTH * 3600
 RATES = (0, 1, 10)
 """Requests a second."""
