@@ -188,6 +188,15 @@ VERDICTS = [
         None,
     ),
     (RevisionEvidence("x", f"{READY}failed the configured startup probe checks."), "did not become healthy", None),
+    (
+        RevisionEvidence(
+            "x",
+            f"{READY}failed to start and listen on the port defined provided by the PORT=5000 ...",
+            system=('STARTUP HTTP probe failed 5 times consecutively for container "x-1" on port 5000.',),
+        ),
+        "did not become healthy",
+        None,
+    ),
     (RevisionEvidence("x", "Image 'us-docker.pkg.dev/x' not found."), "no longer in the repository", None),
     (
         RevisionEvidence("x", "Google Cloud Run Service Agent a@b must have permission to read the image, c."),

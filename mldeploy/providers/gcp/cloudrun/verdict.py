@@ -64,6 +64,7 @@ _MEMORY = re.compile(
 )
 _EXIT = re.compile(r"(?i)Container called exit\((?P<code>\d+)\)")
 _SIGNAL = re.compile(r"(?i)(?:terminated on|uncaught) signal:? (?P<signal>\d+)")
+_PROBE = re.compile(r"(?i)startup probe checks|startup http probe failed")
 _PORT = re.compile(r"(?i)failed to start and listen on the port|startup probe")
 
 
@@ -128,7 +129,7 @@ def _out_of_memory(match: re.Match[str]) -> FailureDiagnosis:
 def _diagnose_start(project: Project, evidence: RevisionEvidence) -> FailureDiagnosis:
     """It neither ended nor became healthy in time."""
     port, path = project.app.port, project.app.health
-    if "startup probe" in evidence.complaint:
+    if any(_PROBE.search(each) for each in (evidence.complaint, *evidence.system)):
         todo = (
             f"Let {path} answer 200 on 0.0.0.0:{port} (PORT is {port}), or give it longer with `start_timeout` in "
             "[check] of mldeploy.toml (240 s at most on Cloud Run)."
