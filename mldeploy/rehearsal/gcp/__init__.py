@@ -30,9 +30,9 @@ class GcpRehearsal(Rehearsal):
     """A rehearsal of Google Cloud, with additional conditions. `reset` removes them."""
 
     def fail_operation(self, kind: str, message: str, *, code: int = 8, seconds: float = 0.0) -> None:
-        """Let the next operation of a kind (`CREATE_CLUSTER`) fail after `seconds`.
+        """Let the next operation of a kind (`CREATE_CLUSTER`, `UPDATE_SERVICE`) fail after `seconds`.
 
-        code: of google.rpc.Code; 8: RESOURCE_EXHAUSTED.
+        code: of google.rpc.Code; 8: RESOURCE_EXHAUSTED. seconds: of the operations of Kubernetes Engine.
         """
         body = {"type": kind, "message": message, "code": code, "seconds": seconds}
         self.control.send("POST failures", body=body)

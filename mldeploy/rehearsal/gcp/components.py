@@ -29,7 +29,7 @@ from mldeploy.rehearsal.gcp.resource_manager import ResourceManagerApi
 from mldeploy.rehearsal.gcp.rest import TOKEN_PATH, GoogleRestAdapter, GoogleRestApplication
 from mldeploy.rehearsal.gcp.rpc.fault_proxy import GrpcFaultProxy
 from mldeploy.rehearsal.gcp.run.launcher import RunContext
-from mldeploy.rehearsal.gcp.run.services import CloudRun
+from mldeploy.rehearsal.gcp.run.services import KINDS, CloudRun
 from mldeploy.rehearsal.gcp.secrets.secret_manager import SecretManager
 from mldeploy.rehearsal.gcp.service_accounts import ServiceAccountsApi
 from mldeploy.rehearsal.gcp.services import Services
@@ -195,6 +195,9 @@ class GcpComponents:
         self._scheduler.forget()
         self._clusters.reset()
 
+    def _add_failure(self, failure: Failure) -> None:
+        (self._run if failure.type in KINDS else self._operations).add_failure(failure)
+
     def _limit_quota(self, metric: str, limit: float) -> None:
         if metric in self._run.quotas:
             self._run.quotas[metric] = limit
@@ -204,7 +207,7 @@ class GcpComponents:
     @property
     def _control_routes(self) -> Mapping[str, Callable[[Request], object]]:
         return {
-            "POST failures": lambda request: self._operations.add_failure(Failure(**request.get_json())),
+            "POST failures": lambda request: self._add_failure(Failure(**request.get_json())),
             "POST quotas": lambda request: self._limit_quota(**request.get_json()),
             "POST domains": lambda _: self._conditions.restrict_domains(),
             "POST idle": lambda request: self._run.set_idle_seconds(request.get_json()["seconds"]),

@@ -17,13 +17,13 @@ from google.auth.transport.grpc import AuthMetadataPlugin
 from google.auth.transport.requests import Request
 from google.cloud import artifactregistry_v1 as ar
 from google.cloud import container_v1 as gke
-from google.cloud import run_v2 as run
 from google.cloud import secretmanager_v1 as sm
 from google.cloud import service_usage_v1 as su
 from google.cloud.artifactregistry_v1.services.artifact_registry.transports import ArtifactRegistryGrpcTransport
 from google.cloud.container_v1.services.cluster_manager.transports import ClusterManagerGrpcTransport
 from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
 from google.cloud.logging_v2.services.logging_service_v2.transports import LoggingServiceV2GrpcTransport
+from google.cloud.run_v2 import RevisionsClient, Service, ServicesClient
 from google.cloud.run_v2.services.revisions.transports import RevisionsGrpcTransport
 from google.cloud.run_v2.services.services.transports import ServicesGrpcTransport
 from google.cloud.secretmanager_v1.services.secret_manager_service.transports import SecretManagerServiceGrpcTransport
@@ -84,12 +84,12 @@ class Clients:
         return su.ServiceUsageClient(transport=ServiceUsageGrpcTransport(channel=self.channel))
 
     @cached_property
-    def run(self) -> run.ServicesClient:
-        return run.ServicesClient(transport=ServicesGrpcTransport(channel=self.channel))
+    def run(self) -> ServicesClient:
+        return ServicesClient(transport=ServicesGrpcTransport(channel=self.channel))
 
     @cached_property
-    def revisions(self) -> run.RevisionsClient:
-        return run.RevisionsClient(transport=RevisionsGrpcTransport(channel=self.channel))
+    def revisions(self) -> RevisionsClient:
+        return RevisionsClient(transport=RevisionsGrpcTransport(channel=self.channel))
 
     @cached_property
     def secrets(self) -> sm.SecretManagerServiceClient:
@@ -161,7 +161,7 @@ class Clients:
         put.raise_for_status()
         return f"{self.rehearsal.record.registry}/{name}@{put.headers['Docker-Content-Digest']}"
 
-    def deploy(self, service: run.Service, name: str = "shop") -> run.Service:
+    def deploy(self, service: Service, name: str = "shop") -> Service:
         """Make a service, and return once it serves."""
         return done(self.run.create_service(parent=self.region, service=service, service_id=name))
 
@@ -199,8 +199,8 @@ class Clients:
         raise AssertionError(f"{operation.name} is not done within {SECONDS:.0f} s")
 
 
-def done(operation: Operation) -> run.Service:
+def done(operation: Operation) -> Service:
     """The service, once an operation of Cloud Run has succeeded."""
     result = operation.result(timeout=SECONDS)
-    assert isinstance(result, run.Service)
+    assert isinstance(result, Service)
     return result

@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import pytest
 from google.api_core import exceptions as api
 from google.cloud import run_v2 as run
-from google.iam.v1 import policy_pb2
 
 from tests.rehearsal.gcp.clients import Clients, done
-
-Kind = run.TrafficTargetAllocationType
-LATEST, REVISION = Kind.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST, Kind.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
-SUCCEEDED, FAILED = run.Condition.State.CONDITION_SUCCEEDED, run.Condition.State.CONDITION_FAILED
-PUBLIC = policy_pb2.Policy(bindings=[policy_pb2.Binding(role="roles/run.invoker", members=["allUsers"])])
-
-
-@pytest.fixture
-def image(google: Clients) -> str:
-    google.repository()
-    return google.push()
-
-
-def template(image: str, revision: str = "", **more: Any) -> run.RevisionTemplate:
-    container = run.Container(image=image, env=[run.EnvVar(name="VERSION", value=revision)])
-    return run.RevisionTemplate(revision=revision, containers=[container], **more)
-
-
-def target(revision: str, percent: int, tag: str = "") -> run.TrafficTarget:
-    return run.TrafficTarget(type_=REVISION, revision=revision, percent=percent, tag=tag)
-
-
-def publish(google: Clients, service: run.Service) -> None:
-    google.run.set_iam_policy(request={"resource": service.name, "policy": PUBLIC})
-
-
-def revision_of(google: Clients, url: str, token: str = "", host: str = "") -> str:
-    """Which revision answers there."""
-    answer = google.ask(f"{url}/environment", token, host)
-    assert answer.ok, answer.text
-    return str(answer.json()["K_REVISION"])
+from tests.rehearsal.gcp.run_templates import LATEST, SUCCEEDED, publish, revision_of, target, template
 
 
 def test_a_service_answers_over_https_with_the_real_defaults(google: Clients, image: str) -> None:
@@ -71,7 +39,7 @@ def test_a_new_revision_gets_no_traffic_until_it_is_given_some(google: Clients, 
     assert {revision_of(google, second.uri) for _ in range(20)} == {"shop-00001-a"}
     assert revision_of(google, urls["candidate"]) == "shop-00002-b"
     assert revision_of(google, urls["stable"]) == "shop-00001-a"
-    name = f"shop-{'123456789012'}.us-central1.run.app"
+    name = "shop-123456789012.us-central1.run.app"
     assert revision_of(google, second.uri, host=f"candidate---{name}") == "shop-00002-b"
     assert revision_of(google, urls["candidate"], host=name) == "shop-00001-a"
 

@@ -22,7 +22,7 @@ from mldeploy.rehearsal.gateway.proxy import Upstream, forward_request
 from mldeploy.rehearsal.gateway.serving import Authority, PublicHostCheck, create_server, serve
 from mldeploy.rehearsal.gcp.logs.entries import REQUESTS, LogEntries, LogRecord
 from mldeploy.rehearsal.gcp.project import REGION
-from mldeploy.rehearsal.gcp.run.instances import InstanceStartError, NoInstanceError, RevisionInstances
+from mldeploy.rehearsal.gcp.run.instances import InstanceStartError, NoInstanceError, NotServingError, RevisionInstances
 from mldeploy.rehearsal.gcp.run.launcher import RevisionLauncher
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PORT = 8443
 """Used instead of 443, on which only root may listen."""
+MOST_BYTES = 32 * 2**20
+"""Of a request with HTTP/1. https://cloud.google.com/run/quotas#request_limits"""
 DOMAIN = f"{REGION}.run.app"
 _NAME = re.compile(rf"[a-z0-9-]+\.{re.escape(DOMAIN)}(?::\d+)?")
 
@@ -128,6 +130,8 @@ class RunFrontEnd:
         revision = route.choose()
         if revision is None:
             return render_page(404, "Page not found", f"The requested URL {request.path} was not found on this server.")
+        if (request.content_length or 0) > MOST_BYTES:
+            return Response("Request Entity Too Large", 413, content_type="text/plain")
         begun = time.monotonic()
         response = self._forward(request, revision)
         self._log(request, response, revision, time.monotonic() - begun)
@@ -141,6 +145,8 @@ class RunFrontEnd:
         try:
             upstream = Upstream(f"http://{stack.enter_context(revision.instances.serving())}")
             response = forward_request(request, upstream, request.get_data(), seconds=revision.seconds)
+        except NotServingError:
+            return Response("Service Unavailable", 503, content_type="text/plain")
         except NoInstanceError:
             revision.launcher.log("The request was aborted because there was no available instance.", "ERROR")
             return Response("Rate exceeded.", 429, content_type="text/plain")

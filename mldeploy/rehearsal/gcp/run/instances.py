@@ -11,15 +11,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from mldeploy.rehearsal.gcp.run.launcher import RevisionLauncher, RunInstance
+from mldeploy.rehearsal.gcp.run.launcher import STOP_SECONDS, RevisionLauncher, RunInstance
 from mldeploy.rehearsal.gcp.run.messages import RevisionStartError
 
 PENDING_SECONDS = 60.0
 """How long a request waits for an instance; Cloud Run: 3.5 times the startup time, at least 10 seconds."""
 
+BACKOFF_SECONDS = 10.0
+"""After an instance of the minimum did not start."""
+
 
 class NoInstanceError(Exception):
-    """All instances are busy, and there may be no more; or the revision is being deleted."""
+    """All instances are busy, and there may be no more."""
+
+
+class NotServingError(Exception):
+    """There may be no instance: the service is scaled to none by hand, or the revision is being deleted."""
 
 
 class InstanceStartError(Exception):
@@ -44,6 +51,7 @@ class RevisionInstances:
         self._changed = threading.Condition()
         self._instances: list[RunInstance] = []
         self._starting = self._waiting = self._failures = 0
+        self._failed = -BACKOFF_SECONDS
         self._is_closed = False
 
     @property
@@ -64,8 +72,9 @@ class RevisionInstances:
         """Change the limits. Starts and stops instances accordingly."""
         with self._changed:
             self._limits.minimum, self._limits.maximum = minimum, maximum
-            missing = 0 if self._is_closed else minimum - len(self._living()) - self._starting
-            for _ in range(missing):
+            missing = minimum - len(self._living()) - self._starting
+            may_start = not self._is_closed and time.monotonic() - self._failed >= BACKOFF_SECONDS
+            for _ in range(missing if may_start else 0):
                 self._begin_start()
             surplus = [each for each in self._living()[maximum:] if not each.busy]
             self._changed.notify_all()
@@ -80,18 +89,25 @@ class RevisionInstances:
         self._stop(idle[:spare])
         self.set_limits(self._limits.minimum, self._limits.maximum)
 
-    def close(self) -> None:
-        """Stop all, and start no more. Waits for the end."""
+    def close(self, seconds: int = STOP_SECONDS) -> None:
+        """Stop all, and start no more. Waits for the end. seconds: between SIGTERM and SIGKILL."""
         with self._changed:
             self._is_closed = True
             instances, self._instances = self._instances, []
             self._changed.notify_all()
-        for each in instances:
-            each.stop()
+        threads = [threading.Thread(target=each.stop, args=(seconds,), daemon=True) for each in instances]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._launcher.remove_files()
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        """Reserve an instance for a request, and yield HOST:PORT. Raises NoInstanceError, InstanceStartError."""
+        """Reserve an instance for a request, and yield HOST:PORT.
+
+        Raises NoInstanceError, NotServingError, InstanceStartError.
+        """
         instance = self._acquire()
         try:
             yield instance.address
@@ -113,7 +129,7 @@ class RevisionInstances:
         deadline, failures = time.monotonic() + PENDING_SECONDS, self._failures
         while True:
             if self._is_closed or not self._limits.maximum:
-                raise NoInstanceError
+                raise NotServingError
             free = [each for each in self._living() if each.busy < self._limits.concurrency]
             if free:
                 chosen = min(free, key=lambda each: each.busy)
@@ -145,7 +161,8 @@ class RevisionInstances:
         finally:
             with self._changed:
                 self._starting -= 1
-                self._failures += instance is None
+                if instance is None:
+                    self._failures, self._failed = self._failures + 1, time.monotonic()
                 is_late = self._add(instance)
         if instance is not None and is_late:
             instance.stop()

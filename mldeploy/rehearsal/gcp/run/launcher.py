@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import threading
 import time
@@ -85,10 +86,10 @@ class RunInstance:
     is_stopping: bool = False
     exit: ContainerExit | None = None
 
-    def stop(self) -> None:
-        """End it, and remove it. Waits for the end. May be repeated."""
+    def stop(self, seconds: int = STOP_SECONDS) -> None:
+        """End it, and remove it. Waits for the end. seconds: between SIGTERM and SIGKILL. May be repeated."""
         self.is_stopping = True
-        self.container.stop(STOP_SECONDS)
+        self.container.stop(seconds)
         self.listener.wait()
         self.container.remove()
 
@@ -103,6 +104,15 @@ class RevisionLauncher:
         self.name = revision.name.rpartition("/")[2]
         self.service = revision.service.rpartition("/")[2]
         self._image = self._container.image
+
+    @property
+    def _folder(self) -> Path:
+        """The files of its volumes."""
+        return self._context.folder / self.name
+
+    def remove_files(self) -> None:
+        """Remove the files of its volumes. May be repeated."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def port(self) -> int:
@@ -182,7 +192,7 @@ class RevisionLauncher:
         try:
             self._await_probe(instance, is_cancelled)
         except BaseException:
-            instance.stop()
+            instance.stop(0)
             raise
         return instance
 
@@ -285,16 +295,23 @@ class RevisionLauncher:
     def _write_volumes(self) -> Sequence[Mount]:
         """Write the secrets to files, and mount them. Raises RevisionStartError."""
         targets = {each.name: each.mount_path for each in self._container.volume_mounts}
-        base = self._context.folder / self.name
+        self._context.folder.mkdir(mode=0o700, exist_ok=True)
         folders: dict[str, Path] = {}
         for volume, path, content, mode in self._secret_files():
-            file = base / volume / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.unlink(missing_ok=True)
-            file.write_bytes(content)
-            file.chmod(mode | 0o444)  # the container's user is another one
-            folders[volume] = base / volume
+            file = self._folder / volume / path
+            _write_file(file, content, mode)
+            folders[volume] = self._folder / volume
         return tuple(Mount(folder, targets[name]) for name, folder in folders.items() if name in targets)
+
+
+def _write_file(file: Path, content: bytes, mode: int) -> None:
+    """Write a file that the container's user, who is another one, can read."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (file.parent, file.parent.parent):
+        folder.chmod(0o755)
+    file.unlink(missing_ok=True)
+    file.write_bytes(content)
+    file.chmod(mode | 0o444)
 
 
 def _secret_id(reference: str) -> str:

@@ -11,13 +11,14 @@ from mldeploy.rehearsal.gcp.run.messages import RevisionStartError, not_ready
 from mldeploy.rehearsal.gcp.run.stored_service import StoredRevision, StoredService
 
 
-def roll_out(stored: StoredService, generation: int, revision: StoredRevision | None) -> run.Service:
+def roll_out(
+    stored: StoredService, generation: int, revision: StoredRevision | None, error: ApiError | None = None
+) -> run.Service:
     """Carry out one change of a service, and return it as it then is. Raises ApiError if it fails.
 
-    revision: a new one. generation: of the change; a newer one has the last word on the traffic.
+    revision: a new one. generation: of the change; a newer one has the last word on the traffic. error: lets it fail.
     """
-    error: ApiError | None = None
-    if revision is not None:
+    if revision is not None and error is None:
         error = _start(stored, revision)
     with stored.lock:
         if stored.is_going:

@@ -13,7 +13,7 @@ from mldeploy.rehearsal.gcp.errors import ApiError, Code
 from mldeploy.rehearsal.gcp.policies import ResourcePolicy
 from mldeploy.rehearsal.gcp.run.front_end import DOMAIN, RunAddresses
 from mldeploy.rehearsal.gcp.run.instances import InstanceLimits, RevisionInstances
-from mldeploy.rehearsal.gcp.run.launcher import RevisionLauncher, RunContext
+from mldeploy.rehearsal.gcp.run.launcher import STOP_SECONDS, RevisionLauncher, RunContext
 from mldeploy.rehearsal.gcp.run.messages import CommonReason, RevisionReason, RevisionStartError
 from mldeploy.rehearsal.gcp.run.template import Traffic, now, timeout_seconds
 
@@ -101,13 +101,13 @@ class StoredService:
         self.service.uri = f"https://{self.hosts['']}"
         self.service.urls = [self.service.uri, f"https://{self.id}-{project_number}.{DOMAIN}"]
 
-    def close(self) -> None:
-        """End all instances, and give the addresses back."""
+    def close(self, seconds: int = STOP_SECONDS) -> None:
+        """End all instances, and give the addresses back. seconds: between SIGTERM and SIGKILL."""
         with self.lock:
             self.is_going = True
             hosts, self.hosts, self.routes, self.tagged = self.hosts, {}, {}, {}
         for each in list(self.revisions.values()):
-            each.instances.close()
+            each.instances.close(seconds)
         for host in hosts.values():
             self.addresses.give_back(host)
 

@@ -45,13 +45,13 @@ def ingress_container(template: run.RevisionTemplate | run.Revision) -> run.Cont
     return with_port[0] if with_port else template.containers[0]
 
 
-def set_defaults(service: run.Service, project: StandInProject) -> None:
-    """Set what the caller left open, as Cloud Run does. The service is valid."""
+def set_defaults(service: run.Service, project: StandInProject, instances: int) -> None:
+    """Set what the caller left open, as Cloud Run does. The service is valid. instances: the most of them."""
     template = service.template
     template.service_account = template.service_account or project.nodes
     if "timeout" not in template:
         template.timeout = Duration(seconds=TIMEOUT_SECONDS)
-    template.scaling.max_instance_count = template.scaling.max_instance_count or MOST_INSTANCES
+    template.scaling.max_instance_count = template.scaling.max_instance_count or instances
     for container in template.containers:
         _set_resources(container)
     container = ingress_container(template)

@@ -12,6 +12,7 @@ from mldeploy.rehearsal.gcp.artifacts.repositories import wrong_labels
 from mldeploy.rehearsal.gcp.errors import ApiError, Code
 from mldeploy.rehearsal.gcp.run.messages import quota_violated
 from mldeploy.rehearsal.gcp.run.template import (
+    MOST_INSTANCES,
     Traffic,
     ingress_container,
     parse_bytes,
@@ -203,13 +204,22 @@ def _wrong_scaling(service: run.Service) -> Iterator[str]:
 
 def _check_quotas(template: run.RevisionTemplate, quotas: Mapping[str, float]) -> None:
     """Raise ApiError if the most instances of the template exceed a quota."""
-    limits, count = dict(ingress_container(template).resources.limits), template.scaling.max_instance_count
-    amounts = (
-        ("CPU", CPU_QUOTA, parse_millicores(limits.get("cpu", "1"))),
-        ("memory", MEMORY_QUOTA, parse_bytes(limits.get("memory", "512Mi"))),
-        ("GPU", GPU_QUOTA, int(limits.get(GPU, "0"))),
-    )
-    for resource, metric, amount in amounts:
+    count = template.scaling.max_instance_count or 1
+    for resource, metric, amount in _amounts(template):
         allowed = int(quotas[metric])
-        if amount and (count or 1) * amount > allowed:
-            raise quota_violated(allowed // amount, resource, metric, (count or 1) * amount, allowed)
+        if amount and count * amount > allowed:
+            raise quota_violated(allowed // amount, resource, metric, count * amount, allowed)
+
+
+def default_instances(template: run.RevisionTemplate, quotas: Mapping[str, float]) -> int:
+    """The most instances of a template that does not say: as many as the quotas allow, at most 100."""
+    allowed = (int(quotas[metric]) // amount for _, metric, amount in _amounts(template) if amount)
+    return max(1, min((MOST_INSTANCES, *allowed)))
+
+
+def _amounts(template: run.RevisionTemplate) -> Iterator[tuple[str, str, int]]:
+    """Resource, metric, and the amount for each instance."""
+    limits = dict(ingress_container(template).resources.limits)
+    yield "CPU", CPU_QUOTA, parse_millicores(limits.get("cpu", "1"))
+    yield "memory", MEMORY_QUOTA, parse_bytes(limits.get("memory", "512Mi"))
+    yield "GPU", GPU_QUOTA, int(limits.get(GPU, "0"))

@@ -43,7 +43,7 @@ class StoredVersion:
 
 
 @dataclass
-class StoredSecret:
+class RehearsedSecret:
     """A secret. versions: by number, from 1."""
 
     secret: sm.Secret
@@ -68,7 +68,7 @@ class SecretManager:
         self._conditions = conditions
         self._iam = iam
         self._policies = policies
-        self._secrets: dict[str, StoredSecret] = {}
+        self._secrets: dict[str, RehearsedSecret] = {}
 
     def reset(self) -> None:
         self._secrets.clear()
@@ -128,7 +128,7 @@ class SecretManager:
             raise ApiError(Code.ALREADY_EXISTS, f"Secret [{name}] already exists.")
         made = sm.Secret(request.secret)
         made.name, made.create_time, made.etag = name, _now(), _etag()
-        self._secrets[request.secret_id] = StoredSecret(made)
+        self._secrets[request.secret_id] = RehearsedSecret(made)
         self._conditions.add(name)
         return made
 
@@ -223,7 +223,7 @@ class SecretManager:
             raise ApiError(Code.NOT_FOUND, what)
         return found
 
-    def _find(self, name: str, permission: str) -> StoredSecret:
+    def _find(self, name: str, permission: str) -> RehearsedSecret:
         """Find a secret by its name or the name of a version. Raises ApiError."""
         parts = _NAME.fullmatch(name)
         if parts is None:
