@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import requests
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from mldeploy.app.client import AppClient
 from mldeploy.app.verdict import VerdictError
@@ -15,7 +16,7 @@ from mldeploy.providers.gcp.cloudrun.invoker import PublicAccessError, is_public
 from mldeploy.providers.gcp.cloudrun.services import describe_service, list_revisions
 from mldeploy.providers.traffic import CanSplitTraffic
 from mldeploy.testing.promises import Promise, proves
-from tests.gcp.cloudrun.harness import RunHarness, make_secret
+from tests.gcp.cloudrun.harness import RunHarness, make_secret, services_of
 
 pytestmark = pytest.mark.engine
 
@@ -210,3 +211,16 @@ def test_settings_of_the_service_change_without_a_new_version(run: RunHarness) -
     limited.deploy()
     assert serving(run) == first
     assert limited.reasons() == []
+
+
+def test_labels_and_annotations_of_others_stay(run: RunHarness) -> None:
+    run.deploy()
+    services, name = services_of(run.rehearsal), run.connect().service_path
+    service = services.get_service(name=name)
+    service.labels["team"], service.annotations["example.org/owner"] = "pricing", "somebody"
+    services.update_service(service=service, update_mask=FieldMask(paths=["labels", "annotations"])).result(timeout=300)
+    assert run.reasons() == []
+    run.greeting("two").deploy()
+    service = services.get_service(name=name)
+    assert service.labels["team"] == "pricing"
+    assert service.annotations["example.org/owner"] == "somebody"

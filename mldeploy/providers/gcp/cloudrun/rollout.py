@@ -30,7 +30,7 @@ from mldeploy.providers.gcp.cloudrun.services import (
     describe_revision,
     describe_service,
     list_revisions,
-    passed_annotation,
+    passed_annotations,
     revision_number,
     traffic_targets,
     update_service,
@@ -101,7 +101,7 @@ class RunRollout:
         if passed:
             paths.append("annotations")
             entries = {**service.passed, passed: self.trial.digest}
-            change.annotations = passed_annotation(self._existing(entries, shares))
+            change.annotations = passed_annotations(service, self._existing(entries, shares))
         update_service(self.cloud, change, paths)
         return wait_for_traffic(self.cloud, self.monitor, shares)
 
@@ -132,7 +132,7 @@ class RunRollout:
         self, before: RunServiceInfo | None, spec: RevisionSpec, name: str, shares: Sequence[TrafficShare]
     ) -> None:
         service = run_v2.Service(
-            labels=owner_labels(self.cloud.app, TARGET),
+            labels={**(before.labels if before else {}), **owner_labels(self.cloud.app, TARGET)},
             template=build_template(spec, self.cloud.app, name),
             traffic=traffic_targets(shares),
             ingress=INGRESS[self.settings.ingress],

@@ -98,7 +98,7 @@ class CloudRunService(VersionStep[RunningRevision]):
         if spec is None or compare_specs(spec, self.desired(cloud, outs)):
             return ""
         change = run_v2.Service(
-            labels=owner_labels(cloud.app, TARGET),
+            labels={**service.labels, **owner_labels(cloud.app, TARGET)},
             ingress=INGRESS[self.settings.ingress],
             scaling=rollout.desired_scaling(service),
         )

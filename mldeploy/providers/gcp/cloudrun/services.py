@@ -46,6 +46,8 @@ class RunServiceInfo:
     """
 
     uri: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
     missing_labels: tuple[str, ...]
     newest: str
     template: RevisionSpec
@@ -196,8 +198,9 @@ def traffic_targets(shares: Iterable[TrafficShare]) -> list[run_v2.TrafficTarget
     ]
 
 
-def passed_annotation(passed: Mapping[str, str]) -> dict[str, str]:
-    return {PASSED: " ".join(f"{revision}={digest}" for revision, digest in passed.items())}
+def passed_annotations(service: RunServiceInfo, passed: Mapping[str, str]) -> dict[str, str]:
+    """The service's annotations with another list of revisions that have passed. Those of others stay."""
+    return {**service.annotations, PASSED: " ".join(f"{revision}={digest}" for revision, digest in passed.items())}
 
 
 def _parse_service(cloud: CloudRunCloud, service: run_v2.Service) -> RunServiceInfo:
@@ -207,6 +210,8 @@ def _parse_service(cloud: CloudRunCloud, service: run_v2.Service) -> RunServiceI
     latest = service.latest_ready_revision.rpartition("/")[2]
     return RunServiceInfo(
         uri=service.uri,
+        labels=dict(service.labels),
+        annotations=dict(service.annotations),
         missing_labels=missing_labels(service.labels, cloud.app, TARGET),
         newest=service.template.revision or service.latest_created_revision.rpartition("/")[2],
         template=parse_spec(service.template),

@@ -30,7 +30,7 @@ from mldeploy.providers.gcp.cloudrun.services import (
     TrafficShare,
     describe_revision,
     describe_service,
-    passed_annotation,
+    passed_annotations,
     revision_number,
     traffic_targets,
     update_service,
@@ -118,7 +118,7 @@ def abort_candidate(cloud: CloudRunCloud, service: RunServiceInfo, monitor: Moni
         return False
     passed = {name: digest for name, digest in service.passed.items() if name != candidate}
     change = run_v2.Service(
-        traffic=traffic_targets((TrafficShare(service.stable, 100),)), annotations=passed_annotation(passed)
+        traffic=traffic_targets((TrafficShare(service.stable, 100),)), annotations=passed_annotations(service, passed)
     )
     update_service(cloud, change, ("traffic", "annotations"))
     wait_for_traffic(cloud, monitor, (TrafficShare(service.stable, 100),))
