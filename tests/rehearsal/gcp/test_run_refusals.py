@@ -120,6 +120,15 @@ def test_one_that_does_not_listen_in_time_is_said(google: Clients, image: str) -
     assert "failed to start and listen on the port defined provided by the PORT=8080" in error.message
 
 
+def test_a_probe_over_http_that_fails_is_said_in_other_words(google: Clients, image: str) -> None:
+    made = template(image)
+    made.containers[0].startup_probe = run.Probe(
+        http_get=run.HTTPGetAction(path="/", port=9), timeout_seconds=1, period_seconds=1, failure_threshold=1
+    )
+    error, _ = failed(google, made)
+    assert "failed the configured startup probe checks" in error.message
+
+
 def test_an_image_that_is_not_there_is_said(google: Clients, image: str) -> None:
     missing = image[:-4] + "0000"
     error, revision = failed(google, template(missing))

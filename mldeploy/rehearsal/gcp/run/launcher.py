@@ -38,6 +38,7 @@ from mldeploy.rehearsal.gcp.run.messages import (
     container_failed,
     image_forbidden,
     image_not_found,
+    probe_failed,
     secret_denied,
     secret_missing,
     wrong_architecture,
@@ -220,7 +221,7 @@ class RevisionLauncher:
                 raise self._failure()
             if time.monotonic() > deadline:
                 self.log(f"STARTUP {kind} probe failed {probe.failure_threshold} times consecutively {where}.", "ERROR")
-                raise self._failure()
+                raise probe_failed() if kind == "HTTP" else self._failure()
             time.sleep(_PAUSE)
         self.log(f"STARTUP {kind} probe succeeded after 1 attempt {where}.")
 

@@ -52,6 +52,16 @@ def container_failed(project: str, service: str, revision: str, port: int) -> Re
     return RevisionStartError("ContainerHealthy", Code.INTERNAL, what, revision_reason=reason)
 
 
+def probe_failed() -> RevisionStartError:
+    """An HTTP startup probe did not succeed in time. https://github.com/terraform-google-modules/terraform-docs-samples/pull/254"""
+    what = (
+        "The user-provided container failed the configured startup probe checks. Logs for this revision might contain "
+        "more information."
+    )
+    reason = RevisionReason.HEALTH_CHECK_CONTAINER_ERROR
+    return RevisionStartError("ContainerHealthy", Code.INTERNAL, what, revision_reason=reason)
+
+
 def image_not_found(image: str) -> RevisionStartError:
     """https://github.com/google-github-actions/deploy-cloudrun/issues/465; the code is assumed"""
     what = f"Image '{image}' not found."
