@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,6 +190,21 @@ def test_a_secret_needs_the_grant_of_its_revisions_account(google: Clients, imag
     publish(google, service)
     uri = google.run.get_service(name=service.name).uri
     assert google.ask(f"{uri}/environment").json()["TOKEN"] == "hidden"
+
+
+def test_a_secret_is_a_file_while_its_revision_is_there(google: Clients, image: str) -> None:
+    name = secret(google)
+    role, account = "roles/secretmanager.secretAccessor", "123456789012-compute@developer.gserviceaccount.com"
+    policy = policy_pb2.Policy(bindings=[policy_pb2.Binding(role=role, members=[f"serviceAccount:{account}"])])
+    google.secrets.set_iam_policy(request={"resource": name, "policy": policy})
+    made = template(image, "shop-a")
+    made.volumes = [run.Volume(name="keys", secret=run.SecretVolumeSource(secret="token"))]
+    made.containers[0].volume_mounts = [run.VolumeMount(name="keys", mount_path="/keys")]
+    service = google.deploy(run.Service(template=made))
+    file = Path(google.rehearsal.record.ca_bundle).parent / "volumes/shop-a/keys/token"
+    assert file.read_bytes() == b"hidden"
+    google.run.delete_service(name=service.name).result(timeout=SECONDS)
+    assert not file.exists()
 
 
 def test_a_traffic_target_must_be_a_ready_revision(google: Clients, image: str) -> None:
