@@ -53,7 +53,7 @@ def make_strangers(rehearsal: GcpRehearsal) -> None:
     image = f"{_repository_uri(others, 'stranger')}/app:1"
     service = run_v2.Service(
         labels={**ANOTHER, "mldeploy-target": "cloudrun"},
-        template=run_v2.RevisionTemplate(containers=[run_v2.Container(image=image)]),
+        template=run_v2.RevisionTemplate(revision="another-00001-abc", containers=[run_v2.Container(image=image)]),
     )
     # The image does not exist, so the service has no ready revision. It is there all the same.
     services_of(rehearsal).create_service(parent=others.parent(REGION), service_id="another", service=service)

@@ -47,7 +47,7 @@ ROUTE_SECONDS = 180.0
 VISIBLE_SECONDS = 20.0
 """A new service may be missing in the first answers."""
 YOUNG_SECONDS = 60.0
-"""So long a service account that was just created may be unknown to Cloud Run."""
+"""So long a service account that was just created, perhaps before a crash, may be unknown to Cloud Run."""
 _UNKNOWN_ACCOUNT = re.compile(r"(?i)service ?account.*(does not exist|may not exist|not found)|actAs")
 
 INGRESS = {
@@ -148,8 +148,8 @@ class RunRollout:
                 else:
                     update_service(self.cloud, service, paths)
             except MldeployError as error:
-                young = self.account_is_new and waited < YOUNG_SECONDS and _UNKNOWN_ACCOUNT.search(error.what)
-                if not young:
+                is_young = self.account_is_new or before is None or not before.passed
+                if not (is_young and waited < YOUNG_SECONDS and _UNKNOWN_ACCOUNT.search(error.what)):
                     raise
                 self.monitor.progress(Progress("", "waiting until Cloud Run knows the app's service account"))
             else:

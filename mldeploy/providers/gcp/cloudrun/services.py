@@ -41,7 +41,7 @@ class TrafficShare:
 class RunServiceInfo:
     """The app's service. template: the spec of its newest revision. traffic: as ordered; routed: as in effect.
 
-    passed: what each revision that may get traffic has answered (`GoldenTrial.digest`). stopped: scaled to 0 by hand.
+    passed: what each revision that may get traffic has answered (`trial_digest`). stopped: scaled to 0 by hand.
     minimum, maximum: instances, 0 for Cloud Run's default. complaint: why the last change is not in effect.
     """
 
