@@ -24,7 +24,10 @@ FOLDERS = ("adversarial", "aws", "azure", "check", "dockerhub", "gcp", "kubernet
 Cell = tuple[Promise, str]
 
 _NO_OTHER_PARTY = "No published answers and no other simulator were found to hold it against."
-OPEN: Mapping[Cell, str] = {(Promise.INDEPENDENT, each): _NO_OTHER_PARTY for each in ("dockerhub", "gar", "gcr", "gke")}
+OPEN: Mapping[Cell, str] = {
+    (Promise.INDEPENDENT, each): _NO_OTHER_PARTY
+    for each in ("cloudrun", "containerapps", "dockerhub", "gar", "gcr", "gke")
+}
 """Cells that neither a test proves nor a refusal: the reason. Each is shown as open."""
 
 

@@ -46,7 +46,7 @@ from mldeploy.cli.schemas import schema_files
 from mldeploy.core.errors import ExitCode
 from mldeploy.image.types import Image
 from mldeploy.providers.base import Instance, Release
-from mldeploy.providers.capabilities import CostItem
+from mldeploy.providers.capabilities import CostItem, UsageCost
 from mldeploy.ui.documents import ErrorDocument, TextDocument
 
 DOCUMENTS = {
@@ -86,7 +86,10 @@ DOCUMENTS = {
 }
 """The `--json` document of each command."""
 
-DOMAIN_TYPES = {each.__name__: each for each in (AgreementDocument, CanaryState, CostItem, Image, Instance, Release)}
+DOMAIN_TYPES = {
+    each.__name__: each
+    for each in (AgreementDocument, CanaryState, CostItem, Image, Instance, Release, UsageCost)
+}
 """Types of fields that the commands' modules import only for type checking."""
 
 _GENERATED = "<!-- Generated from the code by `python -m mldeploy.cli.manual`: change it there. -->\n"

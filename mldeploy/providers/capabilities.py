@@ -49,6 +49,7 @@ __all__ = [
     "RendersOffline",
     "Runtime",
     "Streams",
+    "UsageCost",
     "error",
     "ok",
     "omit_hidden",
@@ -274,11 +275,26 @@ class CostItem:
 
 
 @dataclass(frozen=True)
+class UsageCost:
+    """The cost of some requests, where requests are billed. The texts are those of the manual."""
+
+    what: Annotated[str, "amount: `1 million requests`, `a month at 1 request/s`"]
+    dollars: Annotated[float, "US dollars, including what `items` counts"]
+    how: Annotated[str, "calculation"]
+    source: Annotated[str, "source of the price"]
+    date: Annotated[str, "date of the price; ISO 8601"]
+
+
+@dataclass(frozen=True)
 class Estimate:
-    """The cost of a whole month, without taxes, discounts and free tiers. region: where the prices hold."""
+    """The cost of a whole month, without taxes, discounts and free tiers. region: where the prices hold.
+
+    usage: what requests cost, where they are billed; `items` then holds a month without any.
+    """
 
     region: str
     items: tuple[CostItem, ...]
+    usage: tuple[UsageCost, ...] = ()
 
     @property
     def known(self) -> float:

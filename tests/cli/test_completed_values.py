@@ -146,7 +146,7 @@ def test_gcloud_configurations_are_profiles_of_google_cloud(mldeploy: Command, t
     (folder / "config_work").write_text("[compute]\nregion = europe-west9\n")
     (tmp_path / "active_config").write_text("work")
     gcloud = mldeploy.with_env(CLOUDSDK_CONFIG=str(tmp_path), AWS_CONFIG_FILE="/nowhere", HOME="/nowhere")
-    for target in ("gar", "gcr", "gke"):
+    for target in ("cloudrun", "gar", "gcr", "gke"):
         assert complete(gcloud, f"mldeploy plan -t {target} --profile ") == ["work"]
     assert complete(gcloud, "mldeploy plan -t gke --region europe-west")[0] == "europe-west9"
     assert complete(gcloud, "mldeploy push -t gcr --region ") == ["us", "eu", "europe", "asia"]

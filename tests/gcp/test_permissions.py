@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.providers.gcp.cloudrun.permissions import RUN_PERMISSIONS
 from mldeploy.providers.gcp.gke.permissions import DEPLOY_PERMISSIONS
 from mldeploy.providers.gcp.permissions import PUSH_PERMISSIONS, build_role
 from mldeploy.testing.promises import Promise, proves
@@ -22,8 +23,10 @@ def published_permissions() -> Iterator[str]:
             yield from (f"{resource}.{verb}" for verb in verbs.split())
 
 
-@proves(Promise.POLICY, targets=["gar", "gcr", "gke"])
-@pytest.mark.parametrize("calls", [PUSH_PERMISSIONS, DEPLOY_PERMISSIONS], ids=["push", "deploy"])
+@proves(Promise.POLICY, targets=["cloudrun", "gar", "gcr", "gke"])
+@pytest.mark.parametrize(
+    "calls", [PUSH_PERMISSIONS, DEPLOY_PERMISSIONS, RUN_PERMISSIONS], ids=["push", "gke", "cloudrun"]
+)
 def test_every_printed_permission_is_published(calls: dict[str, tuple[str, ...]]) -> None:
     printed = build_role(calls)["includedPermissions"]
     assert isinstance(printed, list)

@@ -14,6 +14,7 @@ from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.azure.webapp.operations import WebappService
 from mldeploy.providers.capabilities import CanExec, HasCosts
 from mldeploy.providers.errors import WrongTargetError, without_exec
+from mldeploy.providers.gcp.cloudrun.operations import CloudRunOperations
 from mldeploy.testing.promises import Promise, refuses
 from tests.cli.command import Command
 
@@ -24,6 +25,10 @@ ON_THIS_MACHINE = (
     "The app answers at an address of this machine, over HTTP. A reverse proxy of yours adds a name and HTTPS."
 )
 ONE_MACHINE = "One machine has nothing to scale to. `workers` in `[app]` says how many processes serve."
+A_NAME_OF_GOOGLE = (
+    "Cloud Run answers at `run.app`, with HTTPS. Put a global load balancer with a serverless network endpoint group "
+    "before it, or map a domain with `gcloud beta run domain-mappings create`."
+)
 A_NAME_OF_AZURE = "A Web App answers at `azurewebsites.net`, with HTTPS. Bind a domain of your own in the portal."
 
 
@@ -98,6 +103,7 @@ def test_a_target_without_a_store_keeps_no_secrets(target: str) -> None:
 
 
 NO_EXEC_ON_ECS = "ECS runs commands through AWS's Session Manager plugin alone: use `aws ecs execute-command`."
+NO_EXEC_ON_CLOUD_RUN = "Cloud Run gives no way into a running instance of a service that serves requests."
 NO_EXEC_ON_APP_SERVICE = "App Service offers SSH in the portal alone, and only to images with an SSH server."
 OWN_PRICES = "Machines of your own, and a cluster that is there already, have no price that mldeploy knows."
 HUB_PLANS = "Docker Hub bills a plan, not an image."
@@ -109,6 +115,7 @@ KEYS = [
     ("local", "certificate", refuses(ON_THIS_MACHINE, Promise.HTTPS)),
     ("local", "domain", refuses(ON_THIS_MACHINE, Promise.DOMAIN)),
     ("local", "max", refuses(ONE_MACHINE, Promise.AUTOSCALING)),
+    ("cloudrun", "domain", refuses(A_NAME_OF_GOOGLE, Promise.DOMAIN)),
     ("webapp", "domain", refuses(A_NAME_OF_AZURE, Promise.DOMAIN)),
 ]
 
@@ -153,6 +160,7 @@ def test_the_local_engine_is_not_rehearsed(tmp_path: Path) -> None:
     ("target", "service"),
     [
         pytest.param("fargate", FargateService, marks=refuses(NO_EXEC_ON_ECS, Promise.EXEC)),
+        pytest.param("cloudrun", CloudRunOperations, marks=refuses(NO_EXEC_ON_CLOUD_RUN, Promise.EXEC)),
         pytest.param("webapp", WebappService, marks=refuses(NO_EXEC_ON_APP_SERVICE, Promise.EXEC)),
     ],
 )

@@ -15,7 +15,7 @@ from mldeploy.ui.page import Page, Style
 
 if TYPE_CHECKING:
     from mldeploy.core.verbs import Change
-    from mldeploy.providers.capabilities import CostItem, Estimate
+    from mldeploy.providers.capabilities import CostItem, Estimate, UsageCost
 
 INTENT_STYLES = {
     "unchanged": Style.DIM,
@@ -46,6 +46,7 @@ class EstimateDocument:
     region: Annotated[str, "region of the prices"]
     known: Annotated[float, "US dollars per month for the known items, without taxes, discounts and free tiers"]
     items: Annotated[tuple[CostItem, ...], "billed items"]
+    usage: Annotated[tuple[UsageCost, ...], "costs of requests, where they are billed"] = ()
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,9 @@ def _change_document(change: Change) -> ChangeDocument:
 
 
 def _estimate_document(estimate: Estimate) -> EstimateDocument:
-    return EstimateDocument(region=estimate.region, known=round(estimate.known, 2), items=estimate.items)
+    return EstimateDocument(
+        region=estimate.region, known=round(estimate.known, 2), items=estimate.items, usage=estimate.usage
+    )
 
 
 def _print_plan(document: PlanDocument, page: Page, verb: str, access: str) -> None:
@@ -171,3 +174,9 @@ def _print_costs(estimate: EstimateDocument, page: Page) -> None:
         for item in estimate.items
     ]
     page.table(("PER MONTH", "FOR", "CALCULATION", "PRICE SOURCE"), rows)
+    if estimate.usage:
+        page.line()
+        usage = [
+            (f"${each.dollars:,.2f}", each.what, each.how, f"{each.source} ({each.date})") for each in estimate.usage
+        ]
+        page.table(("COSTS", "FOR", "CALCULATION", "PRICE SOURCE"), usage)

@@ -1,10 +1,14 @@
-"""Google Cloud: its registry (`gar`, `gcr`) and its Kubernetes Engine (`gke`). Needs the extra `gcp`.
+"""Google Cloud: its registry (`gar`, `gcr`), its Kubernetes Engine (`gke`) and Cloud Run. Needs the extra `gcp`.
 
 API calls, by the permission that each call needs (`errors.gcp_errors` reports missing ones):
 
 - Artifact Registry, gRPC: `repositories.create`, `.get`, `.update`, `.delete`, `.list`, `.getIamPolicy`,
   `.setIamPolicy`, `dockerimages.list`, and `google.longrunning.Operations/GetOperation` of its operations
 - Kubernetes Engine, gRPC: `clusters.create`, `.get`, `.list`, `.delete`, `operations.get`
+- Cloud Run, gRPC: `services.get`, `.create`, `.update`, `.delete`, `.getIamPolicy`, `.setIamPolicy`, `revisions.get`,
+  `.list`, `.delete`; HTTPS requests to the service itself, with an identity token where it is not public
+- Secret Manager, gRPC: `secrets.getIamPolicy`, `.setIamPolicy`; Cloud Logging, gRPC: `logEntries.list`
+- IAM, REST: `serviceAccounts.create`, `.get`, `.delete`
 - Service Usage, gRPC: `services.list` (BatchGetServices), `services.enable` (BatchEnableServices), only for the doctor
 - Compute Engine, REST below `/compute/v1/`: `projects.get`, `regions.get`, `forwardingRules.list`, `disks.list`
   (aggregated)
@@ -28,6 +32,7 @@ _STAND_IN, _SIGN_IN = "mldeploy.rehearsal.standins:GCP", "mldeploy.ci.signing.gc
 _COMPLETION = "mldeploy.providers.gcp.completion:complete"
 
 TARGETS = (
+    TargetDeclaration("cloudrun", extra="gcp", stand_in=_STAND_IN, sign_in=_SIGN_IN, completion=_COMPLETION),
     TargetDeclaration("gar", extra="gcp", verb="push", stand_in=_STAND_IN, sign_in=_SIGN_IN, completion=_COMPLETION),
     TargetDeclaration("gcr", extra="gcp", verb="push", stand_in=_STAND_IN, sign_in=_SIGN_IN, completion=_COMPLETION),
     TargetDeclaration("gke", extra="gcp", stand_in=_STAND_IN, sign_in=_SIGN_IN, completion=_COMPLETION),

@@ -16,8 +16,13 @@ from mldeploy.providers.gcp.errors import gcp_errors
 SERVICE_USAGE = "serviceusage.googleapis.com"
 CONTAINER = "container.googleapis.com"
 COMPUTE = "compute.googleapis.com"
+RUN = "run.googleapis.com"
+IAM = "iam.googleapis.com"
+SECRET_MANAGER = "secretmanager.googleapis.com"  # noqa: S105 - an API
+LOGGING = "logging.googleapis.com"
 REGISTRY_APIS = (ARTIFACT_REGISTRY,)
 CLUSTER_APIS = (ARTIFACT_REGISTRY, COMPUTE, CONTAINER)
+RUN_APIS = (ARTIFACT_REGISTRY, IAM, LOGGING, RUN)
 ENABLED_SECONDS = 300.0
 
 

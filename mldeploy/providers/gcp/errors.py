@@ -127,6 +127,7 @@ def error_text(error: Exception) -> str:
 _DISABLED = re.compile(r"API has not been used in project (?P<project>\S+) before or it is disabled")
 _NAMED = (
     re.compile(r"Permission '(?P<permission>[\w.]+)' denied on resource '(?P<resource>[^']+)'"),
+    re.compile(r"Permission '(?P<permission>[\w.]+)' denied on (?P<resource>service account \S+)"),
     re.compile(
         r"Required \"?'?(?P<permission>[\w]+\.[\w.]+)\"?'? permission(?:\(s\))? for \"?'?(?P<resource>[^\"'\s]+)"
     ),

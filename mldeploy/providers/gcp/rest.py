@@ -17,7 +17,7 @@ SECONDS = (5.0, 20.0)
 RETRIES = Retry(
     total=5, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
 )
-"""All requests are read-only and may be repeated."""
+"""All requests may be repeated: they are read-only, or about a resource with a fixed name."""
 
 RestDocument = Mapping[str, object]
 
@@ -41,6 +41,10 @@ class GoogleRestClient:
     def post(self, path: str, permission: str, body: RestDocument) -> RestDocument:
         """Send a POST request with JSON. Raises the same errors as `get`."""
         return self._request("POST", path, permission, None, body)
+
+    def delete(self, path: str, permission: str) -> None:
+        """Send a DELETE request. Raises the same errors as `get`."""
+        self._request("DELETE", path, permission, None, None)
 
     def _request(
         self, method: str, path: str, permission: str, query: Mapping[str, str] | None, body: RestDocument | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import socketserver
 import threading
@@ -66,23 +67,28 @@ class FakeHost:
 
 
 EXIT = "/exit/"
-"""A request of `/exit/137` ends the container with that exit code, as a crash would."""
+"""A request of `/exit/137` ends the container with that exit code, as a crash would; as a command, at once."""
+ENVIRONMENT = "/environment"
+"""A request of it is answered with the container's variables, as JSON."""
 
 
 class FakeAppHandler(BaseHTTPRequestHandler):
-    """Answers every request with 200 and an empty JSON object."""
+    """Answers every request with 200 and an empty JSON object, or with the variables."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        content = b"{}"
+        if self.path == ENVIRONMENT and isinstance(self.server, FakeAppServer):
+            content = json.dumps(dict(self.server.environment)).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(b"{}")
+            self.wfile.write(content)
         if self.path.startswith(EXIT) and isinstance(self.server, FakeAppServer):
             self.server.crash(int(self.path.removeprefix(EXIT)))
 
@@ -93,7 +99,7 @@ class FakeAppHandler(BaseHTTPRequestHandler):
 
 
 class FakeAppServer(ThreadingHTTPServer):
-    """crash: ends the container with an exit code."""
+    """crash: ends the container with an exit code. environment: its variables."""
 
     request_queue_size = 128
 
@@ -102,9 +108,10 @@ class FakeAppServer(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
-    def __init__(self, address: tuple[str, int], crash: Callable[[int], None]) -> None:
+    def __init__(self, address: tuple[str, int], crash: Callable[[int], None], environment: Mapping[str, str]) -> None:
         super().__init__(address, FakeAppHandler)
         self.crash = crash
+        self.environment = environment
 
 
 class FakeContainer:
@@ -116,10 +123,15 @@ class FakeContainer:
         self._addresses = addresses
         self._ended = threading.Event()
         self._code = _STOPPED
+        self._is_removed = False
         self._mutex = threading.Lock()
-        self._servers = [FakeAppServer((self.address, port), self._crash) for port in launch.ports]
+        command = launch.command[0] if launch.command else ""
+        ports = () if command.startswith(EXIT) else launch.ports
+        self._servers = [FakeAppServer((self.address, port), self._crash, launch.environment) for port in ports]
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        if command.startswith(EXIT):
+            self._crash(int(command.removeprefix(EXIT)))
 
     def health(self) -> str:
         return "UNKNOWN" if self._ended.is_set() else "HEALTHY"
@@ -165,8 +177,9 @@ class FakeContainer:
         self._ended.set()
         with self._mutex:  # of several callers, one gives the address back
             servers, self._servers = self._servers, []
+            is_first, self._is_removed = not self._is_removed, True
         for server in servers:
             server.shutdown()
             server.server_close()
-        if servers:
+        if is_first:
             self._addresses.give_back(self.address)

@@ -28,11 +28,16 @@ class Upstream:
 
 
 def forward_request(
-    request: Request, upstream: Upstream, body: Iterator[bytes] | bytes, without: frozenset[str] = frozenset()
+    request: Request,
+    upstream: Upstream,
+    body: Iterator[bytes] | bytes,
+    without: frozenset[str] = frozenset(),
+    seconds: float = 300.0,
 ) -> Response:
     """Send a request to `upstream` and return its response, which is streamed. A body that is an iterator is, too.
 
-    without: lower-case names of headers that are not forwarded. Raises requests.RequestException.
+    without: lower-case names of headers that are not forwarded. seconds: for the response to begin. Raises
+    requests.RequestException.
     """
     dropped = _HOP_BY_HOP | without | {"content-length"}
     upstream_response = upstream.session.request(
@@ -42,7 +47,7 @@ def forward_request(
         data=body,
         stream=True,
         allow_redirects=False,
-        timeout=300,
+        timeout=seconds,
     )
     headers = [(name, value) for name, value in upstream_response.headers.items() if name.lower() not in _HOP_BY_HOP]
     content = upstream_response.raw.stream(_CHUNK, decode_content=False)

@@ -30,15 +30,15 @@ class GcpRehearsal(Rehearsal):
     """A rehearsal of Google Cloud, with additional conditions. `reset` removes them."""
 
     def fail_operation(self, kind: str, message: str, *, code: int = 8, seconds: float = 0.0) -> None:
-        """Let the next operation of a kind (`CREATE_CLUSTER`) fail after `seconds`.
+        """Let the next operation of a kind (`CREATE_CLUSTER`, `UPDATE_SERVICE`) fail after `seconds`.
 
-        code: of google.rpc.Code; 8: RESOURCE_EXHAUSTED.
+        code: of google.rpc.Code; 8: RESOURCE_EXHAUSTED. seconds: of the operations of Kubernetes Engine.
         """
         body = {"type": kind, "message": message, "code": code, "seconds": seconds}
         self.control.send("POST failures", body=body)
 
     def limit_quota(self, metric: str, limit: float) -> None:
-        """Set the limit of a metric in every region (`CPUS`, `IN_USE_ADDRESSES`, `SSD_TOTAL_GB`)."""
+        """Set the limit of a metric in every region (`CPUS`, `SSD_TOTAL_GB`, `CpuAllocPerProjectRegion`)."""
         self.control.send("POST quotas", body={"metric": metric, "limit": limit})
 
     def toughen(self) -> None:
@@ -68,6 +68,18 @@ class GcpRehearsal(Rehearsal):
     def spell_services(self, key: str) -> None:
         """Set the key of the Service in the descriptions of forwarding rules."""
         self.control.send("POST service-key", body={"key": key})
+
+    def forbid_public_access(self) -> None:
+        """Let the organization forbid `allUsers` in policies (`iam.allowedPolicyMemberDomains`)."""
+        self.control.send("POST domains")
+
+    def keep_idle_instances(self, seconds: float) -> None:
+        """Set how long Cloud Run keeps an instance without requests."""
+        self.control.send("POST idle", body={"seconds": seconds})
+
+    def run_instances(self) -> dict[str, int]:
+        """The number of running containers of each revision of Cloud Run."""
+        return dict(self.control.send("GET instances"))
 
     def expire_tokens(self) -> None:
         """Invalidate all issued access tokens."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mldeploy.rehearsal.containers.host import PublicAddressPool
@@ -20,11 +21,17 @@ from mldeploy.rehearsal.gcp.gke.clusters import Clusters
 from mldeploy.rehearsal.gcp.gke.control_plane import KubernetesControlPlanes
 from mldeploy.rehearsal.gcp.gke.operations import Failure, Operations
 from mldeploy.rehearsal.gcp.iam import ProjectIam
+from mldeploy.rehearsal.gcp.logs.entries import LogEntries
 from mldeploy.rehearsal.gcp.longrunning import LongRunning, Scheduler
+from mldeploy.rehearsal.gcp.policies import PolicyWriter
 from mldeploy.rehearsal.gcp.project import PROJECT
 from mldeploy.rehearsal.gcp.resource_manager import ResourceManagerApi
 from mldeploy.rehearsal.gcp.rest import TOKEN_PATH, GoogleRestAdapter, GoogleRestApplication
 from mldeploy.rehearsal.gcp.rpc.fault_proxy import GrpcFaultProxy
+from mldeploy.rehearsal.gcp.run.launcher import RunContext
+from mldeploy.rehearsal.gcp.run.services import KINDS, CloudRun
+from mldeploy.rehearsal.gcp.secrets.secret_manager import SecretManager
+from mldeploy.rehearsal.gcp.service_accounts import ServiceAccountsApi
 from mldeploy.rehearsal.gcp.services import Services
 from mldeploy.rehearsal.gcp.tokens import GoogleAuthenticator, GoogleTokens
 from mldeploy.rehearsal.registry.gateway import RegistryGateway
@@ -41,7 +48,7 @@ if TYPE_CHECKING:
 class GcpContext:
     """What the components depend on. name: of the rehearsal. url: of the gateway. address: HOST:PORT of the registry.
 
-    real: the host starts real containers.
+    real: the host starts real containers. folder: for files of the rehearsal.
     """
 
     name: str
@@ -53,6 +60,7 @@ class GcpContext:
     registry: RegistryProgram
     url: str
     address: str
+    folder: Path
 
 
 class GcpComponents:
@@ -83,6 +91,29 @@ class GcpComponents:
             self._conditions,
             self._iam,
         )
+        policies = PolicyWriter(self._scheduler, self._conditions)
+        self._accounts = ServiceAccountsApi(PROJECT, self._authenticator, self._conditions, policies)
+        self._secrets = SecretManager(PROJECT, self._conditions, self._iam, policies)
+        self._logs = LogEntries(PROJECT, self._conditions)
+        self._run = CloudRun(
+            RunContext(
+                context.name,
+                PROJECT,
+                context.host,
+                context.address,
+                self.tokens,
+                self._secrets,
+                self._logs,
+                context.folder / "volumes",
+                context.public,
+                context.authority,
+            ),
+            self._long_running,
+            self._conditions,
+            self._iam,
+            policies,
+            self._accounts,
+        )
         self._registry_authorizer = ArtifactAuthorizer(
             PROJECT, self.tokens, self._repositories, context.address, self._conditions, self._iam
         )
@@ -97,7 +128,16 @@ class GcpComponents:
 
     def grpc(self, cut: Callable[[str], None]) -> GrpcFaultProxy:
         """Create the gRPC handler. cut: breaks a peer's connection."""
-        parts = (self._long_running, self._services, self._operations, self._repositories, self._clusters)
+        parts = (
+            self._long_running,
+            self._services,
+            self._operations,
+            self._repositories,
+            self._clusters,
+            self._run,
+            self._secrets,
+            self._logs,
+        )
         methods = {name: method for part in parts for name, method in part.methods.items()}
         return GrpcFaultProxy(methods, self._authenticator, self._call_log, self._mutex, cut)
 
@@ -105,7 +145,8 @@ class GcpComponents:
         """Create the WSGI application of the gateway. token: of the control API."""
         clusters = self._clusters
         compute = ComputeApi(PROJECT, self._authenticator, self._quotas, clusters.pieces, clusters.used, clusters.clear)
-        https = GoogleRestApplication(self.tokens, compute, ResourceManagerApi(PROJECT, self._authenticator, self._iam))
+        resources = ResourceManagerApi(PROJECT, self._authenticator, self._iam)
+        https = GoogleRestApplication(self.tokens, compute, resources, self._accounts)
         front = FaultProxy(https, GoogleRestAdapter(self._authenticator), self._call_log)
         return ControlApi(
             front,
@@ -121,13 +162,21 @@ class GcpComponents:
         """List all objects that callers made, or that were made for them."""
         yield from self._repositories.contents()
         yield from self._clusters.contents()
+        yield from self._run.contents()
+        yield from self._secrets.contents()
+        yield from self._accounts.contents()
         yield from (resource.thing for resource in self._clusters.pieces())
 
     def reset(self) -> None:
         """Reset to a new project. Tokens stay valid."""
+        self._run.cancel()
         self._scheduler.forget()
         with self._mutex:
             for part in (
+                self._run,
+                self._secrets,
+                self._logs,
+                self._accounts,
                 self._clusters,
                 self._repositories,
                 self._operations,
@@ -141,15 +190,28 @@ class GcpComponents:
         self._context.registry.forget()
 
     def close(self) -> None:
-        """Stop operations and clusters."""
+        """Stop operations, clusters and services."""
+        self._run.close()
         self._scheduler.forget()
         self._clusters.reset()
+
+    def _add_failure(self, failure: Failure) -> None:
+        (self._run if failure.type in KINDS else self._operations).add_failure(failure)
+
+    def _limit_quota(self, metric: str, limit: float) -> None:
+        if metric in self._run.quotas:
+            self._run.quotas[metric] = limit
+        else:
+            self._quotas.limit(metric, limit)
 
     @property
     def _control_routes(self) -> Mapping[str, Callable[[Request], object]]:
         return {
-            "POST failures": lambda request: self._operations.add_failure(Failure(**request.get_json())),
-            "POST quotas": lambda request: self._quotas.limit(**request.get_json()),
+            "POST failures": lambda request: self._add_failure(Failure(**request.get_json())),
+            "POST quotas": lambda request: self._limit_quota(**request.get_json()),
+            "POST domains": lambda _: self._conditions.restrict_domains(),
+            "POST idle": lambda request: self._run.set_idle_seconds(request.get_json()["seconds"]),
+            "GET instances": lambda _: self._run.instances(),
             "POST networks": lambda request: self._conditions.set_networks(request.get_json()),
             "POST harsh": lambda _: self._conditions.toughen(),
             "POST hurry": lambda _: self._scheduler.hurry(),

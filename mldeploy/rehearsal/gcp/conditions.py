@@ -26,6 +26,7 @@ class ProjectConditions:
         self._keys: dict[str, str] = {}
         self._unseen: set[str] = set()
         self.is_harsh = False
+        self.is_domain_restricted = False
         self.service_key = ""
         self.reset()
 
@@ -34,6 +35,7 @@ class ProjectConditions:
         self._keys.clear()
         self._unseen.clear()
         self.is_harsh, self.service_key = False, SERVICE_KEYS[0]
+        self.is_domain_restricted = False
 
     def toughen(self) -> None:
         """Do what real services do sometimes, always.
@@ -42,6 +44,13 @@ class ProjectConditions:
         the first node, an upgrade adds nodes for a while, and forwarding rules have both spellings.
         """
         self.is_harsh = True
+
+    def restrict_domains(self) -> None:
+        """Let the organization forbid members of other domains in policies, and with them `allUsers`.
+
+        https://cloud.google.com/resource-manager/docs/organization-policy/restricting-domains
+        """
+        self.is_domain_restricted = True
 
     def set_networks(self, networks: Mapping[str, Sequence[str]]) -> None:
         """Set the networks with their subnetworks; none: in auto mode, with one for each region."""

@@ -48,6 +48,10 @@ class ProjectIam:
         """The project's policy, as in the API."""
         return [{"role": role, "members": list(members)} for role, members in self._roles.items()]
 
+    def members(self, role: str) -> Sequence[str]:
+        """The members of a role in the project."""
+        return tuple(self._roles.get(role, ()))
+
     def has(self, permission: str) -> bool:
         """Whether the account has a permission, without needing it."""
         return self._granted is None or permission in self._granted

@@ -11,7 +11,7 @@ import proto
 from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 
-from mldeploy.rehearsal.gcp.errors import not_found
+from mldeploy.rehearsal.gcp.errors import ApiError, not_found
 from mldeploy.rehearsal.gcp.rpc.server import Method, Methods
 
 SERVICE = "google.longrunning.Operations"
@@ -27,23 +27,42 @@ class LongRunning:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._operations: dict[str, operations_pb2.Operation] = {}
+        self._checks: dict[str, Callable[[], None]] = {}
 
-    def begin(self, parent: str, phases: float, finish: Callable[[], WrappedMessage]) -> operations_pb2.Operation:
-        """Begin an operation. Its response is the result of `finish`."""
+    def begin(
+        self,
+        parent: str,
+        phases: float,
+        finish: Callable[[], WrappedMessage],
+        *,
+        metadata: WrappedMessage | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> operations_pb2.Operation:
+        """Begin an operation. Its response is the result of `finish`, or its error the ApiError that `finish` raises.
+
+        check: is called before the operation is shown; raises ApiError for a caller that may not see it.
+        """
         operation = operations_pb2.Operation(name=f"{parent}/{uuid.uuid4()}")
-        begun = operations_pb2.Operation(name=operation.name)
+        if metadata is not None:
+            operation.metadata.Pack(unwrap(metadata))
+        begun = operations_pb2.Operation()
+        begun.CopyFrom(operation)
 
         def end() -> None:
-            done = operations_pb2.Operation(name=operation.name, done=True)
-            done.response.Pack(unwrap(finish()))
+            done = operations_pb2.Operation(name=operation.name, done=True, metadata=operation.metadata)
+            try:
+                done.response.Pack(unwrap(finish()))
+            except ApiError as error:
+                done.error.CopyFrom(error.status)
             self._operations[operation.name] = done
 
-        self._operations[operation.name] = operation
+        self._operations[operation.name], self._checks[operation.name] = operation, check
         self._scheduler.after(phases, end)
         return begun
 
     def reset(self) -> None:
         self._operations.clear()
+        self._checks.clear()
 
     @property
     def methods(self) -> Methods:
@@ -52,6 +71,7 @@ class LongRunning:
     def _get(self, request: operations_pb2.GetOperationRequest) -> operations_pb2.Operation:
         if request.name not in self._operations:
             raise not_found(request.name)
+        self._checks[request.name]()
         return self._operations[request.name]
 
 

@@ -29,6 +29,11 @@ class StandInProject:
         """The default service account of machines."""
         return f"{self.number}-compute@developer.gserviceaccount.com"
 
+    @property
+    def run_agent(self) -> str:
+        """Cloud Run's service agent, which pulls the images. https://cloud.google.com/iam/docs/service-agents"""
+        return f"service-{self.number}@serverless-robot-prod.iam.gserviceaccount.com"
+
     def is_called(self, name: str) -> bool:
         return name in (self.id, self.number)
 

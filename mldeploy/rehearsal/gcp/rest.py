@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
@@ -14,6 +14,10 @@ from mldeploy.rehearsal.gcp.errors import ApiError
 from mldeploy.rehearsal.gcp.resource_manager import PATH as RESOURCES
 from mldeploy.rehearsal.gcp.resource_manager import PERMISSIONS as RESOURCE_PERMISSIONS
 from mldeploy.rehearsal.gcp.resource_manager import ResourceManagerApi
+from mldeploy.rehearsal.gcp.service_accounts import PATH as ACCOUNTS
+from mldeploy.rehearsal.gcp.service_accounts import SERVICE as IAM
+from mldeploy.rehearsal.gcp.service_accounts import ServiceAccountsApi
+from mldeploy.rehearsal.gcp.service_accounts import required_permission as account_permission
 from mldeploy.rehearsal.gcp.tokens import GoogleAuthenticator, GoogleTokens, GrantError
 
 if TYPE_CHECKING:
@@ -27,24 +31,32 @@ TOKEN_ACTION = "iam.serviceAccounts.getAccessToken"  # noqa: S105 - a permission
 
 
 class GoogleRestApplication:
-    """A WSGI application: the token endpoint, Compute Engine, and Resource Manager."""
+    """A WSGI application: the token endpoint, Compute Engine, Resource Manager, and IAM."""
 
-    def __init__(self, tokens: GoogleTokens, compute: ComputeApi, resources: ResourceManagerApi) -> None:
+    def __init__(
+        self, tokens: GoogleTokens, compute: ComputeApi, resources: ResourceManagerApi, accounts: ServiceAccountsApi
+    ) -> None:
         self._tokens = tokens
         self._compute = compute
         self._resources = resources
+        self._accounts = accounts
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
         if RESOURCES.fullmatch(request.path):
             return self._resources(environ, start)
+        if ACCOUNTS.fullmatch(request.path):
+            return self._accounts(environ, start)
         if request.path != TOKEN_PATH:
             return self._compute(environ, start)
         return self._token(request)(environ, start)
 
     def _token(self, request: Request) -> Response:
+        form = request.form.to_dict()
         try:
-            token = self._tokens.exchange(request.form.to_dict())
+            if self._tokens.wants_identity(form):
+                return json_response({"id_token": self._tokens.exchange_for_identity(form)})
+            token = self._tokens.exchange(form)
         except GrantError as error:
             return json_response({"error": error.error, "error_description": str(error)}, 400)
         return json_response({"access_token": token.text, "expires_in": token.seconds, "token_type": "Bearer"})
@@ -58,6 +70,7 @@ class GoogleRestRequest:
     is_writing: bool
     authorization: str = ""
     quota_project: str = ""
+    service: str = SERVICE
 
 
 class GoogleRestAdapter:
@@ -73,6 +86,10 @@ class GoogleRestAdapter:
         headers = (str(environ.get(f"HTTP_{name}", "")) for name in ("AUTHORIZATION", "X_GOOG_USER_PROJECT"))
         if parts := RESOURCES.fullmatch(path):
             return GoogleRestRequest(RESOURCE_PERMISSIONS[parts["method"]], False, *headers)
+        if ACCOUNTS.fullmatch(path):
+            permission = account_permission(method, path)
+            is_writing = method != "GET" and not permission.endswith(".getIamPolicy")
+            return replace(GoogleRestRequest(permission, is_writing, *headers), service=IAM)
         return GoogleRestRequest(required_permission(method, path), method != "GET", *headers)
 
     def authenticate(self, request: GoogleRestRequest) -> Application | None:
@@ -85,7 +102,7 @@ class GoogleRestAdapter:
         return None
 
     def refusal(self, kind: FaultKind, request: GoogleRestRequest) -> Application:
-        error = self._authenticator.refusal(kind, SERVICE, request.action)
+        error = self._authenticator.refusal(kind, request.service, request.action)
         if error is None:
             raise ValueError(kind)
         if request.action == TOKEN_ACTION:

@@ -49,7 +49,9 @@ def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
     public = PublicAddresses(addresses.prefix)
     host: ContainerHost = EngineHost.connect() if options.containers else FakeHost(public)
     cloud = GcpComponents(
-        GcpContext(name, options.pace, host, options.containers, public, authority, registry, url, address)
+        GcpContext(
+            name, options.pace, host, options.containers, public, authority, registry, url, address, options.folder
+        )
     )
     stack.callback(cloud.close)
     serve(cloud.grpc, authority, (addresses.own, GRPC), (addresses.own, GRPC_SERVER), stack)
@@ -64,7 +66,7 @@ def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
         registry=address,
         processes=(Process.of(os.getpid()), Process.of(registry.pid)),
         credentials={"service_account": cloud.tokens.key_file},
-        services={"grpc": f"{addresses.own}:{GRPC}", "compute": url, "resourcemanager": url},
+        services={"grpc": f"{addresses.own}:{GRPC}", "compute": url, "resourcemanager": url, "iam": url},
         ca_bundle=str(authority.bundle),
     )
 

@@ -20,6 +20,9 @@ TITLES: Mapping[str, str] = {
     "compute.googleapis.com": "Compute Engine API",
     "container.googleapis.com": "Kubernetes Engine API",
     "iam.googleapis.com": "Identity and Access Management (IAM) API",
+    "logging.googleapis.com": "Cloud Logging API",
+    "run.googleapis.com": "Cloud Run Admin API",
+    "secretmanager.googleapis.com": "Secret Manager API",
     USAGE: "Service Usage API",
 }
 """APIs of the stand-in, with their titles."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth import exceptions, jwt
+from google.auth import crypt, exceptions, jwt
 
 from mldeploy.rehearsal.gateway.faults import FaultKind
 from mldeploy.rehearsal.gcp.errors import ApiError, internal_error, permission_denied, rate_limited, unauthenticated
@@ -25,6 +25,8 @@ from mldeploy.rehearsal.gcp.services import Services
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 AUDIENCE = "https://oauth2.googleapis.com/token"
 """Audience of the assertions that Google's library signs."""
+ISSUER = "https://accounts.google.com"
+"""Issuer of ID tokens."""
 SECONDS = 3600
 """Validity of a token."""
 _REUSED_SECONDS = 1800
@@ -58,7 +60,7 @@ class GoogleTokens:
         self._project = project
         self._uri = uri
         self._key = rsa.generate_private_key(65537, 2048)
-        self._key_id = secrets.token_hex(20)
+        self._key_id, self._issuer_key_id = secrets.token_hex(20), secrets.token_hex(20)
         self._mutex = threading.Lock()
         self._tokens: dict[str, Token] = {}
 
@@ -90,6 +92,42 @@ class GoogleTokens:
             raise GrantError("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
         return self.of(self._project.account)
 
+    def exchange_for_identity(self, form: Mapping[str, str]) -> str:
+        """Exchange an assertion with `target_audience` for an ID token of the account. Raises GrantError.
+
+        https://developers.google.com/identity/protocols/oauth2/service-account
+        """
+        claims = self._claims(form.get("assertion", ""), [AUDIENCE, self._uri])
+        now = int(time.time())
+        content = {
+            "iss": ISSUER,
+            "aud": claims["target_audience"],
+            "email": self._project.account,
+            "email_verified": True,
+            "sub": "100000000000000000001",
+            "iat": now,
+            "exp": now + SECONDS,
+        }
+        signer = crypt.RSASigner.from_string(json.loads(self.key_file)["private_key"], self._issuer_key_id)
+        return bytes(jwt.encode(signer, content)).decode()
+
+    def wants_identity(self, form: Mapping[str, str]) -> bool:
+        """Whether a token request is one for an ID token."""
+        if form.get("grant_type") != GRANT:
+            return False
+        try:
+            return bool(jwt.decode(form.get("assertion", ""), verify=False).get("target_audience"))
+        except (ValueError, exceptions.GoogleAuthError):
+            return False
+
+    def identity(self, text: str, audience: str) -> str:
+        """Return the account of an ID token for an audience; empty if it is invalid."""
+        try:
+            claims: Mapping[str, str] = jwt.decode(text, {self._issuer_key_id: self._public}, audience=[audience])
+        except (ValueError, exceptions.GoogleAuthError):
+            return ""
+        return claims.get("email", "") if claims.get("iss") == ISSUER else ""
+
     def of(self, account: str) -> Token:
         """Return a token for an account. Reuses a valid one: after a change the engine pushes everything again."""
         with self._mutex:
@@ -116,12 +154,15 @@ class GoogleTokens:
         with self._mutex:
             self._tokens.clear()
 
-    def _claims(self, assertion: str, audience: list[str] | None) -> Mapping[str, str]:
-        public = self._key.public_key().public_bytes(
+    @property
+    def _public(self) -> bytes:
+        return self._key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
+
+    def _claims(self, assertion: str, audience: list[str] | None) -> Mapping[str, str]:
         try:
-            claims: Mapping[str, str] = jwt.decode(assertion, {self._key_id: public}, audience=audience)
+            claims: Mapping[str, str] = jwt.decode(assertion, {self._key_id: self._public}, audience=audience)
         except (ValueError, exceptions.GoogleAuthError) as error:
             raise GrantError("invalid_grant", f"Invalid JWT: {error}") from error
         if claims.get("iss") != self._project.account:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urljoin
 
 import grpc
 import requests
+from google.api_core.operation import Operation
 from google.auth.transport.grpc import AuthMetadataPlugin
 from google.auth.transport.requests import Request
 from google.cloud import artifactregistry_v1 as ar
 from google.cloud import container_v1 as gke
+from google.cloud import secretmanager_v1 as sm
 from google.cloud import service_usage_v1 as su
 from google.cloud.artifactregistry_v1.services.artifact_registry.transports import ArtifactRegistryGrpcTransport
 from google.cloud.container_v1.services.cluster_manager.transports import ClusterManagerGrpcTransport
+from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
+from google.cloud.logging_v2.services.logging_service_v2.transports import LoggingServiceV2GrpcTransport
+from google.cloud.run_v2 import RevisionsClient, Service, ServicesClient
+from google.cloud.run_v2.services.revisions.transports import RevisionsGrpcTransport
+from google.cloud.run_v2.services.services.transports import ServicesGrpcTransport
+from google.cloud.secretmanager_v1.services.secret_manager_service.transports import SecretManagerServiceGrpcTransport
 from google.cloud.service_usage_v1.services.service_usage.transports import ServiceUsageGrpcTransport
 from google.oauth2 import service_account
 
@@ -73,6 +83,22 @@ class Clients:
     def services(self) -> su.ServiceUsageClient:
         return su.ServiceUsageClient(transport=ServiceUsageGrpcTransport(channel=self.channel))
 
+    @cached_property
+    def run(self) -> ServicesClient:
+        return ServicesClient(transport=ServicesGrpcTransport(channel=self.channel))
+
+    @cached_property
+    def revisions(self) -> RevisionsClient:
+        return RevisionsClient(transport=RevisionsGrpcTransport(channel=self.channel))
+
+    @cached_property
+    def secrets(self) -> sm.SecretManagerServiceClient:
+        return sm.SecretManagerServiceClient(transport=SecretManagerServiceGrpcTransport(channel=self.channel))
+
+    @cached_property
+    def logging(self) -> LoggingServiceV2Client:
+        return LoggingServiceV2Client(transport=LoggingServiceV2GrpcTransport(channel=self.channel))
+
     @property
     def project(self) -> str:
         return str(self.credentials.project_id)
@@ -97,6 +123,47 @@ class Clients:
         """A request to Compute Engine; path: beyond the project."""
         url = f"{self.rehearsal.endpoints.service('compute')}/compute/v1/projects/{self.project}{path}"
         return self.session.request(method, url, headers={"Authorization": f"Bearer {self.password()}"}, timeout=120)
+
+    def accounts(self, path: str = "", method: str = "GET", body: object = None) -> requests.Response:
+        """A request to IAM; path: beyond the service accounts."""
+        url = f"{self.rehearsal.endpoints.service('iam')}/v1/projects/{self.project}/serviceAccounts{path}"
+        bearer = {"Authorization": f"Bearer {self.password()}"}
+        return self.session.request(method, url, headers=bearer, json=body, timeout=120)
+
+    def identity(self, audience: str) -> str:
+        """An ID token for a service."""
+        info = json.loads(self.rehearsal.record.credentials["service_account"])
+        made = service_account.IDTokenCredentials.from_service_account_info(info, target_audience=audience)
+        made.refresh(Request(self.session))
+        return str(made.token)
+
+    def ask(self, url: str, token: str = "", host: str = "", method: str = "GET") -> requests.Response:
+        """A request to a service. host: another Host header."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return self.session.request(method, url, headers={**headers, **({"Host": host} if host else {})}, timeout=120)
+
+    def push(self, repository: str = "app", architecture: str = "amd64") -> str:
+        """Push an image without layers, and return it by its digest."""
+        name = f"{self.project}/{repository}/app"
+        base, login = f"http://{self.rehearsal.record.registry}/v2/{name}", ("oauth2accesstoken", self.password())
+        config = json.dumps({"architecture": architecture, "os": "linux", "config": {}}).encode()
+        digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+        begun = self.session.post(f"{base}/blobs/uploads/", auth=login, timeout=120)
+        begun.raise_for_status()
+        where = urljoin(f"{base}/", begun.headers["Location"])
+        self.session.put(where, config, params={"digest": digest}, auth=login, timeout=120).raise_for_status()
+        kind = "application/vnd.oci.image.manifest.v1+json"
+        described = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": len(config)}
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": described, "layers": []})
+        put = self.session.put(
+            f"{base}/manifests/v1", manifest, headers={"Content-Type": kind}, auth=login, timeout=120
+        )
+        put.raise_for_status()
+        return f"{self.rehearsal.record.registry}/{name}@{put.headers['Docker-Content-Digest']}"
+
+    def deploy(self, service: Service, name: str = "shop") -> Service:
+        """Make a service, and return once it serves."""
+        return done(self.run.create_service(parent=self.region, service=service, service_id=name))
 
     def close(self) -> None:
         """Close the connections that have been used."""
@@ -130,3 +197,10 @@ class Clients:
                 return result
             time.sleep(0.02)
         raise AssertionError(f"{operation.name} is not done within {SECONDS:.0f} s")
+
+
+def done(operation: Operation) -> Service:
+    """The service, once an operation of Cloud Run has succeeded."""
+    result = operation.result(timeout=SECONDS)
+    assert isinstance(result, Service)
+    return result

@@ -31,6 +31,13 @@ def google(rehearsal: GcpRehearsal) -> Iterator[Clients]:
         yield clients
 
 
+@pytest.fixture
+def image(google: Clients) -> str:
+    """An image in the registry, by its digest. Nobody has built it."""
+    google.repository()
+    return google.push()
+
+
 @pytest.fixture(scope="session")
 def _google_slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpRehearsal]:
     require_registry()

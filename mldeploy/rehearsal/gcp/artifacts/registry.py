@@ -112,6 +112,8 @@ class ArtifactAuthorizer:
     def _may_pull(self, account: str, stored: StoredRepository) -> bool:
         """Whether an account may pull: one with a reader role, or the default one of machines, if it is an editor."""
         member = f"serviceAccount:{account}"
+        if account == self._project.run_agent:
+            return True  # its role, roles/run.serviceAgent, contains the permission in its own project
         granted = any(each.role in READERS and member in each.members for each in stored.known.bindings)
         return granted or (account == self._project.nodes and not self._conditions.is_harsh)
 

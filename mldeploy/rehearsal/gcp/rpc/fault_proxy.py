@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn
@@ -14,7 +14,7 @@ from mldeploy.rehearsal.gateway.call_log import CallLog
 from mldeploy.rehearsal.gateway.fault_proxy import hold_client
 from mldeploy.rehearsal.gateway.faults import FaultKind, PendingFault
 from mldeploy.rehearsal.gcp.errors import ApiError, Code
-from mldeploy.rehearsal.gcp.rpc.server import Method, Methods, serialize
+from mldeploy.rehearsal.gcp.rpc.server import Method, Methods, StreamMethod, serialize
 from mldeploy.rehearsal.gcp.tokens import GoogleAuthenticator
 
 DETAILS = "grpc-status-details-bin"
@@ -44,9 +44,25 @@ class GrpcFaultProxy(grpc.GenericRpcHandler):
         method = self._methods.get(name)
         if method is None:
             return grpc.unary_unary_rpc_method_handler(partial(_unknown, name))
+        if isinstance(method, StreamMethod):
+            return grpc.stream_stream_rpc_method_handler(partial(self._stream, method), method.read, serialize)
         return grpc.unary_unary_rpc_method_handler(partial(self._handle, method), method.read, serialize)
 
-    def _handle(self, method: Method[Any], request: object, context: grpc.ServicerContext) -> object:
+    def _stream(
+        self, method: StreamMethod[Any], requests: Iterator[object], context: grpc.ServicerContext
+    ) -> Iterator[object]:
+        """Answer a call with two streams. A fault meets it at its beginning."""
+
+        def begin(_: Iterator[object]) -> Iterator[object]:
+            return method.answer(requests, context.is_active)
+
+        opened = Method(method.service, method.permission, method.request, begin)
+        try:
+            yield from self._handle(opened, requests, context)
+        except ApiError as error:  # of the first request, which is read only here
+            _refuse(context, error)
+
+    def _handle(self, method: Method[Any], request: object, context: grpc.ServicerContext) -> Any:
         try:
             self._authenticator.authenticate(_metadata(context, "authorization"), _metadata(context, QUOTA_PROJECT))
             pending = self._call_log.record(method.permission, writing=method.is_writing)

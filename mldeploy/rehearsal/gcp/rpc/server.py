@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import grpc
 import proto
@@ -85,7 +85,7 @@ def serve(
 
 
 RequestT = TypeVar("RequestT")
-_READING = ("get", "list", "GetOperation")
+_READING = ("get", "list", "GetOperation", "access")
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,35 @@ class Method(Generic[RequestT]):
 
     def read(self, content: bytes) -> RequestT:
         """Parse a request: a protocol buffer, or an SDK message."""
-        name = "FromString" if issubclass(self.request, Message) else "deserialize"
-        read: Callable[[bytes], RequestT] = getattr(self.request, name)
-        return read(content)
+        return _parse_message(self.request, content)
 
 
-Methods: TypeAlias = Mapping[str, Method[Any]]
+@dataclass(frozen=True)
+class StreamMethod(Generic[RequestT]):
+    """A method with a stream of requests and one of responses. service, permission, request: as of Method.
+
+    answer: its implementation, from the requests and from a function whether the client still listens.
+    """
+
+    service: str
+    permission: str
+    request: type[RequestT]
+    answer: Callable[[Iterator[RequestT], Callable[[], bool]], Iterator[object]]
+    is_writing: ClassVar[bool] = False
+
+    def read(self, content: bytes) -> RequestT:
+        """Parse a request."""
+        return _parse_message(self.request, content)
+
+
+Methods: TypeAlias = Mapping[str, "Method[Any] | StreamMethod[Any]"]
 """By their full name, `google.container.v1.ClusterManager/GetCluster`."""
+
+
+def _parse_message(kind: type[RequestT], content: bytes) -> RequestT:
+    name = "FromString" if issubclass(kind, Message) else "deserialize"
+    read: Callable[[bytes], RequestT] = getattr(kind, name)
+    return read(content)
 
 
 def serialize(message: object) -> bytes:

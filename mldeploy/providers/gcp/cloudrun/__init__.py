@@ -1,0 +1,1 @@
+"""The target `cloudrun`: the app as a service of Cloud Run."""

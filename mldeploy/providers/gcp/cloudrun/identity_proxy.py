@@ -1,0 +1,90 @@
+"""A proxy on this machine that adds the deployer's identity token to requests for a service that is not public."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import requests
+
+from mldeploy.bounded_http import bounded_session, read_body
+from mldeploy.config.secret import Secret
+
+SECONDS = 60.0
+LIMIT = 64 << 20
+_HOP_HEADERS = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "host"}
+)
+"""Not for the other side: RFC 9110, 7.6.1. `requests` decodes the body."""
+
+
+@contextmanager
+def run_identity_proxy(url: str, trust: Path | None, headers: tuple[tuple[str, Secret], ...]) -> Iterator[str]:
+    """A URL on this machine's loopback address that leads to `url` while the context is open.
+
+    Its path begins with random letters, so that nobody else on this machine can use the deployer's token.
+    """
+    prefix = f"/{secrets.token_urlsafe(24)}"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(url.rstrip("/"), prefix, trust, headers))
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name=f"proxy to {url}", daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}{prefix}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _handler(
+    url: str, prefix: str, trust: Path | None, headers: tuple[tuple[str, Secret], ...]
+) -> Callable[..., BaseHTTPRequestHandler]:
+    class IdentityProxyHandler(BaseHTTPRequestHandler):
+        """Forwards one request."""
+
+        def do_GET(self) -> None:
+            self._forward()
+
+        def do_POST(self) -> None:
+            self._forward()
+
+        def _forward(self) -> None:
+            if not secrets.compare_digest(self.path[: len(prefix)].encode(), prefix.encode()):
+                self.send_error(404)
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            given = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_HEADERS}
+            given |= {name: value.reveal() for name, value in headers}
+            try:
+                self._answer(_send(url + self.path[len(prefix) :], self.command, body, given, trust))
+            except requests.RequestException:
+                self.send_error(502, "the service does not answer")
+
+        def _answer(self, response: requests.Response) -> None:
+            body = read_body(response, LIMIT)
+            self.send_response(response.status_code)
+            for name, value in response.headers.items():
+                if name.lower() not in _HOP_HEADERS:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Discard the log."""
+
+    return IdentityProxyHandler
+
+
+def _send(url: str, method: str, body: bytes, headers: dict[str, str], trust: Path | None) -> requests.Response:
+    session = bounded_session(seconds=SECONDS)
+    if trust is not None:
+        session.verify = str(trust)
+        session.trust_env = False
+    return session.request(
+        method, url, data=body or None, headers=headers, timeout=SECONDS, allow_redirects=False, stream=True
+    )

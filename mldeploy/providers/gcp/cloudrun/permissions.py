@@ -1,0 +1,36 @@
+"""The IAM permissions of each API call of a deployment on Cloud Run.
+
+https://cloud.google.com/run/docs/reference/iam/permissions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from mldeploy.providers.gcp.permissions import PUSH_PERMISSIONS
+
+RUN_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **PUSH_PERMISSIONS,
+        "Services/GetService": ("run.services.get",),
+        "Services/CreateService": ("run.services.create", "iam.serviceAccounts.actAs"),
+        "Services/UpdateService": ("run.services.update",),
+        "Services/DeleteService": ("run.services.delete",),
+        "Services/GetIamPolicy": ("run.services.getIamPolicy",),
+        "Services/SetIamPolicy": ("run.services.setIamPolicy",),
+        "Revisions/GetRevision": ("run.revisions.get",),
+        "Revisions/ListRevisions": ("run.revisions.list",),
+        "Revisions/DeleteRevision": ("run.revisions.delete",),
+        "https://….run.app": ("run.routes.invoke",),
+        "iam/serviceAccounts": (
+            "iam.serviceAccounts.create",
+            "iam.serviceAccounts.delete",
+            "iam.serviceAccounts.get",
+        ),
+        "SecretManagerService/GetIamPolicy": ("secretmanager.secrets.getIamPolicy",),
+        "SecretManagerService/SetIamPolicy": ("secretmanager.secrets.setIamPolicy",),
+        "LoggingServiceV2/ListLogEntries": ("logging.logEntries.list",),
+    }
+)
+"""By call. `https://….run.app`: requests to a service, or to the URL of a tag, that is not public."""
