@@ -230,13 +230,20 @@ class PublicHostCheck(HostCheck):
 
 
 def create_server(
-    host: str, port: int, application: Application, tls: ssl.SSLContext | None = None, *, is_public: bool = False
+    host: str,
+    port: int,
+    application: Application,
+    tls: ssl.SSLContext | None = None,
+    *,
+    is_public: bool = False,
+    handler: type[QuietRequestHandler] | None = None,
 ) -> BaseWSGIServer:
     """Create a server that listens but does not answer yet. Raises OSError if the address is in use or not permitted.
 
-    is_public: the address is an app's public address. Only requests for `host` and `port` are accepted.
+    is_public: the address is an app's public address. Only requests for `host` and `port` are accepted, unless another
+    handler is given, whose application has to check the Host header.
     """
-    handler = PublicHostCheck if is_public else HostCheck
+    handler = handler or (PublicHostCheck if is_public else HostCheck)
     try:
         server = KeepAliveServer(host, port, application, handler)
     except SystemExit as error:  # werkzeug exits the program
