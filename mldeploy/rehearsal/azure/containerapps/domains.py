@@ -125,9 +125,8 @@ class ManagedCertificates:
         """Let the certificate be issued if its domain points here; the operation fails otherwise."""
         account, subject = request.account, resource.properties["subjectName"]
         resource.properties["validationToken"] = f"_{hashlib.sha256(resource.id.encode()).hexdigest()[:32]}"
-        change = operations.ResourceChange(account, resource)
+        change = operations.ResourceChange(account, resource, "Pending")
         app = _find_app(account, environment, subject.lower())
-        resource.state = "Pending"
         failure = None if app and self._points_here(account, environment, app, resource) else _control_error(subject)
         change.finish(failure)
         answer = ArmResponse(201 if new else 200, _describe(resource))

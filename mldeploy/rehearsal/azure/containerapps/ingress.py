@@ -67,7 +67,7 @@ class RevisionIngress:
             if isinstance(error, requests.RequestException):
                 return Response(_NO_CONNECTION, 503, content_type="text/plain")
             raise
-        response.response = CountedBody(response.response, lambda: revision.give_back(replica))
+        response.response = CountedBody(response.iter_encoded(), lambda: revision.give_back(replica))
         return response
 
 

@@ -22,23 +22,27 @@ _LOCATIONS = "providers/Microsoft.App/locations"
 
 @dataclass
 class ResourceChange:
-    """A change of a resource whose work takes as long as it takes. Use it with the account's lock."""
+    """A change of a resource whose work takes as long as it takes. state: the provisioningState meanwhile.
+
+    Use it with the account's lock.
+    """
 
     account: SubscriptionState
     resource: ArmResource
+    state: str = "InProgress"
     begun: float = field(init=False)
     is_done: bool = False
     failure: ArmError | None = None
 
     def __post_init__(self) -> None:
         self.begun = self.account.now
-        self.resource.state, self.resource.final_state = "InProgress", "Succeeded"
+        self.resource.state, self.resource.final_state = self.state, "Succeeded"
         self.resource.done_at = math.inf
 
     def finish(self, failure: ArmError | None = None) -> None:
         """End the change. The resource shows it once an operation has taken its least time."""
         self.is_done, self.failure = True, failure
-        if self.resource.state == "InProgress":
+        if self.resource.state == self.state:
             self.resource.final_state = "Failed" if failure else "Succeeded"
             self.resource.done_at = self.begun + self.account.pace
             self.account.complete_due_changes()
