@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
+from azure.core.exceptions import HttpResponseError
 from azure.mgmt.appcontainers.models import (
     Configuration,
     Container,
@@ -80,8 +82,13 @@ class AppEstate:
         image = f"{registry.login_server}/app@{push(engine, azure, registry.login_server, base)}"
         identity = azure.identities.user_assigned_identities.create_or_update(GROUP, IDENTITY, {"location": REGION})
         made = cls(azure, environment_in(azure), identity, registry, image)
-        assign(azure, registry.id, str(identity.principal_id))
+        eventually(made._let_pull, "a known identity")
         return made
+
+    def _let_pull(self) -> Any:
+        with suppress(HttpResponseError):  # the directory does not know the identity yet
+            return assign(self.azure, self.registry.id, str(self.identity.principal_id))
+        return None
 
     def app(self, suffix: str = "", traffic: Sequence[TrafficWeight] | None = None, **changed: Any) -> ContainerApp:
         """The app with a revision. changed: members of the container, scale, ingress or configuration."""

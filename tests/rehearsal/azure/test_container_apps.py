@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.appcontainers.models import (
+    ContainerAppProbe,
+    ContainerAppProbeTcpSocket,
     ContainerResources,
     CustomDomain,
     EnvironmentVar,
@@ -25,10 +27,11 @@ from mldeploy.rehearsal.azure import FaultKind, FaultOrder
 from tests.rehearsal.account import eventually
 from tests.rehearsal.azure.app_estate import APP, ENVIRONMENT, AppEstate, environment, environment_in, weights
 from tests.rehearsal.azure.clients import Clients, catch_error
-from tests.rehearsal.azure.estate import GROUP, REGION, assign, group_in
+from tests.rehearsal.azure.estate import GROUP, PORT, REGION, assign, group_in
 
 pytestmark = pytest.mark.engine
 DOMAIN = "shop.example.com"
+IMPATIENT = ContainerAppProbe(type="Readiness", tcp_socket=ContainerAppProbeTcpSocket(port=PORT), failure_threshold=49)
 
 
 @pytest.fixture
@@ -134,6 +137,7 @@ def test_without_a_suffix_a_name_is_generated_and_a_used_suffix_is_refused(shop:
     [
         ({"container": {"resources": ContainerResources(cpu=0.5, memory="2Gi")}}, "ContainerAppInvalidResourceTotal"),
         ({"container": {"resources": ContainerResources(cpu=8, memory="16Gi")}}, "ContainerAppInvalidResourceTotal"),
+        ({"container": {"probes": [IMPATIENT]}}, "ContainerAppProbeFailureThresholdOutOfRange"),
         ({"scale": {"min_replicas": 3, "max_replicas": 2}}, "ContainerAppInvalidReplicaCount"),
         ({"ingress": {"target_port": 0}}, "ContainerAppInvalidTargetPort"),
         ({"ingress": {"traffic": weights(r1=50)}}, "ContainerAppInvalidTraffic"),
@@ -141,7 +145,17 @@ def test_without_a_suffix_a_name_is_generated_and_a_used_suffix_is_refused(shop:
         ({"configuration": {"secrets": [Secret(name="token")]}}, "ContainerAppSecretInvalid"),
         ({"container": {"env": [EnvironmentVar(name="T", secret_ref="t")]}}, "ContainerAppSecretRefNotFound"),
     ],
-    ids=["memory", "too big", "replicas", "port", "weights", "unknown revision", "empty secret", "unknown secret"],
+    ids=[
+        "memory",
+        "too big",
+        "probe",
+        "replicas",
+        "port",
+        "weights",
+        "unknown revision",
+        "empty secret",
+        "unknown secret",
+    ],
 )
 def test_what_is_refused_before_anything_changes(shop: AppEstate, changed: dict[str, Any], code: str) -> None:
     apps = shop.azure.apps.container_apps
@@ -195,7 +209,9 @@ def test_an_operation_excludes_another_one(slow: Clients, engine: Engine, scrap:
         "ContainerAppOperationInProgress",
     )
     slow.rehearsal.start_clock()
-    assert poller.result().properties.provisioning_state == "Succeeded"
+    eventually(lambda: poller.done() or None, "the end of the operation")  # the role may not count yet
+    apps = slow.apps.container_apps
+    apps.begin_update(GROUP, APP, shop.app("r2"), polling=False)
 
 
 def test_an_environment_with_an_app_stays(shop: AppEstate) -> None:
@@ -214,11 +230,13 @@ def test_an_environment_with_an_app_stays(shop: AppEstate) -> None:
 def test_a_stopped_app_answers_with_the_page_of_azure_until_it_is_started(shop: AppEstate) -> None:
     shop.create()
     apps = shop.azure.apps.container_apps
-    assert apps.begin_stop(GROUP, APP).result().properties.running_status == "Stopped"
+    stopped: Any = apps.begin_stop(GROUP, APP).result()
+    assert stopped.properties.running_status == "Stopped"
     answer = shop.ask()
     assert (answer.status_code, "This Container App is stopped or does not exist" in answer.text) == (404, True)
     shop.scaled("r1", 0)
-    assert apps.begin_start(GROUP, APP).result().properties.running_status == "Running"
+    started: Any = apps.begin_start(GROUP, APP).result()
+    assert started.properties.running_status == "Running"
     assert shop.ask().text == "{}"
 
 
@@ -298,16 +316,19 @@ def test_an_own_domain_needs_its_records_and_gets_a_certificate(shop: AppEstate)
     apps, certificates = shop.azure.apps.container_apps, shop.azure.apps.managed_certificates
     analysis = apps.list_custom_host_name_analysis(GROUP, APP, custom_hostname=DOMAIN)
     assert analysis.custom_domain_verification_test == "Failed"
-    unbound = {"ingress": {"custom_domains": [CustomDomain(name=DOMAIN, binding_type="Disabled")]}}
-    assert "A TXT record pointing from asuid." in failure(lambda: shop.update("r1", **unbound))
+    unbound = {"custom_domains": [CustomDomain(name=DOMAIN, binding_type="Disabled")]}
+    assert "A TXT record pointing from asuid." in failure(lambda: shop.update("r1", ingress=unbound))
     shop.azure.rehearsal.set_records("TXT", f"asuid.{DOMAIN}", identity)
     spec = ManagedCertificate(
         location=REGION,
         properties=ManagedCertificateProperties(subject_name=DOMAIN, domain_control_validation="CNAME"),
     )
-    create = lambda: certificates.begin_create_or_update(GROUP, ENVIRONMENT, "own", spec)  # noqa: E731 - called thrice
+
+    def create() -> Any:
+        return certificates.begin_create_or_update(GROUP, ENVIRONMENT, "own", spec)
+
     assert catch_error(create) == (400, "RequireCustomHostnameInEnvironment")
-    shop.update("r1", **unbound)
+    shop.update("r1", ingress=unbound)
     assert "DNS records do not point to" in failure(lambda: create().result())
     certificates.delete(GROUP, ENVIRONMENT, "own")
     shop.azure.rehearsal.set_records("CNAME", DOMAIN, f"{APP}.{shop.environment.properties.default_domain}")
@@ -333,3 +354,21 @@ def test_faults_hit_the_operations_and_the_log_stream(shop: AppEstate) -> None:
     faults.inject(FaultOrder(FaultKind.ERROR, "Microsoft.App/containerApps/revisions/read"))
     assert catch_error(lambda: shop.revision("r1")) == (500, "InternalServerError")
     assert shop.revision("r1").active
+
+
+def test_a_harsh_subscription_answers_late_and_spells_otherwise(shop: AppEstate) -> None:
+    shop.azure.rehearsal.be_harsh()
+    apps, environments = shop.azure.apps.container_apps, shop.azure.apps.managed_environments
+    shop.create()
+    with pytest.raises(HttpResponseError):
+        shop.revision("r1")
+    made: Any = apps.get(GROUP, APP)
+    assert "/containerapps/" in made.id
+    assert made.location == "West Europe"
+    url = shop.replicas("r1")[0].properties.containers[0].log_stream_endpoint
+    assert [shop.stream(url).status_code for _ in range(2)] == [503, 200]
+    apps.begin_delete(GROUP, APP).result()
+    environments.begin_create_or_update(GROUP, "other", environment()).result()
+    code = "ManagedEnvironmentHasContainerApps"
+    assert catch_error(lambda: environments.begin_delete(GROUP, "other")) == (409, code)
+    environments.begin_delete(GROUP, "other").result()

@@ -20,7 +20,7 @@ from azure.mgmt.appcontainers.models import (
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.record import LABEL
 from tests.rehearsal.account import eventually
-from tests.rehearsal.azure.app_estate import APP, AppEstate, weights
+from tests.rehearsal.azure.app_estate import APP, SAYS, AppEstate, weights
 from tests.rehearsal.azure.clients import Clients
 from tests.rehearsal.azure.estate import GROUP, PORT
 
@@ -135,8 +135,10 @@ def test_a_revision_can_be_deactivated_while_it_is_provisioned(shop: AppEstate) 
     apps, revisions = shop.azure.apps.container_apps, shop.azure.apps.container_apps_revisions
     spec = shop.app("r2", weights(r1=100), container={"command": ["sleep", "600"]})
     poller = apps.begin_update(GROUP, APP, spec)
-    names = lambda: [each.name for each in revisions.list_revisions(GROUP, APP)]  # noqa: E731 - awaited
-    eventually(lambda: f"{APP}--r2" in names() or None, "a revision that starts")
+    name = f"{APP}--r2"
+    eventually(
+        lambda: name in [each.name for each in revisions.list_revisions(GROUP, APP)] or None, "a revision that starts"
+    )
     assert shop.revision("r2").provisioning_state == "Provisioning"
     revisions.deactivate_revision(GROUP, APP, f"{APP}--r2")
     with pytest.raises(HttpResponseError, match="Operation expired"):
@@ -157,12 +159,7 @@ def test_a_container_that_ends_is_started_again(shop: AppEstate) -> None:
 
 def test_more_requests_than_a_replica_takes_start_another_one(shop: AppEstate) -> None:
     rule = ScaleRule(name="http", http=HttpScaleRule(metadata={"concurrentRequests": "1"}))
-    slow = "import time; time.sleep(1)\n        self.send_response"
-    from_ = "self.send_response"
-    code = shop.app("r1").properties
-    assert code is not None
-    container = code.template.containers[0]  # type: ignore[union-attr,index]  # it is there
-    script = str(container.command[2]).replace(from_, slow)  # type: ignore[index]
+    script = SAYS.replace("self.send_response", "__import__('time').sleep(1); self.send_response")
     shop.create(
         scale={"min_replicas": 0, "max_replicas": 2, "rules": [rule]},
         container={"command": ["python3", "-uc", script]},
@@ -183,9 +180,7 @@ def test_more_requests_than_a_replica_takes_start_another_one(shop: AppEstate) -
 def test_secrets_and_what_container_apps_tells_are_in_the_environment(shop: AppEstate) -> None:
     shop.create(
         configuration={"secrets": [Secret(name="token", value="t0p")]},
-        container={
-            "env": [EnvironmentVar(name="TOKEN", secret_ref="token"), EnvironmentVar(name="VERSION", value="1")]
-        },
+        container={"env": [EnvironmentVar(name="TOKEN", secret_ref="token")]},
     )
     values = [shop.ask(each).text for each in ("TOKEN", "CONTAINER_APP_NAME", "CONTAINER_APP_REVISION")]
     assert values == ["t0p", APP, f"{APP}--r1"]
@@ -197,8 +192,8 @@ def test_a_log_can_be_followed(shop: AppEstate) -> None:
     container = replica.properties.containers[0]
     token: Any = shop.azure.apps.container_apps.get_auth_token(GROUP, APP)
     headers = {"Authorization": f"Bearer {token.properties.token}"}
-    options: dict[str, Any] = {"verify": shop.azure.bundle, "stream": True, "timeout": 120}
-    with requests.get(container.log_stream_endpoint, headers=headers, **options) as answer:
+    url, bundle = container.log_stream_endpoint, shop.azure.bundle
+    with requests.get(url, headers=headers, verify=bundle, stream=True, timeout=120) as answer:
         lines = answer.iter_lines()
         assert "Connecting to the container 'app'" in next(lines).decode()
         assert f"Replica: '{replica.name}'" in next(lines).decode()

@@ -16,6 +16,9 @@ from mldeploy.rehearsal.azure.containerapps.log import StreamedLog, format_time
 from mldeploy.rehearsal.azure.containerapps.revision import StandInRevision
 from mldeploy.rehearsal.azure.sites.front_end import SiteAddress
 
+PORT = 80
+"""The port of a container whose app has no ingress."""
+
 
 @dataclass(frozen=True)
 class TrafficRule:
@@ -77,6 +80,10 @@ class StandInApp:
     @property
     def allows_insecure(self) -> bool:
         return bool(self.ingress.get("allowInsecure"))
+
+    @property
+    def target_port(self) -> int:
+        return int(self.ingress.get("targetPort") or PORT)
 
     @property
     def is_public(self) -> bool:

@@ -20,6 +20,7 @@ from mldeploy.rehearsal.azure.containerapps.template import read_resources
 _NAME = r"(?=.{2,32}\Z)[a-z](?!.*--)[a-z0-9-]*[a-z0-9]"
 _SUFFIX = r"[a-z0-9](?!.*--)([a-z0-9-]*[a-z0-9])?"
 _REVISION_NAME_AT_MOST = 54
+_FAILURES_AT_MOST = {"startup": 240, "readiness": 48, "liveness": 30}
 _SMALLEST, _LARGEST = 0.25, 4.0
 _REPLICAS_AT_MOST = 1000
 """Standard: Container Apps, "Set scaling rules", "Scale definition"."""
@@ -77,10 +78,11 @@ def find_environment(account: SubscriptionState, body: Json) -> ArmResource:
 
 
 def _check_template(app: str, template: Json) -> None:
-    containers = template.get("containers") or ()
+    containers: Sequence[Json] = template.get("containers") or ()
     if len(containers) != 1:
         what = "The rehearsal runs exactly one container in each replica."
         raise ArmError(400, "ContainerAppContainersRequired", what)  # ours: more than one is not simulated
+    _check_probes(containers[0])
     suffix = template.get("revisionSuffix")
     if suffix and (not re.fullmatch(_SUFFIX, suffix) or len(f"{app}--{suffix}") > _REVISION_NAME_AT_MOST):
         raise ArmError(400, "ContainerAppInvalidRevisionSuffix", _suffix_rule(app, suffix))
@@ -93,6 +95,15 @@ def _check_template(app: str, template: Json) -> None:
         if not str(((each.get("http") or {}).get("metadata") or {}).get("concurrentRequests", "")).isdigit():
             what = f"The scale rule '{each['name']}' needs the metadata 'concurrentRequests'."
             raise ArmError(400, "ContainerAppInvalidScaleRule", what)  # assumed
+
+
+def _check_probes(container: Json) -> None:
+    """Source: microsoft/azure-container-apps, issue 1100; terraform-provider-azurerm, pull request 31989."""
+    for each in container.get("probes") or ():
+        kind, most = str(each.get("type")), _FAILURES_AT_MOST.get(str(each.get("type")).lower(), 0)
+        if not 1 <= (each.get("failureThreshold") or 1) <= most:
+            what = f"Container '{container['name']}' '{kind}' probe's FailureThreshold must be in the range of"
+            raise ArmError(400, "ContainerAppProbeFailureThresholdOutOfRange", f"{what} ['1', '{most}'].")
 
 
 def _suffix_rule(app: str, suffix: str) -> str:

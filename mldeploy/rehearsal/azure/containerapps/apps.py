@@ -15,7 +15,7 @@ from mldeploy.rehearsal.azure.arm.long_running import begin_deletion
 from mldeploy.rehearsal.azure.arm.resources import describe_with_state, list_resources, put_resource
 from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, validate
-from mldeploy.rehearsal.azure.arm.state import ArmResource, not_found_error
+from mldeploy.rehearsal.azure.arm.state import ArmResource
 from mldeploy.rehearsal.azure.containerapps import operations, schemas
 from mldeploy.rehearsal.azure.containerapps.app import StandInApp, run_later
 from mldeploy.rehearsal.azure.containerapps.app_checks import check_app, check_app_name, find_environment
@@ -129,8 +129,6 @@ class ContainerApps:
         return AppOperation(operations.APP, resource, change, lambda: self._describe(resource))
 
     def _get(self, request: ArmRequest) -> ArmResponse:
-        if request.account.is_first("answer about", request.resource):  # not replicated yet
-            raise not_found_error(request.path)
         return ArmResponse(200, self._describe(request.resource))
 
     def _list(self, request: ArmRequest) -> ArmResponse:
@@ -197,7 +195,8 @@ class ContainerApps:
             "eventStreamEndpoint": f"{self._context.url}{stream_path(resource.id)}/eventstream",
             "workloadProfileName": properties.get("workloadProfileName") or ("Consumption" if domain else None),
         }
-        return {**body, "properties": described}
+        described_body = {**body, "properties": described}
+        return _spell_otherwise(described_body) if self._context.account.conditions.is_harsh else described_body
 
     def _domain(self, resource: ArmResource) -> str:
         environment = self._context.account.find(resource.properties["environmentId"])
@@ -237,6 +236,12 @@ def _route_host(app: StandInApp, host: str, domain: str) -> RevisionIngress | No
     if revision not in app.revisions or not name.startswith(f"{app.name}--"):
         return None
     return app.route_revision(revision)
+
+
+def _spell_otherwise(body: Json) -> Json:
+    """Spell id and region as the API does, too. Source: microsoft/azure-container-apps, issue 1174."""
+    region = {"westeurope": "West Europe", "northeurope": "North Europe"}.get(body["location"], body["location"])
+    return {**body, "id": body["id"].replace("/containerApps/", "/containerapps/"), "location": region}
 
 
 def check_idle(resource: ArmResource) -> None:

@@ -16,7 +16,7 @@ from mldeploy.rehearsal.azure.arm.resources import (
 )
 from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, validate
-from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState, not_found_error
+from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState
 from mldeploy.rehearsal.azure.containerapps import operations, schemas
 from mldeploy.rehearsal.azure.containerapps.apps import ContainerApps
 from mldeploy.rehearsal.azure.containerapps.context import ContainerAppsContext
@@ -102,6 +102,8 @@ class ManagedEnvironments:
         if resource is None:
             return ArmResponse(204)
         count = len(list(list_apps(request.account, resource)))
+        if not count and request.account.is_first("deletion of", resource):  # the app was deleted a moment ago
+            count = 1
         if count:
             what = f"The specified environment {resource.name} cannot be deleted because it still contains"
             raise ArmError(409, "ManagedEnvironmentHasContainerApps", f"{what} {count} ContainerApps.")
@@ -163,8 +165,6 @@ def _check_idle(environment: ArmResource) -> None:
 
 
 def _get(request: ArmRequest) -> ArmResponse:
-    if request.account.is_first("answer about", request.resource):  # not replicated yet
-        raise not_found_error(request.path)
     return ArmResponse(200, _describe(request.resource))
 
 

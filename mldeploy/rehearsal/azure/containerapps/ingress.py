@@ -34,6 +34,10 @@ class RoutedApp(Protocol):
     def allows_insecure(self) -> bool:
         """HTTP requests are not redirected to HTTPS."""
 
+    @property
+    def target_port(self) -> int:
+        """The port of the containers. It is the app's: a change counts for all revisions at once."""
+
     def choose(self) -> StandInRevision | None:
         """Return the revision for the next request; None: the app does not answer."""
 
@@ -61,7 +65,7 @@ class RevisionIngress:
             return Response(_NO_CONNECTION, 503, content_type="text/plain")
         request.environ |= {"HTTP_X_FORWARDED_PROTO": request.scheme, "HTTP_X_FORWARDED_FOR": request.remote_addr or ""}
         try:
-            response = forward_request(request, Upstream(replica.url), request.get_data())
+            response = forward_request(request, Upstream(replica.url(self._app.target_port)), request.get_data())
         except BaseException as error:
             revision.give_back(replica)
             if isinstance(error, requests.RequestException):

@@ -15,7 +15,7 @@ from mldeploy.rehearsal.azure.acr import TOKEN_USER, issue_refresh_token
 from mldeploy.rehearsal.azure.arm import resource_types
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json
 from mldeploy.rehearsal.azure.arm.state import ArmResource
-from mldeploy.rehearsal.azure.containerapps.app import StandInApp, TrafficRule
+from mldeploy.rehearsal.azure.containerapps.app import PORT, StandInApp, TrafficRule
 from mldeploy.rehearsal.azure.containerapps.context import ContainerAppsContext
 from mldeploy.rehearsal.azure.containerapps.operations import ResourceChange
 from mldeploy.rehearsal.azure.containerapps.revision import RevisionHooks, StandInRevision
@@ -33,7 +33,6 @@ from mldeploy.rehearsal.record import LABEL
 _ACTIVE_AT_MOST = 100
 """Standard: Container Apps, "Quotas": revisions of an app. That it is the active ones that count is assumed."""
 _REVISION_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-_PORT = 80
 
 
 class Provisioner:
@@ -70,7 +69,7 @@ class Provisioner:
         properties = body["properties"]
         template, configuration = properties["template"], properties.get("configuration") or {}
         ingress = configuration.get("ingress") or {}
-        plan = read_template(template, int(ingress.get("targetPort") or _PORT))
+        plan = read_template(template, int(ingress.get("targetPort") or PORT))
         with self._context.account.lock:
             suffix = template.get("revisionSuffix") or _generate_suffix(app)
             self._check_new(app, suffix)
@@ -165,7 +164,7 @@ class Provisioner:
                 environment=environment,
                 cpu=int(plan.cores * CPU_UNITS_PER_CORE),
                 memory=int(plan.memory * 1024),
-                ports=(plan.port,),
+                ports=tuple({plan.port, plan.startup.port, plan.readiness.port}),
                 entrypoint=plan.command,
                 command=plan.arguments,
             )

@@ -67,11 +67,10 @@ class Replica:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    @property
-    def url(self) -> str:
-        """The URL of its container, without a path."""
+    def url(self, port: int) -> str:
+        """The URL of its container at a port, without a path."""
         container = self._container
-        return f"http://{container.address}:{self._plan.port}" if container else ""
+        return f"http://{container.address}:{port}" if container else ""
 
     @property
     def container_id(self) -> str:
