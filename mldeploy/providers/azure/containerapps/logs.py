@@ -129,7 +129,9 @@ class AppLogs:
         parameters = {"follow": "false", "output": "text", "tailLines": str(min(tail, TAIL))}
         account = self.cloud.account
         with bounded_session(seconds=READ_SECONDS, size=LOG_LIMIT, max_retries=_RETRY) as session:
-            session.verify = str(account.verify) if account.verify else True
+            if account.verify:
+                session.trust_env = False  # or a bundle that the environment names would be trusted instead
+                session.verify = str(account.verify)
             for _ in range(2):
                 session.headers["Authorization"] = f"Bearer {self._fetch_token()}"
                 try:

@@ -25,26 +25,26 @@ from azure.mgmt.appcontainers.models import (
 
 from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
+from mldeploy.providers.azure.cloud import enum_text
 from mldeploy.providers.azure.containerapps.settings import ContainerAppsSettings, ReplicaSize
 
 CONTAINER = "app"
 """The name of the container in each replica."""
 PORT = "PORT"
 _RULE, _CONCURRENCY = "http", "concurrentRequests"
-_LONGEST_START = 240
-"""Seconds that the startup probe of Container Apps waits by default.
+_STARTUP, _READINESS = "Startup", "Readiness"
+_START_FAILURES = 240
+"""Failures of the startup probe: its default, and the most that the API takes.
 
-https://learn.microsoft.com/azure/container-apps/health-probes#default-configuration
+https://github.com/hashicorp/terraform-provider-azurerm/pull/31989
 """
-_MOST_FAILURES = 10
-"""The largest failure threshold that a probe may have."""
 
 
 @dataclass(frozen=True)
 class VersionSpec:
     """A version with its scale. image: by digest. env: sorted by name. secrets: secret names, by variable.
 
-    start_timeout: seconds, not less than the platform's default.
+    start_timeout: seconds, a multiple of the startup probe's failures.
     """
 
     image: str
@@ -92,7 +92,7 @@ def build_version(
         secrets=tuple(sorted(secrets.items())),
         health=project.app.health,
         size=settings.size(project),
-        start_timeout=max(_LONGEST_START, math.ceil(project.check.start_timeout)),
+        start_timeout=_START_FAILURES * max(1, math.ceil(project.check.start_timeout / _START_FAILURES)),
         replicas=settings.replicas(project, was.replicas if was else None),
         concurrency=settings.concurrency,
     )
@@ -105,14 +105,7 @@ def secret_name(variable: str, uri: str) -> str:
 
 
 def build_template(spec: VersionSpec, suffix: str) -> Template:
-    """The revision-scope part of a request. The readiness probe is the app's health path."""
-    readiness = ContainerAppProbe(
-        type="Readiness",
-        http_get=ContainerAppProbeHttpGet(path=spec.health, port=spec.port),
-        period_seconds=2,
-        timeout_seconds=5,
-        failure_threshold=3,
-    )
+    """The revision-scope part of a request."""
     container = Container(
         name=CONTAINER,
         image=spec.image,
@@ -121,7 +114,7 @@ def build_template(spec: VersionSpec, suffix: str) -> Template:
             *(EnvironmentVar(name=name, secret_ref=reference) for name, reference in spec.secrets),
         ],
         resources=ContainerResources(cpu=spec.size.cpu, memory=spec.size.memory),
-        probes=[readiness, *_startup_probe(spec)],
+        probes=_build_probes(spec),
     )
     rule = ScaleRule(name=_RULE, http=HttpScaleRule(metadata={_CONCURRENCY: str(spec.concurrency)}))
     return Template(
@@ -131,15 +124,27 @@ def build_template(spec: VersionSpec, suffix: str) -> Template:
     )
 
 
-def _startup_probe(spec: VersionSpec) -> Iterator[ContainerAppProbe]:
-    """A slower one than the default, for an app that starts slowly."""
-    if spec.start_timeout > _LONGEST_START:
-        yield ContainerAppProbe(
-            type="Startup",
-            tcp_socket=ContainerAppProbeTcpSocket(port=spec.port),
-            period_seconds=min(240, math.ceil(spec.start_timeout / _MOST_FAILURES)),
-            failure_threshold=_MOST_FAILURES,
-        )
+def _build_probes(spec: VersionSpec) -> list[ContainerAppProbe]:
+    """The default probes would ask the ingress's port, which holds for all revisions, instead of this version's own.
+
+    https://learn.microsoft.com/azure/container-apps/health-probes#default-configuration
+    """
+    socket = ContainerAppProbeTcpSocket(port=spec.port)
+    get = ContainerAppProbeHttpGet(path=spec.health, port=spec.port)
+    seconds = spec.start_timeout // _START_FAILURES
+    return [
+        ContainerAppProbe(
+            type=_STARTUP,
+            tcp_socket=socket,
+            period_seconds=seconds,
+            timeout_seconds=3,
+            failure_threshold=_START_FAILURES,
+        ),
+        ContainerAppProbe(type=_READINESS, http_get=get, period_seconds=2, timeout_seconds=5, failure_threshold=3),
+        ContainerAppProbe(
+            type="Liveness", tcp_socket=socket, period_seconds=10, timeout_seconds=5, failure_threshold=3
+        ),
+    ]
 
 
 def parse_version(template: Template | None) -> VersionSpec:
@@ -164,15 +169,17 @@ def _env_value(variable: EnvironmentVar) -> Secret:
 
 
 def _health_path(container: Container) -> str:
-    probes = (each for each in container.probes or () if (each.type or "").lower() == "readiness" and each.http_get)
-    return next((each.http_get.path or "" for each in probes if each.http_get), "")
+    for each in container.probes or ():
+        if enum_text(each.type) == _READINESS and each.http_get:
+            return each.http_get.path or ""
+    return ""
 
 
 def _start_timeout(container: Container) -> int:
     for each in container.probes or ():
-        if (each.type or "").lower() == "startup":
+        if enum_text(each.type) == _STARTUP:
             return (each.period_seconds or 1) * (each.failure_threshold or 1)
-    return _LONGEST_START
+    return _START_FAILURES
 
 
 def _concurrency(scale: Scale) -> int:
@@ -191,20 +198,13 @@ def compare_versions(was: VersionSpec, desired: VersionSpec) -> Iterator[str]:
         yield f"health check path {was.health or 'none'} → {desired.health}"
     if was.size != desired.size:
         yield f"size {was.size} → {desired.size}"
-    if _startup(was) != _startup(desired):
+    if was.start_timeout != desired.start_timeout:
         yield f"start timeout {was.start_timeout} s → {desired.start_timeout} s"
     if was.replicas != desired.replicas:
         yield f"replicas {_range_text(was)} → {_range_text(desired)}"
     if was.concurrency != desired.concurrency:
         yield f"concurrency {was.concurrency or 'default'} → {desired.concurrency}"
     yield from _variable_differences(_variables(was), _variables(desired))
-
-
-def _startup(spec: VersionSpec) -> int:
-    """The start timeout as a probe expresses it."""
-    if spec.start_timeout <= _LONGEST_START:
-        return _LONGEST_START
-    return min(240, math.ceil(spec.start_timeout / _MOST_FAILURES)) * _MOST_FAILURES
 
 
 def _range_text(spec: VersionSpec) -> str:
