@@ -29,6 +29,8 @@ from mldeploy.rehearsal.azure.containerapps.environments import ManagedEnvironme
 from mldeploy.rehearsal.azure.containerapps.log_stream import LogStreams
 from mldeploy.rehearsal.azure.containerapps.revisions import Revisions
 from mldeploy.rehearsal.azure.entra import Entra, ServicePrincipal
+from mldeploy.rehearsal.azure.keyvault.secrets import VaultAdapter
+from mldeploy.rehearsal.azure.keyvault.vaults import KeyVaults, VaultContext
 from mldeploy.rehearsal.azure.registry_hosts import RegistryHosts
 from mldeploy.rehearsal.azure.sites.container_spec import SiteContext
 from mldeploy.rehearsal.azure.sites.front_end import SiteAddressPool
@@ -91,7 +93,8 @@ def _start(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
     sites = SiteAddressPool(public, authority)
     stack.callback(sites.shutdown)
     host: ContainerHost = EngineHost.connect() if options.containers else FakeHost(public)
-    context = ContainerAppsContext(name, url, account, host, registry_hosts, tokens, sites, public, authority)
+    vaults = KeyVaults(VaultContext(account, sites, VaultAdapter(tokens, url), call_log))
+    context = ContainerAppsContext(name, url, account, host, registry_hosts, tokens, sites, public, authority, vaults)
     apps = ContainerApps(context)
     router = _build_router(SiteContext(name, account, host, registry_hosts, tokens, sites), context, apps)
     azure = AzureApplication(Entra(app, tokens, url), ArmApplication(account, router, url), LogStreams(context, apps))
@@ -145,6 +148,7 @@ def _build_router(sites_context: SiteContext, apps_context: ContainerAppsContext
             WebApps(sites).routes,
             autoscale.ROUTES,
             operations.ROUTES,
+            apps_context.vaults.routes,
             ManagedEnvironments(apps_context, apps).routes,
             ManagedCertificates(apps.host_of).routes,
             Revisions(apps, apps_context.url).routes,

@@ -30,6 +30,7 @@ _LISTED = (
     resource_types.ENVIRONMENT,
     resource_types.MANAGED_CERTIFICATE,
     resource_types.CONTAINER_APP,
+    resource_types.VAULT,
 )
 _TERM = re.compile(r"(tagName|tagValue|resourceType|name|location) eq '([^']*)'")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mldeploy.rehearsal.azure.arm.state import SubscriptionState
+from mldeploy.rehearsal.azure.keyvault.vaults import KeyVaults
 from mldeploy.rehearsal.azure.registry_hosts import RegistryHosts
 from mldeploy.rehearsal.azure.sites.front_end import SiteAddressPool
 from mldeploy.rehearsal.containers.host import ContainerHost, PublicAddressPool
@@ -20,6 +21,7 @@ class ContainerAppsContext:
     """name: the value of the rehearsal's label on every container. url: the stand-in's own URL.
 
     addresses: where apps and revisions answer. public, authority: for the static IP addresses of environments.
+    vaults: for secrets by reference.
     """
 
     name: str
@@ -31,6 +33,7 @@ class ContainerAppsContext:
     addresses: SiteAddressPool
     public: PublicAddressPool
     authority: Authority
+    vaults: KeyVaults
 
     @property
     def pace(self) -> float:

@@ -40,4 +40,8 @@ class SecretReader:
         return ""
 
     def _fetch(self, url: str, identity: str) -> str | None:
+        resource = self._context.account.find(identity)
+        principal = str(resource.properties["principalId"]) if resource is not None else ""
+        if (value := self._context.vaults.fetch(url, principal)) is not None:
+            return value
         return self._context.account.conditions.secrets.get("/".join(url.lower().rstrip("/").split("/")[:5]))
