@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import requests
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
+from mldeploy.rehearsal.azure.containerapps.replica import Replica
 from mldeploy.rehearsal.azure.containerapps.revision import StandInRevision
 from mldeploy.rehearsal.azure.sites.front_end import HTTPS
 from mldeploy.rehearsal.containers.host import PublicAddressPool
@@ -61,8 +62,14 @@ class RevisionIngress:
         if revision is None:
             return unavailable_page()
         replica = revision.take()
+        if replica is None and not revision.is_active:  # deactivated since it was chosen
+            revision = self._choose() or revision
+            replica = revision.take()
         if replica is None:
             return Response(_NO_CONNECTION, 503, content_type="text/plain")
+        return self._forward(request, revision, replica)
+
+    def _forward(self, request: Request, revision: StandInRevision, replica: Replica) -> Response:
         request.environ |= {"HTTP_X_FORWARDED_PROTO": request.scheme, "HTTP_X_FORWARDED_FOR": request.remote_addr or ""}
         try:
             response = forward_request(request, Upstream(replica.url(self._app.target_port)), request.get_data())
@@ -147,8 +154,3 @@ class EnvironmentIngress:
                 if name not in self._contexts:
                     self._contexts[name] = self._authority.context(name)
                 connection.context = self._contexts[name]
-
-
-def label_hosts(labels: Mapping[str, str], app: str, domain: str) -> dict[str, str]:
-    """Return the revisions of an app's labels by host name. Standard: "Traffic splitting", labels."""
-    return {f"{app}---{label}.{domain}".lower(): revision for label, revision in labels.items()}

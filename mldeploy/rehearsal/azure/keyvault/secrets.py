@@ -78,8 +78,8 @@ class VaultAdapter:
         method, match = str(environ["REQUEST_METHOD"]), _ROUTE.fullmatch(str(environ.get("PATH_INFO", "")))
         action = _ACTIONS.get((method, match["kind"], bool(match["name"])), "") if match else ""
         request = VaultRequest(action, method not in ("GET", "HEAD"))
-        environ["mldeploy.token"] = str(environ.get("HTTP_AUTHORIZATION", "")).removeprefix("Bearer ")
-        environ["mldeploy.claims"] = self._tokens.read(environ["mldeploy.token"], AUDIENCE)
+        token = str(environ.get("HTTP_AUTHORIZATION", "")).removeprefix("Bearer ")
+        environ["mldeploy.claims"] = self._tokens.read(token, AUDIENCE)
         return request if environ["mldeploy.claims"] else VaultRequest("", is_writing=False)
 
     def authenticate(self, request: VaultRequest) -> Application | None:
