@@ -30,7 +30,7 @@ OPEN: Mapping[Cell, str] = {
         [(each, "gke") for each in (Promise.GOLDEN_ROW, Promise.NO_DOWNTIME, Promise.HTTPS, Promise.DOMAIN)],
         _AS_KUBERNETES,
     ),
-    **{(Promise.INDEPENDENT, each): _NO_OTHER_PARTY for each in ("dockerhub", "gar", "gcr", "gke")},
+    **{(Promise.INDEPENDENT, each): _NO_OTHER_PARTY for each in ("containerapps", "dockerhub", "gar", "gcr", "gke")},
 }
 """Cells that neither a test proves nor a refusal: the reason. Each is shown as open."""
 

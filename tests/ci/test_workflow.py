@@ -20,7 +20,7 @@ from mldeploy.providers.capabilities import Runtime
 from tests.ci.repo import Repo, app, lines, parsed
 from tests.ci.targets import TARGETS
 
-OIDC = {"ecr", "fargate", "gar", "gcr", "gke", "acr", "webapp"}
+OIDC = {"ecr", "fargate", "gar", "gcr", "gke", "acr", "containerapps", "webapp"}
 SCHEMA = "builtin_schemas/vendor/github-workflows.json"
 ACTIONS = {
     "actions/checkout@v6",

@@ -11,6 +11,7 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.config.load import target_settings
 from mldeploy.providers import registry
 from mldeploy.providers.aws.fargate.operations import FargateService
+from mldeploy.providers.azure.containerapps.operations import ContainerAppsService
 from mldeploy.providers.azure.webapp.operations import WebappService
 from mldeploy.providers.capabilities import CanExec, HasCosts
 from mldeploy.providers.errors import WrongTargetError, without_exec
@@ -62,6 +63,7 @@ def test_no_credentials_are_needed_to_hear_so(tmp_path: Path, request_: str) -> 
 
 
 NO_EXEC_ON_ECS = "ECS runs commands through AWS's Session Manager plugin alone: use `aws ecs execute-command`."
+NO_EXEC_ON_APPS = "The protocol of `az containerapp exec` has no exit status. Use that command."
 NO_EXEC_ON_APP_SERVICE = "App Service offers SSH in the portal alone, and only to images with an SSH server."
 OWN_PRICES = "Machines of your own, and a cluster that is there already, have no price that mldeploy knows."
 HUB_PLANS = "Docker Hub bills a plan, not an image."
@@ -117,6 +119,7 @@ def test_the_local_engine_is_not_rehearsed(tmp_path: Path) -> None:
     ("target", "service"),
     [
         pytest.param("fargate", FargateService, marks=refuses(NO_EXEC_ON_ECS, Promise.EXEC)),
+        pytest.param("containerapps", ContainerAppsService, marks=refuses(NO_EXEC_ON_APPS, Promise.EXEC)),
         pytest.param("webapp", WebappService, marks=refuses(NO_EXEC_ON_APP_SERVICE, Promise.EXEC)),
     ],
 )

@@ -29,7 +29,7 @@ from mldeploy.providers.azure.containerapps.apps import (
     get_app,
 )
 from mldeploy.providers.azure.containerapps.cloud import ContainerAppsCloud, app_key
-from mldeploy.providers.azure.containerapps.environment import ContainerEnvironment
+from mldeploy.providers.azure.containerapps.environment import AppsEnvironment
 from mldeploy.providers.azure.containerapps.rollout import AppRollout
 from mldeploy.providers.azure.containerapps.settings import ContainerAppsSettings
 from mldeploy.providers.azure.containerapps.version_spec import (
@@ -71,7 +71,7 @@ class VersionStep(Step[ContainerAppsCloud, OutT]):
     settings: ContainerAppsSettings
     image: PushedImage
     registry: ContainerRegistry
-    environment: ContainerEnvironment
+    environment: AppsEnvironment
     identity: ManagedIdentity
     role: PullRole | None = None
     """None where the registry's admin user pulls."""

@@ -27,7 +27,7 @@ from mldeploy.providers.azure.containerapps import apps
 from mldeploy.providers.azure.containerapps.app import ContainerAppStep
 from mldeploy.providers.azure.containerapps.apps import AppInfo, app_exists, describe_app
 from mldeploy.providers.azure.containerapps.cloud import ContainerAppsCloud
-from mldeploy.providers.azure.containerapps.environment import ContainerEnvironment, EnvironmentInfo
+from mldeploy.providers.azure.containerapps.environment import AppsEnvironment, EnvironmentInfo
 from mldeploy.providers.azure.containerapps.settings import ContainerAppsSettings
 from mldeploy.providers.azure.errors import AzureError, ignore_not_found, translate_errors
 from mldeploy.providers.azure.tags import resource_name
@@ -72,7 +72,7 @@ class ManagedCertificateStep(Step[ContainerAppsCloud, str]):
 
     domain: str
     settings: ContainerAppsSettings
-    environment: ContainerEnvironment
+    environment: AppsEnvironment
     app: ContainerAppStep
 
     def key(self) -> Key:

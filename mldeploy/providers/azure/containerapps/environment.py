@@ -60,7 +60,7 @@ class EnvironmentInfo:
 
 @translate_errors
 @dataclass(frozen=True, eq=False)
-class ContainerEnvironment(Step[ContainerAppsCloud, EnvironmentInfo]):
+class AppsEnvironment(Step[ContainerAppsCloud, EnvironmentInfo]):
     """An environment with the Consumption profile. One that the settings name is used unchanged."""
 
     kind: ClassVar[str] = "container-environment"

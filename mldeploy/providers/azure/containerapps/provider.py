@@ -24,7 +24,7 @@ from mldeploy.providers.azure.containerapps.cloud import ContainerAppsCloud
 from mldeploy.providers.azure.containerapps.costs import estimate_containerapps
 from mldeploy.providers.azure.containerapps.domain import DomainBinding, ManagedCertificateStep
 from mldeploy.providers.azure.containerapps.endpoint import ContainerAppsEndpoint
-from mldeploy.providers.azure.containerapps.environment import ContainerEnvironment
+from mldeploy.providers.azure.containerapps.environment import AppsEnvironment
 from mldeploy.providers.azure.containerapps.operations import ContainerAppsService
 from mldeploy.providers.azure.containerapps.settings import TABLE, ContainerAppsSettings
 from mldeploy.providers.azure.errors import azure_errors
@@ -111,7 +111,7 @@ def goal(project: Project, settings: ContainerAppsSettings, image: PushedImage |
     own_identity = ManagedIdentity(
         resource_name(f"{app}-{CONTAINERAPPS}"), ResourceProvider(IDENTITIES), group, settings.identity
     )
-    apps_environment = ContainerEnvironment(app, settings, ResourceProvider(CONTAINER_APPS), group)
+    apps_environment = AppsEnvironment(app, settings, ResourceProvider(CONTAINER_APPS), group)
     step = ContainerAppStep(
         project,
         settings,
@@ -134,7 +134,7 @@ provider = ContainerAppsProvider()
 TYPES: Mapping[str, ListedKind[ContainerAppsCloud]] = {
     **REGISTRIES,
     "microsoft.app/containerapps": ListedKind(ContainerAppStep.kind, apps.app_exists),
-    "microsoft.app/managedenvironments": ListedKind(ContainerEnvironment.kind, environment.environment_exists),
+    "microsoft.app/managedenvironments": ListedKind(AppsEnvironment.kind, environment.environment_exists),
     "microsoft.managedidentity/userassignedidentities": ListedKind(ManagedIdentity.kind, identity.identity_exists),
 }
 
