@@ -172,7 +172,7 @@ def test_a_domain_gets_its_certificate_once_the_records_are_there(
     rehearsal: AzureRehearsal, tiny: Path, tmp_path: Path
 ) -> None:
     harness = on_containerapps(rehearsal, project_of(tiny), tmp_path / "state", domain=DOMAIN, rollout_timeout=60)
-    impatient = on_containerapps(rehearsal, project_of(tiny), tmp_path / "state", domain=DOMAIN, rollout_timeout=1)
+    impatient = on_containerapps(rehearsal, project_of(tiny), tmp_path / "state", domain=DOMAIN, rollout_timeout=20)
     missing = impatient.fail()
     assert isinstance(missing, AzureError)
     app = describe_app(harness.cloud, harness.cloud.app_key)
