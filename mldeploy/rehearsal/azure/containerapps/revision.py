@@ -217,7 +217,7 @@ class StandInRevision:
                 return RevisionState("Deprovisioned", "Stopped", "None")
             if failures and not ready:
                 return self._describe_failure(replicas, failures)
-            if failures or (self.has_been_ready and replicas and ready < replicas):
+            if failures or any(each.has_been_ready and not each.is_ready for each in self._replicas):
                 return RevisionState("Provisioned", "Degraded" if ready else "Processing", "Unhealthy")
             if replicas and not ready:
                 return RevisionState("Provisioning", "Activating", "None")
