@@ -87,8 +87,7 @@ DOCUMENTS = {
 """The `--json` document of each command."""
 
 DOMAIN_TYPES = {
-    each.__name__: each
-    for each in (AgreementDocument, CanaryState, CostItem, Image, Instance, Release, UsageCost)
+    each.__name__: each for each in (AgreementDocument, CanaryState, CostItem, Image, Instance, Release, UsageCost)
 }
 """Types of fields that the commands' modules import only for type checking."""
 

@@ -19,6 +19,8 @@ from mldeploy.core.journal import Journal, Scope, Session
 from mldeploy.core.monitor import Cancel
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.providers.azure.acr import provider as acr
+from mldeploy.providers.azure.containerapps.provider import provider as containerapps
+from mldeploy.providers.azure.containerapps.settings import ContainerAppsSettings
 from mldeploy.providers.azure.settings import AcrSettings
 from mldeploy.providers.azure.webapp.provider import provider as webapp
 from mldeploy.providers.azure.webapp.settings import WebappSettings
@@ -92,6 +94,10 @@ def on_acr(rehearsal: AzureRehearsal, project: Project, state: Path, **settings:
 
 def on_webapp(rehearsal: AzureRehearsal, project: Project, state: Path, **settings: object) -> AzureHarness:
     return AzureHarness(webapp, WebappSettings.model_validate(settings), rehearsal, project, state)
+
+
+def on_containerapps(rehearsal: AzureRehearsal, project: Project, state: Path, **settings: object) -> AzureHarness:
+    return AzureHarness(containerapps, ContainerAppsSettings.model_validate(settings), rehearsal, project, state)
 
 
 def policy_of(provider: AnyProvider, cloud: object) -> Mapping[str, object]:

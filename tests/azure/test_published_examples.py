@@ -15,9 +15,10 @@ from mldeploy.core.events import Event
 from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Outputs, Resource
 from mldeploy.image.engine import Engine
+from mldeploy.providers.azure import identity
 from mldeploy.providers.azure.account import AzureSubscription
 from mldeploy.providers.azure.registry import get_registry
-from mldeploy.providers.azure.webapp import autoscale, identity, plan, sites
+from mldeploy.providers.azure.webapp import autoscale, plan, sites
 from mldeploy.providers.azure.webapp.checks import _list_usages
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.provider import goal

@@ -20,7 +20,7 @@ from mldeploy.providers.capabilities import Runtime
 from tests.ci.repo import Repo, app, lines, parsed
 from tests.ci.targets import TARGETS
 
-OIDC = {"cloudrun", "ecr", "fargate", "gar", "gcr", "gke", "acr", "webapp"}
+OIDC = {"cloudrun", "containerapps", "ecr", "fargate", "gar", "gcr", "gke", "acr", "webapp"}
 SCHEMA = "builtin_schemas/vendor/github-workflows.json"
 ACTIONS = {
     "actions/checkout@v6",

@@ -11,6 +11,7 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.config.load import target_settings
 from mldeploy.providers import registry
 from mldeploy.providers.aws.fargate.operations import FargateService
+from mldeploy.providers.azure.containerapps.operations import ContainerAppsService
 from mldeploy.providers.azure.webapp.operations import WebappService
 from mldeploy.providers.capabilities import CanExec, HasCosts
 from mldeploy.providers.errors import WrongTargetError, without_exec
@@ -88,12 +89,17 @@ def test_no_credentials_are_needed_to_hear_so(tmp_path: Path, request_: str) -> 
 
 NO_VAULT = "`env_file` and `[target.webapp] secrets` give secrets to a Web App; no vault is created for it."
 
+NO_SECRETS_ON_CLOUD_RUN = "`[target.cloudrun] secrets` gives a service secrets of Secret Manager; none is made for it."
+NO_SECRETS_ON_APPS = "`[target.containerapps] secrets` gives an app secrets of a Key Vault; no vault is created for it."
+
 
 @pytest.mark.parametrize(
     "target",
     [
         *(pytest.param(each, marks=refuses(A_REGISTRY, Promise.SECRETS)) for each in REGISTRIES),
         pytest.param("webapp", marks=refuses(NO_VAULT, Promise.SECRETS)),
+        pytest.param("cloudrun", marks=refuses(NO_SECRETS_ON_CLOUD_RUN, Promise.SECRETS)),
+        pytest.param("containerapps", marks=refuses(NO_SECRETS_ON_APPS, Promise.SECRETS)),
     ],
 )
 def test_a_target_without_a_store_keeps_no_secrets(target: str) -> None:
@@ -104,6 +110,7 @@ def test_a_target_without_a_store_keeps_no_secrets(target: str) -> None:
 
 NO_EXEC_ON_ECS = "ECS runs commands through AWS's Session Manager plugin alone: use `aws ecs execute-command`."
 NO_EXEC_ON_CLOUD_RUN = "Cloud Run gives no way into a running instance of a service that serves requests."
+NO_EXEC_ON_APPS = "The protocol of `az containerapp exec` has no exit status. Use that command."
 NO_EXEC_ON_APP_SERVICE = "App Service offers SSH in the portal alone, and only to images with an SSH server."
 OWN_PRICES = "Machines of your own, and a cluster that is there already, have no price that mldeploy knows."
 HUB_PLANS = "Docker Hub bills a plan, not an image."
@@ -161,6 +168,7 @@ def test_the_local_engine_is_not_rehearsed(tmp_path: Path) -> None:
     [
         pytest.param("fargate", FargateService, marks=refuses(NO_EXEC_ON_ECS, Promise.EXEC)),
         pytest.param("cloudrun", CloudRunOperations, marks=refuses(NO_EXEC_ON_CLOUD_RUN, Promise.EXEC)),
+        pytest.param("containerapps", ContainerAppsService, marks=refuses(NO_EXEC_ON_APPS, Promise.EXEC)),
         pytest.param("webapp", WebappService, marks=refuses(NO_EXEC_ON_APP_SERVICE, Promise.EXEC)),
     ],
 )

@@ -29,7 +29,7 @@ TARGETS = [
     pytest.param(each, marks=() if each in QUICK else pytest.mark.exhaustive) for each in (LOCAL, *rehearsed_targets())
 ]
 """Whatever can be deployed to without an account: a target that gets a stand-in is tried from then on."""
-WITH_HTTPS = frozenset({"cloudrun", "webapp"})
+WITH_HTTPS = frozenset({"cloudrun", "containerapps", "webapp"})
 """Where the address has HTTPS without any setting."""
 SETTINGS = """
 [target.local]
@@ -101,7 +101,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         mldeploy("rehearse", "down")
 
 
-@proves(Promise.HTTPS, targets=("cloudrun", "webapp"))
+@proves(Promise.HTTPS, targets=("cloudrun", "containerapps", "webapp"))
 @pytest.mark.parametrize("name", TARGETS)
 def test_from_the_folder_there_and_away_again(world: World, name: str) -> None:
     target = world.on(name)

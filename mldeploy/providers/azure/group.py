@@ -119,6 +119,7 @@ REGISTRIES = "Microsoft.ContainerRegistry"
 IDENTITIES = "Microsoft.ManagedIdentity"
 SITES = "Microsoft.Web"
 INSIGHTS = "Microsoft.Insights"
+CONTAINER_APPS = "Microsoft.App"
 
 REGISTERED_SECONDS = 600.0
 

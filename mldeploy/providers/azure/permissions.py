@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from mldeploy.providers.azure.cloud import AzureCloud
+from mldeploy.providers.azure.containerapps.cloud import ContainerAppsCloud
 from mldeploy.providers.azure.registry_client import PULL, PUSH
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 
@@ -139,4 +140,59 @@ def role_for_webapp(cloud: WebappCloud) -> dict[str, object]:
         cloud,
         _WEBAPP_SUBSCRIPTION_ACTIONS,
         (*_WEBAPP_GROUP_ACTIONS, *(ADMIN_ACTIONS if cloud.by_admin else _IDENTITY_ACTIONS)),
+    )
+
+
+_APPS_SUBSCRIPTION_ACTIONS = (
+    *SUBSCRIPTION_ACTIONS,
+    "Microsoft.App/locations/containerappOperationResults/read",
+    "Microsoft.App/locations/containerappOperationStatuses/read",
+    "Microsoft.App/locations/managedCertificateOperationStatuses/read",
+    "Microsoft.App/locations/managedEnvironmentOperationResults/read",
+    "Microsoft.App/locations/managedEnvironmentOperationStatuses/read",
+    "Microsoft.App/locations/usages/read",
+    "Microsoft.App/register/action",
+    "Microsoft.ManagedIdentity/register/action",
+)
+_CONTAINER_APP_ACTIONS = (
+    "delete",
+    "getAuthToken/action",
+    "listCustomHostNameAnalysis/action",
+    "read",
+    "revisions/activate/action",
+    "revisions/deactivate/action",
+    "revisions/read",
+    "revisions/replicas/read",
+    "start/action",
+    "stop/action",
+    "write",
+)
+_ENVIRONMENT_ACTIONS = (
+    "delete",
+    "join/action",
+    "managedCertificates/delete",
+    "managedCertificates/read",
+    "managedCertificates/write",
+    "read",
+    "write",
+)
+_APPS_GROUP_ACTIONS = (
+    *GROUP_ACTIONS,
+    *(f"Microsoft.App/containerApps/{each}" for each in _CONTAINER_APP_ACTIONS),
+    *(f"Microsoft.App/managedEnvironments/{each}" for each in _ENVIRONMENT_ACTIONS),
+    "Microsoft.Authorization/permissions/read",
+    "Microsoft.Authorization/roleAssignments/read",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/delete",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/read",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/write",
+)
+
+
+def role_for_containerapps(cloud: ContainerAppsCloud) -> dict[str, object]:
+    """Custom roles for all commands of the target `containerapps`. Omits role assignment if the admin user pulls."""
+    return custom_roles(
+        cloud,
+        _APPS_SUBSCRIPTION_ACTIONS,
+        (*_APPS_GROUP_ACTIONS, *(ADMIN_ACTIONS if cloud.by_admin else _IDENTITY_ACTIONS)),
     )

@@ -17,6 +17,12 @@ GROUP_PATTERN = r"^[\w().-]*[\w()-]$"
 UUID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 REPOSITORY_PATTERN = r"^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$"
 
+SecretUri = Annotated[
+    str,
+    Field(pattern=r"^https://[A-Za-z0-9-]+\.vault\.[a-z.]+/secrets/[A-Za-z0-9-]+(/[0-9a-f]+)?/?$"),
+    FieldText("the URI of a secret in Azure Key Vault"),
+]
+
 
 class AzureSettings(TargetSettings):
     """The settings of every target on Azure: subscription, region and registry."""

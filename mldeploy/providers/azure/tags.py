@@ -73,3 +73,11 @@ def webapp_tags(app: str) -> dict[str, str]:
 def has_webapp_tags(tags: Mapping[str, str] | None, app: str) -> bool:
     """Whether the tags say that the app owns the resource on the target `webapp`."""
     return not missing_tags(tags, app, WEBAPP)
+
+
+CONTAINERAPPS = "containerapps"
+
+
+def container_app_name(app: str) -> str:
+    """The name of a container app, the first part of its host name: 32 characters at most."""
+    return app if len(app) <= 32 else f"{app[:23].rstrip('-')}-{_digest(app)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -39,25 +39,43 @@ def run_operation(monitor: Monitor, what: str, begin: BeginOperation[T], within:
 
     Raises SDK errors, AzureError at the deadline, CancelledError on a stop. The operation itself continues in Azure.
     """
-    poller = begin()
-    token = poller.continuation_token()
-    for attempt in range(MAX_RESUMES + 1):
-        _wait(monitor, what, poller, within)
+    return RunningOperation(begin).wait(monitor, what, within)
+
+
+class RunningOperation(Generic[T]):
+    """An operation that was started now. For those that look at something else while they wait for it."""
+
+    result: T
+    """Set once it is done."""
+
+    def __init__(self, begin: BeginOperation[T]) -> None:
+        """Start it. Raises SDK errors."""
+        self._begin = begin
+        self._poller = begin()
+        self._token = self._poller.continuation_token()
+        self._resumes = 0
+
+    def is_done(self) -> bool:
+        """Whether it has succeeded. Resumes an interrupted poller. Raises SDK errors if it has failed."""
+        if not self._poller.done():
+            return False
         try:
-            return poller.result()
+            self.result = self._poller.result()
         except CALL_ERRORS as error:
-            if attempt == MAX_RESUMES or not is_temporary(error):
+            if self._resumes == MAX_RESUMES or not is_temporary(error):
                 raise
-            poller = begin(continuation_token=token)
-    raise AssertionError  # the last attempt returns or raises
+            self._resumes += 1
+            self._poller = self._begin(continuation_token=self._token)
+            return False
+        return True
 
-
-def _wait(monitor: Monitor, what: str, poller: LROPoller[T], within: float) -> None:
-    for _ in monitor.attempts(every=POLL_SECONDS, within=within):
-        if poller.done():
-            return
-    todo = "Run the command again to continue waiting."
-    raise AzureError(what, f"Azure has not finished after {within:.0f} s", todo)
+    def wait(self, monitor: Monitor, what: str, within: float = OPERATION_SECONDS) -> T:
+        """Return its result. Raises as `run_operation` does."""
+        for _ in monitor.attempts(every=POLL_SECONDS, within=within):
+            if self.is_done():
+                return self.result
+        todo = "Run the command again to continue waiting."
+        raise AzureError(what, f"Azure has not finished after {within:.0f} s", todo)
 
 
 CALL_ERRORS = (ServiceRequestError, ServiceResponseError, HttpResponseError)

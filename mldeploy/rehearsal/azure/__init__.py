@@ -33,12 +33,23 @@ class AzureRehearsal(Rehearsal):
         self.control.send("POST taken", body={"type": kind, "name": name})
 
     def set_quota(self, tier: str, instances: int) -> None:
-        """Set the quota: the number of instances of a tier (`Basic`) that the subscription may have in a region."""
+        """Set the quota: the number of instances of a tier (`Basic`) that the subscription may have in a region.
+
+        tier: `Microsoft.App/managedEnvironments`, too: the number of environments.
+        """
         self.control.send("POST limit", body={"tier": tier, "limit": instances})
 
     def add_secret(self, uri: str, value: str) -> None:
         """Add a secret to a key vault. uri: `https://VAULT.vault.azure.net/secrets/NAME`."""
         self.control.send("POST secret", body={"uri": uri, "value": value})
+
+    def set_records(self, kind: str, name: str, *values: str) -> None:
+        """Set the DNS records of a name. kind: `TXT`."""
+        self.control.send("POST records", body={"type": kind, "name": name, "values": list(values)})
+
+    def scale_down(self) -> None:
+        """Let the cooldown period of every revision of a container app be over."""
+        self.control.send("POST cooldown", body={})
 
     def delay_roles(self, requests: int) -> None:
         """Let a role assignment take effect only after this number of registry requests that need it."""

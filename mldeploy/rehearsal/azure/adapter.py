@@ -10,6 +10,7 @@ from mldeploy.rehearsal.azure import entra
 from mldeploy.rehearsal.azure.arm.routes import Router, derive_permission
 from mldeploy.rehearsal.azure.arm.schema import ArmError
 from mldeploy.rehearsal.azure.arm.state import CALLER, SUBSCRIPTION, TENANT
+from mldeploy.rehearsal.azure.containerapps.log_stream import is_log_stream
 from mldeploy.rehearsal.azure.entra import MANAGEMENT_AUDIENCES
 from mldeploy.rehearsal.gateway.faults import FaultKind
 from mldeploy.rehearsal.tokens import TokenSigner
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 TOKEN, CONFIGURATION = "Entra/oauth2/token", "Entra/openid-configuration"
 """The action names of calls to Entra: Azure has no permission names for them."""
+LOG_STREAM = "ContainerApps/logstream"
+"""The action name of calls to log streams: their token is their permission."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class AzureRequest:
     scope: str
     token: str = ""
     is_entra: bool = False
+    is_log_stream: bool = False
 
 
 class AzureAdapter:
@@ -46,6 +50,8 @@ class AzureAdapter:
         method, path = str(environ["REQUEST_METHOD"]), str(environ.get("PATH_INFO", ""))
         if is_entra(path):
             return AzureRequest(TOKEN if path.endswith("/token") else CONFIGURATION, False, path, is_entra=True)
+        if is_log_stream(path):
+            return AzureRequest(LOG_STREAM, False, path, is_log_stream=True)
         token = str(environ.get("HTTP_AUTHORIZATION", "")).removeprefix("Bearer ")
         match = self._router.find(method, path)
         if match is None:
@@ -53,7 +59,7 @@ class AzureAdapter:
         return AzureRequest(match.action, match.route.is_writing, path, token)
 
     def authenticate(self, request: AzureRequest) -> Application | None:
-        if request.is_entra or self._tokens.read(request.token, *MANAGEMENT_AUDIENCES):
+        if request.is_entra or request.is_log_stream or self._tokens.read(request.token, *MANAGEMENT_AUDIENCES):
             return None
         what = "Authentication failed. The 'Authorization' header is missing."
         if request.token:
@@ -106,12 +112,15 @@ def _entra_error(kind: FaultKind, request: AzureRequest) -> Application:
 
 
 class AzureApplication:
-    """A WSGI application that serves Entra and Resource Manager at one address."""
+    """A WSGI application that serves Entra, the log streams and Resource Manager at one address."""
 
-    def __init__(self, directory: Application, manager: Application) -> None:
+    def __init__(self, directory: Application, manager: Application, log_streams: Application) -> None:
         self._directory = directory
         self._manager = manager
+        self._log_streams = log_streams
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        application = self._directory if is_entra(str(environ.get("PATH_INFO", ""))) else self._manager
-        return application(environ, start)
+        path = str(environ.get("PATH_INFO", ""))
+        if is_log_stream(path):
+            return self._log_streams(environ, start)
+        return (self._directory if is_entra(path) else self._manager)(environ, start)

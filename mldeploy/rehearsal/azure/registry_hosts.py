@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import requests
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Response
 
 from mldeploy.rehearsal.azure.acr import AcrAuthorizer, AcrTokenEndpoint, RegistryRecord
 from mldeploy.rehearsal.azure.arm.authorization import PULL, PUSH, may_transfer
 from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState
+from mldeploy.rehearsal.containers.fake import MANIFEST_TYPES
 from mldeploy.rehearsal.containers.host import PublicAddressPool
 from mldeploy.rehearsal.gateway.call_log import CallLog
 from mldeploy.rehearsal.gateway.fault_proxy import FaultProxy
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from mldeploy.rehearsal.gateway.fault_proxy import Application
 
 EXCHANGE = "/oauth2/exchange"
+_PATIENCE = 60.0
 _TOKEN = "/oauth2/token"  # noqa: S105 - a path
 _ACTIONS = {"pull": PULL, "push": PUSH}
 
@@ -167,6 +170,26 @@ class RegistryHosts:
         for each in self._addresses:
             each.server.shutdown()
             each.server.server_close()
+
+
+def request_manifest(hosts: RegistryHosts, image: str, user: str, password: str) -> int:
+    """Request the manifest of an image with the credentials of a pull. Return the status; 0: no answer.
+
+    An engine that has the digest pulls without authorization, so the platform asks before each pull. 200 for an image
+    of a registry that the rehearsal does not play.
+    """
+    login, _, path = image.partition("/")
+    if hosts.find(login) is None:
+        return 200
+    name, _, reference = path.partition("@") if "@" in path else path.partition(":")
+    with requests.Session() as session:
+        session.trust_env = False
+        session.auth = (user, password) if user else None
+        url = f"http://{login}/v2/{name}/manifests/{reference or 'latest'}"
+        try:
+            return session.get(url, headers={"Accept": MANIFEST_TYPES}, timeout=_PATIENCE).status_code
+        except requests.RequestException:  # the registry was deleted meanwhile
+            return 0
 
 
 def cut_connection(environ: WSGIEnvironment, _start: StartResponse) -> Iterable[bytes]:

@@ -21,7 +21,16 @@ from mldeploy.rehearsal.azure.arm.routes import Router
 from mldeploy.rehearsal.azure.arm.state import REGION, SUBSCRIPTION, TENANT, SubscriptionState
 from mldeploy.rehearsal.azure.arm.webapps import WebApps
 from mldeploy.rehearsal.azure.arm.webconfig import WebConfig
+from mldeploy.rehearsal.azure.containerapps import operations
+from mldeploy.rehearsal.azure.containerapps.apps import ContainerApps
+from mldeploy.rehearsal.azure.containerapps.context import ContainerAppsContext
+from mldeploy.rehearsal.azure.containerapps.domains import ManagedCertificates
+from mldeploy.rehearsal.azure.containerapps.environments import ManagedEnvironments
+from mldeploy.rehearsal.azure.containerapps.log_stream import LogStreams
+from mldeploy.rehearsal.azure.containerapps.revisions import Revisions
 from mldeploy.rehearsal.azure.entra import Entra, ServicePrincipal
+from mldeploy.rehearsal.azure.keyvault.secrets import VaultAdapter
+from mldeploy.rehearsal.azure.keyvault.vaults import KeyVaults, VaultContext
 from mldeploy.rehearsal.azure.registry_hosts import RegistryHosts
 from mldeploy.rehearsal.azure.sites.container_spec import SiteContext
 from mldeploy.rehearsal.azure.sites.front_end import SiteAddressPool
@@ -84,8 +93,11 @@ def _start(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
     sites = SiteAddressPool(public, authority)
     stack.callback(sites.shutdown)
     host: ContainerHost = EngineHost.connect() if options.containers else FakeHost(public)
-    router = _build_router(SiteContext(name, account, host, registry_hosts, tokens, sites))
-    azure = AzureApplication(Entra(app, tokens, url), ArmApplication(account, router, url))
+    vaults = KeyVaults(VaultContext(account, sites, VaultAdapter(tokens, url), call_log))
+    context = ContainerAppsContext(name, url, account, host, registry_hosts, tokens, sites, public, authority, vaults)
+    apps = ContainerApps(context)
+    router = _build_router(SiteContext(name, account, host, registry_hosts, tokens, sites), context, apps)
+    azure = AzureApplication(Entra(app, tokens, url), ArmApplication(account, router, url), LogStreams(context, apps))
     front = FaultProxy(azure, AzureAdapter(router, tokens, url), call_log)
     server.app = ControlApi(
         front,
@@ -94,7 +106,7 @@ def _start(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
         token,
         partial(list_objects, account, registry_hosts),
         account.reset,
-        condition_operations(account),
+        {**condition_operations(account), "POST cooldown": lambda _: apps.scale_down()},
     )
     serve_until_exit(server, stack)
     return RehearsalRecord(
@@ -120,9 +132,9 @@ def _credentials(app: ServicePrincipal) -> dict[str, str]:
     }
 
 
-def _build_router(context: SiteContext) -> Router:
+def _build_router(sites_context: SiteContext, apps_context: ContainerAppsContext, apps: ContainerApps) -> Router:
     """Return the router of all operations; more specific routes come first."""
-    sites = StandInSites(context)
+    sites = StandInSites(sites_context)
     return Router(
         chain(
             long_running.ROUTES,
@@ -130,11 +142,17 @@ def _build_router(context: SiteContext) -> Router:
             groups.ROUTES,
             authorization.ROUTES,
             identities.ROUTES,
-            RegistryOperations(context.registry_hosts).routes,
+            RegistryOperations(sites_context.registry_hosts).routes,
             Plans(sites.apply_capacity).routes,
             WebConfig(sites).routes,
             WebApps(sites).routes,
             autoscale.ROUTES,
+            operations.ROUTES,
+            apps_context.vaults.routes,
+            ManagedEnvironments(apps_context, apps).routes,
+            ManagedCertificates(apps.host_of).routes,
+            Revisions(apps, apps_context.url).routes,
+            apps.routes,
         )
     )
 

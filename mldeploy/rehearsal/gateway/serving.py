@@ -236,12 +236,12 @@ def create_server(
     tls: ssl.SSLContext | None = None,
     *,
     is_public: bool = False,
-    check: type[HostCheck] | None = None,
+    check: type[QuietRequestHandler] | None = None,
 ) -> BaseWSGIServer:
     """Create a server that listens but does not answer yet. Raises OSError if the address is in use or not permitted.
 
     is_public: the address is an app's public address. Only requests for `host` and `port` are accepted. check: another
-    check of the requests.
+    handler, which checks the Host header itself, or whose application does.
     """
     handler = check or (PublicHostCheck if is_public else HostCheck)
     try:

@@ -21,6 +21,7 @@ from mldeploy.providers.gcp.cloudrun.permissions import RUN_PERMISSIONS
 from mldeploy.providers.gcp.cloudrun.provider import provider
 from mldeploy.providers.gcp.cloudrun.settings import CloudRunSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
+from mldeploy.testing.canary import CanarySuite
 from mldeploy.testing.life import FIRST, AppLife, RolloutSuite
 from mldeploy.testing.load import ZeroDowntimeSuite
 from mldeploy.testing.promises import Promise, proves
@@ -49,7 +50,7 @@ BROKEN = {
 
 
 @pytest.mark.engine
-class TestCloudRun(Sampled, RolloutSuite, ZeroDowntimeSuite):
+class TestCloudRun(Sampled, RolloutSuite, ZeroDowntimeSuite, CanarySuite):
     """What every provider must pass, and nobody notices a new version."""
 
     target = "cloudrun"

@@ -26,7 +26,7 @@ from mldeploy.providers.gcp.cloudrun.revision_spec import (
 )
 from mldeploy.providers.gcp.cloudrun.service_account import account_id
 from mldeploy.providers.gcp.cloudrun.settings import CloudRunSettings
-from mldeploy.providers.gcp.cloudrun.verdict import RevisionEvidence, build_verdict
+from mldeploy.providers.gcp.cloudrun.verdict import CloudRunEvidence, build_verdict
 from mldeploy.testing.promises import Promise, proves
 
 IMAGE = "us-central1-docker.pkg.dev/p/insurance/insurance@sha256:0"
@@ -176,20 +176,20 @@ def test_a_minimum_of_instances_is_billed_all_the_time(project: Project) -> None
 READY = "HEALTH_CHECK_CONTAINER_ERROR Revision 'x' is not ready and cannot serve traffic. The user-provided container "
 VERDICTS = [
     (
-        RevisionEvidence(
+        CloudRunEvidence(
             "x", f"{READY}failed the configured startup probe checks.", system=("Container called exit(3).",)
         ),
         "workers did not start",
         3,
     ),
     (
-        RevisionEvidence("x", f"{READY}failed to start and listen on the port defined provided by the PORT=5000 ..."),
+        CloudRunEvidence("x", f"{READY}failed to start and listen on the port defined provided by the PORT=5000 ..."),
         "nothing listens on port 5000",
         None,
     ),
-    (RevisionEvidence("x", f"{READY}failed the configured startup probe checks."), "did not become healthy", None),
+    (CloudRunEvidence("x", f"{READY}failed the configured startup probe checks."), "did not become healthy", None),
     (
-        RevisionEvidence(
+        CloudRunEvidence(
             "x",
             f"{READY}failed to start and listen on the port defined provided by the PORT=5000 ...",
             system=('STARTUP HTTP probe failed 5 times consecutively for container "x-1" on port 5000.',),
@@ -197,20 +197,20 @@ VERDICTS = [
         "did not become healthy",
         None,
     ),
-    (RevisionEvidence("x", "Image 'us-docker.pkg.dev/x' not found."), "no longer in the repository", None),
+    (CloudRunEvidence("x", "Image 'us-docker.pkg.dev/x' not found."), "no longer in the repository", None),
     (
-        RevisionEvidence("x", "Google Cloud Run Service Agent a@b must have permission to read the image, c."),
+        CloudRunEvidence("x", "Google Cloud Run Service Agent a@b must have permission to read the image, c."),
         "service agent may not read",
         None,
     ),
     (
-        RevisionEvidence("x", "Permission denied on secret: projects/1/secrets/key/versions/latest for Revision ..."),
+        CloudRunEvidence("x", "Permission denied on secret: projects/1/secrets/key/versions/latest for Revision ..."),
         "secret projects/1/secrets/key/versions/latest cannot be read",
         None,
     ),
-    (RevisionEvidence("x", "Quota exceeded for total allowable CPU per project per region."), "a quota", None),
+    (CloudRunEvidence("x", "Quota exceeded for total allowable CPU per project per region."), "a quota", None),
     (
-        RevisionEvidence(
+        CloudRunEvidence(
             "x",
             f"{READY}failed the configured startup probe checks.",
             system=("Memory limit of 512 MiB exceeded with 520 MiB used. Consider increasing the memory limit",),
@@ -218,14 +218,14 @@ VERDICTS = [
         r"out of memory.*520 MiB of 512 MiB",
         None,
     ),
-    (RevisionEvidence("x", answer=GoldenError("u", "/price: 1 ≠ 2")), "the golden row differs", None),
-    (RevisionEvidence("x", answer=AnswerError("u", "answers 500", status=500)), "/health answers 500", None),
+    (CloudRunEvidence("x", answer=GoldenError("u", "/price: 1 ≠ 2")), "the golden row differs", None),
+    (CloudRunEvidence("x", answer=AnswerError("u", "answers 500", status=500)), "/health answers 500", None),
 ]
 
 
 @pytest.mark.parametrize(("evidence", "cause", "status"), VERDICTS)
 def test_the_verdict_names_the_cause(
-    project: Project, evidence: RevisionEvidence, cause: str, status: int | None
+    project: Project, evidence: CloudRunEvidence, cause: str, status: int | None
 ) -> None:
     with pytest.raises(Exception, match=cause) as verdict:
         raise build_verdict(with_app(project, port=5000, health="/health"), evidence)

@@ -12,6 +12,7 @@ import pytest
 import requests
 from azure.core.exceptions import HttpResponseError
 from azure.identity import ClientSecretCredential
+from azure.mgmt.appcontainers import ContainerAppsAPIClient
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.containerregistry import ContainerRegistryManagementClient
 from azure.mgmt.monitor import MonitorManagementClient
@@ -103,6 +104,10 @@ class Clients:
     @cached_property
     def web(self) -> WebSiteManagementClient:
         return WebSiteManagementClient(self.credential, self.subscription, **self._options)
+
+    @cached_property
+    def apps(self) -> ContainerAppsAPIClient:
+        return ContainerAppsAPIClient(self.credential, self.subscription, **self._options)
 
     @cached_property
     def monitor(self) -> MonitorManagementClient:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.monitor import MonitorManagementClient
@@ -13,19 +14,20 @@ from mldeploy.config.settings import Project
 from mldeploy.core.step import Key
 from mldeploy.image.engine import Engine
 from mldeploy.providers.azure.account import AzureSubscription
-from mldeploy.providers.azure.cloud import AzureCloud, create_clients, resource_names
-from mldeploy.providers.azure.tags import DERIVED, derive_site_name, resolve_name
+from mldeploy.providers.azure.cloud import create_clients, resource_names
+from mldeploy.providers.azure.identity import IdentityCloud
+from mldeploy.providers.azure.tags import DERIVED, WEBAPP, derive_site_name, resolve_name
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 
 
 @dataclass(frozen=True)
-class WebappCloud(AzureCloud):
+class WebappCloud(IdentityCloud):
     """The clients of the registry and of App Service. site_key: the key of the site."""
+
+    target: ClassVar[str] = WEBAPP
 
     site_key: Key
     web: WebSiteManagementClient
-    identities: ManagedServiceIdentityClient
-    roles: AuthorizationManagementClient
     monitor: MonitorManagementClient
 
     @property
@@ -46,10 +48,10 @@ class WebappCloud(AzureCloud):
             settings.by_admin,
             *create_clients(account),
             engine,
-            site_key(app, group, settings),
-            WebSiteManagementClient(*whose, **account.options),
             ManagedServiceIdentityClient(*whose, **account.options),
             AuthorizationManagementClient(*whose, **account.options),
+            site_key(app, group, settings),
+            WebSiteManagementClient(*whose, **account.options),
             MonitorManagementClient(*whose, **account.options),
         )
 

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import dropwhile
 
 from mldeploy.providers.azure.errors import AzureError, ignore_not_found
+from mldeploy.providers.azure.log_lines import new_lines
 from mldeploy.providers.azure.waiting import CALL_ERRORS, is_temporary
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.sites import SiteSlot
@@ -88,15 +89,6 @@ class SiteLogs:
             if (lines := self.read()) is not None:
                 return lines
         raise AzureError(str(self.site_slot), "App Service does not return the log now", "Try again in a minute.")
-
-
-def new_lines(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
-    """The lines added between two reads of a log that drops its oldest lines."""
-    for start in range(len(before)):
-        overlap = len(before) - start
-        if overlap <= len(now) and before[start:] == now[:overlap]:
-            return now[overlap:]
-    return now
 
 
 def strip_timestamp(line: str) -> str:

@@ -12,23 +12,24 @@ from mldeploy.core.step import Kinds, Resource
 from mldeploy.image.engine import Engine
 from mldeploy.image.registry.steps import PushedImage
 from mldeploy.image.steps import BuiltImage, EngineImage
+from mldeploy.providers.azure import identity
 from mldeploy.providers.azure.account import authenticate
 from mldeploy.providers.azure.acr import pushed_image, registry_login, repository
 from mldeploy.providers.azure.checks import SECONDS
 from mldeploy.providers.azure.errors import azure_errors
 from mldeploy.providers.azure.group import IDENTITIES, INSIGHTS, SITES, ResourceProvider
+from mldeploy.providers.azure.identity import ManagedIdentity, PullRole
 from mldeploy.providers.azure.inventory import REGISTRIES, ListedKind
 from mldeploy.providers.azure.inventory import list_resources as tagged
 from mldeploy.providers.azure.permissions import role_for_webapp
 from mldeploy.providers.azure.registry import AcrRepository
-from mldeploy.providers.azure.tags import WEBAPP, derive_site_name
-from mldeploy.providers.azure.webapp import autoscale, identity, plan, sites
+from mldeploy.providers.azure.tags import WEBAPP, derive_site_name, resource_name
+from mldeploy.providers.azure.webapp import autoscale, plan, sites
 from mldeploy.providers.azure.webapp.apps import list_apps
 from mldeploy.providers.azure.webapp.autoscale import Autoscale
 from mldeploy.providers.azure.webapp.checks import check_webapp
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.endpoint import WebappEndpoint
-from mldeploy.providers.azure.webapp.identity import ManagedIdentity, PullRole
 from mldeploy.providers.azure.webapp.operations import WebappService
 from mldeploy.providers.azure.webapp.plan import AppServicePlan, estimate_webapp
 from mldeploy.providers.azure.webapp.settings import TABLE, WebappSettings
@@ -96,7 +97,7 @@ def goal(project: Project, settings: WebappSettings, image: PushedImage | None =
     app, acr_repository = project.app.name, repository(project, settings)
     registry = acr_repository.registry
     group, web = registry.group, ResourceProvider(SITES)
-    identity = ManagedIdentity(app, ResourceProvider(IDENTITIES), group)
+    own_identity = ManagedIdentity(resource_name(app), ResourceProvider(IDENTITIES), group)
     plan = AppServicePlan(app, settings, web, group)
     site = WebApp(
         project,
@@ -104,8 +105,8 @@ def goal(project: Project, settings: WebappSettings, image: PushedImage | None =
         image or PushedImage(BuiltImage.of(project), acr_repository),
         registry,
         plan,
-        identity,
-        None if settings.by_admin else PullRole(identity, registry),
+        own_identity,
+        None if settings.by_admin else PullRole(own_identity, registry),
     )
     scaling = Autoscale(app, settings.scaling, ResourceProvider(INSIGHTS), plan) if settings.scaling else None
     return WebappEndpoint(project, settings, site, scaling)

@@ -14,7 +14,7 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.config.kinds import FieldText, Variable
 from mldeploy.config.settings import Project
 from mldeploy.config.target import advise_on_disk, advise_on_port
-from mldeploy.providers.azure.settings import AzureSettings
+from mldeploy.providers.azure.settings import AzureSettings, SecretUri
 
 TABLE = "target.webapp"
 SITE_PATTERN = r"^$|^[a-z0-9][a-z0-9-]{0,58}[a-z0-9]$"
@@ -22,12 +22,6 @@ START_GRACE = 30
 """Seconds added to the app's start timeout, for App Service itself."""
 LEAST_START_LIMIT, START_LIMIT = 230, 1800
 """The default and the longest start timeout of App Service, in seconds. The image's pull may count towards it."""
-
-SecretUri = Annotated[
-    str,
-    Field(pattern=r"^https://[A-Za-z0-9-]+\.vault\.[a-z.]+/secrets/[A-Za-z0-9-]+(/[0-9a-f]+)?/?$"),
-    FieldText("the URI of a secret in Azure Key Vault"),
-]
 
 
 SkuName = Literal["F1", "B1", "B2", "B3", "S1", "S2", "S3", "P0v3", "P1v3", "P2v3", "P3v3"]

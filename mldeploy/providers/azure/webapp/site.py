@@ -20,13 +20,13 @@ from mldeploy.image.registry.steps import PushedImage
 from mldeploy.image.types import Image
 from mldeploy.providers.azure import tags
 from mldeploy.providers.azure.errors import ignore_not_found, translate_errors
+from mldeploy.providers.azure.identity import ManagedIdentity, PullRole
 from mldeploy.providers.azure.registry import ContainerRegistry
 from mldeploy.providers.azure.registry_client import ContainerRegistryInfo, admin_credentials
 from mldeploy.providers.azure.tags import WEBAPP
 from mldeploy.providers.azure.waiting import wait_until_gone
 from mldeploy.providers.azure.webapp import sites
 from mldeploy.providers.azure.webapp.cloud import WebappCloud, site_key
-from mldeploy.providers.azure.webapp.identity import ManagedIdentity, PullRole
 from mldeploy.providers.azure.webapp.plan import AppServicePlan
 from mldeploy.providers.azure.webapp.rollout import SiteRollout
 from mldeploy.providers.azure.webapp.settings import WebappSettings

@@ -23,12 +23,12 @@ from mldeploy.providers.gcp.cloudrun.services import (
 )
 from mldeploy.providers.gcp.cloudrun.traffic import abort_candidate
 from mldeploy.providers.gcp.cloudrun.trial import trial_digest
-from mldeploy.providers.gcp.cloudrun.version import VersionStep, require_ours, serving_spec
+from mldeploy.providers.gcp.cloudrun.version import CloudRunVersionStep, require_ours, serving_spec
 from mldeploy.providers.traffic import Candidate
 
 
 @dataclass(frozen=True, eq=False)
-class CloudRunCandidate(VersionStep[Candidate]):
+class CloudRunCandidate(CloudRunVersionStep[Candidate]):
     """The new version runs beside the serving one, has passed its trial, and has a URL of its own."""
 
     kind: ClassVar[str] = "cloudrun-candidate"

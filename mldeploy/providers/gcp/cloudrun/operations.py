@@ -26,7 +26,7 @@ from mldeploy.providers.gcp.cloudrun.releases import choose, list_releases, to_r
 from mldeploy.providers.gcp.cloudrun.rollout import RunRollout, require_service
 from mldeploy.providers.gcp.cloudrun.service import refuse_beside_candidate
 from mldeploy.providers.gcp.cloudrun.services import (
-    RevisionInfo,
+    CloudRunRevisionInfo,
     RunServiceInfo,
     TrafficShare,
     describe_revision,
@@ -144,7 +144,7 @@ class CloudRunOperations:
                 name, revision.spec.image, f"{share.percent} % of requests", health, service.uri, revision.created
             )
 
-    def _require_answer(self, service: RunServiceInfo, chosen: RevisionInfo, monitor: Monitor) -> None:
+    def _require_answer(self, service: RunServiceInfo, chosen: CloudRunRevisionInfo, monitor: Monitor) -> None:
         public = is_public(self.cloud)
         with open_client(self.cloud, service.uri, service.uri, public=public, monitor=monitor) as client:
             failure = find_health_error(client, chosen.spec.health or self.project.app.health)

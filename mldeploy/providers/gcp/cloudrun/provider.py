@@ -113,7 +113,7 @@ class CloudRunProvider:
 
 def _load_golden(project: Project, settings: CloudRunSettings) -> GoldenRow | None:
     settings.check(project)
-    return GoldenRow.load(project.check.golden) if project.check.golden else None
+    return GoldenRow.load(project.check.golden, project.app) if project.check.golden else None
 
 
 def _build_identity(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mldeploy.providers.base import Release
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
-from mldeploy.providers.gcp.cloudrun.services import RevisionInfo, RunServiceInfo, list_revisions
+from mldeploy.providers.gcp.cloudrun.services import CloudRunRevisionInfo, RunServiceInfo, list_revisions
 from mldeploy.providers.releases import choose_release
 
 
@@ -17,7 +17,7 @@ class RunRelease:
 
     number: int
     failed: bool
-    revision: RevisionInfo
+    revision: CloudRunRevisionInfo
 
 
 def list_releases(cloud: CloudRunCloud, service: RunServiceInfo) -> tuple[RunRelease, ...]:
@@ -27,7 +27,7 @@ def list_releases(cloud: CloudRunCloud, service: RunServiceInfo) -> tuple[RunRel
     )
 
 
-def choose(cloud: CloudRunCloud, service: RunServiceInfo, requested: str | None) -> RevisionInfo:
+def choose(cloud: CloudRunCloud, service: RunServiceInfo, requested: str | None) -> CloudRunRevisionInfo:
     """The revision for a rollback. Raises AbsentError if there is none."""
     releases: Sequence[RunRelease] = list_releases(cloud, service)
     current = next((each.number for each in releases if each.revision.name == service.serving), None)
@@ -35,7 +35,7 @@ def choose(cloud: CloudRunCloud, service: RunServiceInfo, requested: str | None)
     return choose_release(cloud.app, releases, requested, current, rolled_back=False).revision
 
 
-def to_release(revision: RevisionInfo, service: RunServiceInfo) -> Release:
+def to_release(revision: CloudRunRevisionInfo, service: RunServiceInfo) -> Release:
     """`serving` is the revision with the most traffic."""
     has_failed = _has_failed(revision, service)
     serving = revision.name == service.serving and not service.stopped and not has_failed
@@ -44,5 +44,5 @@ def to_release(revision: RevisionInfo, service: RunServiceInfo) -> Release:
     return Release(name, revision.spec.image, revision.created, state, service.uri if serving else "")
 
 
-def _has_failed(revision: RevisionInfo, service: RunServiceInfo) -> bool:
+def _has_failed(revision: CloudRunRevisionInfo, service: RunServiceInfo) -> bool:
     return revision.ready is False or revision.name not in service.passed

@@ -22,7 +22,7 @@ from mldeploy.providers.gcp.cloudrun.revision_spec import RevisionSpec, build_te
 from mldeploy.providers.gcp.cloudrun.services import (
     STABLE,
     TRIAL,
-    RevisionInfo,
+    CloudRunRevisionInfo,
     RunServiceInfo,
     TrafficShare,
     create_service,
@@ -38,7 +38,7 @@ from mldeploy.providers.gcp.cloudrun.services import (
 )
 from mldeploy.providers.gcp.cloudrun.settings import TARGET, CloudRunSettings
 from mldeploy.providers.gcp.cloudrun.trial import RevisionTrial
-from mldeploy.providers.gcp.cloudrun.verdict import RevisionEvidence, build_verdict
+from mldeploy.providers.gcp.cloudrun.verdict import CloudRunEvidence, build_verdict
 from mldeploy.providers.gcp.errors import GcpError
 from mldeploy.providers.gcp.settings import owner_labels
 
@@ -166,7 +166,7 @@ class RunRollout:
 
     def _wait_until_ready(self, name: str) -> None:
         """Return once the revision's container has started. Raises VerdictError."""
-        info: RevisionInfo | None = None
+        info: CloudRunRevisionInfo | None = None
         for waited in self.monitor.attempts(every=POLL_SECONDS, within=self.settings.rollout_timeout):
             info = describe_revision(self.cloud, name)
             if info is not None and info.ready:
@@ -185,7 +185,7 @@ class RunRollout:
         service = describe_service(self.cloud)
         is_rejected = service is not None and not service.reconciling and bool(service.complaint)
         if service is not None and is_rejected and describe_revision(self.cloud, name) is None:
-            raise build_verdict(self.project, RevisionEvidence(name, service.complaint))
+            raise build_verdict(self.project, CloudRunEvidence(name, service.complaint))
 
     def _wait_for_tag(self, name: str, tag: str) -> RunServiceInfo:
         def has_url(service: RunServiceInfo) -> bool:

@@ -31,7 +31,7 @@ from mldeploy.providers.gcp.cloudrun.services import (
 )
 from mldeploy.providers.gcp.cloudrun.settings import TARGET
 from mldeploy.providers.gcp.cloudrun.trial import trial_digest
-from mldeploy.providers.gcp.cloudrun.version import VersionStep, require_ours, serving_spec
+from mldeploy.providers.gcp.cloudrun.version import CloudRunVersionStep, require_ours, serving_spec
 from mldeploy.providers.gcp.settings import owner_labels
 
 _HEALTHY = re.compile(r"(?i)became healthy in (?P<seconds>[\d.]+)\s?s")
@@ -49,7 +49,7 @@ class RunningRevision:
 
 
 @dataclass(frozen=True, eq=False)
-class CloudRunService(VersionStep[RunningRevision]):
+class CloudRunService(CloudRunVersionStep[RunningRevision]):
     """The service runs the image with exactly these settings. A new version gets traffic after its trial."""
 
     kind: ClassVar[str] = "cloudrun-service"

@@ -88,7 +88,7 @@ TRIAL, CANDIDATE, STABLE = "trial", "candidate", "stable"
 
 
 @dataclass(frozen=True)
-class RevisionInfo:
+class CloudRunRevisionInfo:
     """One revision. created: ISO 8601, UTC. ready: None while that is open. message: why it is not ready.
 
     reason: the SDK's name of the cause. instances: the least that should run. conditions: message by type.
@@ -158,7 +158,7 @@ def delete_service(cloud: CloudRunCloud, monitor: Monitor) -> None:
     wait_until_gone(monitor, where(cloud), lambda: describe_service(cloud) is None, GONE_SECONDS)
 
 
-def describe_revision(cloud: CloudRunCloud, name: str) -> RevisionInfo | None:
+def describe_revision(cloud: CloudRunCloud, name: str) -> CloudRunRevisionInfo | None:
     """None if the revision does not exist (yet)."""
     with gcp_errors(f"revision {name}", "run.revisions.get"):
         try:
@@ -168,7 +168,7 @@ def describe_revision(cloud: CloudRunCloud, name: str) -> RevisionInfo | None:
             return None
 
 
-def list_revisions(cloud: CloudRunCloud) -> tuple[RevisionInfo, ...]:
+def list_revisions(cloud: CloudRunCloud) -> tuple[CloudRunRevisionInfo, ...]:
     """The service's revisions, the newest first; none if there is no service."""
     with gcp_errors(where(cloud), "run.revisions.list"):
         try:
@@ -229,12 +229,12 @@ def _parse_service(cloud: CloudRunCloud, service: run_v2.Service) -> RunServiceI
     )
 
 
-def _parse_revision(revision: run_v2.Revision) -> RevisionInfo:
+def _parse_revision(revision: run_v2.Revision) -> CloudRunRevisionInfo:
     ready = next((each for each in revision.conditions if each.type_ == "Ready"), run_v2.Condition())
     failed = [each for each in revision.conditions if each.state == _State.CONDITION_FAILED]
     cause = next(iter(failed), ready)
     state = {_State.CONDITION_SUCCEEDED: True, _State.CONDITION_FAILED: False}.get(ready.state)
-    return RevisionInfo(
+    return CloudRunRevisionInfo(
         name=revision.name.rpartition("/")[2],
         spec=parse_spec(revision),
         created=_created(revision),

@@ -14,8 +14,8 @@ from mldeploy.providers.gcp.cloudrun.asking import FORBIDDEN, find_health_error,
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
 from mldeploy.providers.gcp.cloudrun.invoker import is_public
 from mldeploy.providers.gcp.cloudrun.logs import RunLogLine, RunLogs, split_log
-from mldeploy.providers.gcp.cloudrun.services import RevisionInfo
-from mldeploy.providers.gcp.cloudrun.verdict import RevisionEvidence, build_verdict
+from mldeploy.providers.gcp.cloudrun.services import CloudRunRevisionInfo
+from mldeploy.providers.gcp.cloudrun.verdict import CloudRunEvidence, build_verdict
 from mldeploy.providers.gcp.errors import GcpDeniedError, GcpError
 
 POLL_SECONDS = 0.5
@@ -59,8 +59,8 @@ class RevisionTrial:
                 raise build_verdict(self.project, self.collect(revision, error)) from error
 
     def collect(
-        self, revision: str, answer: AnswerError | None = None, info: RevisionInfo | None = None
-    ) -> RevisionEvidence:
+        self, revision: str, answer: AnswerError | None = None, info: CloudRunRevisionInfo | None = None
+    ) -> CloudRunEvidence:
         """The evidence against a revision. Reads its log until it stops growing: its end may come late."""
         lines: list[RunLogLine] = []
         logs = RunLogs(self.cloud, revision)
@@ -70,7 +70,7 @@ class RevisionTrial:
                 break
         log, system = split_log(lines)
         complaint = f"{info.reason} {info.message}".strip() if info else ""
-        return RevisionEvidence(revision, complaint, answer, log, system)
+        return CloudRunEvidence(revision, complaint, answer, log, system)
 
     def _wait_until_healthy(self, client: AppClient, revision: str) -> None:
         failure: AnswerError | None = None

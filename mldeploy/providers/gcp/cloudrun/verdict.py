@@ -69,7 +69,7 @@ _PORT = re.compile(r"(?i)failed to start and listen on the port|startup probe")
 
 
 @dataclass(frozen=True)
-class RevisionEvidence:
+class CloudRunEvidence:
     """complaint: Cloud Run's message. answer: the error of the app's answer, None if it was not asked.
 
     log: the app's lines. system: Cloud Run's lines about the container.
@@ -92,7 +92,7 @@ class RevisionEvidence:
         return None
 
 
-def build_verdict(project: Project, evidence: RevisionEvidence) -> VerdictError:
+def build_verdict(project: Project, evidence: CloudRunEvidence) -> VerdictError:
     """The error for a revision that may not get traffic. Values of the project's environment are redacted."""
     return redacted_verdict(
         project,
@@ -104,7 +104,7 @@ def build_verdict(project: Project, evidence: RevisionEvidence) -> VerdictError:
     )
 
 
-def _diagnose(project: Project, evidence: RevisionEvidence) -> FailureDiagnosis:
+def _diagnose(project: Project, evidence: CloudRunEvidence) -> FailureDiagnosis:
     if diagnosis := match_signs(_SIGNS, evidence.complaint):
         return diagnosis
     memory = next(filter(None, map(_MEMORY.search, (*evidence.system, evidence.complaint))), None)
@@ -126,7 +126,7 @@ def _out_of_memory(match: re.Match[str]) -> FailureDiagnosis:
     return FailureDiagnosis(f"out of memory: it was killed at the limit of its instance{used}", todo, About.MEMORY)
 
 
-def _diagnose_start(project: Project, evidence: RevisionEvidence) -> FailureDiagnosis:
+def _diagnose_start(project: Project, evidence: CloudRunEvidence) -> FailureDiagnosis:
     """It neither ended nor became healthy in time."""
     port, path = project.app.port, project.app.health
     if any(_PROBE.search(each) for each in (evidence.complaint, *evidence.system)):

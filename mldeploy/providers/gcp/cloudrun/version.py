@@ -21,7 +21,7 @@ from mldeploy.providers.gcp.repository import GarImage
 
 
 @dataclass(frozen=True, eq=False)
-class VersionStep(Step[CloudRunCloud, OutT_co], Generic[OutT_co]):
+class CloudRunVersionStep(Step[CloudRunCloud, OutT_co], Generic[OutT_co]):
     """A version of the app on Cloud Run. account: None where the settings name a service account."""
 
     kind: ClassVar[str]

@@ -18,6 +18,8 @@ PULL, PUSH = f"{_REGISTRIES}/pull/read", f"{_REGISTRIES}/push/write"
 _CONTENT = f"{_REGISTRIES}/repositories/content"
 _DATA_ACTIONS = MappingProxyType({PULL: f"{_CONTENT}/read", PUSH: f"{_CONTENT}/write"})
 """What a registry in ABAC mode checks instead."""
+_VAULT_SECRETS = "Microsoft.KeyVault/vaults/secrets"
+"""The data actions of key vaults."""
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 REPOSITORY_READER = "b93aa761-3e63-49ed-ac28-beffa264f7ac"
@@ -31,7 +33,11 @@ _BUILT_IN = MappingProxyType(
         "8311e382-0749-4cb8-b61a-304f252e45ec": ("AcrPush", (PULL, PUSH)),
         REPOSITORY_READER: ("Container Registry Repository Reader", (f"{_CONTENT}/read",)),
         REPOSITORY_WRITER: ("Container Registry Repository Writer", (f"{_CONTENT}/read", f"{_CONTENT}/write")),
-        "4633458b-17de-408a-b874-0445c86b69e6": ("Key Vault Secrets User", ()),
+        "4633458b-17de-408a-b874-0445c86b69e6": (
+            "Key Vault Secrets User",
+            (f"{_VAULT_SECRETS}/getSecret/action", f"{_VAULT_SECRETS}/readMetadata/action"),
+        ),
+        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": ("Key Vault Secrets Officer", (f"{_VAULT_SECRETS}/*",)),
     }
 )
 """Name and actions. Standard: Azure RBAC, "Azure built-in roles"."""
@@ -110,7 +116,8 @@ def _definition_id(name: str) -> str:
 def _role_allows(definition: str, action: str) -> bool:
     name = definition.rpartition("/")[2].lower()
     patterns = _BUILT_IN.get(name, ("", ()))[1]
-    if action in _DATA_ACTIONS.values() and name in _WITHOUT_DATA:
+    is_data = action in _DATA_ACTIONS.values() or action.startswith(_VAULT_SECRETS)
+    if is_data and name in _WITHOUT_DATA:
         return False
     return any(re.fullmatch(re.escape(each).replace(r"\*", ".*"), action, re.IGNORECASE) for each in patterns)
 

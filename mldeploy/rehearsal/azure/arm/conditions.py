@@ -40,6 +40,10 @@ def _add_secret(account: SubscriptionState, content: Any) -> None:
     account.conditions.secrets[content["uri"].lower()] = content["value"]
 
 
+def _set_records(account: SubscriptionState, content: Any) -> None:
+    account.conditions.records[(content["type"], content["name"].lower())] = list(content["values"])
+
+
 def _unregister(account: SubscriptionState, content: Any) -> None:
     account.registered.pop(content["namespace"].lower(), None)
 
@@ -79,6 +83,7 @@ _CHANGES: Mapping[str, Change] = MappingProxyType(
         "POST roles": _delay_roles,
         "POST taken": _use_name,
         "POST limit": _set_quota,
+        "POST records": _set_records,
         "POST secret": _add_secret,
         "POST unregistered": _unregister,
         "POST failure": _fail_registry,

@@ -27,6 +27,10 @@ _LISTED = (
     resource_types.SITE,
     resource_types.SLOT,
     resource_types.AUTOSCALE,
+    resource_types.ENVIRONMENT,
+    resource_types.MANAGED_CERTIFICATE,
+    resource_types.CONTAINER_APP,
+    resource_types.VAULT,
 )
 _TERM = re.compile(r"(tagName|tagValue|resourceType|name|location) eq '([^']*)'")
 

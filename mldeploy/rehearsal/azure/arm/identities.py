@@ -17,7 +17,7 @@ from mldeploy.rehearsal.azure.arm.resources import (
 )
 from mldeploy.rehearsal.azure.arm.routes import GROUP, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, ObjectSchema, OneOf
-from mldeploy.rehearsal.azure.arm.state import TENANT, ArmResource, SubscriptionState
+from mldeploy.rehearsal.azure.arm.state import CALLER, TENANT, ArmResource, SubscriptionState
 
 _PROPERTIES = ObjectSchema("UserAssignedIdentityProperties", {"isolationScope": OneOf(("None", "Regional"))})
 _IDENTITY = ObjectSchema("Identity", {"location": str, "tags": TAGS, "properties": _PROPERTIES})
@@ -53,6 +53,8 @@ def find_identity(account: SubscriptionState, client: str) -> ArmResource | None
 
 def is_principal_known(account: SubscriptionState, principal: str) -> bool:
     """Return whether the directory knows a principal. A new one is known after a delay."""
+    if principal == CALLER:
+        return True
     for each in account.list_resources(resource_types.IDENTITY):
         if each.properties["principalId"] == principal:
             is_replicated = account.now - each.created_at >= account.propagation_delay

@@ -13,7 +13,7 @@ from mldeploy.rehearsal.azure.arm.resource_types import OPERATION
 from mldeploy.rehearsal.azure.arm.routes import SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json
 from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION as OURS
-from mldeploy.rehearsal.azure.arm.state import ArmResource
+from mldeploy.rehearsal.azure.arm.state import ArmOperation, ArmResource
 
 STATUSES, RESULTS = "operationStatuses", "operationresults"
 SUBSCRIPTION_RESULTS = f"/subscriptions/{OURS}/{RESULTS}/"
@@ -27,16 +27,16 @@ def add_status_url(
 
     address: the URL's path, up to the operation's id. failure: its error, if it does not succeed.
     """
-    url = _operation_url(request, address, request.account.begin_operation(lambda: None, failure))
-    return replace(answer, headers={"Azure-AsyncOperation": url, **_retry_header(request)})
+    url = operation_url(request, address, request.account.begin_operation(lambda: None, lambda: failure))
+    return replace(answer, headers={"Azure-AsyncOperation": url, **retry_header(request)})
 
 
 def accept_operation(
     request: ArmRequest, result: Callable[[], Json | None], address: str, body: Json | None = None
 ) -> ArmResponse:
     """Begin an operation. Return 202 with the URL of its result. result: returns the response body."""
-    url = _operation_url(request, address, request.account.begin_operation(result))
-    return ArmResponse(202, body, {"Location": url, **_retry_header(request)})
+    url = operation_url(request, address, request.account.begin_operation(result))
+    return ArmResponse(202, body, {"Location": url, **retry_header(request)})
 
 
 def results_of(resource: ArmResource) -> str:
@@ -50,39 +50,48 @@ def begin_deletion(request: ArmRequest, resource: ArmResource) -> None:
         request.account.begin_change(each, "Deleting")
 
 
-def _operation_url(request: ArmRequest, address: str, operation: str) -> str:
+def operation_url(request: ArmRequest, address: str, operation: str) -> str:
+    """Return the URL of an operation. address: its path, up to the operation's id."""
     return f"{request.base}{address}{operation}?api-version={request.query['api-version']}"
 
 
-def _retry_header(request: ArmRequest) -> dict[str, str]:
+def retry_header(request: ArmRequest) -> dict[str, str]:
     return {"Retry-After": str(math.ceil(request.account.pace))}
 
 
-def _status(request: ArmRequest) -> ArmResponse:
+def get_status(request: ArmRequest) -> ArmResponse:
+    """Answer a GET of an operation's status."""
     operation = request.account.get_operation(request["operation"])
     body: Json = {"id": request.path, "name": request["operation"], "status": "Succeeded"}
-    if request.account.now < operation.ready:
-        return ArmResponse(200, {**body, "status": "InProgress"}, _retry_header(request))
-    if operation.failure is not None:
-        return ArmResponse(200, {**body, "status": "Failed", **operation.failure.body})
+    if _is_pending(request, operation):
+        return ArmResponse(200, {**body, "status": "InProgress"}, retry_header(request))
+    if failure := operation.failure():
+        return ArmResponse(200, {**body, "status": "Failed", **failure.body})
     return ArmResponse(200, body)
 
 
-def _result(request: ArmRequest) -> ArmResponse:
+def get_result(request: ArmRequest) -> ArmResponse:
+    """Answer a GET of an operation's result: 202 until it is complete."""
     operation = request.account.get_operation(request["operation"])
-    if request.account.now < operation.ready:
+    if _is_pending(request, operation):
         here = f"{request.base}{request.path}?api-version={request.query['api-version']}"
-        return ArmResponse(202, None, {"Location": here, **_retry_header(request)})
+        return ArmResponse(202, None, {"Location": here, **retry_header(request)})
+    if failure := operation.failure():
+        raise failure
     return ArmResponse(200, operation.result())
+
+
+def _is_pending(request: ArmRequest, operation: ArmOperation) -> bool:
+    return request.account.now < operation.ready or not operation.is_done()
 
 
 ROUTES = (
     ArmRoute(
         f"GET {SUBSCRIPTION}/{RESULTS}/{{operation}}",
         OPERATION,
-        _result,
+        get_result,
         f"Microsoft.Resources/subscriptions/{RESULTS}/read",
     ),
-    ArmRoute(f"GET {{scope}}/{STATUSES}/{{operation}}", OPERATION, _status),
-    ArmRoute(f"GET {{scope}}/{RESULTS}/{{operation}}", OPERATION, _result),
+    ArmRoute(f"GET {{scope}}/{STATUSES}/{{operation}}", OPERATION, get_status),
+    ArmRoute(f"GET {{scope}}/{RESULTS}/{{operation}}", OPERATION, get_result),
 )

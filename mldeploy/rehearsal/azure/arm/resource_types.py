@@ -27,6 +27,8 @@ _REGISTRIES = ("2025-11-01", "2025-04-01", "2023-07-01", "2022-12-01", "2019-05-
 _IDENTITIES = ("2024-11-30", "2023-01-31", "2018-11-30")
 _AUTHORIZATION = ("2022-05-01-preview", "2022-04-01", "2018-07-01", "2015-07-01")
 _WEB = ("2025-05-01", "2025-03-01", "2024-11-01", "2024-04-01", "2023-12-01", "2023-01-01", "2022-09-01", "2022-03-01")
+_APP = ("2026-07-01", "2026-01-01", "2025-07-01", "2025-01-01", "2024-03-01", "2023-05-01")
+_VAULTS = ("2026-05-15", "2025-05-01", "2024-11-01", "2023-07-01", "2022-07-01")
 _INSIGHTS = ("2022-10-01", "2021-05-01-preview", "2015-04-01")
 
 SUBSCRIPTION = ResourceType(
@@ -42,12 +44,19 @@ PERMISSIONS = ResourceType("Microsoft.Authorization/permissions", _AUTHORIZATION
 PLAN = ResourceType("Microsoft.Web/serverfarms", _WEB)
 SITE = ResourceType("Microsoft.Web/sites", _WEB)
 SLOT = ResourceType("Microsoft.Web/sites/slots", _WEB)
+ENVIRONMENT = ResourceType("Microsoft.App/managedEnvironments", _APP)
+MANAGED_CERTIFICATE = ResourceType("Microsoft.App/managedEnvironments/managedCertificates", _APP)
+CONTAINER_APP = ResourceType("Microsoft.App/containerApps", _APP)
+REVISION = ResourceType("Microsoft.App/containerApps/revisions", _APP)
+VAULT = ResourceType("Microsoft.KeyVault/vaults", _VAULTS)
+APP_OPERATION = ResourceType("Microsoft.App/locations", _APP)
 OPERATION = ResourceType("Microsoft.Resources/operations", (*_RESOURCES, *_REGISTRIES, *_WEB))
 AUTOSCALE = ResourceType("Microsoft.Insights/autoscalesettings", _INSIGHTS)
 
 ALWAYS_REGISTERED = ("Microsoft.Resources", "Microsoft.Authorization")
 NAMESPACES = (
     *ALWAYS_REGISTERED,
+    "Microsoft.App",
     "Microsoft.ContainerRegistry",
     "Microsoft.Insights",
     "Microsoft.KeyVault",

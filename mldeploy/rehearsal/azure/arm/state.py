@@ -54,18 +54,23 @@ class ArmResource:
 
 @dataclass(frozen=True)
 class ArmOperation:
-    """A long-running operation. ready: when it is complete. result: returns the response body. failure: its error."""
+    """A long-running operation. ready: when it is complete at the earliest. is_done: whether its work is done.
+
+    result: returns the response body. failure: returns its error, once the work is done.
+    """
 
     ready: float
     result: Callable[[], Json | None] = lambda: None
-    failure: ArmError | None = None
+    failure: Callable[[], ArmError | None] = lambda: None
+    is_done: Callable[[], bool] = lambda: True
 
 
 @dataclass
 class SubscriptionConditions:
     """Conditions that a test sets. taken: global names of other customers, as lower-case (type, name).
 
-    limits: the quota of instances by tier. secrets: the key vaults' secrets by URI.
+    limits: the quota of instances by tier. secrets: the key vaults' secrets by URI. records: DNS records by type and
+    name.
     failures: errors of the next registry operations. unknown_roles: role checks that still fail.
     roles: the custom roles of the caller; None: the caller is an Owner. used: the actions that the caller needed.
     harsh_since: the time from which Azure is as a new subscription may meet it. begun: what has occurred once since.
@@ -73,6 +78,7 @@ class SubscriptionConditions:
 
     taken: set[tuple[str, str]] = field(default_factory=set)
     limits: dict[str, int] = field(default_factory=dict)
+    records: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     failures: list[ArmError] = field(default_factory=list)
     unknown_roles: int = 0
@@ -182,10 +188,15 @@ class SubscriptionState:
             if self._resources.pop(each.id.lower(), None):
                 each.on_removed()
 
-    def begin_operation(self, result: Callable[[], Json | None], failure: ArmError | None = None) -> str:
-        """Begin a long-running operation. Return its id. failure: its error, if it does not succeed."""
+    def begin_operation(
+        self,
+        result: Callable[[], Json | None],
+        failure: Callable[[], ArmError | None] = lambda: None,
+        is_done: Callable[[], bool] = lambda: True,
+    ) -> str:
+        """Begin a long-running operation. Return its id. failure, is_done: see `ArmOperation`."""
         identity = str(uuid.uuid4())
-        self._operations[identity] = ArmOperation(self.now + self.pace, result, failure)
+        self._operations[identity] = ArmOperation(self.now + self.pace, result, failure, is_done)
         return identity
 
     def get_operation(self, identity: str) -> ArmOperation:

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import requests
-
+from mldeploy.rehearsal.azure.registry_hosts import request_manifest
 from mldeploy.rehearsal.azure.sites.container_spec import (
     SiteContainer,
     SiteContainerSpec,
@@ -16,13 +15,11 @@ from mldeploy.rehearsal.azure.sites.container_spec import (
     SiteLogBuffer,
     make_container_name,
 )
-from mldeploy.rehearsal.containers.fake import MANIFEST_TYPES
 from mldeploy.rehearsal.containers.host import ContainerHostError
 
 _UNAUTHORIZED = re.compile(r"unauthorized|denied|no basic auth|\((?:401|403)\)", re.IGNORECASE)
 _NOT_FOUND = re.compile(r"not found|manifest unknown|name unknown", re.IGNORECASE)
 _PAUSE = 0.02
-_PATIENCE = 60.0
 
 
 class SiteStartError(Exception):
@@ -73,19 +70,10 @@ class SiteStart:
         self.log.write(f"Pull Image successful, Time taken: {time.monotonic() - begun:.0f} Seconds")
 
     def _check_manifest(self) -> None:
-        """Request the manifest with the pull credentials: an engine that has the digest pulls without authorization."""
-        login, _, path = self.spec.image.partition("/")
-        if self.context.registry_hosts.find(login) is None:
-            return
-        name, _, reference = path.partition("@") if "@" in path else path.partition(":")
-        with requests.Session() as session:
-            session.trust_env = False
-            session.auth = (self.spec.user, self.spec.password) if self.spec.user else None
-            url = f"http://{login}/v2/{name}/manifests/{reference or 'latest'}"
-            try:
-                status = session.get(url, headers={"Accept": MANIFEST_TYPES}, timeout=_PATIENCE).status_code
-            except requests.RequestException as error:  # the registry was deleted meanwhile
-                raise self._pull_error(f"Get {url}: connection refused") from error
+        image = self.spec.image
+        status = request_manifest(self.context.registry_hosts, image, self.spec.user, self.spec.password)
+        if status == 0:
+            raise self._pull_error(f"Get {image}: connection refused")
         if status in (401, 403):
             raise self._pull_error("unauthorized: authentication required")
         if status == 404:

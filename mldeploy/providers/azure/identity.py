@@ -1,4 +1,4 @@
-"""The managed identity of the web app, and its role assignment to pull from the registry.
+"""The managed identity of an app, and its role assignment to pull from the registry: for every target that runs apps.
 
 Role assignments have no tags; their description names the owner.
 https://learn.microsoft.com/azure/role-based-access-control/role-assignments-rest
@@ -7,31 +7,53 @@ https://learn.microsoft.com/azure/role-based-access-control/role-assignments-res
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.authorization.v2022_04_01.models import RoleAssignment, RoleAssignmentCreateParameters
+from azure.mgmt.msi import ManagedServiceIdentityClient
 from azure.mgmt.msi.v2024_11_30.models import Identity as IdentityModel
 
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.azure import registry
+from mldeploy.providers.azure.cloud import AzureCloud
 from mldeploy.providers.azure.errors import AzureError, error_code, ignore_not_found, translate_errors
 from mldeploy.providers.azure.group import ResourceGroup, ResourceProvider
 from mldeploy.providers.azure.registry import ContainerRegistry
 from mldeploy.providers.azure.registry_client import ContainerRegistryInfo
-from mldeploy.providers.azure.tags import has_webapp_tags, resource_name, webapp_tags
+from mldeploy.providers.azure.tags import missing_tags, owner_tags
 from mldeploy.providers.azure.waiting import wait_until_gone
-from mldeploy.providers.azure.webapp.cloud import WebappCloud
+from mldeploy.providers.errors import AbsentError
+
+
+@dataclass(frozen=True)
+class IdentityCloud(AzureCloud):
+    """The clients for an identity and its roles. target: whose owner tags its resources have."""
+
+    target: ClassVar[str]
+
+    identities: ManagedServiceIdentityClient
+    roles: AuthorizationManagementClient
+
+    @property
+    def owner_tags(self) -> dict[str, str]:
+        """The owner tags of the target's resources."""
+        return owner_tags(self.app, self.target)
+
+    def owns(self, tags: Mapping[str, str] | None) -> bool:
+        """Whether the tags say that the app owns the resource on this target."""
+        return not missing_tags(tags, self.app, self.target)
 
 
 @dataclass(frozen=True)
 class IdentityInfo:
-    """id: the resource id. client: the client id, for the site. principal: the principal id, for role assignments."""
+    """id: the resource id. client: the client id. principal: the principal id, for role assignments."""
 
     id: str
     client: str
@@ -40,34 +62,43 @@ class IdentityInfo:
 
 @translate_errors
 @dataclass(frozen=True, eq=False)
-class ManagedIdentity(Step[WebappCloud, IdentityInfo]):
-    """A user-assigned identity, so that it may pull before the site first starts."""
+class ManagedIdentity(Step[IdentityCloud, IdentityInfo]):
+    """A user-assigned identity, so that it may pull before the app first starts.
+
+    existing: it is one of others that the settings name; it is used unchanged, and never created.
+    """
 
     kind: ClassVar[str] = "managed-identity"
     title: ClassVar[str] = "Create the identity"
 
-    app: str
+    name: str
     provider: ResourceProvider
     group: ResourceGroup
+    existing: str = ""
+    """The resource id in the settings; empty for an identity of the app's own."""
 
     def key(self) -> Key:
-        return Key(resource_name(self.app), (self.group.name,))
+        return parse_identity_id(self.existing) if self.existing else Key(self.name, (self.group.name,))
 
-    def probe(self, cloud: WebappCloud, outs: Outputs) -> Seen[IdentityInfo] | None:
+    def probe(self, cloud: IdentityCloud, outs: Outputs) -> Seen[IdentityInfo] | None:
         existing = _get_identity(cloud, self.key())
-        return Seen(_parse_identity(existing), ours=has_webapp_tags(existing.tags, cloud.app)) if existing else None
+        return Seen(_parse_identity(existing), ours=cloud.owns(existing.tags)) if existing else None
 
     def apply(
-        self, cloud: WebappCloud, outs: Outputs, seen: Seen[IdentityInfo] | None, monitor: Monitor
+        self, cloud: IdentityCloud, outs: Outputs, seen: Seen[IdentityInfo] | None, monitor: Monitor
     ) -> IdentityInfo:
-        parameters = IdentityModel(location=outs[self.group].region, tags=webapp_tags(cloud.app))
+        """Raises AbsentError if the identity that the settings name does not exist."""
+        if self.existing:
+            todo = f"Correct `identity` in [{cloud.account.table}], or remove the key: mldeploy then creates one."
+            raise AbsentError(f"identity {self.existing}", "does not exist", todo)
+        parameters = IdentityModel(location=outs[self.group].region, tags=cloud.owner_tags)
         created = cloud.identities.user_assigned_identities.create_or_update(
             self.group.name, self.key().name, parameters
         )
         return _parse_identity(created)
 
     @staticmethod
-    def undo(cloud: WebappCloud, key: Key, monitor: Monitor) -> bool:
+    def undo(cloud: IdentityCloud, key: Key, monitor: Monitor) -> bool:
         if not identity_exists(cloud, key):
             return False
         ignore_not_found(partial(cloud.identities.user_assigned_identities.delete, key.scope[0], key.name))
@@ -75,13 +106,19 @@ class ManagedIdentity(Step[WebappCloud, IdentityInfo]):
         return True
 
 
-def identity_exists(cloud: WebappCloud, key: Key) -> bool:
+def parse_identity_id(resource_id: str) -> Key:
+    """The key of an identity, from its resource id."""
+    parts = resource_id.split("/")
+    return Key(parts[8], (parts[4],))
+
+
+def identity_exists(cloud: IdentityCloud, key: Key) -> bool:
     """Whether the app owns this identity."""
     existing = _get_identity(cloud, key)
-    return existing is not None and has_webapp_tags(existing.tags, cloud.app)
+    return existing is not None and cloud.owns(existing.tags)
 
 
-def _get_identity(cloud: WebappCloud, key: Key) -> IdentityModel | None:
+def _get_identity(cloud: IdentityCloud, key: Key) -> IdentityModel | None:
     identity: IdentityModel | None = ignore_not_found(
         partial(cloud.identities.user_assigned_identities.get, key.scope[0], key.name)
     )
@@ -105,7 +142,7 @@ LOOK_EVERY = 1.0
 
 @translate_errors
 @dataclass(frozen=True, eq=False)
-class PullRole(Step[WebappCloud, str]):
+class PullRole(Step[IdentityCloud, str]):
     """The role to pull from the registry. Its output is the assignment's id. One assigned by others is used."""
 
     kind: ClassVar[str] = "pull-role"
@@ -117,17 +154,17 @@ class PullRole(Step[WebappCloud, str]):
     def key(self) -> Key:
         return role_key(self.registry.key())
 
-    def probe(self, cloud: WebappCloud, outs: Outputs) -> Seen[str] | None:
+    def probe(self, cloud: IdentityCloud, outs: Outputs) -> Seen[str] | None:
         identity, existing = outs.get(self.identity), outs.get(self.registry)
         if identity is None or existing is None:
             return None
         listed, role = _list_assignments(cloud, existing.id), pull_role(existing)
         candidates = [each for each in listed if _grants(each, role, identity)]
-        owned = next((each for each in candidates if _is_ours(each, cloud.app)), None)
+        owned = next((each for each in candidates if _is_ours(each, cloud)), None)
         chosen = owned or next(iter(candidates), None)
         return Seen(str(chosen.id), ours=owned is not None) if chosen else None
 
-    def apply(self, cloud: WebappCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
+    def apply(self, cloud: IdentityCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
         identity, scope, role = outs[self.identity], outs[self.registry].id, pull_role(outs[self.registry])
         mode = "" if role == ACR_PULL else f"/{role}"
         name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}/{identity.principal}{mode}".lower()))
@@ -135,7 +172,7 @@ class PullRole(Step[WebappCloud, str]):
             role_definition_id=f"{cloud.account.scope}/providers/Microsoft.Authorization/roleDefinitions/{role}",
             principal_id=identity.principal,
             principal_type="ServicePrincipal",
-            description=_description(cloud.app),
+            description=_description(cloud),
         )
         for _ in monitor.attempts(every=LOOK_EVERY, within=KNOWN_SECONDS):
             try:
@@ -152,11 +189,9 @@ class PullRole(Step[WebappCloud, str]):
         raise AzureError(identity.id, f"is not known to the directory after {KNOWN_SECONDS:.0f} s", todo)
 
     @staticmethod
-    def undo(cloud: WebappCloud, key: Key, monitor: Monitor) -> bool:
+    def undo(cloud: IdentityCloud, key: Key, monitor: Monitor) -> bool:
         existing = registry.get_registry(cloud, Key(key.scope[-1], key.scope[:-1]))
-        owned = (
-            [each for each in _list_assignments(cloud, existing.id) if _is_ours(each, cloud.app)] if existing else []
-        )
+        owned = [each for each in _list_assignments(cloud, existing.id) if _is_ours(each, cloud)] if existing else []
         for each in owned:
             cloud.roles.role_assignments.delete_by_id(str(each.id))
         return bool(owned)
@@ -167,13 +202,13 @@ def role_key(registry_key: Key) -> Key:
     return Key("AcrPull", (*registry_key.scope, registry_key.name))
 
 
-def role_exists(cloud: WebappCloud, registry_key: Key) -> bool:
+def role_exists(cloud: IdentityCloud, registry_key: Key) -> bool:
     """Whether the app owns an assignment on this registry."""
     existing = registry.get_registry(cloud, registry_key)
-    return existing is not None and any(_is_ours(each, cloud.app) for each in _list_assignments(cloud, existing.id))
+    return existing is not None and any(_is_ours(each, cloud) for each in _list_assignments(cloud, existing.id))
 
 
-def _list_assignments(cloud: WebappCloud, scope: str) -> Iterator[RoleAssignment]:
+def _list_assignments(cloud: IdentityCloud, scope: str) -> Iterator[RoleAssignment]:
     """Assignments on the registry and its parent scopes; empty if the registry is being deleted."""
     listed = ignore_not_found(lambda: list(cloud.roles.role_assignments.list_for_scope(scope, filter="atScope()")))
     yield from listed or ()
@@ -189,9 +224,9 @@ def _grants(assignment: RoleAssignment, role: str, identity: IdentityInfo) -> bo
     return assignment.principal_id == identity.principal and definition == role
 
 
-def _is_ours(assignment: RoleAssignment, app: str) -> bool:
-    return assignment.description == _description(app)
+def _is_ours(assignment: RoleAssignment, cloud: IdentityCloud) -> bool:
+    return assignment.description == _description(cloud)
 
 
-def _description(app: str) -> str:
-    return " ".join(f"{name}={value}" for name, value in webapp_tags(app).items())
+def _description(cloud: IdentityCloud) -> str:
+    return " ".join(f"{name}={value}" for name, value in cloud.owner_tags.items())

@@ -1,0 +1,1 @@
+"""The target `containerapps`: the app as a container app of Azure Container Apps."""

@@ -1,0 +1,99 @@
+"""Checks of `mldeploy doctor` for the target `containerapps`: quota of environments and permissions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from azure.core.exceptions import HttpResponseError
+from azure.mgmt.appcontainers import ContainerAppsAPIClient
+from azure.mgmt.appcontainers.models import Usage
+from azure.mgmt.authorization import AuthorizationManagementClient
+
+from mldeploy.config.endpoints import Endpoints
+from mldeploy.config.settings import Project
+from mldeploy.core.errors import MldeployError
+from mldeploy.providers.azure import checks, group
+from mldeploy.providers.azure.account import authenticate
+from mldeploy.providers.azure.cloud import AzureClients
+from mldeploy.providers.azure.containerapps.settings import ContainerAppsSettings
+from mldeploy.providers.azure.errors import ignore_not_found
+from mldeploy.providers.azure.group import CONTAINER_APPS, IDENTITIES, is_registered
+from mldeploy.providers.azure.tags import resource_name
+from mldeploy.providers.azure.webapp.checks import ASSIGN, allows
+from mldeploy.providers.capabilities import Finding, error, ok
+
+WRITE = "Microsoft.App/containerApps/write"
+ENVIRONMENTS = "ManagedEnvironmentCount"
+SHARE = "Set `environment` to an existing one, choose another `region`, or request an increase in the portal (Quotas)."
+
+
+def check_containerapps(
+    target: str, project: Project, settings: ContainerAppsSettings, endpoints: Endpoints
+) -> Iterator[Finding]:
+    """All checks of the target. Read-only."""
+    yield from checks.check_account(target, project, settings, endpoints)
+    try:
+        account = authenticate(f"target.{target}", settings, endpoints)
+        settings.check(project)
+    except MldeployError:
+        return  # check_account, or the check of the configuration, has reported it
+    clients = AzureClients.in_account(account, project, settings)
+    namespaces = (CONTAINER_APPS, IDENTITIES)
+    yield from checks.collect_findings(
+        "resource providers", lambda: checks.check_resource_providers(clients, namespaces)
+    )
+    yield from checks.collect_findings("quota", lambda: _check_quota(clients, settings))
+    yield from checks.collect_findings("permissions", lambda: _check_permissions(clients, settings))
+
+
+def _check_quota(clients: AzureClients, settings: ContainerAppsSettings) -> Iterator[Finding]:
+    """Check that the region has room for the app's environment. Small subscriptions may have one in a region."""
+    account = clients.account
+    if not account.region or settings.environment or not is_registered(clients, CONTAINER_APPS):
+        return
+    apps = ContainerAppsAPIClient(account.credential, account.subscription, **account.options)
+    name = resource_name(clients.app)
+    if ignore_not_found(lambda: apps.managed_environments.get(clients.group, name)) is not None:
+        return
+    usages = _list_usages(apps, account.region)
+    if usages is None:
+        yield ok("quota", "not checked: the account may not read it")
+    for usage in usages or ():
+        if (usage.name.value if usage.name else "") == ENVIRONMENTS and usage.limit is not None:
+            used = usage.current_value or 0
+            what = f"environments in {account.region}: {used:g} of {usage.limit:g} are used"
+            yield ok("quota", what) if used < usage.limit else error("quota", f"{what}, and the app needs one", SHARE)
+
+
+def _list_usages(apps: ContainerAppsAPIClient, region: str) -> Sequence[Usage] | None:
+    """The quotas of the region; None if the account may not read them."""
+    try:
+        return list(apps.usages.list(region))
+    except HttpResponseError as problem:
+        if problem.status_code == 403:
+            return None
+        raise
+
+
+def _check_permissions(clients: AzureClients, settings: ContainerAppsSettings) -> Iterator[Finding]:
+    """Check that the account may create the app and, unless the admin user pulls, assign the pull role."""
+    if group.describe_group(clients, clients.group) is None:
+        yield ok("permissions", f"not checked: the resource group {clients.group} does not exist yet")
+        return
+    account = clients.account
+    roles = AuthorizationManagementClient(account.credential, account.subscription, **account.options)
+    granted = [
+        (tuple(each.actions or ()), tuple(each.not_actions or ()))
+        for each in roles.permissions.list_for_resource_group(clients.group)
+    ]
+    needed = (WRITE,) if settings.by_admin else (WRITE, ASSIGN)
+    missing = [action for action in needed if not allows(granted, action)]
+    if not missing:
+        yield ok("permissions", f"{' and '.join(needed)}: granted")
+    elif missing == [ASSIGN]:
+        todo = 'Request the role Owner or User Access Administrator, or set registry_auth = "admin".'
+        yield error("permissions", f"{ASSIGN} is missing: it is needed to let the app pull", todo)
+    else:
+        yield error(
+            "permissions", f"{' and '.join(missing)}: missing", "`mldeploy policy` prints a role that allows it."
+        )

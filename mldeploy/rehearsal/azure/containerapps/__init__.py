@@ -1,0 +1,1 @@
+"""Azure Container Apps: environments, and apps whose revisions are containers behind an ingress."""

@@ -1,0 +1,1 @@
+"""Azure Key Vault: vaults, and the secrets in them at each vault's own address."""
