@@ -153,7 +153,9 @@ def test_neither_the_app_nor_the_log_sees_a_key(tmp_path: Path, interface: str) 
 
 
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])
-@pytest.mark.parametrize("digests", ["", "zz", "abcd", f"{OLD.digest} broken"])
+@pytest.mark.parametrize(
+    "digests", ["", "zz", "abcd", f"{OLD.digest} broken"], ids=["none", "no hex", "short", "one broken"]
+)
 def test_without_readable_digests_nothing_is_served(tmp_path: Path, interface: str, digests: str) -> None:
     with keyed_server(tmp_path / "app", interface, digests=digests) as server:
         response = ask(server, X_API_Key=value(OLD))
