@@ -104,7 +104,10 @@ def test_the_list_of_the_app_counts_wherever_it_is(tmp_path: Path, name: str) ->
     assert not listed.names - {"flask", "itsdangerous"}
 
 
-def test_no_version_comes_from_the_environment_that_mldeploy_runs_in(tmp_path: Path) -> None:
+def test_no_version_comes_from_the_environment_that_mldeploy_runs_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     text = render_requirements(read_folder(make(tmp_path, {"app.py": SKLEARN}))) or ""
     assert text.splitlines()[1:] == ["flask", "scikit-learn"]
 

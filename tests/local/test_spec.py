@@ -23,6 +23,7 @@ from mldeploy.image.labels import SPEC
 from mldeploy.providers.local import provider
 from mldeploy.providers.local.drift import matches_spec, spec_drift
 from mldeploy.providers.local.provider import LocalProvider
+from mldeploy.providers.local.secrets import LocalSecret
 from tests.local.world import World
 
 names = st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True)
@@ -123,7 +124,7 @@ def test_sizes_are_round_where_they_can_be() -> None:
 @pytest.mark.engine
 def test_every_step_can_be_undone_from_a_journal_in_the_right_order(world: World) -> None:
     goal = LocalProvider().goal(world.project, world.settings)
-    assert {step.kind for step in steps_of(goal)} | {CheckedImage.kind} == set(provider.kinds)
+    assert {step.kind for step in steps_of(goal)} | {CheckedImage.kind, LocalSecret.kind} == set(provider.kinds)
     assert needed_kinds(provider.kinds)["endpoint"] == {"container", "image", "base-image"}
 
 
