@@ -24,6 +24,7 @@ FIRST = "default"
 MOST = 32
 """Keys of one app: each request is compared with every one."""
 KEY = "key"
+IAM = "iam"
 """The value of `app.access`."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?")
 _TODO = "Run `mldeploy keys create NAME` after you have removed the secret from the store."

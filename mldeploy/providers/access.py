@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Protocol, runtime_checkable
 
-from mldeploy.config.access_keys import KEY, has_our_server
+from mldeploy.config.access_keys import IAM, KEY, has_our_server
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import ExitCode, MldeployError
 from mldeploy.providers import registry
 from mldeploy.providers.capabilities import Runtime
 from mldeploy.providers.errors import PluginError
 from mldeploy.providers.secret_store import HasSecretStore
-
-IAM = "iam"
 
 
 class AccessRefusedError(MldeployError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import requests
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -10,9 +12,11 @@ from mldeploy.app.client import AppClient
 from mldeploy.app.verdict import VerdictError
 from mldeploy.core.errors import MldeployError, RefusedError
 from mldeploy.core.verbs import DeploymentFailedError
+from mldeploy.providers.access import access_modes
 from mldeploy.providers.capabilities import Level
 from mldeploy.providers.errors import AbsentError
 from mldeploy.providers.gcp.cloudrun.invoker import PublicAccessError, is_public
+from mldeploy.providers.gcp.cloudrun.provider import provider
 from mldeploy.providers.gcp.cloudrun.services import describe_service, list_revisions
 from mldeploy.providers.traffic import CanSplitTraffic
 from mldeploy.testing.promises import Promise, proves
@@ -160,6 +164,16 @@ def test_a_candidate_that_misses_the_golden_row_is_none(run: RunHarness) -> None
         run.greeting("two").expecting({"price": 1}).offer()
     assert run.traffic.split() is None
     assert serving(run) == first
+
+
+def test_access_by_iam_is_a_service_that_is_not_public(run: RunHarness) -> None:
+    app = replace(run.app, app=replace(run.app.app, access="iam"))
+    private = replace(run, app=app)
+    address = private.deploy()
+    assert not is_public(run.connect())
+    assert any("identity token" in each for each in address.remarks)
+    assert access_modes(provider, app) == {"public", "iam"}
+    assert "not public → public" in run.reasons()
 
 
 def test_a_service_that_is_not_public_is_asked_with_an_identity_token(run: RunHarness) -> None:

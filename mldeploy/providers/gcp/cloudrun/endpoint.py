@@ -104,14 +104,14 @@ class CloudRunEndpoint(Step[CloudRunCloud, Address]):
         return False
 
     def _find_error(self, cloud: CloudRunCloud, running: RunningRevision) -> AnswerError | None:
-        with open_client(cloud, running.url, running.url, public=self.settings.public) as client:
+        with open_client(cloud, running.url, running.url, public=self.settings.is_open(self.project)) as client:
             return find_health_error(client, self.project.app.health)
 
     def _address(self, running: RunningRevision) -> Address:
         remarks = []
         if running.cold_start is not None:
             remarks.append(f"a new instance starts in {running.cold_start:g} s (measured by Cloud Run)")
-        if not self.settings.public:
+        if not self.settings.is_open(self.project):
             remarks.append(f"not public: callers need {INVOKER} and an identity token")
         gap = 0.0 if running.was_changed and not running.is_new else None
         return Address(running.url, running.image or Image("", "", "", 0, ()), tuple(remarks), gap)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 from mldeploy.app.client import GoldenRow
+from mldeploy.config.access_keys import IAM
 from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
@@ -71,7 +72,7 @@ class CloudRunProvider:
         service = CloudRunService(
             project, settings, _load_golden(project, settings), self.push(project, settings), account, secrets
         )
-        return CloudRunEndpoint(project, settings, service, InvokerPolicy(settings.public, service))
+        return CloudRunEndpoint(project, settings, service, InvokerPolicy(settings.is_open(project), service))
 
     def candidate(self, project: Project, settings: CloudRunSettings) -> CloudRunCandidate:
         """`mldeploy.providers.traffic.CanSplitTraffic`. Raises as `goal` does."""
@@ -86,6 +87,10 @@ class CloudRunProvider:
 
     def service(self, cloud: CloudRunCloud, project: Project, settings: CloudRunSettings) -> CloudRunOperations:
         return CloudRunOperations(cloud, project, settings)
+
+    def access_modes(self, project: Project) -> Collection[str]:
+        """`mldeploy.providers.access.HasAccessModes`: the invoker policy of the service."""
+        return (IAM,)
 
     def policy(self, cloud: CloudRunCloud) -> Mapping[str, object]:
         """`mldeploy.providers.capabilities.HasPolicy`: a custom role."""

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mldeploy.config.access_keys import IAM
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.kinds import FieldText, Variable
 from mldeploy.config.settings import App, Project
@@ -145,7 +146,7 @@ class CloudRunSettings(GarSettings):
     public: bool = Field(
         True,
         description="Let everybody send requests (`roles/run.invoker` for allUsers). false: only callers with that "
-        "role and an identity token; `mldeploy predict` sends one.",
+        'role and an identity token; `mldeploy predict` sends one. `access = "iam"` in [app] is the same.',
     )
     keep_revisions: int = Field(
         10, ge=1, le=500, description="Number of earlier revisions to keep for `mldeploy rollback`."
@@ -153,6 +154,10 @@ class CloudRunSettings(GarSettings):
     rollout_timeout: int = Field(
         900, ge=1, le=7200, description="Timeout in seconds for a version to start, including the image pull."
     )
+
+    def is_open(self, project: Project) -> bool:
+        """Whether everybody may send requests to this app."""
+        return self.public and project.app.access != IAM
 
     def advise(self, project: Project) -> tuple[str, ...]:
         text = (
