@@ -248,7 +248,7 @@ def test_an_image_is_checked_before_it_goes_anywhere(tiny: Command, name: str, c
 def test_ctrl_c_during_a_build(tiny: Command, name: str, client: Any) -> None:
     (tiny.folder / "requirements.txt").write_text("flask\nwerkzeug\n# a layer of its own: " + name + "\n")
     with tiny.on_terminal("build") as terminal:
-        terminal.expect("RUN", within=300)
+        terminal.expect("Installing", within=300)
         terminal.interrupt()
         assert terminal.end(within=300) == 130
     assert "to resume" in " ".join(terminal.text.split())

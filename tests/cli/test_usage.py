@@ -132,6 +132,7 @@ def test_a_wrong_command_line_says_what_is_meant(mldeploy: Command, arguments: t
 
 
 WANTED = {
+    "canary": ("status",),
     "ci": ("github", "--target", "ecr"),
     "promote": ("staging", "production"),
     "rehearse": ("status",),

@@ -54,7 +54,6 @@ def canary(
     any machine, also after an interrupted `mldeploy deploy --canary`, and may be repeated.
 
     Examples:
-        mldeploy deploy --canary 10
         mldeploy canary status
         mldeploy canary promote
         mldeploy canary abort

@@ -154,6 +154,8 @@ def _authentication_error(where: str, error: ClientAuthenticationError) -> Mldep
 def _response_error(where: str, error: HttpResponseError) -> MldeployError:
     code, message = error_details(error)
     status = error.status_code or 0
+    if _ENVIRONMENTS.fullmatch(code):
+        return AzureQuotaError(where, message.rstrip("."), SHARE_ENVIRONMENT)
     if _is_quota(error):
         todo = "Request an increase in the portal (Quotas), or choose another `region` or size in the target's table."
         return AzureQuotaError(where, f"the quota of the subscription is exceeded: {message}".rstrip("."), todo)
@@ -167,6 +169,13 @@ def _response_error(where: str, error: HttpResponseError) -> MldeployError:
         return AzureError(where, f"Azure throttles requests ({code or status})", todo)
     todo = "The error may be temporary. Run the command again: it resumes." if status >= 500 else ""
     return AzureError(where, f"{message.rstrip('.') or 'no reason given'} ({code or status})", todo)
+
+
+_ENVIRONMENTS = re.compile(r"MaxNumberOf\w*EnvironmentsInSubExceeded")
+"""https://learn.microsoft.com/azure/container-apps/quotas"""
+SHARE_ENVIRONMENT = (
+    "Set `environment` to an existing one, choose another `region`, or request an increase in the portal (Quotas)."
+)
 
 
 def _is_quota(error: HttpResponseError) -> bool:

@@ -16,7 +16,7 @@ from mldeploy.providers.azure import checks, group
 from mldeploy.providers.azure.account import authenticate
 from mldeploy.providers.azure.cloud import AzureClients
 from mldeploy.providers.azure.containerapps.settings import ContainerAppsSettings
-from mldeploy.providers.azure.errors import ignore_not_found
+from mldeploy.providers.azure.errors import SHARE_ENVIRONMENT, ignore_not_found
 from mldeploy.providers.azure.group import CONTAINER_APPS, IDENTITIES, is_registered
 from mldeploy.providers.azure.tags import resource_name
 from mldeploy.providers.azure.webapp.checks import ASSIGN, allows
@@ -24,7 +24,6 @@ from mldeploy.providers.capabilities import Finding, error, ok
 
 WRITE = "Microsoft.App/containerApps/write"
 ENVIRONMENTS = "ManagedEnvironmentCount"
-SHARE = "Set `environment` to an existing one, choose another `region`, or request an increase in the portal (Quotas)."
 
 
 def check_containerapps(
@@ -62,7 +61,11 @@ def _check_quota(clients: AzureClients, settings: ContainerAppsSettings) -> Iter
         if (usage.name.value if usage.name else "") == ENVIRONMENTS and usage.limit is not None:
             used = usage.current_value or 0
             what = f"environments in {account.region}: {used:g} of {usage.limit:g} are used"
-            yield ok("quota", what) if used < usage.limit else error("quota", f"{what}, and the app needs one", SHARE)
+            yield (
+                ok("quota", what)
+                if used < usage.limit
+                else error("quota", f"{what}, and the app needs one", SHARE_ENVIRONMENT)
+            )
 
 
 def _list_usages(apps: ContainerAppsAPIClient, region: str) -> Sequence[Usage] | None:

@@ -143,13 +143,14 @@ class ManagedCertificateStep(Step[ContainerAppsCloud, str]):
 
 @translate_errors
 @dataclass(frozen=True, eq=False)
-class DomainBinding(Step[ContainerAppsCloud, None]):
-    """The app answers by the domain, with the certificate."""
+class DomainBinding(Step[ContainerAppsCloud, str]):
+    """The app answers by the domain, with the certificate. Its output is the address of the environment's ingress."""
 
     kind: ClassVar[str] = "domain-binding"
     title: ClassVar[str] = "Bind the domain"
 
     domain: str
+    environment: AppsEnvironment
     app: ContainerAppStep
     certificate: ManagedCertificateStep
 
@@ -157,16 +158,18 @@ class DomainBinding(Step[ContainerAppsCloud, None]):
         within = self.app.key()
         return Key(self.domain, (*within.scope, within.name))
 
-    def probe(self, cloud: ContainerAppsCloud, outs: Outputs) -> Seen[None] | None:
+    def probe(self, cloud: ContainerAppsCloud, outs: Outputs) -> Seen[str] | None:
         running, certificate = outs.get(self.app), outs.get(self.certificate)
-        if running is None or certificate is None:
+        environment = outs.get(self.environment)
+        if running is None or certificate is None or environment is None:
             return None
         bound = running.info.hosts.get(self.domain, "")
-        return Seen(None) if bound and bound.lower() == certificate.lower() else None
+        return Seen(environment.address) if bound and bound.lower() == certificate.lower() else None
 
-    def apply(self, cloud: ContainerAppsCloud, outs: Outputs, seen: Seen[None] | None, monitor: Monitor) -> None:
+    def apply(self, cloud: ContainerAppsCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
         app = describe_app(cloud, self.app.key()) or outs[self.app].info
         set_hosts(cloud, monitor, app, {**app.hosts, self.domain: outs[self.certificate]})
+        return outs[self.environment].address
 
     @staticmethod
     def undo(cloud: ContainerAppsCloud, key: Key, monitor: Monitor) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -52,20 +52,20 @@ class ContainerAppsEndpoint(Step[ContainerAppsCloud, Address]):
         running = outs.get(self.app)
         if running is None or running.is_new or running.info.serving is None:
             return None
-        out = self._address(running)
+        out = self._address(running, outs)
         if running.was_changed:
             return Seen(out, ("switched to the new version",))
         if running.info.is_stopped:
             return Seen(out, (SILENT,))
-        return Seen(out) if self._check_health(cloud, running.info) is None else Seen(out, (SILENT,))
+        return Seen(out) if self._check_health(cloud, running.info, outs) is None else Seen(out, (SILENT,))
 
     def apply(self, cloud: ContainerAppsCloud, outs: Outputs, seen: Seen[Address] | None, monitor: Monitor) -> Address:
         """Raises VerdictError if the URL does not respond although the version has started."""
         running = outs[self.app]
-        address, failure = self._address(running), None
+        address, failure = self._address(running, outs), None
         for _ in monitor.attempts(every=ENDPOINT_POLL_SECONDS, within=ENDPOINT_TIMEOUT_SECONDS):
             monitor.progress(Progress("", f"checking {address.url}"))
-            failure = self._check_health(cloud, running.info)
+            failure = self._check_health(cloud, running.info, outs)
             if failure is None:
                 return address
         todo = "See `mldeploy logs --target containerapps` and `mldeploy status`."
@@ -77,22 +77,29 @@ class ContainerAppsEndpoint(Step[ContainerAppsCloud, Address]):
         """Nothing to do: the URL is deleted with the app."""
         return False
 
-    def _check_health(self, cloud: ContainerAppsCloud, app: AppInfo) -> AnswerError | None:
-        """Ask by the name in the settings, at the address of the app: the DNS records may not be known everywhere."""
+    def _check_health(self, cloud: ContainerAppsCloud, app: AppInfo, outs: Outputs) -> AnswerError | None:
+        """Ask by the domain at the address of the environment: the DNS records may not be known everywhere."""
         if self.settings.is_internal:
             return None
-        with AppClient(app.url, cloud.account.verify, host=self.settings.domain) as client:
+        url, address = app.url, outs.get(self.binding) if self.binding else None
+        if address:
+            port = urlsplit(url).port
+            url = f"https://{address}:{port}" if port else f"https://{address}"
+        with AppClient(url, cloud.account.verify, host=self.settings.domain) as client:
             try:
                 client.health(self.project.app.health, within=HEALTH_TIMEOUT_SECONDS)
             except AnswerError as error:
                 return error
         return None
 
-    def _address(self, running: RunningApp) -> Address:
+    def _address(self, running: RunningApp, outs: Outputs) -> Address:
         image = running.image or Image("", "", "", 0, ())
         replaced = running.was_changed and not running.is_new
         remarks = tuple(self._remarks(running))
-        url = app_url(running.info, self.settings.domain)
+        info, domain = running.info, self.settings.domain
+        if self.binding and outs.get(self.binding):  # what is known of the app may be from before
+            info = replace(info, hosts={**info.hosts, domain: domain})
+        url = app_url(info, domain)
         return Address(url, image, remarks, running.gap if replaced else None)
 
     def _remarks(self, running: RunningApp) -> Iterator[str]:

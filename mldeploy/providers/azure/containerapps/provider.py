@@ -124,7 +124,7 @@ def goal(project: Project, settings: ContainerAppsSettings, image: PushedImage |
     binding = None
     if settings.domain:
         certificate = ManagedCertificateStep(settings.domain, settings, apps_environment, step)
-        binding = DomainBinding(settings.domain, step, certificate)
+        binding = DomainBinding(settings.domain, apps_environment, step, certificate)
     return ContainerAppsEndpoint(project, settings, step, binding)
 
 
