@@ -65,6 +65,11 @@ def test_more_than_the_largest_replica_is_refused() -> None:
         settings_of().check(sized(5, 2))
 
 
+def test_a_name_of_one_letter_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no name of one letter"):
+        settings_of().check(replace(PROJECT, app=replace(PROJECT.app, name="a")))
+
+
 def test_a_gpu_is_refused_with_the_targets_that_have_one() -> None:
     with pytest.raises(ConfigError, match="no GPU") as refused:
         settings_of().check(replace(PROJECT, build=replace(PROJECT.build, gpu=True)))

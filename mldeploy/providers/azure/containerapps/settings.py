@@ -53,6 +53,10 @@ class ReplicaSize:
         return f"{self.cpu:g} vCPU and {self.gib:g} GiB"
 
 
+SHORTEST_NAME = 2
+"""Characters of the name of a container app."""
+
+
 class ContainerAppsSettings(AzureSettings):
     """The app on Azure Container Apps, the Consumption profile. Needs the extra: `pip install 'mldeploy[azure]'`.
 
@@ -208,4 +212,7 @@ class ContainerAppsSettings(AzureSettings):
             what = "containerapps runs on the Consumption profile, which has no GPU"
             todo = "Deploy to `kubernetes` or `gke` (`gpu` in the target's table), or set gpu = false."
             raise ConfigError("build.gpu", what, todo)
+        if len(project.app.name) < SHORTEST_NAME:
+            what = f'is "{project.app.name}", and Container Apps takes no name of one letter'
+            raise ConfigError("app.name", what, "Choose a longer name.")
         self.size(project)
