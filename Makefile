@@ -47,7 +47,7 @@ example_app/model.joblib: $(addprefix example_app/,$(MODEL_SOURCES)) | python
 test-fast: python ## run the tests that need no Docker engine: while you work
 	$(PYTEST) -m "not exhaustive and not engine"
 
-test: setup registry browser shells ## run the tests (under 15 minutes)
+test: setup registry browser shells ## run the tests (under 30 minutes)
 	$(PYTEST) -m "not exhaustive"
 
 test-all: setup registry browser shells ## run every test, the long ones too
