@@ -109,4 +109,6 @@ def describe_access(deployment: AppDeployment) -> str:
         return f'a key is required for everything but {deployment.project.app.health} (access = "key"; {what})'
     if access == "iam":
         return 'only those whom the platform authenticates (access = "iam")'
+    if not deployment.settings.is_open(deployment.project):
+        return f"only those whom the platform authenticates ([target.{deployment.target}])"
     return 'everybody who can reach the URL (access = "public" in [app])'

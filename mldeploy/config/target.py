@@ -16,6 +16,10 @@ class TargetSettings(BaseModel):
         """Return what differs between this machine and the target for this app, one sentence or two each."""
         return ()
 
+    def is_open(self, project: Project) -> bool:
+        """Return whether everybody who reaches the URL may send requests; the target's own keys may forbid it."""
+        return project.app.access == "public"
+
     @property
     def withheld(self) -> tuple[str, ...]:
         """Return the variables that the app gets from the platform, so that this machine does not know their values."""

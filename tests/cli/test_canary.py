@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from mldeploy.image.engine import Engine
 from tests.cli.command import Command
@@ -130,6 +131,29 @@ def test_a_canary_from_its_first_request_to_its_promotion(app: Command) -> None:
     both = app("diff", old, new, "--json").document["agreement"]
     assert isinstance(both, dict)
     assert both["share"] == 1.0
+
+
+@pytest.mark.engine
+def test_both_versions_ask_for_the_access_key(app: Command) -> None:
+    """The app has its own server, so the proxy checks the keys: it must go on to after each change of its routes."""
+    keyed = app.with_env(MLDEPLOY_APP_ACCESS="key")
+    url = str(keyed("deploy", "--json").document["url"])
+    write_app(app.folder, factor=1.0000001)
+
+    def statuses() -> set[int]:
+        responses = (requests.post(f"{url}/predict_api", json={"age": 20}, timeout=300) for _ in range(10))
+        return {each.status_code for each in responses}
+
+    for words in (
+        ["deploy", "--canary", "50"],
+        ["canary", "abort"],
+        ["deploy", "--canary", "50"],
+        ["canary", "promote"],
+    ):
+        done = keyed(*words)
+        assert done.code == 0, done.err
+        assert statuses() == {401}, words
+        assert keyed("predict", "--data", '{"age": 20}').code == 0
 
 
 @pytest.mark.engine

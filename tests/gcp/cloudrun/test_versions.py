@@ -178,6 +178,7 @@ def test_access_by_iam_is_a_service_that_is_not_public(run: RunHarness) -> None:
 
 def test_a_service_that_is_not_public_is_asked_with_an_identity_token(run: RunHarness) -> None:
     private = run.having(public=False)
+    assert [each.settings.is_open(run.app) for each in (run, private)] == [True, False]
     deployed = private.expecting({}).deploy()
     assert any("roles/run.invoker" in each for each in deployed.remarks)
     assert requests.get(deployed.url, verify=str(run.rehearsal.endpoints.ca_bundle), timeout=60).status_code == 403
