@@ -19,6 +19,7 @@ UNUSED: Mapping[str, str] = {
     r"artifactregistry\.repositories\.update": "another `keep_images`",
     r"artifactregistry\.tags\.get": "registries may check it when they answer a HEAD for a tag",
     r"artifactregistry\.tags\.update": "a tag that was pushed before",
+    r"secretmanager\.(secrets\.(delete|get)|versions\.get)": "an app with secrets of `mldeploy secrets`",
     r"serviceusage\.services\.enable": "`doctor --fix`",
 }
 """Permissions that the journey does not use, by pattern, with the reason why the role has them."""
@@ -36,6 +37,7 @@ def test_the_role_is_enough_and_every_permission_in_it_is_used(run: RunHarness) 
     for text in ("one", "two", "three"):
         run.greeting(text).deploy()
     assert run.service.releases()
+    assert [each.name for each in provider.apps(run.connect(), run.settings)] == [run.app.app.name]
     run.service.rollback(None, run.scene.monitor)
     run.service.scale(2, run.scene.monitor)
     assert [each.health for each in run.service.instances()] == ["healthy"] * 2
