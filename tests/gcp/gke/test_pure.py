@@ -220,3 +220,23 @@ def test_a_certificate_is_kept_once_and_mended_and_nothing_else_is_left(
     assert path.read_text() == "one"
     assert Path(cache_ca_file("two")).read_text() == "two"
     assert len([each for each in tmp_path.rglob("*") if each.is_file()]) == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        ({"gpu": 1}, "Autopilot needs the type"),
+        ({"gpu": 1, "gpu_type": "nvidia-l4", "nodes": 2}, "have no GPU"),
+    ],
+)
+def test_a_gpu_that_no_node_can_have_is_refused(project: Project, keys: dict[str, object], what: str) -> None:
+    with pytest.raises(ConfigError, match=what):
+        settings(**keys).check(project)
+
+
+def test_a_gpu_of_autopilot_or_of_a_given_cluster_is_accepted_and_its_price_is_not_known(project: Project) -> None:
+    settings(gpu=1, cluster="shared", nodes=2).check(project)
+    chosen = settings(gpu=1, gpu_type="nvidia-l4")
+    chosen.check(project)
+    (gpu,) = (each for each in estimate_gke("us-central1", project, chosen).items if each.what == "GPU")
+    assert gpu.monthly is None

@@ -45,6 +45,7 @@ from mldeploy.providers.aws.fargate.trial_route import TRIAL, TrialRule
 from mldeploy.providers.aws.repository import EcrRepository
 from mldeploy.providers.base import Login
 from mldeploy.providers.capabilities import DoctorCheck, Estimate, ListedApp, PolicySet
+from mldeploy.providers.gpu import refuse_gpu
 
 KINDS: Kinds[FargateCloud] = derive_kinds(FargateEndpoint, EcrRepository, EngineImage, FargateSecret)
 
@@ -95,6 +96,10 @@ class FargateProvider:
     def costs(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> Estimate:
         """`mldeploy.providers.capabilities.HasCosts`."""
         return estimate_cost(cloud.account.region, project, settings)
+
+    def precheck(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> None:
+        """`mldeploy.providers.capabilities.CanPrecheck`: raises ConfigError for an app that is built for a GPU."""
+        refuse_gpu(project, self.name, "runs on AWS Fargate, which has no GPU")
 
     def inventory(self, cloud: FargateCloud, project: Project) -> Collection[Resource]:
         return (*list_resources(cloud, project.app.name), *registry.inventory(cloud, project))
