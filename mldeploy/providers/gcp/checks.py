@@ -146,7 +146,7 @@ def _check_quotas(cloud: GkeCloud, settings: GkeSettings) -> Iterator[Finding]:
     region = cloud.account.region
     existing = cloud.compute.quotas(region)
     if gpu := settings.node_labels().get(ACCELERATOR, ""):
-        yield _check_gpu_quota(region, gpu, settings.gpu, existing)
+        yield check_gpu_quota(region, gpu, settings.gpu, existing)
     for metric, needed in _required_quotas(settings).items():
         used, limit = existing.get(metric, (0.0, float("inf")))
         if used + needed > limit:
@@ -158,7 +158,7 @@ def _check_quotas(cloud: GkeCloud, settings: GkeSettings) -> Iterator[Finding]:
             yield ok("quota", f"{metric} in {region}: {used:g} of {limit:g} are used")
 
 
-def _check_gpu_quota(region: str, gpu: str, count: int, quotas: Mapping[str, tuple[float, float]]) -> Finding:
+def check_gpu_quota(region: str, gpu: str, count: int, quotas: Mapping[str, tuple[float, float]]) -> Finding:
     """https://cloud.google.com/compute/resource-usage#gpu_quota: NVIDIA_L4_GPUS, NVIDIA_T4_GPUS of nvidia-tesla-t4."""
     metric = f"{gpu.replace('-tesla-', '-').replace('-', '_').upper()}_GPUS"
     if metric not in quotas:

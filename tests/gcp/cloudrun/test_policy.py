@@ -25,6 +25,15 @@ UNUSED: Mapping[str, str] = {
 """Permissions that the journey does not use, by pattern, with the reason why the role has them."""
 
 
+def test_values_of_secrets_may_be_read_only_with_a_role_for_it(run: RunHarness) -> None:
+    plain, storing = (provider.policy_set(run.connect(), run.app, run.settings, each) for each in ((), ("secrets",)))
+    reading = "secretmanager.versions.access"
+    assert plain.parts == ()
+    assert reading not in str(plain.whole)
+    (part,) = storing.parts
+    assert reading in str(part.document)
+
+
 @proves(Promise.POLICY, Promise.AUTOSCALING, Promise.SCALE, Promise.STOP, targets=["cloudrun"])
 def test_the_role_is_enough_and_every_permission_in_it_is_used(run: RunHarness) -> None:
     assert isinstance(provider, HasPolicy)

@@ -13,7 +13,8 @@ from mldeploy.config.load import named
 from mldeploy.config.settings import Project
 from mldeploy.core.graph import steps_of
 from mldeploy.core.verbs.destroy import needed_kinds
-from mldeploy.providers.capabilities import HOURS_A_MONTH, CostItem
+from mldeploy.providers.capabilities import HOURS_A_MONTH, CostItem, Level
+from mldeploy.providers.gcp.checks import check_gpu_quota
 from mldeploy.providers.gcp.gke.cloud import cache_ca_file
 from mldeploy.providers.gcp.gke.cluster import build_cluster
 from mldeploy.providers.gcp.gke.clusters import operation_error
@@ -240,3 +241,11 @@ def test_a_gpu_of_autopilot_or_of_a_given_cluster_is_accepted_and_its_price_is_n
     chosen.check(project)
     (gpu,) = (each for each in estimate_gke("us-central1", project, chosen).items if each.what == "GPU")
     assert gpu.monthly is None
+
+
+@pytest.mark.parametrize(
+    ("quotas", "level"),
+    [({"NVIDIA_T4_GPUS": (0.0, 1.0)}, Level.OK), ({"NVIDIA_T4_GPUS": (1.0, 1.0)}, Level.ERROR), ({}, Level.WARNING)],
+)
+def test_the_quota_of_the_type_of_gpu_is_read(quotas: dict[str, tuple[float, float]], level: Level) -> None:
+    assert check_gpu_quota("us-central1", "nvidia-tesla-t4", 1, quotas).level is level

@@ -15,7 +15,7 @@ from mldeploy.core.step import Key, Kinds, Resource
 from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BuiltImage, EngineImage
 from mldeploy.providers.base import Login
-from mldeploy.providers.capabilities import DoctorCheck, Estimate, Finding, ListedApp, PolicySet
+from mldeploy.providers.capabilities import DoctorCheck, Estimate, Finding, ListedApp, PolicyKind, PolicyPart, PolicySet
 from mldeploy.providers.gcp import checks, gar, registry_provider
 from mldeploy.providers.gcp.account import authenticate
 from mldeploy.providers.gcp.apis import RUN_APIS, SECRET_MANAGER
@@ -112,7 +112,10 @@ class CloudRunProvider:
         self, cloud: CloudRunCloud, project: Project, settings: CloudRunSettings, features: Collection[str]
     ) -> PolicySet:
         """`mldeploy.providers.capabilities.HasPolicySet`: one role, also for secrets where they are wanted."""
-        return PolicySet((), build_role(_required_calls(project, features)))
+        role = build_role(_required_calls(project, features))
+        stores = _stores_secrets(project, features)
+        part = PolicyPart("mldeploy", PolicyKind.POLICY, "deploy and destroy, and set and read secrets", role)
+        return PolicySet((part,) if stores else (), role)
 
     def apps(self, cloud: CloudRunCloud, settings: CloudRunSettings) -> Sequence[ListedApp[CloudRunSettings]]:
         """`mldeploy.providers.capabilities.ListsApps`: those of the region."""
@@ -146,8 +149,11 @@ class CloudRunProvider:
 
 def _required_calls(project: Project, features: Collection[str]) -> Mapping[str, tuple[str, ...]]:
     """The calls of a deployment, and of what it uses besides."""
-    stores = WITH_SECRETS in features or project.app.access == KEY
-    return {**RUN_PERMISSIONS, **(STORE_PERMISSIONS if stores else {})}
+    return {**RUN_PERMISSIONS, **(STORE_PERMISSIONS if _stores_secrets(project, features) else {})}
+
+
+def _stores_secrets(project: Project, features: Collection[str]) -> bool:
+    return WITH_SECRETS in features or project.app.access == KEY
 
 
 def _load_golden(project: Project, settings: CloudRunSettings) -> GoldenRow | None:
