@@ -74,7 +74,8 @@ def _others() -> Iterator[str]:
         name = page.relative_to(ROOT).as_posix()
         if name == f"docs/{NAME}" or name.startswith("docs/decisions/"):
             continue
-        piped = (line.text for line in lines_of(page) if any(f"| {each} " in line.text for each in VENDORS))
+        parts = (part.strip() for line in lines_of(page) for part in line.text.split(" | ")[1:])
+        piped = (part for part in parts if part.split()[0] in VENDORS)
         for line in dict.fromkeys((*vendor_lines(page), *piped)):
             yield _row(_link(name), f"`{line}`")
 
