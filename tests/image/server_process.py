@@ -83,7 +83,6 @@ async def asgi(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 """
-FILES = ("gunicorn_conf.py", "mldeploy_*.py")
 PATIENCE = 300
 """Seconds after which a test gives up: no measure of what the server should take."""
 
@@ -194,11 +193,9 @@ def server_process(
     entry: what gunicorn is to serve, instead of the app itself. app: the text of another one.
     worker: another worker class. context: its clients', for TLS.
     """
-    image = Path(mldeploy.image.__file__).parent
     folder.mkdir(parents=True, exist_ok=True)
-    for pattern in FILES:
-        for path in image.glob(pattern):
-            shutil.copy(path, folder)
+    for path in (Path(mldeploy.image.__file__).parent / "server").glob("*.py"):
+        shutil.copy(path, folder)
     (folder / "served.py").write_text(app)
     asgi = ["--worker-class=mldeploy_asgi.AsgiWorker"] if interface == "asgi" else []
     asgi = [f"--worker-class={worker}"] if worker else asgi
