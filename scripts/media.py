@@ -39,7 +39,7 @@ LONGEST_PAUSE, LONGEST_COMMAND = 1.2, 6.0
 """Seconds of the recording."""
 LARGEST = 300_000
 """Bytes of a file."""
-SIZES = {"model-page": (1100, 620), "model-page-phone": (390, 844)}
+SIZES = {"model-page": (1100, 660), "model-page-phone": (390, 844)}
 
 _PLAYER = """\
 import subprocess, sys, time
@@ -77,7 +77,7 @@ def deployed_by_recording(app: Path, temporary: Path, folder: Path) -> Iterator[
     env = {
         **os.environ,
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
-        "XDG_STATE_HOME": str(temporary / "state"),
+        **{f"XDG_{each.upper()}_HOME": str(temporary / each) for each in ("cache", "state")},
         "MLDEPLOY_TARGET_LOCAL_PORT": "0",
         "TERM": "xterm-256color",
     }

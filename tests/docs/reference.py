@@ -43,6 +43,7 @@ TRIALS = (
             "mldeploy diff": (EDIT,),
             "mldeploy diff 7 8 --target kubernetes": (deploy("kubernetes"),),
         },
+        variables={"API_KEY": "a value"},
         elsewhere=("mldeploy predict --model risk --field age=40",),
     ),
     Trial(_PAGE, folders.app, _sections("version", "help"), is_quick=True),
