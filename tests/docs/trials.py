@@ -39,7 +39,7 @@ _ALL = (
             "mldeploy diff 7 8 --target kubernetes": (deploy("kubernetes"), EDIT, deploy("kubernetes")),
         },
     ),
-    Trial("docs/ci.md", is_quick=True),
+    Trial("docs/ci.md"),
     Trial(
         "docs/environments.md",
         before={
