@@ -21,7 +21,9 @@ TABLE_KEYS = frozenset({"protected"})
 """Keys of an environment that are no table of the file."""
 PREVIEW = "preview"
 """The environment whose table is also that of every `preview-N`: one app for each pull request N. Decision 0027."""
-_PREVIEW_NAME = re.compile(rf"{PREVIEW}-[0-9]+")
+_PREVIEW_NAME = re.compile(rf"{PREVIEW}-[0-9]{{1,6}}")
+_PREVIEW_DIGITS = 6
+"""Of a pull request's number."""
 _DIGITS = 6
 
 
@@ -117,6 +119,16 @@ def environment_key(app: str, environment: str) -> str:
     """
     end = f"-{environment}-{_digest(app, environment)}"
     return f"{app[: NAME_LENGTH - len(end)].rstrip('-')}{end}"
+
+
+def preview_pattern(app: str) -> str:
+    """Return a pattern (`*`: any text) of the names that an app has in its previews: `insurance-preview-*`.
+
+    A longer name is shortened to a length that the number of digits decides, so its end is left out here.
+    """
+    room = NAME_LENGTH - len(f"-{PREVIEW}-") - _PREVIEW_DIGITS - 1 - _DIGITS
+    stem = app if len(app) <= room else f"{app[:room].rstrip('-')}*"
+    return f"{stem}-{PREVIEW}-*"
 
 
 def is_environment_key(name: str, environment: str) -> bool:
