@@ -6,15 +6,24 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 from mldeploy import __version__
 from mldeploy.ci.installing import FROM_IMPORTS, plan_installation
-from mldeploy.ci.signing.base import UNKNOWN_REPOSITORY, SetupStep, SignIn, SignInContext
+from mldeploy.ci.signing.base import (
+    UNKNOWN_REPOSITORY,
+    CiSystem,
+    PromotionSource,
+    SetupStep,
+    SignIn,
+    SignInContext,
+)
+from mldeploy.ci.stages import TAGS, Stage, StageChoice, StageKind, list_stages
 from mldeploy.ci.tools import PROPOSAL, choose_linters, detect_tests
 from mldeploy.ci.workflow import ENV_FILE_NAME, WorkflowSpec
+from mldeploy.config.environments import EnvironmentChoice, overlay_environment
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.settings import Project
 from mldeploy.config.sources import ConfigSource, read_files
@@ -36,6 +45,7 @@ class WorkflowRequest:
 
     verb: the command that brings the app there. sign_in: returns the sign-in of the deploying job. requirements: what
     installs mldeploy with the target's SDK, and the package of the target's provider if that is another ("" if not).
+    choice: the environments that the user named.
     """
 
     target: str
@@ -43,6 +53,8 @@ class WorkflowRequest:
     verb: str
     sign_in: Callable[[SignInContext], SignIn]
     requirements: tuple[str, str]
+    system: CiSystem = CiSystem.GITHUB
+    choice: StageChoice = field(default_factory=StageChoice)
 
 
 @dataclass(frozen=True)
@@ -65,15 +77,32 @@ def plan_workflow(folder: Path, request: WorkflowRequest) -> WorkflowPlan:
     project = load_project(folder).project
     root = project.app.folder
     repository, own = GitRepository.of(root), ProjectConfigFile.of(root)
-    context = _make_context(project, repository, own, request)
-    _refuse_profile(context)
-    sign_in = request.sign_in(context)
+    staging = list_stages(root, request.choice, deploys=request.verb == "deploy")
+    contexts = [_make_context(project, repository, own, request, stage) for stage in staging.stages]
+    for context in contexts:
+        _refuse_profile(context)
+    stages = tuple(
+        replace(stage, ci_environment=context.environment, sign_in=request.sign_in(context))
+        for stage, context in zip(staging.stages, contexts, strict=True)
+    )
     env_file = _env_file(project, repository)
-    spec = replace(_make_spec(root, repository, own, context, sign_in, request), env_file=env_file)
-    secrets = (*sign_in.secrets, *((ENV_FILE_NAME,) if env_file else ()))
-    once = (_environment_setup(context), *sign_in.once, *_secret_setup(context, env_file))
-    texts = (*list_remarks(project, repository, spec), *sign_in.remarks)
-    return WorkflowPlan(spec, repository, once, sign_in.variables, secrets, texts)
+    spec = replace(_make_spec(root, repository, own, contexts[0], stages, request), env_file=env_file)
+    once = tuple(_list_setup(context, stage, env_file) for context, stage in zip(contexts, stages, strict=True))
+    texts = dict.fromkeys(text for stage in stages for text in stage.sign_in.remarks)
+    remarks = (*list_remarks(project, repository, spec), *staging.remarks, *texts)
+    return WorkflowPlan(
+        spec,
+        repository,
+        tuple(step for steps in once for step in steps),
+        tuple(dict.fromkeys(name for stage in stages for name in stage.sign_in.variables)),
+        (*dict.fromkeys(n for each in stages for n in each.sign_in.secrets), *((ENV_FILE_NAME,) if env_file else ())),
+        remarks,
+    )
+
+
+def _list_setup(context: SignInContext, stage: Stage, env_file: str) -> tuple[SetupStep, ...]:
+    """What is to be done once for one environment."""
+    return (*_environment_setup(context, stage), *stage.sign_in.once, *_secret_setup(context, env_file))
 
 
 def _make_spec(
@@ -81,7 +110,7 @@ def _make_spec(
     repository: GitRepository,
     own: ProjectConfigFile,
     context: SignInContext,
-    sign_in: SignIn,
+    stages: tuple[Stage, ...],
     request: WorkflowRequest,
 ) -> WorkflowSpec:
     tree = scan_folder(root)
@@ -92,15 +121,15 @@ def _make_spec(
         app=context.app,
         target=context.target,
         verb=request.verb,
-        branch=context.branch,
+        branch=request.branch,
         folder=_check_folder_name(repository.below(root)),
-        environment=context.environment,
+        environment=f"{context.app}-{context.target}",
         python=_python_release(own, detected),
         large_files=repository.has_large_files(),
         installation=installed,
         linters=choose_linters(tree, installed.chosen),
         tests=detect_tests(tree, installed.listed),
-        sign_in=sign_in,
+        stages=stages,
         unnamed=not own.setting("app", "name"),
         runner=_runner(own),
         requirements=request.requirements,
@@ -124,17 +153,22 @@ def _check_folder_name(folder: str) -> str:
 
 
 def _make_context(
-    project: Project, repository: GitRepository, own: ProjectConfigFile, request: WorkflowRequest
+    project: Project, repository: GitRepository, own: ProjectConfigFile, request: WorkflowRequest, stage: Stage
 ) -> SignInContext:
     app, target = project.app.name, request.target
+    command = f"mldeploy policy --target {target}" + (f" --env {stage.name}" if stage.name else "")
     return SignInContext(
         app=app,
         target=target,
         repository=repository.name or UNKNOWN_REPOSITORY,
         branch=request.branch,
-        environment=f"{app}-{target}",
-        command=f"mldeploy policy --target {target}",
-        table=own.target(target),
+        environment="-".join(filter(None, (app, stage.name, target))),
+        command=command,
+        table=own.in_environment(stage.name).target(target),
+        system=request.system,
+        stage=stage.name,
+        sources=tuple(PromotionSource(name, own.in_environment(name).target(target)) for name in stage.sources),
+        own=own.overlay(stage.name, target),
     )
 
 
@@ -159,17 +193,27 @@ def _runner(own: ProjectConfigFile) -> str:
     return "ubuntu-24.04-arm" if own.setting("build", "platform") == "linux/arm64" else "ubuntu-24.04"
 
 
-def _environment_setup(context: SignInContext) -> SetupStep:
-    """GitHub's environment: nobody gets into it, nor reads its secrets, but from the one branch."""
+def _environment_setup(context: SignInContext, stage: Stage) -> tuple[SetupStep, ...]:
+    """GitHub's environment: nobody gets into it, nor reads its secrets, but from where it is deployed from."""
     address = f"repos/{context.repository}/environments/{context.environment}"
+    if stage.kind is StageKind.PREVIEW:
+        # Any branch can be a pull request's, so a rule for branches would limit nothing.
+        made = f"gh api --method PUT {address} -F deployment_branch_policy=null"
+        return (SetupStep("create the environment for the previews of pull requests", (made,)),)
     branches = "'deployment_branch_policy[{}]={}'".format
     rule = f"-F {branches('protected_branches', 'false')} -F {branches('custom_branch_policies', 'true')}"
-    return SetupStep(
-        f"create the environment for the workflow, restricted to the branch {context.branch} (a private repository "
-        "requires GitHub Pro, Team or Enterprise)",
-        (
-            f"gh api --method PUT {address} {rule}",
-            f"gh api --method POST {address}/deployment-branch-policies -f name={context.branch}",
+    reviewed = """ -F 'reviewers[][type]=User' -F "reviewers[][id]=$(gh api user --jq .id)\""""
+    policies = f"gh api --method POST {address}/deployment-branch-policies"
+    allowed = f"{policies} -f name='{TAGS}' -f type=tag" if stage.by_tag else f"{policies} -f name={context.branch}"
+    subject = "environment for the workflow" if not stage.name else f"environment of {stage.name}"
+    limits = f"the tags {TAGS}" if stage.by_tag else f"the branch {context.branch}"
+    needs = "requires GitHub Pro, Team or Enterprise"
+    if stage.by_approval:
+        limits, needs = f"{limits}, with you as the reviewer who approves", "requires GitHub Enterprise"
+    return (
+        SetupStep(
+            f"create the {subject}, restricted to {limits} (a private repository {needs})",
+            (f"gh api --method PUT {address} {rule}{reviewed if stage.by_approval else ''}", allowed),
         ),
     )
 
@@ -197,6 +241,16 @@ class ProjectConfigFile:
         """The value of a key as text; "" if the file leaves it out, whatever this machine's own file says."""
         table_values = _as_table(self.written.values.get(table))
         return str(table_values.get(key, "")) if (table, key) not in self.written.origins else ""
+
+    def in_environment(self, name: str) -> ProjectConfigFile:
+        """The same with the tables of an environment over it; itself for ""."""
+        values, _ = overlay_environment(self.written.values, "", EnvironmentChoice(name, "--env") if name else None)
+        return ProjectConfigFile(replace(self.written, values=values))
+
+    def overlay(self, environment: str, target: str) -> Mapping[str, object]:
+        """What the table of an environment itself says of a target; empty if it says nothing."""
+        tables = _as_table(_as_table(self.written.values.get("env")).get(environment))
+        return _as_table(_as_table(tables.get("target")).get(target))
 
     def target(self, name: str) -> Mapping[str, object]:
         """A target's table; empty if there is none."""

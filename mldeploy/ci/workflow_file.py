@@ -10,7 +10,8 @@ from pathlib import Path
 
 import jinja2
 
-from mldeploy.ci.workflow import WorkflowSpec, list_checks, list_deployment
+from mldeploy.ci.jobs import list_jobs, list_triggers
+from mldeploy.ci.workflow import WorkflowSpec
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.files import read_text
 from mldeploy.project.errors import ProjectError
@@ -26,7 +27,7 @@ _HEADER = re.compile(r"# By `mldeploy ci github` \S+ \(([0-9a-f]{16})\)\..*")
 def render_workflow(spec: WorkflowSpec) -> str:
     """The file."""
     template = _environment().from_string(TEMPLATE.read_text(encoding="utf-8"))
-    body = template.render(spec=spec, checks=list_checks(spec), deployment=list_deployment(spec))
+    body = template.render(spec=spec, jobs=list_jobs(spec), triggers=list_triggers(spec))
     header = f"# By `mldeploy ci github` {spec.version} ({_checksum(body)}). It is yours: change it as you like."
     return f"{header}\n{body}"
 

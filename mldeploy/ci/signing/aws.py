@@ -6,11 +6,16 @@ https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-depl
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from mldeploy.ci.signing.base import ISSUER, SetupStep, SignIn, SignInContext, WorkflowStep, identity_command, var
 
 AUDIENCE = "sts.amazonaws.com"
 HOST = ISSUER.removeprefix("https://")
+PREVIEW_REMARK = (
+    "the role of the previews makes roles for their tasks: limit those with permissions_boundary in "
+    "[env.preview.target.fargate] (`mldeploy policy --with boundary`)"
+)
 
 
 def sign_in(context: SignInContext) -> SignIn:
@@ -19,13 +24,13 @@ def sign_in(context: SignInContext) -> SignIn:
     given = (("role-to-assume", var("AWS_ROLE_ARN")), ("aws-region", region or var("AWS_REGION")))
     step = WorkflowStep("Sign in to AWS", uses="aws-actions/configure-aws-credentials@v6", given=given)
     variables = ("AWS_ROLE_ARN", *(() if region else ("AWS_REGION",)))
-    return SignIn((step,), tuple(_setup_steps(context, region)), variables, federated=True)
+    remarks = (PREVIEW_REMARK,) if context.is_preview else ()
+    return SignIn((step,), tuple(_setup_steps(context, region)), variables, federated=True, remarks=remarks)
 
 
 def _setup_steps(context: SignInContext, region: str) -> list[SetupStep]:
     provider = f"aws iam create-open-id-connect-provider --url {ISSUER} --client-id-list {AUDIENCE}"
     role = f'aws iam create-role --role-name {context.role} --assume-role-policy-document "$TRUST"'
-    policy = f'--policy-name mldeploy --policy-document "$({context.command} --part all)"'
     names = [context.variable("AWS_ROLE_ARN", f"arn:aws:iam::$ACCOUNT:role/{context.role}")]
     if not region:
         names.append(context.variable("AWS_REGION", "$(aws configure get region)"))
@@ -37,9 +42,17 @@ def _setup_steps(context: SignInContext, region: str) -> list[SetupStep]:
             "make a role for the workflow, which this environment of this repository alone may take on",
             (account, identity_command(context.repository), *trusted, role),
         ),
-        SetupStep("grant it what mldeploy needs", (f"aws iam put-role-policy --role-name {context.role} {policy}",)),
+        SetupStep("grant it what mldeploy needs", tuple(_policies(context))),
         SetupStep("tell the workflow", tuple(names)),
     ]
+
+
+def _policies(context: SignInContext) -> Iterator[str]:
+    limits = " --with previews" if context.is_preview else ""
+    for name, command in zip(("", *(each.name for each in context.sources)), context.commands, strict=True):
+        policy = "-".join(filter(None, ("mldeploy", name)))
+        document = f'"$({command}{limits if command == context.command else ""} --part all)"'
+        yield f"aws iam put-role-policy --role-name {context.role} --policy-name {policy} --policy-document {document}"
 
 
 def trust_policy(context: SignInContext) -> str:

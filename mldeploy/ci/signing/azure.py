@@ -19,7 +19,11 @@ _GROUP_REMARK = (
 
 
 def sign_in(context: SignInContext) -> SignIn:
-    """By azure/login, which leaves the sign-in of `az`, where the SDK finds it."""
+    """By azure/login, which leaves the sign-in of `az`, where the SDK finds it.
+
+    Raises ConfigError for previews without a resource group of their own.
+    """
+    context.require_isolation("resource_group", f"{context.app}-previews")
     subscription = context.setting("subscription") or var("AZURE_SUBSCRIPTION_ID")
     given = (
         ("client-id", var("AZURE_CLIENT_ID")),
@@ -88,7 +92,7 @@ def _grant(context: SignInContext) -> list[str]:
     """`mldeploy policy` prints two roles: one for the subscription, one for the app's group, which has to be there."""
     location = context.setting("region") or "$(az config get defaults.location --query value --output tsv)"
     assign = 'az role assignment create --assignee "$APP" --role "$(jq --raw-output .Name <<< "$ROLE")"'
-    return [
+    granted = [
         f"POLICY=$({context.command})",
         """GROUP=$(jq --raw-output '.roles[1].AssignableScopes[0]' <<< "$POLICY")""",
         f'az group create --name "${{GROUP##*/}}" --location "{location}"',
@@ -98,3 +102,6 @@ def _grant(context: SignInContext) -> list[str]:
         f"""  {assign} --scope "$(jq --raw-output '.AssignableScopes[0]' <<< "$ROLE")\"""",
         "done",
     ]
+    for command in context.commands[1:]:  # its roles are there since the source was set up
+        granted += [f"POLICY=$({command})", *granted[3:5], granted[6], "done"]
+    return granted

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
+from mldeploy.config.environments import PREVIEW, environment_key
 from mldeploy.config.errors import ConfigError
 
 ISSUER = "https://token.actions.githubusercontent.com"
@@ -18,12 +20,35 @@ UNKNOWN_REPOSITORY = "OWNER/NAME"
 _WORD = re.compile(r"[A-Za-z0-9._:/@+-]*")
 
 
+class CiSystem(StrEnum):
+    """CI systems for which a pipeline can be written."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    AZURE_PIPELINES = "azure-pipelines"
+
+
+@dataclass(frozen=True)
+class PromotionSource:
+    """An environment whose image is promoted. table: of the target there; it is not checked."""
+
+    name: str
+    table: Mapping[str, object]
+
+    def setting(self, key: str) -> str:
+        """The text of a key, "" if there is none, or more than a word."""
+        value = self.table.get(key, "")
+        return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
+
+
 @dataclass(frozen=True)
 class SignInContext:
     """The app, target, repository and branch of a sign-in.
 
-    table: what stands in the target's own table of the configuration; it is not checked. environment: GitHub's, in
-    which the deploying job runs, and for which alone it is trusted.
+    table: what stands in the target's own table of the configuration; it is not checked. environment: the CI system's,
+    in which the deploying job runs, and for which alone it is trusted. stage: the environment of the configuration that
+    it deploys to, "" without one. sources: those whose image it promotes. own: what that environment's own table says
+    of the target.
     """
 
     app: str
@@ -34,6 +59,35 @@ class SignInContext:
     command: str
     """How `mldeploy policy` is called for it."""
     table: Mapping[str, object]
+    system: CiSystem = CiSystem.GITHUB
+    stage: str = ""
+    sources: tuple[PromotionSource, ...] = ()
+    own: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The app's name in the environment."""
+        return environment_key(self.app, self.stage) if self.stage else self.app
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether the job deploys any pull request."""
+        return self.stage == PREVIEW
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """How `mldeploy policy` is called for all that the job works on: its own environment first."""
+        return (self.command, *(f"mldeploy policy --target {self.target} --env {each.name}" for each in self.sources))
+
+    def require_isolation(self, key: str, example: str) -> None:
+        """Require that the previews have a place of their own, to which a role can be limited.
+
+        Raises ConfigError if they share it with the other environments.
+        """
+        if self.is_preview and not self.own.get(key):
+            what = "is missing: without a place of their own, no role can be limited to the previews of pull requests"
+            todo = f'Add {key} = "{example}" to [env.{PREVIEW}.target.{self.target}] in mldeploy.toml.'
+            raise ConfigError(f"env.{PREVIEW}.target.{self.target}.{key}", what, todo)
 
     def setting(self, key: str) -> str:
         """The text that a key of the target's table holds, "" if there is none.
@@ -55,7 +109,7 @@ class SignInContext:
     @property
     def role(self) -> str:
         """What is made for the workflow bears this name."""
-        return f"mldeploy-ci-{self.app}"
+        return "-".join(filter(None, ("mldeploy-ci", self.app, self.stage)))
 
     def variable(self, name: str, value: str = "") -> str:
         """The command that sets a variable of the environment; it asks for the value where none is given.

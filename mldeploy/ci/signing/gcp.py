@@ -5,6 +5,8 @@ https://docs.cloud.google.com/iam/docs/workload-identity-federation-with-deploym
 
 from __future__ import annotations
 
+import hashlib
+
 from mldeploy.ci.signing.base import ISSUER, Pairs, SetupStep, SignIn, SignInContext, WorkflowStep, var
 
 PROVIDER = "github"
@@ -13,7 +15,11 @@ _WITHOUT_REGION = frozenset({"gcr"})
 
 
 def sign_in(context: SignInContext) -> SignIn:
-    """By google-github-actions/auth, which leaves GOOGLE_APPLICATION_CREDENTIALS and the project's name."""
+    """By google-github-actions/auth, which leaves GOOGLE_APPLICATION_CREDENTIALS and the project's name.
+
+    Raises ConfigError for previews without a project of their own: a role of a project's is not limited to names.
+    """
+    context.require_isolation("project", f"{context.app}-previews")
     project = context.setting("project") or var("GCP_PROJECT")
     given = (
         ("workload_identity_provider", var("GCP_WORKLOAD_IDENTITY_PROVIDER")),
@@ -43,7 +49,9 @@ def _setup_steps(context: SignInContext, missing: tuple[str, ...]) -> list[Setup
     return [
         SetupStep("say which project it is, and let it take such tokens", tuple(_project(context))),
         SetupStep(
-            "let the project trust GitHub's tokens: of this repository, this branch and this environment alone",
+            "let the project trust GitHub's tokens: of this repository, this branch and this environment alone"
+            if "ref" in _claims(context)
+            else "let the project trust GitHub's tokens: of this repository and this environment alone",
             (pool, _provider(context)),
         ),
         SetupStep("make an account for the workflow, with what mldeploy needs", tuple(_account(context))),
@@ -69,10 +77,14 @@ def _project(context: SignInContext) -> list[str]:
     ]
 
 
+def _claims(context: SignInContext) -> dict[str, str]:
+    """What a token must say. A pull request and a tag have another ref than the branch."""
+    ref = {} if context.is_preview or context.sources else {"ref": f"refs/heads/{context.branch}"}
+    return {"repository": context.repository, **ref, "environment": context.environment}
+
+
 def _provider(context: SignInContext) -> str:
-    ref, environment = f"refs/heads/{context.branch}", context.environment
-    claims = {"repository": context.repository, "ref": ref, "environment": environment}
-    condition = " && ".join(f"assertion.{claim}=='{value}'" for claim, value in claims.items())
+    condition = " && ".join(f"assertion.{claim}=='{value}'" for claim, value in _claims(context).items())
     mapping = "google.subject=assertion.sub,attribute.repository=assertion.repository"
     return " ".join(
         (
@@ -89,14 +101,24 @@ def _account(context: SignInContext) -> list[str]:
     grant = f"--member=serviceAccount:$ACCOUNT --role=projects/$PROJECT/roles/{role}"
     trusted = f"principalSet://iam.googleapis.com/$POOL/attribute.repository/{context.repository}"
     user = f'--role=roles/iam.workloadIdentityUser --member="{trusted}"'
-    return [
+    granted = [
         f"gcloud iam service-accounts create {_short_name(context)} --project=$PROJECT",
         f'gcloud iam roles create {role} --project=$PROJECT --permissions="$({named})"',
         f"gcloud projects add-iam-policy-binding $PROJECT --condition=None {grant}",
         f"gcloud iam service-accounts add-iam-policy-binding $ACCOUNT --project=$PROJECT {user}",
     ]
+    for project in sorted({each.setting("project") for each in context.sources} - {"", context.setting("project")}):
+        there = f"--member=serviceAccount:$ACCOUNT --role=projects/{project}/roles/{role}"
+        granted += [
+            f'gcloud iam roles create {role} --project={project} --permissions="$({named})"',
+            f"gcloud projects add-iam-policy-binding {project} --condition=None {there}",
+        ]
+    return granted
 
 
 def _short_name(context: SignInContext) -> str:
     """The name of an account and of a pool of its own: of 6 to 30 characters, the last of them no hyphen."""
+    if context.stage:
+        name = f"{context.app}-{context.stage}"
+        return f"ci-{context.stage}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"[:30]
     return f"ci-{context.app}"[:30].rstrip("-").ljust(6, "0")

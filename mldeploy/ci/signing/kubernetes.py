@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mldeploy.ci.signing.base import SetupStep, SignIn, SignInContext, WorkflowStep, secret, var
+from mldeploy.ci.signing.base import PromotionSource, SetupStep, SignIn, SignInContext, WorkflowStep, secret, var
+from mldeploy.config.environments import environment_key
 from mldeploy.config.errors import ConfigError
 
 DAYS = 90
@@ -10,7 +11,11 @@ DAYS = 90
 
 
 def sign_in(context: SignInContext) -> SignIn:
-    """By files, which are where `kubectl` and `docker` have theirs. Raises ConfigError if no registry is named."""
+    """By files, which are where `kubectl` and `docker` have theirs.
+
+    Raises ConfigError if no registry is named, and for previews without a namespace of their own.
+    """
+    context.require_isolation("namespace", f"{context.app}-previews")
     registry = context.setting("registry")
     if not registry:
         what = "is missing: the cluster has to pull the image from somewhere"
@@ -47,8 +52,15 @@ def _registry(host: str) -> WorkflowStep:
     return WorkflowStep("Sign in to the registry", (f'printf "%s" "$REGISTRY_PASSWORD" | {login}',), env=env)
 
 
+def _bind_source(kubectl: str, context: SignInContext, source: PromotionSource, whose: str) -> str:
+    """Its role has been there since the source was set up."""
+    key = environment_key(context.app, source.name)
+    space = source.setting("namespace") or key
+    return f"{kubectl} --namespace={space} create rolebinding {context.role} --role=mldeploy-{key} {whose}"
+
+
 def _setup_steps(context: SignInContext) -> list[SetupStep]:
-    space, account = context.setting("namespace") or context.app, context.role
+    space, account = context.setting("namespace") or context.key, context.role
     chosen = f" --context={context.setting('context')}" if context.setting("context") else ""
     kubectl = f"kubectl{chosen}"
     whose = f"--serviceaccount={space}:{account}"
@@ -61,8 +73,9 @@ def _setup_steps(context: SignInContext) -> list[SetupStep]:
                 f"{kubectl} create namespace {space}",
                 f"{context.command} | {kubectl} apply --filename -",
                 f"{kubectl} --namespace={space} create serviceaccount {account}",
-                f"{kubectl} --namespace={space} create rolebinding {account} --role=mldeploy-{context.app} {whose}",
-                f"{kubectl} create clusterrolebinding {account} --clusterrole=mldeploy-{context.app} {whose}",
+                f"{kubectl} --namespace={space} create rolebinding {account} --role=mldeploy-{context.key} {whose}",
+                f"{kubectl} create clusterrolebinding {account} --clusterrole=mldeploy-{context.key} {whose}",
+                *(_bind_source(kubectl, context, each, whose) for each in context.sources),
             ),
         ),
         SetupStep(
