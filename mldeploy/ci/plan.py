@@ -20,9 +20,10 @@ from mldeploy.ci.signing.base import (
     SignIn,
     SignInContext,
 )
+from mldeploy.ci.signing.service_connection import list_connection_setup
 from mldeploy.ci.stages import TAGS, Stage, StageChoice, StageKind, list_stages
 from mldeploy.ci.tools import PROPOSAL, choose_linters, detect_tests
-from mldeploy.ci.workflow import ENV_FILE_NAME, WorkflowSpec
+from mldeploy.ci.workflow import ENV_FILE_NAME, ENV_FILE_VARIABLE, WorkflowSpec
 from mldeploy.config.environments import EnvironmentChoice, overlay_environment
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.settings import Project
@@ -76,8 +77,9 @@ def plan_workflow(folder: Path, request: WorkflowRequest) -> WorkflowPlan:
     """
     project = load_project(folder).project
     root = project.app.folder
-    repository, own = GitRepository.of(root), ProjectConfigFile.of(root)
-    staging = list_stages(root, request.choice, deploys=request.verb == "deploy")
+    repository, own = GitRepository.of(root, request.system), ProjectConfigFile.of(root)
+    previews = request.system is not CiSystem.AZURE_PIPELINES
+    staging = list_stages(root, request.choice, deploys=request.verb == "deploy", previews=previews)
     contexts = [_make_context(project, repository, own, request, stage) for stage in staging.stages]
     for context in contexts:
         _refuse_profile(context)
@@ -87,6 +89,7 @@ def plan_workflow(folder: Path, request: WorkflowRequest) -> WorkflowPlan:
     )
     env_file = _env_file(project, repository)
     spec = replace(_make_spec(root, repository, own, contexts[0], stages, request), env_file=env_file)
+    _refuse_actions(request, stages)
     once = tuple(_list_setup(context, stage, env_file) for context, stage in zip(contexts, stages, strict=True))
     texts = dict.fromkeys(text for stage in stages for text in stage.sign_in.remarks)
     remarks = (*list_remarks(project, repository, spec), *staging.remarks, *texts)
@@ -98,6 +101,14 @@ def plan_workflow(folder: Path, request: WorkflowRequest) -> WorkflowPlan:
         (*dict.fromkeys(n for each in stages for n in each.sign_in.secrets), *((ENV_FILE_NAME,) if env_file else ())),
         remarks,
     )
+
+
+def _refuse_actions(request: WorkflowRequest, stages: tuple[Stage, ...]) -> None:
+    """Raises ConfigError if the sign-in of a third party's target is one for GitHub alone."""
+    used = [step.uses for stage in stages for step in stage.sign_in.steps if step.uses]
+    if used and request.system is not CiSystem.GITHUB:
+        what = f"its package signs in with {used[0]}, an action of GitHub's"
+        raise ConfigError(f"target {request.target}", what, "Use `mldeploy ci github`.")
 
 
 def _list_setup(context: SignInContext, stage: Stage, env_file: str) -> tuple[SetupStep, ...]:
@@ -133,13 +144,14 @@ def _make_spec(
         unnamed=not own.setting("app", "name"),
         runner=_runner(own),
         requirements=request.requirements,
+        system=request.system,
     )
 
 
 def _refuse_profile(context: SignInContext) -> None:
     """Raises ConfigError if the target's table names what no runner has."""
     if context.setting("profile"):
-        what = "is a profile of this machine, which GitHub runners do not have"
+        what = f"is a profile of this machine, which {context.system.label} runners do not have"
         todo = "Remove it from mldeploy.toml, and use --profile NAME on the command line."
         raise ConfigError(f"target.{context.target}.profile", what, todo)
 
@@ -166,6 +178,9 @@ def _make_context(
         command=command,
         table=own.in_environment(stage.name).target(target),
         system=request.system,
+        host=repository.host,
+        ref_type=stage.ref(request.branch)[0],
+        ref=stage.ref(request.branch)[1],
         stage=stage.name,
         sources=tuple(PromotionSource(name, own.in_environment(name).target(target)) for name in stage.sources),
         own=own.overlay(stage.name, target),
@@ -195,6 +210,10 @@ def _runner(own: ProjectConfigFile) -> str:
 
 def _environment_setup(context: SignInContext, stage: Stage) -> tuple[SetupStep, ...]:
     """GitHub's environment: nobody gets into it, nor reads its secrets, but from where it is deployed from."""
+    if context.system is CiSystem.GITLAB:
+        return _gitlab_refs(context, stage)
+    if context.system is CiSystem.AZURE_PIPELINES:
+        return tuple(list_connection_setup(context, approved=stage.by_approval))
     address = f"repos/{context.repository}/environments/{context.environment}"
     if stage.kind is StageKind.PREVIEW:
         # Any branch can be a pull request's, so a rule for branches would limit nothing.
@@ -218,11 +237,21 @@ def _environment_setup(context: SignInContext, stage: Stage) -> tuple[SetupStep,
     )
 
 
+def _gitlab_refs(context: SignInContext, stage: Stage) -> tuple[SetupStep, ...]:
+    """GitLab makes an environment at its first deployment. Who may push to its ref decides who deploys."""
+    if stage.kind is StageKind.PREVIEW:
+        return ()
+    project = f"projects/{context.repository.replace('/', '%2F')}"
+    kind, name = ("tags", TAGS) if stage.by_tag else ("branches", context.branch)
+    what = f"let maintainers alone push the {context.ref_type} {name}, unless it is protected already"
+    return (SetupStep(what, (f"glab api --method POST {project}/protected_{kind} --field name='{name}' || true",)),)
+
+
 def _secret_setup(context: SignInContext, env_file: str) -> Iterator[SetupStep]:
     if env_file:
         yield SetupStep(
             f"store {env_file}, which git ignores, as a secret",
-            (context.secret(ENV_FILE_NAME, env_file),),
+            (context.secret(ENV_FILE_NAME if context.system is CiSystem.GITHUB else ENV_FILE_VARIABLE, env_file),),
         )
 
 
@@ -274,9 +303,11 @@ def list_remarks(project: Project, repository: GitRepository, spec: WorkflowSpec
 
 def _repository_remarks(repository: GitRepository, spec: WorkflowSpec) -> Iterator[str]:
     if not repository.is_git:
-        yield f"{repository.root} is not in a git repository. GitHub reads the workflow from the root of one"
+        where = f"{spec.system.label} reads the workflow from the root of one"
+        yield f"{repository.root} is not in a git repository. {where}"
     elif not repository.name:
-        yield f"`origin` is not a GitHub repository: replace {UNKNOWN_REPOSITORY} with the name of the repository"
+        what = f"replace {UNKNOWN_REPOSITORY} with the name of the repository"
+        yield f"`origin` is not a {spec.system.label} repository: {what}"
     if repository.branch and repository.branch != spec.branch:
         yield f"the current branch is {repository.branch}, but {spec.branch} is deployed: see --branch"
 
@@ -304,23 +335,29 @@ SECONDS = 30
 class GitRepository:
     """root: where it begins, or the folder itself where there is no repository. name: `owner/name`, "" if nobody says.
 
-    branch: the one that is checked out, "" if none is.
+    branch: the one that is checked out, "" if none is. host: of a GitLab instance.
     """
 
     root: Path
     is_git: bool
     name: str = ""
     branch: str = ""
+    host: str = "gitlab.com"
 
     @classmethod
-    def of(cls, folder: Path) -> GitRepository:
+    def of(cls, folder: Path, system: CiSystem = CiSystem.GITHUB) -> GitRepository:
         """The one that the folder is in. Reads only. Raises ProjectError if git is there and will not say."""
         root = next((each for each in (folder, *folder.parents) if os.path.lexists(each / ".git")), None)
         if root is None:
             return cls(folder, is_git=False)
         url = _git(root, "config", "--get", "remote.origin.url")
         branch = _git(root, "symbolic-ref", "--quiet", "--short", "HEAD")
-        return cls(root, True, github_name(url), branch)
+        if system is CiSystem.GITHUB:
+            return cls(root, True, github_name(url), branch)
+        if system is CiSystem.AZURE_PIPELINES:
+            return cls(root, True, devops_project(url), branch)
+        host, name = project_path(url)
+        return cls(root, True, name, branch, host or "gitlab.com")
 
     def below(self, folder: Path) -> str:
         """The folder's path in the repository with forward slashes, "" for all of it."""
@@ -345,6 +382,30 @@ def github_name(url: str) -> str:
     """`owner/name` of a repository's address at GitHub, "" for any other address."""
     match = _GITHUB.fullmatch(url.strip())
     return match["name"] if match else ""
+
+
+_ANYWHERE = re.compile(
+    r"(?:https?://(?:[^@/]+@)?|ssh://(?:[^@/]+@)?|[\w.-]+@)(?P<host>[\w.-]+)(?::\d+(?=/))?[:/]+"
+    r"(?P<name>[A-Za-z0-9._/-]+?)(?:\.git)?/?"
+)
+
+
+def project_path(url: str) -> tuple[str, str]:
+    """The host and the path of a repository's address at a GitLab instance, "" for what is none."""
+    match = _ANYWHERE.fullmatch(url.strip())
+    return (match["host"], match["name"]) if match and "/" in match["name"] else ("", "")
+
+
+_DEVOPS = re.compile(
+    r"(?:https://(?:[^@/]+@)?dev\.azure\.com/|git@ssh\.dev\.azure\.com:v3/)"
+    r"(?P<organization>[\w.-]+)/(?P<project>[\w.-]+)/(?:_git/)?[^/]+"
+)
+
+
+def devops_project(url: str) -> str:
+    """`organization/project` of a repository's address at Azure DevOps, "" for any other address."""
+    match = _DEVOPS.fullmatch(url.strip())
+    return f"{match['organization']}/{match['project']}" if match else ""
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -63,6 +63,12 @@ class Stage:
     def by_approval(self) -> bool:
         return self.trigger is PromotionTrigger.APPROVAL
 
+    def ref(self, branch: str) -> tuple[str, str]:
+        """The type and name of the git refs that lead here; `*` stands for any text."""
+        if self.kind is StageKind.PREVIEW:
+            return "branch", "*"
+        return ("tag", TAGS) if self.by_tag else ("branch", branch)
+
     @property
     def confirmation(self) -> str:
         """The option that confirms the environment, with a space before it; "" if it needs none.
@@ -80,10 +86,11 @@ class StageList:
     remarks: tuple[str, ...] = ()
 
 
-def list_stages(folder: Path, choice: StageChoice, *, deploys: bool) -> StageList:
+def list_stages(folder: Path, choice: StageChoice, *, deploys: bool, previews: bool = True) -> StageList:
     """Return the stages of a project's pipeline. Reads the configuration. Raises ConfigError.
 
-    deploys: whether the target runs apps. A registry has no environments: there is nothing to promote.
+    deploys: whether the target runs apps. A registry has no environments: there is nothing to promote. previews:
+    whether the CI system tells when a pull request is closed; nothing else would remove them.
     """
     names = list_environments(folder)
     if not deploys:
@@ -95,7 +102,7 @@ def list_stages(folder: Path, choice: StageChoice, *, deploys: bool) -> StageLis
         what = "needs an environment whose image is promoted"
         raise ConfigError("--promote", what, f"Add [env.{STAGING}] to mldeploy.toml, or name one with --env.")
     stages = [Stage(StageKind.BRANCH, branch, _is_protected(folder, branch))]
-    if PREVIEW in names and branch != PREVIEW:
+    if PREVIEW in names and branch != PREVIEW and previews:
         _refuse_protected_previews(folder)
         stages.insert(0, Stage(StageKind.PREVIEW, PREVIEW))
     if branch and production and production != branch:
@@ -103,7 +110,8 @@ def list_stages(folder: Path, choice: StageChoice, *, deploys: bool) -> StageLis
         stages.append(Stage(StageKind.PRODUCTION, production, protected, (branch,), choice.trigger))
     left = [name for name in names if name not in {stage.name for stage in stages}]
     remark = f"environments are left out: {', '.join(left)} (--env and --promote choose other ones)"
-    return StageList(tuple(stages), (remark,) if left else ())
+    unseen = "there are no previews: nothing runs when a pull request is closed, so nobody would remove them"
+    return StageList(tuple(stages), (*((remark,) if left else ()), *(() if previews else (unseen,))))
 
 
 def _named(flag: str, chosen: str | None, usual: str, names: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mldeploy.ci.installing import Installation
-from mldeploy.ci.signing.base import SignIn, WorkflowStep, secret
+from mldeploy.ci.signing.base import CiSystem, SignIn, WorkflowStep, secret
 from mldeploy.ci.stages import Stage, StageKind
 from mldeploy.ci.tools import TestSuite, Tool
 
@@ -20,6 +20,8 @@ HANDED_OVER = "${{ runner.temp }}/image"
 """The folder of the image that one job hands over to another."""
 ENV_FILE_NAME = "MLDEPLOY_ENV_FILE"
 """The secret that holds the app's file of variables."""
+ENV_FILE_VARIABLE = "APP_ENV_FILE"
+"""The same where each variable is in the job's environment: those of mldeploy begin with MLDEPLOY."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class WorkflowSpec:
     runner: str
     requirements: tuple[str, str]
     env_file: str = ""
+    system: CiSystem = CiSystem.GITHUB
 
     @property
     def install_commands(self) -> tuple[str, ...]:
@@ -63,7 +66,11 @@ class WorkflowSpec:
 
     @property
     def file(self) -> str:
-        """Where GitHub looks for it. A repository that holds more than one app has one for each."""
+        """Where the system looks for it. A repository that holds more than one app has one for each."""
+        if self.system is CiSystem.GITLAB:
+            return f".gitlab/mldeploy-{self.app}.yml" if self.folder else ".gitlab-ci.yml"
+        if self.system is CiSystem.AZURE_PIPELINES:
+            return f"azure-pipelines-{self.app}.yml" if self.folder else "azure-pipelines.yml"
         return f"{FOLDER}/mldeploy-{self.app}.yml" if self.folder else f"{FOLDER}/mldeploy.yml"
 
     @property

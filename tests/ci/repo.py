@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,11 @@ def health():
     return "ok"
 """
 ORIGIN = "git@github.com:octo/insurance.git"
+ORIGINS = {
+    CiSystem.GITHUB: ORIGIN,
+    CiSystem.GITLAB: "git@gitlab.com:octo/ml/insurance.git",
+    CiSystem.AZURE_PIPELINES: "https://octo@dev.azure.com/octo/ml/_git/insurance",
+}
 NAME = "octo/insurance"
 REGISTRY = '[target.kubernetes]\nregistry = "ghcr.io/octo"\n'
 """What the target `kubernetes` cannot do without."""
@@ -79,6 +84,11 @@ class Repo:
     def commit(self) -> None:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "All")
+
+    def on(self, system: CiSystem) -> Repo:
+        """The same repository, where another CI system finds it."""
+        self.git("remote", "set-url", "origin", ORIGINS[system])
+        return replace(self, system=system)
 
     def plan(self, target: str = "fargate", branch: str = "main", choice: StageChoice = USUAL) -> WorkflowPlan:
         declared = registry.declaration(target)

@@ -50,6 +50,19 @@ class Runner:
         return _Job(self, workflow["jobs"][name], self.folder / name).run()
 
 
+def provide(folder: Path, temp: Path) -> Path:
+    """Put on PATH what a runner has: mldeploy, which does in rehearsal what is done in a cloud, pipx and `az`."""
+    programs = Programs(folder)
+    words = f'exec env PYTHONPATH={ROOT} {sys.executable} -m mldeploy "$@"'
+    rehearsed = "deploy|push|promote|destroy|status"
+    programs.add("mldeploy", f"case $1 in {rehearsed}) {words} --rehearse;; *) {words};; esac")
+    tools = f"export UV_TOOL_DIR={temp}/tools UV_TOOL_BIN_DIR={folder}"
+    install = f'{tools}; exec {UV} tool install --quiet --python {sys.executable} "$2"'
+    programs.add("pipx", f"[[ $1 = install ]] || exit 2; case $2 in mldeploy*) ;; *) {install};; esac")
+    programs.add("az")
+    return folder
+
+
 class _Job:
     def __init__(self, runner: Runner, job: Workflow, root: Path) -> None:
         self.runner, self.job = runner, job
@@ -64,14 +77,7 @@ class _Job:
 
     def _provide(self) -> None:
         """What is installed on it."""
-        words = f'exec env PYTHONPATH={ROOT} {sys.executable} -m mldeploy "$@"'
-        self.programs.add(
-            "mldeploy", f"case $1 in deploy|push|promote|destroy|status) {words} --rehearse;; *) {words};; esac"
-        )
-        tools = f"export UV_TOOL_DIR={self.temp}/tools UV_TOOL_BIN_DIR={self.programs.folder}"
-        install = f'{tools}; exec {UV} tool install --quiet --python {sys.executable} "$2"'
-        self.programs.add("pipx", f"[[ $1 = install ]] || exit 2; case $2 in mldeploy*) ;; *) {install};; esac")
-        self.programs.add("az")
+        provide(self.programs.folder, self.temp)
         for name, body in self.runner.programs.items():
             self.programs.add(name, body)
 

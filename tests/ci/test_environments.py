@@ -1,4 +1,4 @@
-"""A workflow with environments: what leads where, and that the job with the cloud's token runs nothing of the folder."""
+"""A workflow with environments: what leads where, and that a job with a cloud's token runs nothing of the folder."""
 
 from __future__ import annotations
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from mldeploy.ci.signing.base import PromotionSource, SetupStep, SignIn, SignInContext, WorkflowStep, secret, var
+from mldeploy.ci.signing.base import (
+    CiSystem,
+    PromotionSource,
+    SetupStep,
+    SignIn,
+    SignInContext,
+    WorkflowStep,
+    secret,
+    var,
+)
 from mldeploy.config.environments import environment_key
 from mldeploy.config.errors import ConfigError
 
@@ -21,13 +30,30 @@ def sign_in(context: SignInContext) -> SignIn:
         what = "is missing: the cluster has to pull the image from somewhere"
         todo = 'Name a registry and a path in mldeploy.toml: registry = "ghcr.io/my-team".'
         raise ConfigError("target.kubernetes.registry", what, todo)
-    steps = (_cluster(), _registry(registry.partition("/")[0]))
+    host = registry.partition("/")[0]
+    steps = (_cluster(), _registry(host)) if context.system is CiSystem.GITHUB else (_by_variables(host),)
+    renewed = (
+        f"a cluster need not take {context.system.label}'s tokens, so KUBECONFIG_FILE is a long-lived secret: "
+        f"renew it in {DAYS} days"
+    )
     remarks = (
-        f"a cluster need not take GitHub's tokens, so KUBECONFIG_FILE is a long-lived secret: renew it in {DAYS} days",
+        renewed,
         "REGISTRY_PASSWORD is long-lived, too: the cluster pulls with it, long after the job has ended",
     )
     names = ("KUBECONFIG_FILE", "REGISTRY_PASSWORD")
     return SignIn(steps, tuple(_setup_steps(context)), ("REGISTRY_USERNAME",), names, remarks=remarks)
+
+
+def _by_variables(host: str) -> WorkflowStep:
+    """The same where variables are in the job's environment."""
+    login = f'docker login {host} --username "$REGISTRY_USERNAME" --password-stdin'
+    lines = (
+        "umask 077",
+        'printf "%s" "$KUBECONFIG_FILE" > "$RUNNER_TEMP/kubeconfig"',
+        'export KUBECONFIG="$RUNNER_TEMP/kubeconfig"',
+        f'printf "%s" "$REGISTRY_PASSWORD" | {login}',
+    )
+    return WorkflowStep("Sign in to the cluster and the registry", lines)
 
 
 def _cluster() -> WorkflowStep:
@@ -65,6 +91,7 @@ def _setup_steps(context: SignInContext) -> list[SetupStep]:
     kubectl = f"kubectl{chosen}"
     whose = f"--serviceaccount={space}:{account}"
     token = f"{kubectl} --namespace={space} create token {account} --duration={DAYS * 24}h"
+    keep = context.secret("KUBECONFIG_FILE", piped=True)
     kubeconfig = f"{kubectl} config view --minify --flatten --raw --output=json"
     return [
         SetupStep(
@@ -82,7 +109,7 @@ def _setup_steps(context: SignInContext) -> list[SetupStep]:
             "keep a kubeconfig with a token of that account's as a secret; the cluster may shorten its life",
             (
                 f"export TOKEN=$({token})",
-                f"{kubeconfig} | jq '.users[0].user = {{token: env.TOKEN}}' | {context.secret('KUBECONFIG_FILE')}",
+                f"{kubeconfig} | jq '.users[0].user = {{token: env.TOKEN}}' | {keep}",
             ),
         ),
         SetupStep(

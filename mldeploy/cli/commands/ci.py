@@ -34,6 +34,8 @@ class WorkflowSystem(StrEnum):
     """CI systems for which a workflow can be written."""
 
     GITHUB = "github"
+    GITLAB = "gitlab"
+    AZURE_PIPELINES = "azure-pipelines"
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,13 @@ class WorkflowDocument(Document):
 
     app: Annotated[str, "name of the app"]
     target: Annotated[str, "deployment target"]
-    system: Annotated[str, "CI system: `github`"]
+    system: Annotated[str, "CI system: `github`, `gitlab` or `azure-pipelines`"]
     file: Annotated[str, "absolute path of the file"]
     state: Annotated[str, "`written`, `unchanged`, `replaced` or `printed`"]
     text: Annotated[str, "content of the file"]
-    repository: Annotated[str, "`owner/name` on GitHub, from git's `origin`; may be empty"]
+    repository: Annotated[str, "path of the repository on its host, from git's `origin`: `owner/name`; may be empty"]
     branch: Annotated[str, "branch whose pushes are deployed"]
-    environment: Annotated[str, "GitHub environment of the deploying job"]
+    environment: Annotated[str, "environment of the CI system in which pushes are deployed"]
     python: Annotated[str, "Python version for linters and tests"]
     lint: Annotated[tuple[str, ...], "lint commands"]
     test: Annotated[str | None, "test command; null if there are no tests"]
@@ -87,7 +89,9 @@ class WorkflowDocument(Document):
 
 def ci(  # noqa: PLR0913, PLR0917 - one parameter per option
     run: CommandRun,
-    system: Annotated[WorkflowSystem, typer.Argument(metavar="SYSTEM", help="CI system: github.")],
+    system: Annotated[
+        WorkflowSystem, typer.Argument(metavar="SYSTEM", help="CI system: github, gitlab or azure-pipelines.")
+    ],
     # Not called `target`: a workflow authenticates by itself, so profiles and contexts of this machine do not apply.
     onto: options.Target = options.DEFAULT_TARGET,
     branch: Annotated[str, typer.Option("--branch", metavar="NAME", help="Branch whose pushes are deployed.")] = "main",
@@ -107,14 +111,14 @@ def ci(  # noqa: PLR0913, PLR0917 - one parameter per option
         PromoteOn, typer.Option("--promote-on", help="What promotes: a tag v*, or an approval after the deployment.")
     ] = PromoteOn.TAG,
 ) -> None:
-    """Write a GitHub Actions workflow that lints, tests, builds and deploys the app.
+    """Write a CI workflow that lints, tests, builds and deploys the app, for GitHub, GitLab or Azure Pipelines.
 
-    Writes `.github/workflows/mldeploy.yml` in the root of the git repository, or `mldeploy-APP.yml` for an app in a
-    subfolder.
+    Writes `.github/workflows/mldeploy.yml`, `.gitlab-ci.yml` or `azure-pipelines.yml` in the root of the git
+    repository; for an app in a subfolder, a file with the app's name.
 
     Pull requests are linted, tested and built. Pushes to the branch are also deployed, or pushed for a registry. The
     workflow runs the linters and tests that the folder is configured for. On AWS, Google Cloud and Azure it
-    authenticates with short-lived tokens of GitHub (OIDC): no cloud keys are stored.
+    authenticates with short-lived tokens of the CI system (OIDC): no cloud keys are stored.
 
     With environments in the configuration, pull requests get a preview each ([env.preview]), pushes to the branch are
     deployed to `staging` (or `--env NAME`), and a tag or an approval promotes that image to `production`. The image is
@@ -125,6 +129,7 @@ def ci(  # noqa: PLR0913, PLR0917 - one parameter per option
     Examples:
         mldeploy ci github --target fargate
         mldeploy ci github --target ecr --branch release --stdout
+        mldeploy ci gitlab --target cloudrun
         mldeploy ci github --target fargate --env staging --promote production --promote-on approval
     """
     from mldeploy.ci.plan import WorkflowRequest, plan_workflow
