@@ -1,4 +1,4 @@
-"""The pipelines of GitLab and of Azure: what their schemas take, who is trusted with what, and their lines, run here."""
+"""The pipelines of GitLab and of Azure: what their schemas take, who is trusted, and their lines, run here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,14 @@ from tests.sampled import BASE
 GITLAB, AZURE = CiSystem.GITLAB, CiSystem.AZURE_PIPELINES
 SYSTEMS = (GITLAB, AZURE)
 SCHEMAS = {GITLAB: "gitlab-ci.json", AZURE: "azure-pipelines.json"}
-WITHOUT_TOKEN = {"dockerhub", "kubernetes"}
+CONNECTION = {
+    "authorization": {
+        "parameters": {
+            "workloadIdentityFederationIssuer": "https://example.com/1",
+            "workloadIdentityFederationSubject": "sc://octo/ml/x",
+        }
+    }
+}
 
 
 def schema(system: CiSystem) -> Any:
@@ -113,15 +120,13 @@ def test_azure_has_no_previews_since_nothing_would_remove_them(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-@pytest.mark.parametrize("target", [name for name in TARGETS])
+@pytest.mark.parametrize("target", TARGETS)
 def test_what_remains_to_be_done_sets_every_variable(system: CiSystem, target: str, tmp_path: Path) -> None:
     made = staged(tmp_path / "insurance").on(system)
     programs = Programs(tmp_path / "bin")
     devops = {
         "glab": 'case "$*" in *"variable set"*) [[ -t 0 ]] || cat > /dev/null;; esac',
-        "az": 'case "$*" in *"service-endpoint create"*) echo \'{"authorization": {"parameters": '
-        '{"workloadIdentityFederationIssuer": "https://example.com/1", "workloadIdentityFederationSubject": "sc"}}}\';; '
-        f"esac\n{ANSWERS['az']}",
+        "az": f"""case "$*" in *"service-endpoint create"*) echo '{json.dumps(CONNECTION)}';; esac\n{ANSWERS["az"]}""",
     }
     for name, body in {**ANSWERS, **devops}.items():
         programs.add(name, body)
