@@ -250,7 +250,8 @@ def _gitlab_refs(context: SignInContext, stage: Stage) -> tuple[SetupStep, ...]:
 def _secret_setup(context: SignInContext, env_file: str) -> Iterator[SetupStep]:
     if env_file:
         yield SetupStep(
-            f"store {env_file}, which git ignores, as a secret",
+            f"store {env_file}, which git ignores, as a secret"
+            + (f" with the values for {context.stage}" if context.stage else ""),
             (context.secret(ENV_FILE_NAME if context.system is CiSystem.GITHUB else ENV_FILE_VARIABLE, env_file),),
         )
 

@@ -161,6 +161,7 @@ def list_removal(spec: WorkflowSpec, stage: Stage) -> tuple[WorkflowStep, ...]:
     )
     return (
         *_prelude(spec, stage.sign_in),
+        *_variables(spec),
         *stage.sign_in.steps,
         WorkflowStep("Remove the preview", (destroy,), env=stage.sign_in.env),
         proof,

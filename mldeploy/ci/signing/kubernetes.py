@@ -36,10 +36,12 @@ def sign_in(context: SignInContext) -> SignIn:
         f"a cluster need not take {context.system.label}'s tokens, so KUBECONFIG_FILE is a long-lived secret: "
         f"renew it in {DAYS} days"
     )
-    remarks = (
+    remarks: tuple[str, ...] = (
         renewed,
         "REGISTRY_PASSWORD is long-lived, too: the cluster pulls with it, long after the job has ended",
     )
+    if context.is_preview:
+        remarks += ("give the previews a REGISTRY_PASSWORD of their own: nothing here limits what it can push",)
     names = ("KUBECONFIG_FILE", "REGISTRY_PASSWORD")
     return SignIn(steps, tuple(_setup_steps(context)), ("REGISTRY_USERNAME",), names, remarks=remarks)
 
