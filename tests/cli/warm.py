@@ -22,10 +22,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from io import TextIOWrapper
 from pathlib import Path
-from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 _SERVER = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.cli.warm import serve; serve()"
@@ -48,21 +47,27 @@ def run(
 
     Raises subprocess.TimeoutExpired after `within` seconds.
     """
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    request = json.dumps({"arguments": list(arguments), "env": dict(env), "folder": str(folder)}).encode()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+    with tempfile.TemporaryFile() as given, ours, theirs, ThreadPoolExecutor(2) as readers:
         given.write(stdin.encode())
         given.seek(0)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours, theirs:
-            request = json.dumps({"arguments": list(arguments), "env": dict(env), "folder": str(folder)}).encode()
-            descriptors = [theirs.fileno(), *(each.fileno() for each in (given, out, err))]
-            socket.send_fds(_server(), [request], descriptors)
-            theirs.close()  # the end of the server ends the wait
-            code = _wait(ours, within, ("mldeploy", *arguments))
-        return code, _text(out), _text(err)
+        try:
+            socket.send_fds(_server(), [request], [theirs.fileno(), given.fileno(), out_end, err_end])
+        finally:  # the ends are the process's alone: whatever it leaves running must not keep them
+            for each in (out_end, err_end):
+                os.close(each)
+            texts = [readers.submit(_read, each) for each in (out, err)]
+        theirs.close()  # the end of the server ends the wait
+        code = _wait(ours, within, ("mldeploy", *arguments))
+        return code, texts[0].result(), texts[1].result()
 
 
 def _wait(answers: socket.socket, within: float, command: Sequence[str]) -> int:
-    process = int(answers.recv(64))
+    started = answers.recv(64)
+    assert started, "the server of commands has ended: see its stderr"
+    process = int(started)
     answers.settimeout(within)
     try:
         return os.waitstatus_to_exitcode(int(answers.recv(64)))
@@ -71,10 +76,9 @@ def _wait(answers: socket.socket, within: float, command: Sequence[str]) -> int:
         raise subprocess.TimeoutExpired(command, within) from None
 
 
-def _text(stream: IO[bytes]) -> str:
-    stream.seek(0)
-    with TextIOWrapper(stream, encoding="utf-8") as text:  # universal newlines, as of a pipe
-        return text.read()
+def _read(descriptor: int) -> str:
+    with open(descriptor, encoding="utf-8") as stream:
+        return stream.read()
 
 
 @functools.cache
