@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -175,12 +175,12 @@ class UnsupportedCertificateError(ELBClientError):
         super().__init__(f"The certificate '{arn}' {what}")
 
 
-def _accept_names(names: Sequence[str]) -> type[PublicHostCheck]:
+def _accept_names(names: Callable[[], Collection[str]]) -> type[PublicHostCheck]:
     class NamedHostCheck(PublicHostCheck):
-        """Accepts requests to the address, and to the names of the certificate."""
+        """Accepts requests to the address, and to the names that the load balancer has certificates for."""
 
         def _is_ours(self, authority: str) -> bool:
-            return super()._is_ours(authority) or authority.removesuffix(":443") in names
+            return super()._is_ours(authority) or authority.partition(":")[0] in names()
 
     return NamedHostCheck
 
@@ -279,15 +279,21 @@ class RehearsedELB(ELBv2Backend):
         """Answer on the listener's port, with its certificate. Raises UnsupportedCertificateError."""
         balancer = self.load_balancers[listener.load_balancer_arn]
         application = ListenerApplication(self, balancer, listener)
-        tls, check = None, PublicHostCheck
+        tls = None
         if listener.protocol == "HTTPS":
             names = acm.find_names(self.region_name, str(listener.certificate))
             if not names:
                 raise UnsupportedCertificateError(str(listener.certificate))
-            tls, check = self.authority.context(balancer.dns_name, *names), _accept_names(names)
+            tls = self.authority.context(balancer.dns_name, *names)
+        check = _accept_names(lambda: self._list_names(balancer))
         server = create_server(balancer.dns_name, int(listener.port), application, tls, check=check)
         serve(server)
         self._servers[listener.arn] = server
+
+    def _list_names(self, balancer: FakeLoadBalancer) -> Collection[str]:
+        """The names for which a listener of the load balancer has a certificate."""
+        secure = [str(each.certificate) for each in list(balancer.listeners.values()) if each.protocol == "HTTPS"]
+        return {name for arn in secure for name in acm.find_names(self.region_name, arn)}
 
     def delete_listener(self, listener_arn: str) -> FakeListener:
         self._close(listener_arn)

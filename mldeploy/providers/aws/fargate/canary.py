@@ -127,12 +127,14 @@ def _build_action(stable: str, group: str, percent: int, *, sticky: bool) -> Act
     return action
 
 
-def remove_canary(cloud: FargateCloud, app: str, info: CanaryInfo, state: str, monitor: Monitor) -> None:
+def remove_canary(
+    cloud: FargateCloud, app: str, info: CanaryInfo, state: str, monitor: Monitor, keep: str = ""
+) -> None:
     """Give the serving version every request, and remove the canary. state: ABORTED or PROMOTED. May be repeated.
 
-    An aborted one leaves no revision. The target group, which shows that something is left, is deleted last.
+    An aborted one leaves no revision but `keep`. The target group, which shows that something is left, is deleted last.
     """
-    retire_service(cloud, app, info, state, monitor)
+    retire_service(cloud, app, info, state, monitor, keep)
     for purpose in (CANARY, STABLE):
         HeaderRule.undo(cloud, header_rule_key(app, purpose), monitor)
     TargetGroup.undo(cloud, target_group_key(app, CANARY), monitor)

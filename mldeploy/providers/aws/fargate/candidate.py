@@ -15,7 +15,6 @@ from mldeploy.providers.aws.errors import aws_errors
 from mldeploy.providers.aws.fargate.canary import (
     ABORTED,
     EXAMINED,
-    CanaryInfo,
     find_canary,
     remove_canary,
     retire_service,
@@ -179,10 +178,9 @@ class CandidateService(Step[FargateCloud, Candidate]):
         app = self.project.app.name
         try:
             with aws_errors(app, "ecs"):
-                canary = find_canary(cloud, app) or CanaryInfo("", "", None)
-                if canary.group:
-                    retire_service(cloud, app, canary, ABORTED, monitor, keep=revision)
-                    remove_canary(cloud, app, canary, ABORTED, monitor)
+                canary = find_canary(cloud, app)
+                if canary:
+                    remove_canary(cloud, app, canary, ABORTED, monitor, keep=revision)
         except MldeployError as error:
             text = f"The canary was not removed ({error.what}). `mldeploy canary abort` removes it."
             monitor.note(text, warning=True)

@@ -255,14 +255,11 @@ DOMAIN_CALLS: Needs = MappingProxyType(
         ),
         **dict(
             simple_grants(
-                CERTIFICATES, "acm:AddTagsToCertificate", "acm:DescribeCertificate", "acm:ListTagsForCertificate"
-            )
-        ),
-        **dict(
-            simple_grants(
                 CERTIFICATES,
+                "acm:AddTagsToCertificate",
                 "acm:DeleteCertificate",
-                condition=("StringEquals", f"aws:ResourceTag/{APP_TAG}", "{app}"),
+                "acm:DescribeCertificate",
+                "acm:ListTagsForCertificate",
             )
         ),
         **dict(simple_grants(("*",), "acm:ListCertificates", "route53:ListHostedZonesByName")),

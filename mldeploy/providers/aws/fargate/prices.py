@@ -74,7 +74,7 @@ def _list_items(region: str, project: Project, settings: FargateSettings) -> Ite
     if settings.is_balanced and project.rollout.is_canary:
         yield CostItem("tasks of a canary", None, "its share of the tasks; while it is promoted, as many again")
     if settings.requests_certificate:
-        yield CostItem("certificate and DNS records", None, "no charge for a public certificate and an alias record")
+        yield CostItem("certificate and DNS records", 0.0, "no charge for a public certificate and an alias record")
     for what, how in _BY_USE:
         yield CostItem(what, None, how)
 

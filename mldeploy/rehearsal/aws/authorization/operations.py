@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from moto.acm.models import acm_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.ec2.models import ec2_backends
 from moto.ecs.models import ecs_backends
@@ -56,7 +55,7 @@ def _condition_keys(call: AuthorizedCall, resource: str) -> Mapping[str, str]:
     if call.service == "iam":
         return _iam_context(call)
     if call.service == "acm":
-        return _acm_context(call, resource)
+        return _acm_context(call)
     if call.action == "route53:ChangeResourceRecordSets":
         keys = {"NormalizedRecordNames": "Names", "RecordTypes": "Types", "Actions": "Actions"}
         return {f"{call.action}{key}": "\n".join(call.texts(name)) for key, name in keys.items()}
@@ -264,12 +263,11 @@ def _iam_context(call: AuthorizedCall) -> Mapping[str, str]:
     return {BOUNDARY: boundary} if boundary else {}
 
 
-def _acm_context(call: AuthorizedCall, resource: str) -> Mapping[str, str]:
-    if call.action == "acm:RequestCertificate":
-        return {"acm:DomainNames": call.text("DomainName"), "acm:ValidationMethod": call.text("ValidationMethod")}
-    certificate = acm_backends[ACCOUNT][call.region]._certificates.get(resource)  # noqa: SLF001 - moto has no other way
-    tags = certificate.tags.items() if certificate else ()
-    return {f"aws:ResourceTag/{key}": value or "" for key, value in tags}
+def _acm_context(call: AuthorizedCall) -> Mapping[str, str]:
+    """ACM has no condition key for the tags of a certificate."""
+    if call.action != "acm:RequestCertificate":
+        return {}
+    return {"acm:DomainNames": call.text("DomainName"), "acm:ValidationMethod": call.text("ValidationMethod")}
 
 
 def _ec2_context(call: AuthorizedCall, resource: str) -> Mapping[str, str]:
