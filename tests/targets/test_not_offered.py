@@ -61,7 +61,7 @@ NO_SECOND_VERSION_YET = "mldeploy does not divide the requests between two versi
     "target",
     [
         *(pytest.param(each, marks=refuses(A_REGISTRY, Promise.CANARY)) for each in REGISTRIES),
-        *(pytest.param(each, marks=refuses(NO_SECOND_VERSION_YET, Promise.CANARY)) for each in ("fargate", "webapp")),
+        *(pytest.param(each, marks=refuses(NO_SECOND_VERSION_YET, Promise.CANARY)) for each in ("webapp",)),
     ],
 )
 def test_a_canary_is_refused_where_two_versions_cannot_run(tmp_path: Path, target: str) -> None:
