@@ -62,7 +62,7 @@ class SiteRollout:
     def create(self, spec: SiteSpec, region: str) -> SiteInfo:
         """Deploy the first version. Raises VerdictError if it cannot serve; the site is kept for its logs."""
         entry = next_release((), spec.digest, spec.port)
-        start = self.watch_startup(self.site_slot, beside=False)
+        start = self.watch_startup(self.site_slot, spec, beside=False)
         self._write(self.site_slot, spec, region, entry)
         return self._watch_until_served(start, entry)
 
@@ -84,7 +84,7 @@ class SiteRollout:
         """
         if not self.settings.tier.slots:
             return self._deploy_in_place(was, was.spec)
-        start, entry = self.watch_startup(self.site_slot, beside=False), self._release_entry(was, was.spec)
+        start, entry = self.watch_startup(self.site_slot, was.spec, beside=False), self._release_entry(was, was.spec)
         if start.check_health(was.url) is not None:
             return self._deploy_in_place(was, was.spec)
         site = self._watch_until_served(start, entry)
@@ -93,7 +93,7 @@ class SiteRollout:
 
     def _update_settings(self, was: SiteInfo, spec: SiteSpec) -> tuple[SiteInfo, float]:
         """Update settings that need no new container. Returns the measured downtime, too."""
-        start, entry = self.watch_startup(self.site_slot, beside=False), self._release_entry(was, spec)
+        start, entry = self.watch_startup(self.site_slot, spec, beside=False), self._release_entry(was, spec)
         with self._gap_meter(was) as gap:
             self._write(self.site_slot, spec, was.region, entry, was)
             site = self._watch_until_served(start, entry)
@@ -101,7 +101,7 @@ class SiteRollout:
 
     def _deploy_in_place(self, was: SiteInfo, spec: SiteSpec) -> tuple[SiteInfo, float]:
         entry = self._release_entry(was, spec)
-        start, began = self.watch_startup(self.site_slot, beside=not was.is_stopped), time.monotonic()
+        start, began = self.watch_startup(self.site_slot, spec, beside=not was.is_stopped), time.monotonic()
         with self._gap_meter(was) as gap:
             self._write(self.site_slot, spec, was.region, entry, was)
             self._restart(was, spec)
@@ -129,13 +129,13 @@ class SiteRollout:
         sites.record_release(self.cloud, self.monitor, was, entry)
         sites.delete_slot(self.cloud, staging)
         with self._staging_slot(staging), self._recording_failure(was, entry):
-            start = self.watch_startup(staging, beside=False)
+            start = self.watch_startup(staging, spec, beside=False)
             self.monitor.progress(Progress("", "the new version starts in the staging slot"))
             self._write(staging, spec, was.region, None)
             start.watch(self._site(staging).url)
             swap_slots(self.cloud, self.monitor, self.site_slot, spec)
             try:
-                self.watch_startup(self.site_slot, beside=False).watch(was.url)
+                self.watch_startup(self.site_slot, spec, beside=False).watch(was.url)
             except VerdictError:
                 swap_slots(self.cloud, self.monitor, self.site_slot, was.spec)
                 raise
@@ -188,7 +188,7 @@ class SiteRollout:
             model = build_site(was.spec, was.region, self._site(self.site_slot).tags)
             sites.write_site(self.cloud, self.monitor, self.site_slot, model)
             # Not before: the last lines of the failed version may be late, and would be held against this one.
-            replace(self, golden=None).watch_startup(self.site_slot, beside=False).watch(was.url)
+            replace(self, golden=None).watch_startup(self.site_slot, was.spec, beside=False).watch(was.url)
             if entry.digest == was.spec.digest:  # the same image with other settings: it serves again
                 self._record(entry.with_state(SiteReleaseState.SERVED))
         except MldeployError as error:
@@ -215,8 +215,11 @@ class SiteRollout:
             sites.record_release(self.cloud, self.monitor, site, entry)
         return replace(site, tags={**site.tags, entry.tag: entry.value})
 
-    def watch_startup(self, site_slot: SiteSlot, *, beside: bool) -> SiteStartup:
-        return SiteStartup(self.cloud, self.project, self.settings, site_slot, self.monitor, self.golden, beside)
+    def watch_startup(self, site_slot: SiteSlot, spec: SiteSpec, *, beside: bool) -> SiteStartup:
+        stored = spec.references - self.settings.secrets.keys()
+        return SiteStartup(
+            self.cloud, self.project, self.settings, site_slot, self.monitor, self.golden, beside, stored
+        )
 
     def _site(self, site_slot: SiteSlot) -> SiteInfo:
         """A site that exists. Azure may not know a new one at once."""

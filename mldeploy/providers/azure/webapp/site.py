@@ -21,6 +21,7 @@ from mldeploy.image.types import Image
 from mldeploy.providers.azure import tags
 from mldeploy.providers.azure.errors import ignore_not_found, translate_errors
 from mldeploy.providers.azure.identity import ManagedIdentity, PullRole
+from mldeploy.providers.azure.keyvault.secrets import AppSecrets, list_app_secrets
 from mldeploy.providers.azure.registry import ContainerRegistry
 from mldeploy.providers.azure.registry_client import ContainerRegistryInfo, admin_credentials
 from mldeploy.providers.azure.tags import WEBAPP
@@ -37,6 +38,7 @@ from mldeploy.providers.azure.webapp.site_spec import (
     keep_platform_settings,
 )
 from mldeploy.providers.azure.webapp.sites import SiteInfo
+from mldeploy.providers.secret_store import refuse_conflicts
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,15 @@ class WebApp(Step[WebappCloud, RunningSite]):
         image = outs[self.image]
         self._check_platform(image)
         golden = GoldenRow.load(self.project.check.golden, self.project.app) if self.project.check.golden else None
-        rollout = SiteRollout(cloud, self.project, self.settings, site_slot, monitor, golden)
         was = sites.describe_site(cloud, site_slot)
+        stored = self._stored(cloud, was.spec if was else None, monitor)
+        stored.allow(cloud, outs[self.identity], monitor)
+        rollout = SiteRollout(cloud, self.project, self.settings, site_slot, monitor, golden)
         if was is None:
             sites.check_name_available(cloud, site_slot.site)
-            created = rollout.create(self._desired(cloud, outs, None), outs[self.plan].region)
+            created = rollout.create(self._desired(cloud, outs, None, stored), outs[self.plan].region)
             return RunningSite(created.url, image, is_new=True, was_changed=True)
-        desired = keep_platform_settings(self._desired(cloud, outs, was.spec), was.settings_by_name)
+        desired = keep_platform_settings(self._desired(cloud, outs, was.spec, stored), was.settings_by_name)
         is_current = not compare_specs(was.spec, desired) and not was.is_stopped
         site, gap = rollout.finish_rollout(was) if is_current else rollout.deploy(was, desired)
         return RunningSite(site.url, image, was_changed=True, gap=gap)
@@ -108,7 +112,7 @@ class WebApp(Step[WebappCloud, RunningSite]):
         return True
 
     def _drift(self, cloud: WebappCloud, outs: Outputs, site: SiteInfo) -> Iterator[str]:
-        desired = self._desired(cloud, outs, site.spec)
+        desired = self._desired(cloud, outs, site.spec, self._stored(cloud, site.spec))
         if outs.get(self.image) is None:
             yield f"image {site.spec.image} → a new image"
         yield from compare_specs(site.spec, keep_platform_settings(desired, site.settings_by_name))
@@ -122,13 +126,20 @@ class WebApp(Step[WebappCloud, RunningSite]):
         ):
             yield "leftover staging slot → removed"
 
-    def _desired(self, cloud: WebappCloud, outs: Outputs, was: SiteSpec | None) -> SiteSpec:
+    def _stored(self, cloud: WebappCloud, was: SiteSpec | None, monitor: Monitor | None = None) -> AppSecrets:
+        """The secrets of `mldeploy secrets`. Raises ConfigError if one of them is set in another way, too."""
+        is_referenced = was is not None and bool(was.references - self.settings.secrets.keys())
+        stored = list_app_secrets(cloud, is_referenced=is_referenced, monitor=monitor)
+        refuse_conflicts(self.project.app, stored.uris, self.settings.secrets)
+        return stored
+
+    def _desired(self, cloud: WebappCloud, outs: Outputs, was: SiteSpec | None, stored: AppSecrets) -> SiteSpec:
         """The desired spec. Values of dependencies that do not exist yet are taken from the current spec."""
         image, plan, identity = outs.get(self.image), outs.get(self.plan), outs.get(self.identity)
         spec = SiteSpec(
             image=image.reference if image else "",
             settings=build_app_settings(
-                self.project, self.settings, self._admin_credentials(cloud, outs.get(self.registry))
+                self.project, self.settings, self._admin_credentials(cloud, outs.get(self.registry)), stored.uris
             ),
             health=self.project.app.health,
             always_on=self.settings.tier.always_on,

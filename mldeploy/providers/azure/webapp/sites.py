@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 
 from azure.mgmt.resource.resources.models import Tags, TagsPatchResource
-from azure.mgmt.web.models import ResourceNameAvailabilityRequest
+from azure.mgmt.web.models import ApiKVReference, ResourceNameAvailabilityRequest
 from azure.mgmt.web.models import Site as SiteModel
 
 from mldeploy.config.secret import Secret
@@ -159,6 +159,15 @@ def list_instances(cloud: WebappCloud, site_slot: SiteSlot) -> Iterator[tuple[st
         or ()
     ):
         yield each.name or "", enum_text(each.properties.state) if each.properties else ""
+
+
+def list_references(cloud: WebappCloud, site_slot: SiteSlot) -> list[ApiKVReference]:
+    """The app settings with values from Key Vault, and whether they could be read."""
+    apps, at = cloud.web.web_apps, (site_slot.group, site_slot.site)
+    if site_slot.slot:
+        in_slot = apps.get_app_settings_key_vault_references_slot
+        return ignore_not_found(lambda: list(in_slot(*at, site_slot.slot))) or []
+    return ignore_not_found(lambda: list(apps.get_app_settings_key_vault_references(*at))) or []
 
 
 def check_name_available(cloud: WebappCloud, name: str) -> None:

@@ -10,7 +10,6 @@ from mldeploy.rehearsal.azure.arm.routes import ArmRequest, ArmResponse, ArmRout
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, validate
 from mldeploy.rehearsal.azure.arm.state import ArmResource
 from mldeploy.rehearsal.azure.arm.webapps import SITE_PATH, SLOT_PATH
-from mldeploy.rehearsal.azure.sites.container_spec import resolve_reference
 from mldeploy.rehearsal.azure.sites.site import StandInSite, StandInSites
 
 _REST = re.compile(
@@ -83,13 +82,9 @@ class WebConfig:
     def _list_references(self, request: ArmRequest) -> ArmResponse:
         """List the key vault references of the app settings with their status."""
         _, site = self._find(request)
-        references = {
-            name: (value, resolve_reference(request.account, value)[1]) for name, value in site.settings.items()
-        }
         listed = [
             {"name": name, "properties": {"reference": value, "status": status, "details": ""}}
-            for name, (value, status) in references.items()
-            if status
+            for name, value, status in site.list_references()
         ]
         return ArmResponse(200, {"value": listed})
 
