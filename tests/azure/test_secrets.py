@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
-from mldeploy.core.errors import RefusedError
 from mldeploy.providers.azure.containerapps.provider import provider as containerapps
 from mldeploy.providers.azure.containerapps.settings import ContainerAppsSettings
-from mldeploy.providers.azure.errors import AzureDeniedError
 from mldeploy.providers.azure.keyvault import secrets as vault_secrets
 from mldeploy.providers.azure.webapp.provider import provider as webapp
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
 from mldeploy.testing.secrets import SecretConformance
-from mldeploy.testing.stage import ApiCall
 from tests.azure.containerapps.test_conformance import neighbours
-from tests.azure.harness import AzureStage, on_containerapps, on_webapp
+from tests.azure.harness import AzureStage
 from tests.rehearsal.azure.clients import Clients
 from tests.tiny import project_of
 

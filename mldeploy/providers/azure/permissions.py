@@ -111,6 +111,7 @@ _SITE_ACTIONS = (
     "config/appsettings/read",
     "config/list/action",
     "config/read",
+    "config/write",
     "containerlogs/action",
     "delete",
     "instances/read",

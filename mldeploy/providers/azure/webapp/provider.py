@@ -30,6 +30,7 @@ from mldeploy.providers.azure.tags import WEBAPP, derive_site_name, derive_vault
 from mldeploy.providers.azure.webapp import autoscale, plan, sites
 from mldeploy.providers.azure.webapp.apps import list_apps
 from mldeploy.providers.azure.webapp.autoscale import Autoscale
+from mldeploy.providers.azure.webapp.canary import CandidateSlot, SlotTraffic, require_slots
 from mldeploy.providers.azure.webapp.checks import check_webapp
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.endpoint import WebappEndpoint
@@ -67,6 +68,16 @@ class WebappProvider:
     def goal(self, project: Project, settings: WebappSettings) -> WebappEndpoint:
         """Raises ConfigError if keys contradict each other."""
         return goal(project, settings)
+
+    def candidate(self, project: Project, settings: WebappSettings) -> CandidateSlot:
+        """`mldeploy.providers.traffic.CanSplitTraffic`. Raises ConfigError for a size without slots."""
+        require_slots(settings)
+        app = goal(project, settings).app
+        return CandidateSlot(app.project, app.settings, app.image, app.registry, app.plan, app.identity, app.role)
+
+    def traffic(self, cloud: WebappCloud, project: Project, settings: WebappSettings) -> SlotTraffic:
+        """`mldeploy.providers.traffic.CanSplitTraffic`."""
+        return SlotTraffic(cloud, project, settings)
 
     def policy(self, cloud: WebappCloud) -> Mapping[str, object]:
         """`mldeploy.providers.capabilities.HasPolicy`: custom roles."""

@@ -19,7 +19,7 @@ from mldeploy.rehearsal.azure.sites.container_spec import (
     is_reference,
     resolve_reference,
 )
-from mldeploy.rehearsal.azure.sites.front_end import SiteFrontEnd
+from mldeploy.rehearsal.azure.sites.front_end import RoutingRule, SiteFrontEnd
 from mldeploy.rehearsal.azure.sites.startup import SiteStart, SiteStartError
 
 _GRACE = 5
@@ -38,6 +38,8 @@ class StandInSite:
         self.settings: dict[str, str] = {}
         self.references: dict[str, tuple[str, str]] = {}
         """Value and status of each key vault reference, as of the last start."""
+        self.rules: tuple[RoutingRule, ...] = ()
+        """What share of the requests goes to which slot. A swap leaves them where they are."""
         self.log = SiteLogBuffer()
         self._context = context
         self._resource = resource

@@ -1,4 +1,4 @@
-"""A proxy on this machine that adds the deployer's identity token to requests for a service that is not public."""
+"""A proxy on this machine that adds header fields to requests: an identity token, or a cookie that chooses a slot."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _HOP_HEADERS = frozenset(
 
 
 @contextmanager
-def run_identity_proxy(url: str, trust: Path | None, headers: tuple[tuple[str, Secret], ...]) -> Iterator[str]:
+def run_header_proxy(url: str, trust: Path | None, headers: tuple[tuple[str, Secret], ...]) -> Iterator[str]:
     """A URL on this machine's loopback address that leads to `url` while the context is open.
 
-    Its path begins with random letters, so that nobody else on this machine can use the deployer's token.
+    Its path begins with random letters, so that nobody else on this machine can use what it adds.
     """
     prefix = f"/{secrets.token_urlsafe(24)}"
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(url.rstrip("/"), prefix, trust, headers))
@@ -43,7 +43,7 @@ def run_identity_proxy(url: str, trust: Path | None, headers: tuple[tuple[str, S
 def _handler(
     url: str, prefix: str, trust: Path | None, headers: tuple[tuple[str, Secret], ...]
 ) -> Callable[..., BaseHTTPRequestHandler]:
-    class IdentityProxyHandler(BaseHTTPRequestHandler):
+    class HeaderProxyHandler(BaseHTTPRequestHandler):
         """Forwards one request."""
 
         def do_GET(self) -> None:
@@ -77,7 +77,7 @@ def _handler(
         def log_message(self, *_: object) -> None:
             """Discard the log."""
 
-    return IdentityProxyHandler
+    return HeaderProxyHandler
 
 
 def _send(url: str, method: str, body: bytes, headers: dict[str, str], trust: Path | None) -> requests.Response:
