@@ -74,7 +74,7 @@ def test_the_name_of_a_deleted_vault_stays_reserved_until_it_is_purged(azure: Cl
         assert catch_error(lambda: vault_in(azure)) == (409, "ConflictError")
         (deleted,) = vaults.vaults.list_deleted()
         assert deleted.name == vault.name
-        vaults.vaults.begin_purge_deleted(vault.name, deleted.properties.location).result()
+        vaults.vaults.begin_purge_deleted(vault.name, REGION).result()
         assert not list(vaults.vaults.list_deleted())
     assert vault_in(azure).name == vault.name
 

@@ -26,6 +26,7 @@ from mldeploy.providers.azure.containerapps.costs import estimate_containerapps
 from mldeploy.providers.azure.containerapps.domain import DomainBinding, ManagedCertificateStep
 from mldeploy.providers.azure.containerapps.endpoint import ContainerAppsEndpoint
 from mldeploy.providers.azure.containerapps.environment import AppsEnvironment
+from mldeploy.providers.azure.containerapps.listing import list_apps
 from mldeploy.providers.azure.containerapps.operations import ContainerAppsService
 from mldeploy.providers.azure.containerapps.settings import TABLE, ContainerAppsSettings
 from mldeploy.providers.azure.errors import azure_errors
@@ -39,7 +40,7 @@ from mldeploy.providers.azure.permissions import role_for_containerapps
 from mldeploy.providers.azure.registry import AcrRepository
 from mldeploy.providers.azure.tags import CONTAINERAPPS, derive_vault_name, resource_name
 from mldeploy.providers.base import Login
-from mldeploy.providers.capabilities import DoctorCheck, Estimate
+from mldeploy.providers.capabilities import DoctorCheck, Estimate, ListedApp
 
 KINDS: Kinds[ContainerAppsCloud] = derive_kinds(ContainerAppsEndpoint, AcrRepository, EngineImage, VaultSecret)
 
@@ -99,6 +100,12 @@ class ContainerAppsProvider:
     def secrets(self, cloud: ContainerAppsCloud, project: Project, settings: ContainerAppsSettings) -> KeyVaultStore:
         """`mldeploy.providers.secret_store.HasSecretStore`: a key vault of the app."""
         return KeyVaultStore(cloud)
+
+    def apps(
+        self, cloud: ContainerAppsCloud, settings: ContainerAppsSettings
+    ) -> Sequence[ListedApp[ContainerAppsSettings]]:
+        """`mldeploy.providers.capabilities.ListsApps`: those of the subscription."""
+        return tuple(list_apps(cloud, settings))
 
     def service(
         self, cloud: ContainerAppsCloud, project: Project, settings: ContainerAppsSettings
