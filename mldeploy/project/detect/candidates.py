@@ -6,7 +6,7 @@ import ast
 import keyword
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mldeploy.project.detect.entry import AppEntry, AppObject, find_apps, find_factories
 from mldeploy.project.detect.findings import Certainty, Detected, Source
@@ -118,6 +118,9 @@ def make_entry(sources: SourceTree, module: PythonModule, app: AppObject) -> App
     """Return the entry of an app in a module, as a server takes it."""
     path, kind = module.file.path, app.kind
     entry = AppEntry(module_name(path), app.attribute, kind.framework, kind.interface, path, app.factory)
+    package = sources.package
+    if package and package.root and path.startswith(f"{package.root}/") and kind.interface is not Interface.SCRIPT:
+        return replace(entry, module=module_name(path.removeprefix(f"{package.root}/")))
     # Wherever a script is started, Python finds the modules beside it.
     start_in = start_folder(sources, module, for_imports=kind.interface is not Interface.SCRIPT)
     if kind.framework == "Django":

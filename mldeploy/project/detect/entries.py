@@ -147,7 +147,12 @@ class _CommandTarget:
         below = name.replace(".", "/")
         folders = (self.command.chdir, *(join_folder(self.command.chdir, each) for each in self.command.imports))
         paths = ("/".join(part for part in (folder, below) if part) for folder in folders)
-        return tuple(name for path in (*paths, below) for name in (f"{path}/__init__.py", f"{path}.py"))
+        root = self.sources.package.root if self.sources.package else ""
+        return tuple(
+            name
+            for path in (*paths, below, f"{root}/{below}".strip("/"))
+            for name in (f"{path}/__init__.py", f"{path}.py")
+        )
 
     def _without_module(self, name: str) -> Remark:
         file = self.sources.tree.first(*self._chances(name))
