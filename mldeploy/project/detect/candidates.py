@@ -96,13 +96,13 @@ def _is_test_name(name: str) -> bool:
 
 
 def _module_candidates(sources: SourceTree, module: PythonModule) -> Iterator[AppCandidate]:
-    for app in find_apps(module, _imported_factories(sources, module)):
+    for app in find_apps(module, imported_factories(sources, module)):
         package = module.file.path.removesuffix(".py")
         hidden = package if sources.tree.get(f"{package}/__init__.py") else ""
         yield AppCandidate(make_entry(sources, module, app), app, module, hidden)
 
 
-def _imported_factories(sources: SourceTree, module: PythonModule) -> dict[str, FrameworkObject]:
+def imported_factories(sources: SourceTree, module: PythonModule) -> dict[str, FrameworkObject]:
     """The factories of the folder's other modules, by the names that this module calls them by."""
     imported: dict[str, FrameworkObject] = {}
     for name, _ in module.imports:

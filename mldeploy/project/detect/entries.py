@@ -145,7 +145,8 @@ class _CommandTarget:
 
     def _chances(self, name: str) -> tuple[str, ...]:
         below = name.replace(".", "/")
-        folders = (self.command.chdir, *(join_folder(self.command.chdir, each) for each in self.command.imports))
+        # What an option adds to the path comes first there.
+        folders = (*(join_folder(self.command.chdir, each) for each in self.command.imports), self.command.chdir)
         paths = ("/".join(part for part in (folder, below) if part) for folder in folders)
         root = self.sources.package.root if self.sources.package else ""
         return tuple(

@@ -241,7 +241,9 @@ class Detection:
     def starts(self, modules: tuple[PythonModule, ...]) -> tuple[ServerCall, ...]:
         """The calls that start a server, in the app and in scripts at the top that import it."""
         scripts = [each for each in self.top_level() if any(below in modules for below in self.sources.imported(each))]
-        return tuple(run for module in dict.fromkeys((*modules, *scripts)) for run in find_server_calls(module))
+        every = dict.fromkeys((*modules, *scripts))
+        made = {module: candidates.imported_factories(self.sources, module) for module in every}
+        return tuple(run for module in every for run in find_server_calls(module, made[module]))
 
     def dependencies(
         self,
@@ -274,6 +276,7 @@ class Detection:
         # A Dockerfile of the folder's own may have another Python, and a compiler.
         built = "" if self.dockerfile and self.dockerfile.is_used and not self.options.recipe else version
         remarks += pins.check_pins(chosen, found_models, built, imported)
+        remarks += imports.find_gone(self.sources, modules, chosen, built)
         remarks += production_checks.check_worker_package(self.config, chosen)
         return chosen, remarks
 
