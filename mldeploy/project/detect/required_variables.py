@@ -14,6 +14,7 @@ _SETTINGS = frozenset({
     "pydantic_settings.BaseSettings", "pydantic.BaseSettings", "pydantic_settings.main.BaseSettings",
 })  # fmt: skip
 _CONFIGS = frozenset({"starlette.config.Config", "decouple.Config", "environ.Env", "environs.Env"})
+_GETTERS = frozenset({"os.getenv", "os.environ.get"})
 _EXAMPLES = (".env.example", ".env.sample", ".env.template", "env.example", ".env.dist")
 _NAME = re.compile(r"(?m)^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=")
 _OF_PLATFORM = frozenset({
@@ -61,9 +62,7 @@ def _insisted(module: PythonModule) -> Iterator[tuple[str, Source]]:
     read = {
         name: value
         for name, value in module.constants.items()
-        if module.called(value) in {"os.getenv", "os.environ.get"}
-        and isinstance(value, ast.Call)
-        and _has_no_default(value)
+        if isinstance(value, ast.Call) and module.called(value) in _GETTERS and _has_no_default(value)
     }
     for node in module.tree.body:
         if isinstance(node, ast.If) and any(isinstance(each, ast.Raise) or _exits(module, each) for each in node.body):
@@ -83,10 +82,8 @@ def _absent(test: ast.expr) -> Iterator[ast.Name]:
     match test:
         case ast.UnaryOp(op=ast.Not(), operand=ast.Name() as name):
             yield name
-        case ast.Compare(
-            left=ast.Name() as name, ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(value=None | "")]
-        ):
-            yield name
+        case ast.Compare(left=ast.Name() as name, ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(value=other)]):
+            yield from [] if other else [name]
         case ast.BoolOp(op=ast.Or(), values=values):
             for each in values:
                 yield from _absent(each)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from mldeploy.project.detect.command import (
@@ -249,13 +249,10 @@ _APP_NAMES = frozenset(
 
 
 def find_server_calls(module: PythonModule, factories: Iterable[str] = ()) -> tuple[ServerCall, ...]:
-    """The calls of a module that start a server. factories: functions of other modules that return an app, as called."""
+    """The calls of a module that start a server. factories: those of other modules, by the names it calls them by."""
     apps = _APP_NAMES | {name for name, value in module.constants.items() if module.called(value) in MAKERS}
-    makers = (
-        frozenset(MAKERS)
-        | frozenset(factories)
-        | {each.name for each in module.nodes if isinstance(each, ast.FunctionDef)}
-    )
+    own = {each.name for each in module.nodes if isinstance(each, ast.FunctionDef)}
+    makers = frozenset({*MAKERS, *factories, *own})
     on_import = _calls_on_import(module)
     calls = []
     for call in module.calls:
@@ -334,9 +331,7 @@ def _parse_call(module: PythonModule, call: ast.Call, server: Server, *, on_impo
     given = call_argument(call, positional + 1, "port") or keyword_argument(call, "server_port")
     port = evaluate(given, module)
     listen = evaluate(keyword_argument(call, "listen"), module)
-    if (
-        isinstance(listen, str) and server is Server.WAITRESS
-    ):  # https://docs.pylonsproject.org/projects/waitress, "listen"
+    if isinstance(listen, str) and server is Server.WAITRESS:  # Waitress, "Arguments": listen
         host, _, port = listen.split()[0].rpartition(":") if listen.strip() else ("", "", "")
     if isinstance(port, str) and port.isdecimal() and len(port) < 6:
         port = int(port)
