@@ -108,6 +108,7 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
         return
     folder = _detect(run, entry, recipe=dockerfile)
     if probe:
+        scaffold.refuse_existing_files(folder.root, app=False, force=force)
         folder = _probe_routes(run, folder)
     rendered = _render_dockerfile(folder) if dockerfile else None
     files = scaffold.scaffold_files(folder, rendered, "" if dockerfile else _ask_access(run, folder))
