@@ -33,7 +33,7 @@ STOP_SECONDS = 10
 """The stop timeout of `docker stop` and Cloud Run; other platforms wait longer."""
 KILLED = 137
 TARGET_CPU = 0.25
-"""The part of this machine's CPU that the start gets on a target: the smallest sizes of the clouds' container services."""
+"""The part of a CPU of this machine that a start gets on a target: what the smallest sizes of the clouds have."""
 
 _LOGGED = (About.START, About.MODEL, About.HEALTH)
 """Failures that the app's log explains."""
@@ -118,8 +118,8 @@ def judge_start(cpu: float, limit: float) -> Iterator[Finding]:
     if needed > limit:
         proposed = 60 * math.ceil(needed / 60)
         what = (
-            f"the start takes {cpu:.0f} s of a CPU here, so about {needed:.0f} s with a quarter of one, as targets give; "
-            f"the limit is {limit:g} s"
+            f"the start takes {cpu:.0f} s of a CPU here, so about {needed:.0f} s with a quarter of one; the limit is "
+            f"{limit:g} s"
         )
         yield warning("start", what, f"Set `start_timeout = {proposed}` in [check], or give the app a whole CPU there.")
 
