@@ -67,7 +67,8 @@ def test_a_configured_project_stays_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "why"),
     [
-        ({**SRC, "pyproject.toml": '[project]\nname = "my-shop"\nversion = "1"\n'}, ""),
+        ({**SRC, "pyproject.toml": '[project]\nname = "my-shop"\nversion = "1"\n', "uv.lock": "version = 1\n"}, ""),
+        ({**FLAT, "pyproject.toml": '[project]\nname = "my-shop"\nversion = "1"\n'}, ""),
         ({"app.py": APP, "pyproject.toml": declare("setuptools")}, ""),
         ({"src/app.py": APP, "pyproject.toml": declare("setuptools")}, ""),
         ({**SRC, "pyproject.toml": declare("uv", more="[tool.uv]\npackage = false\n")}, ""),
@@ -91,6 +92,10 @@ CASES = {
         f"{name}, flat": {**FLAT, "pyproject.toml": declare(name, more=more)}
         for name in BACKENDS
         for more in ('[tool.uv.build-backend]\nmodule-root = ""\n' if name == "uv" else "",)
+    },
+    "no backend, src": {
+        **SRC,
+        "pyproject.toml": declare("setuptools").partition("\n[project]")[2].join(["[project]", ""]),
     },
     "a version in a module below": {
         **SRC,

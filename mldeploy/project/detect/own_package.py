@@ -52,10 +52,11 @@ def find_package(tree: Tree) -> tuple[OwnPackage | None, tuple[Remark, ...]]:
     document = parse_toml_tables(tree.text(file)) if file else {}
     name = text_at(document, "project", "name") or text_at(document, "tool", "poetry", "name")
     requires = strings_of(list_at(document, "build-system", "requires"))
-    if file is None or not name or not requires or _is_virtual(document):
+    if file is None or not name or _is_virtual(document):
         return None, ()
     root = _import_root(tree)
-    if root is None:
+    # Without a backend, setuptools is the one (PEP 517), but for uv, which does not install such a project.
+    if root is None or (not requires and (root != _SRC or tree.get("uv.lock"))):
         return None, ()
     if (reason := _find_obstacle(tree, document, requires)) is None:
         return OwnPackage(name, Source(file.path), root), ()
