@@ -234,6 +234,10 @@ class ServedModel:
     """Some rows of the sample, by column."""
     proof: str = ""
     """JSON: how the compiled path compares with the model's own; "" if that was not tried."""
+    runtime: str = "full"
+    """"minimal": the image has NumPy alone, and the plan instead of the model."""
+    plan: str = ""
+    """Base64: the model as NumPy alone computes it; "" until it is inspected, or with the runtime "full"."""
 
     @property
     def is_described(self) -> bool:
