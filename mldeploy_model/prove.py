@@ -81,7 +81,7 @@ def _prove_all(options: argparse.Namespace) -> dict[str, Any]:
 
 def _proof(schema: ModelSchema, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     from mldeploy_model.compiled.proof import Effort
-    from mldeploy_model.compiled.serving import prove_model, prove_plan
+    from mldeploy_model.compiled.serving import find_plan_obstacle, prove_model, prove_plan
     from mldeploy_model.formats.registry import open_model
 
     estimator = getattr(open_model(folder / schema.path, folder), "estimator", None)
@@ -91,7 +91,11 @@ def _proof(schema: ModelSchema, folder: Path, options: argparse.Namespace) -> di
         proof, plan = prove_plan(estimator, schema, options.tolerance, Effort(rows=max(options.rows, 1)))
         return {**json.loads(proof.to_json()), "summary": proof.summary(), "plan": b64encode(plan).decode()}
     proof = prove_model(estimator, schema, options.tolerance, Effort(rows=max(options.rows, 1)))
-    return {**json.loads(proof.to_json()), "summary": proof.summary()}
+    return {
+        **json.loads(proof.to_json()),
+        "summary": proof.summary(),
+        "minimal": find_plan_obstacle(estimator, schema),
+    }
 
 
 if __name__ == "__main__":

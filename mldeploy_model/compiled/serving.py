@@ -56,6 +56,19 @@ def prove_plan(
     return proof, content if proof.equal else b""
 
 
+def find_plan_obstacle(estimator: Any, schema: ModelSchema) -> str:
+    """Why NumPy alone cannot compute a model; "" if nothing is known that is in the way of the proof."""
+    from mldeploy_model.compiled.model import compile_model
+    from mldeploy_model.compiled.operations import NotCompilableError
+    from mldeploy_model.compiled.standalone import dump_plan
+
+    try:
+        dump_plan(compile_model(estimator, schema.columns))
+    except NotCompilableError as error:
+        return f"{error}"
+    return ""
+
+
 def proven_model(estimator: Any, schema: ModelSchema, folder: Path) -> CompiledModel | None:
     """The compiled model, if there is a proof for it that was made with the libraries that are installed now."""
     proof = _read_proof(folder / PROOFS, schema.name)
