@@ -97,8 +97,8 @@ def install(folder: Path) -> Path:
     uv = Path(sys.executable).with_name("uv")
     environment = folder / "environment"
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    packages = [uv, "pip", "install", "--quiet", f"numpy=={np.__version__}", *PACKAGES]
-    subprocess.run(packages, env={**os.environ, "VIRTUAL_ENV": str(environment)}, check=True)
+    command: list[str | Path] = [uv, "pip", "install", "--quiet", f"numpy=={np.__version__}", *PACKAGES]
+    subprocess.run(command, env={**os.environ, "VIRTUAL_ENV": str(environment)}, check=True)
     return environment / "bin"
 
 
@@ -220,7 +220,7 @@ def _measure_json(
     for rows, body in bodies.items():
         (folder / "body").write_bytes(body)
         (folder / "answer").write_text(json.dumps({"predictions": [1234.5678 + row for row in range(rows)]}))
-        arguments = [folder / "body", str(CALLS[rows]), folder / "answer", str(rounds)]
+        arguments = (str(folder / "body"), str(CALLS[rows]), str(folder / "answer"), str(rounds))
         printed = subprocess.check_output([programs / "python", "-c", JSON_PROGRAM, *arguments])
         for name, values in json.loads(printed).items():
             measured.setdefault(name, {})[rows] = values

@@ -146,6 +146,8 @@ class _PlanPickler(pickle.Pickler):
         convert = _CONVERTED.get(type(value))
         if convert is not None:
             return as_it_is, (convert(value),)
+        if isinstance(value, np.ndarray) and _is_columnwise_part(value):
+            return as_it_is, (np.asfortranarray(value),)
         if isinstance(value, np.ufunc) and value.__name__ == "expit":
             return named_function, ("logistic",)
         if isinstance(value, MethodType):
@@ -156,6 +158,12 @@ class _PlanPickler(pickle.Pickler):
         if hasattr(value, "get_params"):
             return as_it_is, (FittedValues(type(value).__name__, _plain_values(value)),)
         raise NotCompilableError(getattr(value, "__name__", type(value).__name__), f"it needs {root or 'its library'}")
+
+
+def _is_columnwise_part(array: Array) -> bool:
+    """Whether it is part of a column-wise array: a pickle would make it row-wise, and products sum in another order."""
+    is_whole = array.flags.c_contiguous or array.flags.f_contiguous
+    return array.ndim == 2 and not is_whole and array.strides[0] < array.strides[1]
 
 
 def _reduce_method(value: MethodType) -> Any:
