@@ -123,7 +123,8 @@ def collect_build_inputs(project: Project) -> BuildInputs:
     code = tuple(filter(_is_code, rest))
     assets = itertools.filterfalse(_is_code, rest)
     own = _find_gunicorn_file(project, code)
-    layers = (*below("model/app", models), *below("assets/app", assets), *below("code/app", code))
+    kept = () if any(each.plan for each in project.served) else models  # a plan stands for the model
+    layers = (*below("model/app", kept), *below("assets/app", assets), *below("code/app", code))
     requirements = tuple(list_requirement_members(project.app.folder, project.build))
     backend = choose_torch_backend(project.build, requirements)
     lock = choose_lock(project.build, backend)
