@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from mldeploy.check.push_check import PushCheck, gate_pushes
 from mldeploy.check.route_step import ListedRoutes
@@ -19,8 +19,11 @@ from mldeploy.config.access_keys import KEY, STORED, Keys, parse_keys, with_keys
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.errors import MldeployError
+from mldeploy.core.graph import substitute_steps
 from mldeploy.core.journal import Session
 from mldeploy.core.step import Gates, Kinds, Resource, Step
+from mldeploy.image.promotion import ImageSource, PromotedImage
+from mldeploy.image.steps import BuiltImage
 from mldeploy.image.types import Image
 from mldeploy.providers.base import Address, Login, Service
 from mldeploy.providers.capabilities import (
@@ -50,6 +53,7 @@ from mldeploy.providers.secret_store import HasSecretStore, SecretStore, given_t
 if TYPE_CHECKING:
     from mldeploy.providers.registry import AnyProvider
     from mldeploy.rehearsal.standins import RunningStandIn
+OutT = TypeVar("OutT")
 _RESULTS = (CheckedImage.kind, ListedRoutes.kind)
 
 
@@ -65,6 +69,8 @@ class AppDeployment(Workspace[object]):
     endpoints: Endpoints
     stand_in: RunningStandIn | None = field(default=None, kw_only=True)
     """The simulator that `--rehearse` uses."""
+    image: ImageSource | None = field(default=None, kw_only=True)
+    """An image that is taken instead of being built."""
 
     @contextmanager
     def locked(self, run: CommandRun) -> Iterator[Session[object]]:
@@ -82,7 +88,17 @@ class AppDeployment(Workspace[object]):
     @cached_property
     def goal(self) -> Step[object, Address] | None:
         """The step that ends with the address of the app; None if the target is a registry."""
-        return self.provider.goal(self.project, self.settings) if isinstance(self.provider, Runtime) else None
+        if not isinstance(self.provider, Runtime):
+            return None
+        return self.on_image(self.provider.goal(self.project, self.settings))
+
+    def on_image(self, goal: Step[object, OutT]) -> Step[object, OutT]:
+        """Return the graph with the given image in the place of the one that is built; as it is without one."""
+        if self.image is None:
+            return goal
+        # The cloud of every target has an engine.
+        step = cast("Step[object, object]", PromotedImage.from_source(self.project, self.image))
+        return substitute_steps(goal, lambda each: step if isinstance(each, BuiltImage) else None)
 
     @cached_property
     def push(self) -> Step[object, Image] | None:
@@ -145,6 +161,8 @@ class AppDeployment(Workspace[object]):
 
     def require_gates(self, goal: Step[object, object], *, check: bool) -> Gates[object]:
         """Return the same for a command; nothing without check. Raises UsageError if there is no check to leave out."""
+        if self.image is not None:  # it was checked where it was built
+            return {}
         gates = self.gates(goal)
         if check or gates:
             return gates if check else {}
@@ -153,7 +171,7 @@ class AppDeployment(Workspace[object]):
 
     def require_goal(self) -> Step[object, Address]:
         """Return the goal. Raises WrongTargetError for a registry."""
-        return self.goal or as_runtime(self.provider).goal(self.project, self.settings)
+        return self.goal or self.on_image(as_runtime(self.provider).goal(self.project, self.settings))
 
     def require_push(self) -> Step[object, Image]:
         """Return the push step. Raises WrongTargetError for a target without a registry."""

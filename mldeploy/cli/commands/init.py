@@ -59,6 +59,10 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
     probe: Annotated[
         bool, typer.Option("--probe", help="Build the image, and take the routes from the app itself.")
     ] = False,
+    environments: Annotated[
+        bool,
+        typer.Option("--environments", help="Also write the environments preview, staging and production."),
+    ] = False,
 ) -> None:
     """Detect the app in the folder and write `mldeploy.toml` and `.dockerignore`.
 
@@ -82,6 +86,7 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
     Examples:
         mldeploy init
         mldeploy init --probe
+        mldeploy init --environments
         mldeploy init model.joblib --sample rows.csv
         mldeploy init example_app --entry app:app
     """
@@ -104,6 +109,8 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
         if dockerfile:
             what = "cannot be written for a model without an app: its server is part of mldeploy"
             raise UsageError("--dockerfile", what, "Leave it out.")
+        if environments:
+            raise UsageError("--environments", "is for a folder with an app", "Add [env.staging] to mldeploy.toml.")
         _init_models(run, models, sample or [], write_app, force=force)
         return
     folder = _detect(run, entry, recipe=dockerfile)
@@ -111,6 +118,8 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
         folder = _probe_routes(run, folder)
     rendered = _render_dockerfile(folder) if dockerfile else None
     files = scaffold.scaffold_files(folder, rendered, "" if dockerfile else _ask_access(run, folder))
+    if environments:
+        files = scaffold.with_environments(files)
     written = scaffold.write_files(folder.root, files, force=force)
     document = make_document(folder, written)
     command, terse = run.commands(options.DEFAULT_TARGET), run.output.mode.quiet

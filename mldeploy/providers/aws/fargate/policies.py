@@ -21,12 +21,13 @@ from mldeploy.providers.aws.fargate.task_roles import Purpose, TaskRoles
 from mldeploy.providers.aws.permissions import Needs, attach_commands, policy_arn, policy_name
 from mldeploy.providers.capabilities import PolicyKind, PolicyPart, PolicySet
 
-BALANCED, SCALED, STORED, BOUNDED, GIVEN = FEATURES = (
+BALANCED, SCALED, STORED, BOUNDED, GIVEN, PREVIEWS = FEATURES = (
     "load-balancer",
     "autoscaling",
     "secrets",
     "boundary",
     "given-roles",
+    "previews",
 )
 UNBOUNDED = (
     "Whoever has this policy can give the app's roles any permission. To limit it, use --with boundary or "

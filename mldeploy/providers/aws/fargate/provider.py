@@ -33,7 +33,8 @@ from mldeploy.providers.aws.fargate.logs import LogGroup
 from mldeploy.providers.aws.fargate.network import Network
 from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.aws.fargate.permissions import build_policy
-from mldeploy.providers.aws.fargate.policies import FEATURES, build_policy_set
+from mldeploy.providers.aws.fargate.policies import FEATURES, PREVIEWS, build_policy_set
+from mldeploy.providers.aws.fargate.preview_policy import limit_to_previews
 from mldeploy.providers.aws.fargate.prices import estimate_cost
 from mldeploy.providers.aws.fargate.secrets import FargateSecret, SecretsManagerStore
 from mldeploy.providers.aws.fargate.service import EcsService
@@ -90,7 +91,8 @@ class FargateProvider:
         self, cloud: FargateCloud, project: Project, settings: FargateSettings, features: Collection[str]
     ) -> PolicySet:
         """`mldeploy.providers.capabilities.HasPolicySet`: IAM policies, and the roles that an administrator creates."""
-        return build_policy_set(cloud, settings, features)
+        policies = build_policy_set(cloud, settings, features)
+        return limit_to_previews(policies, project.app, settings) if PREVIEWS in features else policies
 
     def costs(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> Estimate:
         """`mldeploy.providers.capabilities.HasCosts`."""
