@@ -63,6 +63,7 @@ class Reader:
             "BROWSER": "true",
             "HOME": str(self.home),
             "MLDEPLOY_APP_NAME": self.name,
+            "MLDEPLOY_CHECK_START_TIMEOUT": "240",  # a busy machine; no target allows more than Cloud Run does
             "MLDEPLOY_TARGET_LOCAL_PORT": "0",
             "PATH": os.pathsep.join((str(self.home / "bin"), base["PATH"])),
             **self.variables,
