@@ -133,7 +133,7 @@ def _signed_in(spec: WorkflowSpec, stage: Stage, steps: Iterable[WorkflowStep]) 
             "azureSubscription": stage.ci_environment,
             "scriptType": "bash",
             "scriptLocation": "inlineScript",
-            "addSpnToEnvironment": "true",
+            "addSpnToEnvironment": True,
             **({"workingDirectory": spec.folder} if spec.folder else {}),
             "inlineScript": "\n".join(("set -eo pipefail", _START, *lines, "")),
         },
