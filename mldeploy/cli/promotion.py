@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from mldeploy.cli.deployment import AppDeployment, as_runtime, open_for_requests, prepare_deployment
+from mldeploy.cli.deployment import AppDeployment, as_runtime
+from mldeploy.cli.open_deployment import open_for_requests, prepare_deployment
 from mldeploy.cli.run import CommandRun
 from mldeploy.config.settings import App, Build, Project
 from mldeploy.config.text import listed

@@ -161,9 +161,9 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
 
 def _deploy(run: CommandRun, target: str, overrides: Overrides, choices: DeployChoices) -> None:
     """Deploy. If the port is taken, ask for another one, before anything is built, and go on with that."""
-    from mldeploy.cli.deployment import keep_chosen_port
     from mldeploy.cli.deployment_source import record_source
     from mldeploy.cli.example_request import suggest_request
+    from mldeploy.cli.open_deployment import keep_chosen_port
     from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.config.override import Override
     from mldeploy.core.verbs import DeploymentFailedError
@@ -198,7 +198,8 @@ def _walk(
     from mldeploy.cli.access import ensure_keys
     from mldeploy.cli.app_routes import recall_latest_routes, settle_routes
     from mldeploy.cli.canary_placement import choose_canary, place_canary
-    from mldeploy.cli.deployment import as_runtime, prepare_deployment
+    from mldeploy.cli.deployment import as_runtime
+    from mldeploy.cli.open_deployment import prepare_deployment
     from mldeploy.cli.protection import confirm_first_deployment
     from mldeploy.cli.traffic import as_splitting, refuse_canary
     from mldeploy.cli.workspace import report_sweep

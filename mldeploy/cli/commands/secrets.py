@@ -82,7 +82,8 @@ def secrets(
         mldeploy secrets list
         mldeploy secrets unset API_KEY
     """
-    from mldeploy.cli.deployment import as_having_secrets, open_deployment
+    from mldeploy.cli.deployment import as_having_secrets
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.providers import registry
 
