@@ -129,8 +129,8 @@ def ci(  # noqa: PLR0913, PLR0917 - one parameter per option
     Examples:
         mldeploy ci github --target fargate
         mldeploy ci github --target ecr --branch release --stdout
-        mldeploy ci gitlab --target cloudrun
-        mldeploy ci github --target fargate --env staging --promote production --promote-on approval
+        mldeploy ci gitlab --target fargate
+        mldeploy ci github --target fargate --promote-on approval --stdout
     """
     from mldeploy.ci.plan import WorkflowRequest, plan_workflow
     from mldeploy.ci.signing.base import CiSystem
