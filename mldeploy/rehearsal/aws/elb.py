@@ -190,7 +190,6 @@ class RehearsedELB(ELBv2Backend):
 
     context: ClassVar[TaskContext]
     authority: ClassVar[Authority]
-    _ACTIONS = 5
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -263,13 +262,19 @@ class RehearsedELB(ELBv2Backend):
             raise
         return made
 
-    def modify_listener(self, arn: str, *args: Any, **others: Any) -> FakeListener:
-        actions = others.get("actions") or (args[5] if len(args) > self._ACTIONS else None)
-        if actions:
-            self._validate_actions([FakeAction(each) for each in actions])
+    def modify_listener(
+        self,
+        arn: str,
+        port: str | None = None,
+        protocol: str | None = None,
+        ssl_policy: str | None = None,
+        certificates: list[dict[str, Any]] | None = None,
+        actions: list[dict[str, Any]] | None = None,
+    ) -> FakeListener:
+        self._validate_actions([FakeAction(each) for each in actions or ()])
         before = self.describe_listeners(None, [arn])[0]
         served = (before.protocol, before.certificate)
-        changed = super().modify_listener(arn, *args, **{"actions": None, **others})
+        changed = super().modify_listener(arn, port, protocol, ssl_policy, certificates or [], actions or [])
         if (changed.protocol, changed.certificate) != served:
             self._close(arn)
             self._listen(changed)

@@ -115,15 +115,15 @@ def test_without_a_zone_the_records_are_named_and_waited_for(app: FargateApp) ->
 
 
 @pytest.mark.parametrize(("kind", "value"), [("A", "192.0.2.7"), ("CNAME", "elsewhere.example.net.")])
-def test_a_domain_that_leads_elsewhere_is_refused_before_anything_is_made(
+def test_a_domain_that_leads_elsewhere_is_refused_before_a_certificate_or_a_balancer_is_made(
     named: FargateApp, kind: str, value: str
 ) -> None:
     create_record(named, find_zone_id(named), kind, DOMAIN, value)
-    with pytest.raises(RefusedError, match=f"{DOMAIN} leads to"):
+    with pytest.raises(RefusedError, match=f"{DOMAIN}: leads to"):
         named.plan()
-    with pytest.raises(DeploymentFailedError, match=f"{DOMAIN} leads to"):
+    with pytest.raises(DeploymentFailedError, match=f"{DOMAIN}: leads to"):
         named.deploy()
-    assert objects(named, "acm:", "elasticloadbalancing:") == []
+    assert objects(named, "acm:", "elasticloadbalancing:loadbalancer") == []
 
 
 @pytest.mark.exhaustive

@@ -94,7 +94,7 @@ def check_records(dns: Route53Client, zone: HostedZoneInfo, domain: str, balance
     """Raises RefusedError if a record with the domain's name leads elsewhere than to the app's load balancer."""
     for record in list_records(dns, zone, domain):
         if record["Type"] in ADDRESSES and not leads_to(record, balancer):
-            what = f"{domain} leads to {target_of(record)} already ({record['Type']} in the zone {zone.name})"
+            what = f"leads to {target_of(record)} already ({record['Type']} in the zone {zone.name})"
             todo = "Delete that record, or choose another `domain`. mldeploy does not overwrite it."
             raise RefusedError(domain, what, todo)
 
