@@ -60,7 +60,7 @@ NO_SECOND_VERSION_YET = "mldeploy does not divide the requests between two versi
     "target",
     [
         *(pytest.param(each, marks=refuses(A_REGISTRY, Promise.CANARY)) for each in REGISTRIES),
-        *(pytest.param(each, marks=refuses(NO_SECOND_VERSION_YET, Promise.CANARY)) for each in ("fargate", "webapp")),
+        *(pytest.param(each, marks=refuses(NO_SECOND_VERSION_YET, Promise.CANARY)) for each in ("fargate",)),
     ],
 )
 def test_a_canary_is_refused_where_two_versions_cannot_run(tmp_path: Path, target: str) -> None:
@@ -87,19 +87,14 @@ def test_no_credentials_are_needed_to_hear_so(tmp_path: Path, request_: str) -> 
     assert "target ecr: is a registry and does not run apps" in refused.err
 
 
-NO_VAULT = "`env_file` and `[target.webapp] secrets` give secrets to a Web App; no vault is created for it."
-
 NO_SECRETS_ON_CLOUD_RUN = "`[target.cloudrun] secrets` gives a service secrets of Secret Manager; none is made for it."
-NO_SECRETS_ON_APPS = "`[target.containerapps] secrets` gives an app secrets of a Key Vault; no vault is created for it."
 
 
 @pytest.mark.parametrize(
     "target",
     [
         *(pytest.param(each, marks=refuses(A_REGISTRY, Promise.SECRETS)) for each in REGISTRIES),
-        pytest.param("webapp", marks=refuses(NO_VAULT, Promise.SECRETS)),
         pytest.param("cloudrun", marks=refuses(NO_SECRETS_ON_CLOUD_RUN, Promise.SECRETS)),
-        pytest.param("containerapps", marks=refuses(NO_SECRETS_ON_APPS, Promise.SECRETS)),
     ],
 )
 def test_a_target_without_a_store_keeps_no_secrets(target: str) -> None:
