@@ -38,11 +38,14 @@ _GUNICORN = (
     "gunicorn_conf.py",
     *(
         f"mldeploy_{name}.py"
-        for name in ("answers", "balance", "clients", "connection", "framing", "health", "limits", "listener", "wsgi")
+        for name in (
+            *("answers", "balance", "clients", "connection", "framing"),
+            *("health", "limits", "listener", "worker", "wsgi"),
+        )
     ),
 )
 _SERVERS = {"wsgi": _GUNICORN, "asgi": (*_GUNICORN, "mldeploy_asgi.py", "mldeploy_guard.py"), "": ()}
-"""The server's own files, by interface."""
+"""The server's own files in `server/`, by interface."""
 _ACCESS = tuple(f"mldeploy_access{part}.py" for part in ("", "_keys", "_page", "_worker"))
 """What asks for access keys: in no image of an app that is public."""
 OWN_CERTIFICATES = "certificates.pem"
@@ -193,11 +196,11 @@ def _follow_link(file: ContextFile) -> ContextFile:
 
 
 def _builder_members(project: Project) -> Iterator[Member]:
-    here = Path(__file__)
+    here = Path(__file__).parent
     interface = server_interface(project.app)
     access = _ACCESS if interface and project.app.access == KEY else ()
-    for name in ("trim.py", *_SERVERS[interface], *access):
-        yield Text(f"builder/{name}", here.with_name(name).read_bytes())
+    for path in ("trim.py", *(f"server/{name}" for name in (*_SERVERS[interface], *access))):
+        yield Text(f"builder/{Path(path).name}", (here / path).read_bytes())
     if project.build.ca_bundle:
         yield Text(CERTIFICATES, _read_bundle(project.build.ca_bundle))
 

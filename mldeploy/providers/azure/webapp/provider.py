@@ -40,6 +40,7 @@ from mldeploy.providers.azure.webapp.settings import TABLE, WebappSettings
 from mldeploy.providers.azure.webapp.site import WebApp
 from mldeploy.providers.base import Login
 from mldeploy.providers.capabilities import DoctorCheck, Estimate, ListedApp
+from mldeploy.providers.gpu import refuse_gpu
 
 KINDS: Kinds[WebappCloud] = derive_kinds(WebappEndpoint, AcrRepository, EngineImage, VaultSecret)
 
@@ -97,6 +98,10 @@ class WebappProvider:
     def apps(self, cloud: WebappCloud, settings: WebappSettings) -> Sequence[ListedApp[WebappSettings]]:
         """`mldeploy.providers.capabilities.ListsApps`: those of the subscription."""
         return tuple(list_apps(cloud, settings))
+
+    def precheck(self, cloud: WebappCloud, project: Project, settings: WebappSettings) -> None:
+        """`mldeploy.providers.capabilities.CanPrecheck`: raises ConfigError for an app that is built for a GPU."""
+        refuse_gpu(project, self.name, "runs on App Service, which has no GPU")
 
     def secrets(self, cloud: WebappCloud, project: Project, settings: WebappSettings) -> KeyVaultStore:
         """`mldeploy.providers.secret_store.HasSecretStore`: a key vault of the app."""
