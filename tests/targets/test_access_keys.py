@@ -16,14 +16,13 @@ from mldeploy.cli.stand_ins import rehearsed_targets
 from mldeploy.config.load import named
 from mldeploy.config.paths import config_file
 from mldeploy.config.secret import Secret
-from mldeploy.core.errors import ExitCode
 from mldeploy.image import catalogue
 from mldeploy.image.engine import Engine
 from mldeploy.providers import registry
 from mldeploy.providers.access import access_modes
 from mldeploy.providers.capabilities import Runtime
 from mldeploy.testing.access import assert_requires_key, write_keyed_app
-from mldeploy.testing.promises import Promise, proves, refuses
+from mldeploy.testing.promises import Promise, proves
 from tests.cli.command import Command, Result
 from tests.names import record
 from tests.rehearsal.available import require_registry
@@ -31,7 +30,6 @@ from tests.rehearsal.available import require_registry
 pytestmark = pytest.mark.engine
 
 LOCAL = "local"
-NO_STORE = "The target keeps no secrets yet, so there is no place for the keys."
 WITH_OUR_SERVER = replace(named("shop", "--app").app, access="key")
 
 
@@ -51,7 +49,6 @@ OFFERED = [
     for each in _runtimes()
     if _offers_keys(each)
 ]
-REFUSED = [each for each in _runtimes() if not _offers_keys(each)]
 
 
 @dataclass(frozen=True)
@@ -120,13 +117,3 @@ def test_a_request_without_a_key_gets_401_and_a_key_can_be_replaced(keyed: Keyed
     assert app.type("predict", "--data", "{}", "--json").document["answer"] == {"answer": "/predict_api"}
     assert app.type("destroy", "--yes", "--json").document["removed"]
     assert app.type("keys", "list", "--json").document["keys"] == []
-
-
-@refuses(NO_STORE, Promise.ACCESS_KEY)
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_target_without_a_place_for_keys_refuses_them_before_anything_is_built(keyed: KeyedApp, name: str) -> None:
-    app = keyed.on(name)
-    refused = keyed.mldeploy("deploy", *app.place)
-    assert refused.code == ExitCode.CONFIG
-    assert 'app.access = "key"' in refused.err
-    assert "Use a target that does: " in refused.err

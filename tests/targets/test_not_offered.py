@@ -54,16 +54,8 @@ def test_a_registry_runs_no_app(target: str) -> None:
     assert f"mldeploy push --target {target}" in refused.value.todo
 
 
-NO_SECOND_VERSION_YET = "mldeploy does not divide the requests between two versions there yet."
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        *(pytest.param(each, marks=refuses(A_REGISTRY, Promise.CANARY)) for each in REGISTRIES),
-        *(pytest.param(each, marks=refuses(NO_SECOND_VERSION_YET, Promise.CANARY)) for each in ("webapp",)),
-    ],
-)
+@refuses(A_REGISTRY, Promise.CANARY)
+@pytest.mark.parametrize("target", REGISTRIES)
 def test_a_canary_is_refused_where_two_versions_cannot_run(tmp_path: Path, target: str) -> None:
     """Before anything is read: the folder holds no app."""
     refused = Command(tmp_path / "home", tmp_path)("deploy", "--canary", "10", "--target", target)
@@ -88,19 +80,8 @@ def test_no_credentials_are_needed_to_hear_so(tmp_path: Path, request_: str) -> 
     assert "target ecr: is a registry and does not run apps" in refused.err
 
 
-NO_VAULT = "`env_file` and `[target.webapp] secrets` give secrets to a Web App; no vault is created for it."
-
-NO_SECRETS_ON_APPS = "`[target.containerapps] secrets` gives an app secrets of a Key Vault; no vault is created for it."
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        *(pytest.param(each, marks=refuses(A_REGISTRY, Promise.SECRETS)) for each in REGISTRIES),
-        pytest.param("webapp", marks=refuses(NO_VAULT, Promise.SECRETS)),
-        pytest.param("containerapps", marks=refuses(NO_SECRETS_ON_APPS, Promise.SECRETS)),
-    ],
-)
+@refuses(A_REGISTRY, Promise.SECRETS)
+@pytest.mark.parametrize("target", REGISTRIES)
 def test_a_target_without_a_store_keeps_no_secrets(target: str) -> None:
     with pytest.raises(WrongTargetError, match="keeps no secrets") as refused:
         as_having_secrets(registry.find(target))

@@ -25,7 +25,7 @@ from mldeploy.providers.azure.group import ResourceGroup, ResourceProvider
 from mldeploy.providers.azure.registry import ContainerRegistry
 from mldeploy.providers.azure.registry_client import ContainerRegistryInfo
 from mldeploy.providers.azure.role_assignments import (
-    Grant,
+    RoleGrant,
     assign_role,
     grants_role,
     is_own_assignment,
@@ -170,7 +170,7 @@ class PullRole(Step[IdentityCloud, str]):
         identity, scope, role = outs[self.identity], outs[self.registry].id, pull_role(outs[self.registry])
         mode = "" if role == ACR_PULL else f"/{role}"
         seed = f"{scope}/{identity.principal}{mode}"
-        return assign_role(cloud, Grant(scope, role, identity.principal, "ServicePrincipal", seed), monitor)
+        return assign_role(cloud, RoleGrant(scope, role, identity.principal, "ServicePrincipal", seed), monitor)
 
     @staticmethod
     def undo(cloud: IdentityCloud, key: Key, monitor: Monitor) -> bool:

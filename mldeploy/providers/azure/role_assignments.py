@@ -32,7 +32,7 @@ https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
 
 
 @dataclass(frozen=True)
-class Grant:
+class RoleGrant:
     """A role of a principal on a resource. scope: the resource's id. role: the id of a built-in role.
 
     kind: of the principal ("ServicePrincipal", "User"). seed: what the assignment's name
@@ -50,7 +50,7 @@ class Grant:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, self.seed.lower()))
 
 
-def assign_role(cloud: IdentityCloud, grant: Grant, monitor: Monitor) -> str:
+def assign_role(cloud: IdentityCloud, grant: RoleGrant, monitor: Monitor) -> str:
     """Create the assignment and return its id. Safe to repeat. Raises SDK errors.
 
     Raises AzureError if the directory does not know the principal for KNOWN_SECONDS.

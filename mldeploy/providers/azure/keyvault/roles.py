@@ -10,7 +10,7 @@ from mldeploy.providers.azure.errors import AzureDeniedError, azure_errors
 from mldeploy.providers.azure.identity import IdentityCloud, IdentityInfo
 from mldeploy.providers.azure.keyvault.vault import VaultInfo
 from mldeploy.providers.azure.role_assignments import (
-    Grant,
+    RoleGrant,
     assign_role,
     grants_role,
     is_own_assignment,
@@ -44,7 +44,7 @@ def allow_app(cloud: IdentityCloud, vault: VaultInfo, identity: IdentityInfo, mo
 
 def _assign(cloud: IdentityCloud, vault: VaultInfo, role: str, to: tuple[str, str], monitor: Monitor) -> None:
     principal, kind = to
-    grant = Grant(vault.id, role, principal, kind, f"{vault.id}/{principal}/{role}")
+    grant = RoleGrant(vault.id, role, principal, kind, f"{vault.id}/{principal}/{role}")
     try:
         with azure_errors(f"key vault {vault.name}"):
             assign_role(cloud, grant, monitor)

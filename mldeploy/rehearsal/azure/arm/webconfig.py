@@ -10,7 +10,7 @@ from mldeploy.rehearsal.azure.arm.routes import ArmRequest, ArmResponse, ArmRout
 from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, SiteError, validate
 from mldeploy.rehearsal.azure.arm.state import ArmResource
 from mldeploy.rehearsal.azure.arm.webapps import SITE_PATH, SLOT_PATH
-from mldeploy.rehearsal.azure.sites.front_end import RoutingRule
+from mldeploy.rehearsal.azure.sites.front_end import RampUpRule
 from mldeploy.rehearsal.azure.sites.site import StandInSite, StandInSites
 
 _REST = re.compile(
@@ -72,7 +72,7 @@ class WebConfig:
             site.restart()
         return _config_response(request, "web", _describe_config(site))
 
-    def _parse_rules(self, request: ArmRequest, site: ArmResource, rules: Sequence[Json]) -> tuple[RoutingRule, ...]:
+    def _parse_rules(self, request: ArmRequest, site: ArmResource, rules: Sequence[Json]) -> tuple[RampUpRule, ...]:
         """Each rule leads to a slot of the site. What Azure says to others is not published: the texts are ours."""
         slots = request.account.list_resources(resource_types.SLOT, within=site.id)
         hosts = {self._sites[each].host.lower(): self._sites[each] for each in slots}
@@ -81,7 +81,7 @@ class WebConfig:
             host, percent = str(each.get("actionHostName", "")), float(each.get("reroutePercentage") or 0)
             if host.lower() not in hosts:
                 raise SiteError(400, "BadRequest", f"The rule '{each.get('name')}' leads to no slot: '{host}'.")
-            parsed.append(RoutingRule(str(each.get("name") or ""), percent, hosts[host.lower()]))
+            parsed.append(RampUpRule(str(each.get("name") or ""), percent, hosts[host.lower()]))
         if not 0 <= sum(each.percent for each in parsed) <= 100:
             raise SiteError(400, "BadRequest", "The percentages of the rules are to be 0 to 100 together.")
         return tuple(parsed)

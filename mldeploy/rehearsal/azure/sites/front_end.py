@@ -46,7 +46,7 @@ class FrontedSite(Protocol):
         """HTTP requests are redirected to HTTPS."""
 
     @property
-    def rules(self) -> Sequence[RoutingRule]:
+    def rules(self) -> Sequence[RampUpRule]:
         """The rules that give a share of the requests to slots."""
 
     def upstream(self) -> str:
@@ -54,7 +54,7 @@ class FrontedSite(Protocol):
 
 
 @dataclass(frozen=True)
-class RoutingRule:
+class RampUpRule:
     """name: what the cookie says. percent: of the requests without a cookie. site: the slot that answers them."""
 
     name: str

@@ -19,7 +19,7 @@ from mldeploy.rehearsal.azure.sites.container_spec import (
     is_reference,
     resolve_reference,
 )
-from mldeploy.rehearsal.azure.sites.front_end import RoutingRule, SiteFrontEnd
+from mldeploy.rehearsal.azure.sites.front_end import RampUpRule, SiteFrontEnd
 from mldeploy.rehearsal.azure.sites.startup import SiteStart, SiteStartError
 
 _GRACE = 5
@@ -38,7 +38,7 @@ class StandInSite:
         self.settings: dict[str, str] = {}
         self.references: dict[str, tuple[str, str]] = {}
         """Value and status of each key vault reference, as of the last start."""
-        self.rules: tuple[RoutingRule, ...] = ()
+        self.rules: tuple[RampUpRule, ...] = ()
         """What share of the requests goes to which slot. A swap leaves them where they are."""
         self.log = SiteLogBuffer()
         self._context = context
