@@ -133,7 +133,7 @@ def test_a_repository_that_is_nowhere_yet(repo: Repo, typed: Typed) -> None:
             pytest.param(*case, marks=pytest.mark.exhaustive)
             for case in (
                 (("ci", "github", "--target", "fargat"), 2, "did you mean 'fargate'"),
-                (("ci", "gitlab", "--target", "fargate"), 2, "github"),
+                (("ci", "circleci", "--target", "fargate"), 2, "github"),
                 (("ci", "github", "--target", "ecr", "--branch", "a b"), 2, "is not a valid branch name"),
                 (
                     ("ci", "github", "--target", "ecr", "--branch", "${{ github.token }}"),
