@@ -146,6 +146,12 @@ class AppClient:
         """
         self._check(self._request("GET", path, None, within, PAGE_LIMIT))
 
+    def get_json(self, path: str, *, within: float) -> Json:
+        """GET a JSON document. Raises NoAnswerError, AnswerError, CancelledError, ValueError if it is none."""
+        response = self._request("GET", path, None, within)
+        self._check(response)
+        return cast("Json", read_json(response))
+
     def predict(
         self,
         path: str,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from mldeploy.ci.pipeline_yaml import Document, dump_pipeline, plain_lines
 from mldeploy.ci.signing.base import WorkflowStep
-from mldeploy.ci.stages import TAGS, Stage, StageKind
+from mldeploy.ci.stages import TAGS, PipelineStage, StageKind
 from mldeploy.ci.workflow import (
     WorkflowSpec,
     list_checks,
@@ -60,7 +60,7 @@ def _check(spec: WorkflowSpec) -> Document:
     return {"stage": "check", "displayName": "Lint, test, build", **condition, "jobs": [job]}
 
 
-def _stage(spec: WorkflowSpec, stage: Stage) -> Document:
+def _stage(spec: WorkflowSpec, stage: PipelineStage) -> Document:
     if stage.kind is StageKind.PRODUCTION:
         title, steps = f"Promote to {stage.name} on {spec.target}", list_promotion(spec, stage)
         needs: list[str] = [] if stage.by_tag else ["deploy"]
@@ -80,12 +80,12 @@ def _stage(spec: WorkflowSpec, stage: Stage) -> Document:
     }
 
 
-def _chosen(stage: Stage) -> list[Document]:
+def _chosen(stage: PipelineStage) -> list[Document]:
     is_named = stage.name and stage.kind is not StageKind.PRODUCTION
     return [{"name": "MLDEPLOY_ENV", "value": stage.name}] if is_named else []
 
 
-def _condition(spec: WorkflowSpec, stage: Stage) -> str:
+def _condition(spec: WorkflowSpec, stage: PipelineStage) -> str:
     """A pull request's build has a ref of its own, and is never deployed."""
     ref = "variables['Build.SourceBranch']"
     if stage.by_tag:
@@ -93,7 +93,7 @@ def _condition(spec: WorkflowSpec, stage: Stage) -> str:
     return f"and(succeeded(), eq({ref}, 'refs/heads/{spec.branch}'))"
 
 
-def _deployment(spec: WorkflowSpec, stage: Stage, steps: Iterable[WorkflowStep]) -> Document:
+def _deployment(spec: WorkflowSpec, stage: PipelineStage, steps: Iterable[WorkflowStep]) -> Document:
     """An environment's approvals and checks are waited for before its job begins."""
     depth = "0" if stage.kind is StageKind.PRODUCTION else "1"
     download: list[Document] = []
@@ -114,7 +114,7 @@ def _deployment(spec: WorkflowSpec, stage: Stage, steps: Iterable[WorkflowStep])
     }
 
 
-def _signed_in(spec: WorkflowSpec, stage: Stage, steps: Iterable[WorkflowStep]) -> list[Document]:
+def _signed_in(spec: WorkflowSpec, stage: PipelineStage, steps: Iterable[WorkflowStep]) -> list[Document]:
     """What comes before the sign-in runs without it; the rest is one script of the task that signs in."""
     ran = [step for step in steps if step.run and not step.when]
     if not stage.sign_in.federated:
@@ -133,7 +133,7 @@ def _signed_in(spec: WorkflowSpec, stage: Stage, steps: Iterable[WorkflowStep]) 
             "azureSubscription": stage.ci_environment,
             "scriptType": "bash",
             "scriptLocation": "inlineScript",
-            "addSpnToEnvironment": "true",
+            "addSpnToEnvironment": True,
             **({"workingDirectory": spec.folder} if spec.folder else {}),
             "inlineScript": "\n".join(("set -eo pipefail", _START, *lines, "")),
         },

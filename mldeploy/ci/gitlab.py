@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from mldeploy.ci.pipeline_yaml import Document, dump_pipeline, plain_lines
 from mldeploy.ci.signing.base import WorkflowStep
-from mldeploy.ci.stages import Stage, StageKind
+from mldeploy.ci.stages import PipelineStage, StageKind
 from mldeploy.ci.workflow import (
     RESULT,
     WorkflowSpec,
@@ -115,7 +115,7 @@ def _environment_lines(spec: WorkflowSpec) -> tuple[str, ...]:
     )
 
 
-def _preview(spec: WorkflowSpec, stage: Stage) -> Document:
+def _preview(spec: WorkflowSpec, stage: PipelineStage) -> Document:
     environment: Document = {
         "name": f"{stage.ci_environment}/$CI_MERGE_REQUEST_IID",
         "url": "$APP_URL",
@@ -132,7 +132,7 @@ def _preview(spec: WorkflowSpec, stage: Stage) -> Document:
     }
 
 
-def _removal(spec: WorkflowSpec, stage: Stage) -> Document:
+def _removal(spec: WorkflowSpec, stage: PipelineStage) -> Document:
     """GitLab runs it when the merge request is merged or closed, and its branch deleted; or somebody does."""
     deploying = _deploying(spec, stage, "deploy", [{**_rule(spec, OWN), "when": "manual", "allow_failure": True}])
     del deploying["artifacts"]
@@ -146,7 +146,7 @@ def _removal(spec: WorkflowSpec, stage: Stage) -> Document:
     }
 
 
-def _branch(spec: WorkflowSpec, stage: Stage) -> Document:
+def _branch(spec: WorkflowSpec, stage: PipelineStage) -> Document:
     steps = list_handover(spec, stage) if spec.is_staged else list_deployment(spec, stage.sign_in)
     taken = [_taken_over()] if spec.is_staged else []
     chosen: Document = {"variables": {"MLDEPLOY_ENV": stage.name}} if stage.name else {}
@@ -160,7 +160,7 @@ def _branch(spec: WorkflowSpec, stage: Stage) -> Document:
     }
 
 
-def _production(spec: WorkflowSpec, stage: Stage) -> Document:
+def _production(spec: WorkflowSpec, stage: PipelineStage) -> Document:
     """By a protected tag, or by hand after the deployment of the branch."""
     rule = {"if": TAG} if stage.by_tag else {**_rule(spec, _branch_rule(spec)), "when": "manual"}
     return {
@@ -173,11 +173,11 @@ def _production(spec: WorkflowSpec, stage: Stage) -> Document:
     }
 
 
-def _environment(spec: WorkflowSpec, stage: Stage) -> Document:
+def _environment(spec: WorkflowSpec, stage: PipelineStage) -> Document:
     return {"name": stage.ci_environment, **({"url": "$APP_URL"} if spec.deploys else {})}
 
 
-def _deploying(spec: WorkflowSpec, stage: Stage, name: str, rules: list[Document]) -> Document:
+def _deploying(spec: WorkflowSpec, stage: PipelineStage, name: str, rules: list[Document]) -> Document:
     """What every job that signs in has. Its token is issued to it alone."""
     token: Document = {}
     if stage.sign_in.federated:

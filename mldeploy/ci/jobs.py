@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mldeploy.ci.signing.base import Pairs, SignIn, WorkflowStep
-from mldeploy.ci.stages import TAGS, Stage, StageKind
+from mldeploy.ci.stages import TAGS, PipelineStage, StageKind
 from mldeploy.ci.workflow import (
     WorkflowSpec,
     list_checks,
@@ -186,7 +186,7 @@ def _production_jobs(spec: WorkflowSpec) -> Iterator[Job]:
     )
 
 
-def _environment(stage: Stage) -> Pairs:
+def _environment(stage: PipelineStage) -> Pairs:
     return (("MLDEPLOY_ENV", stage.name),) if stage.name else ()
 
 

@@ -21,7 +21,7 @@ from mldeploy.ci.signing.base import (
     SignInContext,
 )
 from mldeploy.ci.signing.service_connection import list_connection_setup
-from mldeploy.ci.stages import TAGS, Stage, StageChoice, StageKind, list_stages
+from mldeploy.ci.stages import TAGS, PipelineStage, StageChoice, StageKind, list_stages
 from mldeploy.ci.tools import PROPOSAL, choose_linters, detect_tests
 from mldeploy.ci.workflow import ENV_FILE_NAME, ENV_FILE_VARIABLE, WorkflowSpec
 from mldeploy.config.environments import EnvironmentChoice, overlay_environment
@@ -103,7 +103,7 @@ def plan_workflow(folder: Path, request: WorkflowRequest) -> WorkflowPlan:
     )
 
 
-def _refuse_actions(request: WorkflowRequest, stages: tuple[Stage, ...]) -> None:
+def _refuse_actions(request: WorkflowRequest, stages: tuple[PipelineStage, ...]) -> None:
     """Raises ConfigError if the sign-in of a third party's target is one for GitHub alone."""
     used = [step.uses for stage in stages for step in stage.sign_in.steps if step.uses]
     if used and request.system is not CiSystem.GITHUB:
@@ -111,7 +111,7 @@ def _refuse_actions(request: WorkflowRequest, stages: tuple[Stage, ...]) -> None
         raise ConfigError(f"target {request.target}", what, "Use `mldeploy ci github`.")
 
 
-def _list_setup(context: SignInContext, stage: Stage, env_file: str) -> tuple[SetupStep, ...]:
+def _list_setup(context: SignInContext, stage: PipelineStage, env_file: str) -> tuple[SetupStep, ...]:
     """What is to be done once for one environment."""
     return (*_environment_setup(context, stage), *stage.sign_in.once, *_secret_setup(context, env_file))
 
@@ -121,7 +121,7 @@ def _make_spec(
     repository: GitRepository,
     own: ProjectConfigFile,
     context: SignInContext,
-    stages: tuple[Stage, ...],
+    stages: tuple[PipelineStage, ...],
     request: WorkflowRequest,
 ) -> WorkflowSpec:
     tree = scan_folder(root)
@@ -165,7 +165,7 @@ def _check_folder_name(folder: str) -> str:
 
 
 def _make_context(
-    project: Project, repository: GitRepository, own: ProjectConfigFile, request: WorkflowRequest, stage: Stage
+    project: Project, repository: GitRepository, own: ProjectConfigFile, request: WorkflowRequest, stage: PipelineStage
 ) -> SignInContext:
     app, target = project.app.name, request.target
     command = f"mldeploy policy --target {target}" + (f" --env {stage.name}" if stage.name else "")
@@ -208,7 +208,7 @@ def _runner(own: ProjectConfigFile) -> str:
     return "ubuntu-24.04-arm" if own.setting("build", "platform") == "linux/arm64" else "ubuntu-24.04"
 
 
-def _environment_setup(context: SignInContext, stage: Stage) -> tuple[SetupStep, ...]:
+def _environment_setup(context: SignInContext, stage: PipelineStage) -> tuple[SetupStep, ...]:
     """GitHub's environment: nobody gets into it, nor reads its secrets, but from where it is deployed from."""
     if context.system is CiSystem.GITLAB:
         return _gitlab_refs(context, stage)
@@ -237,7 +237,7 @@ def _environment_setup(context: SignInContext, stage: Stage) -> tuple[SetupStep,
     )
 
 
-def _gitlab_refs(context: SignInContext, stage: Stage) -> tuple[SetupStep, ...]:
+def _gitlab_refs(context: SignInContext, stage: PipelineStage) -> tuple[SetupStep, ...]:
     """GitLab makes an environment at its first deployment. Who may push to its ref decides who deploys."""
     if stage.kind is StageKind.PREVIEW:
         return ()

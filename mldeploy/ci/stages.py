@@ -41,7 +41,7 @@ class StageChoice:
 
 
 @dataclass(frozen=True)
-class Stage:
+class PipelineStage:
     """name: of the environment, "" for the app without one. sources: environments whose image is promoted to it.
 
     ci_environment: the CI system's own. protected: its name is to be confirmed.
@@ -82,7 +82,7 @@ class Stage:
 class StageList:
     """stages: in the order in which a change passes them. remarks: sentences on those that are left out."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[PipelineStage, ...]
     remarks: tuple[str, ...] = ()
 
 
@@ -95,19 +95,19 @@ def list_stages(folder: Path, choice: StageChoice, *, deploys: bool, previews: b
     names = list_environments(folder)
     if not deploys:
         unused = (f"environments are left out: the target runs no apps ({', '.join(names)})",) if names else ()
-        return StageList((Stage(StageKind.BRANCH),), unused)
+        return StageList((PipelineStage(StageKind.BRANCH),), unused)
     branch = _named("--env", choice.environment, STAGING, names)
     production = _named("--promote", choice.promote, PRODUCTION, names)
     if choice.promote and not branch:
         what = "needs an environment whose image is promoted"
         raise ConfigError("--promote", what, f"Add [env.{STAGING}] to mldeploy.toml, or name one with --env.")
-    stages = [Stage(StageKind.BRANCH, branch, _is_protected(folder, branch))]
+    stages = [PipelineStage(StageKind.BRANCH, branch, _is_protected(folder, branch))]
     if PREVIEW in names and branch != PREVIEW and previews:
         _refuse_protected_previews(folder)
-        stages.insert(0, Stage(StageKind.PREVIEW, PREVIEW))
+        stages.insert(0, PipelineStage(StageKind.PREVIEW, PREVIEW))
     if branch and production and production != branch:
         protected = _is_protected(folder, production)
-        stages.append(Stage(StageKind.PRODUCTION, production, protected, (branch,), choice.trigger))
+        stages.append(PipelineStage(StageKind.PRODUCTION, production, protected, (branch,), choice.trigger))
     left = [name for name in names if name not in {stage.name for stage in stages}]
     remark = f"environments are left out: {', '.join(left)} (--env and --promote choose other ones)"
     unseen = "there are no previews: nothing runs when a pull request is closed, so nobody would remove them"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mldeploy.ci.installing import Installation
 from mldeploy.ci.signing.base import CiSystem, SignIn, WorkflowStep, secret
-from mldeploy.ci.stages import Stage, StageKind
+from mldeploy.ci.stages import PipelineStage, StageKind
 from mldeploy.ci.tools import TestSuite, Tool
 
 FOLDER = ".github/workflows"
@@ -47,7 +47,7 @@ class WorkflowSpec:
     installation: Installation
     linters: tuple[Tool, ...]
     tests: TestSuite
-    stages: tuple[Stage, ...]
+    stages: tuple[PipelineStage, ...]
     unnamed: bool
     runner: str
     requirements: tuple[str, str]
@@ -83,7 +83,7 @@ class WorkflowSpec:
         """Whether it deploys to environments of the configuration. One job then builds, and others deploy."""
         return any(stage.name for stage in self.stages)
 
-    def stage(self, kind: StageKind) -> Stage | None:
+    def stage(self, kind: StageKind) -> PipelineStage | None:
         """The stage of a kind, if there is one."""
         return next((stage for stage in self.stages if stage.kind is kind), None)
 
@@ -120,7 +120,7 @@ def list_deployment(spec: WorkflowSpec, sign_in: SignIn) -> tuple[WorkflowStep, 
     )
 
 
-def list_handover(spec: WorkflowSpec, stage: Stage) -> tuple[WorkflowStep, ...]:
+def list_handover(spec: WorkflowSpec, stage: PipelineStage) -> tuple[WorkflowStep, ...]:
     """What deploys the image that the checking job has built. Nothing of the app runs here."""
     download = WorkflowStep(
         "Download the image", uses="actions/download-artifact@v8", given=(("name", "image"), ("path", HANDED_OVER))
@@ -135,7 +135,7 @@ def list_handover(spec: WorkflowSpec, stage: Stage) -> tuple[WorkflowStep, ...]:
     )
 
 
-def list_promotion(spec: WorkflowSpec, stage: Stage) -> tuple[WorkflowStep, ...]:
+def list_promotion(spec: WorkflowSpec, stage: PipelineStage) -> tuple[WorkflowStep, ...]:
     """What brings the image of one environment to the next one. Nothing of the app runs here."""
     (source,) = stage.sources
     words = f"promote {source} {stage.name} --target {spec.target} --no-check{stage.confirmation} --json"
@@ -150,7 +150,7 @@ def list_promotion(spec: WorkflowSpec, stage: Stage) -> tuple[WorkflowStep, ...]
     )
 
 
-def list_removal(spec: WorkflowSpec, stage: Stage) -> tuple[WorkflowStep, ...]:
+def list_removal(spec: WorkflowSpec, stage: PipelineStage) -> tuple[WorkflowStep, ...]:
     """What removes a preview, and proves it."""
     destroy = f"mldeploy destroy --target {spec.target} --yes --json"
     proof = WorkflowStep(

@@ -67,7 +67,8 @@ def prepare_deployment(  # noqa: PLR0913 - the commands differ in these
     if precheck:
         deployment.precheck()
     project = describe_models(run, inspection.project, may_build=may_build)
-    return replace(deployment, project=project, assumed=assumed_documents(inspection)).with_keys()
+    known = replace(deployment, project=project, assumed=assumed_documents(inspection), written=inspection.written)
+    return known.with_keys()
 
 
 def open_deployment(run: CommandRun, target: str, require: Callable[[AnyProvider], object] = as_it_is) -> AppDeployment:

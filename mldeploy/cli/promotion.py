@@ -20,7 +20,7 @@ from mldeploy.providers.base import Address, Release
 from mldeploy.providers.capabilities import Registry
 from mldeploy.providers.errors import AbsentError
 
-_ROUTES = ("health", "health_by", "predict", "image_health")
+_ROUTES = ("health", "health_by", "predict", "image_health", "port", "image_port")
 """Keys of [app] that an image's own routes may have corrected."""
 
 

@@ -44,13 +44,15 @@ CloudT = TypeVar("CloudT")
 class Workspace(Generic[CloudT]):
     """A project, connected clients, and the journal of the app.
 
-    assumed: settings that are not configured and were detected in the folder. state: the folder of the journal.
+    assumed: settings that are not configured and were detected in the folder. written: the keys of [app] that are
+    configured. state: the folder of the journal.
     """
 
     project: Project
     cloud: CloudT
     scope: Scope
     assumed: tuple[AssumedDocument, ...] = field(default=(), kw_only=True)
+    written: frozenset[str] = field(default=frozenset(), kw_only=True)
     state: Path = field(default_factory=state_folder, kw_only=True)
 
     @property
@@ -152,7 +154,7 @@ def open_build_workspace(run: CommandRun, overrides: Overrides = ()) -> Workspac
     """Connect to the engine for a project whose folder contains everything that a build needs."""
     inspection = inspect_folder(run, overrides)
     workspace = connect_engine(run, describe_models(run, inspection.project))
-    return replace(workspace, assumed=assumed_documents(inspection))
+    return replace(workspace, assumed=assumed_documents(inspection), written=inspection.written)
 
 
 def open_engine_workspace(run: CommandRun) -> Workspace[EngineCloud]:

@@ -174,6 +174,12 @@ class BuildTable(ConfigTable):
         "Every build reads it. Unset: the list that `mldeploy init` would choose.",
         examples=["uv.lock"],
     )
+    package: bool = Field(
+        default=False,
+        description="Install the project itself as a package, with its metadata, commands and import path, by the "
+        "build backend that its `pyproject.toml` names. The code stays in the folder of the app. `mldeploy init` sets "
+        "it for a project that is a package.",
+    )
     dockerfile: Annotated[
         FileInsideOrNone | None, FieldText(unset="`Dockerfile` if it exists, else the Dockerfile of mldeploy")
     ] = Field(

@@ -150,6 +150,7 @@ def _build(raw: RawConfig, table: BuildTable, defaults: FolderDefaults) -> Build
         cache_to=_cache_to(raw, table),
         requirements_text=defaults.requirements,
         lock=defaults.lock,
+        package=table.package,
         ignored=defaults.ignored,
         index=_index(raw, "build.index_url", table.index_url) if table.index_url else None,
         extra_indexes=tuple(_index(raw, "build.extra_index_urls", url) for url in table.extra_index_urls),

@@ -12,6 +12,7 @@ from tests.docs import folders, reference
 from tests.docs.trial import EDIT, NO_ACCOUNT, Trial, deploy
 
 _WITH_ENVIRONMENTS = "printf '[env.staging]\\n[env.production]\\nprotected = true\\n' >> mldeploy.toml"
+_WITH_PREVIEWS = "printf '[env.preview]\\n' >> mldeploy.toml"
 _RETRAIN = (
     f'{sys.executable} -c \'import joblib; model = joblib.load("model.joblib"); model[-1].intercept_ += 1e-9; '
     'joblib.dump(model, "model.joblib")\''
@@ -51,6 +52,7 @@ _ALL = (
                 deploy("fargate", "--env staging"),
                 deploy("fargate", "--env production --confirm production"),
             ),
+            "mldeploy deploy --env preview-12": (_WITH_PREVIEWS,),
         },
     ),
     Trial("docs/first-account.md"),

@@ -67,7 +67,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
     Examples:
         mldeploy build
         mldeploy build --platform linux/arm64 --no-check
-        mldeploy build --env staging --save handover
+        mldeploy build --env staging --save ../image
     """
     from mldeploy.cli.app_routes import settle_routes
     from mldeploy.cli.workspace import exit_if_interrupted, open_build_workspace

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mldeploy.ci.plan import WorkflowPlan
     from mldeploy.ci.signing.base import SignIn, SignInContext
-    from mldeploy.ci.stages import Stage
+    from mldeploy.ci.stages import PipelineStage
     from mldeploy.ci.workflow_file import WriteOutcome
 
 BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/-]*[A-Za-z0-9_-])?")
@@ -129,8 +129,8 @@ def ci(  # noqa: PLR0913, PLR0917 - one parameter per option
     Examples:
         mldeploy ci github --target fargate
         mldeploy ci github --target ecr --branch release --stdout
-        mldeploy ci gitlab --target cloudrun
-        mldeploy ci github --target fargate --env staging --promote production --promote-on approval
+        mldeploy ci gitlab --target fargate
+        mldeploy ci github --target fargate --promote-on approval --stdout
     """
     from mldeploy.ci.plan import WorkflowRequest, plan_workflow
     from mldeploy.ci.signing.base import CiSystem
@@ -229,7 +229,7 @@ def _workflow_document(
     )
 
 
-def _stage_document(stage: Stage) -> StageDocument:
+def _stage_document(stage: PipelineStage) -> StageDocument:
     sign_in = stage.sign_in
     return StageDocument(stage.kind.value, stage.name or None, stage.ci_environment, sign_in.variables, sign_in.secrets)
 

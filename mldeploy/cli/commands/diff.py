@@ -115,7 +115,7 @@ def _compare(
     from mldeploy.image.steps import BuiltImage
 
     versions = find_releases(deployment, revisions)
-    here = replace(connect_engine(run, deployment.project), assumed=deployment.assumed)
+    here = replace(connect_engine(run, deployment.project), assumed=deployment.assumed, written=deployment.written)
     with here.locked(run) as work:
         here, _ = settle_routes(run, here, BuiltImage.of(here.project), work)
         deployment = replace(deployment, project=here.project)

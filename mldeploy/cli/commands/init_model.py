@@ -71,6 +71,8 @@ def list_facts(configured: ConfiguredModel) -> Iterator[tuple[str, str, str]]:
     for facts in configured.inspected.facts:
         served = facts.served
         yield "model", _describe_model(facts), served.path
+        if served.runtime_summary:
+            yield "runtime", served.runtime_summary, served.path
         yield "task", f"{served.task} of {served.target or 'a value'}", served.sample or served.path
         if served.classes:
             yield "classes", ", ".join(map(str, served.classes[:8])), served.path

@@ -95,7 +95,8 @@ def policy(
         typer.Option(
             "--with",
             metavar="FEATURE",
-            help="Also allow load-balancer, autoscaling, boundary or given-roles (fargate). Repeatable.",
+            help="Also allow secrets (cloudrun, fargate), load-balancer, autoscaling, boundary, given-roles or "
+            "previews (fargate). Repeatable.",
             show_default=False,
         ),
     ] = None,

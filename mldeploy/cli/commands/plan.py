@@ -114,6 +114,9 @@ def plan(
         access=deployment.project.app.access,
     )
     access = describe_access(deployment)
+    for each in deployment.project.served:
+        if each.proof_summary:
+            run.output.info(f"{each.path}: {each.proof_summary}")
     run.output.result(document, lambda page: _print_plan(document, page, deployment.verb, access))
 
 
