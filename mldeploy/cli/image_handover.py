@@ -39,7 +39,7 @@ def save_image(engine: Engine, image: Image, project: Project, folder: Path) -> 
     if folder.resolve().is_relative_to(project.app.folder):
         what = "is in the app's folder: the next image would contain it"
         raise UsageError(f"{SAVE} {folder}", what, "Choose a folder elsewhere.")
-    routes, models = recall_latest(project.app.name, project.app.entry), recall_models(project)
+    routes, models = recall_latest(project), recall_models(project)
     facts = {
         "format": FORMAT,
         "image": image.reference,

@@ -100,11 +100,9 @@ def flask_app(folder: Path) -> None:
 
 
 def anything(folder: Path) -> None:
-    """An app, a model with its sample, and a folder with another app. No configuration."""
+    """An app, and a model with its sample. No configuration."""
     _write(folder, {"app.py": _FLASK, "requirements.txt": "flask\n"})
     train(folder)
-    (folder / "example_app").mkdir()
-    _write(folder / "example_app", {"app.py": _FLASK, "requirements.txt": "flask\n"})
 
 
 def trained(folder: Path) -> None:

@@ -15,7 +15,18 @@ def _sections(*commands: str) -> tuple[str, ...]:
 
 
 TRIALS = (
-    Trial(_PAGE, folders.anything, _sections("init"), anew=True),
+    Trial(
+        _PAGE,
+        folders.anything,
+        _sections("init"),
+        before={
+            "mldeploy init model.joblib --sample rows.csv": ("rm app.py requirements.txt",),
+            "mldeploy init example_app --entry app:app": (
+                "mkdir example_app && mv app.py requirements.txt example_app/",
+            ),
+        },
+        anew=True,
+    ),
     Trial(
         _PAGE,
         folders.app,

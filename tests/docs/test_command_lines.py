@@ -20,7 +20,7 @@ PLACEHOLDERS = {"TARGET", "NAME"}
 
 def parse(line: str) -> dict[str, object]:
     """The options and arguments of a call. Raises what mldeploy would answer a wrong command line with."""
-    _, *words = shlex.split(line, comments=True)
+    _, *words = shlex.split(line.replace("SYSTEM", "github"), comments=True)
     group = build_group()
     for parameter in group.params:
         if parameter.name in {"install_completion", "show_completion"}:

@@ -150,14 +150,14 @@ def _find_in_notebook(
         raise UsageError("--from-notebook", "names the model already", "Leave the model out.")
     root = run.folder.resolve()
     (name,) = resolve_paths(run, [notebook], "--from-notebook")
-    notebook = read_notebook(root, name)
-    columns = f", trained on {', '.join(notebook.columns[:8])}" if notebook.columns else ""
-    run.output.info(f"{name}: cell {notebook.cell} saves {notebook.path}{columns}.")
-    if not (root / notebook.path).exists():
-        what = f"cell {notebook.cell} saves {notebook.path}, and there is no such file"
+    saved = read_notebook(root, name)
+    columns = f", trained on {', '.join(saved.columns[:8])}" if saved.columns else ""
+    run.output.info(f"{name}: cell {saved.cell} saves {saved.path}{columns}.")
+    if not (root / saved.path).exists():
+        what = f"cell {saved.cell} saves {saved.path}, and there is no such file"
         raise ProjectError(f"{root}: {name}", what, "Run the notebook to its end.")
-    read = [root / each for each in notebook.sources if (root / each).is_file()]
-    return [root / notebook.path], samples or read[-1:]
+    read = [root / each for each in saved.sources if (root / each).is_file()]
+    return [root / saved.path], samples or read[-1:]
 
 
 def _is_model_folder(folder: Path) -> bool:

@@ -66,7 +66,7 @@ def keys(
         bool, typer.Option("--no-deploy", help="Only change the store. The next deployment brings the change.")
     ] = False,
 ) -> None:
-    """Manage the access keys of an app with `access = "key"` in [app].
+    """Manage the access keys of an app whose `access` is `key`.
 
     The keys are in the target's secret store. `create` makes a key and prints it. `revoke` removes one. Both deploy a
     new version with the same image, so the change takes effect without a failed request. `show` prints a key again:
