@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -59,6 +60,8 @@ class App:
     """Where the server is started: a folder below `folder`, "" for that itself."""
     health_by: str = "app"
     """Who answers `health`: "app", or "server" for one that has no page for it."""
+    image_port: int = 0
+    """The port that the image was built with, if that was a guess and the app listens on `port`; 0: the same."""
     image_health: str = ""
     """The health path that the image is built with, if the app's own routes corrected `health`; "" for the same."""
     environment: AppEnvironment | None = None
@@ -105,6 +108,8 @@ class LockTool(StrEnum):
     UV = "uv"
     POETRY = "poetry"
     PIPENV = "pipenv"
+    BACKEND = "build backend"
+    """A `setup.py` or `pyproject.toml` whose dependencies only the build backend knows: uv asks it as it installs."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,8 @@ class Build:
     """What `requirements` lists, in pip's format, where it is in another one or generated; None: it is read itself."""
     lock: LockExport | None = None
     """The lock among the requirements that its tool exports in the build; None: `requirements_text` is installed."""
+    package: bool = False
+    """The project itself is installed as a package."""
     ignored: tuple[str, ...] = ()
     """What stays out of the image, as lines of a `.dockerignore`, where there is none; empty: what usually does."""
     cache_from: tuple[str, ...] = ()
@@ -234,6 +241,10 @@ class ServedModel:
     """Some rows of the sample, by column."""
     proof: str = ""
     """JSON: how the compiled path compares with the model's own; "" if that was not tried."""
+    runtime: str = "full"
+    """"minimal": the image has NumPy alone, and the plan instead of the model."""
+    plan: str = ""
+    """Base64: the model as NumPy alone computes it; "" until it is inspected, or with the runtime "full"."""
 
     @property
     def is_described(self) -> bool:
@@ -243,8 +254,23 @@ class ServedModel:
     @property
     def proof_summary(self) -> str:
         """Which path serves the model and why, in a sentence; "" if that was not tried."""
+        return str(self._proof_document.get("summary") or "")
+
+    @property
+    def runtime_summary(self) -> str:
+        """What the image predicts with, and whether that could be NumPy alone; "" if that was not tried."""
+        document = self._proof_document
+        if self.plan:
+            return "minimal: NumPy alone"
+        if "minimal" not in document:
+            return ""
+        obstacle = document["minimal"]
+        return f'full ("minimal" is not possible: {obstacle})' if obstacle else 'full ("minimal" seems possible)'
+
+    @property
+    def _proof_document(self) -> Mapping[str, object]:
         document = parse_json(self.proof) if self.proof else None
-        return str(document.get("summary") or "") if isinstance(document, dict) else ""
+        return document if isinstance(document, dict) else {}
 
 
 @dataclass(frozen=True)
