@@ -71,9 +71,11 @@ def _wait(answers: socket.socket, within: float, command: Sequence[str]) -> int:
     answers.settimeout(within)
     try:
         return os.waitstatus_to_exitcode(int(answers.recv(64)))
-    except TimeoutError:
+    except BaseException as error:  # also where the test run is interrupted
         os.kill(process, signal.SIGKILL)
-        raise subprocess.TimeoutExpired(command, within) from None
+        if isinstance(error, TimeoutError):
+            raise subprocess.TimeoutExpired(command, within) from None
+        raise
 
 
 def _read(descriptor: int) -> str:
@@ -106,6 +108,7 @@ def _end(server: subprocess.Popen[bytes], requests: socket.socket) -> None:
 def serve() -> None:
     """Answer requests on the socket that is stdin. In a child: return, after which the interpreter ends as usual."""
     search_path = sys.path[1:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the commands, and the process that ends this one
     _import_packages()
     gc.freeze()  # the children share what is there now
     with socket.socket(fileno=os.dup(0)) as requests:
@@ -150,6 +153,7 @@ def _become(request: dict[str, object], streams: list[int], search_path: list[st
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(str(request["folder"]))
     arguments = request["arguments"]
     assert isinstance(arguments, list)
