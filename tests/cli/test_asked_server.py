@@ -76,6 +76,7 @@ def test_init_writes_what_the_app_answered_and_no_guess(own: Command) -> None:
     assert result.code == 0, result.err
     app = tomllib.loads((own.folder / "mldeploy.toml").read_text())["app"]
     assert (app["port"], app["health"], app["predict"]) == (7007, "/readyz", "/score")
+    assert "Fix " not in result.out
     again = own("init", "--probe")  # refused before anything is built or started
     assert again.code != 0
     assert "--force" in again.err
