@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mldeploy.config.paths import config_file
 from mldeploy.image.engine import Engine
 from tests.cli.command import Command
 from tests.local.world import BASE
@@ -42,6 +44,10 @@ def own(mldeploy: Command, engine: Engine, name: str) -> Iterator[Command]:
     folder.mkdir()
     write_server(folder, '{"/ping": "pong"}')
     (folder / "serve.py").write_text(SERVER)
+    if config_file().exists():  # it may name the base image of this machine
+        settings = mldeploy.home / "config" / "mldeploy"
+        settings.mkdir(parents=True)
+        shutil.copy(config_file(), settings)
     yield Command(mldeploy.home, folder, mldeploy.extra)
     remove_app(engine, name)
 
