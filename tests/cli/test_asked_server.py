@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mldeploy.config.paths import config_file
 from mldeploy.image.engine import Engine
 from tests.cli.command import Command
 from tests.local.world import BASE
@@ -42,6 +44,10 @@ def own(mldeploy: Command, engine: Engine, name: str) -> Iterator[Command]:
     folder.mkdir()
     write_server(folder, '{"/ping": "pong"}')
     (folder / "serve.py").write_text(SERVER)
+    if config_file().exists():  # it may name the base image of this machine
+        settings = mldeploy.home / "config" / "mldeploy"
+        settings.mkdir(parents=True)
+        shutil.copy(config_file(), settings)
     yield Command(mldeploy.home, folder, mldeploy.extra)
     remove_app(engine, name)
 
@@ -76,6 +82,7 @@ def test_init_writes_what_the_app_answered_and_no_guess(own: Command) -> None:
     assert result.code == 0, result.err
     app = tomllib.loads((own.folder / "mldeploy.toml").read_text())["app"]
     assert (app["port"], app["health"], app["predict"]) == (7007, "/readyz", "/score")
+    assert "Fix " not in result.out
     again = own("init", "--probe")  # refused before anything is built or started
     assert again.code != 0
     assert "--force" in again.err

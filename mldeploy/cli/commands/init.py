@@ -235,7 +235,7 @@ def _probe_routes(run: CommandRun, folder: DetectedFolder) -> DetectedFolder:
         routes = list_routes(BuiltImage.of(workspace.project), work).out
     if routes.problem:
         run.output.warn(f"The app did not answer, so its values are those of the source: {routes.problem}.")
-    guessed = ASKED if starts_itself(proposed) else GUESSED
+    guessed = ASKED | {"predict"} if starts_itself(proposed) else GUESSED
     corrections = tuple(find_corrections(proposed.app, routes, guessed))
     for each in corrections:
         run.output.info(f"{each}.")

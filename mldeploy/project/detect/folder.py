@@ -36,7 +36,7 @@ from mldeploy.project.detect.command import Command
 from mldeploy.project.detect.dependencies import list_dependencies
 from mldeploy.project.detect.dependency import DependencyList, Origin, target_environment
 from mldeploy.project.detect.distributions import InstalledDistributions
-from mldeploy.project.detect.entries import choose_entry, find_entries
+from mldeploy.project.detect.entries import Entries, choose_entry, find_entries
 from mldeploy.project.detect.entry import AppEntry
 from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity, Source
 from mldeploy.project.detect.frameworks import Interface
@@ -183,8 +183,9 @@ class Detection:
         has_server = entry is not None and entry.value.interface is Interface.SCRIPT
         lacks_health = entry is not None and not has_server and found_health is None
         remarks = [
-            *self.of_tree(), *apps.remarks, *find_unservable(entry, self.module(entry), own=own), *python_remarks,
-            *listing_remarks, *port_remarks, *model_remarks, *self.of_source(entry, modules, starts, own=own),
+            *self.of_tree(), *self.of_entries(apps, own=own),
+            *find_unservable(entry, self.module(entry), own=own), *python_remarks, *listing_remarks, *port_remarks,
+            *model_remarks, *self.of_source(entry, modules, starts, own=own),
             *model_loading.find_unlisted_models(self.tree, modules, listing),
             *self.of_health(entry, route_map, lacks_health=entry is not None and found_health is None,
                             own=own or has_server),
@@ -312,6 +313,11 @@ class Detection:
 
     def file(self, path: str) -> Detected[str] | None:
         return Detected(path, Source(path), Certainty.CERTAIN) if self.tree.get(path) else None
+
+    @staticmethod
+    def of_entries(apps: Entries, *, own: bool) -> Iterator[Remark]:
+        """What is to say of the apps. own: a Dockerfile decides, so that none need be recognized."""
+        yield from (each for each in apps.remarks if not own or each.code != "no-entry")
 
     def of_tree(self) -> Iterator[Remark]:
         yield from find_package(self.tree)[1]
