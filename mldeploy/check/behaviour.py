@@ -32,6 +32,8 @@ from mldeploy.image.errors import engine_errors
 STOP_SECONDS = 10
 """The stop timeout of `docker stop` and Cloud Run; other platforms wait longer."""
 KILLED = 137
+TARGET_CPU = 0.25
+"""The part of a CPU of this machine that a start gets on a target: what the smallest sizes of the clouds have."""
 
 _LOGGED = (About.START, About.MODEL, About.HEALTH)
 """Failures that the app's log explains."""
@@ -93,7 +95,7 @@ def _start_app(trial: CheckContainers, project: Project, made: str) -> Container
 def _examine(
     trial: CheckContainers, project: Project, golden: GoldenRow | None, container: Container, monitor: Monitor
 ) -> None:
-    Examination(trial.containers, project, golden, container).run(monitor)
+    Examination(trial.containers, project, golden, container, trial.settle_seconds).run(monitor)
 
 
 def _check_health(trial: CheckContainers, project: Project, container: Container, seen: Behaviour) -> None:
@@ -104,6 +106,22 @@ def _check_health(trial: CheckContainers, project: Project, container: Container
     listeners = [str(each) for each in sockets.listeners if each.reaches(app.port)] if sockets else []
     what = f"listens on {' and '.join(listeners)}" if listeners else f"answers on port {app.port}"
     seen.findings.append(ok("port", what))
+    seen.findings += judge_start(trial.containers.usage(container.id).cpu / 1e9, project.check.start_timeout)
+
+
+def judge_start(cpu: float, limit: float) -> Iterator[Finding]:
+    """Yield a warning if the start may take longer on a target than the limit. cpu: seconds of CPU time that it took.
+
+    The time of the clock says less: on this machine several processors may have shared the work, or others had them.
+    """
+    needed = cpu / TARGET_CPU
+    if needed > limit:
+        proposed = 60 * math.ceil(needed / 60)
+        what = (
+            f"the start takes {cpu:.0f} s of a CPU here, so about {needed:.0f} s with a quarter of one; the limit is "
+            f"{limit:g} s"
+        )
+        yield warning("start", what, f"Set `start_timeout = {proposed}` in [check], or give the app a whole CPU there.")
 
 
 def _check_golden(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mldeploy.check.served_routes import ServedRoutes, dump_routes, list_served_routes, parse_routes
+from mldeploy.check.server_questions import ask_server
 from mldeploy.config.result_file import KEPT, read_results, remove_results, result_file, write_results
 from mldeploy.config.settings import Project
 from mldeploy.core.monitor import Monitor
@@ -40,7 +41,8 @@ class ListedRoutes(Step[HasEngine, ServedRoutes]):
         image, project = outs[self.image], self.image.project
         with hold_check_lock(cloud.engine, self.key().name, monitor):
             trial = CheckContainers.of(cloud.engine, project.app, image.reference)
-            routes = list_served_routes(trial, project, monitor)
+            ask = ask_server if starts_itself(project) else list_served_routes
+            routes = ask(trial, project, monitor)
         if not routes.problem:
             remember_routes(self.key().name, _subject(image, project), routes)
         return routes
@@ -51,8 +53,20 @@ class ListedRoutes(Step[HasEngine, ServedRoutes]):
         return forget_routes(key.name)
 
 
+OWN_SERVER = "its own server"
+
+
+def starts_itself(project: Project) -> bool:
+    """Whether the app is not served by mldeploy's server: it is then asked over HTTP, and not imported."""
+    return bool(project.app.command or project.build.dockerfile)
+
+
 def _subject(image: Image, project: Project) -> str:
-    return f"{image.digest} {project.app.entry}"
+    return f"{image.digest} {_who(project)}"
+
+
+def _who(project: Project) -> str:
+    return OWN_SERVER if starts_itself(project) else project.app.entry
 
 
 def _file(app: str) -> Path:
@@ -70,9 +84,10 @@ def recall_routes(app: str, subject: str) -> ServedRoutes | None:
     return parse_routes([text]) if text else None
 
 
-def recall_latest(app: str, entry: str) -> ServedRoutes | None:
-    """Return the routes that were listed last for an entry of an app, or None."""
-    texts = (text for subject, text in _entries(_file(app)).items() if subject.endswith(f" {entry}"))
+def recall_latest(project: Project) -> ServedRoutes | None:
+    """Return the routes that were listed last for an app as it is served, or None."""
+    kept = _entries(_file(project.app.name)).items()
+    texts = (text for subject, text in kept if subject.endswith(f" {_who(project)}"))
     text = next(texts, None)
     return parse_routes([text]) if text else None
 

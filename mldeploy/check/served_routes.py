@@ -38,11 +38,16 @@ class ServedRoute:
 
 @dataclass(frozen=True)
 class ServedRoutes:
-    """What the app reports. complete: it hides nothing. problem: why there is nothing, "" if there is."""
+    """What the app reports. complete: it hides nothing. problem: why there is nothing, "" if there is.
+
+    health, port: of an app that was asked over HTTP, the path that answered, and the port if it is not the assumed one.
+    """
 
     routes: tuple[ServedRoute, ...] = ()
     complete: bool = False
     problem: str = ""
+    health: str = ""
+    port: int = 0
 
     def has(self, method: str, path: str) -> bool:
         """Whether the app answers a method at a path."""
@@ -84,7 +89,14 @@ def parse_routes(lines: Iterable[str]) -> ServedRoutes | None:
             continue
         if isinstance(value, dict) and isinstance(listed := value.get("routes"), list):
             routes = tuple(route for each in listed if (route := _route(each)))
-            return ServedRoutes(routes, not value.get("unknown"), str(value.get("problem", "")))
+            port, health = value.get("port"), value.get("health")
+            return ServedRoutes(
+                routes,
+                not value.get("unknown"),
+                str(value.get("problem", "")),
+                health if isinstance(health, str) else "",
+                port if isinstance(port, int) else 0,
+            )
     return None
 
 
@@ -102,7 +114,10 @@ def _route(value: object) -> ServedRoute | None:
 def dump_routes(routes: ServedRoutes) -> str:
     """The JSON that `parse_routes` reads."""
     listed = [{"path": each.path, "methods": each.methods, "content": each.content} for each in routes.routes]
-    return json.dumps({"routes": listed, "unknown": [] if routes.complete else ["?"], "problem": routes.problem})
+    asked = {"health": routes.health, "port": routes.port} if routes.health or routes.port else {}
+    return json.dumps(
+        {"routes": listed, "unknown": [] if routes.complete else ["?"], "problem": routes.problem, **asked}
+    )
 
 
 @dataclass(frozen=True)
@@ -115,6 +130,13 @@ class RouteCorrection:
     fixed: bool
 
     def __str__(self) -> str:
+        if self.key == "port":
+            now = f"the app listens on {self.value}"
+            return (
+                f"port is configured as {self.suggested}, but {now}"
+                if self.fixed
+                else (f"port is {self.value} ({now}; the source suggested {self.suggested})")
+            )
         if self.fixed:
             return f"{self.key} is configured as {self.suggested}, but the app's own routes have {self.value}"
         return f"{self.key} is {self.value} (the app's own routes; the source suggested {self.suggested})"
@@ -123,11 +145,19 @@ class RouteCorrection:
 def find_corrections(app: App, routes: ServedRoutes, assumed: Collection[str]) -> Iterator[RouteCorrection]:
     """Yield the settings that differ from the app's own routes. assumed: the keys of [app] that are not configured."""
     health = None
-    if not routes.problem and app.health_by != "server":
+    if routes.health:
+        health = routes.health
+    elif not routes.problem and app.health_by != "server":
         health = _choose_health(app.health, routes.of_method("GET"), complete=routes.complete)
-    chosen = (("health", app.health, health), ("predict", app.predict, _choose_predict(app.predict, routes)))
+    port = str(routes.port) if routes.port else None
+    chosen = (
+        ("port", str(app.port), port),
+        ("health", app.health, health),
+        ("predict", app.predict, _choose_predict(app.predict, routes)),
+    )
     for key, suggested, value in chosen:
-        if value and value != suggested:
+        is_asked = bool(routes.health or routes.port)
+        if value and value != suggested and not (is_asked and key not in assumed):
             yield RouteCorrection(key, value, suggested, fixed=key not in assumed)
 
 
@@ -137,7 +167,11 @@ def apply_corrections(project: Project, corrections: Iterable[RouteCorrection]) 
     for each in corrections:
         if each.fixed:
             continue
-        if each.key == "health":
+        if each.key == "port":
+            app = replace(app, port=int(each.value), image_port=app.port)
+        elif each.key == "health" and project.build.dockerfile:  # its HEALTHCHECK, if it has one, is its own
+            app = replace(app, health=each.value)
+        elif each.key == "health":
             env = {**dict(app.env), "HEALTH": Secret(each.value, is_public=True)}
             app = replace(app, health=each.value, image_health=app.health, env=tuple(sorted(env.items(), key=_name)))
         else:

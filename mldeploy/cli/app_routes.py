@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from mldeploy.check.route_step import ListedRoutes, recall_latest
+from mldeploy.check.route_step import ListedRoutes, recall_latest, starts_itself
 from mldeploy.check.served_routes import ServedRoutes, apply_corrections, find_corrections
-from mldeploy.cli.results import AssumedDocument
 from mldeploy.cli.run import CommandRun
 from mldeploy.cli.workspace import Workspace
 from mldeploy.config.override import Overrides
@@ -27,6 +25,8 @@ from mldeploy.project.completion import CompletedConfig
 WorkspaceT = TypeVar("WorkspaceT", bound=Workspace[Any])
 GUESSED = frozenset({"health", "health_by", "predict"})
 """Keys of [app] that the app's own routes decide."""
+ASKED = frozenset({"health", "port"})
+"""Keys of [app] that an app with its own server is asked for, if nothing is configured and no file says them."""
 
 
 def settle_routes(
@@ -34,7 +34,8 @@ def settle_routes(
 ) -> tuple[WorkspaceT, tuple[Done, ...]]:
     """Build the image, list its routes, and return the workspace with the corrected project, and the finished steps.
 
-    Does nothing if all of it is configured, or the app starts its own server. The routes of an image are listed once.
+    Does nothing if all of it is configured; an app with its own server is asked only for what is a guess. The routes of
+    an image are listed once.
     Raises what `verbs.deploy` raises.
     """
     image = _image_step(workspace, goal)
@@ -42,6 +43,12 @@ def settle_routes(
         return workspace, ()
     done = list_routes(image, work)
     return _correct(run, workspace, done.out), done.steps
+
+
+def start_of(project: Project) -> tuple[object, ...]:
+    """What decides which app the image of a project serves."""
+    app = project.app
+    return (app.command, app.chdir, project.build.dockerfile, "" if starts_itself(project) else app.entry)
 
 
 def list_routes(image: BuiltImage, work: Session[AnyCloudT]) -> Deployed[ServedRoutes]:
@@ -62,7 +69,7 @@ def recall_settled(
     seen = next((view.seen for view in views if isinstance(view.step, ListedRoutes)), None)
     if seen is not None and isinstance(seen.out, ServedRoutes):
         return _correct(run, workspace, seen.out)
-    keys = sorted(_guessed(workspace.assumed) - {"health_by"})
+    keys = sorted(_guessed(workspace) - {"health_by"})
     if keys:
         run.output.info(f"{' and '.join(keys)}: known after the build, from the app's own routes.")
     return workspace
@@ -75,20 +82,22 @@ def recall_corrected(folder: Path, overrides: Overrides = ()) -> Project:
     """
     completion = CompletedConfig(folder, overrides)
     project = completion.project()
-    routes = recall_latest(project.app.name, project.app.entry)
-    if routes is None:
+    routes = recall_latest(project)
+    if routes is None or (starts_itself(project) and completion.written):
         return project
-    guessed = GUESSED & {each.key.removeprefix("app.") for each in completion.assumed()}
+    guessed = (
+        ASKED if starts_itself(project) else GUESSED & {each.key.removeprefix("app.") for each in completion.assumed()}
+    )
     return apply_corrections(project, find_corrections(project.app, routes, guessed))
 
 
 def recall_latest_routes(workspace: WorkspaceT) -> WorkspaceT:
     """The workspace with what the app's latest image corrected. Reports nothing, and reads no image."""
     project = workspace.project
-    routes = recall_latest(project.app.name, project.app.entry)
+    routes = recall_latest(project)
     if routes is None:
         return workspace
-    corrections = find_corrections(project.app, routes, _guessed(workspace.assumed))
+    corrections = find_corrections(project.app, routes, _guessed(workspace))
     return replace(workspace, project=apply_corrections(project, corrections))
 
 
@@ -101,18 +110,23 @@ def merge_steps(first: tuple[Done, ...], second: tuple[Done, ...]) -> tuple[Done
 
 def _image_step(workspace: Workspace[Any], goal: Step[AnyCloudT, object]) -> BuiltImage | None:
     """The step that builds the image, if its app's routes are to be listed."""
-    project = workspace.project
-    if not _guessed(workspace.assumed) or project.app.command or project.build.dockerfile:
+    if not _guessed(workspace):
         return None
     return next((step for step in steps_of(goal) if isinstance(step, BuiltImage)), None)
 
 
-def _guessed(assumed: Sequence[AssumedDocument]) -> frozenset[str]:
-    return GUESSED & {each.key.removeprefix("app.") for each in assumed}
+def _guessed(workspace: Workspace[Any]) -> frozenset[str]:
+    """The keys of [app] that the app in the image decides."""
+    assumed = {each.key.removeprefix("app."): each for each in workspace.assumed}
+    if not starts_itself(workspace.project):
+        return GUESSED & assumed.keys()
+    if workspace.project.served or workspace.written:  # a start more for each image is for a folder as it came
+        return frozenset()
+    return ASKED - {key for key, each in assumed.items() if not each.guess}
 
 
 def _correct(run: CommandRun, workspace: WorkspaceT, routes: ServedRoutes) -> WorkspaceT:
-    corrections = tuple(find_corrections(workspace.project.app, routes, _guessed(workspace.assumed)))
+    corrections = tuple(find_corrections(workspace.project.app, routes, _guessed(workspace)))
     for each in corrections:
         run.output.info(f"{each}.") if not each.fixed else run.output.warn(f"{each}.")
     values = {f"app.{each.key}": each.value for each in corrections if not each.fixed}

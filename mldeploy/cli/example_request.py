@@ -50,7 +50,7 @@ def _with_fields(project: Project, row: Json) -> str:
 
 def _has_route(project: Project, assumed: Collection[str]) -> bool:
     app = project.app
-    routes = recall_latest(app.name, app.entry)
+    routes = recall_latest(project)
     if routes is not None and not project.build.dockerfile and not app.command:
         return any(each.path in {app.predict, app.predict_table} for each in routes.routes)
     return "app.entry" not in assumed or bool({"app.predict", "app.predict_table"} & set(assumed))

@@ -22,8 +22,8 @@ from mldeploy.config.override import Overrides
 from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
 from mldeploy.config.sources import OWN_FILE
-from mldeploy.core.errors import ExitCode, RefusedError
-from mldeploy.core.events import Action, Events, Failed, Finished, Started
+from mldeploy.core.errors import ExitCode, MldeployError, RefusedError
+from mldeploy.core.events import Action, Event, Events, Failed, Finished, Progressed, Started
 from mldeploy.core.graph import steps_of
 from mldeploy.core.journal import Journal, Scope, Session, read
 from mldeploy.core.monitor import Cancel, CancelledError, Monitor
@@ -44,13 +44,15 @@ CloudT = TypeVar("CloudT")
 class Workspace(Generic[CloudT]):
     """A project, connected clients, and the journal of the app.
 
-    assumed: settings that are not configured and were detected in the folder. state: the folder of the journal.
+    assumed: settings that are not configured and were detected in the folder. written: the keys of [app] that are
+    configured. state: the folder of the journal.
     """
 
     project: Project
     cloud: CloudT
     scope: Scope
     assumed: tuple[AssumedDocument, ...] = field(default=(), kw_only=True)
+    written: frozenset[str] = field(default=frozenset(), kw_only=True)
     state: Path = field(default_factory=state_folder, kw_only=True)
 
     @property
@@ -118,13 +120,23 @@ def service_of(app: str) -> Resource:
 def show_operation(
     work: Session[CloudT], resource: Resource, title: str, action: Callable[[], Action] = lambda: Action.UPDATED
 ) -> Iterator[Monitor]:
-    """Show an operation on a resource as a step. action: what it did. Raises InterruptedByUser after a stop."""
-    began = time.monotonic()
+    """Show an operation on a resource as a step. action: what it did. Raises InterruptedByUser after a stop.
+
+    An operation that ends with an error before it has reported anything was refused: only the error is shown.
+    """
+    began, reported = time.monotonic(), False
+
+    def pass_on(event: Event) -> None:
+        nonlocal reported
+        reported = reported or isinstance(event, Progressed)
+        work.events(event)
+
     work.events(Started(resource, title))
     try:
-        yield work.monitor(resource)
+        yield replace(work, events=pass_on).monitor(resource)
     except Exception as error:
-        work.events(Failed(resource, title, error, time.monotonic() - began))
+        refused = isinstance(error, MldeployError) and not reported
+        work.events(Failed(resource, title, error, time.monotonic() - began, refused))
         if isinstance(error, CancelledError):
             raise interrupted() from error
         raise
@@ -142,7 +154,7 @@ def open_build_workspace(run: CommandRun, overrides: Overrides = ()) -> Workspac
     """Connect to the engine for a project whose folder contains everything that a build needs."""
     inspection = inspect_folder(run, overrides)
     workspace = connect_engine(run, describe_models(run, inspection.project))
-    return replace(workspace, assumed=assumed_documents(inspection))
+    return replace(workspace, assumed=assumed_documents(inspection), written=inspection.written)
 
 
 def open_engine_workspace(run: CommandRun) -> Workspace[EngineCloud]:

@@ -174,6 +174,12 @@ class BuildTable(ConfigTable):
         "Every build reads it. Unset: the list that `mldeploy init` would choose.",
         examples=["uv.lock"],
     )
+    package: bool = Field(
+        default=False,
+        description="Install the project itself as a package, with its metadata, commands and import path, by the "
+        "build backend that its `pyproject.toml` names. The code stays in the folder of the app. `mldeploy init` sets "
+        "it for a project that is a package.",
+    )
     dockerfile: Annotated[
         FileInsideOrNone | None, FieldText(unset="`Dockerfile` if it exists, else the Dockerfile of mldeploy")
     ] = Field(
@@ -267,7 +273,8 @@ class EnvironmentTable(ConfigTable):
     """One environment, chosen with `--env NAME` or `MLDEPLOY_ENV`. An empty table is enough.
 
     Every table of the file can stand in it, and overlays that table: `[env.staging.app]`, `[env.staging.build.args]`,
-    `[env.staging.target.fargate]`.
+    `[env.staging.target.fargate]`. `[env.preview]` is also the table of `--env preview-1`, `preview-2` and so on: one
+    app for each pull request.
     """
 
     # `config.load` checks the other keys: as those of the file that they overlay.

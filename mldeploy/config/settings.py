@@ -60,6 +60,8 @@ class App:
     """Where the server is started: a folder below `folder`, "" for that itself."""
     health_by: str = "app"
     """Who answers `health`: "app", or "server" for one that has no page for it."""
+    image_port: int = 0
+    """The port that the image was built with, if that was a guess and the app listens on `port`; 0: the same."""
     image_health: str = ""
     """The health path that the image is built with, if the app's own routes corrected `health`; "" for the same."""
     environment: AppEnvironment | None = None
@@ -106,6 +108,8 @@ class LockTool(StrEnum):
     UV = "uv"
     POETRY = "poetry"
     PIPENV = "pipenv"
+    BACKEND = "build backend"
+    """A `setup.py` or `pyproject.toml` whose dependencies only the build backend knows: uv asks it as it installs."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,8 @@ class Build:
     """What `requirements` lists, in pip's format, where it is in another one or generated; None: it is read itself."""
     lock: LockExport | None = None
     """The lock among the requirements that its tool exports in the build; None: `requirements_text` is installed."""
+    package: bool = False
+    """The project itself is installed as a package."""
     ignored: tuple[str, ...] = ()
     """What stays out of the image, as lines of a `.dockerignore`, where there is none; empty: what usually does."""
     cache_from: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from pathlib import Path
 import certifi
 
 from mldeploy.config.access_keys import KEY
-from mldeploy.config.settings import Build, LockExport, Project
+from mldeploy.config.settings import Build, LockExport, LockTool, Project
 from mldeploy.core.files import read_text
 from mldeploy.image.context import Member, Text, below, digest
 from mldeploy.image.dockerfile import bases, list_bases
@@ -33,16 +33,22 @@ FORMAT = 1
 CERTIFICATES = "builder/certificates.pem"
 REQUIREMENTS = "builder/requirements/"
 """Where the lists are that the build installs from."""
+PACKAGE = "package/"
+"""Where the files are that the project's own build backend reads."""
+PACKAGE_PROGRAM = "package.py"
 
 _GUNICORN = (
     "gunicorn_conf.py",
     *(
         f"mldeploy_{name}.py"
-        for name in ("answers", "balance", "clients", "connection", "framing", "health", "limits", "listener", "wsgi")
+        for name in (
+            *("answers", "balance", "clients", "connection", "framing"),
+            *("health", "limits", "listener", "worker", "wsgi"),
+        )
     ),
 )
 _SERVERS = {"wsgi": _GUNICORN, "asgi": (*_GUNICORN, "mldeploy_asgi.py", "mldeploy_guard.py"), "": ()}
-"""The server's own files, by interface."""
+"""The server's own files in `server/`, by interface."""
 _ACCESS = tuple(f"mldeploy_access{part}.py" for part in ("", "_keys", "_page", "_worker"))
 """What asks for access keys: in no image of an app that is public."""
 OWN_CERTIFICATES = "certificates.pem"
@@ -123,7 +129,8 @@ def collect_build_inputs(project: Project) -> BuildInputs:
     backend = choose_torch_backend(project.build, requirements)
     lock = choose_lock(project.build, backend)
     locked = tuple(_lock_members(project.app.folder, project.build, lock))
-    members = (*_builder_members(project), *requirements, *locked, *layers, *_served_members(project, models))
+    package = tuple(_package_members(project))
+    members = (*_builder_members(project), *package, *requirements, *locked, *layers, *_served_members(project, models))
     return BuildInputs(project, members, Recipe.of(project, own, backend, lock))
 
 
@@ -194,11 +201,11 @@ def _follow_link(file: ContextFile) -> ContextFile:
 
 
 def _builder_members(project: Project) -> Iterator[Member]:
-    here = Path(__file__)
+    here = Path(__file__).parent
     interface = server_interface(project.app)
     access = _ACCESS if interface and project.app.access == KEY else ()
-    for name in ("trim.py", *_SERVERS[interface], *access):
-        yield Text(f"builder/{name}", here.with_name(name).read_bytes())
+    for path in ("trim.py", *(f"server/{name}" for name in (*_SERVERS[interface], *access))):
+        yield Text(f"builder/{Path(path).name}", (here / path).read_bytes())
     if project.build.ca_bundle:
         yield Text(CERTIFICATES, _read_bundle(project.build.ca_bundle))
 
@@ -227,8 +234,9 @@ def choose_lock(build: Build, torch_backend: str) -> LockExport | None:
     None if it has PyTorch from the default index, of which the image gets the build for the processor: other files,
     with other dependencies.
     """
-    text = build.requirements_text or ""
-    return None if torch_backend and _TORCH.search(text) else build.lock
+    text, lock = build.requirements_text or "", build.lock
+    is_exported = lock is not None and lock.tool is not LockTool.BACKEND
+    return None if is_exported and torch_backend and _TORCH.search(text) else lock
 
 
 _TORCH = re.compile(r"^torch==", re.MULTILINE)
@@ -240,6 +248,17 @@ def _lock_members(folder: Path, build: Build, lock: LockExport | None) -> Iterat
     yield from _below_requirements(lock_files(folder, lock.files))
     options = (line for line in (build.requirements_text or "").splitlines() if line.startswith("--"))
     yield Text(f"{REQUIREMENTS}{INDEXES}", "".join(f"{line}\n" for line in options).encode())
+
+
+def _package_members(project: Project) -> Iterator[Member]:
+    """Yield what the build backend of the project reads, for a project that is installed as a package."""
+    if project.build.package:
+        from mldeploy.project.detect.own_package import list_package_files  # noqa: PLC0415 - for them alone
+        from mldeploy.project.detect.tree import scan_folder  # noqa: PLC0415
+
+        paths = list_package_files(scan_folder(project.app.folder))
+        yield from (replace(each, path=f"{PACKAGE}{each.path}") for each in lock_files(project.app.folder, paths))
+        yield Text(f"{PACKAGE_PROGRAM}", Path(__file__).with_name("own_package.py").read_bytes())
 
 
 def _below_requirements(members: Iterable[Member]) -> Iterator[Member]:

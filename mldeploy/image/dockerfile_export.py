@@ -10,11 +10,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mldeploy.config.settings import Project
-from mldeploy.image.build_inputs import OWN_CERTIFICATES, SETTINGS, BuildInputs, collect_build_inputs
+from mldeploy.image.build_inputs import (
+    OWN_CERTIFICATES,
+    PACKAGE,
+    PACKAGE_PROGRAM,
+    SETTINGS,
+    BuildInputs,
+    collect_build_inputs,
+)
 from mldeploy.image.context import Text
 from mldeploy.image.files import ContextFile, Sort
 from mldeploy.image.recipe import Recipe
 from mldeploy.image.render import render_dockerfile
+from mldeploy.image.serving import APP
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.ignore import DOCKERIGNORE
 
@@ -33,13 +41,15 @@ class ExportContext:
     """The recipe's variables for a build in the project's folder.
 
     programs: names of mldeploy's programs. archive: all of them, for `unpacking`. copies: of the requirements, each
-    with its destination last. models: their paths. left_out: files that are never in the image.
+    with its destination last. package: of what the project's build backend reads. models: their paths. left_out: files
+    that are never in the image.
     """
 
     programs: tuple[str, ...]
     archive: str
     unpacking: str
     copies: tuple[tuple[str, ...], ...]
+    package: tuple[tuple[str, ...], ...]
     models: tuple[str, ...]
     left_out: tuple[str, ...]
 
@@ -55,7 +65,8 @@ def export_dockerfile(project: Project, ships: Callable[[str], bool]) -> str:
     left_out = (OWN_CERTIFICATES, SETTINGS, *((secret.relative_to(app.folder).as_posix(),) if secret else ()))
     requirements = tuple(_requirements(inputs, ships))
     programs, copies = dict(_programs(inputs)), tuple(_copies(requirements))
-    context = ExportContext(tuple(programs), _pack(programs), UNPACKING, copies, app.models, left_out)
+    package = tuple(_package_copies(inputs, ships))
+    context = ExportContext(tuple(programs), _pack(programs), UNPACKING, copies, package, app.models, left_out)
     return render_dockerfile(_recipe(inputs), alone=context)
 
 
@@ -69,6 +80,8 @@ def _programs(inputs: BuildInputs) -> Iterator[tuple[str, str]]:
     for each in inputs.members:
         if isinstance(each, Text) and each.path.startswith(_BUILDER) and each.path.endswith(".py"):
             yield each.path.removeprefix(_BUILDER), each.content.decode()
+        elif isinstance(each, Text) and each.path == PACKAGE_PROGRAM:
+            yield each.path, each.content.decode()
 
 
 def _pack(programs: Mapping[str, str]) -> str:
@@ -89,6 +102,17 @@ def _requirements(inputs: BuildInputs, ships: Callable[[str], bool]) -> Iterator
                 path, "is not in UTF-8, and a build without mldeploy cannot convert it", "Save it as UTF-8."
             )
         yield path
+
+
+def _package_copies(inputs: BuildInputs, ships: Callable[[str], bool]) -> Iterator[tuple[str, ...]]:
+    """Yield sources and destination of an instruction for each folder of the package's files."""
+    folders: dict[str, list[str]] = {}
+    for each in inputs.members:
+        path = each.path.removeprefix(PACKAGE)
+        if path != each.path and ships(path):
+            folders.setdefault(posixpath.dirname(path), []).append(path)
+    for folder, sources in folders.items():
+        yield (*sources, f"{APP}/{folder}/" if folder else f"{APP}/")
 
 
 def _copies(paths: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -58,16 +58,14 @@ def matches_platform(platform: str, required: str) -> bool:
     return all(ours == theirs for ours, theirs in zip(platform.split("/"), required.split("/"), strict=False))
 
 
-def describe_image(engine: Engine, reference: str, info: ImageInfo, *, ours: bool) -> Image:
-    """Return the image with its layers. ours: built by our own recipe, whose layers have names. Raises EngineError."""
+def describe_image(engine: Engine, reference: str, info: ImageInfo, parts: tuple[str, ...] = ()) -> Image:
+    """Return the image with its layers. parts: the names of those that our own recipe copies. Raises EngineError."""
     with engine_errors(reference):
         history = engine.client.history(info.id)
-    layers = tuple(_layers(history, _PARTS if ours else ()))
+    layers = tuple(_layers(history, parts))
     return Image(reference, info.id, info.platform, info.size, layers[::-1], info.labels.get(BUILDER, ""))
 
 
-_PARTS = ("code", "assets", "model", "dependencies")
-"""The layers that the recipe copies, the last first. Below are the system packages and the base."""
 _SYSTEM = "apt-get -qq install --no-install-recommends"
 
 _COPIED = re.compile(r"(COPY|ADD) .*?\b(?:dir|file|multi):\w+ in (\S+)")

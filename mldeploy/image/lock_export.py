@@ -26,15 +26,17 @@ _PLAIN = r"-e 's/^-e //' -e '/^(-i|--index-url|--extra-index-url|--trusted-host)
 
 
 def exported_file(lock: LockExport) -> str:
-    """Return the file that the command writes, below the folder of the requirements."""
-    return f"{lock.lock}.exported.txt"
+    """Return the file to install from, below the folder of the requirements: the command writes it, if there is one."""
+    return lock.lock if lock.tool is LockTool.BACKEND else f"{lock.lock}.exported.txt"
 
 
 def export_command(lock: LockExport, own: str) -> str:
-    """Return the command, for a POSIX shell in the folder of the requirements.
+    """Return the command, for a POSIX shell in the folder of the requirements; "" if uv installs from the file itself.
 
     own: the requirements as mldeploy reads them, which count where the index of the build does not have the tool.
     """
+    if lock.tool is LockTool.BACKEND:
+        return ""
     return _uv_command(lock) if lock.tool is LockTool.UV else _tool_command(lock, own)
 
 

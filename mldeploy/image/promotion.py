@@ -52,7 +52,7 @@ class NoBaseImage(BaseImage):
     title: ClassVar[str] = BaseImage.title
 
     def probe(self, cloud: HasEngine, outs: Outputs) -> Seen[BaseDigest] | None:
-        return Seen(BaseDigest(()), ours=False)
+        return Seen(BaseDigest(()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class PromotedImage(BuiltImage):
             return None
         reference = self._promoted_reference(info)
         present = find_image(cloud.engine, reference)
-        return Seen(describe_image(cloud.engine, reference, info, ours=False)) if present == info else None
+        return Seen(describe_image(cloud.engine, reference, info)) if present == info else None
 
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[Image] | None, monitor: Monitor) -> Image:
         """Pull the image if it is in a registry, and tag it. Raises BuildError, EngineError, RegistryError."""
@@ -93,7 +93,7 @@ class PromotedImage(BuiltImage):
         with engine_errors(reference):
             name, _, tag = reference.rpartition(":")
             cloud.engine.client.tag(info.id, name, tag)
-        return describe_image(cloud.engine, reference, info, ours=False)
+        return describe_image(cloud.engine, reference, info)
 
     def _find_source(self, engine: Engine) -> ImageInfo | None:
         return find_image(engine, self.source.reference)

@@ -77,6 +77,8 @@ class Recipe:
     """uv's PyTorch backend; empty: as in the requirements and the index."""
     system_packages: tuple[str, ...] = ()
     """Debian packages of the final stage."""
+    package: bool = False
+    """The context holds package/, from which the project itself is installed."""
     serves_models: bool = False
     """The context holds builder/mldeploy_model/, the server for models of an app without code."""
     user: int = USER
@@ -102,7 +104,7 @@ class Recipe:
             interface=server_interface(app),
             command=server_command(app, own),
             folder=start_folder(app, own),
-            port=app.port,
+            port=app.image_port or app.port,
             health=app.image_health or app.health,
             workers=app.workers or math.ceil(app.cpus),
             threads=app.threads or THREADS,
@@ -113,8 +115,14 @@ class Recipe:
             exported=exported_file(lock) if lock else "",
             torch_backend=torch_backend,
             system_packages=build.system_packages,
+            package=build.package,
             serves_models=bool(project.served),
         )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the layers that it copies, the last first. Below are the system packages and the base."""
+        return ("code", "assets", "model", *(("package",) if self.package else ()), "dependencies")
 
     def digest(self) -> str:
         """Return the SHA-256 of the recipe, without certificates and secrets, which do not change the image."""

@@ -91,7 +91,7 @@ class BuiltImage(Step[HasEngine, Image]):
         info = find_image(cloud.engine, reference)
         if info is None:
             return self._probe_promoted(cloud, inputs, outs[self.base])
-        out = describe_image(cloud.engine, reference, info, ours=inputs.recipe is not None)
+        out = describe_image(cloud.engine, reference, info, inputs.recipe.parts if inputs.recipe else ())
         if info.labels.get(APP) == self.key().name and info.labels.get(HASH) == digest:
             return Seen(out)
         return Seen(out, drift=("its labels do not match its tag",), ours=False)
@@ -103,7 +103,7 @@ class BuiltImage(Step[HasEngine, Image]):
         for reference, labels in promoted:
             info = find_image(cloud.engine, reference) if labels.get(CONTENT) == content else None
             if info is not None:
-                return Seen(describe_image(cloud.engine, reference, info, ours=inputs.recipe is not None))
+                return Seen(describe_image(cloud.engine, reference, info, inputs.recipe.parts if inputs.recipe else ()))
         return None
 
     @property
@@ -124,7 +124,7 @@ class BuiltImage(Step[HasEngine, Image]):
         info = build_image(
             cloud.engine, create_build_request(inputs, reference, digest, outs[self.base], builder), monitor, client
         )
-        return describe_image(cloud.engine, reference, info, ours=inputs.recipe is not None)
+        return describe_image(cloud.engine, reference, info, inputs.recipe.parts if inputs.recipe else ())
 
     def _reference(self, digest: str) -> str:
         return f"{self.key().name}:{digest[:TAG_DIGITS]}"

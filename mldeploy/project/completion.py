@@ -17,7 +17,7 @@ from mldeploy.config.naming import guess_name
 from mldeploy.config.override import Overrides
 from mldeploy.config.resolve import FolderDefaults, RawConfig, resolve
 from mldeploy.config.settings import Project
-from mldeploy.project.entry import split_entry
+from mldeploy.project.entry import import_roots, split_entry
 from mldeploy.project.errors import ProjectError
 
 if TYPE_CHECKING:
@@ -86,6 +86,11 @@ class CompletedConfig:
         """The project has a configuration file."""
         return self._written.written.configured
 
+    @property
+    def written(self) -> frozenset[str]:
+        """The keys of [app] that the user has set, in a file or for this run."""
+        return frozenset(self._written.tables.app.model_fields_set)
+
     @cached_property
     def raw(self) -> RawConfig:
         """The completed configuration; without a file, the one that `init` would write."""
@@ -112,6 +117,7 @@ class CompletedConfig:
             is_written = each.table != "model" and each.key in getattr(tables, each.table).model_fields_set
             if not is_written and not is_rendered:
                 value = ", ".join(each.value) if isinstance(each.value, list) else str(each.value)
+                value = value.lower() if isinstance(each.value, bool) else value
                 yield AssumedSetting(f"{each.table}.{each.key}", value or "none", each.reason, each.is_guess)
         if self._interface == "asgi":
             yield AssumedSetting("app.interface", "asgi", f"the source of {self.raw.tables.app.entry}")
@@ -281,8 +287,9 @@ class CompletedConfig:
         from mldeploy.project.entry import is_asgi
 
         app = self.raw.tables.app
+        roots = import_roots(package=self.raw.tables.build.package)
         silent = app.interface is None and not app.command and not self._own
-        return "asgi" if silent and is_asgi(self.folder / (app.chdir or ""), app.entry) else "wsgi"
+        return "asgi" if silent and is_asgi(self.folder / (app.chdir or ""), app.entry, roots) else "wsgi"
 
     @property
     def _models(self) -> Iterator[DetectedSetting]:
@@ -302,7 +309,9 @@ class CompletedConfig:
             yield from (word for word in app.command if word.endswith(".py"))
         else:
             path, _ = split_entry(app.entry)
-            yield from (f"{path}.py", f"{path}/__init__.py")
+            roots = import_roots(package=self._written.tables.build.package)
+            names = (f"{path}.py", f"{path}/__init__.py")
+            yield from (posixpath.join(root, name) for root in roots for name in names)
 
     @cached_property
     def _requirements(self) -> str | None:

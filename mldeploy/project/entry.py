@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,13 @@ from mldeploy.core.files import UnreadableError, read_text
 _DYNAMIC = frozenset({"globals", "exec", "setattr", "vars", "__getattr__"})
 
 
-def find_entry_problem(folder: Path, entry: str) -> str | None:
+def find_entry_problem(folder: Path, entry: str, roots: tuple[str, ...] = ("",)) -> str | None:
     """Return why an entry cannot exist in the code of the folder; None if it exists or may exist.
 
-    folder: the start folder of the app.
+    folder: the start folder of the app. roots: the folders below it that Python imports from.
     """
     name, attribute = split_entry(entry)
-    file = find_module_file(folder, name)
+    file = find_module_file(folder, name, roots)
     if file is None:
         return f"there is no {name}.py in {folder}"
     tree = parse_module(folder / file)
@@ -33,9 +34,15 @@ def split_entry(entry: str) -> tuple[str, str]:
     return module.replace(".", "/"), attribute.partition("(")[0].strip()
 
 
-def find_module_file(folder: Path, path: str) -> str | None:
+def import_roots(*, package: bool) -> tuple[str, ...]:
+    """The folders that the app's modules are imported from, below the one in which it starts."""
+    return ("", "src") if package else ("",)
+
+
+def find_module_file(folder: Path, path: str, roots: tuple[str, ...] = ("",)) -> str | None:
     """The file of a module, by its path without suffix; None if it is not in the folder. Python prefers a package."""
-    return next((name for name in (f"{path}/__init__.py", f"{path}.py") if (folder / name).is_file()), None)
+    names = (posixpath.join(root, name) for root in roots for name in (f"{path}/__init__.py", f"{path}.py"))
+    return next((name for name in names if (folder / name).is_file()), None)
 
 
 def parse_module(path: Path) -> ast.Module | None:
@@ -70,13 +77,13 @@ _ASGI_PACKAGES = ("fastapi", "starlette", "quart", "litestar", "sanic", "falcon.
 """What is called from these makes an ASGI app."""
 
 
-def is_asgi(folder: Path, entry: str) -> bool:
+def is_asgi(folder: Path, entry: str, roots: tuple[str, ...] = ("",)) -> bool:
     """Return whether the app is ASGI according to its module. folder: the start folder of the app.
 
     Imported modules are not read.
     """
     path, name = split_entry(entry)
-    file = find_module_file(folder, path)
+    file = find_module_file(folder, path, roots)
     tree = parse_module(folder / file) if file else None
     return tree is not None and any(_shows_asgi(tree, node, name) for node in tree.body)
 

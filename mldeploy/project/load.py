@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from mldeploy.config.errors import joined
 from mldeploy.config.override import Overrides
-from mldeploy.config.settings import App, Project
+from mldeploy.config.settings import Project
 from mldeploy.core.files import UnreadableError, opened, reason
 from mldeploy.project.certificates import read_certificates
 from mldeploy.project.completion import AssumedSetting, CompletedConfig
-from mldeploy.project.entry import find_command_problem, find_entry_problem
+from mldeploy.project.entry import find_command_problem, find_entry_problem, import_roots
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.golden import load_golden
 
@@ -29,13 +29,14 @@ class CheckedProject:
     """A project whose files pass all checks before a build.
 
     configured: it has a configuration file; otherwise the one that `init` would write applies. assumed: the detected
-    settings. remarks: possible problems that do not prevent a build.
+    settings. written: the keys of [app] that the user has set. remarks: possible problems that do not prevent a build.
     """
 
     project: Project
     configured: bool
     assumed: tuple[AssumedSetting, ...]
     remarks: tuple[Remark, ...]
+    written: frozenset[str] = frozenset()
 
 
 def load_project(folder: Path, overrides: Overrides = ()) -> CheckedProject:
@@ -52,7 +53,9 @@ def load_project(folder: Path, overrides: Overrides = ()) -> CheckedProject:
         raise ProjectError(str(error.filename or folder), reason(error), "Check its permissions.") from error
     if problems:
         raise joined(problems)
-    return CheckedProject(project, completion.is_configured, tuple(completion.assumed()), completion.remarks())
+    return CheckedProject(
+        project, completion.is_configured, tuple(completion.assumed()), completion.remarks(), completion.written
+    )
 
 
 def _find_problems(completion: CompletedConfig, project: Project) -> Iterator[ProjectError]:
@@ -66,7 +69,7 @@ def _find_problems(completion: CompletedConfig, project: Project) -> Iterator[Pr
     elif build.dockerfile is not None:
         yield from _find_missing_file(app.folder, build.dockerfile, where("build.dockerfile"))
     else:
-        yield from _find_start_problems(completion, app)
+        yield from _find_start_problems(completion, project)
     if build.dockerfile is None and build.requirements_text is None:
         yield from _find_missing_file(app.folder, build.requirements, where("build.requirements"))
     for model in app.models:
@@ -96,9 +99,9 @@ def _find_served_problems(completion: CompletedConfig, project: Project) -> Iter
     yield from find_model_problems(project)
 
 
-def _find_start_problems(completion: CompletedConfig, app: App) -> Iterator[ProjectError]:
+def _find_start_problems(completion: CompletedConfig, project: Project) -> Iterator[ProjectError]:
     """Yield why the recipe of mldeploy cannot start the app."""
-    where = completion.raw.written.location
+    where, app = completion.raw.written.location, project.app
     start = app.folder / app.chdir
     if refused := completion.refusal():
         yield refused
@@ -108,7 +111,7 @@ def _find_start_problems(completion: CompletedConfig, app: App) -> Iterator[Proj
     elif app.command:
         if (problem := find_command_problem(start, app.command)) is not None:
             yield ProjectError(where("app.command"), *problem)
-    elif (what := find_entry_problem(start, app.entry)) is not None:
+    elif (what := find_entry_problem(start, app.entry, import_roots(package=project.build.package))) is not None:
         yield ProjectError(where("app.entry"), what, _entry_remedy(completion))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mldeploy.app.container_spec import ContainerSpec, Limits
-from mldeploy.check.behaviour import check_limits, check_memory, propose_memory
+from mldeploy.check.behaviour import check_limits, check_memory, judge_start, propose_memory
 from mldeploy.core.findings import Level
 from tests.check.specimen import MIB, an_app
 from tests.local.test_spec import specs
@@ -55,3 +55,12 @@ def test_limit_is_held_against_the_proposal(limit: int, level: Level, messages: 
 def test_engine_that_cannot_set_a_limit_is_named(spec: ContainerSpec, limits: Limits) -> None:
     result = list(check_limits(limits.apply_to(spec), spec))
     assert bool(result) is (limits != Limits(True, True, True))
+
+
+@pytest.mark.parametrize(
+    ("cpu", "limit", "proposed"), [(2.0, 60.0, ""), (15.0, 60.0, ""), (16.0, 60.0, "120"), (40.0, 120.0, "180")]
+)
+def test_a_start_that_is_too_slow_for_a_part_of_a_cpu_is_told(cpu: float, limit: float, proposed: str) -> None:
+    findings = list(judge_start(cpu, limit))
+    assert [each.subject for each in findings] == ["start"] * bool(proposed)
+    assert f"start_timeout = {proposed}" in "".join(each.todo for each in findings) or not proposed

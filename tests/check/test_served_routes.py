@@ -131,13 +131,14 @@ def test_a_configured_value_stays_and_is_contradicted(project: Project) -> None:
     assert apply_corrections(project, [correction]) == project
 
 
-def test_routes_are_kept_with_the_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_routes_are_kept_with_the_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, project: Project) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     routes = ServedRoutes((ServedRoute("/ready", ("GET", "POST"), ("application/json",)),), complete=True)
     assert parse_routes([dump_routes(routes)]) == routes
+    app = replace(project, app=replace(project.app, name="shop", entry="app:app"))
     remember_routes("shop", "sha256:1 app:app", routes)
     assert recall_routes("shop", "sha256:1 app:app") == routes
     assert recall_routes("shop", "sha256:2 app:app") is None
-    assert recall_latest("shop", "app:app") == routes
+    assert recall_latest(app) == routes
     assert forget_routes("shop")
-    assert recall_latest("shop", "app:app") is None
+    assert recall_latest(app) is None

@@ -15,6 +15,10 @@ class Start(NamedTuple):
 
 
 PLAIN = (
+    Start("hatch run prod:gunicorn app:app -b :9041", "app:app", 9041),
+    Start("hatch run gunicorn app:app -b :9042", "app:app", 9042),
+    Start("uvx --from gunicorn gunicorn app:app -b :9043", "app:app", 9043),
+    Start("pipx run --spec gunicorn gunicorn app:app -b :9044", "app:app", 9044),
     Start("gunicorn app:app", "app:app"),
     Start("gunicorn -w 4 -b :$PORT app:app", "app:app"),
     Start("gunicorn --bind=0.0.0.0:${PORT:-8000} --workers=2 --threads 4 --timeout 0 main:app", "main:app", 8000),

@@ -12,6 +12,7 @@ import pytest
 from packaging.version import Version
 from uv import find_uv_bin
 
+from mldeploy.config.settings import LockTool
 from mldeploy.project.detect.wheels import find_python, has_wheel
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.load import load_project
@@ -169,23 +170,34 @@ def test_what_a_setup_script_writes_down_is_read(tmp_path: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("name", COMPUTED)
-def test_what_a_setup_script_computes_is_refused_with_the_line_and_the_way_out(tmp_path: Path, name: str) -> None:
+def test_what_a_setup_script_computes_is_asked_in_the_build(tmp_path: Path, name: str) -> None:
     script, line = COMPUTED[name]
-    folder = make(tmp_path, {"setup.py": BEFORE + script, "app.py": APP})
-    (remark,) = [each for each in read_folder(folder).remarks if each.code == "package-source"]
-    assert (str(remark.source), remark.severity) == (f"setup.py:{line}", "error")
+    folder = make(tmp_path, {"setup.py": BEFORE + script, "app.py": APP, "needs": FLASK})
+    (remark,) = [each for each in read_folder(folder).remarks if each.code == "dependencies-computed"]
+    assert (str(remark.source), remark.severity) == (f"setup.py:{line}", "warning")
     assert "uv pip compile setup.py -o requirements.txt" in remark.todo
-    with pytest.raises(ProjectError, match="computes its dependencies"):
-        load_project(folder)
+    build = load_project(folder).project.build
+    assert build.lock is not None
+    assert (build.requirements, build.lock.tool) == ("setup.py", LockTool.BACKEND)
+    assert ("needs" in build.lock.files) == ("needs" in script.split("'"))
     make(folder, {"requirements.txt": FLASK})
     listed = read_folder(folder).dependencies
     assert listed is not None
     assert (listed.path, listed.remarks) == ("requirements.txt", ())
 
 
+def test_what_a_setup_script_below_computes_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    script = COMPUTED["a function"][0]
+    folder = make(tmp_path, {"backend/setup.py": BEFORE + script, "backend/app.py": APP})
+    (remark,) = [each for each in read_folder(folder).remarks if each.code == "package-source"]
+    assert "uv pip compile backend/setup.py -o backend/requirements.txt" in remark.todo
+    with pytest.raises(ProjectError, match="computes its dependencies"):
+        load_project(folder)
+
+
 @pytest.mark.exhaustive
 def test_uv_writes_what_a_setup_script_computes(tmp_path: Path) -> None:
-    """The way out that the refusal names."""
+    """How to pin them, as the remark says."""
     script = "def needs():\n    return ['flask==3.0.3']\n\n\nsetup(name='x', version='1', py_modules=[], "
     folder = make(tmp_path, {"setup.py": BEFORE + script + "install_requires=needs())\n", "app.py": APP})
     command = [find_uv_bin(), "pip", "compile", "--quiet", "setup.py", "-o", "requirements.txt"]
@@ -199,7 +211,7 @@ DYNAMIC = '[project]\nname = "x"\nversion = "1"\ndynamic = ["dependencies"]\n'
 
 
 @pytest.mark.parametrize(
-    ("files", "refused"),
+    ("files", "asked"),
     [
         ({"pyproject.toml": DYNAMIC + '[build-system]\nrequires = ["own"]\nbuild-backend = "own"\n'}, True),
         ({"pyproject.toml": DYNAMIC, "setup.py": BEFORE + "setup(install_requires=['flask==3.0.3'])\n"}, False),
@@ -207,14 +219,14 @@ DYNAMIC = '[project]\nname = "x"\nversion = "1"\ndynamic = ["dependencies"]\n'
         ({"pyproject.toml": DYNAMIC + '[tool.poetry.dependencies]\nflask = "3.0.3"\n'}, False),
     ],
 )
-def test_dependencies_that_only_the_backend_knows_are_refused(
-    tmp_path: Path, files: dict[str, str | bytes], refused: bool
+def test_dependencies_that_only_the_backend_knows_are_asked_in_the_build(
+    tmp_path: Path, files: dict[str, str | bytes], asked: bool
 ) -> None:
     folder = read_folder(make(tmp_path, {**files, "app.py": APP}))
-    remarks = [each for each in folder.remarks if each.code == "package-source"]
-    assert [str(each.source) for each in remarks] == ["pyproject.toml"] * refused
+    remarks = [each for each in folder.remarks if each.code == "dependencies-computed"]
+    assert [str(each.source) for each in remarks] == ["pyproject.toml"] * asked
     assert folder.dependencies is not None
-    assert refused or "flask" in folder.dependencies.names
+    assert asked or "flask" in folder.dependencies.names
 
 
 REMARKS: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {

@@ -36,11 +36,14 @@ def pipfile_lock(**tools: object) -> str:
     return json.dumps(document, indent=4)
 
 
+FLASK_WHEEL = "https://files.example.com/flask-3.1.0-py3-none-any.whl"
+
+
 def pylock(tools: str) -> str:
-    return (
-        'lock-version = "1.0"\ncreated-by = "test"\n\n[[packages]]\nname = "flask"\nversion = "3.1.0"\n'
-        f'index = "@DEFAULT@"\n\n[[packages]]\nname = "tools"\nversion = "1.4.0"\n{tools}\n'
-    )
+    wheel = f'wheels = [{{ url = "{FLASK_WHEEL}", hashes = {{ sha256 = "{"cd" * 32}" }} }}]'
+    flask = f'[[packages]]\nname = "flask"\nversion = "3.1.0"\nindex = "@DEFAULT@"\n{wheel}\n'
+    own = f'[[packages]]\nname = "tools"\nversion = "1.4.0"\n{tools}\n'
+    return f'lock-version = "1.0"\ncreated-by = "test"\n\n{flask}\n{own}'
 
 
 GIT = f"tools @ git+https://git.example.com/team/tools.git@{COMMIT}"
@@ -163,9 +166,9 @@ REFUSED = {
         {"Pipfile": f'[[source]]\nname = "own"\nurl = "{PRIVATE}"\nverify_ssl = false\n[packages]\nflask = "*"\n'},
         "Pipfile:4: turns off the verification",
     ),
-    "pylock, no index": ({"pylock__toml": pylock("")}, "pylock.toml:9: tools"),
+    "pylock, no index": ({"pylock__toml": pylock("")}, "pylock.toml:10: tools"),
     "pylock, two kinds": (
-        {"pylock__toml": pylock(f'archive = {{ url = "{WHEEL}" }}\nvcs = {{ type = "git" }}')}, "pylock.toml:9: tools",
+        {"pylock__toml": pylock(f'archive = {{ url = "{WHEEL}" }}\nvcs = {{ type = "git" }}')}, "pylock.toml:10: tools",
     ),
     "uv's sources, unknown": (
         {"pyproject__toml": PROJECT + '[tool.uv.sources]\ntools = { svn = "x" }\n'}, "pyproject.toml:5: tools",

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
+from packaging.markers import Environment
+from packaging.pylock import Pylock
 from packaging.requirements import Requirement
 
+from mldeploy.project.detect.dependencies import read_list
+from mldeploy.project.detect.dependency import target_environment
+from mldeploy.project.detect.tree import scan_folder
 from tests.detect.package_folders import APP, lines
 from tests.detect.served_index import publish, repository, served
 
@@ -93,3 +100,14 @@ lib = {{ path = "lib" }}
     assert reading(ours) == of_uv
     assert of_uv["tools"] == f"git+{address}/tools.git@{commit}"
     assert any(line.startswith(f"features @ {address}/own/features/") and "#sha256=" in line for line in ours)
+    options = ("--frozen", "--no-emit-project", "--format=pylock.toml", "-q")
+    (folder / "pylock.toml").write_text(uv(folder, "export", *options))
+    lock = Pylock.from_dict(tomllib.loads((folder / "pylock.toml").read_text()))
+    for python, machine in (("3.11", "x86_64"), ("3.13", "aarch64")):
+        environment = {**target_environment(python), "platform_machine": machine}
+        selected = {package.name for package, _ in lock.select(environment=cast("Environment", environment))}
+        listed = read_list(scan_folder(folder), "pylock.toml", environment)
+        assert listed is not None
+        assert not listed.remarks
+        assert {each.name for each in listed.dependencies} == selected
+        assert "only-windows" not in selected

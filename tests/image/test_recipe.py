@@ -56,6 +56,7 @@ RECIPES = {
         export="uv export --frozen --output-file=uv.lock.exported.txt",
         exported="uv.lock.exported.txt",
         torch_backend="cpu",
+        package=True,
         system_packages=("libgomp1", "libpq5=15.6-0+deb12u1"),
         serves_models=True,
         user=20000,
@@ -82,7 +83,9 @@ def test_it_is_what_was_looked_at(name: str) -> None:
 def test_the_classic_builder_accepts_it(name: str) -> None:
     text = render_dockerfile(RECIPES[name])
     assert not re.search(r"--mount|--chmod|--link|<<", text, re.MULTILINE)
-    assert [each.keyword for each in parse_instructions(text)].count("FROM") == 2 + bool(RECIPES[name].system_packages)
+    assert [each.keyword for each in parse_instructions(text)].count("FROM") == (
+        2 + bool(RECIPES[name].system_packages) + RECIPES[name].package
+    )
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Recipe) if field.name not in HOW])

@@ -169,6 +169,20 @@ FILE_LINES = (
     ("PermissionError: [Errno 13] Permission denied: '/srv/.cache'", "may not use /srv/.cache", "/tmp"),
     ("[Errno 13] Permission denied: '/app/model.pkl'", "may not use /app/model.pkl", "readable"),
     ("PermissionError: [Errno 13] Permission denied", "forbidden", "1024"),
+    ("PermissionError: [Errno 13] Permission denied: ('0.0.0.0', 80)", "below 1024", "port from 1024"),
+    ("OSError: sndfile library not found", "libsndfile.so", "libsndfile1"),
+    ("sqlite3.OperationalError: database is locked", "several processes", "workers = 1"),
+    ("Error: Invalid value for '--port': '$PORT' is not a valid integer.", "name of a variable", "sh"),
+    ("Error: No such option: --relaod Did you mean --reload?", "start command is wrong", "command"),
+    ("Illegal instruction (core dumped)", "this processor does not have", "older processors"),
+    ("safetensors_rust.SafetensorError: Error while deserializing header: HeaderTooLarge", "does not load", "lfs"),
+    ("AssertionError: jinja2 must be installed to use Jinja2Templates", "needs jinja2", "Add `jinja2`"),
+    (
+        "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='huggingface.co', port=443): Max retries "
+        "exceeded with url: /m",
+        "downloads a model from Hugging Face",
+        "HF_HUB_OFFLINE",
+    ),
     ("OSError: [Errno 28] No space left on device", "disk is full", "docker system df"),
 )
 

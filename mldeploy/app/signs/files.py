@@ -55,6 +55,11 @@ MISSING_PROGRAMS = (
         'Add it: `system_packages = ["ffmpeg"]` in [build] of mldeploy.toml.',
     ),
     Sign(
+        r"sndfile library not found",
+        "the system library libsndfile.so is not in the image",
+        'Add it: `system_packages = ["libsndfile1"]` in [build] of mldeploy.toml.',
+    ),
+    Sign(
         r"JAVA_HOME is not set|JVMNotFoundException|Java gateway process exited|No JVM shared library",
         "a Java runtime is not in the image",
         'Add it: `system_packages = ["default-jre-headless"]` in [build] of mldeploy.toml.',
@@ -79,6 +84,11 @@ FILES = (
         "SQLite cannot write its database: the container's file system is read-only, or the file's folder is missing",
         "Keep the database below /tmp (it is lost with the container), use a database server, or set "
         "`read_only = false` in [app] of mldeploy.toml.",
+    ),
+    Sign(
+        r"OperationalError\)?:? ?database is locked",
+        "several processes write to one SQLite database at once",
+        "Set `workers = 1` in [app] of mldeploy.toml, or use a database server.",
     ),
     Sign(
         r"no such table: (?P<table>[\w.]+)",

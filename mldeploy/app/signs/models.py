@@ -106,6 +106,12 @@ PICKLES = (
 
 FORMATS = (
     Sign(
+        r"SafetensorError: (?P<error>.+)",
+        "the model does not load: SafetensorError: {error}",
+        "Its file is damaged, or a Git LFS pointer: fetch it with `git lfs pull`, or save it again.",
+        _MODEL,
+    ),
+    Sign(
         r"(?P<error>(?:XGBoostError|LightGBMError|CatBoostError): .*)",
         "the library of the model rejects it: {error}",
         "If it is about the model's file: it is damaged, missing, or of another version. Pin in {requirements} the "
@@ -156,7 +162,8 @@ DOWNLOADS = (
         _MODEL,
     ),
     Sign(
-        r"couldn't connect to '?https?://(?P<host>huggingface\.co)|HfHubHTTPError|LocalEntryNotFoundError|"
+        r"couldn't connect to '?https?://(?P<host>huggingface\.co)|host='huggingface\.co'.*Max retries exceeded|"
+        r"HfHubHTTPError|LocalEntryNotFoundError|"
         r"Cannot find the requested files in the (?:disk|local) cache|outgoing traffic has been disabled",
         "the app downloads a model from Hugging Face when it starts, and cannot",
         "Put the model into the folder (`snapshot_download(…, local_dir=…)`), load it from there, and set "

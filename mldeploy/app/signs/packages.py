@@ -131,6 +131,11 @@ COMPATIBILITY = (
 
 OPTIONAL = (
     Sign(
+        r"^\w*(?:Error|Exception): `?(?P<package>[a-z][\w.-]+)`? (?:must be|is required to be|needs to be) installed",
+        "a package needs {package}, which is not in the image",
+        "Add `{package}` to {requirements}.",
+    ),
+    Sign(
         r"(?:The )?\S+ module requires the (?P<package>[a-z][\w.-]+) package to be installed",
         "a package needs {package}, which is not in the image",
         "Add `{package}` to {requirements}.",

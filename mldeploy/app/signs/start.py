@@ -64,6 +64,22 @@ PROGRAM = (
         "Run the program as an ordinary user: end the Dockerfile with USER.",
     ),
     Sign(
+        r"Invalid value for '(?P<option>--?[\w-]+)'(?: / '[^']+')?: '(?P<variable>\$\{?\w+\}?)' is not a valid|"
+        r"(?P<other>'\$\{?PORT\}?') is not a valid port number",
+        "the server gets the name of a variable instead of its value: nothing expands $ in a command of words",
+        'Write the command as a text, or as `["sh", "-c", "exec …"]`, so that a shell reads it.',
+    ),
+    Sign(
+        r"(?i)^(?:Error: )?(?P<error>No such option:? \S+|Got unexpected extra arguments? .+|No such command .+)",
+        "the start command is wrong: {error}",
+        "Correct the command: `command` in [app] of mldeploy.toml, or CMD in the Dockerfile.",
+    ),
+    Sign(
+        r"Illegal instruction",
+        "a library uses instructions that this processor does not have",
+        "Install a build of it for older processors, or run the container on another machine.",
+    ),
+    Sign(
         r"(?P<program>[\w.-]+): error: (?P<error>unrecognized arguments: .*|"
         r"the following arguments are required: .*|argument .*|ambiguous option: .*)",
         "the app reads the command line while it is imported, and gets the server's arguments",
@@ -100,7 +116,7 @@ SERVER = (
     Sign(
         r"(?:bind\(\) to \S+:(?P<port>\d+) failed|attempt to bind.*:(?P<other>\d+)|"
         r"bind on address \([^)]*\)).*[Pp]ermission denied|"
-        r"Can't connect to \('[^']*', (?P<third>\d{1,3})\)",
+        r"(?:Can't connect to|Permission denied:) \('[^']*', (?P<third>\d{1,3})\)",
         "the server may not listen on its port: below 1024 that needs a privilege of root",
         "Choose a port from 1024 on: `port` in [app] of mldeploy.toml, and the same in the server's command.",
         About.PORT,

@@ -78,8 +78,9 @@ def diff(
         mldeploy diff --sample rows.csv --target fargate
         mldeploy diff 7 8 --target kubernetes
     """
-    from mldeploy.cli.deployment import as_runtime, prepare_deployment
+    from mldeploy.cli.deployment import as_runtime
     from mldeploy.cli.errors import UsageError
+    from mldeploy.cli.open_deployment import prepare_deployment
     from mldeploy.core.errors import ExitCode
 
     deployment = prepare_deployment(run, target, require=as_runtime)
@@ -114,7 +115,7 @@ def _compare(
     from mldeploy.image.steps import BuiltImage
 
     versions = find_releases(deployment, revisions)
-    here = replace(connect_engine(run, deployment.project), assumed=deployment.assumed)
+    here = replace(connect_engine(run, deployment.project), assumed=deployment.assumed, written=deployment.written)
     with here.locked(run) as work:
         here, _ = settle_routes(run, here, BuiltImage.of(here.project), work)
         deployment = replace(deployment, project=here.project)

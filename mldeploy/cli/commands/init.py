@@ -59,6 +59,10 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
     probe: Annotated[
         bool, typer.Option("--probe", help="Build the image, and take the routes from the app itself.")
     ] = False,
+    environments: Annotated[
+        bool,
+        typer.Option("--environments", help="Also write the environments preview, staging and production."),
+    ] = False,
 ) -> None:
     """Detect the app in the folder and write `mldeploy.toml` and `.dockerignore`.
 
@@ -77,11 +81,12 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
     Existing files are not changed without `--force`.
 
     `--probe` builds the image and imports the app in a container: health and predict are then the app's own routes, and
-    no guesses.
+    no guesses. An app that starts its own server is started there, and asked for its health path and its port.
 
     Examples:
         mldeploy init
         mldeploy init --probe
+        mldeploy init --environments
         mldeploy init model.joblib --sample rows.csv
         mldeploy init example_app --entry app:app
     """
@@ -104,13 +109,18 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
         if dockerfile:
             what = "cannot be written for a model without an app: its server is part of mldeploy"
             raise UsageError("--dockerfile", what, "Leave it out.")
+        if environments:
+            raise UsageError("--environments", "is for a folder with an app", "Add [env.staging] to mldeploy.toml.")
         _init_models(run, models, sample or [], write_app, force=force)
         return
     folder = _detect(run, entry, recipe=dockerfile)
     if probe:
+        scaffold.refuse_existing_files(folder.root, app=False, force=force)
         folder = _probe_routes(run, folder)
     rendered = _render_dockerfile(folder) if dockerfile else None
     files = scaffold.scaffold_files(folder, rendered, "" if dockerfile else _ask_access(run, folder))
+    if environments:
+        files = scaffold.with_environments(files)
     written = scaffold.write_files(folder.root, files, force=force)
     document = make_document(folder, written)
     command, terse = run.commands(options.DEFAULT_TARGET), run.output.mode.quiet
@@ -140,14 +150,14 @@ def _find_in_notebook(
         raise UsageError("--from-notebook", "names the model already", "Leave the model out.")
     root = run.folder.resolve()
     (name,) = resolve_paths(run, [notebook], "--from-notebook")
-    found = read_notebook(root, name)
-    columns = f", trained on {', '.join(found.columns[:8])}" if found.columns else ""
-    run.output.info(f"{name}: cell {found.cell} saves {found.path}{columns}.")
-    if not (root / found.path).exists():
-        what = f"cell {found.cell} saves {found.path}, and there is no such file"
+    notebook = read_notebook(root, name)
+    columns = f", trained on {', '.join(notebook.columns[:8])}" if notebook.columns else ""
+    run.output.info(f"{name}: cell {notebook.cell} saves {notebook.path}{columns}.")
+    if not (root / notebook.path).exists():
+        what = f"cell {notebook.cell} saves {notebook.path}, and there is no such file"
         raise ProjectError(f"{root}: {name}", what, "Run the notebook to its end.")
-    read = [root / each for each in found.sources if (root / each).is_file()]
-    return [root / found.path], samples or read[-1:]
+    read = [root / each for each in notebook.sources if (root / each).is_file()]
+    return [root / notebook.path], samples or read[-1:]
 
 
 def _is_model_folder(folder: Path) -> bool:
@@ -210,25 +220,32 @@ def _probe_routes(run: CommandRun, folder: DetectedFolder) -> DetectedFolder:
     """
     from dataclasses import replace
 
+    from mldeploy.check.route_step import starts_itself
     from mldeploy.check.served_routes import apply_corrections, find_corrections
-    from mldeploy.cli.app_routes import GUESSED, list_routes
+    from mldeploy.cli.app_routes import ASKED, GUESSED, list_routes, start_of
     from mldeploy.cli.workspace import open_build_workspace
     from mldeploy.image.steps import BuiltImage
     from mldeploy.project.detect.findings import Certainty, Detected, Source
     from mldeploy.project.proposal import propose_project
 
     workspace, proposed = open_build_workspace(run), propose_project(folder)
-    start = workspace.project.app
-    if start.command or start.entry != proposed.app.entry or workspace.project.build.dockerfile:
+    if start_of(workspace.project) != start_of(proposed):
         return folder
     with workspace.locked(run) as work:
         routes = list_routes(BuiltImage.of(workspace.project), work).out
-    corrections = tuple(find_corrections(proposed.app, routes, GUESSED))
+    if routes.problem:
+        run.output.warn(f"The app did not answer, so its values are those of the source: {routes.problem}.")
+    guessed = ASKED if starts_itself(proposed) else GUESSED
+    corrections = tuple(find_corrections(proposed.app, routes, guessed))
     for each in corrections:
         run.output.info(f"{each}.")
     app = apply_corrections(proposed, corrections).app
     own = Source("the app's own routes")
-    if folder.health and routes.has("GET", app.health):
+    if routes.health:
+        asked = Source("the app answers there")
+        folder = replace(folder, health=Detected(app.health, asked, Certainty.CERTAIN))
+        folder = replace(folder, port=Detected(app.port, Source("the app listens there"), Certainty.CERTAIN))
+    elif folder.health and routes.has("GET", app.health):
         folder = replace(folder, health=Detected(app.health, own, Certainty.CERTAIN))
     if routes.has("POST", app.predict) or (folder.predict and routes.has("GET", app.predict)):
         folder = replace(folder, predict=Detected(app.predict, own, Certainty.CERTAIN))
@@ -239,10 +256,16 @@ def _render_dockerfile(folder: DetectedFolder) -> str:
     from dataclasses import replace
 
     from mldeploy.image.dockerfile_export import export_dockerfile
+    from mldeploy.project.errors import ProjectError
     from mldeploy.project.ignore import Ignore, ImageFilter, load_dockerignore
     from mldeploy.project.proposal import propose_project
     from mldeploy.project.scaffold import REQUIREMENTS
 
+    listed = folder.dependencies
+    if listed and listed.is_computed:
+        what = f"computes its dependencies, and a build without mldeploy needs them in {REQUIREMENTS}"
+        todo = f"Run `uv pip compile {listed.path} -o {REQUIREMENTS}` first."
+        raise ProjectError(f"{folder.root}: {listed.path}", what, todo)
     ignore = load_dockerignore(folder.root) or Ignore.of(folder.ignored)
     project = propose_project(folder)
     if project.build.requirements_text is not None:  # a build without mldeploy needs the file that `init` writes

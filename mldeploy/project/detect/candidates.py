@@ -6,7 +6,7 @@ import ast
 import keyword
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mldeploy.project.detect.entry import AppEntry, AppObject, find_apps, find_factories
 from mldeploy.project.detect.findings import Certainty, Detected, Source
@@ -96,13 +96,13 @@ def _is_test_name(name: str) -> bool:
 
 
 def _module_candidates(sources: SourceTree, module: PythonModule) -> Iterator[AppCandidate]:
-    for app in find_apps(module, _imported_factories(sources, module)):
+    for app in find_apps(module, imported_factories(sources, module)):
         package = module.file.path.removesuffix(".py")
         hidden = package if sources.tree.get(f"{package}/__init__.py") else ""
         yield AppCandidate(make_entry(sources, module, app), app, module, hidden)
 
 
-def _imported_factories(sources: SourceTree, module: PythonModule) -> dict[str, FrameworkObject]:
+def imported_factories(sources: SourceTree, module: PythonModule) -> dict[str, FrameworkObject]:
     """The factories of the folder's other modules, by the names that this module calls them by."""
     imported: dict[str, FrameworkObject] = {}
     for name, _ in module.imports:
@@ -118,6 +118,9 @@ def make_entry(sources: SourceTree, module: PythonModule, app: AppObject) -> App
     """Return the entry of an app in a module, as a server takes it."""
     path, kind = module.file.path, app.kind
     entry = AppEntry(module_name(path), app.attribute, kind.framework, kind.interface, path, app.factory)
+    package = sources.package
+    if package and package.root and path.startswith(f"{package.root}/") and kind.interface is not Interface.SCRIPT:
+        return replace(entry, module=module_name(path.removeprefix(f"{package.root}/")))
     # Wherever a script is started, Python finds the modules beside it.
     start_in = start_folder(sources, module, for_imports=kind.interface is not Interface.SCRIPT)
     if kind.framework == "Django":

@@ -162,7 +162,8 @@ def check_models(listed: DependencyList, models: Iterable[Detected[Model]]) -> I
     for detected in models:
         model = detected.value
         missing = [name for name in model.libraries if name not in names]
-        if missing and listed.origin is not Origin.IMPORTS and (model.used or detected.certainty > 1):
+        is_whole = listed.origin is not Origin.IMPORTS and not listed.is_computed
+        if missing and is_whole and (model.used or detected.certainty > 1):
             what = f"needs {', '.join(missing)}, which {listed.path} does not list"
             todo = f"Add {'it' if len(missing) == 1 else 'them'} to {listed.path}."
             yield Remark("model-library-missing", Severity.WARNING, detected.source, what, todo)

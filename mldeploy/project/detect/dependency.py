@@ -12,7 +12,7 @@ from packaging.markers import Marker, UndefinedEnvironmentName, default_environm
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from mldeploy.config.settings import LockExport
+from mldeploy.config.settings import LockExport, LockTool
 from mldeploy.project.detect.findings import Remark, Source
 
 
@@ -104,6 +104,11 @@ class DependencyList:
     def __post_init__(self) -> None:
         pins = {each.name: each.pin for each in (*self.constraints, *self.dependencies) if each.pin}
         object.__setattr__(self, "versions", pins)
+
+    @property
+    def is_computed(self) -> bool:
+        """It is a part of the dependencies: the build backend knows the others, and is asked in the build."""
+        return self.export is not None and self.export.tool is LockTool.BACKEND
 
     @property
     def says_something(self) -> bool:

@@ -145,9 +145,15 @@ class _CommandTarget:
 
     def _chances(self, name: str) -> tuple[str, ...]:
         below = name.replace(".", "/")
-        folders = (self.command.chdir, *(join_folder(self.command.chdir, each) for each in self.command.imports))
+        # What an option adds to the path comes first there.
+        folders = (*(join_folder(self.command.chdir, each) for each in self.command.imports), self.command.chdir)
         paths = ("/".join(part for part in (folder, below) if part) for folder in folders)
-        return tuple(name for path in (*paths, below) for name in (f"{path}/__init__.py", f"{path}.py"))
+        root = self.sources.package.root if self.sources.package else ""
+        return tuple(
+            name
+            for path in (*paths, below, f"{root}/{below}".strip("/"))
+            for name in (f"{path}/__init__.py", f"{path}.py")
+        )
 
     def _without_module(self, name: str) -> Remark:
         file = self.sources.tree.first(*self._chances(name))

@@ -41,6 +41,7 @@ from mldeploy.project.detect.entry import AppEntry
 from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity, Source
 from mldeploy.project.detect.frameworks import Interface
 from mldeploy.project.detect.models import Model, find_excluded, find_models, list_shipped
+from mldeploy.project.detect.own_package import OwnPackage, find_package
 from mldeploy.project.detect.port import choose_port, list_port_claims
 from mldeploy.project.detect.pyproject import list_group_dependencies
 from mldeploy.project.detect.python_version import PythonVersion
@@ -69,7 +70,8 @@ class DetectedFolder:
     system_packages: what they want of Debian. models: sorted by path. health, predict, predict_table: the routes for
     these purposes, as far as they show for certain. lacks_health: none shows for that. knows_routes: all routes show.
     env_file: a file of environment variables that the app reads itself. dockerfile: the folder's own, which is built
-    instead of mldeploy's recipe. environments: virtual ones, as paths. remarks: the worst first.
+    instead of mldeploy's recipe. environments: virtual ones, as paths. package: the one that the folder is. remarks:
+    the worst first.
     """
 
     root: Path
@@ -91,6 +93,7 @@ class DetectedFolder:
     golden: Detected[str] | None
     dockerfile: str | None
     environments: tuple[str, ...]
+    package: OwnPackage | None
     remarks: tuple[Remark, ...]
     ignored: tuple[str, ...] = ()
 
@@ -206,6 +209,7 @@ class Detection:
             golden=self.file("golden.json"),
             dockerfile=self.dockerfile.path if self.dockerfile and own else None,
             environments=self.tree.environments,
+            package=self.sources.package,
             remarks=tuple(remarks),
         )
 
@@ -237,7 +241,9 @@ class Detection:
     def starts(self, modules: tuple[PythonModule, ...]) -> tuple[ServerCall, ...]:
         """The calls that start a server, in the app and in scripts at the top that import it."""
         scripts = [each for each in self.top_level() if any(below in modules for below in self.sources.imported(each))]
-        return tuple(run for module in dict.fromkeys((*modules, *scripts)) for run in find_server_calls(module))
+        every = dict.fromkeys((*modules, *scripts))
+        made = {module: candidates.imported_factories(self.sources, module) for module in every}
+        return tuple(run for module in every for run in find_server_calls(module, made[module]))
 
     def dependencies(
         self,
@@ -264,12 +270,13 @@ class Detection:
             return None, []
         remarks = [*consistency.check_list(chosen, version), *consistency.compare_lists(chosen, others)]
         remarks += consistency.find_unread_locks(self.tree, chosen)
-        if chosen.origin is not Origin.IMPORTS:
+        if chosen.origin is not Origin.IMPORTS and not chosen.is_computed:
             remarks += imports.find_unlisted(imported, chosen, environment, self.groups(chosen))
         remarks += consistency.check_models(chosen, found_models)
         # A Dockerfile of the folder's own may have another Python, and a compiler.
         built = "" if self.dockerfile and self.dockerfile.is_used and not self.options.recipe else version
         remarks += pins.check_pins(chosen, found_models, built, imported)
+        remarks += imports.find_gone(self.sources, modules, chosen, built)
         remarks += production_checks.check_worker_package(self.config, chosen)
         return chosen, remarks
 
@@ -307,6 +314,7 @@ class Detection:
         return Detected(path, Source(path), Certainty.CERTAIN) if self.tree.get(path) else None
 
     def of_tree(self) -> Iterator[Remark]:
+        yield from find_package(self.tree)[1]
         yield from file_checks.find_unreadable_files(self.tree)
         yield from file_checks.check_dockerignore(self.tree)
         if self.env_file_problem:

@@ -12,6 +12,41 @@ from mldeploy.project.detect.findings import Remark, Severity, Source
 from mldeploy.project.detect.package_sources import from_direct_url, source_remark, with_source
 from mldeploy.project.detect.source import PythonModule, SourceTree
 
+_GONE = {
+    "3.12": "asynchat asyncore distutils imp smtpd",
+    "3.13": "aifc audioop cgi cgitb chunk crypt imghdr lib2to3 mailcap msilib nis nntplib ossaudiodev pipes sndhdr spwd"
+    " sunau telnetlib uu xdrlib",
+}
+"""Modules that Python had, by the release that removed them. https://peps.python.org/pep-0594/, /pep-0632/"""
+_REMOVED = {name: release for release, names in _GONE.items() for name in names.split()}
+_SUCCESSORS = {"distutils": {"setuptools"}, "cgi": {"legacy-cgi"}, "cgitb": {"legacy-cgi"}, "audioop": {"audioop-lts"}}
+
+
+def find_gone(
+    sources: SourceTree, modules: Iterable[PythonModule], listed: DependencyList, python: str
+) -> Iterator[Remark]:
+    """Yield a remark for each module of the standard library that the image's Python ("3.12") has no more."""
+    seen: set[str] = set()
+    for module in modules:
+        optional = _optional(module)
+        for name, line in module.imports:
+            top = name.partition(".")[0]
+            since = _REMOVED.get(top, "")
+            successors = _SUCCESSORS.get(top, set()) | {f"standard-{top}"}
+            known = not since or top in seen or line in optional or bool(sources.local(top, module))
+            if known or not python or _release(python) < _release(since) or successors & listed.names:
+                continue
+            seen.add(top)
+            before = f"3.{_release(since)[1] - 1}"
+            what = f"imports {top}, which Python has no more since {since}, and the image has {python}"
+            ways = " or ".join(sorted(successors)[:1])
+            todo = f'Add {ways} to the dependencies; or set `base_image = "python:{before}-slim-bookworm"` in [build].'
+            yield Remark("module-removed", Severity.WARNING, Source(module.file.path, line), what, todo)
+
+
+def _release(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2])
+
 
 def find_imports(sources: SourceTree, modules: Iterable[PythonModule]) -> dict[str, Source]:
     """The top-level modules from outside the folder that these modules import, each with its first location.
@@ -23,7 +58,7 @@ def find_imports(sources: SourceTree, modules: Iterable[PythonModule]) -> dict[s
         optional = _optional(module)
         for name, line in module.imports:
             top = name.partition(".")[0]
-            if not top or top in imports or top in sys.stdlib_module_names or line in optional:
+            if not top or top in imports or top in sys.stdlib_module_names | _REMOVED.keys() or line in optional:
                 continue
             if (
                 not sources.local(top, module)

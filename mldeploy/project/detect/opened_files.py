@@ -140,7 +140,8 @@ def _absent(tree: Tree, each: OpenedFile) -> Iterator[Remark]:
     if not suffix or tree.named(name):
         return
     is_model = suffix in SUFFIXES
-    what = f"{'loads' if is_model else 'opens'} {name}, which does not exist in the folder"
+    shown = each.path.removeprefix(ANCHOR)
+    what = f"{'loads' if is_model else 'opens'} {shown}, which does not exist in the folder"
     yield Remark(
         "model-absent" if is_model else "data-absent", Severity.WARNING, each.source, what, missing_remedy(tree, name)
     )

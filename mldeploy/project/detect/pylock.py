@@ -1,19 +1,29 @@
-"""`read_pylock.toml`: PEP 751, lock-version 1.0."""
+"""`read_pylock.toml`: PEP 751, lock-version 1.0, as `packaging` reads it, the library of who wrote the standard."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
-from packaging.utils import canonicalize_name
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockValidationError,
+)
 
 from mldeploy.project.detect.dependency import DependencyList, Origin
-from mldeploy.project.detect.documents import list_at, parse_toml_tables, table_at, text_at, value_at
+from mldeploy.project.detect.documents import parse_toml_tables, text_at
 from mldeploy.project.detect.findings import Source
 from mldeploy.project.detect.lock_graph import (
+    MACHINES,
     LockedFile,
     LockedPackage,
     MarkerVariables,
-    file_name,
     package_lines,
     resolve_lock,
     tables_at,
@@ -26,78 +36,100 @@ from mldeploy.project.detect.package_sources import (
     from_path,
     from_url,
     refuse_source,
+    source_remark,
     unknown_source,
 )
 from mldeploy.project.detect.tree import Tree, TreeFile
 
-_KNOWN = frozenset({
-    "name", "version", "marker", "requires-python", "dependencies", "vcs", "directory", "archive", "index", "sdist",
-    "wheels", "attestation-identities", "tool",
-})  # fmt: skip
-_DIRECT = frozenset({"vcs", "directory", "archive"})
 _ALGORITHM = "sha256"
+_ENTRY = re.compile(r"packages\[(\d+)\]")
 
 
 def read_pylock(tree: Tree, file: TreeFile, environment: MarkerVariables) -> DependencyList:
-    """Every package whose marker holds."""
+    """Every package whose marker holds, without extras and with the groups that are installed by default."""
     document = parse_toml_tables(tree.text(file))
-    version = text_at(document, "lock-version")
-    if version.partition(".")[0] not in {"", "1"}:
-        remark = entry_remark(Source(file.path), f"is of lock-version {version}, and mldeploy reads 1.0", Origin.PYLOCK)
-        return DependencyList(Origin.PYLOCK, file.path, (), remarks=(remark,))
-    lines = iter(tuple(package_lines(tree, file)))
-    packages = [_package(tree, entry, next(lines, 0)) for entry in list_at(document, "packages")]
-    return resolve_lock(Origin.PYLOCK, file, packages, [], {**environment, "extras": "", "dependency_groups": ""})
+    if not document:
+        return DependencyList(Origin.PYLOCK, file.path, ())
+    lines = tuple(package_lines(tree, file))
+    try:
+        lock = Pylock.from_dict(document)
+    except PylockValidationError as error:
+        return _refuse(file, document, lines, error)
+    pairs = zip(lock.packages, (*lines, *[0] * len(lock.packages)), strict=False)
+    packages = [each for package, line in pairs for each in _package(tree, lock, package, line, environment)]
+    listed = resolve_lock(Origin.PYLOCK, file, packages, [], environment)
+    python = environment["python_full_version"]
+    if lock.requires_python is None or lock.requires_python.contains(python, prereleases=True):
+        return listed
+    what = f"is for Python {lock.requires_python}, and the image has {environment['python_version']}"
+    return replace(listed, remarks=(*listed.remarks, entry_remark(Source(file.path), what, Origin.PYLOCK)))
 
 
-def _package(tree: Tree, entry: object, line: int) -> LockedPackage:
-    files = tuple(_files(entry))
-    return LockedPackage(
-        canonicalize_name(text_at(entry, "name")),
-        text_at(entry, "version"),
-        line,
-        _source(tree, entry, files),
-        marker=text_at(entry, "marker"),
-        files=files,
-        key=str(line),
-    )
+def _refuse(
+    file: TreeFile, document: dict[str, object], lines: tuple[int, ...], error: PylockValidationError
+) -> DependencyList:
+    """The list of a file that does not keep to the standard, with the package at which it does not."""
+    match = _ENTRY.match(error.context or "")
+    entries, number = tables_at(document, "packages"), int(match[1]) if match else -1
+    if 0 <= number < min(len(entries), len(lines)):
+        name, where = text_at(entries[number], "name"), Source(file.path, lines[number])
+        remark = source_remark(name, where, refuse_source(f"is not as PEP 751 has it ({error.message})"), Origin.PYLOCK)
+    else:
+        remark = entry_remark(Source(file.path), f"is not a lock as PEP 751 has it: {error}", Origin.PYLOCK)
+    return DependencyList(Origin.PYLOCK, file.path, (), remarks=(remark,))
 
 
-def _source(tree: Tree, entry: object, files: tuple[LockedFile, ...]) -> PackageSource:
-    if not isinstance(entry, dict) or entry.keys() - _KNOWN:
-        return unknown_source(entry.keys() - _KNOWN if isinstance(entry, dict) else ())
-    match sorted(entry.keys() & _DIRECT):
-        case ["vcs"]:
-            return _vcs(table_at(entry, "vcs"))
-        case ["directory"]:
-            directory = table_at(entry, "directory")
-            return from_path(tree, text_at(directory, "path") or "/", text_at(directory, "subdirectory"))
-        case ["archive"]:
-            return _archive(tree, table_at(entry, "archive"))
-        case []:
-            return _indexed(entry, files)
-        case several:
-            return unknown_source(several)
+def _package(
+    tree: Tree, lock: Pylock, package: Package, line: int, environment: MarkerVariables
+) -> Iterator[LockedPackage]:
+    """Yield the package, with a marker if only one processor needs it; nothing if none does."""
+    machines = [machine for machine in MACHINES if _applies(lock, package, environment, machine)]
+    files = tuple(_files(package))
+    if machines:
+        yield LockedPackage(
+            package.name,
+            str(package.version or ""),
+            line,
+            _source(tree, package, files),
+            marker="" if len(machines) == len(MACHINES) else f"platform_machine == '{machines[0]}'",
+            files=files,
+            key=str(line),
+        )
 
 
-def _vcs(vcs: dict[str, object]) -> PackageSource:
-    url, commit = text_at(vcs, "url"), text_at(vcs, "commit-id")
-    if text_at(vcs, "type") != "git" or not url or not commit:
-        return unknown_source([f"vcs of type {text_at(vcs, 'type') or 'none'}"])
-    return from_git(url, commit, text_at(vcs, "subdirectory"))
+def _applies(lock: Pylock, package: Package, environment: MarkerVariables, machine: str) -> bool:
+    if package.marker is None:
+        return True
+    sets = {"extras": frozenset[str](), "dependency_groups": frozenset(lock.default_groups or ())}
+    return package.marker.evaluate({**environment, "platform_machine": machine, **sets}, context="lock_file")
 
 
-def _archive(tree: Tree, archive: dict[str, object]) -> PackageSource:
-    subdirectory = text_at(archive, "subdirectory")
-    if url := text_at(archive, "url"):
-        return from_url(url, _digest(archive), subdirectory)
-    return from_path(tree, text_at(archive, "path") or "/", subdirectory)
+def _source(tree: Tree, package: Package, files: tuple[LockedFile, ...]) -> PackageSource:
+    if package.vcs:
+        return _from_vcs(package.vcs)
+    if package.directory:
+        return from_path(tree, package.directory.path, package.directory.subdirectory or "")
+    if package.archive:
+        return _from_archive(tree, package.archive)
+    return _from_files(package, files)
 
 
-def _indexed(entry: dict[str, object], files: tuple[LockedFile, ...]) -> PackageSource:
-    if "index" in entry:
-        return from_index(text_at(entry, "index"))
-    if any(text_at(each, "path") for each in (*tables_at(entry, "wheels"), table_at(entry, "sdist"))):
+def _from_vcs(vcs: PackageVcs) -> PackageSource:
+    if vcs.type != "git" or not vcs.url:
+        return unknown_source([f"vcs of type {vcs.type}"])
+    return from_git(vcs.url, vcs.commit_id, vcs.subdirectory or "")
+
+
+def _from_archive(tree: Tree, archive: PackageArchive) -> PackageSource:
+    if archive.url:
+        return from_url(archive.url, _digest(archive), archive.subdirectory or "")
+    return from_path(tree, archive.path or "/", archive.subdirectory or "")
+
+
+def _from_files(package: Package, files: tuple[LockedFile, ...]) -> PackageSource:
+    if package.index:
+        return from_index(package.index)
+    if any(each.path and not each.url for each in _listed(package)):
         return refuse_source("comes from files beside the lock, and from no index")
     # The file's hash is as good as an index: no other file has it.
     if files and all(each.digest for each in files):
@@ -105,14 +137,15 @@ def _indexed(entry: dict[str, object], files: tuple[LockedFile, ...]) -> Package
     return refuse_source("names no index and no hash")
 
 
-def _files(entry: object) -> Iterator[LockedFile]:
-    for each in (*tables_at(entry, "wheels"), table_at(entry, "sdist")):
-        if each:
-            url = text_at(each, "url")
-            name = text_at(each, "name") or file_name(url or text_at(each, "path"))
-            yield LockedFile(name, url, _digest(each))
+def _files(package: Package) -> Iterator[LockedFile]:
+    for each in _listed(package):
+        yield LockedFile(each.filename, each.url or "", _digest(each))
 
 
-def _digest(entry: object) -> str:
-    value = value_at(entry, "hashes", _ALGORITHM)
-    return f"{_ALGORITHM}:{value}" if isinstance(value, str) else ""
+def _listed(package: Package) -> tuple[PackageWheel | PackageSdist, ...]:
+    return (*(package.wheels or ()), *((package.sdist,) if package.sdist else ()))
+
+
+def _digest(file: PackageWheel | PackageSdist | PackageArchive) -> str:
+    value = file.hashes.get(_ALGORITHM)
+    return f"{_ALGORITHM}:{value}" if value else ""

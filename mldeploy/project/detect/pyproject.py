@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 
 from packaging.utils import canonicalize_name
 
+from mldeploy.config.settings import LockExport, LockTool
 from mldeploy.project.detect.declared_tables import DeclaredDependency, parse_table, resolve_entries
 from mldeploy.project.detect.dependency import Dependency, DependencyList, Origin, marker_applies, target_environment
 from mldeploy.project.detect.documents import line_of, list_at, parse_toml_tables, table_at, text_at, value_at
 from mldeploy.project.detect.findings import Remark, Severity, Source
 from mldeploy.project.detect.lock_graph import MACHINES, strings_of, tables_at
+from mldeploy.project.detect.own_package import list_package_files
 from mldeploy.project.detect.package_sources import (
     REFUSED,
     PackageSource,
@@ -50,14 +52,27 @@ def read_pyproject(tree: Tree, file: TreeFile) -> DependencyList:
     listing = read_declared(tree, file, document, Origin.PYPROJECT)
     remarks = (*listing.remarks, *_setting_remarks(tree, file, document))
     names = list(_dynamic_files(document))
+    listing = replace(listing, remarks=remarks)
     if not names and not listing.dependencies and _is_computed(tree, document):
-        what = "leaves its dependencies to the build backend (`dynamic`), and mldeploy does not run it"
-        todo = (
-            "Run `uv pip compile pyproject.toml -o requirements.txt`: uv asks the backend, and requirements.txt counts "
-            "before pyproject.toml."
-        )
-        remarks = (*remarks, Remark(REFUSED, Severity.ERROR, Source(file.path), what, todo))
-    return include_files(tree, replace(listing, remarks=remarks), names)
+        return ask_backend(tree, listing, Source(file.path))
+    return include_files(tree, listing, names)
+
+
+def ask_backend(tree: Tree, listing: DependencyList, where: Source) -> DependencyList:
+    """The list of a file whose dependencies only the project's build backend knows, with what the build asks it by.
+
+    Nothing of the project runs on this machine. where: what computes them.
+    """
+    if tree.base:
+        what = "computes its dependencies, and lies in a folder below the project's, where the build does not ask it"
+        todo = f"Run `uv pip compile {where.path} -o {tree.base}/requirements.txt`, which counts before it."
+        remark = Remark(REFUSED, Severity.ERROR, where, what, todo)
+        return replace(listing, remarks=(*listing.remarks, remark))
+    what = "computes its dependencies: the build asks for them in a container, and installs versions of that day"
+    todo = f"To pin them, run `uv pip compile {where.path} -o requirements.txt`: requirements.txt counts before it."
+    remark = Remark("dependencies-computed", Severity.WARNING, where, what, todo)
+    export = LockExport(where.path, list_package_files(tree), tool=LockTool.BACKEND)
+    return replace(listing, remarks=(*listing.remarks, remark), export=export)
 
 
 def read_declared(tree: Tree, file: TreeFile, document: Mapping[str, object], origin: Origin) -> DependencyList:

@@ -14,6 +14,7 @@ _SETTINGS = frozenset({
     "pydantic_settings.BaseSettings", "pydantic.BaseSettings", "pydantic_settings.main.BaseSettings",
 })  # fmt: skip
 _CONFIGS = frozenset({"starlette.config.Config", "decouple.Config", "environ.Env", "environs.Env"})
+_GETTERS = frozenset({"os.getenv", "os.environ.get"})
 _EXAMPLES = (".env.example", ".env.sample", ".env.template", "env.example", ".env.dist")
 _NAME = re.compile(r"(?m)^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=")
 _OF_PLATFORM = frozenset({
@@ -43,6 +44,7 @@ def find_required_variables(tree: Tree, modules: Iterable[PythonModule]) -> Iter
 def _of_module(module: PythonModule) -> Iterator[tuple[str, Source]]:
     readers = {name for name, value in module.constants.items() if module.called(value) in _CONFIGS}
     writes = _assigned(module)
+    yield from _insisted(module)
     for node in module.nodes:
         if isinstance(node, ast.Subscript) and module.dotted(node.value) == "os.environ" and id(node) not in writes:
             yield from _named(module, node.slice, node)
@@ -53,6 +55,42 @@ def _of_module(module: PythonModule) -> Iterator[tuple[str, Source]]:
                 yield from _named(module, node.args[0], node)
         elif isinstance(node, ast.ClassDef) and any(module.dotted(base) in _SETTINGS for base in node.bases):
             yield from _fields(module, node)
+
+
+def _insisted(module: PythonModule) -> Iterator[tuple[str, Source]]:
+    """Variables without which the module raises: `key = os.getenv("KEY")`, and then `if not key: raise …`."""
+    read = {
+        name: value
+        for name, value in module.constants.items()
+        if isinstance(value, ast.Call) and module.called(value) in _GETTERS and _has_no_default(value)
+    }
+    for node in module.tree.body:
+        if isinstance(node, ast.If) and any(isinstance(each, ast.Raise) or _exits(module, each) for each in node.body):
+            names = {each.id for each in _absent(node.test)}
+        elif isinstance(node, ast.Assert):
+            names = {node.test.id} if isinstance(node.test, ast.Name) else set()
+        else:
+            continue
+        for name in read.keys() & names:
+            value = read[name]
+            if isinstance(value, ast.Call):
+                yield from _named(module, value.args[0], value)
+
+
+def _absent(test: ast.expr) -> Iterator[ast.Name]:
+    """The names that a test finds missing: `not key`, `key is None`, and either of several."""
+    match test:
+        case ast.UnaryOp(op=ast.Not(), operand=ast.Name() as name):
+            yield name
+        case ast.Compare(left=ast.Name() as name, ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(value=other)]):
+            yield from [] if other else [name]
+        case ast.BoolOp(op=ast.Or(), values=values):
+            for each in values:
+                yield from _absent(each)
+
+
+def _exits(module: PythonModule, node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and module.called(node.value) in {"sys.exit", "exit", "quit"}
 
 
 def _has_no_default(call: ast.Call) -> bool:

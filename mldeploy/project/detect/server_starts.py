@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from mldeploy.project.detect.command import (
@@ -63,7 +63,19 @@ def list_commands(tree: Tree, dockerfile: Dockerfile | None) -> tuple[Detected[C
     commands = [each for command in _procfile_commands(tree) for each in _follow_script(tree, command)]
     commands += dockerfile_commands(tree, dockerfile) if dockerfile else ()
     commands = commands or [each for command in compose_commands(tree) for each in _follow_script(tree, command)]
-    return tuple(replace(each, value=_in_project(each.value)) for each in commands or _start_scripts(tree))
+    commands = commands or list(_start_scripts(tree)) or list(_flask_settings(tree))
+    return tuple(replace(each, value=_in_project(each.value)) for each in commands)
+
+
+def _flask_settings(tree: Tree) -> Iterator[Detected[Command]]:
+    """The app that `flask run` takes from `.flaskenv`. https://flask.palletsprojects.com/en/stable/cli/#dotenv"""
+    file = tree.get(".flaskenv")
+    for number, line in enumerate(tree.lines(file) if file else [], start=1):
+        match = re.fullmatch(r"\s*(?:export\s+)?FLASK_APP\s*=\s*[\"']?([\w./:-]+)[\"']?\s*", line)
+        if match:
+            target = match[1].removeprefix("./")
+            command = Command(Server.FLASK, target=target if target.endswith(".py") else target.replace("/", "."))
+            yield Detected(command, Source(".flaskenv", number), Certainty.LIKELY)
 
 
 def _in_project(command: Command) -> Command:
@@ -218,6 +230,9 @@ class ServerCall:
 
 _LIBRARY_CALLS = {
     "uvicorn.run": Server.UVICORN,
+    "uvicorn.Config": Server.UVICORN,
+    "gevent.pywsgi.WSGIServer": Server.PYTHON,
+    "cheroot.wsgi.Server": Server.PYTHON,
     "waitress.serve": Server.WAITRESS,
     "aiohttp.web.run_app": Server.PYTHON,
     "bottle.run": Server.PYTHON,
@@ -233,10 +248,11 @@ _APP_NAMES = frozenset(
 """What people call an app. A call of `run` on anything else is somebody else's."""
 
 
-def find_server_calls(module: PythonModule) -> tuple[ServerCall, ...]:
-    """The calls of a module that start a server."""
+def find_server_calls(module: PythonModule, factories: Iterable[str] = ()) -> tuple[ServerCall, ...]:
+    """The calls of a module that start a server. factories: those of other modules, by the names it calls them by."""
     apps = _APP_NAMES | {name for name, value in module.constants.items() if module.called(value) in MAKERS}
-    makers = frozenset(MAKERS) | {each.name for each in module.nodes if isinstance(each, ast.FunctionDef)}
+    own = {each.name for each in module.nodes if isinstance(each, ast.FunctionDef)}
+    makers = frozenset({*MAKERS, *factories, *own})
     on_import = _calls_on_import(module)
     calls = []
     for call in module.calls:
@@ -305,10 +321,18 @@ def _calls_on_import(module: PythonModule) -> frozenset[int]:
 
 
 def _parse_call(module: PythonModule, call: ast.Call, server: Server, *, on_import: bool) -> ServerCall:
+    call = _spread(module, call)
     positional = 0 if isinstance(call.func, ast.Attribute) and server is Server.PYTHON else 99
+    address = call.args[0] if call.args else None
+    if isinstance(address, ast.Tuple) and len(address.elts) == 2:  # `WSGIServer(("0.0.0.0", 5000), app)`
+        call = ast.copy_location(ast.Call(call.func, [*address.elts, *call.args[1:]], call.keywords), call)
+        positional = 0
     host = evaluate(call_argument(call, positional, "host") or keyword_argument(call, "server_name"), module)
     given = call_argument(call, positional + 1, "port") or keyword_argument(call, "server_port")
     port = evaluate(given, module)
+    listen = evaluate(keyword_argument(call, "listen"), module)
+    if isinstance(listen, str) and server is Server.WAITRESS:  # Waitress, "Arguments": listen
+        host, _, port = listen.split()[0].rpartition(":") if listen.strip() else ("", "", "")
     if isinstance(port, str) and port.isdecimal() and len(port) < 6:
         port = int(port)
     return ServerCall(
@@ -322,3 +346,33 @@ def _parse_call(module: PythonModule, call: ast.Call, server: Server, *, on_impo
         on_import=on_import,
         shared=evaluate(keyword_argument(call, "share"), module) is True,
     )
+
+
+def _spread(module: PythonModule, call: ast.Call) -> ast.Call:
+    """The call with the items of `**settings`, if that is a dictionary that the function or the module writes down."""
+    keywords: list[ast.keyword] = []
+    for each in call.keywords:
+        items = _find_dictionary(module, each.value) if each.arg is None else None
+        keywords += (
+            [each]
+            if items is None
+            else [
+                ast.keyword(str(key.value), value)
+                for key, value in zip(items.keys, items.values, strict=True)
+                if isinstance(key, ast.Constant)
+            ]
+        )
+    return ast.copy_location(ast.Call(call.func, call.args, keywords), call)
+
+
+def _find_dictionary(module: PythonModule, node: ast.expr) -> ast.Dict | None:
+    if isinstance(node, ast.Dict):
+        return node
+    named = [
+        each.value
+        for each in module.nodes
+        if isinstance(each, ast.Assign)
+        and isinstance(node, ast.Name)
+        and [getattr(target, "id", "") for target in each.targets] == [node.id]
+    ]
+    return named[0] if len(named) == 1 and isinstance(named[0], ast.Dict) else None

@@ -5,15 +5,14 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from packaging.utils import canonicalize_name
 
 from mldeploy.project.detect.declared_tables import DeclaredDependency, resolve_entries
 from mldeploy.project.detect.dependency import DependencyList, Origin
-from mldeploy.project.detect.findings import Remark, Severity, Source
-from mldeploy.project.detect.package_sources import REFUSED, from_reference, refuse_source
-from mldeploy.project.detect.pyproject import include_files
+from mldeploy.project.detect.findings import Source
+from mldeploy.project.detect.package_sources import from_reference, refuse_source
+from mldeploy.project.detect.pyproject import ask_backend, include_files
 from mldeploy.project.detect.requirements_txt import parse_requirement
 from mldeploy.project.detect.setup_script import read_install_requires
 from mldeploy.project.detect.tree import Tree, TreeFile
@@ -34,21 +33,13 @@ def read_setup_cfg(tree: Tree, file: TreeFile) -> DependencyList:
 
 
 def read_setup_py(tree: Tree, file: TreeFile) -> DependencyList:
-    """The `install_requires` of the call of `setup`; the script is not run.
+    """The `install_requires` of the call of `setup`; the script is not run here.
 
-    What it computes is refused: a part of the list would be installed as if it were the whole.
+    What it computes is for the build: uv runs it there, in a container.
     """
     requires = read_install_requires(tree.text(file))
     listing = _listing(tree, file, Origin.SETUP_PY, requires.texts)
-    if not requires.computed:
-        return listing
-    what = "computes its dependencies (`install_requires`), and mldeploy does not run it"
-    todo = (
-        "Run `uv pip compile setup.py -o requirements.txt`: uv runs it, and requirements.txt counts before setup.py. "
-        "Or list the dependencies in pyproject.toml."
-    )
-    remark = Remark(REFUSED, Severity.ERROR, Source(file.path, requires.computed), what, todo)
-    return replace(listing, remarks=(*listing.remarks, remark))
+    return ask_backend(tree, listing, Source(file.path, requires.computed)) if requires.computed else listing
 
 
 def setup_python(tree: Tree) -> tuple[str, Source] | None:

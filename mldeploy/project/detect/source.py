@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from mldeploy.project.detect.findings import Remark, Severity, Source
+from mldeploy.project.detect.own_package import OwnPackage, find_package
 from mldeploy.project.detect.tree import TEXT_LIMIT, Tree, TreeFile
 
 MAX_MODULES = 500
@@ -96,6 +97,11 @@ class SourceTree:
         self.remarks: list[Remark] = []
         self._parsed: dict[str, PythonModule | None] = {}
         self._imported: dict[PythonModule, tuple[PythonModule, ...]] = {}
+
+    @cached_property
+    def package(self) -> OwnPackage | None:
+        """The package that the folder is, which the image installs."""
+        return find_package(self.tree)[0]
 
     def module(self, path: str) -> PythonModule | None:
         """The module at a path below the folder; None if it is not there, is no Python 3, or there are too many."""

@@ -148,6 +148,9 @@ def _build(folder: DetectedFolder) -> Iterator[DetectedSetting]:
     listed = folder.dependencies
     if listed and listed.path not in {"", "requirements.txt"}:
         yield DetectedSetting("build", "requirements", listed.path, _why_requirements(listed))
+    if folder.package:
+        why = f"{folder.package.name} is a package ({folder.package.source})"
+        yield DetectedSetting("build", "package", value=True, why=why)
     if packages := folder.system_packages:
         yield DetectedSetting("build", "system_packages", list(packages.value), f"required by {_where(packages)}")
 

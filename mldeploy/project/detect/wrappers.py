@@ -94,6 +94,11 @@ WRAPPERS: Final[Mapping[str, Wrapper]] = {
         verb="run",
         folders="--directory",
     ),
+    "uvx": _wrapper(
+        "--from --with --with-editable --with-requirements -p --python --index --default-index -i --index-url"
+        " --extra-index-url -f --find-links --env-file -w -c --constraints"
+    ),
+    "pipx": _wrapper("--spec --python --index-url -i --pip-args", verb="run"),
     "poetry": _wrapper("-P --project", verb="run", folders="-C --directory"),
     "pipenv": _wrapper("--python --pypi-mirror", verb="run"),
     "pdm": _wrapper("-p --project -s --site-packages --venv", verb="run"),
@@ -149,7 +154,12 @@ def unwrap_command(command: ShellCommand) -> ShellCommand | None:
     if wrapper.after_dashes:
         return replace(command, words=tuple(rest[rest.index("--") + 1 :])) if "--" in rest else None
     reader = _WrapperReader(wrapper, rest, command.folder, wrapper.verb, wrapper.before)
-    return replace(command, words=tuple(reader.words), folder=reader.folder) if reader.read() else None
+    if not reader.read():
+        return None
+    words = reader.words
+    if program_name(name) == "hatch" and words:  # `hatch run prod:gunicorn …` names the environment before the command
+        words[0] = words[0].rpartition(":")[2]
+    return replace(command, words=tuple(words), folder=reader.folder)
 
 
 @dataclass

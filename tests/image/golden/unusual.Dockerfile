@@ -24,6 +24,15 @@ RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pe
  && find /out -exec touch -h -d @946684800 {} +
 RUN mkdir -p /out'/app/deploy it' && find /out/app -exec touch -h -d @946684800 {} +
 
+# The project itself, installed from what its build backend reads of it; its code stays in /app. What it adds goes on.
+FROM builder AS package
+LABEL mldeploy.app="shop" mldeploy.target="local" mldeploy.stage="builder"
+COPY package.py ./
+COPY package/ /app/
+RUN export SSL_CERT_FILE=/build/certificates.pem PIP_CERT=/build/certificates.pem PIP_INDEX_URL='https://packages.example/simple?a=b&c' UV_DEFAULT_INDEX='https://packages.example/simple?a=b&c' PIP_EXTRA_INDEX_URL='http://one.example/simple https://two.example/simple' UV_INDEX='http://one.example/simple https://two.example/simple' PIP_TRUSTED_HOST=one.example UV_TORCH_BACKEND=cpu && until [ -e /dev/shm/mldeploy ]; do sleep 0.1; done && . /dev/shm/mldeploy && uv venv --quiet --python=python3 /venv && uv pip install --no-deps --editable /app \
+ && python3 package.py /venv /package \
+ && find /package -exec touch -h -d @946684800 {} +
+
 # Older BuildKits make these two for every RUN where the base has none, and leave the time of that at their folder.
 FROM localhost:5000/own/python@sha256:0000000000000000000000000000000000000000000000000000000000000000 AS mounted
 LABEL mldeploy.app="shop" mldeploy.target="local"
@@ -42,6 +51,7 @@ RUN touch /dev/shm/begun && export DEBIAN_FRONTEND=noninteractive \
  && find /var/log /var/cache/ldconfig -xdev -type f -newer /dev/shm/begun -exec truncate -s 0 {} + \
  && find / -xdev -newer /dev/shm/begun -exec touch -h -d @946684800 {} +
 COPY --from=builder /out/ /
+COPY --from=package /package/ /
 ENV PATH=/venv/bin:$PATH \
     HOME=/tmp USER=app LOGNAME=app \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
