@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -40,7 +41,8 @@ CALLS = {1: 3000, 1000: 60}
 PACKAGES = ("gunicorn", "granian", "uvicorn", "uvicorn-worker", "httptools", "a2wsgi", "orjson", "msgspec")
 APP = "mldeploy_model.server:app"
 BRIDGED = "bridge:app"
-GUNICORN = ("gunicorn", f"--config={Path(mldeploy.image.__file__).with_name('gunicorn_conf.py')}", "--workers=2")
+IMAGE = Path(mldeploy.image.__file__).parent
+GUNICORN = ("gunicorn", "--config=gunicorn_conf.py", "--workers=2")
 CANDIDATES: Mapping[str, tuple[str, ...]] = {
     "gunicorn, ours": (*GUNICORN, "--bind=127.0.0.1:{port}", APP),
     "gunicorn gthread": (*GUNICORN, "--worker-class=gthread", "--bind=127.0.0.1:{port}", APP),
@@ -115,6 +117,8 @@ def prepare(folder: Path) -> dict[int, bytes]:
     (app / PROOFS).write_text(json.dumps({"stock": json.loads(proof.to_json())}))
     (app / ".mldeploy" / "models.json").write_text(write_models([replace(schema, task="regression")]))
     (app / "bridge.py").write_text(BRIDGE)
+    for own in (*IMAGE.glob("mldeploy_*.py"), IMAGE / "gunicorn_conf.py"):
+        shutil.copy(own, app)
     names = [column.name for column in COLUMNS]
     rows = json.loads(frame[names].head(1000).to_json(orient="records"))
     return {1: json.dumps(rows[0]).encode(), 1000: json.dumps(rows).encode()}
@@ -126,7 +130,7 @@ def _serve(folder: Path, programs: Path, command: tuple[str, ...]) -> Iterator[t
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    paths = (folder / "app", Path(mldeploy_model.__file__).parent.parent, Path(mldeploy.image.__file__).parent)
+    paths = (folder / "app", Path(mldeploy_model.__file__).parent.parent)
     own = {
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "THREADS": "4",
@@ -139,7 +143,8 @@ def _serve(folder: Path, programs: Path, command: tuple[str, ...]) -> Iterator[t
     words = [word.format(port=port) for word in command]
     process = subprocess.Popen(
         [programs / words[0], *words[1:]],
-        env={**os.environ, **own}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        cwd=folder / "app", env={**os.environ, **own},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
         _wait_until_ready(port)

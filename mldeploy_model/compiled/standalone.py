@@ -115,7 +115,10 @@ def dump_plan(compiled: CompiledModel) -> bytes:
         part, reason = compiled.stock_parts[0]
         raise NotCompilableError(part, reason)
     buffer = io.BytesIO()
-    _PlanPickler(buffer).dump(compiled)
+    try:
+        _PlanPickler(buffer).dump(compiled)
+    except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
+        raise NotCompilableError(type(compiled.plan).__name__, f"its plan cannot be written: {error}") from error
     content = MARK + zlib.compress(buffer.getvalue(), 6)
     if len(content) > MOST_BYTES:
         size = f"its plan has {len(content) >> 20} MiB, and at most {MOST_BYTES >> 20} are possible"
