@@ -112,7 +112,7 @@ def test_help_waits_for_nothing_heavy(mldeploy: Command, heavy: str) -> None:
         (("help", "config", "app.prt"), 'did you mean "app.port"?'),
         (("help", "config", "port"), 'did you mean "app.port"?'),
         (("help", "config", "target.locl"), "did you mean 'local'?"),
-        (("ci", "gitlab"), "'gitlab' is not one of 'github'"),
+        (("ci", "jenkins"), "'jenkins' is not one of 'github'"),
         (("rehearse", "start"), "'start' is not one of 'up', 'down', 'status'"),
         (("scale", "0"), "0 is less than 1"),
         (("scale", "many"), "'many' is not an integer"),
