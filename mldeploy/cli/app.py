@@ -62,7 +62,10 @@ PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
             "manifests:policy",
             "Print the least-privilege policy that mldeploy needs for this app on the target.",
         ),
-        "ci": CommandEntry("ci:ci", "Write a GitHub Actions workflow that lints, tests, builds and deploys the app."),
+        "ci": CommandEntry(
+            "ci:ci",
+            "Write a CI workflow that lints, tests, builds and deploys the app, for GitHub, GitLab or Azure Pipelines.",
+        ),
     },
     "Use and inspect": {
         "predict": CommandEntry(
@@ -93,7 +96,7 @@ PANELS: Mapping[str, Mapping[str, CommandEntry]] = {
             "releases:scale",
             "Set the number of replicas. Later deploys keep it unless the configuration overrides it.",
         ),
-        "keys": CommandEntry("keys:keys", 'Manage the access keys of an app with `access = "key"` in [app].'),
+        "keys": CommandEntry("keys:keys", "Manage the access keys of an app whose `access` is `key`."),
         "secrets": CommandEntry("secrets:secrets", "Keep secrets in the target's own store, and list or remove them."),
     },
     "Stop and remove": {
