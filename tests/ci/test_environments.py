@@ -28,7 +28,8 @@ def environments(tmp_path: Path) -> Repo:
 
 def jobs(repo: Repo, target: str = "fargate", choice: StageChoice | None = None) -> Workflow:
     plan = repo.plan(target, choice=choice or StageChoice())
-    return parsed(render_workflow(plan.spec))["jobs"]
+    written: Workflow = parsed(render_workflow(plan.spec))["jobs"]
+    return written
 
 
 @pytest.mark.parametrize("target", RUNTIMES)

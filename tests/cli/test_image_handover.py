@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -66,10 +67,10 @@ def test_what_one_machine_built_another_one_deploys_and_removes(app: Command, na
     other = Command(tmp_path / "other", app.folder)
     done = other("deploy", "--env", "preview-1", "--image", handover, "--json")
     assert done.code == 0, done.err + done.out
-    deployed = done.document
+    deployed: dict[str, Any] = done.document
     assert deployed["app"] == environment_key(name, "preview-1")
-    assert deployed["image"]["digest"] == image["digest"]  # type: ignore[index]
-    steps = {step["kind"]: step["title"] for step in deployed["steps"]}  # type: ignore[attr-defined]
+    assert deployed["image"]["digest"] == image["digest"]
+    steps = {step["kind"]: step["title"] for step in deployed["steps"]}
     assert steps["image"] == "Take over the image"
     assert "checked-image" not in steps
     assert requests.get(str(deployed["url"]), timeout=60).text == "preview"
