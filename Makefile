@@ -3,7 +3,7 @@
 # Hundreds of programs are started here, and each would be compiled anew.
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup python engine base-image registry wrk browser shells demo test test-fast test-all test-live \
-	lint format package docs bench lock clean
+	lint format package docs media bench lock clean
 
 PYTHON := .venv/bin/python
 BIN := .venv/bin
@@ -70,6 +70,7 @@ lint: python ## check style, types, layers, the generated documents and the pins
 	$(PYTHON) -m mldeploy.cli.manual --check docs
 	$(PYTHON) -m scripts.targets --check docs/targets.md
 	$(PYTHON) -m scripts.troubleshooting --check docs/troubleshooting.md
+	$(PYTHON) -m scripts.tried_commands --check docs/tried-commands.md
 	$(PYTHON) -m scripts.hygiene
 	$(PYTHON) -m scripts.vocabulary
 	$(PYTHON) -m scripts.lock --check
@@ -83,6 +84,9 @@ package: python ## build the sdist, the wheel and its SBOM into dist/, and try t
 
 docs: python ## build the documentation's site in site/html; a broken link is an error
 	@$(PYTHON) -m scripts.site
+
+media: setup browser ## record the terminal and take the screenshots of the documentation anew
+	@$(PYTHON) -m scripts.media
 
 bench: setup registry wrk ## measure, and write docs/benchmarks.md (25 minutes; keep the machine quiet)
 	$(PYTHON) -m bench

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.figures import Measured, measured
 from bench.parts import PARTS
+from bench.plots import plots
 from bench.programs import require
 from bench.report import page
 from bench.stock import pinned
@@ -43,6 +44,8 @@ def main() -> None:
     kept = {part.name: Measured.read(_file(part.name)) for part in PARTS}
     versions = {name: pinned(name) for name in ("mlflow", "bentoml")}
     (DOCS / "benchmarks.md").write_text(page(kept, versions), encoding="utf-8")
+    for name, plot in plots(kept).items():
+        (DOCS / "media" / name).write_text(plot, encoding="utf-8")
     _say(f"Wrote {DOCS / 'benchmarks.md'}")
 
 

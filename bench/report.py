@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench import building, commands, deploying, serving
 from bench.figures import Figures, Measured
 from bench.pairs import Pair, Spread
+from bench.plots import PLOTS
 
 MB = 1_000_000
 NONE = "-"
@@ -98,7 +99,8 @@ def _section(title: str, part: str, measured: Measured | None, body: Callable[[F
     if measured is None:
         return f"## {title}\n\nNot measured yet: `python -m bench {part}`.\n"
     when = f"`python -m bench {part}` on {measured.day}, {measured.minutes:g} minutes ({measured.machine})."
-    return f"## {title}\n\n{when}\n\n{body(measured.figures)}"
+    drawn = "".join(f"![The medians as bars](media/{name}.svg)\n\n" for name, (of, _) in PLOTS.items() if of == part)
+    return f"## {title}\n\n{when}\n\n{drawn}{body(measured.figures)}"
 
 
 def _command_line(figures: Figures) -> str:

@@ -41,7 +41,7 @@ SECONDS = 3
 SLOW = 0.5
 
 IMAGE = Path(mldeploy.image.__file__).parent
-OURS = (*IMAGE.glob("mldeploy_*.py"), IMAGE / "gunicorn_conf.py")
+OURS = tuple((IMAGE / "server").glob("*.py"))
 GUNICORN = "gunicorn --config=gunicorn_conf.py slow:app"
 BRIDGED = "gunicorn --config=gunicorn_conf.py bridged:app --worker-class=uvicorn_worker.UvicornWorker"
 GRANIAN = "granian --interface=wsgi --host=0.0.0.0 --port=5000 slow:app"
@@ -186,7 +186,9 @@ def _build(client: APIClient, base: str, model: Path, earlier: str) -> None:
 def _revision(revision: str) -> dict[str, bytes]:
     """The server's files in another revision of this repository."""
     git = ["git", "-C", str(IMAGE)]
-    names = subprocess.run([*git, "ls-tree", "--name-only", revision, "./"], check=True, capture_output=True, text=True)
+    names = subprocess.run(
+        [*git, "ls-tree", "-r", "--name-only", revision, "./"], check=True, capture_output=True, text=True
+    )
     ours = [each for each in names.stdout.split() if Path(each).name.startswith(("mldeploy_", "gunicorn_conf"))]
     show = (
         (each, subprocess.run([*git, "show", f"{revision}:./{each}"], check=True, capture_output=True)) for each in ours

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--write", action="store_true", help="also write the proofs of --models below --folder")
     parser.add_argument("--folder", type=Path, default=Path(), help="the folder that the models' paths start from")
     parser.add_argument("--tolerance", type=float, default=0.0, help="the relative difference that is allowed")
+    parser.add_argument("--runtime", choices=("full", "minimal"), default="full", help="minimal: of NumPy alone")
     parser.add_argument("--rows", type=int, default=2000, help="random rows that are tried")
     return parser
 
@@ -79,14 +81,21 @@ def _prove_all(options: argparse.Namespace) -> dict[str, Any]:
 
 def _proof(schema: ModelSchema, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     from mldeploy_model.compiled.proof import Effort
-    from mldeploy_model.compiled.serving import prove_model
+    from mldeploy_model.compiled.serving import find_plan_obstacle, prove_model, prove_plan
     from mldeploy_model.formats.registry import open_model
 
     estimator = getattr(open_model(folder / schema.path, folder), "estimator", None)
     if estimator is None:
         return {"equal": False, "rows": 0, "reason": f"a model of the format {schema.format} is not compiled"}
+    if options.runtime == "minimal":
+        proof, plan = prove_plan(estimator, schema, options.tolerance, Effort(rows=max(options.rows, 1)))
+        return {**json.loads(proof.to_json()), "summary": proof.summary(), "plan": b64encode(plan).decode()}
     proof = prove_model(estimator, schema, options.tolerance, Effort(rows=max(options.rows, 1)))
-    return {**json.loads(proof.to_json()), "summary": proof.summary()}
+    return {
+        **json.loads(proof.to_json()),
+        "summary": proof.summary(),
+        "minimal": find_plan_obstacle(estimator, schema),
+    }
 
 
 if __name__ == "__main__":

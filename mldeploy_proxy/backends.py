@@ -31,9 +31,13 @@ class BackendSpec(NamedTuple):
 
 
 class BackendPool:
-    """One container. active: requests that it is answering. A tunnel (WebSocket) is not one of them."""
+    """One container. active: requests that it is answering. A tunnel (WebSocket) is not one of them.
 
-    def __init__(self, spec: BackendSpec) -> None:
+    reuse_seconds: see REUSE_SECONDS.
+    """
+
+    def __init__(self, spec: BackendSpec, reuse_seconds: float = REUSE_SECONDS) -> None:
+        self._reuse_seconds = reuse_seconds
         self.spec = spec
         self.active = 0
         self.credit = 0
@@ -42,7 +46,7 @@ class BackendPool:
 
     def reuse(self) -> Stream | None:
         """Return a connection that has just been used."""
-        since = time.monotonic() - REUSE_SECONDS
+        since = time.monotonic() - self._reuse_seconds
         while self._idle:
             stamp, stream = self._idle.pop()
             if stamp >= since and stream.is_usable:
@@ -101,9 +105,10 @@ async def check_reachable(spec: BackendSpec, seconds: float) -> None:
 
 
 class Backends:
-    """All containers that may get requests, or are still answering some."""
+    """All containers that may get requests, or are still answering some. reuse_seconds: see REUSE_SECONDS."""
 
-    def __init__(self) -> None:
+    def __init__(self, reuse_seconds: float = REUSE_SECONDS) -> None:
+        self._reuse_seconds = reuse_seconds
         self._all: list[BackendPool] = []
 
     def set(self, specs: Iterable[BackendSpec]) -> None:
@@ -116,7 +121,7 @@ class Backends:
             if not backend.spec.weight:
                 backend.close_idle()
         self._all = [each for place, each in known.items() if place in wanted or each.active]
-        self._all += [BackendPool(spec) for place, spec in wanted.items() if place not in known]
+        self._all += [BackendPool(spec, self._reuse_seconds) for place, spec in wanted.items() if place not in known]
 
     def active(self, host: str) -> int:
         """How many requests a container is answering."""
@@ -125,7 +130,7 @@ class Backends:
     def close_idle(self) -> None:
         """Close connections that will not be used again."""
         for each in self._all:
-            each.close_idle(time.monotonic() - REUSE_SECONDS)
+            each.close_idle(time.monotonic() - self._reuse_seconds)
 
     def choices(self) -> Iterator[BackendPool]:
         """The backends for one request: first the one whose turn it is by the weights, then the others.

@@ -18,8 +18,6 @@ from mldeploy_proxy.stream import FOREVER, BrokenError, Stream
 LINGER_SECONDS = 2.0
 """For a client to read a response although it is still sending."""
 SWEEP_SECONDS = 0.25
-NEW_SECONDS = 1.0
-"""For so long an idle client is about to send its request: slow ones make way before it."""
 
 _REASONS = {
     400: "Bad Request",
@@ -30,11 +28,15 @@ _REASONS = {
 
 
 class ClientLimits(NamedTuple):
-    """clients: connections at a time. idle: seconds that one may wait for a request. head: seconds for a header."""
+    """clients: connections at a time. idle: seconds that one may wait for a request. head: seconds for a header.
+
+    new: seconds for which an idle client counts as one that is about to send its request: slow ones make way before it.
+    """
 
     clients: int = 1024
     idle: float = 75.0
     head: float = 10.0
+    new: float = 1.0
 
 
 DEFAULT_LIMITS = ClientLimits()
@@ -83,7 +85,7 @@ class ProxyServer:
         """Serve a new connection. If there are too many, an idle or slow one makes way; if there is none, this one."""
         if len(self._clients) >= self._most:
             open_ones = [each for each in self._clients if not each.transport.is_closing()]
-            if len(open_ones) >= self._most and not _make_room(open_ones):
+            if len(open_ones) >= self._most and not _make_room(open_ones, self._limits.new):
                 client.abort()
                 return
         self._clients[client] = asyncio.ensure_future(self._serve(client))
@@ -138,11 +140,11 @@ class ProxyServer:
                     client.expire()
 
 
-def _make_room(clients: list[ClientStream]) -> bool:
+def _make_room(clients: list[ClientStream], new: float) -> bool:
     """Abort the longest idle client, or else the one that has been waited for longest. False if there is none."""
     idle = sorted((each for each in clients if each.is_idle), key=lambda each: each.since)
     slow = sorted((each for each in clients if each.is_waited_for), key=lambda each: each.since)
-    settled = time.monotonic() - NEW_SECONDS
+    settled = time.monotonic() - new
     order = (each for each in idle if each.since < settled), slow, idle
     for client in itertools.chain(*order):
         if not (client.is_idle and client.has_sent):  # this loop may not have come to read it yet

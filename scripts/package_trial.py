@@ -32,7 +32,7 @@ import importlib, pkgutil
 import mldeploy
 clouds = tuple(f"mldeploy.providers.{name}." for name in ("aws", "azure", "gcp", "kubernetes"))
 extras = (*clouds, "mldeploy.check.sbom", "mldeploy.rehearsal.", "mldeploy.testing.")
-in_images = ("check.inspector", "check.model_probe", "check.route_lister", "image.gunicorn_conf", "image.mldeploy_")
+in_images = ("check.inspector", "check.model_probe", "check.route_lister", "image.server")
 elsewhere = tuple(f"mldeploy.{name}" for name in ("__main__", *in_images))
 for each in pkgutil.walk_packages(mldeploy.__path__, "mldeploy.", onerror=lambda name: None):
     if not each.name.startswith((*extras, *elsewhere)):

@@ -89,8 +89,10 @@ def build(root: Path, folder: Path) -> None:
         copy = folder / "pages" / page.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(_without_source_links(page), encoding="utf-8")
-    for schema in (root / "docs" / "schemas").glob("*.json"):
-        shutil.copy(schema, folder / "pages" / "docs" / "schemas")
+    for file in (*(root / "docs" / "schemas").glob("*.json"), *(root / "docs" / "media").glob("*.*")):
+        copy = folder / "pages" / file.relative_to(root)
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(file, copy)
     shutil.copy(root / CONFIG, folder)
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
     run = subprocess.run(
@@ -104,7 +106,7 @@ def _without_source_links(page: Path) -> str:
     """The text of a page. A link to a folder or a source file, which the site does not have, becomes its text."""
 
     def unlink(match: re.Match[str]) -> str:
-        is_here = ":" in match["path"] or match["path"].endswith((".md", ".json"))
+        is_here = ":" in match["path"] or match["path"].endswith((".md", ".json", ".png", ".svg"))
         return match[0] if is_here else match["text"]
 
     return LINK.sub(unlink, page.read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 PACKAGES = (Path("mldeploy"), Path("mldeploy_model"), Path("mldeploy_proxy"))
 VAGUE = re.compile(r"\b(found|asked|said|told|wanted|place)\b")
-MOST_VAGUE_WORDS = 900
+MOST_VAGUE_WORDS = 480
 MOST_SHARED_CLASSES = 60
 SHARED: Mapping[str, str] = {}
 """Class names that more than one class may bear, each with the reason."""

@@ -116,7 +116,7 @@ class AppClient:
         """`trust`: a PEM file with the authorities that certify it, where that are not the usual ones.
 
         headers: sent with each request.
-        host: the host name that is asked for and that the certificate must be for, if the URL names another one.
+        host: the host name of the request and of the certificate, if the URL names another one.
         monitor: of the step that asks. When the user wants to stop, its calls raise CancelledError at once.
         """
         self.url = url.rstrip("/")

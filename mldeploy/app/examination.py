@@ -70,15 +70,24 @@ class _Refusal:
 
 
 class Examination:
-    """The examination of one container that has just been started."""
+    """The examination of one container that has just been started.
+
+    settle_seconds: how long to wait for the container's end when one of its processes was killed for its memory.
+    """
 
     def __init__(
-        self, containers: Containers, project: Project, golden: GoldenRow | None, container: Container
+        self,
+        containers: Containers,
+        project: Project,
+        golden: GoldenRow | None,
+        container: Container,
+        settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
         self._containers = containers
         self._project = project
         self._golden = golden
         self._container = container
+        self._settle_seconds = settle_seconds
         self._answer: AnswerError = NoAnswerError(container.url + project.app.health, NoAnswer.REFUSED)
         self._began = time.monotonic()
         self._calm = _Calm()
@@ -158,7 +167,7 @@ class Examination:
 
     def _give_up(self, watch: ContainerEvents) -> Never:
         if watch.out_of_memory:
-            watch.await_death(SETTLE_SECONDS)  # the killed process may be the first one
+            watch.await_death(self._settle_seconds)  # the killed process may be the first one
         container = self._containers.present(self._container.id)
         log = self._read_log(container)
         evidence = ContainerEvidence(

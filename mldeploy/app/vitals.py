@@ -39,7 +39,7 @@ class VersionVitals:
 
 @dataclass(frozen=True)
 class CanaryVitals:
-    """Both versions, asked for the same rows in turn."""
+    """Both versions, which get the same rows in turn."""
 
     stable: VersionVitals
     candidate: VersionVitals

@@ -95,7 +95,7 @@ def _start_app(trial: CheckContainers, project: Project, made: str) -> Container
 def _examine(
     trial: CheckContainers, project: Project, golden: GoldenRow | None, container: Container, monitor: Monitor
 ) -> None:
-    Examination(trial.containers, project, golden, container).run(monitor)
+    Examination(trial.containers, project, golden, container, trial.settle_seconds).run(monitor)
 
 
 def _check_health(trial: CheckContainers, project: Project, container: Container, seen: Behaviour) -> None:

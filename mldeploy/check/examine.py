@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from mldeploy.app.causes import About
 from mldeploy.app.client import GoldenRow
+from mldeploy.app.examination import SETTLE_SECONDS
 from mldeploy.check import contents, libraries, secrecy
 from mldeploy.check.behaviour import Behaviour, failure_finding, observe_behaviour
 from mldeploy.check.contents import Layers
@@ -50,10 +51,12 @@ def check(
     base: BaseDigest,
     monitor: Monitor,
     withheld: Sequence[str] = (),
+    settle_seconds: float = SETTLE_SECONDS,
 ) -> CheckVerdict:
     """Check an image. Removes leftovers of an earlier check that was killed.
 
     withheld: variables that the app gets on its target only. An app that does not start without them is not wrong.
+    settle_seconds: as of an Examination.
 
     Raises ProjectError if the golden row cannot be read, EngineError, CancelledError. Defects of the image
     are in the verdict. Blocks for a few times `check.start_timeout` at most. May be repeated.
@@ -61,7 +64,7 @@ def check(
     project = with_keys(project, [AccessKey.make(FIRST)])  # of its own: the result is the same for every other one
     golden = GoldenRow.load(project.check.golden, project.app) if project.check.golden else None
     remove_leftovers(engine, project.app.name)
-    trial = CheckContainers.of(engine, project.app, image.reference)
+    trial = CheckContainers.of(engine, project.app, image.reference, settle_seconds)
     monitor.progress(Progress("", "starting it with production restrictions"))
     with ThreadPoolExecutor(1, thread_name_prefix="check") as pool:
         looking = pool.submit(look_inside, trial, project, image, base, monitor)

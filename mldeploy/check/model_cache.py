@@ -27,26 +27,38 @@ KEPT = 50
 def recall_models(project: Project) -> InspectedModels | None:
     """Return the cached inspection of the project's models as they are now, or None. Raises ProjectError."""
     try:
-        document = parse_json(read_bytes(_file(project), limit=STATE_LIMIT))
-        if not isinstance(document, dict):
-            return None
+        return parse_inspection(parse_json(read_bytes(_file(project), limit=STATE_LIMIT)))
+    except (OSError, ValueError):
+        return None
+
+
+def parse_inspection(document: object) -> InspectedModels:
+    """Read what `dump_inspection` returned. Raises ValueError for anything else."""
+    if not isinstance(document, dict):
+        raise ValueError("no inspection")  # noqa: TRY004 - of a file's content, not of an argument
+    try:
         return InspectedModels(
             tuple(map(_facts, document["facts"])),
             tuple(Distribution(*each) for each in document["distributions"]),
             document["golden"],
         )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    except (KeyError, TypeError) as error:
+        raise ValueError("no inspection") from error
+
+
+def dump_inspection(inspected: InspectedModels) -> dict[str, object]:
+    """Return an inspection as a document that JSON can hold."""
+    return {
+        "facts": [asdict(each) for each in inspected.facts],
+        "distributions": [[each.name, each.version] for each in inspected.distributions],
+        "golden": inspected.golden,
+    }
 
 
 def remember_models(project: Project, inspected: InspectedModels) -> None:
     """Cache an inspection. A cache that cannot be written is none."""
     file = _file(project)
-    document = {
-        "facts": [asdict(each) for each in inspected.facts],
-        "distributions": [[each.name, each.version] for each in inspected.distributions],
-        "golden": inspected.golden,
-    }
+    document = dump_inspection(inspected)
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(file, json.dumps(document))

@@ -35,6 +35,7 @@ PROBE = Path(__file__).with_name("model_probe.py")
 SECONDS = 300.0
 """How long the inspection of one model may take, at least."""
 LOG_LINES = 8
+MINIMAL = "minimal"
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,29 @@ def _prove_model(trial: CheckContainers, facts: ModelFacts, folder: Path, monito
     if not served.is_described:
         return facts
     text = write_models([to_schema(with_rows(folder, served))])
-    program = ["python", "-m", "mldeploy_model.prove", "--schema", text, "--folder", APP]
+    program = ["python", "-m", "mldeploy_model.prove", "--schema", text, "--folder", APP, "--runtime", served.runtime]
     try:
         proof = _run(trial, program, served, monitor).get(served.name)
+        plan = _take_plan(served, proof)
     except ProjectError as error:  # the image check reports a model that does not load
+        if served.runtime == MINIMAL:
+            raise
         proof = {"equal": False, "rows": 0, "reason": error.what, "summary": f"compiled path not used: {error.what}"}
-    return replace(facts, served=replace(served, proof=json.dumps(proof, sort_keys=True)))
+        plan = ""
+    return replace(facts, served=replace(served, proof=json.dumps(proof, sort_keys=True), plan=plan))
+
+
+def _take_plan(served: ServedModel, proof: object) -> str:
+    """Take the plan of a model with the minimal runtime out of its proof. Raises ProjectError if there is none."""
+    if served.runtime != MINIMAL:
+        return ""
+    document = proof if isinstance(proof, dict) else {}
+    plan = str(document.pop("plan", ""))
+    if not plan:
+        what = f'runtime = "{MINIMAL}" is not possible: {document.get("reason")}'
+        todo = "Remove `runtime`: then the image has the model's libraries."
+        raise ProjectError(f"[model] {served.path}", what, todo)
+    return plan
 
 
 def _inspect_model(trial: CheckContainers, served: ServedModel, monitor: Monitor) -> ModelFacts:

@@ -78,15 +78,15 @@ def _pushes(
     goal: Step[AnyCloudT, object], pushed: Resource | None
 ) -> Mapping[BuiltImage, Sequence[Step[AnyCloudT, object]]]:
     """Return the pushes of each image that is not checked in the graph itself."""
-    found: dict[BuiltImage, list[Step[AnyCloudT, object]]] = {}
+    pushes: dict[BuiltImage, list[Step[AnyCloudT, object]]] = {}
     for step in steps_of(goal):
         if isinstance(step, PushedImage) or step.resource == pushed:
             before = steps_of(step)
             images = (each for each in before if isinstance(each, BuiltImage) and each is not step)
             image = None if any(isinstance(each, CheckedImage) for each in before) else next(images, None)
             if image is not None:
-                found.setdefault(image, []).append(step)
-    return found
+                pushes.setdefault(image, []).append(step)
+    return pushes
 
 
 def _is_pushed(probe: Probe, cloud: HasEngine, outs: Outputs) -> bool:

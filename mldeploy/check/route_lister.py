@@ -26,13 +26,13 @@ def add(path, methods, content=()):
 
 def load(entry):
     name, _, attribute = entry.partition(":")
-    found = importlib.import_module(name)
+    module = importlib.import_module(name)
     call = ast.parse(attribute, mode="eval").body
     if not isinstance(call, ast.Call):
-        return getattr(found, attribute)
+        return getattr(module, attribute)
     arguments = [ast.literal_eval(each) for each in call.args]
     keywords = {each.arg: ast.literal_eval(each.value) for each in call.keywords}
-    return getattr(found, call.func.id)(*arguments, **keywords)
+    return getattr(module, call.func.id)(*arguments, **keywords)
 
 
 def list_routes(app, prefix, depth=8):

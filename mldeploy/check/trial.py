@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mldeploy.app.container_spec import Body, ContainerSpec, build_restricted_spec, create_body
 from mldeploy.app.containers import Containers
+from mldeploy.app.examination import SETTLE_SECONDS
 from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import App
 from mldeploy.core.errors import LockedError
@@ -27,15 +28,16 @@ LOCK_SECONDS = 900.0
 
 @dataclass(frozen=True)
 class CheckContainers:
-    """The temporary containers of the check of one image. reference: `name:tag`."""
+    """The temporary containers of the check of one image. reference: `name:tag`. settle_seconds: of an Examination."""
 
     containers: Containers
     app: App
     reference: str
+    settle_seconds: float = SETTLE_SECONDS
 
     @classmethod
-    def of(cls, engine: Engine, app: App, reference: str) -> CheckContainers:
-        return cls(check_containers(engine, app.name), app, reference)
+    def of(cls, engine: Engine, app: App, reference: str, settle_seconds: float = SETTLE_SECONDS) -> CheckContainers:
+        return cls(check_containers(engine, app.name), app, reference, settle_seconds)
 
     @property
     def engine(self) -> Engine:

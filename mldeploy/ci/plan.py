@@ -6,15 +6,25 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 from mldeploy import __version__
 from mldeploy.ci.installing import FROM_IMPORTS, plan_installation
-from mldeploy.ci.signing.base import UNKNOWN_REPOSITORY, SetupStep, SignIn, SignInContext
+from mldeploy.ci.signing.base import (
+    UNKNOWN_REPOSITORY,
+    CiSystem,
+    PromotionSource,
+    SetupStep,
+    SignIn,
+    SignInContext,
+)
+from mldeploy.ci.signing.service_connection import list_connection_setup
+from mldeploy.ci.stages import TAGS, PipelineStage, StageChoice, StageKind, list_stages
 from mldeploy.ci.tools import PROPOSAL, choose_linters, detect_tests
-from mldeploy.ci.workflow import ENV_FILE_NAME, WorkflowSpec
+from mldeploy.ci.workflow import ENV_FILE_NAME, ENV_FILE_VARIABLE, WorkflowSpec
+from mldeploy.config.environments import EnvironmentChoice, overlay_environment
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.settings import Project
 from mldeploy.config.sources import ConfigSource, read_files
@@ -36,6 +46,7 @@ class WorkflowRequest:
 
     verb: the command that brings the app there. sign_in: returns the sign-in of the deploying job. requirements: what
     installs mldeploy with the target's SDK, and the package of the target's provider if that is another ("" if not).
+    choice: the environments that the user named.
     """
 
     target: str
@@ -43,6 +54,8 @@ class WorkflowRequest:
     verb: str
     sign_in: Callable[[SignInContext], SignIn]
     requirements: tuple[str, str]
+    system: CiSystem = CiSystem.GITHUB
+    choice: StageChoice = field(default_factory=StageChoice)
 
 
 @dataclass(frozen=True)
@@ -64,16 +77,43 @@ def plan_workflow(folder: Path, request: WorkflowRequest) -> WorkflowPlan:
     """
     project = load_project(folder).project
     root = project.app.folder
-    repository, own = GitRepository.of(root), ProjectConfigFile.of(root)
-    context = _make_context(project, repository, own, request)
-    _refuse_profile(context)
-    sign_in = request.sign_in(context)
+    repository, own = GitRepository.of(root, request.system), ProjectConfigFile.of(root)
+    previews = request.system is not CiSystem.AZURE_PIPELINES
+    staging = list_stages(root, request.choice, deploys=request.verb == "deploy", previews=previews)
+    contexts = [_make_context(project, repository, own, request, stage) for stage in staging.stages]
+    for context in contexts:
+        _refuse_profile(context)
+    stages = tuple(
+        replace(stage, ci_environment=context.environment, sign_in=request.sign_in(context))
+        for stage, context in zip(staging.stages, contexts, strict=True)
+    )
     env_file = _env_file(project, repository)
-    spec = replace(_make_spec(root, repository, own, context, sign_in, request), env_file=env_file)
-    secrets = (*sign_in.secrets, *((ENV_FILE_NAME,) if env_file else ()))
-    once = (_environment_setup(context), *sign_in.once, *_secret_setup(context, env_file))
-    texts = (*list_remarks(project, repository, spec), *sign_in.remarks)
-    return WorkflowPlan(spec, repository, once, sign_in.variables, secrets, texts)
+    spec = replace(_make_spec(root, repository, own, contexts[0], stages, request), env_file=env_file)
+    _refuse_actions(request, stages)
+    once = tuple(_list_setup(context, stage, env_file) for context, stage in zip(contexts, stages, strict=True))
+    texts = dict.fromkeys(text for stage in stages for text in stage.sign_in.remarks)
+    remarks = (*list_remarks(project, repository, spec), *staging.remarks, *texts)
+    return WorkflowPlan(
+        spec,
+        repository,
+        tuple(step for steps in once for step in steps),
+        tuple(dict.fromkeys(name for stage in stages for name in stage.sign_in.variables)),
+        (*dict.fromkeys(n for each in stages for n in each.sign_in.secrets), *((ENV_FILE_NAME,) if env_file else ())),
+        remarks,
+    )
+
+
+def _refuse_actions(request: WorkflowRequest, stages: tuple[PipelineStage, ...]) -> None:
+    """Raises ConfigError if the sign-in of a third party's target is one for GitHub alone."""
+    used = [step.uses for stage in stages for step in stage.sign_in.steps if step.uses]
+    if used and request.system is not CiSystem.GITHUB:
+        what = f"its package signs in with {used[0]}, an action of GitHub's"
+        raise ConfigError(f"target {request.target}", what, "Use `mldeploy ci github`.")
+
+
+def _list_setup(context: SignInContext, stage: PipelineStage, env_file: str) -> tuple[SetupStep, ...]:
+    """What is to be done once for one environment."""
+    return (*_environment_setup(context, stage), *stage.sign_in.once, *_secret_setup(context, env_file))
 
 
 def _make_spec(
@@ -81,7 +121,7 @@ def _make_spec(
     repository: GitRepository,
     own: ProjectConfigFile,
     context: SignInContext,
-    sign_in: SignIn,
+    stages: tuple[PipelineStage, ...],
     request: WorkflowRequest,
 ) -> WorkflowSpec:
     tree = scan_folder(root)
@@ -92,25 +132,26 @@ def _make_spec(
         app=context.app,
         target=context.target,
         verb=request.verb,
-        branch=context.branch,
+        branch=request.branch,
         folder=_check_folder_name(repository.below(root)),
-        environment=context.environment,
+        environment=f"{context.app}-{context.target}",
         python=_python_release(own, detected),
         large_files=repository.has_large_files(),
         installation=installed,
         linters=choose_linters(tree, installed.chosen),
         tests=detect_tests(tree, installed.listed),
-        sign_in=sign_in,
+        stages=stages,
         unnamed=not own.setting("app", "name"),
         runner=_runner(own),
         requirements=request.requirements,
+        system=request.system,
     )
 
 
 def _refuse_profile(context: SignInContext) -> None:
     """Raises ConfigError if the target's table names what no runner has."""
     if context.setting("profile"):
-        what = "is a profile of this machine, which GitHub runners do not have"
+        what = f"is a profile of this machine, which {context.system.label} runners do not have"
         todo = "Remove it from mldeploy.toml, and use --profile NAME on the command line."
         raise ConfigError(f"target.{context.target}.profile", what, todo)
 
@@ -124,17 +165,25 @@ def _check_folder_name(folder: str) -> str:
 
 
 def _make_context(
-    project: Project, repository: GitRepository, own: ProjectConfigFile, request: WorkflowRequest
+    project: Project, repository: GitRepository, own: ProjectConfigFile, request: WorkflowRequest, stage: PipelineStage
 ) -> SignInContext:
     app, target = project.app.name, request.target
+    command = f"mldeploy policy --target {target}" + (f" --env {stage.name}" if stage.name else "")
     return SignInContext(
         app=app,
         target=target,
         repository=repository.name or UNKNOWN_REPOSITORY,
         branch=request.branch,
-        environment=f"{app}-{target}",
-        command=f"mldeploy policy --target {target}",
-        table=own.target(target),
+        environment="-".join(filter(None, (app, stage.name, target))),
+        command=command,
+        table=own.in_environment(stage.name).target(target),
+        system=request.system,
+        host=repository.host,
+        ref_type=stage.ref(request.branch)[0],
+        ref=stage.ref(request.branch)[1],
+        stage=stage.name,
+        sources=tuple(PromotionSource(name, own.in_environment(name).target(target)) for name in stage.sources),
+        own=own.overlay(stage.name, target),
     )
 
 
@@ -159,26 +208,51 @@ def _runner(own: ProjectConfigFile) -> str:
     return "ubuntu-24.04-arm" if own.setting("build", "platform") == "linux/arm64" else "ubuntu-24.04"
 
 
-def _environment_setup(context: SignInContext) -> SetupStep:
-    """GitHub's environment: nobody gets into it, nor reads its secrets, but from the one branch."""
+def _environment_setup(context: SignInContext, stage: PipelineStage) -> tuple[SetupStep, ...]:
+    """GitHub's environment: nobody gets into it, nor reads its secrets, but from where it is deployed from."""
+    if context.system is CiSystem.GITLAB:
+        return _gitlab_refs(context, stage)
+    if context.system is CiSystem.AZURE_PIPELINES:
+        return tuple(list_connection_setup(context, approved=stage.by_approval))
     address = f"repos/{context.repository}/environments/{context.environment}"
+    if stage.kind is StageKind.PREVIEW:
+        # Any branch can be a pull request's, so a rule for branches would limit nothing.
+        made = f"gh api --method PUT {address} -F deployment_branch_policy=null"
+        return (SetupStep("create the environment for the previews of pull requests", (made,)),)
     branches = "'deployment_branch_policy[{}]={}'".format
     rule = f"-F {branches('protected_branches', 'false')} -F {branches('custom_branch_policies', 'true')}"
-    return SetupStep(
-        f"create the environment for the workflow, restricted to the branch {context.branch} (a private repository "
-        "requires GitHub Pro, Team or Enterprise)",
-        (
-            f"gh api --method PUT {address} {rule}",
-            f"gh api --method POST {address}/deployment-branch-policies -f name={context.branch}",
+    reviewed = """ -F 'reviewers[][type]=User' -F "reviewers[][id]=$(gh api user --jq .id)\""""
+    policies = f"gh api --method POST {address}/deployment-branch-policies"
+    allowed = f"{policies} -f name='{TAGS}' -f type=tag" if stage.by_tag else f"{policies} -f name={context.branch}"
+    subject = "environment for the workflow" if not stage.name else f"environment of {stage.name}"
+    limits = f"the tags {TAGS}" if stage.by_tag else f"the branch {context.branch}"
+    needs = "requires GitHub Pro, Team or Enterprise"
+    if stage.by_approval:
+        limits, needs = f"{limits}, with you as the reviewer who approves", "requires GitHub Enterprise"
+    return (
+        SetupStep(
+            f"create the {subject}, restricted to {limits} (a private repository {needs})",
+            (f"gh api --method PUT {address} {rule}{reviewed if stage.by_approval else ''}", allowed),
         ),
     )
+
+
+def _gitlab_refs(context: SignInContext, stage: PipelineStage) -> tuple[SetupStep, ...]:
+    """GitLab makes an environment at its first deployment. Who may push to its ref decides who deploys."""
+    if stage.kind is StageKind.PREVIEW:
+        return ()
+    project = f"projects/{context.repository.replace('/', '%2F')}"
+    kind, name = ("tags", TAGS) if stage.by_tag else ("branches", context.branch)
+    what = f"let maintainers alone push the {context.ref_type} {name}, unless it is protected already"
+    return (SetupStep(what, (f"glab api --method POST {project}/protected_{kind} --field name='{name}' || true",)),)
 
 
 def _secret_setup(context: SignInContext, env_file: str) -> Iterator[SetupStep]:
     if env_file:
         yield SetupStep(
-            f"store {env_file}, which git ignores, as a secret",
-            (context.secret(ENV_FILE_NAME, env_file),),
+            f"store {env_file}, which git ignores, as a secret"
+            + (f" with the values for {context.stage}" if context.stage else ""),
+            (context.secret(ENV_FILE_NAME if context.system is CiSystem.GITHUB else ENV_FILE_VARIABLE, env_file),),
         )
 
 
@@ -197,6 +271,16 @@ class ProjectConfigFile:
         """The value of a key as text; "" if the file leaves it out, whatever this machine's own file says."""
         table_values = _as_table(self.written.values.get(table))
         return str(table_values.get(key, "")) if (table, key) not in self.written.origins else ""
+
+    def in_environment(self, name: str) -> ProjectConfigFile:
+        """The same with the tables of an environment over it; itself for ""."""
+        values, _ = overlay_environment(self.written.values, "", EnvironmentChoice(name, "--env") if name else None)
+        return ProjectConfigFile(replace(self.written, values=values))
+
+    def overlay(self, environment: str, target: str) -> Mapping[str, object]:
+        """What the table of an environment itself says of a target; empty if it says nothing."""
+        tables = _as_table(_as_table(self.written.values.get("env")).get(environment))
+        return _as_table(_as_table(tables.get("target")).get(target))
 
     def target(self, name: str) -> Mapping[str, object]:
         """A target's table; empty if there is none."""
@@ -220,9 +304,11 @@ def list_remarks(project: Project, repository: GitRepository, spec: WorkflowSpec
 
 def _repository_remarks(repository: GitRepository, spec: WorkflowSpec) -> Iterator[str]:
     if not repository.is_git:
-        yield f"{repository.root} is not in a git repository. GitHub reads the workflow from the root of one"
+        where = f"{spec.system.label} reads the workflow from the root of one"
+        yield f"{repository.root} is not in a git repository. {where}"
     elif not repository.name:
-        yield f"`origin` is not a GitHub repository: replace {UNKNOWN_REPOSITORY} with the name of the repository"
+        what = f"replace {UNKNOWN_REPOSITORY} with the name of the repository"
+        yield f"`origin` is not a {spec.system.label} repository: {what}"
     if repository.branch and repository.branch != spec.branch:
         yield f"the current branch is {repository.branch}, but {spec.branch} is deployed: see --branch"
 
@@ -250,23 +336,29 @@ SECONDS = 30
 class GitRepository:
     """root: where it begins, or the folder itself where there is no repository. name: `owner/name`, "" if nobody says.
 
-    branch: the one that is checked out, "" if none is.
+    branch: the one that is checked out, "" if none is. host: of a GitLab instance.
     """
 
     root: Path
     is_git: bool
     name: str = ""
     branch: str = ""
+    host: str = "gitlab.com"
 
     @classmethod
-    def of(cls, folder: Path) -> GitRepository:
+    def of(cls, folder: Path, system: CiSystem = CiSystem.GITHUB) -> GitRepository:
         """The one that the folder is in. Reads only. Raises ProjectError if git is there and will not say."""
         root = next((each for each in (folder, *folder.parents) if os.path.lexists(each / ".git")), None)
         if root is None:
             return cls(folder, is_git=False)
         url = _git(root, "config", "--get", "remote.origin.url")
         branch = _git(root, "symbolic-ref", "--quiet", "--short", "HEAD")
-        return cls(root, True, github_name(url), branch)
+        if system is CiSystem.GITHUB:
+            return cls(root, True, github_name(url), branch)
+        if system is CiSystem.AZURE_PIPELINES:
+            return cls(root, True, devops_project(url), branch)
+        host, name = project_path(url)
+        return cls(root, True, name, branch, host or "gitlab.com")
 
     def below(self, folder: Path) -> str:
         """The folder's path in the repository with forward slashes, "" for all of it."""
@@ -291,6 +383,30 @@ def github_name(url: str) -> str:
     """`owner/name` of a repository's address at GitHub, "" for any other address."""
     match = _GITHUB.fullmatch(url.strip())
     return match["name"] if match else ""
+
+
+_ANYWHERE = re.compile(
+    r"(?:https?://(?:[^@/]+@)?|ssh://(?:[^@/]+@)?|[\w.-]+@)(?P<host>[\w.-]+)(?::\d+(?=/))?[:/]+"
+    r"(?P<name>[A-Za-z0-9._/-]+?)(?:\.git)?/?"
+)
+
+
+def project_path(url: str) -> tuple[str, str]:
+    """The host and the path of a repository's address at a GitLab instance, "" for what is none."""
+    match = _ANYWHERE.fullmatch(url.strip())
+    return (match["host"], match["name"]) if match and "/" in match["name"] else ("", "")
+
+
+_DEVOPS = re.compile(
+    r"(?:https://(?:[^@/]+@)?dev\.azure\.com/|git@ssh\.dev\.azure\.com:v3/)"
+    r"(?P<organization>[\w.-]+)/(?P<project>[\w.-]+)/(?:_git/)?[^/]+"
+)
+
+
+def devops_project(url: str) -> str:
+    """`organization/project` of a repository's address at Azure DevOps, "" for any other address."""
+    match = _DEVOPS.fullmatch(url.strip())
+    return f"{match['organization']}/{match['project']}" if match else ""
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
 import jinja2
 
-from mldeploy.ci.workflow import WorkflowSpec, list_checks, list_deployment
+from mldeploy.ci.azure_pipelines import render_azure_pipelines
+from mldeploy.ci.gitlab import render_gitlab
+from mldeploy.ci.jobs import list_jobs, list_triggers
+from mldeploy.ci.signing.base import CiSystem
+from mldeploy.ci.workflow import WorkflowSpec
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.files import read_text
 from mldeploy.project.errors import ProjectError
@@ -20,15 +25,26 @@ TEMPLATE = Path(__file__).with_name("github.yml.template")
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@ ,'-]*|\$\{\{ [A-Za-z_.]+ \}\}")
 """What YAML reads as the text that it is, whatever its version; but see `_WORDS`."""
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "null"})
-_HEADER = re.compile(r"# By `mldeploy ci github` \S+ \(([0-9a-f]{16})\)\..*")
+_HEADER = re.compile(r"# By `mldeploy ci \S+` \S+ \(([0-9a-f]{16})\)\..*")
 
 
 def render_workflow(spec: WorkflowSpec) -> str:
     """The file."""
+    body = _RENDERERS[spec.system](spec)
+    writer = f"# By `mldeploy ci {spec.system.value}` {spec.version}"
+    return f"{writer} ({_checksum(body)}). It is yours: change it as you like.\n{body}"
+
+
+def _render_github(spec: WorkflowSpec) -> str:
     template = _environment().from_string(TEMPLATE.read_text(encoding="utf-8"))
-    body = template.render(spec=spec, checks=list_checks(spec), deployment=list_deployment(spec))
-    header = f"# By `mldeploy ci github` {spec.version} ({_checksum(body)}). It is yours: change it as you like."
-    return f"{header}\n{body}"
+    return template.render(spec=spec, jobs=list_jobs(spec), triggers=list_triggers(spec))
+
+
+_RENDERERS: Mapping[CiSystem, Callable[[WorkflowSpec], str]] = {
+    CiSystem.GITHUB: _render_github,
+    CiSystem.GITLAB: render_gitlab,
+    CiSystem.AZURE_PIPELINES: render_azure_pipelines,
+}
 
 
 def is_untouched(text: str) -> bool | None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mldeploy.cli.app_routes import recall_settled, settle_routes
-from mldeploy.cli.deployment import AppDeployment, as_runtime, prepare_deployment
+from mldeploy.cli.deployment import AppDeployment, as_runtime
+from mldeploy.cli.open_deployment import prepare_deployment
 from mldeploy.cli.run import CommandRun
 from mldeploy.cli.workspace import report_sweep, show_operation, show_walk
 from mldeploy.config.access_keys import FIRST, KEY, STORED, AccessKey, dump_keys, with_keys

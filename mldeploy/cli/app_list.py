@@ -30,7 +30,7 @@ ANYBODY = "mldeploy"
 
 @dataclass(frozen=True)
 class TargetApps:
-    """The apps on one target. problem: why it could not be asked, "" if it was."""
+    """The apps on one target. problem: why it could not be listed; empty if it was."""
 
     target: str
     apps: tuple[AppDocument, ...] = ()
@@ -38,7 +38,7 @@ class TargetApps:
 
 
 def list_all_targets(run: CommandRun) -> tuple[TargetApps, ...]:
-    """Return the apps on every target that runs apps. A target that cannot be asked has a problem instead."""
+    """Return the apps on every target that runs apps. A target that cannot be listed has a problem instead."""
     listen(verbose=run.output.mode.verbose)
     with ThreadPoolExecutor(thread_name_prefix="apps") as pool:
         listed = pool.map(lambda name: _list_or_explain(run, name), registry.names())
@@ -92,14 +92,14 @@ def _read(provider: AnyProvider, listed: ListedApp[Any], endpoints: Endpoints, b
     cloud = provider.connect(project, listed.settings, endpoints)
     service = as_runtime(provider).service(cloud, project, listed.settings)
     release = find_serving(service)
-    found = replace(bare, url=service.url())
+    app = replace(bare, url=service.url())
     if listed.is_sized and isinstance(provider, HasCosts):
         estimate = provider.costs(cloud, project, listed.settings)
         is_known = any(item.monthly is not None for item in estimate.items)
-        found = replace(found, monthly=round(estimate.known, 2) if is_known else None)
+        app = replace(app, monthly=round(estimate.known, 2) if is_known else None)
     if release is None:
-        return found
-    return replace(found, revision=release.revision, image=release.image, deployed=release.created or None)
+        return app
+    return replace(app, revision=release.revision, image=release.image, deployed=release.created or None)
 
 
 def _in_a_line(error: MldeployError) -> str:

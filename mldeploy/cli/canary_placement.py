@@ -73,7 +73,7 @@ def place_canary(deployment: AppDeployment, work: Session[object], plan: CanaryP
     Raises what `verbs.deploy` and `CanaryRollout.run` raise.
     """
     provider = as_splitting(deployment.provider)
-    goal = provider.candidate(deployment.project, deployment.settings)
+    goal = deployment.on_image(provider.candidate(deployment.project, deployment.settings))
     # Nothing is swept: the steps of the serving version are not in this graph.
     placed = verbs.deploy(goal, work, gates=deployment.require_gates(goal, check=check))
     traffic = open_traffic(deployment)

@@ -24,7 +24,7 @@ from mldeploy.providers.traffic import Traffic, TrafficSplit
 
 WHOLE = 100
 NEAR = 3.0
-"""Percentage points of which nobody needs to be told."""
+"""Percentage points that are too few to report."""
 
 
 class CanaryFailedError(MldeployError):

@@ -42,11 +42,11 @@ def find_releases(deployment: AppDeployment, revisions: Sequence[str]) -> list[C
         raise AbsentError(deployment.app, what, "Deploy it first, or name two revisions of `mldeploy history`.")
     chosen = []
     for revision in revisions:
-        found = next((each for each in known if each.revision == revision), None)
-        if found is None:
+        release = next((each for each in known if each.revision == revision), None)
+        if release is None:
             listed = ", ".join(each.revision for each in known) or "none"
             raise AbsentError(deployment.app, f"there is no revision {revision}", f"There are: {listed}.")
-        chosen.append(found)
+        chosen.append(release)
     return [ComparedVersion(f"revision {each.revision}", each.image, each) for each in chosen or serving[:1]]
 
 

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from mldeploy.check.push_check import PushCheck, gate_pushes
 from mldeploy.check.route_step import ListedRoutes
 from mldeploy.check.step import CheckedImage
-from mldeploy.cli.app_routes import recall_corrected
 from mldeploy.cli.errors import UsageError
-from mldeploy.cli.log import listen
 from mldeploy.cli.run import CommandRun
-from mldeploy.cli.workspace import Workspace, assumed_documents, describe_models, inspect_folder, load_project
-from mldeploy.config import load as config
+from mldeploy.cli.workspace import Workspace
 from mldeploy.config.access_keys import KEY, STORED, Keys, parse_keys, with_keys
-from mldeploy.config.chosen_port import apply_chosen_port, remember_port
-from mldeploy.config.endpoints import PUBLIC, Endpoints
-from mldeploy.config.override import Overrides
-from mldeploy.config.paths import state_folder
-from mldeploy.config.settings import Project
+from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.target import TargetSettings
 from mldeploy.core.errors import MldeployError
-from mldeploy.core.journal import Scope, Session
+from mldeploy.core.graph import substitute_steps
+from mldeploy.core.journal import Session
 from mldeploy.core.step import Gates, Kinds, Resource, Step
+from mldeploy.image.promotion import ImageSource, PromotedImage
+from mldeploy.image.steps import BuiltImage
 from mldeploy.image.types import Image
-from mldeploy.project.errors import ProjectError
-from mldeploy.project.load import require_folder
-from mldeploy.providers import registry
-from mldeploy.providers.access import require_access
 from mldeploy.providers.base import Address, Login, Service
 from mldeploy.providers.capabilities import (
     CanPrecheck,
@@ -61,6 +53,7 @@ from mldeploy.providers.secret_store import HasSecretStore, SecretStore, given_t
 if TYPE_CHECKING:
     from mldeploy.providers.registry import AnyProvider
     from mldeploy.rehearsal.standins import RunningStandIn
+OutT = TypeVar("OutT")
 _RESULTS = (CheckedImage.kind, ListedRoutes.kind)
 
 
@@ -76,6 +69,8 @@ class AppDeployment(Workspace[object]):
     endpoints: Endpoints
     stand_in: RunningStandIn | None = field(default=None, kw_only=True)
     """The simulator that `--rehearse` uses."""
+    image: ImageSource | None = field(default=None, kw_only=True)
+    """An image that is taken instead of being built."""
 
     @contextmanager
     def locked(self, run: CommandRun) -> Iterator[Session[object]]:
@@ -93,7 +88,17 @@ class AppDeployment(Workspace[object]):
     @cached_property
     def goal(self) -> Step[object, Address] | None:
         """The step that ends with the address of the app; None if the target is a registry."""
-        return self.provider.goal(self.project, self.settings) if isinstance(self.provider, Runtime) else None
+        if not isinstance(self.provider, Runtime):
+            return None
+        return self.on_image(self.provider.goal(self.project, self.settings))
+
+    def on_image(self, goal: Step[object, OutT]) -> Step[object, OutT]:
+        """Return the graph with the given image in the place of the one that is built; as it is without one."""
+        if self.image is None:
+            return goal
+        # The cloud of every target has an engine.
+        step = cast("Step[object, object]", PromotedImage.from_source(self.project, self.image))
+        return substitute_steps(goal, lambda each: step if isinstance(each, BuiltImage) else None)
 
     @cached_property
     def push(self) -> Step[object, Image] | None:
@@ -156,6 +161,8 @@ class AppDeployment(Workspace[object]):
 
     def require_gates(self, goal: Step[object, object], *, check: bool) -> Gates[object]:
         """Return the same for a command; nothing without check. Raises UsageError if there is no check to leave out."""
+        if self.image is not None:  # it was checked where it was built
+            return {}
         gates = self.gates(goal)
         if check or gates:
             return gates if check else {}
@@ -164,7 +171,7 @@ class AppDeployment(Workspace[object]):
 
     def require_goal(self) -> Step[object, Address]:
         """Return the goal. Raises WrongTargetError for a registry."""
-        return self.goal or as_runtime(self.provider).goal(self.project, self.settings)
+        return self.goal or self.on_image(as_runtime(self.provider).goal(self.project, self.settings))
 
     def require_push(self) -> Step[object, Image]:
         """Return the push step. Raises WrongTargetError for a target without a registry."""
@@ -277,126 +284,3 @@ def as_having_secrets(provider: AnyProvider) -> HasSecretStore[object, TargetSet
     if not isinstance(provider, HasSecretStore):
         raise without_secrets(provider.name)
     return provider
-
-
-def as_it_is(provider: AnyProvider) -> AnyProvider:
-    """Return any provider: the command works on every target."""
-    return provider
-
-
-def prepare_deployment(  # noqa: PLR0913 - the commands differ in these
-    run: CommandRun,
-    target: str,
-    overrides: Overrides = (),
-    *,
-    require: Callable[[AnyProvider], object] = as_it_is,
-    verbose: bool = True,
-    may_build: bool = True,
-    precheck: bool = False,
-    may_stay_offline: bool = False,
-) -> AppDeployment:
-    """Open a deployment for a change: the folder is inspected and must be complete.
-
-    require: what the command needs of the provider; a target without it is refused before anything is read or called.
-    verbose: print assumptions and warnings. may_build: models without an app are inspected in a container. precheck:
-    before that, raise what would keep the app from running on the target. may_stay_offline: do not connect to a target
-    whose manifests need no connection.
-    """
-    provider = registry.find(target)
-    require(provider)
-    inspection = inspect_folder(run, overrides, verbose=verbose)
-    require_access(provider, inspection.project)
-    settings = _read_settings(run, provider, inspection.project, overrides)
-    for advice in settings.advise(inspection.project) if verbose else ():
-        run.output.warn(advice)
-    is_open = inspection.project.app.access != KEY  # otherwise the keys are in the target's store
-    offline = may_stay_offline and is_open and isinstance(provider, RendersOffline)
-    deployment = _connect(run, provider, inspection.project, settings, offline=offline)
-    if precheck:
-        deployment.precheck()
-    project = describe_models(run, inspection.project, may_build=may_build)
-    known = replace(deployment, project=project, assumed=assumed_documents(inspection), written=inspection.written)
-    return known.with_keys()
-
-
-def open_deployment(run: CommandRun, target: str, require: Callable[[AnyProvider], object] = as_it_is) -> AppDeployment:
-    """Open a deployment to operate it: only the configuration is read. require: as in `prepare_deployment`."""
-    require(registry.find(target))
-    return _open(run, target, load_project(run))
-
-
-def open_for_requests(run: CommandRun, target: str) -> AppDeployment:
-    """Open a deployment to send requests to it: routes that are not configured are detected in the source."""
-    as_runtime(registry.find(target))
-    require_folder(run.folder)
-    return _open(run, target, _recall_models(recall_corrected(run.folder, run.selection))).with_keys()
-
-
-def _recall_models(project: Project) -> Project:
-    """Complete the models of an app without code from their last inspection, as far as their files are the same."""
-    if all(each.is_described for each in project.served):
-        return project
-    from mldeploy.cli.model_description import recall_description  # noqa: PLC0415 - an app does not wait for it
-
-    try:
-        return recall_description(project)
-    except ProjectError:  # a file is gone: the deployment is as it was
-        return project
-
-
-def open_by_name(run: CommandRun, target: str, app: str) -> AppDeployment:
-    """Open a deployment to remove it: only the name of the app is known, and the folder may be missing."""
-    provider = registry.find(target)
-    project = config.named(app, "--app", run.selection)
-    settings = config.target_settings(project.app.folder, provider.name, provider.settings, run.account(provider.name))
-    return _connect(run, provider, project, settings)
-
-
-def _open(run: CommandRun, target: str, project: Project) -> AppDeployment:
-    provider = registry.find(target)
-    return _connect(run, provider, project, _read_settings(run, provider, project))
-
-
-def _read_settings(
-    run: CommandRun, provider: registry.AnyProvider, project: Project, overrides: Overrides = ()
-) -> TargetSettings:
-    """Return the target's settings, with the port that was chosen for the deployment. Raises ConfigError."""
-    target = provider.name
-    chosen = (*overrides, *run.account(target), *run.selection)
-    settings = config.target_settings(run.folder, target, provider.settings, chosen)
-    return apply_chosen_port(project, target, settings, overrides)
-
-
-def keep_chosen_port(run: CommandRun, deployment: AppDeployment, overrides: Overrides) -> None:
-    """Keep the port that the command was given for a deployment that succeeded. Raises StateError."""
-    target = deployment.target
-    chosen = (*run.account(target), *run.selection)
-    configured = config.target_settings(run.folder, target, deployment.provider.settings, chosen)
-    remember_port(deployment.project, target, configured, overrides)
-
-
-def _connect(
-    run: CommandRun,
-    provider: AnyProvider,
-    project: Project,
-    settings: TargetSettings,
-    *,
-    offline: bool = False,
-) -> AppDeployment:
-    listen(verbose=run.output.mode.verbose)
-    stand_in = _start_stand_in(run, provider.name)
-    endpoints, state = (stand_in.endpoints, stand_in.journals) if stand_in else (PUBLIC, state_folder())
-    cloud: object = None if offline else provider.connect(project, settings, endpoints)
-    scope = Scope(project.app.name, provider.name, () if offline else provider.place(cloud))
-    return AppDeployment(project, cloud, scope, provider, settings, endpoints, state=state, stand_in=stand_in)
-
-
-def _start_stand_in(run: CommandRun, target: str) -> RunningStandIn | None:
-    """Start the simulator of the target with `--rehearse`; otherwise return None."""
-    if not run.rehearse:
-        return None
-    from mldeploy.cli.stand_ins import start_for_target  # noqa: PLC0415 - only with `--rehearse`
-
-    stand_in = start_for_target(target, state_folder())
-    run.output.notice(f"using the local {stand_in.cloud} simulator at {stand_in.url}; nothing is sent or billed")
-    return stand_in

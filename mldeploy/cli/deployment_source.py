@@ -38,8 +38,8 @@ def find_serving(service: Service) -> Release | None:
 
 def find_source(deployment: AppDeployment, release: Release) -> SourceState:
     """Return the source of a release: as recorded, or as the labels of its image say."""
-    (found,) = with_sources(deployment, (release,))
-    return SourceState(found.commit, found.dirty, found.branch)
+    (release_source,) = with_sources(deployment, (release,))
+    return SourceState(release_source.commit, release_source.dirty, release_source.branch)
 
 
 def with_sources(deployment: AppDeployment, releases: Sequence[Release]) -> tuple[Release, ...]:
@@ -69,7 +69,7 @@ def _with_source(
 
 
 def _read_labels(deployment: AppDeployment, reference: str) -> SourceState:
-    """Read an image's labels from the engine or its registry; nothing if neither can be asked."""
+    """Read an image's labels from the engine or its registry; nothing if neither can be reached."""
     try:
         engine = getattr(deployment.cloud, "engine", None)  # that of another package's target may have none
         if isinstance(engine, Engine) and (info := find_image(engine, reference)):

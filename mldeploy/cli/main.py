@@ -15,7 +15,7 @@ from mldeploy.cli.app import build_group
 from mldeploy.cli.run import CommandState
 from mldeploy.core.errors import ExitCode
 from mldeploy.core.redaction import forget_all
-from mldeploy.core.threads import join_threads
+from mldeploy.core.threads import JOIN_SECONDS, join_threads
 from mldeploy.ui.output import Output, OutputMode, StdoutError
 
 PROGRAM = "mldeploy"
@@ -38,11 +38,11 @@ class CheckedStdout(io.TextIOWrapper):
             raise StdoutError(error) from error
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, join_seconds: float = JOIN_SECONDS) -> int:
     """Run one command line (without the program's name) in the main thread and return its exit code. Raises nothing.
 
     May be repeated in one process: the streams and the hook for threads are as before afterwards. The command's threads
-    have ended, unless one is stuck (`join_threads`).
+    have ended, unless one is stuck for `join_seconds` (`join_threads`).
     """
     threads = threading.enumerate()
     words = sys.argv[1:] if arguments is None else list(arguments)
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _checked_stdout():
             return _run_reported(words)
     finally:
-        join_threads(threads)
+        join_threads(threads, join_seconds)
         threading.excepthook = hook
 
 

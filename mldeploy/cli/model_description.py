@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from mldeploy.check.minimal_image import has_plans, with_minimal_build
 from mldeploy.check.model_cache import golden_file, recall_models, remember_models
 from mldeploy.check.model_inspection import InspectedModels, inspect_models
 from mldeploy.cli.run import CommandRun
@@ -27,7 +28,8 @@ KIND = "model-inspection"
 def with_inspection(project: Project, inspected: InspectedModels) -> Project:
     """Return the project with its models described, and with a golden row if it has none."""
     golden = project.check.golden or golden_file(inspected)
-    return replace(inspected.complete(project), check=replace(project.check, golden=golden))
+    described = replace(inspected.complete(project), check=replace(project.check, golden=golden))
+    return with_minimal_build(described, inspected.distributions) if has_plans(described) else described
 
 
 def recall_description(project: Project) -> Project:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, cast
+from typing import Any
 
-from mldeploy.cli.deployment import AppDeployment, as_runtime, open_for_requests, prepare_deployment
+from mldeploy.cli.deployment import AppDeployment, as_runtime
+from mldeploy.cli.open_deployment import open_for_requests, prepare_deployment
 from mldeploy.cli.run import CommandRun
 from mldeploy.config.settings import App, Build, Project
 from mldeploy.config.text import listed
 from mldeploy.core.errors import RefusedError
-from mldeploy.core.graph import substitute_steps
 from mldeploy.core.step import Step
 from mldeploy.image.build_inputs import collect_build_inputs
-from mldeploy.image.promotion import ImageSource, PromotedImage
-from mldeploy.image.steps import BuiltImage
+from mldeploy.image.promotion import ImageSource
 from mldeploy.project.load import load_project
 from mldeploy.providers.base import Address, Release
 from mldeploy.providers.capabilities import Registry
@@ -35,11 +34,7 @@ class Promotion:
 
     def goal(self) -> Step[object, Address]:
         """Return the destination's last step, on the source's image."""
-        image = PromotedImage.from_source(self.deployment.project, self._image_source())
-        step = cast("Step[object, object]", image)  # the cloud of every target has an engine
-        return substitute_steps(
-            self.deployment.require_goal(), lambda each: step if isinstance(each, BuiltImage) else None
-        )
+        return replace(self.deployment, image=self._image_source()).require_goal()
 
     def _image_source(self) -> ImageSource:
         """Raises RefusedError for an image that is not named by its digest."""

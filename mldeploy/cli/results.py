@@ -32,7 +32,7 @@ class AssumedDocument:
     key: Annotated[str, "key of the configuration: `app.entry`"]
     value: Annotated[str, "value in use"]
     why: Annotated[str, "where it was detected, with file and line if there is one"]
-    guess: Annotated[bool, "no file says the value, and no tool was asked: `why` is the reason for it"] = False
+    guess: Annotated[bool, "no file says the value, and no tool was run: `why` is the reason for it"] = False
 
 
 @dataclass(frozen=True)

@@ -254,7 +254,7 @@ def command(body: Callable[..., None]) -> Callable[..., None]:
     return entry
 
 
-_WITHOUT_ENVIRONMENT = frozenset({"init", "ci", "promote", "apps", "rehearse", "version", "help"})
+_WITHOUT_ENVIRONMENT = frozenset({"init", "promote", "apps", "rehearse", "version", "help"})
 """Commands that work on no app, on all, or name the environments themselves."""
 
 

@@ -79,8 +79,8 @@ def read_sample(project: Project, sample: str | None) -> tuple[SampleRequest, ..
     return (SampleRequest(1, request.path, request.body),)
 
 
-def _from_rows(project: Project, name: str, wanted: frozenset[str] = frozenset()) -> tuple[SampleRequest, ...]:
-    """One request a row, so that one row that is rejected hides no other. wanted: the model's columns, if known."""
+def _from_rows(project: Project, name: str, model_columns: frozenset[str] = frozenset()) -> tuple[SampleRequest, ...]:
+    """One request a row, so that a rejected row hides no other. model_columns: those of the model, if known."""
     request = read_request(PredictInput(csv=str(Path(name))), project)
     if request.rows is not None:
         return tuple(SampleRequest(number, request.path, row) for number, row in enumerate(request.rows, start=1))
@@ -89,7 +89,7 @@ def _from_rows(project: Project, name: str, wanted: frozenset[str] = frozenset()
     columns, data = body["columns"], body["data"]
     assert isinstance(columns, list)  # noqa: S101
     assert isinstance(data, list)  # noqa: S101
-    kept = [at for at, column in enumerate(columns) if not wanted or column in wanted]
+    kept = [at for at, column in enumerate(columns) if not model_columns or column in model_columns]
     names = [columns[at] for at in kept]
     return tuple(
         SampleRequest(number, request.path, {"columns": names, "data": [[row[at] for at in kept]]})

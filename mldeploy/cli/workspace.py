@@ -22,8 +22,8 @@ from mldeploy.config.override import Overrides
 from mldeploy.config.paths import state_folder
 from mldeploy.config.settings import Project
 from mldeploy.config.sources import OWN_FILE
-from mldeploy.core.errors import ExitCode, RefusedError
-from mldeploy.core.events import Action, Events, Failed, Finished, Started
+from mldeploy.core.errors import ExitCode, MldeployError, RefusedError
+from mldeploy.core.events import Action, Event, Events, Failed, Finished, Progressed, Started
 from mldeploy.core.graph import steps_of
 from mldeploy.core.journal import Journal, Scope, Session, read
 from mldeploy.core.monitor import Cancel, CancelledError, Monitor
@@ -120,13 +120,23 @@ def service_of(app: str) -> Resource:
 def show_operation(
     work: Session[CloudT], resource: Resource, title: str, action: Callable[[], Action] = lambda: Action.UPDATED
 ) -> Iterator[Monitor]:
-    """Show an operation on a resource as a step. action: what it did. Raises InterruptedByUser after a stop."""
-    began = time.monotonic()
+    """Show an operation on a resource as a step. action: what it did. Raises InterruptedByUser after a stop.
+
+    An operation that ends with an error before it has reported anything was refused: only the error is shown.
+    """
+    began, reported = time.monotonic(), False
+
+    def pass_on(event: Event) -> None:
+        nonlocal reported
+        reported = reported or isinstance(event, Progressed)
+        work.events(event)
+
     work.events(Started(resource, title))
     try:
-        yield work.monitor(resource)
+        yield replace(work, events=pass_on).monitor(resource)
     except Exception as error:
-        work.events(Failed(resource, title, error, time.monotonic() - began))
+        refused = isinstance(error, MldeployError) and not reported
+        work.events(Failed(resource, title, error, time.monotonic() - began, refused))
         if isinstance(error, CancelledError):
             raise interrupted() from error
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from mldeploy.config.errors import ConfigError
@@ -19,6 +19,11 @@ FLAG = "--env"
 VARIABLE = f"{PREFIX}ENV"
 TABLE_KEYS = frozenset({"protected"})
 """Keys of an environment that are no table of the file."""
+PREVIEW = "preview"
+"""The environment whose table is also that of every `preview-N`: one app for each pull request N. Decision 0027."""
+_PREVIEW_NAME = re.compile(rf"{PREVIEW}-[0-9]{{1,6}}")
+_PREVIEW_DIGITS = 6
+"""Of a pull request's number."""
 _DIGITS = 6
 
 
@@ -53,6 +58,13 @@ def environment_override(name: str | None, flag: str = FLAG) -> Overrides:
     return () if name is None else (Override(KEY, name, flag),)
 
 
+def table_name(name: str, known: Collection[str]) -> str | None:
+    """Return the environment whose table holds for another one: its own, or that of the previews; None for neither."""
+    if name in known:
+        return name
+    return PREVIEW if _PREVIEW_NAME.fullmatch(name) and PREVIEW in known else None
+
+
 def overlay_environment(
     values: Mapping[str, object], prefix: str, choice: EnvironmentChoice | None
 ) -> tuple[dict[str, object], dict[tuple[str, ...], str]]:
@@ -65,11 +77,12 @@ def overlay_environment(
         return dict(values), {}
     tables = values.get(KEY, {})
     known = tables if isinstance(tables, dict) else {}
-    if choice.name not in known:
+    table = table_name(choice.name, known)
+    if table is None:
         raise _unknown_environment(choice, list(known), prefix)
-    own = known[choice.name]
+    own = known[table]
     overlay = {key: value for key, value in own.items() if key not in TABLE_KEYS} if isinstance(own, dict) else {}
-    origins = {path: f"{prefix}{dotted((KEY, choice.name, *path))}" for path in _leaves(overlay)}
+    origins = {path: f"{prefix}{dotted((KEY, table, *path))}" for path in _leaves(overlay)}
     return _merge(values, overlay), origins
 
 
@@ -78,7 +91,8 @@ def _unknown_environment(choice: EnvironmentChoice, known: list[str], prefix: st
     if known:
         return ConfigError(choice.flag, what, f"Environments: {listed(sorted(known))}.")
     file = prefix.partition(":")[0] or "mldeploy.toml"
-    return ConfigError(choice.flag, what, f"Add the table [{KEY}.{choice.name}] to {file}; it may be empty.")
+    table = PREVIEW if _PREVIEW_NAME.fullmatch(choice.name) else choice.name
+    return ConfigError(choice.flag, what, f"Add the table [{KEY}.{table}] to {file}; it may be empty.")
 
 
 def _merge(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
@@ -105,6 +119,16 @@ def environment_key(app: str, environment: str) -> str:
     """
     end = f"-{environment}-{_digest(app, environment)}"
     return f"{app[: NAME_LENGTH - len(end)].rstrip('-')}{end}"
+
+
+def preview_pattern(app: str) -> str:
+    """Return a pattern (`*`: any text) of the names that an app has in its previews: `insurance-preview-*`.
+
+    A longer name is shortened to a length that the number of digits decides, so its end is left out here.
+    """
+    room = NAME_LENGTH - len(f"-{PREVIEW}-") - _PREVIEW_DIGITS - 1 - _DIGITS
+    stem = app if len(app) <= room else f"{app[:room].rstrip('-')}*"
+    return f"{stem}-{PREVIEW}-*"
 
 
 def is_environment_key(name: str, environment: str) -> bool:

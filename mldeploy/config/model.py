@@ -273,7 +273,8 @@ class EnvironmentTable(ConfigTable):
     """One environment, chosen with `--env NAME` or `MLDEPLOY_ENV`. An empty table is enough.
 
     Every table of the file can stand in it, and overlays that table: `[env.staging.app]`, `[env.staging.build.args]`,
-    `[env.staging.target.fargate]`.
+    `[env.staging.target.fargate]`. `[env.preview]` is also the table of `--env preview-1`, `preview-2` and so on: one
+    app for each pull request.
     """
 
     # `config.load` checks the other keys: as those of the file that they overlay.

@@ -88,6 +88,13 @@ class ModelTable(ConfigTable):
         description="Version of the model, as shown in metadata and logs.",
         examples=["2026-11"],
     )
+    runtime: Literal["full", "minimal"] = Field(
+        default="full",
+        description="What the image predicts with. `full`: the model and its libraries. `minimal`: NumPy alone and a "
+        "plan of array operations, which is proved to predict the same bits. Where that is not possible, the build "
+        "is refused with the reason. All models of an image have the same runtime.",
+        examples=["minimal"],
+    )
     max_rows: int = Field(
         default=10_000, ge=1, le=10_000_000, description="Most rows of one request. A larger one gets the status 413."
     )

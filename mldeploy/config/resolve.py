@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mldeploy.config.env_file import read_env_file, uses_dotenv
-from mldeploy.config.environments import EnvironmentChoice, environment_key, split_environment_key
+from mldeploy.config.environments import EnvironmentChoice, environment_key, split_environment_key, table_name
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.host_access import HostAccess
 from mldeploy.config.indexes import index
@@ -109,7 +109,7 @@ def _in_environment(raw: RawConfig, app: App) -> App:
     if choice is None:
         _refuse_environment_key(raw, app.name)
         return app
-    table = raw.tables.env.get(choice.name)
+    table = raw.tables.env.get(table_name(choice.name, raw.tables.env) or "")
     environment = AppEnvironment(choice.name, app.name, protected=table is not None and table.protected)
     return replace(app, name=environment_key(app.name, choice.name), environment=environment)
 

@@ -22,6 +22,9 @@ def list_served_models(tables: Sequence[ModelTable]) -> tuple[ServedModel, ...]:
     repeated = next((name for name in names if names.count(name) > 1), "")
     if repeated:
         raise ConfigError("model.name", f'two models have the name "{repeated}"', "Set `name` in one of them.")
+    if len({each.runtime for each in served}) > 1:
+        what = "one image has one runtime, and its models differ"
+        raise ConfigError("model.runtime", what, 'Set runtime = "minimal" in all [[model]], or in none.')
     for column in (column for each in served for column in each.columns):
         if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:
             what = f"the minimum {column.minimum:g} is above the maximum {column.maximum:g}"
@@ -75,6 +78,7 @@ def _served(table: ModelTable) -> ServedModel:
         max_rows=table.max_rows,
         log_rate=table.log_rate,
         format=table.format or "",
+        runtime=table.runtime,
     )
 
 

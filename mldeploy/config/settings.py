@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -240,6 +241,10 @@ class ServedModel:
     """Some rows of the sample, by column."""
     proof: str = ""
     """JSON: how the compiled path compares with the model's own; "" if that was not tried."""
+    runtime: str = "full"
+    """"minimal": the image has NumPy alone, and the plan instead of the model."""
+    plan: str = ""
+    """Base64: the model as NumPy alone computes it; "" until it is inspected, or with the runtime "full"."""
 
     @property
     def is_described(self) -> bool:
@@ -249,8 +254,23 @@ class ServedModel:
     @property
     def proof_summary(self) -> str:
         """Which path serves the model and why, in a sentence; "" if that was not tried."""
+        return str(self._proof_document.get("summary") or "")
+
+    @property
+    def runtime_summary(self) -> str:
+        """What the image predicts with, and whether that could be NumPy alone; "" if that was not tried."""
+        document = self._proof_document
+        if self.plan:
+            return "minimal: NumPy alone"
+        if "minimal" not in document:
+            return ""
+        obstacle = document["minimal"]
+        return f'full ("minimal" is not possible: {obstacle})' if obstacle else 'full ("minimal" seems possible)'
+
+    @property
+    def _proof_document(self) -> Mapping[str, object]:
         document = parse_json(self.proof) if self.proof else None
-        return str(document.get("summary") or "") if isinstance(document, dict) else ""
+        return document if isinstance(document, dict) else {}
 
 
 @dataclass(frozen=True)

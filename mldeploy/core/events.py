@@ -61,10 +61,13 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
+    """A step ends with an error. refused: it did nothing, so the error's own text says everything."""
+
     resource: Resource
     title: str
     error: Exception
     seconds: float
+    refused: bool = False
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,14 @@ _GUNICORN = (
     "gunicorn_conf.py",
     *(
         f"mldeploy_{name}.py"
-        for name in ("answers", "balance", "clients", "connection", "framing", "health", "limits", "listener", "wsgi")
+        for name in (
+            *("answers", "balance", "clients", "connection", "framing"),
+            *("health", "limits", "listener", "worker", "wsgi"),
+        )
     ),
 )
 _SERVERS = {"wsgi": _GUNICORN, "asgi": (*_GUNICORN, "mldeploy_asgi.py", "mldeploy_guard.py"), "": ()}
-"""The server's own files, by interface."""
+"""The server's own files in `server/`, by interface."""
 _ACCESS = tuple(f"mldeploy_access{part}.py" for part in ("", "_keys", "_page", "_worker"))
 """What asks for access keys: in no image of an app that is public."""
 OWN_CERTIFICATES = "certificates.pem"
@@ -120,7 +123,8 @@ def collect_build_inputs(project: Project) -> BuildInputs:
     code = tuple(filter(_is_code, rest))
     assets = itertools.filterfalse(_is_code, rest)
     own = _find_gunicorn_file(project, code)
-    layers = (*below("model/app", models), *below("assets/app", assets), *below("code/app", code))
+    kept = () if any(each.plan for each in project.served) else models  # a plan stands for the model
+    layers = (*below("model/app", kept), *below("assets/app", assets), *below("code/app", code))
     requirements = tuple(list_requirement_members(project.app.folder, project.build))
     backend = choose_torch_backend(project.build, requirements)
     lock = choose_lock(project.build, backend)
@@ -197,11 +201,11 @@ def _follow_link(file: ContextFile) -> ContextFile:
 
 
 def _builder_members(project: Project) -> Iterator[Member]:
-    here = Path(__file__)
+    here = Path(__file__).parent
     interface = server_interface(project.app)
     access = _ACCESS if interface and project.app.access == KEY else ()
-    for name in ("trim.py", *_SERVERS[interface], *access):
-        yield Text(f"builder/{name}", here.with_name(name).read_bytes())
+    for path in ("trim.py", *(f"server/{name}" for name in (*_SERVERS[interface], *access))):
+        yield Text(f"builder/{Path(path).name}", (here / path).read_bytes())
     if project.build.ca_bundle:
         yield Text(CERTIFICATES, _read_bundle(project.build.ca_bundle))
 

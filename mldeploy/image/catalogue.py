@@ -169,8 +169,8 @@ def _inspect_promoted(engine: Engine, app: str) -> Iterator[dict[str, Any]]:
         with suppress(NotFound):
             image = engine.client.inspect_image(listed["Id"])
             digest = (image["Config"]["Labels"] or {}).get(HASH, "")
-            wanted = f"{app}:{promoted_tag(digest, app)}"
-            if digest and any(short_name(tag) == wanted for tag in image["RepoTags"] or ()):
+            promoted = f"{app}:{promoted_tag(digest, app)}"
+            if digest and any(short_name(tag) == promoted for tag in image["RepoTags"] or ()):
                 yield image
 
 

@@ -106,10 +106,10 @@ def _check_docker_config() -> None:
 
     A file that is no JSON is ignored, as the docker command does. Standard: docker/cli, cli/config/configfile/file.go.
     """
-    found = find_config_file()
-    if not found:
+    config_file = find_config_file()
+    if not config_file:
         return
-    path = Path(str(found))
+    path = Path(str(config_file))
     todo = f"Correct {path}, or move it away."
     try:
         config = parse_json(read_text(path, encoding="utf-8"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,10 +35,11 @@ _TABLE = f"CREATE TABLE IF NOT EXISTS hashes ({_COLUMNS}, sha256, PRIMARY KEY (d
 
 
 class HashCache:
-    """Cached hashes. Not thread-safe. Without a connection it is empty."""
+    """Cached hashes. Not thread-safe. Without a connection it is empty. clock: returns the time as `time.time` does."""
 
-    def __init__(self, connection: sqlite3.Connection | None = None) -> None:
+    def __init__(self, connection: sqlite3.Connection | None = None, clock: Callable[[], float] = time.time) -> None:
         self._connection = connection
+        self._clock = clock
 
     def get(self, stamp: Stamp) -> str | None:
         """Return the SHA-256 of a file's content, 64 hex digits, or None if it is not cached."""
@@ -53,7 +54,7 @@ class HashCache:
 
     def put(self, stamp: Stamp, digest: str) -> None:
         """Cache a hash, unless the file has just changed."""
-        if self._connection is None or max(stamp[3:]) > (time.time() - RACY_SECONDS) * 1e9:
+        if self._connection is None or max(stamp[3:]) > (self._clock() - RACY_SECONDS) * 1e9:
             return
         with self._harmless():
             values = (*_stored(stamp), digest)
@@ -84,9 +85,9 @@ class HashCache:
 
 
 @contextmanager
-def hash_cache() -> Iterator[HashCache]:
+def hash_cache(clock: Callable[[], float] = time.time) -> Iterator[HashCache]:
     """Open the user's cache, or an empty one if it cannot be used."""
-    cache = HashCache(_connect())
+    cache = HashCache(_connect(), clock)
     try:
         yield cache
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
@@ -46,6 +47,9 @@ def list_description_files(
         yield Text(f"{below}/models.json", text.encode())
         if proofs := {each.name: parse_json(each.proof) for each in served if each.proof}:
             yield Text(f"{below}/proofs.json", json.dumps(proofs, ensure_ascii=False, sort_keys=True).encode())
+        for each in served:
+            if each.plan:
+                yield Text(f"model/app/{DESCRIPTION_FOLDER}/plans/{each.name}.plan", base64.b64decode(each.plan))
         return
     for each in served:
         if each.sample:

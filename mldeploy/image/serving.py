@@ -16,7 +16,7 @@ GUNICORN_FILE = "gunicorn.conf.py"
 """The file that gunicorn reads in its start folder."""
 
 CONFIGURATION = "/venv/gunicorn_conf.py"
-WORKERS = {"asgi": "mldeploy_asgi.AsgiWorker", "wsgi": "mldeploy_wsgi.WsgiWorker"}
+WORKERS = {"asgi": "mldeploy_asgi.AsgiWorker", "wsgi": "mldeploy_worker.WsgiWorker"}
 """Our worker classes, by interface. The image can import their modules."""
 
 

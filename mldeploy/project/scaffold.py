@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -82,6 +82,22 @@ def render_toml(folder: DetectedFolder, access: str = "") -> str:
         present = {each.key for each in detected if each.table == table}
         lines += _comments(folder, table, present)
     return "\n".join(lines) + "\n"
+
+
+ENVIRONMENTS = """
+# Environments: the same app under other names. Every table of this file can stand in them: [env.staging.app].
+[env.preview]  # `mldeploy ci` deploys one for each pull request
+
+[env.staging]  # mldeploy deploy --env staging
+
+[env.production]  # mldeploy promote staging production
+protected = true
+"""
+
+
+def with_environments(files: Iterable[NewFile]) -> tuple[NewFile, ...]:
+    """Return the files with the environments that `mldeploy ci` knows in the configuration."""
+    return tuple(replace(each, text=each.text + ENVIRONMENTS) if each.name == OWN_FILE else each for each in files)
 
 
 def explain_guesses(settings: Iterable[DetectedSetting]) -> Iterator[str]:

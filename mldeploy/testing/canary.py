@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import ClassVar
 
 import pytest
 
@@ -24,31 +24,36 @@ from mldeploy.testing.scene import DeploymentUnderTest
 
 SECOND = replace(FIRST, code="two")
 BROKEN = replace(FIRST, code="broken", before=f"import {MISSING}")
-REQUESTS = 2000
+SAMPLE, REQUESTS = 500, 2000
+"""How many requests are counted: by the quick test, and by the exhaustive one."""
 PERCENT = 10
-MARGIN = 3.0
-"""Percentage points by which the counted share may differ from the one that the platform reports."""
+DEVIATIONS = 5
+"""Standard deviations by which the counted share may differ from the one that the platform reports."""
 LOOK_EVERY, PLACED_SECONDS = 0.2, 600.0
 
 
 class CanarySuite(LifeSuite):
-    """A candidate gets its share and no more, and no request fails while it comes, is promoted or is aborted.
-
-    requests: how many are counted.
-    """
-
-    requests: ClassVar[int] = REQUESTS
+    """A candidate gets its share and no more, and no request fails while it comes, is promoted or is aborted."""
 
     @proves(Promise.CANARY)
     def test_a_tenth_of_the_requests_reaches_the_candidate_until_it_is_promoted(
         self, life: AppLife, record_property: Callable[[str, object], None]
     ) -> None:
+        self._promote(life, SAMPLE, record_property)
+
+    @pytest.mark.exhaustive
+    @proves(Promise.CANARY)
+    def test_a_tenth_of_many_requests_reaches_the_candidate(
+        self, life: AppLife, record_property: Callable[[str, object], None]
+    ) -> None:
+        self._promote(life, REQUESTS, record_property)
+
+    def _promote(self, life: AppLife, requests: int, tell: Callable[[str, object], None]) -> None:
         address = life.deploy(FIRST)
         self._place(life)
         with send_load(self.ask, address.url) as seen:
             split = life.scene.traffic.shift(PERCENT, life.scene.monitor)
-            share = self._count(address.url, split, record_property, life.stage.provider.name)
-            assert abs(share - split.percent) <= MARGIN, f"{share:.1f} % of the requests, not {split.percent} %"
+            self._assert_share(address.url, split, requests, tell, life.stage.provider.name)
             assert life.scene.traffic.split() == split
             promoted = life.scene.traffic.promote(life.scene.monitor)
             assert promoted.url == address.url
@@ -62,40 +67,49 @@ class CanarySuite(LifeSuite):
         life.end()
 
     @proves(Promise.CANARY)
-    def test_an_aborted_candidate_leaves_everything_to_the_old_version(self, life: AppLife) -> None:
+    def test_a_broken_or_aborted_candidate_leaves_everything_to_the_old_version(self, life: AppLife) -> None:
+        self._refuse_the_first_version(life)
         address = life.deploy(FIRST)
-        self._place(life)
         with send_load(self.ask, address.url) as seen:
-            life.scene.traffic.shift(50, life.scene.monitor)
-            with pytest.raises(DeploymentFailedError) as refused:
-                life.scene.deploy()
-            assert isinstance(refused.value.failures[0][1], RefusedError)
-            assert "canary promote" in str(refused.value)
-            assert "canary abort" in str(refused.value)
-            assert life.scene.traffic.abort(life.scene.monitor)
-            assert {self._code(address.url) for _ in range(20)} == {"one"}
+            self._break(life, address.url)
+            self._place(life)
+            self._abort(life, address.url)
         self._none_failed(seen)
+        life.app.write(FIRST)
+        assert life.scene.plan().is_noop, "the old version is as it was deployed"
+        self._place(life)
+        life.end()  # takes the candidate along
+
+    def _refuse_the_first_version(self, life: AppLife) -> None:
+        life.app.write(FIRST)
+        with pytest.raises(DeploymentFailedError) as first:
+            life.scene.place_candidate()
+        assert isinstance(first.value.failures[0][1], AbsentError), "nothing serves yet"
+        assert life.scene.traffic.split() is None
+
+    def _break(self, life: AppLife, url: str) -> None:
+        life.app.write(BROKEN)
+        with pytest.raises(DeploymentFailedError) as failed:
+            life.scene.place_candidate()
+        assert isinstance(failed.value.failures[0][1], VerdictError)
+        assert {self._code(url) for _ in range(20)} == {"one"}
+        assert life.scene.traffic.split() is None
+
+    def _abort(self, life: AppLife, url: str) -> None:
+        life.scene.traffic.shift(50, life.scene.monitor)
+        with pytest.raises(DeploymentFailedError) as refused:
+            life.scene.deploy()
+        assert isinstance(refused.value.failures[0][1], RefusedError)
+        assert "canary promote" in str(refused.value)
+        assert "canary abort" in str(refused.value)
+        assert life.scene.traffic.abort(life.scene.monitor)
+        assert {self._code(url) for _ in range(20)} == {"one"}
         assert not life.scene.traffic.abort(life.scene.monitor)
         for operation in (life.scene.traffic.promote, lambda monitor: life.scene.traffic.shift(PERCENT, monitor)):
             with pytest.raises(AbsentError):
                 operation(life.scene.monitor)
-        life.app.write(FIRST)
-        assert life.scene.plan().is_noop, "the old version is as it was deployed"
-        life.end()
 
-    @proves(Promise.CANARY)
-    def test_a_broken_candidate_gets_no_request(self, life: AppLife) -> None:
-        address = life.deploy(FIRST)
-        with send_load(self.ask, address.url) as seen:
-            life.app.write(BROKEN)
-            with pytest.raises(DeploymentFailedError) as failed:
-                life.scene.place_candidate()
-            assert isinstance(failed.value.failures[0][1], VerdictError)
-            assert {self._code(address.url) for _ in range(20)} == {"one"}
-        self._none_failed(seen)
-        assert life.scene.traffic.split() is None
-        life.end()
-
+    @pytest.mark.exhaustive
     @proves(Promise.CANARY)
     def test_another_machine_goes_on_with_a_canary_whose_command_was_killed(self, life: AppLife) -> None:
         address = life.deploy(FIRST)
@@ -115,17 +129,6 @@ class CanarySuite(LifeSuite):
         assert elsewhere.traffic.promote(elsewhere.monitor).url == address.url
         assert self._code(address.url) == "two"
         assert elsewhere.traffic.split() is None
-        life.end()
-
-    @proves(Promise.CANARY)
-    def test_a_removal_takes_the_candidate_along(self, life: AppLife) -> None:
-        life.app.write(FIRST)
-        with pytest.raises(DeploymentFailedError) as first:
-            life.scene.place_candidate()
-        assert isinstance(first.value.failures[0][1], AbsentError), "nothing serves yet"
-        assert life.scene.traffic.split() is None
-        life.deploy(FIRST)
-        self._place(life)
         life.end()
 
     def _place(self, life: AppLife) -> None:
@@ -151,19 +154,22 @@ class CanarySuite(LifeSuite):
         answer = self.ask(url)
         return answer.get("code") if isinstance(answer, dict) else answer
 
-    def _count(self, url: str, split: TrafficSplit, tell: Callable[[str, object], None], target: str) -> float:
-        """Return the percentage of `requests` that the second version answers. None may fail."""
+    def _assert_share(
+        self, url: str, split: TrafficSplit, requests: int, tell: Callable[[str, object], None], target: str
+    ) -> None:
+        """Count the answers of the second version among so many. None may fail."""
         began = time.monotonic()
         with ThreadPoolExecutor(CALLERS) as callers:
-            seen = Counter(callers.map(lambda _: self._outcome(url), range(self.requests)))
+            seen = Counter(callers.map(lambda _: self._outcome(url), range(requests)))
         assert seen.keys() <= {"one", "two"}, seen
-        share = 100 * seen["two"] / self.requests
+        share, expected = seen["two"] / requests, split.percent / 100
         shown = split.ratio or f"{split.percent:g} %"
         took = time.monotonic() - began
-        tell(CASES, f"{target}: canary at {shown}: {share:.1f} % of {self.requests} requests in {took:.0f} s")
+        tell(CASES, f"{target}: canary at {shown}: {share:.1%} of {requests} requests in {took:.0f} s")
         if not split.ratio:
             assert split.percent == PERCENT
-        return share
+        margin = DEVIATIONS * math.sqrt(expected * (1 - expected) / requests)
+        assert abs(share - expected) <= margin, f"{share:.1%} of the requests, not {split.percent:g} %"
 
     def _outcome(self, url: str) -> object:
         try:

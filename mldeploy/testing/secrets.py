@@ -58,7 +58,7 @@ class SecretMatrix(FaultMatrix):
 class SecretConformance:
     """A subclass defines the fixtures `stage` and `project`, as for `Conformance`."""
 
-    few = 4
+    few = 2
     target: ClassVar[str] = ""
 
     @pytest.fixture(scope="class")

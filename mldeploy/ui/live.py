@@ -86,7 +86,7 @@ class LiveDisplay:
                 yield from self._finished(event) if self._lasting else ()
             case Failed(resource, title, error, passed):
                 self._rows.pop(resource, None)
-                if self._lasting:
+                if self._lasting and not event.refused:
                     yield self._ended("✗", "red", title, describe_end(error), passed)
             case Noted():
                 yield Text(self._printable(describe_note(event)), "yellow" if event.warning else "")

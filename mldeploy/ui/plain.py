@@ -65,6 +65,8 @@ class PlainLines:
                     self._print_progress(resource, describe_progress(progress))
             case Finished():
                 self._write(describe_finished(event))
+            case Failed(refused=True):
+                pass
             case Failed(_, title, error, passed):
                 self._write(f"{title}: {describe_end(error)} after {seconds(passed)}")
             case _:

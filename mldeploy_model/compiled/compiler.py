@@ -81,7 +81,7 @@ class MeanPrediction:
     def predict(self, block: Any) -> Array:
         if self.classes is not None:
             winners = np.argmax(self.probabilities(block), axis=1)
-            return np.asarray(self.fitted.le_.inverse_transform(winners))
+            return np.asarray(self.classes.take(winners))
         columns = np.asarray([member.predict(block) for member in self.members]).T
         return np.asarray(np.average(columns, axis=1, weights=self.weights))
 

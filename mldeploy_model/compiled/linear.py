@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,7 @@ class LinearClassifier:
         self.coefficients, self.intercept, self.classes = fitted.coef_.T, fitted.intercept_, fitted.classes_
         self.form = form
         self.has_probabilities = form != ""
+        self.logistic = _logistic_function() if form == "logistic" else None
 
     def predict(self, block: Any) -> Array:
         scores = self._scores(block)
@@ -91,7 +92,7 @@ class LinearClassifier:
         scores = self._scores(block)
         if self.form == "softmax":
             return softmax(scores)
-        return clipped_shares(scores) if self.form == "huber" else logistic_shares(scores)
+        return clipped_shares(scores) if self.logistic is None else shares_of_each(self.logistic(scores))
 
     def parts(self) -> Sequence[object]:
         return ()
@@ -109,11 +110,14 @@ def softmax(scores: Array) -> Array:
     return scores
 
 
-def logistic_shares(scores: Array) -> Array:
-    """The logistic function of each score, and for several classes divided by the row's sum."""
+def _logistic_function() -> Callable[[Array], Array]:
     from scipy.special import expit
 
-    shares = expit(scores)
+    return expit  # type: ignore[no-any-return]
+
+
+def shares_of_each(shares: Array) -> Array:
+    """Probabilities of what the logistic function makes of each score: for several classes divided by the row's sum."""
     if shares.ndim == 1:
         return np.stack([1 - shares, shares], axis=1)
     return _divide_by_sum(shares)

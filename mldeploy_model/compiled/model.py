@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from mldeploy_model.schema import Column
 
 
+FULL, MINIMAL = "full", "minimal"
+"""The image has the model's libraries, or NumPy alone."""
+
+
 class ModelInputs:
     """The columns that a model takes, in its order, and the type in which each is handed on."""
 
@@ -39,6 +43,8 @@ class ModelInputs:
 
 class CompiledModel:
     """A fitted model as a plan of array operations. Made by `compile_model`; safe to use from several threads."""
+
+    runtime = FULL
 
     def __init__(self, inputs: ModelInputs, plan: CompiledEstimator, stock: Sequence[tuple[str, str]]) -> None:
         self.inputs, self.plan = inputs, plan

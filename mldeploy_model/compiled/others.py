@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -115,11 +115,17 @@ def _inverse(transformer: Any) -> Callable[[Array], Any]:
     function = getattr(transformer, "inverse_func", None)
     if type(transformer).__name__ != "FunctionTransformer" or function is None:
         return transformer.inverse_transform  # type: ignore[no-any-return]
-    arguments = dict(transformer.inv_kw_args or {})
+    return FunctionInverse(function, dict(transformer.inv_kw_args or {}), bool(transformer.validate))
 
-    def invert(values: Array) -> Any:
-        if transformer.validate:
+
+class FunctionInverse:
+    """The inverse of a FunctionTransformer, with its check of finite numbers if it has one."""
+
+    def __init__(self, function: Callable[..., Any], arguments: Mapping[str, Any], checks: bool) -> None:
+        self.function, self.arguments, self.checks = function, arguments, checks
+
+    def __call__(self, values: Array) -> Any:
+        """Raises ValueError for values that are not finite."""
+        if self.checks:
             refuse_not_finite(values)
-        return function(values, **arguments)
-
-    return invert
+        return self.function(values, **self.arguments)

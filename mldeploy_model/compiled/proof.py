@@ -14,7 +14,7 @@ import numpy as np
 from mldeploy_model.compiled.blocks import row_values
 from mldeploy_model.compiled.borders import border_rows
 from mldeploy_model.compiled.domains import Row, as_columns, input_domains, known_rows, odd_rows, random_columns
-from mldeploy_model.compiled.model import CompiledModel, StockModel
+from mldeploy_model.compiled.model import FULL, CompiledModel, StockModel
 from mldeploy_model.predictor import PredictionInputError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Proof:
     tolerance: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
     stock_parts: tuple[tuple[str, str], ...] = ()
+    runtime: str = FULL
 
     def to_json(self) -> str:
         """One JSON object. Values of the worst row that JSON does not have are texts."""
@@ -57,7 +58,10 @@ class Proof:
         """One line for a person."""
         if self.equal:
             how = "bit-identical" if not self.worst_difference else f"differing by at most {self.worst_difference:.2g}"
-            return f"compiled path: {self.rows} rows {how} with {_version_line(self.versions)}"
+            path = "compiled path" if self.runtime == FULL else "minimal runtime"
+            return f"{path}: {self.rows} rows {how} with {_version_line(self.versions)}"
+        if self.runtime != FULL:
+            return f"minimal runtime not possible: {self.reason}"
         return f"compiled path not used, the model's own path serves: {self.reason}"
 
 
@@ -92,6 +96,7 @@ def prove(
         tolerance,
         library_versions(),
         compiled.stock_parts,
+        compiled.runtime,
     )
 
 

@@ -40,7 +40,7 @@ class Forest:
         return merge_thresholds((tree.feature, tree.threshold) for tree in self.trees)
 
     def _values(self, block: Any) -> Array:
-        array = as_float32(_dense_block(block), self.allow_nan and not isinstance(block, SparseBlock))
+        array = as_float32(dense_block(block), self.allow_nan and not isinstance(block, SparseBlock))
         if not self.mean:
             return self._shaped(self.trees[0].predict(array))
         total = np.zeros_like(self._shaped(self.trees[0].predict(array[:1])), shape=self._shape(len(array)))
@@ -101,7 +101,7 @@ class Boosting:
         return merge_thresholds((t.tree_.feature, t.tree_.threshold) for t in self.fitted.estimators_.ravel())
 
     def _raw(self, block: Any) -> Array:
-        array = np.ascontiguousarray(as_float32(_dense_block(block), allow_nan=False))
+        array = np.ascontiguousarray(as_float32(dense_block(block), allow_nan=False))
         raw = self._first_values(array, sparse=isinstance(block, SparseBlock))
         self.stages(self.fitted.estimators_, array, self.fitted.learning_rate, raw)
         return raw
@@ -168,7 +168,7 @@ class HistBoosting:
     def _raw(self, block: Any) -> Array:
         if self.preprocess is not None:
             block = self.preprocess.transform(block)
-        array = np.asarray(as_floats(_dense_block(block)), dtype=np.float64)
+        array = np.asarray(as_floats(dense_block(block)), dtype=np.float64)
         threads = 1 if len(array) <= FEW_ROWS else self.threads
         raw = np.zeros((len(array), self.width), dtype=self.start.dtype, order="F")
         raw += self.start
@@ -199,7 +199,7 @@ def merge_thresholds(pairs: Any) -> dict[int, Array]:
     return {int(feature): np.unique(values[features == feature]) for feature in np.unique(features) if feature >= 0}
 
 
-def _dense_block(block: Any) -> Any:
+def dense_block(block: Any) -> Any:
     """Sparse data in the dense form: a tree compares the same values."""
     return (
         block if isinstance(block, ColumnBlock) else dense(block) if not isinstance(block, SparseBlock) else block.dense

@@ -16,7 +16,12 @@ __all__ = ["describe_model", "load_predictor"]
 
 
 def load_predictor(schema: ModelSchema, folder: Path) -> Predictor:
-    """Load a model whose path is relative to `folder`. Raises ModelLoadError."""
+    """Load a model whose path is relative to `folder`, or its plan. Raises ModelLoadError."""
+    from mldeploy_model.compiled.serving import planned_model
+
+    plan = planned_model(schema, folder)
+    if plan is not None:
+        return plan
     from mldeploy_model.formats.registry import open_model
 
     opened = open_model(folder / schema.path, folder)

@@ -13,6 +13,7 @@ from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.provider import provider
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.rehearsal.azure import AzureRehearsal
+from mldeploy.testing.canary import CanarySuite
 from mldeploy.testing.life import LifeSuite, RolloutSuite
 from mldeploy.testing.load import ZeroDowntimeSuite
 from mldeploy.testing.promises import Promise
@@ -64,6 +65,16 @@ class TestThroughASlot(OnAppService, ZeroDowntimeSuite):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(rollout, "DRAIN_SECONDS", 15.0)
             yield
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stage(cls, alive_for_all: AzureRehearsal) -> AzureStage[WebappCloud, WebappSettings]:
+        return staged(alive_for_all, sku="S1")
+
+
+@pytest.mark.engine
+class TestCanaryInASlot(OnAppService, CanarySuite):
+    """A candidate in a slot of its own, and a rule that gives it a share of the requests."""
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mldeploy.config import load
+from mldeploy.config.access_keys import STORED
 from mldeploy.core.errors import ExitCode
 from mldeploy.providers.azure.permissions import DATA_ACTIONS
 from mldeploy.providers.azure.webapp.checks import check_webapp
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.engine
 
 VAULT = "https://shop.vault.azure.net/secrets/api-key"
 LARGE = {"sku": "S1", "max": 2, "secrets": {"API_KEY": VAULT}}
+SECRET = "GREETING_KEY"
 SITES = "Microsoft.Web/sites"
 IN_ABAC_MODE = dict.fromkeys(DATA_ACTIONS, "only in a registry of others that has the ABAC mode")
 NEVER: Mapping[str, str] = {
@@ -38,27 +40,38 @@ WITHOUT_SLOTS: Mapping[str, str] = {
     **NEVER,
     **{f"{SITES}/slots/{each}": "a size without slots" for each in SLOTS},
     f"{SITES}/slotsswap": "a size without slots",
-    f"{SITES}/config/appsettings": "no secrets of Key Vault",
+    f"{SITES}/config/write": "a size without slots",
     "Microsoft.Insights": "no autoscaling",
 }
+BY_ADMIN = {**WITHOUT_SLOTS, f"{SITES}/config/appsettings": "no secrets that the app gets"}
 
 
 def lived(harness: AzureHarness, folder: Path) -> None:
-    """Deploy, change, go back, grow, stop, look, and remove."""
+    """Set secrets, deploy, try a candidate, change, go back, grow, stop, look, and remove."""
+    settings = harness.settings
+    assert isinstance(settings, WebappSettings)
+    name = STORED if settings.by_admin else SECRET  # without role assignments, the app itself can read none
+    for value in ("one", "two"):
+        harness.scene.set_secret(name, value)
     harness.deploy()
     edit(folder)
     harness.project = project_of(folder)
+    monitor = harness.scene.monitor
+    if settings.tier.slots:
+        harness.scene.place_candidate()
+        harness.scene.traffic.shift(10, monitor)
+        harness.scene.traffic.abort(monitor)
+    assert harness.scene.unset_secret(name)
     harness.deploy()
-    service, monitor = harness.scene.service, harness.scene.monitor
+    service = harness.scene.service
     service.rollback("1", monitor)
-    if not harness.settings.model_dump().get("max"):
+    if settings.max is None:
         service.scale(2, monitor)
     service.stop()
     harness.deploy()
     list(service.logs(follow=False, tail=1))
     service.instances()
-    assert isinstance(harness.settings, WebappSettings)
-    findings = tuple(check_webapp("webapp", harness.project, harness.settings, harness.rehearsal.endpoints))
+    findings = tuple(check_webapp("webapp", harness.project, settings, harness.rehearsal.endpoints))
     assert {each.level for each in findings if each.subject != "registry"} == {Level.OK}, findings
     harness.scene.destroy()
 
@@ -69,7 +82,7 @@ def lived(harness: AzureHarness, folder: Path) -> None:
     [
         pytest.param(LARGE, NEVER, id="large"),
         pytest.param({}, WITHOUT_SLOTS, id="small", marks=pytest.mark.exhaustive),
-        pytest.param({"registry_auth": "admin"}, WITHOUT_SLOTS, id="admin", marks=pytest.mark.exhaustive),
+        pytest.param({"registry_auth": "admin"}, BY_ADMIN, id="admin", marks=pytest.mark.exhaustive),
     ],
 )
 def test_the_roles_suffice_and_have_nothing_to_spare(

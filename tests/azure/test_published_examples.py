@@ -85,8 +85,10 @@ def test_a_secret_is_named_by_its_id_where_it_has_no_name(cloud: WebappCloud) ->
     heard: list[Event] = []
     monitor = Monitor(Resource("web-app", Key("shop")), heard.append, Cancel())
     rollout = SiteRollout(cloud, PROJECT, SETTINGS, sites.SiteSlot(GROUP, "shop"), monitor)
-    start = rollout.watch_startup(rollout.site_slot, beside=False)
-    assert list(start._unresolved_secrets()) == [("API_KEY", "SecretNotFound")]
+    site = sites.describe_site(cloud, rollout.site_slot)
+    assert site is not None
+    start = rollout.watch_startup(rollout.site_slot, site.spec, beside=False)
+    assert list(start._unresolved_secrets(frozenset(["API_KEY"]))) == [("API_KEY", "SecretNotFound")]
 
 
 def test_a_plan_and_the_quotas_of_its_region(cloud: WebappCloud) -> None:

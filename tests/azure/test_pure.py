@@ -18,9 +18,9 @@ from mldeploy.core.graph import steps_of
 from mldeploy.core.step import Step
 from mldeploy.core.verbs.destroy import needed_kinds
 from mldeploy.providers.azure import tags
+from mldeploy.providers.azure.checks import allows
 from mldeploy.providers.azure.log_lines import new_lines
 from mldeploy.providers.azure.webapp import autoscale, sites
-from mldeploy.providers.azure.webapp.checks import allows
 from mldeploy.providers.azure.webapp.logs import LogMark, strip_timestamp
 from mldeploy.providers.azure.webapp.plan import PRICES, estimate_webapp
 from mldeploy.providers.azure.webapp.provider import provider

@@ -7,8 +7,10 @@ import pytest
 from bench import building, commands, serving
 from bench.figures import Figures, Measured
 from bench.pairs import Spread
+from bench.plots import PLOTS, plots
 from bench.report import Target, page, spread
 
+DOCS = Path(__file__).parents[2] / "docs"
 VERSIONS = {"mlflow": "3.0", "bentoml": "1.0"}
 
 
@@ -80,3 +82,12 @@ def test_figures_survive_their_file(tmp_path: Path) -> None:
     kept.write(tmp_path / "bench" / "cli.json")
     assert Measured.read(tmp_path / "bench" / "cli.json") == kept
     assert Measured.read(tmp_path / "bench" / "image.json") is None
+
+
+def test_the_bars_are_those_of_the_kept_figures() -> None:
+    """To mend it: `python -m bench page`."""
+    kept = {part: Measured.read(DOCS / "bench" / f"{part}.json") for part, _ in PLOTS.values()}
+    drawn = plots(kept)
+    assert len(drawn) == len(PLOTS)
+    assert {name: (DOCS / "media" / name).read_text(encoding="utf-8") for name in drawn} == drawn
+    assert all(f"media/{name}" in (DOCS / "benchmarks.md").read_text(encoding="utf-8") for name in drawn)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mldeploy.app.examination import SETTLE_SECONDS
 from mldeploy.check.examine import check
 from mldeploy.check.verdict import CheckVerdict
 from mldeploy.config.secret import Secret
@@ -128,11 +129,13 @@ class Specimen:
         assert result
         return Image(f"{self.name}:{tag}", result.id, result.platform, result.size, ())
 
-    def check(self, image: Image | None = None, withheld: tuple[str, ...] = ()) -> CheckVerdict:
+    def check(
+        self, image: Image | None = None, withheld: tuple[str, ...] = (), settle_seconds: float = SETTLE_SECONDS
+    ) -> CheckVerdict:
         """What is found, in the end; and that nothing of the check is left on the engine."""
         monitor = Monitor(Resource("checked-image", Key(self.name)), ignore, Cancel())
         base = BaseDigest(((self.base, ""),))
-        verdict = check(self.engine, self.project, image or self.build(), base, monitor, withheld)
+        verdict = check(self.engine, self.project, image or self.build(), base, monitor, withheld, settle_seconds)
         assert self.containers == []
         return verdict
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
 from mldeploy.ci.plan import WorkflowPlan, WorkflowRequest, plan_workflow
-from mldeploy.ci.signing.base import SignIn, SignInContext
+from mldeploy.ci.signing.base import CiSystem, SignIn, SignInContext
+from mldeploy.ci.stages import StageChoice
 from mldeploy.ci.workflow_file import render_workflow
 from mldeploy.providers import registry
 
@@ -27,19 +28,41 @@ def health():
     return "ok"
 """
 ORIGIN = "git@github.com:octo/insurance.git"
+ORIGINS = {
+    CiSystem.GITHUB: ORIGIN,
+    CiSystem.GITLAB: "git@gitlab.com:octo/ml/insurance.git",
+    CiSystem.AZURE_PIPELINES: "https://octo@dev.azure.com/octo/ml/_git/insurance",
+}
 NAME = "octo/insurance"
 REGISTRY = '[target.kubernetes]\nregistry = "ghcr.io/octo"\n'
 """What the target `kubernetes` cannot do without."""
+
+USUAL = StageChoice()
+ENVIRONMENTS = """\
+[env.preview.target]
+cloudrun = { project = "previews" }
+gke = { project = "previews" }
+containerapps = { resource_group = "previews" }
+webapp = { resource_group = "previews" }
+kubernetes = { namespace = "previews" }
+
+[env.staging]
+
+[env.production]
+protected = true
+"""
+"""Previews have a place of their own on every target."""
 
 Workflow = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Repo:
-    """root: of the repository. folder: the app's, in it."""
+    """root: of the repository. folder: the app's, in it. system: that the workflow is for."""
 
     root: Path
     folder: Path
+    system: CiSystem = CiSystem.GITHUB
 
     def write(self, **files: str) -> None:
         """Files below the app's folder. `__` in a name is a dot, `___` a slash."""
@@ -62,10 +85,17 @@ class Repo:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "All")
 
-    def plan(self, target: str = "fargate", branch: str = "main") -> WorkflowPlan:
+    def on(self, system: CiSystem) -> Repo:
+        """The same repository, where another CI system finds it."""
+        self.git("remote", "set-url", "origin", ORIGINS[system])
+        return replace(self, system=system)
+
+    def plan(self, target: str = "fargate", branch: str = "main", choice: StageChoice = USUAL) -> WorkflowPlan:
         declared = registry.declaration(target)
         sign_in = cast("Callable[[SignInContext], SignIn]", registry.load_declared(target, declared.sign_in))
-        request = WorkflowRequest(target, branch, declared.verb, sign_in, registry.requirement(target))
+        request = WorkflowRequest(
+            target, branch, declared.verb, sign_in, registry.requirement(target), self.system, choice
+        )
         return plan_workflow(self.folder, request)
 
     def text(self, target: str = "fargate") -> str:
@@ -91,6 +121,13 @@ def app(root: Path, below: str = "") -> Repo:
     made.put("app.py", APP)
     made.put("requirements.txt", "flask==3.1.3\n")
     made.put("mldeploy.toml", f'[app]\nname = "insurance"\nmodels = []\n\n{REGISTRY}')
+    return made
+
+
+def staged(root: Path, below: str = "") -> Repo:
+    """The same with previews, staging and production."""
+    made = app(root, below)
+    made.put("mldeploy.toml", f"{(made.folder / 'mldeploy.toml').read_text()}\n{ENVIRONMENTS}")
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -31,7 +32,8 @@ class Ran:
 
 @dataclass(frozen=True)
 class Runner:
-    """folder: for its files. known: variables (`vars.X`) and secrets (`secrets.X`). given: its own environment.
+    """folder: for its files. known: variables (`vars.X`), secrets (`secrets.X`) and other expressions. given: its own
+    environment. programs: further ones, as lines of bash.
 
     `mldeploy` on it is this one, which does in rehearsal what would be done in a cloud; what an action would do is not
     done, except for a copy of the repository and a Python.
@@ -41,10 +43,24 @@ class Runner:
     repo: Repo
     known: Mapping[str, str]
     given: Mapping[str, str]
+    programs: Mapping[str, str] = field(default_factory=dict)
 
     def job(self, workflow: Workflow, name: str) -> Ran:
         """Run one, to its end or its first failure."""
         return _Job(self, workflow["jobs"][name], self.folder / name).run()
+
+
+def provide(folder: Path, temp: Path) -> Path:
+    """Put on PATH what a runner has: mldeploy, which does in rehearsal what is done in a cloud, pipx and `az`."""
+    programs = Programs(folder)
+    words = f'exec env PYTHONPATH={ROOT} {sys.executable} -m mldeploy "$@"'
+    rehearsed = "deploy|push|promote|destroy|status"
+    programs.add("mldeploy", f"case $1 in {rehearsed}) {words} --rehearse;; *) {words};; esac")
+    tools = f"export UV_TOOL_DIR={temp}/tools UV_TOOL_BIN_DIR={folder}"
+    install = f'{tools}; exec {UV} tool install --quiet --python {sys.executable} "$2"'
+    programs.add("pipx", f"[[ $1 = install ]] || exit 2; case $2 in mldeploy*) ;; *) {install};; esac")
+    programs.add("az")
+    return folder
 
 
 class _Job:
@@ -61,12 +77,9 @@ class _Job:
 
     def _provide(self) -> None:
         """What is installed on it."""
-        words = f'exec env PYTHONPATH={ROOT} {sys.executable} -m mldeploy "$@"'
-        self.programs.add("mldeploy", f"case $1 in deploy|push) {words} --rehearse;; *) {words};; esac")
-        tools = f"export UV_TOOL_DIR={self.temp}/tools UV_TOOL_BIN_DIR={self.programs.folder}"
-        install = f'{tools}; exec {UV} tool install --quiet --python {sys.executable} "$2"'
-        self.programs.add("pipx", f"[[ $1 = install ]] || exit 2; case $2 in mldeploy*) ;; *) {install};; esac")
-        self.programs.add("az")
+        provide(self.programs.folder, self.temp)
+        for name, body in self.runner.programs.items():
+            self.programs.add(name, body)
 
     def run(self) -> Ran:
         for step in self.job["steps"]:
@@ -85,10 +98,20 @@ class _Job:
         if action == "actions/checkout":
             into = self.workspace / given.get("path", ".")
             subprocess.run(("git", "clone", "--quiet", str(self.runner.repo.root), str(into)), check=True)
+        elif action == "actions/upload-artifact":
+            shutil.copytree(self._resolve(given["path"]), self._artifact(given))
+        elif action == "actions/download-artifact":
+            shutil.copytree(self._artifact(given), self._resolve(given["path"]))
         elif action == "actions/setup-python":
             venv = self.temp / "python"
             subprocess.run((UV, "venv", "--quiet", "--seed", "--python", sys.executable, str(venv)), check=True)
             self.path = f"{self.programs.folder}:{venv / 'bin'}:{os.environ['PATH']}"
+
+    def _artifact(self, given: Mapping[str, str]) -> Path:
+        return self.runner.folder / "artifacts" / given["name"]
+
+    def _resolve(self, text: str) -> str:
+        return re.sub(r"\$\{\{ (.+?) \}\}", self._known, text)
 
     def _run(self, step: Workflow) -> None:
         script = self.temp / "step.sh"
@@ -103,7 +126,7 @@ class _Job:
             self.ran.failed = f"{step['name']}: {done.stdout}{done.stderr}"
 
     def _environment(self, step: Workflow) -> dict[str, str]:
-        own = {name: re.sub(r"\$\{\{ (\S+) \}\}", self._known, value) for name, value in step.get("env", {}).items()}
+        own = {name: self._resolve(value) for name, value in {**self.job.get("env", {}), **step.get("env", {})}.items()}
         files = {name: str(self._file(name)) for name in STATE}
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLDEPLOY_", "GITHUB_"))}
         return {
@@ -112,12 +135,13 @@ class _Job:
             **self.env,
             **files,
             "RUNNER_TEMP": str(self.temp),
+            "GITHUB_REPOSITORY": "octo/insurance",
             "PATH": self.path,
             **own,
         }
 
     def _known(self, match: re.Match[str]) -> str:
-        return self.runner.known[match[1]]
+        return str(self.temp) if match[1] == "runner.temp" else self.runner.known[match[1]]
 
     def _collect(self, step: Workflow) -> None:
         self.env |= self._pairs("GITHUB_ENV")

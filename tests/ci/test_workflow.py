@@ -17,14 +17,16 @@ import yaml
 from mldeploy.config.errors import ConfigError
 from mldeploy.providers import registry
 from mldeploy.providers.capabilities import Runtime
-from tests.ci.repo import Repo, app, lines, parsed
+from tests.ci.repo import Repo, app, lines, parsed, staged
 from tests.ci.targets import TARGETS
 
 OIDC = {"cloudrun", "containerapps", "ecr", "fargate", "gar", "gcr", "gke", "acr", "webapp"}
 SCHEMA = "builtin_schemas/vendor/github-workflows.json"
 ACTIONS = {
     "actions/checkout@v6",
+    "actions/download-artifact@v8",
     "actions/setup-python@v6",
+    "actions/upload-artifact@v7",
     "aws-actions/configure-aws-credentials@v6",
     "azure/login@v3",
     "google-github-actions/auth@v3",
@@ -113,6 +115,9 @@ def test_the_tool_that_looks_for_what_is_unsafe_finds_nothing(tmp_path: Path) ->
     for target in TARGETS:
         made = app(tmp_path / target / "insurance")
         (tmp_path / f"{target}.yml").write_text(made.text(target))
+        (tmp_path / f"{target}-environments.yml").write_text(
+            staged(tmp_path / f"{target}-e" / "insurance").text(target)
+        )
     result = _zizmor(tmp_path)
     assert (result.returncode, result.stdout) == (0, "No findings to report. Good job!\n"), (
         result.stdout + result.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import PROGRAM, Command
+from tests.cli.command import Command
 from tests.cli.terminal import Terminal
 
 SHELLS = {
@@ -77,9 +76,7 @@ def press_tab(terminal: Terminal, typed: str, expected: str) -> None:
 def complete(mldeploy: Command, line: str, shell: str = "bash") -> list[str]:
     """Return the lines that a shell gets for a typed line. Nothing is written to standard error."""
     request = {"_MLDEPLOY_COMPLETE": f"complete_{shell}", "_MLDEPLOY_LINE": line, "_TYPER_COMPLETE_ARGS": line}
-    done = subprocess.run(
-        PROGRAM, capture_output=True, text=True, env={**mldeploy.env, **request}, cwd=mldeploy.folder, check=False
-    )
-    assert done.returncode in (0, 3), done
-    assert done.stderr == ""
-    return done.stdout.splitlines()
+    done = mldeploy.with_env(**request)()
+    assert done.code in (0, 3), done
+    assert done.err == ""
+    return done.out.splitlines()

@@ -122,7 +122,8 @@ def test_a_canary_from_its_first_request_to_its_promotion(app: Command) -> None:
 
     promoted = app("canary", "promote", "--json").document
     assert (promoted["action"], promoted["canary"]) == ("promoted", None)
-    assert app("canary", "promote").code == 7
+    refused = app("canary", "promote")
+    assert (refused.code, "failed" in refused.err) == (7, False), "it has not begun"
     assert app("canary", "abort", "--json").document["action"] == "none"
     again = app("deploy", "--canary", "10")
     assert "serves already" in again.out, again.err

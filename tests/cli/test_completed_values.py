@@ -14,6 +14,7 @@ from mldeploy.config.model import BuildTable
 from tests.cli.command import Command
 from tests.cli.completing import SHELLS, complete, on_path, open_shell, press_tab, require_shell
 from tests.cli.terminal import Terminal
+from tests.few import few
 
 ARN = "arn:aws:eks:eu-west-1:123456789012:cluster/insurance"
 SPECIAL = 'my team\'s "ctx" $HOME `id` (a) [b]* {c,d} ~ #! \\back & | ; <>'
@@ -54,24 +55,29 @@ def terminal(shell: str, configured: Command) -> Iterator[Terminal]:
         yield terminal
 
 
+TYPED = (
+    ("--context ar", ARN),
+    ("--context arn:aws:e", ARN),
+    ("--context 'arn:aws:e", ARN),
+    ("--context=arn:aws:e", f"--context={ARN}"),
+    ("--context user@h", "user@host.example"),
+    ("--context a=b:", "a=b:c"),
+    ("--context üb", "über-ctx"),
+    ("--context my", SPECIAL),
+    ("--context my\\ te", SPECIAL),
+    ("--context 'my te", SPECIAL),
+    ('--context "my te', SPECIAL),
+    ("--context=my", f"--context={SPECIAL}"),
+    ("--context '\\$(to", COMMAND),
+    ("--context '  bl", "  blanks"),
+)
+"""What is typed before TAB, and the argument that the program is given. Every run tries each in one shell or two."""
+
+
 @pytest.mark.parametrize(
-    ("typed", "expected"),
-    [
-        ("--context ar", ARN),
-        ("--context arn:aws:e", ARN),
-        ("--context 'arn:aws:e", ARN),
-        ("--context=arn:aws:e", f"--context={ARN}"),
-        ("--context user@h", "user@host.example"),
-        ("--context a=b:", "a=b:c"),
-        ("--context üb", "über-ctx"),
-        ("--context my", SPECIAL),
-        ("--context my\\ te", SPECIAL),
-        ("--context 'my te", SPECIAL),
-        ('--context "my te', SPECIAL),
-        ("--context=my", f"--context={SPECIAL}"),
-        ("--context '\\$(to", COMMAND),
-        ("--context '  bl", "  blanks"),
-    ],
+    ("shell", "typed", "expected"),
+    few((pytest.param(shell, *typed) for typed in TYPED for shell in SHELLS), 16),
+    indirect=["shell"],
 )
 def test_any_name_reaches_the_command_as_it_is(terminal: Terminal, typed: str, expected: str) -> None:
     press_tab(terminal, f"mldeploy deploy -t kubernetes {typed}", expected)

@@ -243,3 +243,14 @@ def test_requirements_that_a_build_would_not_be_sent_are_told_before_anything_is
     refused = new("init", "--dockerfile")
     assert (refused.code, files(new)) == (4, before)
     assert "requirements.txt: is excluded" in refused.err
+
+
+def test_environments_are_written_on_request(mldeploy: Command) -> None:
+    (mldeploy.folder / "mldeploy.toml").unlink()
+    assert mldeploy("init", "--environments").code == 0
+    written = tomllib.loads((mldeploy.folder / "mldeploy.toml").read_text())
+    assert written["env"] == {"preview": {}, "staging": {}, "production": {"protected": True}}
+    assert mldeploy("build", "--env", "stagin").err.startswith('error: --env: there is no environment "stagin"')
+    refused = mldeploy("init", "model.joblib", "--environments", "--force")
+    assert refused.code == 2
+    assert "is for a folder with an app" in refused.err

@@ -74,3 +74,28 @@ def written_by_init(bare: Command) -> None:
     )
     assert "scikit-learn==" in (bare.folder / "requirements.txt").read_text()
     assert bare("plan").code == 0
+
+
+MINIMAL = """
+[model]
+path = "model.joblib"
+sample = "rows.csv"
+runtime = "minimal"
+"""
+
+
+@pytest.mark.exhaustive
+def test_a_minimal_image_answers_the_same_without_scikit_learn(bare: Command) -> None:
+    (bare.folder / "mldeploy.toml").write_text(MINIMAL)
+    deployed = bare("deploy", "--json", within=900)
+    assert deployed.code == 0, deployed.err
+    assert_answers(str(deployed.document["url"]))
+    listed = bare("exec", "--", "ls", "/venv/lib/python3.11/site-packages", "/app")
+    assert "numpy" in listed.out.split()
+    assert not {"sklearn", "scipy", "pandas", "model.joblib"} & set(listed.out.split())
+    shown = bare("status", "--json").document["models"]
+    assert isinstance(shown, list)
+    assert "minimal runtime: " in shown[0]
+    assert "minimal runtime: " in bare("plan").err
+    assert bare("build", "--json").document["steps"][-1]["action"] == "unchanged"  # type: ignore[index]
+    assert bare("destroy", "--yes").code == 0

@@ -167,3 +167,23 @@ def test_an_app_is_named_with_its_environment_or_with_its_whole_name(monkeypatch
     monkeypatch.setenv("MLDEPLOY_ENV", "staging")
     assert named(key, "--app").app.name == key
     assert target_settings(Path("/"), "local", LocalSettings).port is None
+
+
+PREVIEWS = '[app]\nname = "insurance"\nmodels = []\n[env.preview.app]\nmemory = "2g"\n'
+
+
+def test_every_pull_request_has_an_environment_with_the_settings_of_the_previews(folder: Path) -> None:
+    (folder / "mldeploy.toml").write_text(f"{PREVIEWS}[env.preview-9.app]\nmemory = '3g'\n")
+    apps = [in_environment(folder, f"preview-{number}").app for number in (1, 12, 9)]
+    assert [each.name for each in apps] == [environment_key("insurance", f"preview-{each}") for each in (1, 12, 9)]
+    assert [each.memory >> 30 for each in apps] == [2, 2, 3]
+    assert split_environment_key(apps[1].name) == ("insurance", "preview-12")
+
+
+def test_a_preview_needs_the_table_of_the_previews_and_a_number(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)no environment \"preview-1\".*Environments: production and staging"):
+        in_environment(folder, "preview-1")
+    assert "Add the table [env.preview]" in problem_in(folder, '[app]\nname = "insurance"\n', "preview-1")
+    assert 'no environment "preview-x"' in problem_in(folder, PREVIEWS, "preview-x")
+    wrong = PREVIEWS.replace('"2g"', '"much"')
+    assert "env.preview.app.memory" in problem_in(folder, wrong, "preview-3")

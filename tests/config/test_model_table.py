@@ -80,6 +80,8 @@ def test_a_variable_sets_a_key_of_the_model(tmp_path: Path, monkeypatch: pytest.
         ("model = 3", "model: must be a table, or one table per model"),
         ('[[model]]\npath = "m"\n[[model]]\npath = 3', "model[1].path: must be the path"),
         ('[[model]]\npath = "m.pkl"\n[[model]]\npath = "m.onnx"', 'two models have the name "m"'),
+        ('[model]\npath = "m"\nruntime = "tiny"', 'model.runtime: must be one of "full", "minimal"'),
+        ('[[model]]\npath = "a"\nruntime = "minimal"\n[[model]]\npath = "b"', "one image has one runtime"),
     ],
 )
 def test_what_is_wrong_has_its_place_and_its_remedy(tmp_path: Path, text: str, message: str) -> None:

@@ -14,7 +14,13 @@ from tests.detect.world import world
 pytestmark = pytest.mark.engine
 
 CASES = {case.name: case for case in cases()}
-LONG = frozenset({"journey_a_flask_with_dockerfile", "journey_e_census_behind_gunicorn"})
+LONG = frozenset(
+    {
+        "journey_a_flask_with_dockerfile",
+        "journey_d_breast_cancer_with_ci",
+        "journey_e_census_behind_gunicorn",
+    }
+)
 TOLD = ("journey_a", "journey_d", "journey_e", "journey_f")
 JOURNEYS = [
     pytest.param(name, marks=pytest.mark.exhaustive if name in LONG else ()) for name in CASES if name.startswith(TOLD)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import typer
@@ -13,26 +11,11 @@ from typer.exceptions import TyperException
 
 from mldeploy.cli.app import build_group
 from mldeploy.providers import registry
+from tests.docs.pages import FENCE, PAGES, ROOT, calls, lines_of, shell_lines
 
-ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-FENCE = re.compile(r"^ *```(?P<language>\w*)\n(?P<block>.*?)^ *```", re.MULTILINE | re.DOTALL)
-SHELL = {"", "console", "bash", "sh"}
 SPAN = re.compile(r"`(?P<call>mldeploy [^`]+)`")
 INCOMPLETE = re.compile("Missing parameter|requires an argument")
-INDENTED = re.compile(r"^    (?=mldeploy |\w+=\S+ mldeploy ).*$", re.MULTILINE)
-SEPARATOR = re.compile(r"\s(?:\||&&|>|;)(?:\s|$)")
 PLACEHOLDERS = {"TARGET", "NAME"}
-
-
-def command_lines(text: str) -> Iterator[str]:
-    """The calls of mldeploy in code blocks: without prompts, other programs of a pipe, and redirections."""
-    blocks = [match["block"] for match in FENCE.finditer(text) if match["language"] in SHELL]
-    indented = INDENTED.findall(FENCE.sub("", text))
-    for line in (line for block in (*blocks, *indented) for line in block.replace("\\\n", " ").splitlines()):
-        for part in SEPARATOR.split(line):
-            if match := re.match(r"\s*(?:\$ )?(?:\w+=\S+ )*(?P<call>mldeploy(?: .*)?)$", part):
-                yield match["call"]
 
 
 def parse(line: str) -> dict[str, object]:
@@ -64,7 +47,7 @@ def problem(line: str) -> str | None:
 
 
 def test_mldeploy_understands_every_line() -> None:
-    lines = [(page, line) for page in PAGES for line in command_lines(page.read_text(encoding="utf-8"))]
+    lines = [(page, call) for page in PAGES for line in lines_of(page) for call in calls(line.text)]
     assert len(lines) > 100
     assert [f"{page.relative_to(ROOT)}: {line}: {why}" for page, line in lines if (why := problem(line))] == []
 
@@ -90,13 +73,18 @@ $ mldeploy manifests | kubectl diff -f -
 
     mldeploy destroy      # ends it
     APP=x mldeploy stop && mldeploy deploy
+
+```bash
+URL=$(mldeploy open --quiet)
+```
 """
-    assert [line.partition("#")[0].split() for line in command_lines(text)] == [
+    assert [call.split() for _, line in shell_lines(text) for call in calls(line)] == [
         ["mldeploy", "-C", "example_app", "predict", "--field", "age=42", "--field", "sex=female"],
         ["mldeploy", "manifests"],
         ["mldeploy", "destroy"],
         ["mldeploy", "stop"],
         ["mldeploy", "deploy"],
+        ["mldeploy", "open", "--quiet"],
     ]
 
 

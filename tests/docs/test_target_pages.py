@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,8 +15,12 @@ from mldeploy.providers.azure.webapp import plan as webapp
 from mldeploy.providers.capabilities import HourlyPrice
 from mldeploy.providers.gcp.gke import prices as gke
 
-PAGES = Path(__file__).parents[2] / "docs" / "targets"
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "targets"
 PARTS = {"Before", "Settings that matter", "What it costs", "HTTPS and a domain", "Limits", "Teardown"}
+
+FOR_DEVELOPERS = {"testing"}
+"""Extras that docs/providers.md explains."""
 
 
 def test_every_target_has_a_page_with_all_parts() -> None:
@@ -39,3 +44,11 @@ def test_the_prices_are_those_of_plan(page: str, prices: Iterable[HourlyPrice]) 
     known = list(prices)
     assert written
     assert written <= {price.hourly for price in known} | {round(24 * price.hourly, 4) for price in known}
+
+
+def test_the_readme_names_every_target_and_every_extra() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in readme.splitlines() if line.startswith("| [")]
+    assert set(registry.built_in()) == set(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in rows)))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert set(re.findall(r"mldeploy\[(\w+)\]", readme)) == set(extras) - FOR_DEVELOPERS

@@ -7,13 +7,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
 
 from mldeploy.cli.main import main
 from mldeploy.core.errors import ExitCode
-from mldeploy.core.threads import join_threads
 from tests.doctor.harness import Patient
 
 
@@ -29,9 +27,8 @@ def test_no_thread_outlives_the_doctor(patient: Patient, silent: str, monkeypatc
     monkeypatch.setenv("DOCKER_HOST", f"tcp://{silent}")
     monkeypatch.setenv("PIP_INDEX_URL", f"http://{silent}/simple")
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://{silent}/simple")
-    monkeypatch.setattr("mldeploy.cli.main.join_threads", partial(join_threads, seconds=300))
     before = threading.enumerate()
-    assert main(["-C", str(patient.folder), "doctor"]) == ExitCode.FAILED
+    assert main(["-C", str(patient.folder), "doctor"], join_seconds=300) == ExitCode.FAILED
     assert [each for each in threading.enumerate() if each not in before] == []
 
 

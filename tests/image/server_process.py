@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -82,7 +83,6 @@ async def asgi(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 """
-FILES = ("gunicorn_conf.py", "mldeploy_*.py")
 PATIENCE = 300
 """Seconds after which a test gives up: no measure of what the server should take."""
 
@@ -101,10 +101,12 @@ class Response:
 
 
 class Client:
-    """One connection."""
+    """One connection. context: for TLS."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self.buffer = b""
 
     def send(self, *parts: bytes) -> None:
@@ -142,14 +144,15 @@ class Client:
 
 @dataclass
 class ServerProcess:
-    """gunicorn with our configuration. log: a file."""
+    """gunicorn with our configuration. log: a file. context: its clients', for TLS."""
 
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    context: ssl.SSLContext | None = None
 
     def client(self) -> Client:
-        return Client(self.port)
+        return Client(self.port, self.context)
 
     def get(self, path: str = "/") -> Response | None:
         """A request on a connection of its own."""
@@ -182,25 +185,24 @@ def server_process(
     entry: str = "",
     app: str = APP,
     worker: str = "",
+    context: ssl.SSLContext | None = None,
     **environment: str,
 ) -> Iterator[ServerProcess]:
     """The app above, served as our images serve it. own: the text of the user's gunicorn.conf.py.
 
     entry: what gunicorn is to serve, instead of the app itself. app: the text of another one.
-    worker: another worker class.
+    worker: another worker class. context: its clients', for TLS.
     """
-    image = Path(mldeploy.image.__file__).parent
     folder.mkdir(parents=True, exist_ok=True)
-    for pattern in FILES:
-        for path in image.glob(pattern):
-            shutil.copy(path, folder)
+    for path in (Path(mldeploy.image.__file__).parent / "server").glob("*.py"):
+        shutil.copy(path, folder)
     (folder / "served.py").write_text(app)
     asgi = ["--worker-class=mldeploy_asgi.AsgiWorker"] if interface == "asgi" else []
     asgi = [f"--worker-class={worker}"] if worker else asgi
     configuration = ["--config=gunicorn_conf.py"]
     if own:
         (folder / "gunicorn.conf.py").write_text(own)
-        configuration = ["--worker-class=mldeploy_wsgi.WsgiWorker"]
+        configuration = ["--worker-class=mldeploy_worker.WsgiWorker"]
     program = [sys.executable, "-m", "gunicorn", *configuration, *asgi]
     settings = {"THREADS": str(threads), "WEB_CONCURRENCY": str(workers), "HEALTH": "/health", **environment}
     log = folder / "log"
@@ -216,7 +218,7 @@ def server_process(
             stderr=output,
             pass_fds=[listener.fileno()],
         )
-    server = ServerProcess(process, port, log)
+    server = ServerProcess(process, port, log, context)
     try:
         _await_answer(server)
         yield server

@@ -118,7 +118,11 @@ def git(shop: Shop, *words: str) -> str:
 def test_the_users_own_gunicorn_and_its_settings_win(shop: Shop) -> None:
     write(shop.folder, {"requirements.txt": "flask\ngunicorn==23.0.0\n", "gunicorn.conf.py": "bind = ':7000'\n"})
     image = shop.build().out
-    assert shop.inspected(image)["Config"]["Cmd"] == ["gunicorn", "--worker-class=mldeploy_wsgi.WsgiWorker", "app:app"]
+    assert shop.inspected(image)["Config"]["Cmd"] == [
+        "gunicorn",
+        "--worker-class=mldeploy_worker.WsgiWorker",
+        "app:app",
+    ]
     with shop.container(image) as container:
         text = b""
         for line in shop.engine.client.logs(container, stream=True, follow=True):

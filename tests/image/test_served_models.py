@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mldeploy.check.inspection import Distribution
+from mldeploy.check.minimal_image import with_minimal_build
 from mldeploy.image.build_inputs import BuildInputs, collect_build_inputs
 from mldeploy.image.context import Text
 from mldeploy.image.render import render_dockerfile
@@ -52,6 +56,24 @@ def test_a_described_model_brings_its_description_and_some_rows(folder: Path) ->
     paths = {each.path for each in collected.members}
     assert {"builder/mldeploy_model/schema.py", "model/app/model.pkl"} <= paths
     assert not any(path.endswith("rows.csv") for path in paths)
+
+
+def test_a_plan_stands_for_the_model_and_its_libraries(folder: Path) -> None:
+    (folder / "mldeploy.toml").write_text(f'{DESCRIBED}\n[build]\nsystem_packages = ["libgomp1"]\n')
+    project = load_project(folder).project
+    plan = base64.b64encode(b"the plan").decode()
+    planned = replace(project, served=tuple(replace(each, plan=plan, runtime="minimal") for each in project.served))
+    installed = (Distribution("numpy", "2.3.1"), Distribution("scikit-learn", "1.7.0"), Distribution("orjson", "3.11"))
+    collected = collect_build_inputs(with_minimal_build(planned, installed))
+    members = texts(collected)
+    assert members["model/app/.mldeploy/plans/model.plan"] == "the plan"
+    assert "model/app/model.pkl" not in {each.path for each in collected.members}
+    lines = members["builder/requirements/requirements.txt"].splitlines()
+    assert [line for line in lines if not line.startswith("#")] == ["numpy==2.3.1", "orjson==3.11"]
+    assert collected.recipe is not None
+    assert collected.recipe.system_packages == ()
+    (model,) = json.loads(members["code/app/.mldeploy/models.json"])["models"]
+    assert len(model["version"]) == 12, "the version is still that of the model's file"
 
 
 def test_a_model_to_inspect_brings_its_sample_with_commas(folder: Path) -> None:

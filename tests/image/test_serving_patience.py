@@ -22,7 +22,7 @@ LATE = time.monotonic() + 3600
 @pytest.fixture(autouse=True)
 def server_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the image, where they lie beside the app."""
-    monkeypatch.syspath_prepend(Path(mldeploy.image.__file__).parent)
+    monkeypatch.syspath_prepend(Path(mldeploy.image.__file__).parent / "server")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mldeploy.image.build_inputs import BuildInputs, collect_build_inputs
 from tests.image.shop import project, write
 
-WSGI_WORKER = "--worker-class=mldeploy_wsgi.WsgiWorker"
+WSGI_WORKER = "--worker-class=mldeploy_worker.WsgiWorker"
 OURS = "--config=/venv/gunicorn_conf.py"
 WORKER = "--worker-class=mldeploy_asgi.AsgiWorker"
 

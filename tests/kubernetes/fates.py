@@ -89,6 +89,14 @@ FATES = {
         ),
         ["it cannot be scheduled", "Insufficient memory", "cpu_request"],
     ),
+    "no GPU": (
+        Fate(
+            serves=False,
+            unscheduled="0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+            events=(("NotTriggerScaleUp", "pod didn't trigger scale-up"),),
+        ),
+        ["there is no node with a free GPU (nvidia.com/gpu)", "`gpu_type`"],
+    ),
     "over quota": (
         Fate(serves=False, refused='pods "x" is forbidden: exceeded quota: small, requested: cpu=1, used: cpu=4'),
         ["the namespace's quota small is exceeded", "exceeded quota"],

@@ -13,6 +13,8 @@ from mldeploy.providers.kubernetes.provider import provider
 from mldeploy.providers.kubernetes.settings import KubernetesSettings
 from mldeploy.rehearsal.kubernetes import KubernetesRehearsal
 from mldeploy.testing.canary import CanarySuite
+from mldeploy.testing.life import AppLife
+from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.sample import ROUTE, SampleApp
 from tests.kubernetes.granting import Restricted, add_gateway
 from tests.kubernetes.stand_in import InContainers, StandIn
@@ -32,6 +34,11 @@ class TestByPods(InContainers, CanarySuite):
     @classmethod
     def stage(cls, lively: KubernetesRehearsal) -> StandIn:
         return StandIn(provider, KubernetesSettings.model_validate({"instances": 2}), lively)
+
+    @proves(Promise.CANARY)
+    def test_another_machine_goes_on_with_a_canary_whose_command_was_killed(self, life: AppLife) -> None:
+        """On every change; the other targets are swept."""
+        super().test_another_machine_goes_on_with_a_canary_whose_command_was_killed(life)
 
 
 @dataclass(frozen=True)

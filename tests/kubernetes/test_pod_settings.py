@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import kubernetes_validate  # type: ignore[import-untyped]
@@ -10,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from mldeploy.config import load
+from mldeploy.config.errors import ConfigError
 from mldeploy.core.verbs.look import Intent
 from mldeploy.providers.gcp.gke.settings import GkeSettings
 from mldeploy.providers.kubernetes.documents import rows, table, text
@@ -158,6 +160,38 @@ def test_a_label_and_an_annotation_arrive_and_go_again(harness: DeployHarness) -
 def metadata_of(harness: DeployHarness, kind: kinds.ApiResource) -> Object:
     found: Object = harness.fake.find(kind, harness.app, harness.settings.space(harness.app))["metadata"]
     return found
+
+
+@pytest.mark.parametrize(
+    ("settings", "label"),
+    [(KubernetesSettings, "nvidia.com/gpu.product"), (GkeSettings, "cloud.google.com/gke-accelerator")],
+)
+def test_a_type_of_gpu_chooses_the_nodes_and_tolerates_their_taint(
+    settings: type[KubernetesSettings | GkeSettings], label: str
+) -> None:
+    chosen = settings.model_validate({"gpu": 1, "gpu_type": "nvidia-l4"})
+    made = render_manifests(OWNER, PROJECT, chosen, IMAGE, secrets=False)
+    deployment = next(each for each in made.documents if each["kind"] == "Deployment")
+    pod = table(deployment, "spec", "template", "spec")
+    assert table(pod, "nodeSelector")[label] == "nvidia-l4"
+    assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
+def test_a_type_of_gpu_needs_their_number_and_no_other_label() -> None:
+    for keys in (
+        {"gpu_type": "nvidia-l4"},
+        {"gpu": 1, "gpu_type": "nvidia-l4", "node_selector": {"nvidia.com/gpu.product": "Tesla-T4"}},
+    ):
+        with pytest.raises(ConfigError, match="gpu"):
+            KubernetesSettings.model_validate(keys).check(PROJECT)
+
+
+def test_image_and_pod_that_do_not_agree_on_a_gpu_are_named() -> None:
+    for_gpu = replace(PROJECT, build=replace(PROJECT.build, gpu=True))
+    with_gpu, without = (KubernetesSettings.model_validate({"gpu": count}) for count in (1, 0))
+    assert any("CPU builds of PyTorch" in each for each in with_gpu.advise(PROJECT))
+    assert any("none is requested" in each for each in without.advise(for_gpu))
+    assert not any("GPU" in each for each in (*with_gpu.advise(for_gpu), *without.advise(PROJECT)))
 
 
 def test_a_node_without_a_gpu_does_not_run_a_pod_that_requests_one() -> None:

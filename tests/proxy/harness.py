@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from mldeploy_proxy.backends import Backends, BackendSpec
+from mldeploy_proxy.backends import REUSE_SECONDS, Backends, BackendSpec
 from mldeploy_proxy.server import DEFAULT_LIMITS, ClientLimits, ProxyServer
 
 Handler = Callable[["Wire"], Awaitable[None]]
@@ -121,9 +121,11 @@ class _Backend:
 
 
 @contextlib.asynccontextmanager
-async def proxying(*ports: int, limits: ClientLimits = DEFAULT_LIMITS) -> AsyncIterator[Harness]:
+async def proxying(
+    *ports: int, limits: ClientLimits = DEFAULT_LIMITS, reuse_seconds: float = REUSE_SECONDS
+) -> AsyncIterator[Harness]:
     """A proxy in front of these ports, which get equal shares."""
-    backends = Backends()
+    backends = Backends(reuse_seconds)
     backends.set(BackendSpec("127.0.0.1", port, 1) for port in ports)
     proxy = ProxyServer(backends, limits)
     server = await proxy.listen("127.0.0.1", 0)

@@ -9,9 +9,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
-from mldeploy_proxy import backends as pool
 from mldeploy_proxy.backends import Backends, BackendSpec
 from mldeploy_proxy.control import read_routes, write_routes
 from mldeploy_proxy.control_server import ControlServer
@@ -20,8 +17,7 @@ from tests.proxy.harness import GET, Wire, answering, proxied, proxying, respons
 CLOSING = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
 
-def test_connections_are_used_again_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "REUSE_SECONDS", 600.0)  # a busy machine may let more time pass between two requests
+def test_connections_are_used_again_on_both_sides() -> None:
     connections: list[Wire] = []
 
     async def backend(wire: Wire) -> None:
@@ -31,7 +27,8 @@ def test_connections_are_used_again_on_both_sides(monkeypatch: pytest.MonkeyPatc
             wire.send(response(b"hi"))
 
     async def run() -> None:
-        async with proxied(backend) as proxy, proxy.client() as client:
+        # A busy machine may let more than the usual second pass between two requests.
+        async with serving(backend) as ports, proxying(*ports, reuse_seconds=600) as proxy, proxy.client() as client:
             for _ in range(5):
                 client.send(GET)
                 await client.until(b"hi")

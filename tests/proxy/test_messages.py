@@ -269,6 +269,28 @@ def test_among_too_many_half_headers_the_oldest_makes_way() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("makes_way", ["slow", "idle"])
+def test_a_slow_client_makes_way_before_one_that_has_just_connected(makes_way: str) -> None:
+    async def run() -> None:
+        limits = ClientLimits(clients=2, new=600 if makes_way == "slow" else 0)
+        async with (
+            proxied(answering(b"hi"), limits=limits) as proxy,
+            proxy.client() as idle,
+            proxy.client(GET) as slow,
+        ):
+            await slow.until(b"hi")
+            slow.send(b"GET / HT")
+            for _ in range(3):  # the proxy is in this loop, and reads what has arrived when it is its turn
+                await asyncio.sleep(0)
+            async with proxy.client(GET) as third:
+                await third.until(b"hi")
+            kept, rest = (idle, GET) if makes_way == "slow" else (slow, b"TP/1.1\r\nHost: app\r\n\r\n")
+            kept.send(rest)
+            await kept.until(b"hi")
+
+    asyncio.run(run())
+
+
 def test_among_too_many_half_bodies_the_oldest_makes_way() -> None:
     arrived = asyncio.Event()
 

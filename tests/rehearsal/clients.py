@@ -5,18 +5,21 @@ from __future__ import annotations
 from base64 import b64decode
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.client import BaseClient
 from botocore.config import Config
-from types_boto3_ec2 import EC2Client
-from types_boto3_ecr import ECRClient
-from types_boto3_ecs import ECSClient
-from types_boto3_iam import IAMClient
-from types_boto3_logs import CloudWatchLogsClient
-from types_boto3_sts import STSClient
 
 from mldeploy.rehearsal.aws import Rehearsal
+
+if TYPE_CHECKING:  # importing the stubs takes a second
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_ecr import ECRClient
+    from types_boto3_ecs import ECSClient
+    from types_boto3_iam import IAMClient
+    from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_sts import STSClient
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,20 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from types_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 from mldeploy.image.engine import Engine
 from mldeploy.rehearsal.aws import Rehearsal, rehearsing
 from tests.rehearsal.account import PORT, Account, answers, eventually
 from tests.rehearsal.available import require_registry
 from tests.rehearsal.clients import Clients
+
+if TYPE_CHECKING:
+    from types_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 pytestmark = pytest.mark.engine
 

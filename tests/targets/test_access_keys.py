@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,18 +11,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import requests
 
 from mldeploy.cli.stand_ins import rehearsed_targets
 from mldeploy.config.load import named
 from mldeploy.config.paths import config_file
-from mldeploy.core.errors import ExitCode
+from mldeploy.config.secret import Secret
 from mldeploy.image import catalogue
 from mldeploy.image.engine import Engine
 from mldeploy.providers import registry
 from mldeploy.providers.access import access_modes
 from mldeploy.providers.capabilities import Runtime
-from mldeploy.testing.promises import Promise, proves, refuses
+from mldeploy.testing.access import assert_requires_key, write_keyed_app
+from mldeploy.testing.promises import Promise, proves
 from tests.cli.command import Command, Result
 from tests.names import record
 from tests.rehearsal.available import require_registry
@@ -29,27 +30,6 @@ from tests.rehearsal.available import require_registry
 pytestmark = pytest.mark.engine
 
 LOCAL = "local"
-APP = """\
-import json
-
-
-def app(environ, start_response):
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps({"answer": environ["PATH_INFO"]}).encode()]
-"""
-CONFIGURATION = """\
-[app]
-name = "{name}"
-entry = "app:app"
-interface = "wsgi"
-models = []
-access = "key"
-[check]
-golden = "golden.json"
-[target.local]
-port = 0
-"""
-NO_STORE = "The target keeps no secrets yet, so there is no place for the keys."
 WITH_OUR_SERVER = replace(named("shop", "--app").app, access="key")
 
 
@@ -69,7 +49,6 @@ OFFERED = [
     for each in _runtimes()
     if _offers_keys(each)
 ]
-REFUSED = [each for each in _runtimes() if not _offers_keys(each)]
 
 
 @dataclass(frozen=True)
@@ -83,6 +62,14 @@ class KeyedApp:
     def on(self, target: str) -> KeyedApp:
         return replace(self, place=("--target", target, *(() if target == LOCAL else ("--rehearse",))))
 
+    @property
+    def bundle(self) -> Path:
+        """The certificates of all simulators that speak TLS."""
+        records = [json.loads(file.read_text()) for file in self.mldeploy.state.glob("rehearsal*/place.json")]
+        bundle = self.mldeploy.home / "simulators.pem"
+        bundle.write_text("".join(Path(each["ca_bundle"]).read_text() for each in records if each.get("ca_bundle")))
+        return bundle
+
     def type(self, *words: str) -> Result:
         done = self.mldeploy(words[0], *self.place, *words[1:])
         assert done.code == 0, f"{words}: {done.err}"
@@ -94,10 +81,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyedApp]:
     require_registry()
     folder, name = tmp_path_factory.mktemp("keyed"), f"k{uuid4().hex[:10]}"
     record(name)
-    (folder / "app.py").write_text(APP)
-    (folder / "requirements.txt").touch()
-    (folder / "golden.json").write_text('{"path": "/predict_api", "request": {}, "expect": {"answer": "/predict_api"}}')
-    (folder / "mldeploy.toml").write_text(CONFIGURATION.format(name=name))
+    write_keyed_app(folder, name)
     mldeploy = Command(tmp_path_factory.mktemp("home"), folder)
     if config_file().exists():  # what belongs to this machine: its base image, its certificates
         own = mldeploy.home / "config" / "mldeploy" / "config.toml"
@@ -118,34 +102,18 @@ def test_a_request_without_a_key_gets_401_and_a_key_can_be_replaced(keyed: Keyed
     deployed = app.type("deploy", "--json").document
     url, first = str(deployed["url"]), app.type("keys", "show", "--quiet").out.strip()
     assert first not in app.type("deploy").err
-    assert _status(url) == 401
-    assert _status(url, first) == 200
-    assert requests.get(f"{url}/health", timeout=300).status_code == 200
+    bundle = app.bundle if url.startswith("https") else None
+    assert_requires_key(url, [Secret(first)], [], bundle)
     steps: Any = app.type("deploy", "--json").document["steps"]
     assert {each["action"] for each in steps} == {"unchanged"}
     assert app.type("predict", "--data", "{}", "--json").document["answer"] == {"answer": "/predict_api"}
 
     second = str(app.type("keys", "create", "partner", "--json").document["value"])
     url = str(app.type("open", "--json").document["url"])
-    assert [_status(url, each) for each in (first, second, second.upper(), "")] == [200, 200, 401, 401]
+    assert_requires_key(url, [Secret(first), Secret(second)], [Secret(second.upper())], bundle)
     app.type("keys", "revoke", "default")
     url = str(app.type("open", "--json").document["url"])
-    assert [_status(url, each) for each in (first, second)] == [401, 200]
+    assert_requires_key(url, [Secret(second)], [Secret(first)], bundle)
     assert app.type("predict", "--data", "{}", "--json").document["answer"] == {"answer": "/predict_api"}
     assert app.type("destroy", "--yes", "--json").document["removed"]
     assert app.type("keys", "list", "--json").document["keys"] == []
-
-
-def _status(url: str, key: str = "") -> int:
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return requests.post(f"{url}/predict_api", json={}, headers=headers, timeout=300).status_code
-
-
-@refuses(NO_STORE, Promise.ACCESS_KEY)
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_target_without_a_place_for_keys_refuses_them_before_anything_is_built(keyed: KeyedApp, name: str) -> None:
-    app = keyed.on(name)
-    refused = keyed.mldeploy("deploy", *app.place)
-    assert refused.code == ExitCode.CONFIG
-    assert 'app.access = "key"' in refused.err
-    assert "Use a target that does: " in refused.err

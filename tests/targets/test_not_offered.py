@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mldeploy.cli.deployment import as_having_policy, as_having_secrets, as_runtime
 from mldeploy.config.errors import ConfigError
-from mldeploy.config.load import target_settings
+from mldeploy.config.load import named, target_settings
 from mldeploy.providers import registry
 from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.azure.containerapps.operations import ContainerAppsService
 from mldeploy.providers.azure.webapp.operations import WebappService
-from mldeploy.providers.capabilities import CanExec, HasCosts
+from mldeploy.providers.capabilities import CanExec, CanPrecheck, HasCosts
 from mldeploy.providers.errors import WrongTargetError, without_exec
 from mldeploy.providers.gcp.cloudrun.operations import CloudRunOperations
 from mldeploy.testing.promises import Promise, refuses
@@ -53,16 +54,8 @@ def test_a_registry_runs_no_app(target: str) -> None:
     assert f"mldeploy push --target {target}" in refused.value.todo
 
 
-NO_SECOND_VERSION_YET = "mldeploy does not divide the requests between two versions there yet."
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        *(pytest.param(each, marks=refuses(A_REGISTRY, Promise.CANARY)) for each in REGISTRIES),
-        *(pytest.param(each, marks=refuses(NO_SECOND_VERSION_YET, Promise.CANARY)) for each in ("fargate", "webapp")),
-    ],
-)
+@refuses(A_REGISTRY, Promise.CANARY)
+@pytest.mark.parametrize("target", REGISTRIES)
 def test_a_canary_is_refused_where_two_versions_cannot_run(tmp_path: Path, target: str) -> None:
     """Before anything is read: the folder holds no app."""
     refused = Command(tmp_path / "home", tmp_path)("deploy", "--canary", "10", "--target", target)
@@ -87,21 +80,8 @@ def test_no_credentials_are_needed_to_hear_so(tmp_path: Path, request_: str) -> 
     assert "target ecr: is a registry and does not run apps" in refused.err
 
 
-NO_VAULT = "`env_file` and `[target.webapp] secrets` give secrets to a Web App; no vault is created for it."
-
-NO_SECRETS_ON_CLOUD_RUN = "`[target.cloudrun] secrets` gives a service secrets of Secret Manager; none is made for it."
-NO_SECRETS_ON_APPS = "`[target.containerapps] secrets` gives an app secrets of a Key Vault; no vault is created for it."
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        *(pytest.param(each, marks=refuses(A_REGISTRY, Promise.SECRETS)) for each in REGISTRIES),
-        pytest.param("webapp", marks=refuses(NO_VAULT, Promise.SECRETS)),
-        pytest.param("cloudrun", marks=refuses(NO_SECRETS_ON_CLOUD_RUN, Promise.SECRETS)),
-        pytest.param("containerapps", marks=refuses(NO_SECRETS_ON_APPS, Promise.SECRETS)),
-    ],
-)
+@refuses(A_REGISTRY, Promise.SECRETS)
+@pytest.mark.parametrize("target", REGISTRIES)
 def test_a_target_without_a_store_keeps_no_secrets(target: str) -> None:
     with pytest.raises(WrongTargetError, match="keeps no secrets") as refused:
         as_having_secrets(registry.find(target))
@@ -189,3 +169,14 @@ def test_a_service_without_a_way_in_runs_no_command(target: str, service: type[o
 )
 def test_a_target_without_prices_prints_no_estimate(target: str) -> None:
     assert not isinstance(registry.find(target), HasCosts)
+
+
+@pytest.mark.parametrize("target", ["fargate", "webapp"])
+def test_an_image_for_a_gpu_is_refused_with_the_targets_that_have_one(target: str) -> None:
+    """Before the build. What is deployed already can still be looked at and removed."""
+    provider, project = registry.find(target), named("shop", "--app")
+    assert isinstance(provider, CanPrecheck)
+    for_gpu = replace(project, build=replace(project.build, gpu=True))
+    with pytest.raises(ConfigError, match="no GPU") as refused:
+        provider.precheck(None, for_gpu, provider.settings())
+    assert "`cloudrun`, `gke`, `kubernetes`" in refused.value.todo

@@ -24,7 +24,8 @@ from tests.rehearsal.available import require_registry
 pytestmark = pytest.mark.engine
 
 LOCAL = "local"
-QUICK = (LOCAL, "fargate", "kubernetes")
+QUICK = (LOCAL, "fargate")
+"""What runs on every change. Kubernetes has a journey of its own there (tests/kubernetes/test_journey.py)."""
 TARGETS = [
     pytest.param(each, marks=() if each in QUICK else pytest.mark.exhaustive) for each in (LOCAL, *rehearsed_targets())
 ]

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from mldeploy.core.events import Action, Event, Finished, Progress, Progressed, Started
+from mldeploy.core.events import Action, Event, Failed, Finished, Progress, Progressed, Started
 from mldeploy.core.step import Key, Resource
 from mldeploy.ui import plain
 from mldeploy.ui.plain import OutputStream, PlainLines
@@ -40,6 +40,14 @@ def test_a_pipe_gets_a_line_for_each_start_and_each_end() -> None:
 
 def test_quiet_leaves_the_warnings() -> None:
     assert lines("quiet") == ["warning: the app answers everybody"]
+
+
+def test_of_a_refused_operation_only_the_error_is_shown() -> None:
+    stream = io.StringIO()
+    listener = PlainLines(OutputStream(stream, animated=False, color=False, unicode=True), terse=False)
+    listener(Started(IMAGE, "Roll back"))
+    listener(Failed(IMAGE, "Roll back", ValueError("there is no earlier release"), 0.1, refused=True))
+    assert stream.getvalue().splitlines() == ["Roll back …"]
 
 
 def test_milestones_are_told_now_and_then() -> None:

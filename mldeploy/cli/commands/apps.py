@@ -38,7 +38,7 @@ class AppDocument:
 
 @dataclass(frozen=True)
 class UnlistedTargetDocument:
-    """A target that could not be asked."""
+    """A target that could not be listed."""
 
     target: Annotated[str, "deployment target"]
     reason: Annotated[str, "why not, in a line"]
@@ -49,8 +49,8 @@ class AppsDocument(Document):
     """`apps`."""
 
     apps: Annotated[tuple[AppDocument, ...], "by target and name"]
-    targets: Annotated[tuple[str, ...], "targets that were asked"]
-    unlisted: Annotated[tuple[UnlistedTargetDocument, ...], "targets that could not be asked"] = ()
+    targets: Annotated[tuple[str, ...], "targets that were listed"]
+    unlisted: Annotated[tuple[UnlistedTargetDocument, ...], "targets that could not be listed"] = ()
 
 
 def apps(
@@ -69,8 +69,8 @@ def apps(
 ) -> None:
     """List the apps on a target, or on all targets, with URL, release, age and cost.
 
-    Apps are found by the labels that mldeploy sets, whoever deployed them. The settings of a target are those of the
-    folder. A target that cannot be asked is named, and does not fail the others. Registries run no apps.
+    Apps are recognized by the labels that mldeploy sets, whoever deployed them. The settings of a target are those of
+    the folder. A target that cannot be listed is named, and does not fail the others. Registries run no apps.
 
     Examples:
         mldeploy apps
@@ -83,17 +83,17 @@ def apps(
         flag = "--rehearse" if run.rehearse else run.account("local")[0].flag
         raise UsageError(flag, "needs a target", "Add --target NAME.")
     require_folder(run.folder)
-    found = (list_target(run, target),) if target else list_all_targets(run)
-    document = _apps_document(found)
+    listed = (list_target(run, target),) if target else list_all_targets(run)
+    document = _apps_document(listed)
     run.output.result(document, lambda page: _print_apps(document, page))
 
 
-def _apps_document(found: Sequence[TargetApps]) -> AppsDocument:
+def _apps_document(listed: Sequence[TargetApps]) -> AppsDocument:
     return AppsDocument(
-        apps=tuple(app for each in found for app in each.apps),
-        targets=tuple(each.target for each in found if not each.problem),
+        apps=tuple(app for each in listed for app in each.apps),
+        targets=tuple(each.target for each in listed if not each.problem),
         unlisted=tuple(
-            UnlistedTargetDocument(target=each.target, reason=each.problem) for each in found if each.problem
+            UnlistedTargetDocument(target=each.target, reason=each.problem) for each in listed if each.problem
         ),
     )
 

@@ -20,6 +20,7 @@ from mldeploy.ui.text import size
 
 if TYPE_CHECKING:
     from mldeploy.cli.workspace import Workspace
+    from mldeploy.config.override import Overrides
     from mldeploy.core.journal import Session
     from mldeploy.core.verbs import Done
     from mldeploy.image.cloud import EngineCloud
@@ -48,6 +49,15 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
     cache_from: options.CacheFrom = None,
     cache_to: options.CacheTo = None,
     no_check: Annotated[bool, typer.Option("--no-check", help="Do not start and check the image.")] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save",
+            metavar="DIR",
+            help="Also write the image to this folder, for `deploy --image DIR` on another machine.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Build and check the app's image.
 
@@ -57,6 +67,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
     Examples:
         mldeploy build
         mldeploy build --platform linux/arm64 --no-check
+        mldeploy build --env staging --save ../image
     """
     from mldeploy.cli.app_routes import settle_routes
     from mldeploy.cli.workspace import exit_if_interrupted, open_build_workspace
@@ -68,13 +79,24 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
         ("build.cache_from", tuple(cache_from) if cache_from else None, "--cache-from"),
         ("build.cache_to", cache_to, "--cache-to"),
     )
-    workspace = open_build_workspace(run, options.build_overrides(platform, base_image, builder, *build_settings))
+    overrides = options.build_overrides(platform, base_image, builder, *build_settings)
+    workspace = open_build_workspace(run, overrides)
     with workspace.locked(run) as work:
         # Nothing is swept: the steps after the image are not probed.
         settled, listed = settle_routes(run, workspace, BuiltImage.of(workspace.project), work)
         document = _build_unchecked(settled, work, listed) if no_check else _build_checked(settled, work, listed)
+    if save is not None:
+        _save(run, workspace, overrides, document.image, save)
     run.output.result(document, lambda page: _print_build(document, page, terse=run.output.mode.quiet))
     exit_if_interrupted(run, work.cancel)
+
+
+def _save(run: CommandRun, workspace: Workspace[EngineCloud], overrides: Overrides, image: Image, folder: Path) -> None:
+    from mldeploy.cli.image_handover import save_image
+    from mldeploy.cli.workspace import inspect_folder
+
+    save_image(workspace.cloud.engine, image, inspect_folder(run, overrides, verbose=False).project, folder)
+    run.output.info(f"The image is in {folder}.")
 
 
 def _build_unchecked(

@@ -58,7 +58,7 @@ def canary(
         mldeploy canary promote
         mldeploy canary abort
     """
-    from mldeploy.cli.deployment import open_deployment
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.cli.traffic import as_splitting
 
     deployment = open_deployment(run, target, as_splitting).with_keys()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from mldeploy.ci.plan import WorkflowPlan
     from mldeploy.ci.signing.base import SignIn, SignInContext
+    from mldeploy.ci.stages import PipelineStage
     from mldeploy.ci.workflow_file import WriteOutcome
 
 BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/-]*[A-Za-z0-9_-])?")
@@ -32,6 +34,8 @@ class WorkflowSystem(StrEnum):
     """CI systems for which a workflow can be written."""
 
     GITHUB = "github"
+    GITLAB = "gitlab"
+    AZURE_PIPELINES = "azure-pipelines"
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,37 @@ class SetupTaskDocument:
     commands: Annotated[tuple[str, ...], "bash commands in order; run those of all tasks in one shell"]
 
 
+class PromoteOn(StrEnum):
+    """What leads to a promotion."""
+
+    TAG = "tag"
+    APPROVAL = "approval"
+
+
+@dataclass(frozen=True)
+class StageDocument:
+    """An environment that the workflow deploys to."""
+
+    kind: Annotated[str, "`preview`: of a pull request; `branch`: pushes to the branch; `production`: promoted"]
+    name: Annotated[str | None, "environment of the configuration; null for the app without one"]
+    environment: Annotated[str, "environment of the CI system"]
+    variables: Annotated[tuple[str, ...], "variables that this environment needs"]
+    secrets: Annotated[tuple[str, ...], "secrets that this environment needs"]
+
+
 @dataclass(frozen=True)
 class WorkflowDocument(Document):
     """`ci`."""
 
     app: Annotated[str, "name of the app"]
     target: Annotated[str, "deployment target"]
-    system: Annotated[str, "CI system: `github`"]
+    system: Annotated[str, "CI system: `github`, `gitlab` or `azure-pipelines`"]
     file: Annotated[str, "absolute path of the file"]
     state: Annotated[str, "`written`, `unchanged`, `replaced` or `printed`"]
     text: Annotated[str, "content of the file"]
-    repository: Annotated[str, "`owner/name` on GitHub, from git's `origin`; may be empty"]
+    repository: Annotated[str, "path of the repository on its host, from git's `origin`: `owner/name`; may be empty"]
     branch: Annotated[str, "branch whose pushes are deployed"]
-    environment: Annotated[str, "GitHub environment of the deploying job"]
+    environment: Annotated[str, "environment of the CI system in which pushes are deployed"]
     python: Annotated[str, "Python version for linters and tests"]
     lint: Annotated[tuple[str, ...], "lint commands"]
     test: Annotated[str | None, "test command; null if there are no tests"]
@@ -62,39 +84,65 @@ class WorkflowDocument(Document):
     secrets: Annotated[tuple[str, ...], "secrets that the environment needs"]
     once: Annotated[tuple[SetupTaskDocument, ...], "tasks that must be done once, in order"]
     remarks: Annotated[tuple[str, ...], "notes"]
+    stages: Annotated[tuple[StageDocument, ...], "environments that are deployed to, in order"] = ()
 
 
-def ci(
+def ci(  # noqa: PLR0913, PLR0917 - one parameter per option
     run: CommandRun,
-    system: Annotated[WorkflowSystem, typer.Argument(metavar="SYSTEM", help="CI system: github.")],
+    system: Annotated[
+        WorkflowSystem, typer.Argument(metavar="SYSTEM", help="CI system: github, gitlab or azure-pipelines.")
+    ],
     # Not called `target`: a workflow authenticates by itself, so profiles and contexts of this machine do not apply.
     onto: options.Target = options.DEFAULT_TARGET,
     branch: Annotated[str, typer.Option("--branch", metavar="NAME", help="Branch whose pushes are deployed.")] = "main",
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     stdout: Annotated[bool, typer.Option("--stdout", help="Print the file instead of writing it.")] = False,
+    promote: Annotated[
+        str | None,
+        typer.Option(
+            "--promote",
+            metavar="NAME",
+            help="Environment to promote to. Default: production, if it is configured.",
+            show_default=False,
+            autocompletion=options.completed_by("--env"),
+        ),
+    ] = None,
+    promote_on: Annotated[
+        PromoteOn, typer.Option("--promote-on", help="What promotes: a tag v*, or an approval after the deployment.")
+    ] = PromoteOn.TAG,
 ) -> None:
-    """Write a GitHub Actions workflow that lints, tests, builds and deploys the app.
+    """Write a CI workflow that lints, tests, builds and deploys the app, for GitHub, GitLab or Azure Pipelines.
 
-    Writes `.github/workflows/mldeploy.yml` in the root of the git repository, or `mldeploy-APP.yml` for an app in a
-    subfolder.
+    Writes `.github/workflows/mldeploy.yml`, `.gitlab-ci.yml` or `azure-pipelines.yml` in the root of the git
+    repository; for an app in a subfolder, a file with the app's name.
 
     Pull requests are linted, tested and built. Pushes to the branch are also deployed, or pushed for a registry. The
     workflow runs the linters and tests that the folder is configured for. On AWS, Google Cloud and Azure it
-    authenticates with short-lived tokens of GitHub (OIDC): no cloud keys are stored.
+    authenticates with short-lived tokens of the CI system (OIDC): no cloud keys are stored.
+
+    With environments in the configuration, pull requests get a preview each ([env.preview]), pushes to the branch are
+    deployed to `staging` (or `--env NAME`), and a tag or an approval promotes that image to `production`. The image is
+    built once, by a job without credentials.
 
     Prints the remaining setup tasks as bash commands. An existing file that differs is not replaced without `--force`.
 
     Examples:
         mldeploy ci github --target fargate
         mldeploy ci github --target ecr --branch release --stdout
+        mldeploy ci gitlab --target fargate
+        mldeploy ci github --target fargate --promote-on approval --stdout
     """
     from mldeploy.ci.plan import WorkflowRequest, plan_workflow
+    from mldeploy.ci.signing.base import CiSystem
+    from mldeploy.ci.stages import PromotionTrigger, StageChoice
     from mldeploy.ci.workflow_file import WriteOutcome, render_workflow, write_workflow
     from mldeploy.providers import registry
 
     _refuse_unsupported(run, onto, branch)
     verb, sign_in = registry.declaration(onto).verb, _load_sign_in(onto)
-    workflow = plan_workflow(run.folder, WorkflowRequest(onto, branch, verb, sign_in, registry.requirement(onto)))
+    choice = StageChoice(run.environment, promote, PromotionTrigger(promote_on.value))
+    request = WorkflowRequest(onto, branch, verb, sign_in, registry.requirement(onto), CiSystem(system.value), choice)
+    workflow = plan_workflow(run.folder, request)
     text = render_workflow(workflow.spec)
     state = (
         WriteOutcome.PRINTED
@@ -110,9 +158,13 @@ def ci(
 
 def _refuse_unsupported(run: CommandRun, target: str, branch: str) -> None:
     """Raises UsageError for what a workflow cannot do, UnknownTargetError for an unknown target."""
+    from mldeploy.config.environments import VARIABLE
+
     if run.clone:
         what = "a file in the temporary clone would be lost"
         raise UsageError("mldeploy ci", what, "Clone the repository with `git clone` and run this command there.")
+    if os.environ.get(VARIABLE):
+        raise UsageError(VARIABLE, "does not apply to `mldeploy ci`", "Unset it, and use --env NAME.")
     if target == options.DEFAULT_TARGET:
         what = f"You cannot deploy to `{target}` from CI: the runner is deleted afterwards"
         raise UsageError("--target", what, f"Choose a target with --target: {_supported_targets()}.")
@@ -165,7 +217,7 @@ def _workflow_document(
         text=text,
         repository=workflow.repository.name,
         branch=branch,
-        environment=spec.environment,
+        environment=next(each.ci_environment for each in spec.stages if each.kind == "branch"),
         python=spec.python,
         lint=tuple(spec.installation.run(linter) for linter in spec.linters),
         test=spec.installation.run(runner) if runner else None,
@@ -173,7 +225,22 @@ def _workflow_document(
         secrets=workflow.secrets,
         once=tuple(SetupTaskDocument(what=task.what, commands=task.commands) for task in workflow.once),
         remarks=workflow.remarks,
+        stages=tuple(map(_stage_document, spec.stages)),
     )
+
+
+def _stage_document(stage: PipelineStage) -> StageDocument:
+    sign_in = stage.sign_in
+    return StageDocument(stage.kind.value, stage.name or None, stage.ci_environment, sign_in.variables, sign_in.secrets)
+
+
+def _describe_stage(stage: StageDocument, document: WorkflowDocument) -> str:
+    if stage.kind == "preview":
+        return f"pull requests of this repository get a preview on {document.target}, removed when they are closed"
+    if stage.kind == "production":
+        return f"what was deployed before is promoted to {stage.name} on {document.target}"
+    where = f"{stage.name} on {document.target}" if stage.name else document.target
+    return f"pushes to {document.branch} are deployed to {where}"
 
 
 def _print_workflow(document: WorkflowDocument, page: Page, *, terse: bool) -> None:
@@ -184,7 +251,8 @@ def _print_workflow(document: WorkflowDocument, page: Page, *, terse: bool) -> N
     page.line(f"{document.state} ", (document.file, Style.STRONG))
     page.line("lint   ", "; ".join(document.lint) or "none")
     page.line("test   ", document.test or "none")
-    page.line(f"deploy pushes to {document.branch} are deployed to {document.target}")
+    for stage in document.stages:
+        page.line("deploy ", _describe_stage(stage, document))
     for remark in document.remarks:
         page.item((("note: ", Style.WARN),), remark)
     page.line()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mldeploy.config.override import Overrides
     from mldeploy.core.monitor import Cancel
     from mldeploy.core.verbs import Deployed, DeploymentFailedError, Done
+    from mldeploy.image.promotion import ImageSource
     from mldeploy.image.types import Image
     from mldeploy.providers.base import Address
     from mldeploy.providers.errors import PortTakenError
@@ -54,7 +56,8 @@ class DeployDocument(Document):
 class DeployChoices:
     """The flags of `deploy` that override no setting.
 
-    check: before a push. canary: percent of the requests. confirmed: the name of a protected environment.
+    check: before a push. canary: percent of the requests. confirmed: the name of a protected environment. image: a
+    folder with an image that is not built here.
     """
 
     replace: bool = False
@@ -62,6 +65,7 @@ class DeployChoices:
     canary: int | None = None
     sample: str | None = None
     confirmed: str | None = None
+    image: Path | None = None
 
 
 def run_local(
@@ -115,6 +119,15 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
             show_default=False,
         ),
     ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            "--image",
+            metavar="DIR",
+            help="Deploy the image that `build --save DIR` wrote. Nothing is built or started on this machine.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Build and check the image, deploy it to the target and print the URL.
 
@@ -131,6 +144,9 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
     requests. `mldeploy canary promote` gives it the rest, `mldeploy canary abort` removes it. With
     `strategy = "canary"` in [rollout], `deploy` goes through the steps by itself.
 
+    `--image DIR` deploys an image that another machine built and checked with `mldeploy build --save DIR`: a CI job can
+    hold credentials and run nothing of the app.
+
     Examples:
         mldeploy deploy
         mldeploy deploy --canary 10
@@ -140,14 +156,14 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter per option
     settings = options.overrides(target, port, host, platform, base_image)
     rollback = options.given((f"target.{target}.rollback", False if no_rollback else None, "--no-rollback"))
     overrides = (*settings, *rollback, *options.registry_auth(target, registry_auth))
-    _deploy(run, target, overrides, DeployChoices(replace, not no_check, canary, sample, confirm))
+    _deploy(run, target, overrides, DeployChoices(replace, not no_check, canary, sample, confirm, image))
 
 
 def _deploy(run: CommandRun, target: str, overrides: Overrides, choices: DeployChoices) -> None:
     """Deploy. If the port is taken, ask for another one, before anything is built, and go on with that."""
-    from mldeploy.cli.deployment import keep_chosen_port
     from mldeploy.cli.deployment_source import record_source
     from mldeploy.cli.example_request import suggest_request
+    from mldeploy.cli.open_deployment import keep_chosen_port
     from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.config.override import Override
     from mldeploy.core.verbs import DeploymentFailedError
@@ -177,17 +193,23 @@ def _deploy(run: CommandRun, target: str, overrides: Overrides, choices: DeployC
 def _walk(
     run: CommandRun, target: str, overrides: Overrides, choices: DeployChoices
 ) -> tuple[AppDeployment, DeployDocument, Cancel]:
+    from dataclasses import replace
+
     from mldeploy.cli.access import ensure_keys
-    from mldeploy.cli.app_routes import settle_routes
+    from mldeploy.cli.app_routes import recall_latest_routes, settle_routes
     from mldeploy.cli.canary_placement import choose_canary, place_canary
-    from mldeploy.cli.deployment import as_runtime, prepare_deployment
+    from mldeploy.cli.deployment import as_runtime
+    from mldeploy.cli.open_deployment import prepare_deployment
     from mldeploy.cli.protection import confirm_first_deployment
     from mldeploy.cli.traffic import as_splitting, refuse_canary
     from mldeploy.cli.workspace import report_sweep
     from mldeploy.core import verbs
 
     require = as_runtime if choices.canary is None else as_splitting
-    deployment = prepare_deployment(run, target, overrides, require=require, precheck=True)
+    source = _take_image(run, overrides, choices.image) if choices.image else None
+    deployment = prepare_deployment(run, target, overrides, require=require, precheck=True, may_build=source is None)
+    if source is not None:
+        deployment = replace(recall_latest_routes(deployment), image=source)
     goal = deployment.require_goal()
     deployment.require_gates(goal, check=choices.check)
     plan = choose_canary(run, deployment, choices.canary, choices.sample)
@@ -197,7 +219,7 @@ def _walk(
     with deployment.locked(run) as work:
         deployment = ensure_keys(deployment, work)
         goal = deployment.require_goal()
-        deployment, listed = settle_routes(run, deployment, goal, work)
+        deployment, listed = (deployment, ()) if source else settle_routes(run, deployment, goal, work)
         if plan is not None:
             placed = place_canary(deployment, work, plan, check=choices.check)
             return deployment, _canary_document(deployment, placed, listed), work.cancel
@@ -206,6 +228,16 @@ def _walk(
         session = report_sweep(work, goal, gates)
         done = verbs.deploy(goal, session, gates=gates, sweep=deployment.swept, replace=choices.replace)
     return deployment, _deploy_document(deployment, done, listed), work.cancel
+
+
+def _take_image(run: CommandRun, overrides: Overrides, folder: Path) -> ImageSource:
+    """Load the image of a folder into the engine. Raises UsageError if there is none."""
+    from mldeploy.cli.image_handover import load_image
+    from mldeploy.cli.workspace import connect_engine, inspect_folder
+    from mldeploy.image.promotion import ImageSource
+
+    project = inspect_folder(run, overrides, verbose=False).project
+    return ImageSource(load_image(connect_engine(run, project).cloud.engine, project, folder))
 
 
 def _canary_document(deployment: AppDeployment, placed: PlacedCanary, listed: tuple[Done, ...]) -> DeployDocument:

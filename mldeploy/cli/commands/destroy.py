@@ -55,7 +55,8 @@ def stop(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> No
         mldeploy stop
         mldeploy stop --target fargate
     """
-    from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.cli.deployment import as_runtime
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.cli.workspace import exit_if_interrupted
 
     deployment = open_deployment(run, target, as_runtime)
@@ -134,7 +135,7 @@ def destroy(
 
 
 def _open_for_removal(run: CommandRun, target: str, app: str | None) -> AppDeployment:
-    from mldeploy.cli.deployment import open_by_name, open_deployment
+    from mldeploy.cli.open_deployment import open_by_name, open_deployment
     from mldeploy.config.errors import ConfigError
 
     if app is not None:

@@ -78,8 +78,9 @@ def diff(
         mldeploy diff --sample rows.csv --target fargate
         mldeploy diff 7 8 --target kubernetes
     """
-    from mldeploy.cli.deployment import as_runtime, prepare_deployment
+    from mldeploy.cli.deployment import as_runtime
     from mldeploy.cli.errors import UsageError
+    from mldeploy.cli.open_deployment import prepare_deployment
     from mldeploy.core.errors import ExitCode
 
     deployment = prepare_deployment(run, target, require=as_runtime)

@@ -53,7 +53,8 @@ def execute(
     """
     from functools import partial
 
-    from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.cli.deployment import as_runtime
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.providers.capabilities import CanExec, Streams
     from mldeploy.providers.errors import without_exec
 

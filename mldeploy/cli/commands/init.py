@@ -59,6 +59,10 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
     probe: Annotated[
         bool, typer.Option("--probe", help="Build the image, and take the routes from the app itself.")
     ] = False,
+    environments: Annotated[
+        bool,
+        typer.Option("--environments", help="Also write the environments preview, staging and production."),
+    ] = False,
 ) -> None:
     """Detect the app in the folder and write `mldeploy.toml` and `.dockerignore`.
 
@@ -82,6 +86,7 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
     Examples:
         mldeploy init
         mldeploy init --probe
+        mldeploy init --environments
         mldeploy init model.joblib --sample rows.csv
         mldeploy init example_app --entry app:app
     """
@@ -104,6 +109,8 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
         if dockerfile:
             what = "cannot be written for a model without an app: its server is part of mldeploy"
             raise UsageError("--dockerfile", what, "Leave it out.")
+        if environments:
+            raise UsageError("--environments", "is for a folder with an app", "Add [env.staging] to mldeploy.toml.")
         _init_models(run, models, sample or [], write_app, force=force)
         return
     folder = _detect(run, entry, recipe=dockerfile)
@@ -112,6 +119,8 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter per option
         folder = _probe_routes(run, folder)
     rendered = _render_dockerfile(folder) if dockerfile else None
     files = scaffold.scaffold_files(folder, rendered, "" if dockerfile else _ask_access(run, folder))
+    if environments:
+        files = scaffold.with_environments(files)
     written = scaffold.write_files(folder.root, files, force=force)
     document = make_document(folder, written)
     command, terse = run.commands(options.DEFAULT_TARGET), run.output.mode.quiet
@@ -141,14 +150,14 @@ def _find_in_notebook(
         raise UsageError("--from-notebook", "names the model already", "Leave the model out.")
     root = run.folder.resolve()
     (name,) = resolve_paths(run, [notebook], "--from-notebook")
-    found = read_notebook(root, name)
-    columns = f", trained on {', '.join(found.columns[:8])}" if found.columns else ""
-    run.output.info(f"{name}: cell {found.cell} saves {found.path}{columns}.")
-    if not (root / found.path).exists():
-        what = f"cell {found.cell} saves {found.path}, and there is no such file"
+    notebook = read_notebook(root, name)
+    columns = f", trained on {', '.join(notebook.columns[:8])}" if notebook.columns else ""
+    run.output.info(f"{name}: cell {notebook.cell} saves {notebook.path}{columns}.")
+    if not (root / notebook.path).exists():
+        what = f"cell {notebook.cell} saves {notebook.path}, and there is no such file"
         raise ProjectError(f"{root}: {name}", what, "Run the notebook to its end.")
-    read = [root / each for each in found.sources if (root / each).is_file()]
-    return [root / found.path], samples or read[-1:]
+    read = [root / each for each in notebook.sources if (root / each).is_file()]
+    return [root / notebook.path], samples or read[-1:]
 
 
 def _is_model_folder(folder: Path) -> bool:

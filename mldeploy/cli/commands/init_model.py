@@ -71,6 +71,8 @@ def list_facts(configured: ConfiguredModel) -> Iterator[tuple[str, str, str]]:
     for facts in configured.inspected.facts:
         served = facts.served
         yield "model", _describe_model(facts), served.path
+        if served.runtime_summary:
+            yield "runtime", served.runtime_summary, served.path
         yield "task", f"{served.task} of {served.target or 'a value'}", served.sample or served.path
         if served.classes:
             yield "classes", ", ".join(map(str, served.classes[:8])), served.path
@@ -84,13 +86,13 @@ def resolve_paths(run: CommandRun, names: Sequence[Path], flag: str) -> tuple[st
     Raises UsageError for a path outside of it.
     """
     root = run.folder.resolve()
-    found = []
+    paths = []
     for name in names:
         path = (name if name.exists() else root / name).resolve()
         if not path.is_relative_to(root):
             raise UsageError(flag, f"{name} is not in the project folder {root}", "Copy it there, or use -C.")
-        found.append(path.relative_to(root).as_posix())
-    return tuple(found)
+        paths.append(path.relative_to(root).as_posix())
+    return tuple(paths)
 
 
 def _settings(proposal: ModelProposal, detected: Sequence[DetectedSetting]) -> tuple[DetectedSetting, ...]:

@@ -80,7 +80,8 @@ def keys(
         mldeploy keys show default
         mldeploy keys revoke partner --target fargate
     """
-    from mldeploy.cli.deployment import as_having_secrets, open_deployment
+    from mldeploy.cli.deployment import as_having_secrets
+    from mldeploy.cli.open_deployment import open_deployment
 
     _check_arguments(action, name, no_deploy=no_deploy)
     deployment = open_deployment(run, target, as_having_secrets)
@@ -124,11 +125,11 @@ def _find(known: Keys, name: str | None, deployment: AppDeployment, run: Command
     if not known:
         what = f"has no access key on {deployment.target}"
         raise AbsentError(deployment.app, what, f"Run `{command('deploy')}` or `{command('keys create NAME')}`.")
-    found = next((each for each in known if name in (each.name, None)), None)
-    if found is None:
+    key = next((each for each in known if name in (each.name, None)), None)
+    if key is None:
         names = ", ".join(each.name for each in known)
         raise AbsentError(f"key {name!a}", f"does not exist on {deployment.target}", f"There are: {names}.")
-    return found
+    return key
 
 
 def _change(

@@ -41,7 +41,8 @@ def logs(
         mldeploy logs --follow
         mldeploy logs --target fargate --tail 20
     """
-    from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.cli.deployment import as_runtime
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.core.errors import ExitCode
 
     if follow and run.output.mode.json:

@@ -72,7 +72,8 @@ def manifests(
         mldeploy manifests -t kubernetes --image host/app@sha256:… > app.yaml
     """
     from mldeploy.cli.app_routes import recall_latest_routes
-    from mldeploy.cli.deployment import as_having_manifests, prepare_deployment
+    from mldeploy.cli.deployment import as_having_manifests
+    from mldeploy.cli.open_deployment import prepare_deployment
 
     is_given = image is not None
     opened = prepare_deployment(
@@ -94,7 +95,8 @@ def policy(
         typer.Option(
             "--with",
             metavar="FEATURE",
-            help="Also allow load-balancer, autoscaling, boundary or given-roles (fargate). Repeatable.",
+            help="Also allow secrets (cloudrun, fargate), load-balancer, autoscaling, boundary, given-roles or "
+            "previews (fargate). Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -117,7 +119,8 @@ def policy(
         mldeploy policy --target fargate
         mldeploy policy --target fargate --with given-roles
     """
-    from mldeploy.cli.deployment import as_having_policy, open_deployment
+    from mldeploy.cli.deployment import as_having_policy
+    from mldeploy.cli.open_deployment import open_deployment
 
     deployment = open_deployment(run, target, as_having_policy)
     policies = deployment.policy_set(features or ())

@@ -82,7 +82,7 @@ def plan(
     """
     from mldeploy.cli.access import describe_access
     from mldeploy.cli.app_routes import recall_settled
-    from mldeploy.cli.deployment import prepare_deployment
+    from mldeploy.cli.open_deployment import prepare_deployment
     from mldeploy.cli.workspace import show_walk
     from mldeploy.core import verbs
     from mldeploy.ui.output import ProgressDetail
@@ -114,6 +114,9 @@ def plan(
         access=deployment.project.app.access,
     )
     access = describe_access(deployment)
+    for each in deployment.project.served:
+        if each.proof_summary:
+            run.output.info(f"{each.path}: {each.proof_summary}")
     run.output.result(document, lambda page: _print_plan(document, page, deployment.verb, access))
 
 

@@ -93,7 +93,7 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     from mldeploy.app.client import AppClient
     from mldeploy.cli.commands.predict_input import PredictInput, parse_headers, read_request
-    from mldeploy.cli.deployment import open_for_requests
+    from mldeploy.cli.open_deployment import open_for_requests
     from mldeploy.config.access_keys import key_headers
 
     headers = parse_headers(header or (), os.environ)

@@ -59,7 +59,8 @@ def login(
         mldeploy login --target ecr
         mldeploy login --target ecr --docker-config
     """
-    from mldeploy.cli.deployment import as_registry, open_deployment
+    from mldeploy.cli.deployment import as_registry
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.image.registry.docker_config import store
 
     credentials = open_deployment(run, target, as_registry).login()
@@ -94,7 +95,8 @@ def push(
         mldeploy push --target gar --rehearse
     """
     from mldeploy.cli.app_routes import merge_steps, settle_routes
-    from mldeploy.cli.deployment import as_registry, prepare_deployment
+    from mldeploy.cli.deployment import as_registry
+    from mldeploy.cli.open_deployment import prepare_deployment
     from mldeploy.cli.workspace import exit_if_interrupted, report_sweep
     from mldeploy.core import verbs
 

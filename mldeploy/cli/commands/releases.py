@@ -58,8 +58,9 @@ def history(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) ->
     Examples:
         mldeploy history --target fargate
     """
-    from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.cli.deployment import as_runtime
     from mldeploy.cli.deployment_source import with_sources
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.config.seen_releases import record_releases
 
     deployment = open_deployment(run, target, as_runtime)
@@ -92,7 +93,8 @@ def rollback(
         mldeploy rollback 7 --target fargate
     """
     from mldeploy.cli.access import warn_if_open
-    from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.cli.deployment import as_runtime
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.cli.traffic import refuse_canary
     from mldeploy.cli.workspace import exit_if_interrupted, service_of, show_operation
 
@@ -120,7 +122,8 @@ def scale(
     Examples:
         mldeploy scale 3 --target fargate
     """
-    from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.cli.deployment import as_runtime
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.cli.traffic import refuse_canary
     from mldeploy.cli.workspace import exit_if_interrupted, service_of, show_operation
 

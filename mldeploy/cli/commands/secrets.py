@@ -74,15 +74,16 @@ def secrets(
     `set` reads the value from standard input, or asks for it in a terminal without showing it. One line break at its
     end is not part of the value. The app gets every secret as an environment variable from its next deployment on.
 
-    The store is a file of yours on this machine, a Secret in a Kubernetes cluster, AWS Secrets Manager for Fargate.
-    `destroy` removes the secrets of the app.
+    The store is a file of yours on this machine, a Secret in a Kubernetes cluster, AWS Secrets Manager for Fargate,
+    Secret Manager for Cloud Run, or a key vault of the app on Azure. `destroy` removes the secrets of the app.
 
     Examples:
         mldeploy secrets set API_KEY < key.txt
         mldeploy secrets list
         mldeploy secrets unset API_KEY
     """
-    from mldeploy.cli.deployment import as_having_secrets, open_deployment
+    from mldeploy.cli.deployment import as_having_secrets
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.cli.workspace import exit_if_interrupted
     from mldeploy.providers import registry
 

@@ -86,8 +86,8 @@ def status(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
         mldeploy status --target fargate --json
     """
     from mldeploy.cli.app_routes import recall_latest_routes
-    from mldeploy.cli.deployment import prepare_deployment
     from mldeploy.cli.deployment_source import find_serving, with_sources
+    from mldeploy.cli.open_deployment import prepare_deployment
     from mldeploy.cli.traffic import read_split
     from mldeploy.cli.workspace import show_walk
     from mldeploy.core import verbs
@@ -122,7 +122,8 @@ def ps(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> None
         mldeploy ps
         mldeploy ps --target kubernetes
     """
-    from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.cli.deployment import as_runtime
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.cli.traffic import read_split
 
     deployment = open_deployment(run, target, as_runtime)
@@ -144,7 +145,8 @@ def open_url(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -
     """
     import webbrowser
 
-    from mldeploy.cli.deployment import as_runtime, open_deployment
+    from mldeploy.cli.deployment import as_runtime
+    from mldeploy.cli.open_deployment import open_deployment
     from mldeploy.config.access_keys import KEY
 
     deployment = open_deployment(run, target, as_runtime)
@@ -219,7 +221,7 @@ def print_status(document: StatusDocument, page: Page, command: Callable[[str], 
 
 
 def _is_silent(document: StatusDocument) -> bool:
-    """Whether the last step found that the URL does not answer."""
+    """Whether the last step reported that the URL does not answer."""
     from mldeploy.providers.base import SILENT
 
     return bool(document.steps) and SILENT in document.steps[-1].remarks

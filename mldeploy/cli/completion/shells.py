@@ -54,11 +54,11 @@ def _join_words(environment: Mapping[str, str]) -> str:
     return line
 
 
-def _write_bash(line: TypedLine, found: Completions, _environment: Mapping[str, str]) -> Answer:
+def _write_bash(line: TypedLine, completions: Completions, _environment: Mapping[str, str]) -> Answer:
     """Write one completion a line, quoted as the typed word is; bash inserts them as they are."""
-    whole = (f"{found.option}{each.value}" for each in found.candidates)
+    whole = (f"{completions.option}{each.value}" for each in completions.candidates)
     replaced = (each.removeprefix(line.kept) for each in whole if each.startswith(line.kept))
-    return Answer("\n".join(_quote_bash(each, line.quote) for each in replaced), _code(found))
+    return Answer("\n".join(_quote_bash(each, line.quote) for each in replaced), _code(completions))
 
 
 def _quote_bash(text: str, quote: str) -> str:
@@ -76,12 +76,12 @@ def _read_typed(environment: Mapping[str, str]) -> TypedLine:
     return parse_line(environment.get("_TYPER_COMPLETE_ARGS", ""))
 
 
-def _write_zsh(_line: TypedLine, found: Completions, _environment: Mapping[str, str]) -> Answer:
+def _write_zsh(_line: TypedLine, completions: Completions, _environment: Mapping[str, str]) -> Answer:
     """Write one line of code that the script evaluates. No value has white space, where Typer's script splits it."""
-    prefix = f"compset -P {_quote_zsh(found.option)}; " if found.option else ""
-    if not found.candidates:
-        return Answer(f"{prefix}_files" if found.may_be_file else ":")
-    items = " ".join(_quote_zsh(_describe_zsh(each)) for each in found.candidates)
+    prefix = f"compset -P {_quote_zsh(completions.option)}; " if completions.option else ""
+    if not completions.candidates:
+        return Answer(f"{prefix}_files" if completions.may_be_file else ":")
+    items = " ".join(_quote_zsh(_describe_zsh(each)) for each in completions.candidates)
     return Answer(
         f"local -a mldeploy_values; mldeploy_values=({items}); {prefix}_describe -t values value mldeploy_values"
     )
@@ -105,16 +105,16 @@ def _escape_zsh(match: re.Match[str]) -> str:
 # fish -----------------------------------------------------------------------------------------------------------------
 
 
-def _write_fish(_line: TypedLine, found: Completions, environment: Mapping[str, str]) -> Answer:
+def _write_fish(_line: TypedLine, completions: Completions, environment: Mapping[str, str]) -> Answer:
     """Write one completion a line, with a tab before its description; fish quotes what it inserts."""
     if environment.get("_TYPER_COMPLETE_FISH_ACTION") == "is-args":
-        return Answer("", int(not found.candidates and found.may_be_file))
-    lines = (f"{found.option}{each.value}\t{each.help}".rstrip("\t") for each in found.candidates)
-    return Answer("\n".join(lines), _code(found))
+        return Answer("", int(not completions.candidates and completions.may_be_file))
+    lines = (f"{completions.option}{each.value}\t{each.help}".rstrip("\t") for each in completions.candidates)
+    return Answer("\n".join(lines), _code(completions))
 
 
-def _code(found: Completions) -> int:
-    return 0 if found.candidates or found.may_be_file else NO_FILES
+def _code(completions: Completions) -> int:
+    return 0 if completions.candidates or completions.may_be_file else NO_FILES
 
 
 PROTOCOLS: Mapping[str, ShellProtocol] = {

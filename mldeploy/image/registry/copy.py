@@ -91,19 +91,19 @@ class BlobClient(RegistryClient):
         answer = self._send("POST", f"{self._base}/{repository}/blobs/uploads/", params=query)
         if answer.status_code == requests.codes.created:
             return
-        place = urljoin(answer.url, answer.headers.get("Location", ""))
+        upload = urljoin(answer.url, answer.headers.get("Location", ""))
         with bounded(_BLOB_SECONDS, size=_LARGEST, monitor=monitor):
             content = reader.read_blob(path, blob, monitor)
             sent = self._send(
                 "PATCH",
-                place,
+                upload,
                 data=content,
                 headers={"Content-Type": "application/octet-stream"},
                 seconds=_BLOB_SECONDS,
             )
-        place = urljoin(place, sent.headers.get("Location", "") or place)
-        joined = "&" if urlsplit(place).query else "?"
-        self._send("PUT", f"{place}{joined}digest={blob.digest}", headers={"Content-Length": "0"})
+        upload = urljoin(upload, sent.headers.get("Location", "") or upload)
+        joined = "&" if urlsplit(upload).query else "?"
+        self._send("PUT", f"{upload}{joined}digest={blob.digest}", headers={"Content-Length": "0"})
 
     def read_blob(self, repository: str, blob: CopiedBlob, monitor: Monitor) -> Iterator[bytes]:
         """Yield a blob and report its bytes."""

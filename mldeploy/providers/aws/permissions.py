@@ -15,14 +15,17 @@ from mldeploy.providers.aws.account import AwsCloud
 from mldeploy.providers.aws.names import shortened
 from mldeploy.providers.capabilities import PolicyPart
 
+Condition: TypeAlias = tuple[str, ...]
+"""Operator, key, and values, of which one is enough."""
+
 
 @dataclass(frozen=True)
 class Grant:
-    """Allows some actions. resources: ARNs with {placeholders}. condition: operator, key, value, likewise."""
+    """Allows some actions. resources: ARNs with {placeholders}. condition: operator, key, value or values, likewise."""
 
     actions: tuple[str, ...]
     resources: tuple[str, ...] = ("*",)
-    condition: tuple[str, str, str] | None = None
+    condition: Condition | None = None
 
 
 Needs: TypeAlias = Mapping[str, tuple[Grant, ...]]
@@ -40,7 +43,7 @@ def call_grants(action: str, resources: tuple[str, ...], *others: Grant) -> tupl
 
 
 def simple_grants(
-    resources: tuple[str, ...], *actions: str, condition: tuple[str, str, str] | None = None
+    resources: tuple[str, ...], *actions: str, condition: Condition | None = None
 ) -> Iterable[tuple[str, tuple[Grant, ...]]]:
     """Calls that need the permission of their own name alone."""
     return ((action, (Grant((action,), resources, condition),)) for action in actions)
@@ -127,7 +130,7 @@ def _attach_commands(cloud: AwsCloud, policies: Iterable[PolicyPart]) -> Iterato
 
 def render_policy(tables: Iterable[Needs], placeholders: Mapping[str, str]) -> dict[str, object]:
     """An IAM policy (policy grammar, version 2012-10-17) that allows what all these calls need, and nothing else."""
-    statements: dict[tuple[tuple[str, ...], tuple[str, str, str] | None], set[str]] = {}
+    statements: dict[tuple[tuple[str, ...], Condition | None], set[str]] = {}
     for grant in (grant for calls in tables for grants in calls.values() for grant in grants):
         statements.setdefault((grant.resources, grant.condition), set()).update(grant.actions)
     return {
@@ -142,7 +145,7 @@ def render_policy(tables: Iterable[Needs], placeholders: Mapping[str, str]) -> d
 def _statement(
     actions: set[str],
     resources: tuple[str, ...],
-    condition: tuple[str, str, str] | None,
+    condition: Condition | None,
     placeholders: Mapping[str, str],
 ) -> dict[str, object]:
     filled = [each.format_map(placeholders) for each in resources]
@@ -152,6 +155,7 @@ def _statement(
         "Resource": filled[0] if len(filled) == 1 else filled,
     }
     if condition:
-        operator, key, value = condition
-        made["Condition"] = {operator: {key: value.format_map(placeholders)}}
+        operator, key, *values = condition
+        filled = [each.format_map(placeholders) for each in values]
+        made["Condition"] = {operator: {key: filled[0] if len(filled) == 1 else filled}}
     return made

@@ -56,6 +56,10 @@ class AzureSubscription:
     url: str = ""
     verify: Path | None = None
     cloud: NationalCloud = PUBLIC
+    principal: str = ""
+    """The object id of the account in its tenant."""
+    principal_kind: str = "User"
+    """Of the account, as role assignments have it: "User" or "ServicePrincipal"."""
 
     @property
     def options(self) -> AzureClientOptions:
@@ -99,6 +103,8 @@ def authenticate(table: str, settings: AzureSettings, endpoints: Endpoints) -> A
         endpoints.url,
         endpoints.ca_bundle,
         cloud,
+        claims.get("oid", ""),
+        "ServicePrincipal" if claims.get("idtyp") == "app" else "User",
     )
 
 

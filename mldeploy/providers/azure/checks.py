@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Iterable, Iterator
+
+from azure.mgmt.authorization import AuthorizationManagementClient
 
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
@@ -19,6 +22,7 @@ from mldeploy.providers.capabilities import Finding, error, ok, warning
 
 ABAC_EFFECT = "it grants permissions on repositories (ABAC mode): the roles AcrPull and AcrPush do not count there"
 ABAC_ADVICE = "Whoever pushes needs the role Container Registry Repository Writer; a deployment lets the app pull."
+ASSIGN = "Microsoft.Authorization/roleAssignments/write"
 SECONDS = 40.0
 """Time limit: `az` needs a second or two for a token, and the SDK retries."""
 
@@ -54,6 +58,44 @@ def check_resource_providers(clients: AzureClients, namespaces: Iterable[str]) -
         yield warning("resource providers", what, "A deployment registers them. This takes one or two minutes.")
     else:
         yield ok("resource providers", "registered")
+
+
+def check_permissions(clients: AzureClients, write: str, *, by_admin: bool) -> Iterator[Finding]:
+    """Check that the account may create the app and, unless the admin user pulls, assign the pull role.
+
+    write: the action that creates the running part. Raises SDK errors.
+    """
+    if group.describe_group(clients, clients.group) is None:
+        yield ok("permissions", f"not checked: the resource group {clients.group} does not exist yet")
+        return
+    account = clients.account
+    roles = AuthorizationManagementClient(account.credential, account.subscription, **account.options)
+    granted = [
+        (tuple(each.actions or ()), tuple(each.not_actions or ()))
+        for each in roles.permissions.list_for_resource_group(clients.group)
+    ]
+    needed = (write,) if by_admin else (write, ASSIGN)
+    missing = [action for action in needed if not allows(granted, action)]
+    if not missing:
+        yield ok("permissions", f"{' and '.join(needed)}: granted")
+    elif missing == [ASSIGN]:
+        todo = 'Request the role Owner or User Access Administrator, or set registry_auth = "admin".'
+        yield error("permissions", f"{ASSIGN} is missing: it is needed to let the app pull", todo)
+    else:
+        todo = "`mldeploy policy` prints a role that allows it."
+        yield error("permissions", f"{' and '.join(missing)}: missing", todo)
+
+
+def allows(granted: Iterable[tuple[tuple[str, ...], tuple[str, ...]]], action: str) -> bool:
+    """Whether any role (actions and exceptions) allows the action. Names are case-insensitive."""
+    return any(
+        any(_matches(each, action) for each in actions) and not any(_matches(each, action) for each in exceptions)
+        for actions, exceptions in granted
+    )
+
+
+def _matches(pattern: str, action: str) -> bool:
+    return fnmatch.fnmatchcase(action.lower(), pattern.lower())
 
 
 def _check_resource_group(clients: AzureClients) -> Iterator[Finding]:

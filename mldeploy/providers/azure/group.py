@@ -120,6 +120,7 @@ IDENTITIES = "Microsoft.ManagedIdentity"
 SITES = "Microsoft.Web"
 INSIGHTS = "Microsoft.Insights"
 CONTAINER_APPS = "Microsoft.App"
+VAULTS = "Microsoft.KeyVault"
 
 REGISTERED_SECONDS = 600.0
 

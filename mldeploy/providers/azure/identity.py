@@ -6,27 +6,31 @@ https://learn.microsoft.com/azure/role-based-access-control/role-assignments-res
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.mgmt.authorization import AuthorizationManagementClient
-from azure.mgmt.authorization.v2022_04_01.models import RoleAssignment, RoleAssignmentCreateParameters
+from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.msi import ManagedServiceIdentityClient
 from azure.mgmt.msi.v2024_11_30.models import Identity as IdentityModel
 
-from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.azure import registry
 from mldeploy.providers.azure.cloud import AzureCloud
-from mldeploy.providers.azure.errors import AzureError, error_code, ignore_not_found, translate_errors
+from mldeploy.providers.azure.errors import ignore_not_found, translate_errors
 from mldeploy.providers.azure.group import ResourceGroup, ResourceProvider
 from mldeploy.providers.azure.registry import ContainerRegistry
 from mldeploy.providers.azure.registry_client import ContainerRegistryInfo
+from mldeploy.providers.azure.role_assignments import (
+    RoleGrant,
+    assign_role,
+    grants_role,
+    is_own_assignment,
+    list_assignments,
+)
 from mldeploy.providers.azure.tags import missing_tags, owner_tags
 from mldeploy.providers.azure.waiting import wait_until_gone
 from mldeploy.providers.errors import AbsentError
@@ -34,12 +38,13 @@ from mldeploy.providers.errors import AbsentError
 
 @dataclass(frozen=True)
 class IdentityCloud(AzureCloud):
-    """The clients for an identity and its roles. target: whose owner tags its resources have."""
+    """The clients for an identity, its roles and its key vault. target: whose owner tags its resources have."""
 
     target: ClassVar[str]
 
     identities: ManagedServiceIdentityClient
     roles: AuthorizationManagementClient
+    vaults: KeyVaultManagementClient
 
     @property
     def owner_tags(self) -> dict[str, str]:
@@ -135,9 +140,6 @@ REPOSITORY_READER = "b93aa761-3e63-49ed-ac28-beffa264f7ac"
 
 https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/containers
 """
-KNOWN_SECONDS = 180.0
-"""Time for a new identity to reach the role assignment service."""
-LOOK_EVERY = 1.0
 
 
 @translate_errors
@@ -158,40 +160,26 @@ class PullRole(Step[IdentityCloud, str]):
         identity, existing = outs.get(self.identity), outs.get(self.registry)
         if identity is None or existing is None:
             return None
-        listed, role = _list_assignments(cloud, existing.id), pull_role(existing)
-        candidates = [each for each in listed if _grants(each, role, identity)]
-        owned = next((each for each in candidates if _is_ours(each, cloud)), None)
+        listed, role = list_assignments(cloud, existing.id), pull_role(existing)
+        candidates = [each for each in listed if grants_role(each, role, identity.principal)]
+        owned = next((each for each in candidates if is_own_assignment(each, cloud)), None)
         chosen = owned or next(iter(candidates), None)
         return Seen(str(chosen.id), ours=owned is not None) if chosen else None
 
     def apply(self, cloud: IdentityCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
         identity, scope, role = outs[self.identity], outs[self.registry].id, pull_role(outs[self.registry])
         mode = "" if role == ACR_PULL else f"/{role}"
-        name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}/{identity.principal}{mode}".lower()))
-        parameters = RoleAssignmentCreateParameters(
-            role_definition_id=f"{cloud.account.scope}/providers/Microsoft.Authorization/roleDefinitions/{role}",
-            principal_id=identity.principal,
-            principal_type="ServicePrincipal",
-            description=_description(cloud),
-        )
-        for _ in monitor.attempts(every=LOOK_EVERY, within=KNOWN_SECONDS):
-            try:
-                return str(cloud.roles.role_assignments.create(scope, name, parameters).id)
-            except ResourceExistsError as error:
-                if error_code(error) != "RoleAssignmentExists":
-                    raise
-                return f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
-            except HttpResponseError as error:
-                if error_code(error) != "PrincipalNotFound":
-                    raise
-                monitor.progress(Progress("", "waiting until the new identity is replicated"))
-        todo = "Run the command again later."
-        raise AzureError(identity.id, f"is not known to the directory after {KNOWN_SECONDS:.0f} s", todo)
+        seed = f"{scope}/{identity.principal}{mode}"
+        return assign_role(cloud, RoleGrant(scope, role, identity.principal, "ServicePrincipal", seed), monitor)
 
     @staticmethod
     def undo(cloud: IdentityCloud, key: Key, monitor: Monitor) -> bool:
         existing = registry.get_registry(cloud, Key(key.scope[-1], key.scope[:-1]))
-        owned = [each for each in _list_assignments(cloud, existing.id) if _is_ours(each, cloud)] if existing else []
+        owned = (
+            [each for each in list_assignments(cloud, existing.id) if is_own_assignment(each, cloud)]
+            if existing
+            else []
+        )
         for each in owned:
             cloud.roles.role_assignments.delete_by_id(str(each.id))
         return bool(owned)
@@ -205,28 +193,9 @@ def role_key(registry_key: Key) -> Key:
 def role_exists(cloud: IdentityCloud, registry_key: Key) -> bool:
     """Whether the app owns an assignment on this registry."""
     existing = registry.get_registry(cloud, registry_key)
-    return existing is not None and any(_is_ours(each, cloud) for each in _list_assignments(cloud, existing.id))
-
-
-def _list_assignments(cloud: IdentityCloud, scope: str) -> Iterator[RoleAssignment]:
-    """Assignments on the registry and its parent scopes; empty if the registry is being deleted."""
-    listed = ignore_not_found(lambda: list(cloud.roles.role_assignments.list_for_scope(scope, filter="atScope()")))
-    yield from listed or ()
+    return existing is not None and any(is_own_assignment(each, cloud) for each in list_assignments(cloud, existing.id))
 
 
 def pull_role(existing: ContainerRegistryInfo) -> str:
     """The built-in role that counts in this registry."""
     return REPOSITORY_READER if existing.abac else ACR_PULL
-
-
-def _grants(assignment: RoleAssignment, role: str, identity: IdentityInfo) -> bool:
-    definition = (assignment.role_definition_id or "").rpartition("/")[2].lower()
-    return assignment.principal_id == identity.principal and definition == role
-
-
-def _is_ours(assignment: RoleAssignment, cloud: IdentityCloud) -> bool:
-    return assignment.description == _description(cloud)
-
-
-def _description(cloud: IdentityCloud) -> str:
-    return " ".join(f"{name}={value}" for name, value in cloud.owner_tags.items())

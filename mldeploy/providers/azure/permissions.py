@@ -39,6 +39,25 @@ DATA_ACTIONS = (
     "Microsoft.ContainerRegistry/registries/repositories/metadata/write",
 )
 """Pull and push in a registry of others that has the ABAC mode, where PULL and PUSH do not count."""
+VAULT_SUBSCRIPTION_ACTIONS = (
+    "Microsoft.KeyVault/deletedVaults/read",
+    "Microsoft.KeyVault/locations/deletedVaults/purge/action",
+    "Microsoft.KeyVault/locations/operationResults/read",
+    "Microsoft.KeyVault/register/action",
+)
+VAULT_ACTIONS = (
+    "Microsoft.KeyVault/vaults/delete",
+    "Microsoft.KeyVault/vaults/read",
+    "Microsoft.KeyVault/vaults/write",
+)
+VAULT_DATA_ACTIONS = (
+    "Microsoft.KeyVault/vaults/secrets/delete",
+    "Microsoft.KeyVault/vaults/secrets/getSecret/action",
+    "Microsoft.KeyVault/vaults/secrets/purge/action",
+    "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
+    "Microsoft.KeyVault/vaults/secrets/setSecret/action",
+)
+"""The app's key vault and its secrets: `mldeploy secrets`, `mldeploy keys`."""
 ADMIN_ACTIONS = ("Microsoft.ContainerRegistry/registries/listCredentials/action",)
 TRANSFER_ACTIONS = (PULL, PUSH)
 
@@ -50,14 +69,16 @@ def role_for_registry(cloud: AzureCloud) -> dict[str, object]:
     )
 
 
-def custom_roles(cloud: AzureCloud, subscription: Iterable[str], group: Iterable[str]) -> dict[str, object]:
+def custom_roles(
+    cloud: AzureCloud, subscription: Iterable[str], group: Iterable[str], data: Sequence[str] = ()
+) -> dict[str, object]:
     """Two custom roles, for the subscription and for the app's group.
 
     Each is valid input of `az role definition create --role-definition`.
     """
     title = f"mldeploy {cloud.app}"
     subscription_role = _role(f"{title}, in the subscription", subscription, cloud.account.scope)
-    data_actions = () if cloud.by_admin else DATA_ACTIONS
+    data_actions = (*data, *(() if cloud.by_admin else DATA_ACTIONS))
     group_role = _role(f"{title}, in its resource group", group, cloud.group_id, data_actions)
     return {"roles": [subscription_role, group_role]}
 
@@ -77,6 +98,7 @@ def _role(name: str, actions: Iterable[str], scope: str, data_actions: Sequence[
 
 _WEBAPP_SUBSCRIPTION_ACTIONS = (
     *SUBSCRIPTION_ACTIONS,
+    *VAULT_SUBSCRIPTION_ACTIONS,
     "Microsoft.Insights/register/action",
     "Microsoft.ManagedIdentity/register/action",
     "Microsoft.Web/checknameavailability/read",
@@ -89,12 +111,14 @@ _SITE_ACTIONS = (
     "config/appsettings/read",
     "config/list/action",
     "config/read",
+    "config/write",
     "containerlogs/action",
     "delete",
     "instances/read",
     "operationresults/read",
     "read",
     "restart/action",
+    "slots/config/appsettings/read",
     "slots/config/list/action",
     "slots/config/read",
     "slots/containerlogs/action",
@@ -110,6 +134,7 @@ _SITE_ACTIONS = (
 )
 _WEBAPP_GROUP_ACTIONS = (
     *GROUP_ACTIONS,
+    *VAULT_ACTIONS,
     "Microsoft.Authorization/permissions/read",
     "Microsoft.Authorization/roleAssignments/read",
     "Microsoft.Insights/autoscalesettings/delete",
@@ -140,11 +165,13 @@ def role_for_webapp(cloud: WebappCloud) -> dict[str, object]:
         cloud,
         _WEBAPP_SUBSCRIPTION_ACTIONS,
         (*_WEBAPP_GROUP_ACTIONS, *(ADMIN_ACTIONS if cloud.by_admin else _IDENTITY_ACTIONS)),
+        VAULT_DATA_ACTIONS,
     )
 
 
 _APPS_SUBSCRIPTION_ACTIONS = (
     *SUBSCRIPTION_ACTIONS,
+    *VAULT_SUBSCRIPTION_ACTIONS,
     "Microsoft.App/locations/containerappOperationResults/read",
     "Microsoft.App/locations/containerappOperationStatuses/read",
     "Microsoft.App/locations/managedCertificateOperationStatuses/read",
@@ -178,6 +205,7 @@ _ENVIRONMENT_ACTIONS = (
 )
 _APPS_GROUP_ACTIONS = (
     *GROUP_ACTIONS,
+    *VAULT_ACTIONS,
     *(f"Microsoft.App/containerApps/{each}" for each in _CONTAINER_APP_ACTIONS),
     *(f"Microsoft.App/managedEnvironments/{each}" for each in _ENVIRONMENT_ACTIONS),
     "Microsoft.Authorization/permissions/read",
@@ -195,4 +223,5 @@ def role_for_containerapps(cloud: ContainerAppsCloud) -> dict[str, object]:
         cloud,
         _APPS_SUBSCRIPTION_ACTIONS,
         (*_APPS_GROUP_ACTIONS, *(ADMIN_ACTIONS if cloud.by_admin else _IDENTITY_ACTIONS)),
+        VAULT_DATA_ACTIONS,
     )

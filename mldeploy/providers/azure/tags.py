@@ -81,3 +81,9 @@ CONTAINERAPPS = "containerapps"
 def container_app_name(app: str) -> str:
     """The name of a container app, the first part of its host name: 32 characters at most."""
     return app if len(app) <= 32 else f"{app[:23].rstrip('-')}-{_digest(app)}"
+
+
+def derive_vault_name(target: str, app: str, subscription: str) -> str:
+    """A globally unique name of a key vault: 3 to 24 letters, digits and hyphens, no two of these in succession."""
+    readable = re.sub(r"[^a-z0-9]+", "-", app.lower()).strip("-")[:14].rstrip("-")
+    return f"{readable if readable[:1].isalpha() else f'v{readable}'}-{_digest(subscription, target, app)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from mldeploy.core.errors import MldeployError
@@ -16,7 +16,7 @@ from mldeploy.providers.gcp.cloud import GcpCloud
 from mldeploy.providers.gcp.gke import machines
 from mldeploy.providers.gcp.gke.cloud import GkeCloud
 from mldeploy.providers.gcp.gke.clusters import ClusterInfo, ClusterState, find_cluster
-from mldeploy.providers.gcp.gke.settings import GkeSettings
+from mldeploy.providers.gcp.gke.settings import ACCELERATOR, GkeSettings
 from mldeploy.providers.gcp.repositories import describe_repository
 from mldeploy.providers.gcp.resource_manager import list_missing_permissions, list_roles
 from mldeploy.providers.gcp.settings import missing_labels
@@ -145,6 +145,8 @@ def _check_quotas(cloud: GkeCloud, settings: GkeSettings) -> Iterator[Finding]:
     """Check the quotas of the region for the nodes, their disks and their addresses."""
     region = cloud.account.region
     existing = cloud.compute.quotas(region)
+    if gpu := settings.node_labels().get(ACCELERATOR, ""):
+        yield check_gpu_quota(region, gpu, settings.gpu, existing)
     for metric, needed in _required_quotas(settings).items():
         used, limit = existing.get(metric, (0.0, float("inf")))
         if used + needed > limit:
@@ -154,6 +156,20 @@ def _check_quotas(cloud: GkeCloud, settings: GkeSettings) -> Iterator[Finding]:
             yield error("quota", what, todo)
         elif limit != float("inf"):
             yield ok("quota", f"{metric} in {region}: {used:g} of {limit:g} are used")
+
+
+def check_gpu_quota(region: str, gpu: str, count: int, quotas: Mapping[str, tuple[float, float]]) -> Finding:
+    """https://cloud.google.com/compute/resource-usage#gpu_quota: NVIDIA_L4_GPUS, NVIDIA_T4_GPUS of nvidia-tesla-t4."""
+    metric = f"{gpu.replace('-tesla-', '-').replace('-', '_').upper()}_GPUS"
+    if metric not in quotas:
+        todo = "Choose a region that has it: https://cloud.google.com/compute/docs/gpus/gpu-regions-zones."
+        return warning("GPU quota", f"{region} names no quota {metric}", todo)
+    used, limit = quotas[metric]
+    if used + count > limit:
+        todo = "Request an increase (console: IAM & Admin, Quotas), or choose another region."
+        what = f"{metric} in {region}: {used:g} of {limit:g} are used, and a pod needs {count} more"
+        return error("GPU quota", what, todo)
+    return ok("GPU quota", f"{metric} in {region}: {used:g} of {limit:g} are used")
 
 
 NODE_ROLE = "roles/container.defaultNodeServiceAccount"

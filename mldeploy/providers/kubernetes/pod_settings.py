@@ -135,6 +135,13 @@ class PodSettings(TargetSettings):
         examples=[["registry"]],
     )
     gpu: int = Field(0, ge=0, le=64, description="The number of GPUs of a pod.")
+    gpu_type: LabelValue = Field(
+        "",
+        description="The type of the GPUs. The pod runs on a node with this type: on `gke` the label "
+        "`cloud.google.com/gke-accelerator`, elsewhere `nvidia.com/gpu.product` of NVIDIA's GPU feature discovery. It "
+        "tolerates the taint of such nodes.",
+        examples=["nvidia-l4"],
+    )
     gpu_resource: Annotated[
         str,
         AfterValidator(_gpu_resource),
@@ -180,6 +187,15 @@ class PodSettings(TargetSettings):
         yield from ({"configMapRef": {"name": each}} for each in self.env_config_maps)
         yield from ({"secretRef": {"name": each}} for each in self.env_secrets)
 
+    @property
+    def gpu_label(self) -> str:
+        """The node label with the type of its GPUs, of GPU feature discovery: https://github.com/NVIDIA/k8s-device-plugin"""
+        return "nvidia.com/gpu.product"
+
+    def node_labels(self) -> dict[str, str]:
+        """Return the labels that a node must have."""
+        return {**({self.gpu_label: self.gpu_type} if self.gpu_type else {}), **self.node_selector}
+
     def gpu_amounts(self) -> dict[str, str]:
         """Return the GPUs of a pod as a resource. Its request must equal its limit, so both have it."""
         return {self.gpu_resource: str(self.gpu)} if self.gpu else {}
@@ -187,11 +203,17 @@ class PodSettings(TargetSettings):
     def placement(self, selector: Mapping[str, str]) -> dict[str, object]:
         """Return the fields of a pod spec that choose its node. selector: the labels of the app's pods."""
         fields: dict[str, object] = {
-            "tolerations": [_parse_toleration(each) for each in self.tolerations],
+            "tolerations": [_parse_toleration(each) for each in self._all_tolerations()],
             "priorityClassName": self.priority_class,
             "topologySpreadConstraints": [self._constraint(each, selector) for each in self.spread],
         }
         return {name: value for name, value in fields.items() if value}
+
+    def _all_tolerations(self) -> Iterator[str]:
+        yield from self.tolerations
+        taint = f"{self.gpu_resource}:NoSchedule"
+        if self.gpu_type and taint not in self.tolerations:
+            yield taint
 
     def identity(self) -> dict[str, object]:
         """Return the fields of a pod spec for its service account."""

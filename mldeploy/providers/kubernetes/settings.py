@@ -12,6 +12,7 @@ from mldeploy.config.errors import ConfigError
 from mldeploy.config.kinds import FieldText
 from mldeploy.config.settings import Project
 from mldeploy.config.target import advise_on_disk
+from mldeploy.providers.gpu import advise_on_gpu
 from mldeploy.providers.kubernetes.pod_settings import SUBDOMAIN, Annotations, PodSettings
 from mldeploy.providers.kubernetes.running.patience import RolloutPatience
 
@@ -132,6 +133,12 @@ class InClusterSettings(PodSettings):
             (routed and not self.domain, "domain", f'is missing, and ingress = "{self.ingress}" needs it'),
             (bool(self.domain) and not routed, "domain", 'needs ingress = "ingress" or "gateway"'),
             (self.way is ExposureKind.GATEWAY and not self.gateway, "gateway", "is missing: name the Gateway"),
+            (bool(self.gpu_type) and not self.gpu, "gpu_type", "needs `gpu`, the number of GPUs"),
+            (
+                self.node_selector.get(self.gpu_label, self.gpu_type) != self.gpu_type and bool(self.gpu_type),
+                "gpu_type",
+                f"and the label {self.gpu_label} of `node_selector` contradict each other",
+            ),
             (bool(self.cluster_issuer) and not self.tls_secret, "cluster_issuer", "needs `tls_secret`"),
             (
                 bool(self.ingress_annotations) and self.way is not ExposureKind.INGRESS,
@@ -151,7 +158,7 @@ class InClusterSettings(PodSettings):
 
     def advise(self, project: Project) -> tuple[str, ...]:
         """Return what differs between this machine and a cluster for this app."""
-        advice = [*advise_on_disk(project)]
+        advice = [*advise_on_disk(project), *advise_on_gpu(project, self.table, is_requested=bool(self.gpu))]
         several = max(self.instances or 1, self.max or 1) > 1
         if several and project.app.keeps_sessions and self.way is ExposureKind.GATEWAY:
             advice.append(

@@ -262,7 +262,7 @@ def _program(*, keyed: bool) -> tuple[tuple[str, bytes], ...]:
     files = [(f"{package.name}/{file.name}", file.read_bytes()) for file in sorted(package.glob("*.py"))]
     if not keyed:
         return (("__main__.py", _MAIN.encode()), *files)
-    image = Path(mldeploy.image.__file__).parent
+    image = Path(mldeploy.image.__file__).parent / "server"
     files += [(f"{package.name}/access/{file.name}", file.read_bytes()) for file in sorted(package.glob("access/*.py"))]
     files += [(name, (image / name).read_bytes()) for name in _CHECK_FILES]
     return (("__main__.py", _KEYED_MAIN.encode()), *files)

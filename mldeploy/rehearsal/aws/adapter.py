@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
+from mldeploy.rehearsal.aws.rest import find_operation, parse_record_changes
 from mldeploy.rehearsal.gateway.faults import FaultKind
 
 if TYPE_CHECKING:
@@ -172,7 +173,11 @@ class AwsAdapter:
 
     def parse_request(self, environ: WSGIEnvironment, body: bytes) -> AwsRequest:
         authorization, target = (str(environ.get(name, "")) for name in ("HTTP_AUTHORIZATION", "HTTP_X_AMZ_TARGET"))
-        return parse_request(authorization, target, body)
+        request = parse_request(authorization, target, body)
+        if request.service != "route53":
+            return request
+        method, path = str(environ.get("REQUEST_METHOD", "")), str(environ.get("PATH_INFO", ""))
+        return replace(request, operation=find_operation(method, path), parameters=parse_record_changes(path, body))
 
     def authenticate(self, request: AwsRequest) -> Application | None:
         if request.key == self._key:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
 
+from moto.acm.models import acm_backends
 from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.ec2.models import ec2_backends
@@ -16,6 +17,7 @@ from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
+from mldeploy.rehearsal.aws import route53
 from mldeploy.rehearsal.gateway.proxy import StandInObject
 
 T = TypeVar("T")
@@ -38,8 +40,20 @@ def list_objects(region: str) -> Iterator[StandInObject]:
         )
     for secret in list(secretsmanager_backends[ACCOUNT][region].secrets.values()):
         yield StandInObject("secretsmanager:secret", secret.name, _tags(secret.tags))
+    yield from _domains(region)
     for target in applicationautoscaling_backends[ACCOUNT][region].targets.values():
         yield from (StandInObject("application-autoscaling:target", each.resource_id) for each in target.values())
+
+
+def _domains(region: str) -> Iterator[StandInObject]:
+    for certificate in list(acm_backends[ACCOUNT][region]._certificates.values()):  # noqa: SLF001 - moto has no other list
+        yield StandInObject(
+            "acm:certificate",
+            str(certificate.common_name),
+            {key: value or "" for key, value in certificate.tags.items()},
+        )
+    for _, record in route53.list_records():
+        yield StandInObject("route53:record", f"{record.type} {record.name}")
 
 
 def _ecr(region: str) -> Iterator[StandInObject]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -19,10 +19,18 @@ from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.ec2.models import ec2_backends
 from moto.ecs.models import ecs_backends
 from moto.elbv2 import urls
-from moto.elbv2.exceptions import DuplicateListenerError, DuplicateLoadBalancerName, InvalidConfigurationRequest
+from moto.elbv2.exceptions import (
+    DuplicateListenerError,
+    DuplicateLoadBalancerName,
+    ELBClientError,
+    InvalidConfigurationRequest,
+    InvalidLoadBalancerActionException,
+    ValidationError,
+)
 from moto.elbv2.models import (
     AvailabilityZone,
     ELBv2Backend,
+    FakeAction,
     FakeHealthStatus,
     FakeListener,
     FakeLoadBalancer,
@@ -32,16 +40,28 @@ from moto.elbv2.models import (
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
+from mldeploy.rehearsal.aws import acm
 from mldeploy.rehearsal.aws.ec2 import allows_port
 from mldeploy.rehearsal.aws.ecs.starter import TaskContext
-from mldeploy.rehearsal.aws.elb_rules import choose_group, find_actions
+from mldeploy.rehearsal.aws.elb_rules import choose_group, find_actions, find_redirect
 from mldeploy.rehearsal.gateway.proxy import Upstream, forward_request
-from mldeploy.rehearsal.gateway.serving import break_connection, create_server, serve
+from mldeploy.rehearsal.gateway.serving import (
+    Authority,
+    PublicHostCheck,
+    break_connection,
+    create_server,
+    serve,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 INITIAL, HEALTHY, UNHEALTHY, DRAINING = "initial", "healthy", "unhealthy", "draining"
+MAXIMUM_WEIGHT = 999
+NO_GROUP_STICKINESS = (
+    "You must enable group stickiness on a rule if you enabled target stickiness on one of its target groups"
+)
+"""The words are from reports of users; the code InvalidLoadBalancerAction is assumed."""
 NOWHERE = "192.0.2.1"
 """An address for documentation (RFC 5737)."""
 _TICK = 0.1
@@ -120,7 +140,10 @@ class ListenerApplication:
         return self._answer(Request(environ))(environ, start)
 
     def _answer(self, request: Request) -> Response:
-        group = choose_group(find_actions(self._listener, request))
+        actions = find_actions(self._listener, request)
+        if location := find_redirect(actions, request):
+            return Response(status=301, headers={"Location": location})
+        group = choose_group(actions)
         body, first = request.get_data(), next(self._turn)
         tried: list[BalancedTask] = []
         while (targets := self._backend.list_targets(group)) != tried:  # a task may just have taken another one's place
@@ -142,10 +165,31 @@ class ListenerApplication:
         return answer
 
 
+class UnsupportedCertificateError(ELBClientError):
+    """A certificate that is not issued. https://github.com/hashicorp/terraform-provider-aws/issues/26245"""
+
+    code = "UnsupportedCertificate"
+
+    def __init__(self, arn: str) -> None:
+        what = "must have a fully-qualified domain name, a supported signature, and a supported key size."
+        super().__init__(f"The certificate '{arn}' {what}")
+
+
+def _accept_names(names: Callable[[], Collection[str]]) -> type[PublicHostCheck]:
+    class NamedHostCheck(PublicHostCheck):
+        """Accepts requests to the address, and to the names that the load balancer has certificates for."""
+
+        def _is_ours(self, authority: str) -> bool:
+            return super()._is_ours(authority) or authority.partition(":")[0] in names()
+
+    return NamedHostCheck
+
+
 class RehearsedELB(ELBv2Backend):
     """moto's backend, with working listeners and health checks."""
 
     context: ClassVar[TaskContext]
+    authority: ClassVar[Authority]
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -181,6 +225,29 @@ class RehearsedELB(ELBv2Backend):
                 "A load balancer cannot be attached to multiple subnets in the same Availability Zone"
             )
 
+    def _validate_actions(self, actions: list[FakeAction]) -> None:
+        super()._validate_actions(actions)
+        for action in actions:
+            self._check_weights(action.data.get("ForwardConfig") or {})
+
+    def _check_weights(self, config: Mapping[str, Any]) -> None:
+        """Raise an error for a division among target groups that the API refuses.
+
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupTuple.html
+        """
+        groups = config.get("TargetGroups") or []
+        if any(not 0 <= int(each.get("Weight", 1)) <= MAXIMUM_WEIGHT for each in groups):
+            raise ValidationError(f"Weight must be between 0 and {MAXIMUM_WEIGHT}")  # assumed: the words
+        known = [self.target_groups[each["TargetGroupArn"]] for each in groups]
+        keeps_visitors = any(each.attributes.get("stickiness.enabled") == "true" for each in known)
+        together = str((config.get("TargetGroupStickinessConfig") or {}).get("Enabled", "false")).lower() == "true"
+        if len(groups) > 1 and keeps_visitors and not together:
+            raise InvalidLoadBalancerActionException(NO_GROUP_STICKINESS)
+
+    def is_attached(self, target_group: str) -> bool:
+        """Whether a listener or a rule sends something to a target group."""
+        return self._any_listener_using(target_group)
+
     def create_listener(
         self, load_balancer_arn: str, protocol: str, port: str, *args: Any, **others: Any
     ) -> FakeListener:
@@ -188,13 +255,50 @@ class RehearsedELB(ELBv2Backend):
         if known and any(str(each.port) == str(port) for each in known.listeners.values()):
             raise DuplicateListenerError  # moto compares the port with ARNs
         made = super().create_listener(load_balancer_arn, protocol, port, *args, **others)
-        balancer = self.load_balancers[load_balancer_arn]
-        if made.protocol == "HTTP":
-            application = ListenerApplication(self, balancer, made)
-            server = create_server(balancer.dns_name, int(port), application, is_public=True)
-            serve(server)
-            self._servers[made.arn] = server
+        try:
+            self._listen(made)
+        except UnsupportedCertificateError:
+            super().delete_listener(made.arn)
+            raise
         return made
+
+    def modify_listener(
+        self,
+        arn: str,
+        port: str | None = None,
+        protocol: str | None = None,
+        ssl_policy: str | None = None,
+        certificates: list[dict[str, Any]] | None = None,
+        actions: list[dict[str, Any]] | None = None,
+    ) -> FakeListener:
+        self._validate_actions([FakeAction(each) for each in actions or ()])
+        before = self.describe_listeners(None, [arn])[0]
+        served = (before.protocol, before.certificate)
+        changed = super().modify_listener(arn, port, protocol, ssl_policy, certificates or [], actions or [])
+        if (changed.protocol, changed.certificate) != served:
+            self._close(arn)
+            self._listen(changed)
+        return changed
+
+    def _listen(self, listener: FakeListener) -> None:
+        """Answer on the listener's port, with its certificate. Raises UnsupportedCertificateError."""
+        balancer = self.load_balancers[listener.load_balancer_arn]
+        application = ListenerApplication(self, balancer, listener)
+        tls = None
+        if listener.protocol == "HTTPS":
+            names = acm.find_names(self.region_name, str(listener.certificate))
+            if not names:
+                raise UnsupportedCertificateError(str(listener.certificate))
+            tls = self.authority.context(balancer.dns_name, *names)
+        check = _accept_names(lambda: self._list_names(balancer))
+        server = create_server(balancer.dns_name, int(listener.port), application, tls, check=check)
+        serve(server)
+        self._servers[listener.arn] = server
+
+    def _list_names(self, balancer: FakeLoadBalancer) -> Collection[str]:
+        """The names for which a listener of the load balancer has a certificate."""
+        secure = [str(each.certificate) for each in list(balancer.listeners.values()) if each.protocol == "HTTPS"]
+        return {name for arn in secure for name in acm.find_names(self.region_name, arn)}
 
     def delete_listener(self, listener_arn: str) -> FakeListener:
         self._close(listener_arn)
@@ -290,7 +394,7 @@ def clear() -> None:
                 backend.clear()
 
 
-def install(context: TaskContext) -> None:
+def install(context: TaskContext, authority: Authority) -> None:
     """Install this backend in moto, for this process."""
-    RehearsedELB.context = context
+    RehearsedELB.context, RehearsedELB.authority = context, authority
     elbv2_backends.backend = RehearsedELB

@@ -36,6 +36,19 @@ def choose_group(actions: Sequence[FakeAction]) -> str:
     return ""
 
 
+def find_redirect(actions: Sequence[FakeAction], request: Request) -> str:
+    """Return where a request is redirected to; empty if it is not. Standard: ELBv2, RedirectActionConfig."""
+    config = next((each.data["RedirectConfig"] for each in actions if each.type == "redirect"), None)
+    if config is None:
+        return ""
+    protocol, port = config.get("Protocol", request.scheme).lower(), str(config.get("Port", ""))
+    host = request.host.partition(":")[0] + (
+        "" if (protocol, port) in (("https", "443"), ("http", "80")) else f":{port}"
+    )
+    query = f"?{request.query_string.decode()}" if request.query_string else ""
+    return f"{protocol}://{host}{request.path}{query}"
+
+
 def _is_met(condition: Mapping[str, Any], request: Request) -> bool:
     """Whether a request meets a condition on a header, the host or the path. Letters' case counts in paths alone."""
     kind = condition["Field"]

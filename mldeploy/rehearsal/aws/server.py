@@ -15,7 +15,7 @@ os.environ.update(MOTO_IAM_LOAD_MANAGED_POLICIES="true", MOTO_EC2_LOAD_DEFAULT_A
 from moto import backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from mldeploy.rehearsal.aws import autoscaling, contents, ec2, ecr, elb, harsh, iam
+from mldeploy.rehearsal.aws import acm, autoscaling, contents, ec2, ecr, elb, harsh, iam, route53
 from mldeploy.rehearsal.aws.adapter import AwsAdapter
 from mldeploy.rehearsal.aws.authorization.principals import IamUsers
 from mldeploy.rehearsal.aws.ecs import backend as ecs
@@ -27,7 +27,7 @@ from mldeploy.rehearsal.containers.host import PublicAddressPool as PublicAddres
 from mldeploy.rehearsal.gateway.call_log import CallLog
 from mldeploy.rehearsal.gateway.control import ControlApi
 from mldeploy.rehearsal.gateway.fault_proxy import FaultProxy
-from mldeploy.rehearsal.gateway.serving import create_server
+from mldeploy.rehearsal.gateway.serving import Authority, create_server
 from mldeploy.rehearsal.process import (
     GATEWAY_PORT,
     REGISTRY_PORT,
@@ -52,6 +52,7 @@ def main(arguments: Sequence[str]) -> int:
 def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
     """Start everything. Closing the stack stops it."""
     name, key, token = uuid.uuid4().hex, f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(32)
+    authority = Authority(options.folder)
     addresses, server = claim_address()
     stack.callback(server.server_close)
     registry = RegistryProgram(options.folder / "registry")
@@ -66,11 +67,14 @@ def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
         ecr.install(registry, passwords, address)
         ec2.install()
         iam.install()
-        elb.install(context)
+        elb.install(context, authority)
+        route53.install()
+        acm.install()
         autoscaling.install()
         ecs.install(context)
         harsh.install(enabled=HARSH in options.flags)
         harsh.HARSH.begin(REGION)
+        route53.begin()
     call_log, users = CallLog(), IamUsers()
     front = FaultProxy(DomainDispatcherApplication(create_backend_app), AwsAdapter(key, users), call_log)
     permissions = {"GET permissions": lambda _: users.used, "DELETE permissions": lambda _: users.forget()}
@@ -88,6 +92,7 @@ def _open(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
         registry=address,
         processes=(Process.of(os.getpid()), Process.of(registry.pid)),
         cloud_url=url,
+        ca_bundle=str(authority.bundle),
         credentials={"aws_access_key_id": key, "aws_secret_access_key": secrets.token_urlsafe(32)},
     )
 
@@ -98,6 +103,7 @@ def _reset() -> None:
     elb.clear()
     backends.get_backend("moto_api")["global"].reset()
     harsh.HARSH.begin(REGION)
+    route53.begin()
 
 
 if __name__ == "__main__":

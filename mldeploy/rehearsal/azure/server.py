@@ -96,7 +96,7 @@ def _start(options: StandInOptions, stack: ExitStack) -> RehearsalRecord:
     vaults = KeyVaults(VaultContext(account, sites, VaultAdapter(tokens, url), call_log))
     context = ContainerAppsContext(name, url, account, host, registry_hosts, tokens, sites, public, authority, vaults)
     apps = ContainerApps(context)
-    router = _build_router(SiteContext(name, account, host, registry_hosts, tokens, sites), context, apps)
+    router = _build_router(SiteContext(name, account, host, registry_hosts, tokens, sites, vaults), context, apps)
     azure = AzureApplication(Entra(app, tokens, url), ArmApplication(account, router, url), LogStreams(context, apps))
     front = FaultProxy(azure, AzureAdapter(router, tokens, url), call_log)
     server.app = ControlApi(

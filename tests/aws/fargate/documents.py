@@ -22,7 +22,7 @@ NO_CLIENT = cast("Any", None)
 def cloud_in(partition: str, region: str, app: str = LONGEST) -> FargateCloud:
     user = f"arn:{partition}:iam::123456789012:user/somebody"
     account = AwsAccount("123456789012", user, region, NO_CLIENT, NO_CLIENT)
-    return FargateCloud(NO_CLIENT, account, app, app, *(NO_CLIENT,) * 9)
+    return FargateCloud(NO_CLIENT, account, app, app, *(NO_CLIENT,) * 11)
 
 
 def documents(cloud: FargateCloud, *features: str, **settings: object) -> tuple[PolicyPart, ...]:

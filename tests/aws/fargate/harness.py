@@ -33,7 +33,8 @@ from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.aws.fargate.provider import build_goal, provider
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
 from mldeploy.providers.aws.fargate.tags import resource_name
-from mldeploy.providers.base import Address
+from mldeploy.providers.base import Address, Release
+from mldeploy.providers.traffic import Traffic
 from mldeploy.rehearsal.aws import Rehearsal
 from mldeploy.rehearsal.containers.fake import EXIT
 from mldeploy.testing.scene import DeploymentUnderTest
@@ -148,6 +149,8 @@ class FargateApp:
     state: Path
     settings: FargateSettings = field(default_factory=lambda: FargateSettings.model_validate({}))
     said: list[Event] = field(default_factory=list)
+    user: Endpoints | None = None
+    """Who deploys, if it is not the owner of the account."""
 
     def configure(self, **values: object) -> None:
         """Further settings from now on."""
@@ -166,7 +169,20 @@ class FargateApp:
 
     @property
     def _deployment(self) -> DeploymentUnderTest:
-        return DeploymentUnderTest(provider, self.settings, self.rehearsal.endpoints, self.project, self.state)
+        endpoints = self.user or self.rehearsal.endpoints
+        return DeploymentUnderTest(provider, self.settings, endpoints, self.project, self.state)
+
+    def restrict(self) -> None:
+        """From now on by a user who has exactly what `mldeploy policy` prints."""
+        self.user = create_user(self.rehearsal, list_policies(provider, self.cloud, self.project, self.settings))
+
+    def place(self) -> Release:
+        """Start a canary."""
+        return self._deployment.place_candidate().release
+
+    @property
+    def traffic(self) -> Traffic:
+        return self._deployment.traffic
 
     def deploy(self) -> Address:
         out = self._deployment.deploy().out
@@ -195,7 +211,7 @@ class FargateApp:
 
     @property
     def cloud(self) -> FargateCloud:
-        return provider.connect(self.project, self.settings, self.rehearsal.endpoints)
+        return provider.connect(self.project, self.settings, self.user or self.rehearsal.endpoints)
 
     @property
     def monitor(self) -> Monitor:

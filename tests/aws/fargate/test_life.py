@@ -15,6 +15,7 @@ from mldeploy.providers.aws.fargate.permissions import NEEDS
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.rehearsal.aws import Rehearsal
+from mldeploy.testing.canary import CanarySuite
 from mldeploy.testing.life import FIRST, AppLife, LifeSuite, RolloutSuite
 from mldeploy.testing.load import ZeroDowntimeSuite
 from mldeploy.testing.promises import Promise, proves
@@ -96,7 +97,7 @@ class TestFargate(OnFargate, RolloutSuite):
 
 
 @pytest.mark.engine
-class TestBehindALoadBalancer(OnFargate, ZeroDowntimeSuite):
+class TestBehindALoadBalancer(OnFargate, ZeroDowntimeSuite, CanarySuite):
     """At a name that stays."""
 
     @pytest.fixture(scope="class")

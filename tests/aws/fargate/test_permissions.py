@@ -44,6 +44,7 @@ NOT_CALLED = {
     **dict.fromkeys(TRIAL, "a golden row, which the app of this test has not"),
     **dict.fromkeys(REGISTRY, "the registry itself asks for it during a push"),
     **dict.fromkeys(REPAIRS, "a repository whose settings somebody has changed"),
+    "ecs:UntagResource": "a canary that is promoted: test_canary.py",
     "elasticloadbalancing:DescribeTargetHealth": "a version that is not healthy; a domain that does not lead there yet",
     "elasticloadbalancing:ModifyListener": "another certificate: test_stock.py",
     "elasticloadbalancing:ModifyTargetGroup": "another health path",

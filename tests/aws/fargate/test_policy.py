@@ -29,7 +29,9 @@ SECRETS = {
     },
     "secrets_kms_keys": ["arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
 }
+SETTINGS = {**SECRETS, "ingress": "load-balancer", "domain": "insurance.example.com"}
 EVERY_RESOURCE = {
+    "acm:RequestCertificate": "the condition names the domain: the certificate does not exist yet",
     "ecs:CreateCluster": "AWS's own examples allow it on *: the cluster does not exist yet",
     "ecs:ListTasks": "its resource is a container instance, and Fargate has none",
     "ecs:RegisterTaskDefinition": "AWS's own examples allow it on *: the revision does not exist yet",
@@ -62,18 +64,19 @@ def test_every_document_fits_into_iam_in_every_region(features: tuple[str, ...])
     assert len(everywhere) > 30
     for partition, region in everywhere:
         path = f"/{'a' * (PATH_LENGTH - 2)}/"
-        for part in documents(cloud_in(partition, region), *features, role_path=path):
+        named = {"ingress": "load-balancer", "domain": f"{'a' * 52}.example.com", "role_path": path}
+        for part in documents(cloud_in(partition, region), *features, **named):
             size = len("".join(json.dumps(part.document).split()))
             assert size <= LIMITS[part.kind], f"{part.name} in {region}: {size}"
             assert len(part.name.removesuffix("-trust").removesuffix("-permissions")) <= 128
-        settings = FargateSettings.model_validate({"role_path": path})
+        settings = FargateSettings.model_validate(named)
         whole = build_policy_set(cloud_in(partition, region), settings, features).whole
         assert len("".join(json.dumps(whole).split())) <= INLINE
 
 
 @every_document
 def test_every_action_is_one_of_aws(features: tuple[str, ...]) -> None:
-    for statement in statements(*features, **SECRETS):
+    for statement in statements(*features, **SETTINGS):
         for action in texts(statement["Action"]):
             assert TABLES.actions.action_exists(*action.split(":")), action
 
@@ -81,7 +84,7 @@ def test_every_action_is_one_of_aws(features: tuple[str, ...]) -> None:
 @every_document
 def test_every_resource_is_of_a_type_that_the_action_has(features: tuple[str, ...]) -> None:
     """An action without resource types is allowed on `*` or not at all; one with types on one of them."""
-    for statement in statements(*features, **SECRETS):
+    for statement in statements(*features, **SETTINGS):
         for action in texts(statement["Action"]):
             types = resource_types(action)
             resources = texts(statement["Resource"])
@@ -95,7 +98,7 @@ def test_every_resource_is_of_a_type_that_the_action_has(features: tuple[str, ..
 @every_document
 def test_every_condition_is_on_a_key_that_the_action_has(features: tuple[str, ...]) -> None:
     """IAM takes any key; a statement whose key the call does not have allows nothing."""
-    for statement in statements(*features, **SECRETS):
+    for statement in statements(*features, **SETTINGS):
         conditions = statement.get("Condition", {})
         assert isinstance(conditions, dict)
         keys = {re.sub(r"(?<=Tag/).*", "${TagKey}", key) for each in conditions.values() for key in each}

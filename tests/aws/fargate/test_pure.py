@@ -113,7 +113,7 @@ def test_a_size_that_fargate_does_not_have_is_refused(values: dict[str, object],
         {"max": 2, "instances": 2},
         {"target_requests": 10, "max": 2},
         {"certificate": "arn:aws:acm:eu-west-1:123456789012:certificate/12ab"},
-        {"domain": "example.com", "ingress": "load-balancer"},
+        {"domain": "example.com"},
         {"maximum_percent": 100},
     ],
 )

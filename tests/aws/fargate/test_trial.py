@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mldeploy.core.errors import ExitCode
+from mldeploy.providers.aws.fargate.header_rule import HEADER
 from mldeploy.providers.aws.fargate.permissions import NEEDS
 from mldeploy.providers.aws.fargate.tags import resource_name
-from mldeploy.providers.aws.fargate.trial_route import HEADER
 from mldeploy.providers.aws.fargate.trial_task import STARTED_BY, list_trial_tasks
 from mldeploy.testing.promises import Promise, proves
 from tests.aws.fargate.harness import FargateApp

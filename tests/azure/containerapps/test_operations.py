@@ -41,6 +41,7 @@ NEVER = (
     "Microsoft.App/containerApps/getAuthToken",
     "Microsoft.App/locations/usages",
 )
+SECRET = "GREETING_KEY"
 """Only for registries in the ABAC mode, for a domain, for the logs of a failed version, and before the first one."""
 
 
@@ -78,8 +79,11 @@ def test_the_roles_suffice_and_have_nothing_to_spare(harness: AzureHarness, own:
     """Deploy, change, go back, grow, stop, look and remove, with the printed roles alone."""
     allowed = restrict(harness.rehearsal, harness.provider, harness.settings, harness.project)
     assert allowed <= known_actions()[False] | known_actions()[True]
+    for value in ("one", "two"):
+        harness.scene.set_secret(SECRET, value)
     harness.deploy()
     changed(harness, own)
+    assert harness.scene.unset_secret(SECRET)
     harness.deploy()
     service, monitor = harness.scene.service, harness.scene.monitor
     service.rollback("1", monitor)
@@ -201,6 +205,12 @@ def test_an_environment_of_others_is_used_and_stays(rehearsal: AzureRehearsal, t
     other.deploy()
     environment = f"{other.cloud.group_id}/providers/Microsoft.App/managedEnvironments/mldeploy-{theirs.app.name}"
     rehearsal.set_quota("Microsoft.App/managedEnvironments", 1)
+    settings = other.settings
+    assert isinstance(settings, ContainerAppsSettings)
+    (listed,) = provider.apps(other.cloud, settings)
+    assert (listed.name, listed.is_sized, listed.settings.resource_group) == (theirs.app.name, True, other.cloud.group)
+    found = check_containerapps("containerapps", project, settings, rehearsal.endpoints)
+    assert [each.level for each in found if each.subject == "quota"] == [Level.ERROR]
     crowded = on_containerapps(rehearsal, project, tmp_path / "state").fail()
     assert isinstance(crowded, QuotaError)
     assert "environment" in crowded.todo

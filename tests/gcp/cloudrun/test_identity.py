@@ -15,10 +15,10 @@ from google.auth.identity_pool import Credentials as FederatedCredentials
 from google.oauth2.credentials import Credentials as UserCredentials
 
 from mldeploy.config.secret import Secret
-from mldeploy.providers.gcp.cloudrun.identity_proxy import run_identity_proxy
 from mldeploy.providers.gcp.cloudrun.identity_token import fetch_identity_token
 from mldeploy.providers.gcp.errors import GcpCredentialsError
 from mldeploy.providers.gcp.identity import GoogleCredentials
+from mldeploy.providers.header_proxy import run_header_proxy
 
 AUDIENCE = "https://insurance-1.us-central1.run.app"
 
@@ -91,7 +91,7 @@ def test_a_federated_identity_without_a_service_account_says_so() -> None:
 
 def test_the_proxy_adds_the_token_and_lets_nobody_else_use_it() -> None:
     headers = (("Authorization", Secret("Bearer the-token")),)
-    with answering({"price": 1}) as (url, seen), run_identity_proxy(url, None, headers) as way:
+    with answering({"price": 1}) as (url, seen), run_header_proxy(url, None, headers) as way:
         assert requests.post(f"{way}/predict?a=b", json={"age": 40}, timeout=60).json() == {"price": 1}
         assert requests.get(f"{way}/health", timeout=60).status_code == 200
         assert requests.get(f"{way.rpartition('/')[0]}/health", timeout=60).status_code == 404
@@ -100,5 +100,5 @@ def test_the_proxy_adds_the_token_and_lets_nobody_else_use_it() -> None:
 
 
 def test_a_service_that_does_not_answer_is_a_bad_gateway() -> None:
-    with run_identity_proxy("http://127.0.0.1:9", None, ()) as way:
+    with run_header_proxy("http://127.0.0.1:9", None, ()) as way:
         assert requests.get(f"{way}/health", timeout=60).status_code == 502

@@ -17,15 +17,17 @@ from mldeploy.core.errors import MldeployError
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.project.golden import Json
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
-from mldeploy.providers.gcp.cloudrun.permissions import RUN_PERMISSIONS
+from mldeploy.providers.gcp.cloudrun.permissions import RUN_PERMISSIONS, STORE_PERMISSIONS
 from mldeploy.providers.gcp.cloudrun.provider import provider
 from mldeploy.providers.gcp.cloudrun.settings import CloudRunSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal, rehearsing
+from mldeploy.testing.access import AccessKeySuite
 from mldeploy.testing.canary import CanarySuite
 from mldeploy.testing.life import FIRST, AppLife, RolloutSuite
 from mldeploy.testing.load import ZeroDowntimeSuite
 from mldeploy.testing.promises import Promise, proves
 from mldeploy.testing.sample import ROUTE, SampleVersion
+from mldeploy.testing.secrets import SecretArrivalSuite
 from tests.gcp.cloudrun.harness import RunHarness, make_strangers
 from tests.gcp.harness import GcpStage, granted_by
 from tests.rehearsal.available import require_registry
@@ -49,18 +51,17 @@ BROKEN = {
 }
 
 
-@pytest.mark.engine
-class TestCloudRun(Sampled, RolloutSuite, ZeroDowntimeSuite, CanarySuite):
-    """What every provider must pass, and nobody notices a new version."""
+class OnCloudRun(Sampled):
+    """Asked at its own URL, on an account with the permissions of a deployment and of secrets."""
 
     target = "cloudrun"
-    unsupported = frozenset({Promise.EXEC})
 
     @pytest.fixture(scope="class")
     @classmethod
     def stage(cls, lively: GcpRehearsal) -> GcpStage[CloudRunCloud, CloudRunSettings]:
         settings = CloudRunSettings.model_validate({})
-        return GcpStage(provider, settings, lively, make_strangers, granted_by(RUN_PERMISSIONS))
+        granted = granted_by({**RUN_PERMISSIONS, **STORE_PERMISSIONS})
+        return GcpStage(provider, settings, lively, make_strangers, granted)
 
     @pytest.fixture(autouse=True)
     def _trust(self, lively: GcpRehearsal) -> None:
@@ -69,6 +70,25 @@ class TestCloudRun(Sampled, RolloutSuite, ZeroDowntimeSuite, CanarySuite):
     def ask(self, url: str) -> Json:
         with AppClient(url, self.bundle) as client:
             return client.predict(ROUTE, {})
+
+
+@pytest.mark.engine
+@pytest.mark.exhaustive
+class TestSecretsArrive(OnCloudRun, SecretArrivalSuite):
+    """From Secret Manager."""
+
+
+@pytest.mark.engine
+@pytest.mark.exhaustive
+class TestAccessKeys(OnCloudRun, AccessKeySuite):
+    """The server in the image asks, also while the first version is private."""
+
+
+@pytest.mark.engine
+class TestCloudRun(OnCloudRun, RolloutSuite, ZeroDowntimeSuite, CanarySuite):
+    """What every provider must pass, and nobody notices a new version."""
+
+    unsupported = frozenset({Promise.EXEC})
 
     @proves(Promise.GOLDEN_ROW)
     @pytest.mark.exhaustive

@@ -19,9 +19,19 @@ UNUSED: Mapping[str, str] = {
     r"artifactregistry\.repositories\.update": "another `keep_images`",
     r"artifactregistry\.tags\.get": "registries may check it when they answer a HEAD for a tag",
     r"artifactregistry\.tags\.update": "a tag that was pushed before",
+    r"secretmanager\.(secrets\.(delete|get)|versions\.get)": "an app with secrets of `mldeploy secrets`",
     r"serviceusage\.services\.enable": "`doctor --fix`",
 }
 """Permissions that the journey does not use, by pattern, with the reason why the role has them."""
+
+
+def test_values_of_secrets_may_be_read_only_with_a_role_for_it(run: RunHarness) -> None:
+    plain, storing = (provider.policy_set(run.connect(), run.app, run.settings, each) for each in ((), ("secrets",)))
+    reading = "secretmanager.versions.access"
+    assert plain.parts == ()
+    assert reading not in str(plain.whole)
+    (part,) = storing.parts
+    assert reading in str(part.document)
 
 
 @proves(Promise.POLICY, Promise.AUTOSCALING, Promise.SCALE, Promise.STOP, targets=["cloudrun"])
@@ -36,6 +46,7 @@ def test_the_role_is_enough_and_every_permission_in_it_is_used(run: RunHarness) 
     for text in ("one", "two", "three"):
         run.greeting(text).deploy()
     assert run.service.releases()
+    assert [each.name for each in provider.apps(run.connect(), run.settings)] == [run.app.app.name]
     run.service.rollback(None, run.scene.monitor)
     run.service.scale(2, run.scene.monitor)
     assert [each.health for each in run.service.instances()] == ["healthy"] * 2

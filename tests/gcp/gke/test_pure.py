@@ -13,7 +13,8 @@ from mldeploy.config.load import named
 from mldeploy.config.settings import Project
 from mldeploy.core.graph import steps_of
 from mldeploy.core.verbs.destroy import needed_kinds
-from mldeploy.providers.capabilities import HOURS_A_MONTH, CostItem
+from mldeploy.providers.capabilities import HOURS_A_MONTH, CostItem, Level
+from mldeploy.providers.gcp.checks import check_gpu_quota
 from mldeploy.providers.gcp.gke.cloud import cache_ca_file
 from mldeploy.providers.gcp.gke.cluster import build_cluster
 from mldeploy.providers.gcp.gke.clusters import operation_error
@@ -220,3 +221,31 @@ def test_a_certificate_is_kept_once_and_mended_and_nothing_else_is_left(
     assert path.read_text() == "one"
     assert Path(cache_ca_file("two")).read_text() == "two"
     assert len([each for each in tmp_path.rglob("*") if each.is_file()]) == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        ({"gpu": 1}, "Autopilot needs the type"),
+        ({"gpu": 1, "gpu_type": "nvidia-l4", "nodes": 2}, "have no GPU"),
+    ],
+)
+def test_a_gpu_that_no_node_can_have_is_refused(project: Project, keys: dict[str, object], what: str) -> None:
+    with pytest.raises(ConfigError, match=what):
+        settings(**keys).check(project)
+
+
+def test_a_gpu_of_autopilot_or_of_a_given_cluster_is_accepted_and_its_price_is_not_known(project: Project) -> None:
+    settings(gpu=1, cluster="shared", nodes=2).check(project)
+    chosen = settings(gpu=1, gpu_type="nvidia-l4")
+    chosen.check(project)
+    (gpu,) = (each for each in estimate_gke("us-central1", project, chosen).items if each.what == "GPU")
+    assert gpu.monthly is None
+
+
+@pytest.mark.parametrize(
+    ("quotas", "level"),
+    [({"NVIDIA_T4_GPUS": (0.0, 1.0)}, Level.OK), ({"NVIDIA_T4_GPUS": (1.0, 1.0)}, Level.ERROR), ({}, Level.WARNING)],
+)
+def test_the_quota_of_the_type_of_gpu_is_read(quotas: dict[str, tuple[float, float]], level: Level) -> None:
+    assert check_gpu_quota("us-central1", "nvidia-tesla-t4", 1, quotas).level is level

@@ -67,11 +67,16 @@ def test_an_owner_may_not_touch_secrets_and_an_officer_may(azure: Clients, vault
             secrets.get_secret("token")
 
 
-def test_the_name_of_a_deleted_vault_stays_reserved(azure: Clients, vault: Any) -> None:
+def test_the_name_of_a_deleted_vault_stays_reserved_until_it_is_purged(azure: Clients, vault: Any) -> None:
     with closing(KeyVaultManagementClient(azure.credential, azure.subscription, **azure._options)) as vaults:
         vaults.vaults.delete(GROUP, vault.name)
         assert not list(vaults.vaults.list_by_resource_group(GROUP))
-    assert catch_error(lambda: vault_in(azure)) == (409, "VaultAlreadyExists")
+        assert catch_error(lambda: vault_in(azure)) == (409, "ConflictError")
+        (deleted,) = vaults.vaults.list_deleted()
+        assert deleted.name == vault.name
+        vaults.vaults.begin_purge_deleted(vault.name, REGION).result()
+        assert not list(vaults.vaults.list_deleted())
+    assert vault_in(azure).name == vault.name
 
 
 @pytest.mark.engine

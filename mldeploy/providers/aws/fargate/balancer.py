@@ -21,6 +21,7 @@ from mldeploy.providers.aws.fargate.network import Network, Subnets, single_zone
 from mldeploy.providers.aws.fargate.tags import is_owned, owner_tags, read_tags, resource_name
 
 if TYPE_CHECKING:
+    from types_boto3_elbv2 import ElasticLoadBalancingv2Client
     from types_boto3_elbv2.type_defs import LoadBalancerTypeDef
 
 NAME_LENGTH = 32
@@ -133,8 +134,13 @@ def balancer_name(app: str) -> str:
 
 def find_balancer(cloud: FargateCloud, app: str) -> LoadBalancerTypeDef | None:
     """The app's load balancer, whoever made it."""
+    return find_named_balancer(cloud.elb, app)
+
+
+def find_named_balancer(elb: ElasticLoadBalancingv2Client, app: str) -> LoadBalancerTypeDef | None:
+    """As `find_balancer`, without the other clients."""
     with ignore_codes("LoadBalancerNotFound"):
-        return next(iter(cloud.elb.describe_load_balancers(Names=[balancer_name(app)])["LoadBalancers"]), None)
+        return next(iter(elb.describe_load_balancers(Names=[balancer_name(app)])["LoadBalancers"]), None)
     return None
 
 

@@ -11,10 +11,12 @@ from mldeploy.core.errors import MldeployError
 from mldeploy.providers.aws import checks
 from mldeploy.providers.aws.account import AwsAccount
 from mldeploy.providers.aws.errors import aws_errors
+from mldeploy.providers.aws.fargate.balancer import find_named_balancer
+from mldeploy.providers.aws.fargate.dns import check_records, find_zone
 from mldeploy.providers.aws.fargate.network import find_subnets, missing_network, single_zone
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.providers.aws.fargate.tags import TARGET
-from mldeploy.providers.capabilities import Finding, error, ok
+from mldeploy.providers.capabilities import Finding, error, ok, warning
 
 
 def check_target(project: Project, settings: FargateSettings, endpoints: Endpoints) -> Iterator[Finding]:
@@ -25,8 +27,32 @@ def check_target(project: Project, settings: FargateSettings, endpoints: Endpoin
     except ConfigError as problem:
         yield error("settings", f"{problem.where}: {problem.what}", problem.todo)
     yield from checks.check_account(
-        TARGET, project, settings, endpoints, lambda account: _check_network(account, settings)
+        TARGET, project, settings, endpoints, lambda account: _check_account(account, project, settings)
     )
+
+
+def _check_account(account: AwsAccount, project: Project, settings: FargateSettings) -> Iterator[Finding]:
+    yield from _check_network(account, settings)
+    if settings.requests_certificate:
+        yield from _check_domain(account, project, settings.domain)
+
+
+def _check_domain(account: AwsAccount, project: Project, domain: str) -> Iterator[Finding]:
+    """Whether a zone of the account holds the domain, and whether that leads elsewhere."""
+    dns = account.session.client("route53", **account.options)
+    elb = account.session.client("elbv2", **account.options)
+    try:
+        with aws_errors(domain, "route53"):
+            zone = find_zone(dns, domain)
+            if zone is None:
+                todo = "The deployment prints the DNS records that you create."
+                yield warning("domain", f"no public zone of this account holds {domain}", todo)
+                return
+            check_records(dns, zone, domain, find_named_balancer(elb, project.app.name))
+    except MldeployError as problem:
+        yield error("domain", problem.what, problem.todo)
+        return
+    yield ok("domain", f"the zone {zone.name} ({zone.id}) holds {domain}")
 
 
 def _check_network(account: AwsAccount, settings: FargateSettings) -> Iterator[Finding]:

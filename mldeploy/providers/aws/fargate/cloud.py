@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mldeploy.image.engine import Engine
@@ -10,12 +11,14 @@ from mldeploy.providers.aws.account import AwsAccount, AwsCloud
 from mldeploy.providers.aws.fargate.task_roles import TaskRoles
 
 if TYPE_CHECKING:  # the stubs are for development alone
+    from types_boto3_acm import ACMClient
     from types_boto3_application_autoscaling import ApplicationAutoScalingClient
     from types_boto3_ec2 import EC2Client
     from types_boto3_ecs import ECSClient
     from types_boto3_elbv2 import ElasticLoadBalancingv2Client
     from types_boto3_iam import IAMClient
     from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_route53 import Route53Client
     from types_boto3_secretsmanager import SecretsManagerClient
 
 NO_ROLES = TaskRoles()
@@ -33,7 +36,13 @@ class FargateCloud(AwsCloud):
     logs: CloudWatchLogsClient
     scaling: ApplicationAutoScalingClient
     secrets: SecretsManagerClient
+    acm: ACMClient
+    dns: Route53Client
     roles: TaskRoles = NO_ROLES
+    domain: str = ""
+    """The domain for which mldeploy gets the certificate; "" for none."""
+    trust: Path | None = None
+    """A PEM file with the authorities of a stand-in's certificates."""
 
     @classmethod
     def of(
@@ -55,5 +64,7 @@ class FargateCloud(AwsCloud):
             session.client("logs", **options),
             session.client("application-autoscaling", **options),
             session.client("secretsmanager", **options),
+            session.client("acm", **options),
+            session.client("route53", **options),
             roles,
         )

@@ -16,6 +16,7 @@ from mldeploy.image.types import Image
 from mldeploy.providers.aws.fargate import balancer, targets
 from mldeploy.providers.aws.fargate.autoscaling import ServiceAutoscaling
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
+from mldeploy.providers.aws.fargate.domain import DomainRecord
 from mldeploy.providers.aws.fargate.errors import translate_errors
 from mldeploy.providers.aws.fargate.firewall import ClosedPorts
 from mldeploy.providers.aws.fargate.service import EcsService, RunningService
@@ -44,6 +45,8 @@ class FargateEndpoint(Step[FargateCloud, Address]):
     service: EcsService
     ports: ClosedPorts
     scaling: ServiceAutoscaling | None = None
+    record: DomainRecord | None = None
+    """Leads from the domain to the load balancer, where mldeploy gets the certificate."""
 
     def key(self) -> Key:
         return Key(self.project.app.name)
@@ -61,7 +64,7 @@ class FargateEndpoint(Step[FargateCloud, Address]):
             return Seen(out, ("answered by the old tasks → by the new ones",))
         failure = self._probe_url(url)
         if failure is None or self._is_healthy_in_balancer(cloud):
-            return Seen(self._build_address(url, running, self._build_remark(cloud, failure)))
+            return Seen(self._build_address(url, running, self._build_remark(cloud, failure, outs)))
         return Seen(out, (SILENT,))
 
     def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[Address] | None, monitor: Monitor) -> Address:
@@ -73,7 +76,7 @@ class FargateEndpoint(Step[FargateCloud, Address]):
             monitor.progress(Progress("", f"asking {url}" if url else "waiting for an address"))
             failure = self._probe_url(url) if url else None
             if url and (failure is None or self._is_healthy_in_balancer(cloud)):
-                return self._build_address(url, outs[self.service], self._build_remark(cloud, failure))
+                return self._build_address(url, outs[self.service], self._build_remark(cloud, failure, outs))
         if failure is None:
             todo = "Deploy again; if it stays, see that the subnets are public ones."
             raise VerdictError(self.project.app.name, FailureDiagnosis("its tasks have no public address", todo))
@@ -96,10 +99,12 @@ class FargateEndpoint(Step[FargateCloud, Address]):
         """With a host name of the user's own the load balancer's word counts: the name may lead there only later."""
         return bool(self.settings.domain) and targets.has_healthy_target(cloud, self.project.app.name)
 
-    def _build_remark(self, cloud: FargateCloud, failure: AnswerError | None) -> str:
+    def _build_remark(self, cloud: FargateCloud, failure: AnswerError | None, outs: Outputs) -> str:
         load_balancer = balancer.find_balancer(cloud, self.project.app.name) if failure else None
         if load_balancer is None:
             return ""
+        if self.record and outs.get(self.record):
+            return f"{self.settings.domain} leads there; it takes minutes until all DNS servers know it"
         return f"{self.settings.domain} does not lead there yet: let it be a CNAME of {load_balancer['DNSName']}"
 
     def _build_address(self, url: str, running: RunningService, remark: str = "") -> Address:

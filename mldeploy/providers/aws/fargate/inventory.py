@@ -10,8 +10,12 @@ from mldeploy.providers.aws.errors import aws_errors
 from mldeploy.providers.aws.fargate import (
     autoscaling,
     balancer,
+    canary,
+    certificate,
     cluster,
+    domain,
     firewall,
+    header_rule,
     iam,
     listener,
     logs,
@@ -19,11 +23,10 @@ from mldeploy.providers.aws.fargate import (
     targets,
     task_definition,
     tasks,
-    trial_route,
     trial_task,
 )
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
-from mldeploy.providers.aws.fargate.tags import is_owned, read_tags
+from mldeploy.providers.aws.fargate.tags import is_owned, owner_tags, read_tags
 from mldeploy.providers.aws.fargate.task_definition import FAILED, STATE_TAG, list_revision_arns, revision_number
 from mldeploy.providers.aws.fargate.task_roles import Purpose
 from mldeploy.providers.aws.fargate.task_spec import parse_task_spec as spec_of
@@ -50,6 +53,9 @@ def _service(cloud: FargateCloud, app: str) -> Iterator[Resource]:
     service = tasks.describe_service(cloud, app)
     if service and service.ours:
         yield Resource("ecs-service", Key(app))
+    standing = canary.find_canary(cloud, app)
+    if standing and standing.service:
+        yield Resource("ecs-service", canary.service_key(app))
 
 
 def _task_definition(cloud: FargateCloud, app: str) -> Iterator[Resource]:
@@ -83,11 +89,11 @@ def _balanced(cloud: FargateCloud, app: str) -> Iterator[Resource]:
         yield Resource("listener", Key(port, (app,)))
     if balancer.owned_balancer_exists(cloud, app):
         yield Resource("load-balancer", Key(app))
-    for purpose in ("", trial_route.TRIAL):
+    for purpose in ("", header_rule.TRIAL, header_rule.CANARY):
         if targets.owned_target_group_exists(cloud, app, purpose):
             yield Resource("target-group", targets.target_group_key(app, purpose))
-    if trial_route.owned_rule_exists(cloud, app):
-        yield Resource("trial-rule", Key(app))
+    for purpose in header_rule.list_rule_purposes(cloud, app):
+        yield Resource("trial-rule", header_rule.header_rule_key(app, purpose))
 
 
 def _trial(cloud: FargateCloud, app: str) -> Iterator[Resource]:
@@ -100,6 +106,20 @@ def _scaled(cloud: FargateCloud, app: str) -> Iterator[Resource]:
         yield Resource("autoscaling", Key(app))
 
 
+def _domains(cloud: FargateCloud, app: str) -> Iterator[Resource]:
+    """By tag, so that who has no domain needs no permission for certificates."""
+    wanted = [{"Key": tag, "Values": [value]} for tag, value in owner_tags(app).items()]
+    pages = cloud.tagging.get_paginator("get_resources").paginate(
+        TagFilters=wanted,  # type: ignore[arg-type]
+        ResourceTypeFilters=["acm:certificate"],
+    )
+    arns = [each["ResourceARN"] for page in pages for each in page["ResourceTagMappingList"]]
+    for name, leads_here in domain.list_domains(cloud, app, certificate.read_domains(cloud, arns)).items():
+        if leads_here:
+            yield Resource("domain-record", Key(name, (app,)))
+        yield Resource("certificate", Key(name, (app,)))
+
+
 def _secrets(cloud: FargateCloud, app: str) -> Iterator[Resource]:
     for each in secrets.list_owned_names(cloud, app):
         yield Resource("fargate-secret", Key(each, (app,)))
@@ -109,6 +129,7 @@ _LISTINGS: tuple[ResourceListing, ...] = (
     _scaled,
     _service,
     _trial,
+    _domains,
     _balanced,
     _task_definition,
     _cluster,
@@ -140,10 +161,11 @@ class TaskRevision:
 def list_revisions(cloud: FargateCloud, app: str) -> tuple[TaskRevision, ...]:
     """The newest first, the last SHOWN of them."""
     newest = sorted(list_revision_arns(cloud, app), key=revision_number, reverse=True)[:MAX_REVISIONS]
-    return tuple(entry for entry in (_describe_revision(cloud, each, app) for each in newest) if entry)
+    return tuple(entry for entry in (describe_task_revision(cloud, each, app) for each in newest) if entry)
 
 
-def _describe_revision(cloud: FargateCloud, arn: str, app: str) -> TaskRevision | None:
+def describe_task_revision(cloud: FargateCloud, arn: str, app: str) -> TaskRevision | None:
+    """A revision; None if it is not ours."""
     response = cloud.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
     tags, definition = read_tags(response.get("tags", ())), response["taskDefinition"]
     if not is_owned(tags, app):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,6 +11,7 @@ from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.providers.aws.fargate import balancer
 from mldeploy.providers.aws.fargate.balancer import LoadBalancer, has_owner_tags
+from mldeploy.providers.aws.fargate.certificate import DomainCertificate
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors
 from mldeploy.providers.aws.fargate.settings import TABLE
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     )
 
 HTTP, HTTPS = 80, 443
+PAIR = 2
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.2 and 1.3. https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html"""
 
@@ -40,8 +42,8 @@ class LoadBalancerListener(Step[FargateCloud, str]):
 
     app: str
     port: int
-    certificate: str
-    """ARN; "" on the port without encryption."""
+    certificate: str | DomainCertificate
+    """ARN, or who gets one; "" on the port without encryption."""
     redirects: bool
     balancer: LoadBalancer
     targets: TargetGroup
@@ -61,7 +63,7 @@ class LoadBalancerListener(Step[FargateCloud, str]):
         request = self._build_request(outs)
         with ignore_codes("CertificateNotFound"):
             return self._modify(cloud, seen.out, request) if seen else self._create(cloud, request)
-        what = f"there is no certificate {self.certificate} in {cloud.account.region}"
+        what = f"there is no certificate {self._find_certificate(outs)} in {cloud.account.region}"
         todo = "A certificate is of one region: request it there in ACM, or import it; then name its ARN."
         raise ConfigError(f"{TABLE}.certificate", what, todo)
 
@@ -95,7 +97,11 @@ class LoadBalancerListener(Step[FargateCloud, str]):
         }
         if not self.certificate:
             return plain
-        return {**plain, "Certificates": [{"CertificateArn": self.certificate}], "SslPolicy": TLS_POLICY}
+        return {**plain, "Certificates": [{"CertificateArn": self._find_certificate(outs)}], "SslPolicy": TLS_POLICY}
+
+    def _find_certificate(self, outs: Outputs) -> str:
+        """The ARN; "" for none, and while it is not requested yet."""
+        return self.certificate if isinstance(self.certificate, str) else outs.get(self.certificate) or ""
 
     def _build_action(self, targets: str) -> ActionTypeDef:
         if not self.redirects:
@@ -110,8 +116,9 @@ class LoadBalancerListener(Step[FargateCloud, str]):
         if targets and not _has_action(existing["DefaultActions"], self._build_action(targets)):
             yield "sends to HTTPS → sends to the app" if not self.redirects else "sends to the app → sends to HTTPS"
         certificates = [each["CertificateArn"] for each in existing.get("Certificates", ())]
-        if certificates != ([self.certificate] if self.certificate else []):
-            yield f"certificate {' '.join(certificates) or 'none'} → {self.certificate or 'none'}"
+        desired = self._find_certificate(outs)
+        if certificates != ([desired] if desired else []):
+            yield f"certificate {' '.join(certificates) or 'none'} → {desired or 'none'}"
 
 
 def find_listener(cloud: FargateCloud, key: Key) -> ListenerTypeDef | None:
@@ -134,7 +141,20 @@ def list_listeners(cloud: FargateCloud, app: str) -> list[ListenerTypeDef]:
     return []
 
 
+def read_weights(actions: Iterable[ActionOutputTypeDef]) -> dict[str, int]:
+    """The target groups that the first action forwards to, by ARN, with their weights; empty if it does not."""
+    action = next(iter(actions), None)
+    if action is None or action["Type"] != "forward":
+        return {}
+    groups = action.get("ForwardConfig", {}).get("TargetGroups", ())
+    weights = {each["TargetGroupArn"]: each.get("Weight", 1) for each in groups if "TargetGroupArn" in each}
+    return weights or {action.get("TargetGroupArn", ""): 1}
+
+
 def _has_action(actions: list[ActionOutputTypeDef], desired: ActionTypeDef) -> bool:
     if len(actions) != 1 or actions[0]["Type"] != desired["Type"]:
         return False
-    return actions[0].get("TargetGroupArn") == desired.get("TargetGroupArn") or desired["Type"] == "redirect"
+    if desired["Type"] == "redirect":
+        return True
+    leads = read_weights(actions)  # beside the app's own group there may be that of a canary
+    return desired["TargetGroupArn"] in leads and len(leads) <= PAIR

@@ -12,7 +12,9 @@ from mldeploy.core.monitor import Monitor
 from mldeploy.image.types import Image
 from mldeploy.providers.aws.errors import aws_errors
 from mldeploy.providers.aws.fargate import autoscaling, firewall
+from mldeploy.providers.aws.fargate.canary import find_canary
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
+from mldeploy.providers.aws.fargate.header_rule import CANARY
 from mldeploy.providers.aws.fargate.inventory import TaskRevision, list_revisions
 from mldeploy.providers.aws.fargate.logs import TaskLogs
 from mldeploy.providers.aws.fargate.rollout import ServiceRollout
@@ -28,6 +30,7 @@ from mldeploy.providers.aws.fargate.tasks import (
     find_task_urls,
     find_url,
     list_tasks,
+    service_name,
 )
 from mldeploy.providers.base import Address, Instance, Release
 from mldeploy.providers.errors import AbsentError
@@ -57,7 +60,8 @@ class FargateService:
             # Only the load balancer can reach a task that is behind one.
             urls = {} if state and state.target_groups else find_task_urls(self.cloud, self.app, running)
             ordered = sorted(tasks, key=lambda task: (task.status == "RUNNING", task.health == "HEALTHY"), reverse=True)
-            return tuple(_build_instance(task, urls.get(task.arn, "")) for task in ordered)
+            beside = list_tasks(self.cloud, self.app, purpose=CANARY) if self._find_canary(state) else ()
+            return tuple(_build_instance(task, urls.get(task.arn, "")) for task in (*ordered, *beside))
 
     def url(self) -> str | None:
         with aws_errors(self.app, "ecs"):
@@ -77,8 +81,11 @@ class FargateService:
             count = [{"key": COUNT_TAG, "value": str(state.desired)}]
             self.cloud.ecs.tag_resource(resourceArn=state.arn, tags=count)  # type: ignore[arg-type]
             self._set_count(0)
+            beside = self._find_canary(state)
+            if beside:
+                self._set_count(0, CANARY)
             deadline = time.monotonic() + STOP_SECONDS
-            while list_tasks(self.cloud, self.app) and time.monotonic() < deadline:
+            while self._any_task(beside) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
             return True
 
@@ -86,7 +93,10 @@ class FargateService:
         with aws_errors(self.app, "ecs"):
             serving = self._find_serving()
             url = find_url(self.cloud, self.app, self.settings.domain) if serving else ""
-            return tuple(_build_release(each, serving, url) for each in list_revisions(self.cloud, self.app))
+            beside = self._find_canary(describe_service(self.cloud, self.app))
+            candidate = beside.newest.revision if beside else ""
+            revisions = list_revisions(self.cloud, self.app)
+            return tuple(_build_release(each, serving, url, candidate) for each in revisions)
 
     def rollback(self, revision: str | None, monitor: Monitor) -> Address:
         """Roll an earlier revision out. Raises AbsentError if there is none, VerdictError if it cannot serve."""
@@ -132,10 +142,19 @@ class FargateService:
             changes["loadBalancers"] = target_fields(behind)
         apply_changes(self.cloud, self.app, changes, state, state.grace)
 
-    def _set_count(self, count: int) -> None:
-        self.cloud.ecs.update_service(
-            cluster=resource_name(self.app), service=resource_name(self.app), desiredCount=count
+    def _set_count(self, count: int, purpose: str = "") -> None:
+        name = service_name(self.app, purpose)
+        self.cloud.ecs.update_service(cluster=resource_name(self.app), service=name, desiredCount=count)
+
+    def _any_task(self, beside: ServiceState | None) -> bool:
+        return bool(list_tasks(self.cloud, self.app)) or (
+            beside is not None and bool(list_tasks(self.cloud, self.app, purpose=CANARY))
         )
+
+    def _find_canary(self, state: ServiceState | None) -> ServiceState | None:
+        """The service of the canary that stands beside this one."""
+        info = find_canary(self.cloud, self.app) if state and state.target_groups else None
+        return info.service if info and info.stands else None
 
     def _expect_rollout(self, revision: str, monitor: Monitor) -> ServiceRollout:
         rollout = ServiceRollout(self.cloud, self.project, revision, monitor, self.settings.rollout_timeout)
@@ -164,6 +183,7 @@ def _build_instance(task: Task, url: str) -> Instance:
     return Instance(task.id, task.image, task.status.lower(), health, url, task.started)
 
 
-def _build_release(entry: TaskRevision, serving: str, url: str) -> Release:
-    state = "serving" if entry.arn == serving else "failed" if entry.failed else "old"
+def _build_release(entry: TaskRevision, serving: str, url: str, candidate: str) -> Release:
+    named = {candidate: "candidate", serving: "serving"}
+    state = named.get(entry.arn, "failed" if entry.failed else "old")
     return Release(str(entry.number), entry.image, entry.created, state, url if state == "serving" else "")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from mldeploy.core.step import Key
-from mldeploy.providers.aws.fargate import balancer, iam, logs, targets, trial_route
+from mldeploy.providers.aws.fargate import balancer, header_rule, iam, logs, targets
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.iam import SERVICE as SERVICE_PRINCIPAL
 from mldeploy.providers.aws.fargate.tags import resource_name
 from mldeploy.providers.aws.fargate.task_roles import Purpose, TaskRoles
+from mldeploy.providers.aws.fargate.tasks import service_name
 from mldeploy.providers.aws.permissions import NEEDS as REGISTRY
 from mldeploy.providers.aws.permissions import (
     Grant,
@@ -25,6 +26,7 @@ from mldeploy.providers.aws.tags import APP_TAG
 OURS = ("StringEquals", f"aws:ResourceTag/{APP_TAG}", "{app}")
 CLUSTER = (arn("ecs", "cluster/{name}"),)
 SERVICE = (arn("ecs", "service/{name}/{name}"),)
+CANARY_SERVICE = (arn("ecs", "service/{name}/{canary_service}"),)
 TASKS = (arn("ecs", "task/{name}/*"),)
 REVISIONS = (arn("ecs", "task-definition/{name}:*"),)
 LOG = (arn("logs", "log-group:{log_group}"), arn("logs", "log-group:{log_group}:*"))
@@ -32,9 +34,23 @@ GROUPS = (arn("ec2", "security-group/*"),)
 BALANCER = (arn("elasticloadbalancing", "loadbalancer/app/{short}/*"),)
 TARGETS = (arn("elasticloadbalancing", "targetgroup/{short}/*"),)
 TRIAL_TARGETS = (arn("elasticloadbalancing", "targetgroup/{trial}/*"),)
+CANARY_TARGETS = (arn("elasticloadbalancing", "targetgroup/{canary}/*"),)
+GROUPS_OF_TARGETS = (*TARGETS, *TRIAL_TARGETS, *CANARY_TARGETS)
 LISTENERS = (arn("elasticloadbalancing", "listener/app/{short}/*"),)
 RULES = (arn("elasticloadbalancing", "listener-rule/app/{short}/*"),)
 SECRETS = (arn("secretsmanager", "secret:mldeploy/{app}/*"),)
+CERTIFICATES = (arn("acm", "certificate/*"),)
+ZONES = ("arn:{partition}:route53:::hostedzone/*",)
+OWN_RECORDS = (
+    "ForAllValues:StringLike",
+    "route53:ChangeResourceRecordSetsNormalizedRecordNames",
+    "{domain}",
+    "_*.{domain}",
+)
+"""The domain itself, and the record by which ACM validates it.
+
+https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-conditions-route53.html
+"""
 SCALED = (arn("application-autoscaling", "scalable-target/*"),)
 
 
@@ -144,8 +160,8 @@ LOAD_BALANCER_CALLS: Needs = MappingProxyType(
         ),
         "elasticloadbalancing:CreateTargetGroup": call_grants(
             "elasticloadbalancing:CreateTargetGroup",
-            (*TARGETS, *TRIAL_TARGETS),
-            Grant(("elasticloadbalancing:AddTags",), (*TARGETS, *TRIAL_TARGETS)),
+            GROUPS_OF_TARGETS,
+            Grant(("elasticloadbalancing:AddTags",), GROUPS_OF_TARGETS),
             NETWORK,
         ),
         "elasticloadbalancing:CreateRule": call_grants(
@@ -165,7 +181,7 @@ LOAD_BALANCER_CALLS: Needs = MappingProxyType(
         ),
         **dict(
             simple_grants(
-                (*TARGETS, *TRIAL_TARGETS),
+                GROUPS_OF_TARGETS,
                 "elasticloadbalancing:DeleteTargetGroup",
                 "elasticloadbalancing:DeregisterTargets",
                 "elasticloadbalancing:ModifyTargetGroup",
@@ -174,14 +190,20 @@ LOAD_BALANCER_CALLS: Needs = MappingProxyType(
         ),
         "elasticloadbalancing:RegisterTargets": call_grants(
             "elasticloadbalancing:RegisterTargets",
-            (*TARGETS, *TRIAL_TARGETS),
+            GROUPS_OF_TARGETS,
             NETWORK,
             Grant(("ec2:DescribeInstances",)),
         ),
         **dict(simple_grants(LISTENERS, "elasticloadbalancing:DeleteListener", "elasticloadbalancing:ModifyListener")),
+        **dict(simple_grants(CANARY_TARGETS, "elasticloadbalancing:AddTags")),
+        "ecs:CreateService": call_grants(
+            "ecs:CreateService", CANARY_SERVICE, Grant(("ecs:TagResource",), CANARY_SERVICE)
+        ),
+        **dict(simple_grants(CANARY_SERVICE, "ecs:DeleteService", "ecs:DescribeServices", "ecs:UpdateService")),
+        **dict(simple_grants(REVISIONS, "ecs:UntagResource")),
     }
 )
-"""With `ingress = "load-balancer"`."""
+"""With `ingress = "load-balancer"`, also for a canary, which is a second service."""
 
 AUTOSCALING_CALLS: Needs = MappingProxyType(
     {
@@ -223,6 +245,29 @@ SECRET_CALLS: Needs = MappingProxyType(
     }
 )
 """For `mldeploy secrets` and `mldeploy keys`."""
+
+
+DOMAIN_CALLS: Needs = MappingProxyType(
+    {
+        "acm:RequestCertificate": (
+            Grant(("acm:RequestCertificate",), condition=("ForAllValues:StringEquals", "acm:DomainNames", "{domain}")),
+            Grant(("acm:AddTagsToCertificate",), CERTIFICATES),
+        ),
+        **dict(
+            simple_grants(
+                CERTIFICATES,
+                "acm:AddTagsToCertificate",
+                "acm:DeleteCertificate",
+                "acm:DescribeCertificate",
+                "acm:ListTagsForCertificate",
+            )
+        ),
+        **dict(simple_grants(("*",), "acm:ListCertificates", "route53:ListHostedZonesByName")),
+        **dict(simple_grants(ZONES, "route53:ListResourceRecordSets")),
+        **dict(simple_grants(ZONES, "route53:ChangeResourceRecordSets", condition=OWN_RECORDS)),
+    }
+)
+"""With `domain` and without `certificate`."""
 
 
 def _role_arn(purpose: Purpose, path: str = "{role_path}") -> str:
@@ -272,7 +317,12 @@ def _merge(*tables: Needs) -> Needs:
 
 
 NEEDS = _merge(
-    SERVICE_CALLS, role_calls(TaskRoles(boundary="{boundary}")), LOAD_BALANCER_CALLS, AUTOSCALING_CALLS, SECRET_CALLS
+    SERVICE_CALLS,
+    role_calls(TaskRoles(boundary="{boundary}")),
+    LOAD_BALANCER_CALLS,
+    DOMAIN_CALLS,
+    AUTOSCALING_CALLS,
+    SECRET_CALLS,
 )
 """API call → what it needs, for all calls that the target makes. A test holds it against the calls themselves."""
 
@@ -283,7 +333,7 @@ def build_policy(cloud: FargateCloud) -> dict[str, object]:
     It may be too long for IAM: `build_policy_set` has the documents that an administrator attaches.
     """
     tables = (SERVICE_CALLS, role_calls(cloud.roles), LOAD_BALANCER_CALLS, AUTOSCALING_CALLS, SECRET_CALLS)
-    return render_calls(cloud, *tables)
+    return render_calls(cloud, *tables, *((DOMAIN_CALLS,) if cloud.domain else ()))
 
 
 def render_calls(cloud: FargateCloud, *tables: Needs) -> dict[str, object]:
@@ -291,9 +341,12 @@ def render_calls(cloud: FargateCloud, *tables: Needs) -> dict[str, object]:
     app = cloud.app
     named = {
         "app": app,
+        "domain": cloud.domain,
         "name": resource_name(app),
         "short": balancer.balancer_name(app),
-        "trial": targets.target_group_name(app, trial_route.TRIAL),
+        "trial": targets.target_group_name(app, header_rule.TRIAL),
+        "canary": targets.target_group_name(app, header_rule.CANARY),
+        "canary_service": service_name(app, header_rule.CANARY),
         "log_group": logs.log_group_name(app),
         "role_path": cloud.roles.path,
         **{f"{purpose}_role": iam.role_name(cloud, Key(purpose, (app,))) for purpose in Purpose},

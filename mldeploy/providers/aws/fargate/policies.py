@@ -10,6 +10,7 @@ from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.iam import POLICY, ExecutionRole, policy_document, role_name, trust_policy
 from mldeploy.providers.aws.fargate.permissions import (
     AUTOSCALING_CALLS,
+    DOMAIN_CALLS,
     LOAD_BALANCER_CALLS,
     SECRET_CALLS,
     SERVICE_CALLS,
@@ -21,12 +22,13 @@ from mldeploy.providers.aws.fargate.task_roles import Purpose, TaskRoles
 from mldeploy.providers.aws.permissions import Needs, attach_commands, policy_arn, policy_name
 from mldeploy.providers.capabilities import PolicyKind, PolicyPart, PolicySet
 
-BALANCED, SCALED, STORED, BOUNDED, GIVEN = FEATURES = (
+BALANCED, SCALED, STORED, BOUNDED, GIVEN, PREVIEWS = FEATURES = (
     "load-balancer",
     "autoscaling",
     "secrets",
     "boundary",
     "given-roles",
+    "previews",
 )
 UNBOUNDED = (
     "Whoever has this policy can give the app's roles any permission. To limit it, use --with boundary or "
@@ -36,7 +38,8 @@ UNBOUNDED = (
 
 def build_policy_set(cloud: FargateCloud, settings: FargateSettings, features: Collection[str]) -> PolicySet:
     """What the settings need, as if they had the features, too. Each policy fits into a managed policy of IAM."""
-    cloud = replace(cloud, roles=_with_features(cloud, settings.roles, features))
+    domain = settings.domain if settings.requests_certificate else ""
+    cloud = replace(cloud, roles=_with_features(cloud, settings.roles, features), domain=domain)
     tables = _tables(cloud, settings, features)
     policies = tuple(
         PolicyPart(policy_name(cloud, *suffix), PolicyKind.POLICY, purpose, render_calls(cloud, *calls))
@@ -73,6 +76,10 @@ def _tables(
     ]
     if settings.is_balanced or BALANCED in features:
         tables.append(((BALANCED,), "put a load balancer before it", (LOAD_BALANCER_CALLS,)))
+    if settings.requests_certificate:
+        tables.append(
+            (("domain",), f"get the certificate of {settings.domain} and create its records", (DOMAIN_CALLS,))
+        )
     if settings.scaling or SCALED in features:
         tables.append(((SCALED,), "scale it automatically", (AUTOSCALING_CALLS,)))
     if STORED in features:

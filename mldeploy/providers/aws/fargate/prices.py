@@ -71,6 +71,10 @@ def _list_items(region: str, project: Project, settings: FargateSettings) -> Ite
         yield _build_item(region, "load balancer", FargateProduct.BALANCER, 1, 1, "load balancer")
         yield CostItem("addresses of the load balancer", None, "one for each zone that it is in")
         yield CostItem("capacity units of the load balancer", None, "by its traffic")
+    if settings.is_balanced and project.rollout.is_canary:
+        yield CostItem("tasks of a canary", None, "its share of the tasks; while it is promoted, as many again")
+    if settings.requests_certificate:
+        yield CostItem("certificate and DNS records", 0.0, "no charge for a public certificate and an alias record")
     for what, how in _BY_USE:
         yield CostItem(what, None, how)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mldeploy.app.client import GoldenRow
 from mldeploy.config.endpoints import PUBLIC, Endpoints
@@ -21,11 +21,16 @@ from mldeploy.providers.aws.ecr import pushed_image, repository_path
 from mldeploy.providers.aws.fargate.apps import list_apps
 from mldeploy.providers.aws.fargate.autoscaling import ServiceAutoscaling
 from mldeploy.providers.aws.fargate.balancer import LoadBalancer
+from mldeploy.providers.aws.fargate.candidate import CandidateRule, CandidateService, CandidateTargets
+from mldeploy.providers.aws.fargate.certificate import DomainCertificate
 from mldeploy.providers.aws.fargate.checks import check_target
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.cluster import EcsCluster
+from mldeploy.providers.aws.fargate.dns import HostedZone
+from mldeploy.providers.aws.fargate.domain import DomainRecord
 from mldeploy.providers.aws.fargate.endpoint import FargateEndpoint
 from mldeploy.providers.aws.fargate.firewall import BALANCER, TASKS, ClosedPorts, SecurityGroup
+from mldeploy.providers.aws.fargate.header_rule import CANARY, STABLE, TRIAL, HeaderRule
 from mldeploy.providers.aws.fargate.iam import ExecutionRole, TaskRole
 from mldeploy.providers.aws.fargate.inventory import list_resources
 from mldeploy.providers.aws.fargate.listener import HTTP, HTTPS, LoadBalancerListener
@@ -33,18 +38,21 @@ from mldeploy.providers.aws.fargate.logs import LogGroup
 from mldeploy.providers.aws.fargate.network import Network
 from mldeploy.providers.aws.fargate.operations import FargateService
 from mldeploy.providers.aws.fargate.permissions import build_policy
-from mldeploy.providers.aws.fargate.policies import FEATURES, build_policy_set
+from mldeploy.providers.aws.fargate.policies import FEATURES, PREVIEWS, build_policy_set
+from mldeploy.providers.aws.fargate.preview_policy import limit_to_previews
 from mldeploy.providers.aws.fargate.prices import estimate_cost
 from mldeploy.providers.aws.fargate.secrets import FargateSecret, SecretsManagerStore
 from mldeploy.providers.aws.fargate.service import EcsService
 from mldeploy.providers.aws.fargate.settings import TABLE, FargateSettings
 from mldeploy.providers.aws.fargate.targets import TargetGroup
 from mldeploy.providers.aws.fargate.task_definition import TaskDefinition
+from mldeploy.providers.aws.fargate.traffic import FargateTraffic
 from mldeploy.providers.aws.fargate.trial import GoldenTrial
-from mldeploy.providers.aws.fargate.trial_route import TRIAL, TrialRule
 from mldeploy.providers.aws.repository import EcrRepository
 from mldeploy.providers.base import Login
 from mldeploy.providers.capabilities import DoctorCheck, Estimate, ListedApp, PolicySet
+from mldeploy.providers.errors import WrongTargetError
+from mldeploy.providers.gpu import refuse_gpu
 
 KINDS: Kinds[FargateCloud] = derive_kinds(FargateEndpoint, EcrRepository, EngineImage, FargateSecret)
 
@@ -60,7 +68,9 @@ class FargateProvider:
         """Raises CredentialsError, ConfigError, AwsError; EngineError if no engine answers."""
         account = authenticate(TABLE, settings, endpoints)
         repository = repository_path(project, settings)
-        return FargateCloud.of(Engine.connect(), account, project.app.name, repository, settings.roles)
+        cloud = FargateCloud.of(Engine.connect(), account, project.app.name, repository, settings.roles)
+        domain = settings.domain if settings.requests_certificate else ""
+        return replace(cloud, domain=domain, trust=endpoints.ca_bundle)
 
     def place(self, cloud: FargateCloud) -> tuple[str, ...]:
         return cloud.account.scope
@@ -76,6 +86,14 @@ class FargateProvider:
         """Raises ConfigError if Fargate has no task of the size that the settings say."""
         return build_goal(project, settings, pushed_image(project, settings))
 
+    def candidate(self, project: Project, settings: FargateSettings) -> CandidateService:
+        """`mldeploy.providers.traffic.CanSplitTraffic`. Raises WrongTargetError, ConfigError."""
+        return build_candidate(project, settings, pushed_image(project, settings))
+
+    def traffic(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> FargateTraffic:
+        """`mldeploy.providers.traffic.CanSplitTraffic`."""
+        return FargateTraffic(cloud, project, settings)
+
     def checks(self, project: Project, settings: FargateSettings) -> Sequence[DoctorCheck]:
         """`mldeploy.providers.capabilities.Diagnosable`: what the registry needs, and the network."""
         return (DoctorCheck(self.name, lambda: check_target(project, settings, PUBLIC), SECONDS),)
@@ -90,11 +108,16 @@ class FargateProvider:
         self, cloud: FargateCloud, project: Project, settings: FargateSettings, features: Collection[str]
     ) -> PolicySet:
         """`mldeploy.providers.capabilities.HasPolicySet`: IAM policies, and the roles that an administrator creates."""
-        return build_policy_set(cloud, settings, features)
+        policies = build_policy_set(cloud, settings, features)
+        return limit_to_previews(policies, project.app, settings) if PREVIEWS in features else policies
 
     def costs(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> Estimate:
         """`mldeploy.providers.capabilities.HasCosts`."""
         return estimate_cost(cloud.account.region, project, settings)
+
+    def precheck(self, cloud: FargateCloud, project: Project, settings: FargateSettings) -> None:
+        """`mldeploy.providers.capabilities.CanPrecheck`: raises ConfigError for an app that is built for a GPU."""
+        refuse_gpu(project, self.name, "runs on AWS Fargate, which has no GPU")
 
     def inventory(self, cloud: FargateCloud, project: Project) -> Collection[Resource]:
         return (*list_resources(cloud, project.app.name), *registry.inventory(cloud, project))
@@ -132,7 +155,36 @@ def build_goal(project: Project, settings: FargateSettings, image: PushedImage) 
         _build_trial(project, settings, task, cluster, firewall, front),
     )
     scaling = _build_autoscaling(app, settings, service, front)
-    return FargateEndpoint(project, settings, service, ClosedPorts(firewall, service), scaling)
+    record = front.record if front else None
+    return FargateEndpoint(project, settings, service, ClosedPorts(firewall, service), scaling, record)
+
+
+def build_candidate(project: Project, settings: FargateSettings, image: PushedImage) -> CandidateService:
+    """The steps of a deployment up to the golden row, then a second service beside the one that serves.
+
+    Raises WrongTargetError without a load balancer, ConfigError as `build_goal` does.
+    """
+    settings.check()
+    app = project.app
+    network = Network(app.name, tuple(settings.subnets))
+    front = _build_balancer(project, settings, network)
+    if front is None:
+        todo = (
+            f'Set ingress = "load-balancer" in [{TABLE}], and deploy. Without one, `mldeploy deploy` switches to a new '
+            "version at once."
+        )
+        raise WrongTargetError("target fargate", "cannot run a canary without a load balancer", todo)
+    firewall = SecurityGroup(app.name, TASKS, (app.port,), network, front.balancer.firewall)
+    task = replace(_build_task_definition(project, settings, image), is_candidate=True)
+    cluster = EcsCluster(app.name)
+    trial = _build_trial(project, settings, task, cluster, firewall, front)
+    targets = CandidateTargets(app.name, app.port, app.health, network, app.keeps_sessions, CANARY, trial)
+    listener = front.listeners[-1]
+    rules = (
+        CandidateRule(app.name, front.balancer, listener, targets, CANARY),
+        CandidateRule(app.name, front.balancer, listener, front.targets, STABLE),
+    )
+    return CandidateService(project, settings, task, cluster, network, firewall, targets, rules)
 
 
 @dataclass(frozen=True)
@@ -142,12 +194,13 @@ class _BalancerSteps:
     balancer: LoadBalancer
     targets: TargetGroup
     listeners: tuple[LoadBalancerListener, ...]
+    record: DomainRecord | None
 
 
 def _build_balancer(project: Project, settings: FargateSettings, network: Network) -> _BalancerSteps | None:
     if not settings.is_balanced:
         return None
-    app, certificate = project.app.name, settings.certificate
+    app, certificate = project.app.name, _build_certificate(project, settings)
     ports = (HTTP, HTTPS) if certificate else (HTTP,)
     firewall = SecurityGroup(app, BALANCER, ports, network, settings.ingress_cidr)
     balancer = LoadBalancer(app, network, firewall)
@@ -158,7 +211,18 @@ def _build_balancer(project: Project, settings: FargateSettings, network: Networ
         )
         for port in ports
     )
-    return _BalancerSteps(balancer, targets, tuple(listeners))
+    record = None
+    if isinstance(certificate, DomainCertificate):
+        record = DomainRecord(app, settings.domain, certificate.zone, balancer, certificate)
+    return _BalancerSteps(balancer, targets, tuple(listeners), record)
+
+
+def _build_certificate(project: Project, settings: FargateSettings) -> str | DomainCertificate:
+    """The one that the settings name, or what gets one for their domain; "" for HTTP."""
+    if not settings.requests_certificate:
+        return settings.certificate
+    app, domain = project.app.name, settings.domain
+    return DomainCertificate(app, domain, settings.rollout_timeout, HostedZone(app, domain))
 
 
 def _build_trial(
@@ -173,10 +237,10 @@ def _build_trial(
     if project.check.golden is None:
         return None
     app, golden = project.app, GoldenRow.load(project.check.golden, project.app)
-    rule: TrialRule | None = None
+    rule: HeaderRule | None = None
     if front:
         targets = TargetGroup(app.name, app.port, app.health, firewall.network, purpose=TRIAL)
-        rule = TrialRule(app.name, front.balancer, front.listeners[-1], targets)
+        rule = HeaderRule(app.name, front.balancer, front.listeners[-1], targets)
     return GoldenTrial(project, settings, golden, task, cluster, firewall.network, firewall, rule)
 
 

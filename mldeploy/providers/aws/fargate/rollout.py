@@ -12,7 +12,7 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.evidence import TaskWitness
-from mldeploy.providers.aws.fargate.tasks import ServiceState, Task, describe_service, list_tasks
+from mldeploy.providers.aws.fargate.tasks import DesiredStatus, ServiceState, Task, describe_service, list_tasks
 from mldeploy.providers.aws.fargate.verdict import (
     GRACE_SECONDS,
     PATIENCE_SECONDS,
@@ -30,13 +30,17 @@ MISSING_SECONDS = 30.0
 
 @dataclass
 class ServiceRollout:
-    """One rollout of one app's service. revision: the ARN of the task definition that it brings. limit: seconds."""
+    """One rollout of one app's service. revision: the ARN of the task definition that it brings. limit: seconds.
+
+    purpose: of the service, "" for the one that serves.
+    """
 
     cloud: FargateCloud
     project: Project
     revision: str
     monitor: Monitor
     limit: float
+    purpose: str = ""
     _known_tasks: frozenset[str] = frozenset()
     _known_events: frozenset[tuple[str, str]] = frozenset()
     """What was there before the order. It says nothing about what the order brings."""
@@ -50,7 +54,7 @@ class ServiceRollout:
 
         A task that has crashed stays in ECS's lists for an hour, and its deployment is still the service's.
         """
-        state = describe_service(self.cloud, self.app)
+        state = describe_service(self.cloud, self.app, self.purpose)
         tasks = self._list_all_tasks() if state else ()
         self._known_tasks = frozenset(task.arn for task in tasks)
         self._known_events = frozenset(state.events) if state else frozenset()
@@ -63,7 +67,7 @@ class ServiceRollout:
         """
         missing_since: float | None = None
         for waited in self.monitor.attempts(every=POLL_SECONDS, within=self.limit):
-            state = describe_service(self.cloud, self.app)
+            state = describe_service(self.cloud, self.app, self.purpose)
             if state is None:
                 missing_since = waited if missing_since is None else missing_since
                 if waited - missing_since < MISSING_SECONDS:
@@ -92,7 +96,10 @@ class ServiceRollout:
         return [task for task in self._list_all_tasks() if task.started_by == state.newest.id]
 
     def _list_all_tasks(self) -> tuple[Task, ...]:
-        return (*list_tasks(self.cloud, self.app), *list_tasks(self.cloud, self.app, "STOPPED"))
+        return (*self._list_tasks("RUNNING"), *self._list_tasks("STOPPED"))
+
+    def _list_tasks(self, status: DesiredStatus) -> tuple[Task, ...]:
+        return list_tasks(self.cloud, self.app, status, self.purpose)
 
     def _check_failures(self, state: ServiceState, new_tasks: list[Task], waited: float) -> None:
         patient = waited < PATIENCE_SECONDS
@@ -118,7 +125,7 @@ class ServiceRollout:
 
     def _raise_rolled_back(self, state: ServiceState) -> None:
         """The circuit breaker was faster than we were, or somebody else deploys."""
-        last = [task for task in list_tasks(self.cloud, self.app, "STOPPED") if task.revision == self.revision]
+        last = [task for task in self._list_tasks("STOPPED") if task.revision == self.revision]
         for task in last:
             if task.arn not in self._known_tasks and proves_failure(task, patient=False):
                 raise build_verdict(self.project, self._collect(task))
@@ -126,13 +133,13 @@ class ServiceRollout:
 
     @property
     def _witness(self) -> TaskWitness:
-        return TaskWitness(self.cloud, self.project, self.monitor)
+        return TaskWitness(self.cloud, self.project, self.monitor, self.purpose)
 
     def _collect(self, task: Task, ran: float = 0.0) -> TaskEvidence:
         return self._witness.collect(task, self._probe_errors.get(task.arn), ran)
 
     def _build_timeout_verdict(self) -> VerdictError:
-        running = list_tasks(self.cloud, self.app)
+        running = self._list_tasks("RUNNING")
         newest = next((task for task in running if task.revision == self.revision), None)
         if newest is not None:
             return build_verdict(self.project, self._collect(newest, self.limit))

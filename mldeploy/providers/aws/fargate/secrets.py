@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from botocore.exceptions import ClientError
 
-from mldeploy.config.result_file import read_results, remove_results, result_file, write_results
 from mldeploy.config.secret import Secret
 from mldeploy.core.errors import RefusedError
 from mldeploy.core.monitor import Monitor
@@ -22,7 +21,8 @@ from mldeploy.core.step import Key, Resource
 from mldeploy.providers.aws.errors import DENIED_CODES, aws_errors, error_code
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.errors import ignore_codes, translate_errors, wait_until_gone
-from mldeploy.providers.aws.fargate.tags import is_owned, owner_tags, read_tags, resource_name
+from mldeploy.providers.aws.fargate.tags import TARGET, is_owned, owner_tags, read_tags, resource_name
+from mldeploy.providers.recent_secrets import RecentSecrets
 from mldeploy.providers.secret_store import StoredSecret, StoredSecretStep, given_to_app, require_size
 
 if TYPE_CHECKING:  # the stubs are for development alone
@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # the stubs are for development alone
 SERVICE = "secretsmanager"
 LIMIT = 65_536
 """Bytes of a value. https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
-RECENT_FILE = "fargate-secrets.json"
 NAME_SECONDS = 120.0
 """How long the name of a secret that was just deleted may stay taken: the deletion is asynchronous."""
 ABSENT, TAKEN, INVALID = "ResourceNotFoundException", "ResourceExistsException", "InvalidRequestException"
@@ -57,7 +56,7 @@ class SecretsManagerStore:
         """A secret that is scheduled for deletion is restored first. Raises RefusedError for one of somebody else."""
         require_size(name, value, self.limit)
         with aws_errors(f"secret {name}", SERVICE):
-            _note_recent(self.cloud, name, is_kept=True)
+            _recent(self.cloud).note(name)
             for _ in monitor.attempts(every=2, within=NAME_SECONDS):
                 described = _describe(self.cloud, self.cloud.app, name)
                 if described is not None:
@@ -124,7 +123,7 @@ def list_stored_secrets(cloud: FargateCloud, app: str) -> tuple[StoredSecret, ..
     prefix = secret_prefix(app)
     pages = cloud.secrets.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [prefix]}])
     listed = {each["Name"] for page in pages for each in page["SecretList"] if each["Name"].startswith(prefix)}
-    names = sorted({*(each.removeprefix(prefix) for each in listed), *_read_recent(cloud)})
+    names = sorted({*(each.removeprefix(prefix) for each in listed), *_recent(cloud).read()})
     described = ((name, _describe(cloud, app, name)) for name in names)
     return tuple(_stored(each, name) for name, each in described if each is not None and _is_kept(each, cloud))
 
@@ -159,11 +158,11 @@ def delete_secret(cloud: FargateCloud, app: str, name: str, monitor: Monitor) ->
     """Delete a secret of ours with all of its versions, so that its name is free, and return once it is gone."""
     described = _describe(cloud, app, name)
     if described is None or not is_owned(read_tags(described.get("Tags", ())), app):
-        _note_recent(cloud, name, is_kept=False)
+        _recent(cloud).forget(name)
         return False
     cloud.secrets.delete_secret(SecretId=described["ARN"], ForceDeleteWithoutRecovery=True)
     wait_until_gone(monitor, f"secret {name}", lambda: _describe(cloud, app, name) is None)
-    _note_recent(cloud, name, is_kept=False)
+    _recent(cloud).forget(name)
     return True
 
 
@@ -205,29 +204,8 @@ def _list_references(cloud: FargateCloud, revision: str) -> Iterator[str]:
         yield from (each["valueFrom"] for each in container.get("secrets", ()))
 
 
-def _read_recent(cloud: FargateCloud) -> list[str]:
-    """The names of the secrets that were written from this machine."""
-    kept = read_results(result_file(cloud.app, RECENT_FILE))
-    names = kept.get(_place(cloud)) if isinstance(kept, dict) else None
-    return [str(each) for each in names] if isinstance(names, list) else []
-
-
-def _note_recent(cloud: FargateCloud, name: str, *, is_kept: bool) -> None:
-    before, file = _read_recent(cloud), result_file(cloud.app, RECENT_FILE)
-    names = sorted({*before, name} if is_kept else {*before} - {name})
-    if names == before:
-        return
-    kept = read_results(file)
-    places = {key: value for key, value in kept.items() if key != _place(cloud)} if isinstance(kept, dict) else {}
-    places = {**places, _place(cloud): names} if names else places
-    if places:
-        write_results(file, places)
-    else:
-        remove_results(file)
-
-
-def _place(cloud: FargateCloud) -> str:
-    return "/".join(cloud.account.scope)
+def _recent(cloud: FargateCloud) -> RecentSecrets:
+    return RecentSecrets(cloud.app, TARGET, cloud.account.scope)
 
 
 @translate_errors(SERVICE)

@@ -16,29 +16,26 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.core.step import Key, Outputs, Seen, Step
 from mldeploy.image.types import Image
+from mldeploy.providers.aws.fargate.canary import find_canary, settle_canary
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.cluster import EcsCluster
-from mldeploy.providers.aws.fargate.errors import ignore_codes, retry_while_young, translate_errors, wait_until_gone
+from mldeploy.providers.aws.fargate.errors import retry_while_young, translate_errors, wait_until_gone
 from mldeploy.providers.aws.fargate.firewall import SecurityGroup
 from mldeploy.providers.aws.fargate.listener import LoadBalancerListener
 from mldeploy.providers.aws.fargate.network import Network
 from mldeploy.providers.aws.fargate.rollout import ServiceRollout
+from mldeploy.providers.aws.fargate.service_removal import delete_service
 from mldeploy.providers.aws.fargate.service_spec import ServiceSpec, apply_changes, create_request, list_changes
 from mldeploy.providers.aws.fargate.settings import FargateSettings
-from mldeploy.providers.aws.fargate.tags import resource_name
-from mldeploy.providers.aws.fargate.targets import TargetGroup
+from mldeploy.providers.aws.fargate.targets import TargetGroup, key_purpose
 from mldeploy.providers.aws.fargate.task_definition import TaskDefinition, mark_failed, revision_number
-from mldeploy.providers.aws.fargate.tasks import (
-    ServiceState,
-    describe_service,
-    find_url,
-    list_tasks,
-)
+from mldeploy.providers.aws.fargate.tasks import ServiceState, describe_service, find_url
 from mldeploy.providers.aws.fargate.trial import GoldenTrial
 
 BEHIND_BALANCER = "reached at the task's own address → through the load balancer; the tasks are started anew"
 AT_OWN_ADDRESS = "reached through the load balancer → at the task's own address; the tasks are started anew"
 """ECS starts every task anew for it, the new ones before the old ones stop."""
+LEFTOVER = "what is left of a canary → removed"
 
 
 @dataclass(frozen=True)
@@ -88,14 +85,18 @@ class EcsService(Step[FargateCloud, RunningService]):
         if state.is_settled and state.running < state.desired:
             drift.append(f"{state.running} of {state.desired} tasks run → all")
         drift += self._list_differences(state, outs)
+        if state.target_groups and (canary := find_canary(cloud, self.key().name)):
+            drift.append("a canary stands beside it → promoted or aborted" if canary.stands else LEFTOVER)
         out = RunningService(state.newest.revision, task.image if task else None)
         return Seen(out, tuple(drift), ours=state.ours)
 
     def apply(
         self, cloud: FargateCloud, outs: Outputs, seen: Seen[RunningService] | None, monitor: Monitor
     ) -> RunningService:
-        """Raises VerdictError if the new version cannot serve: the old one goes on."""
+        """Raises VerdictError if the new version cannot serve: the old one goes on. RefusedError beside a canary."""
         task, app = outs[self.task], self.key().name
+        if self.targets or seen:
+            settle_canary(cloud, app, monitor)
         before = "" if seen is None else find_url(cloud, app, self.settings.domain)
         rollout = ServiceRollout(cloud, self.project, task.arn, monitor, self.settings.rollout_timeout)
         rollout.disregard_the_past()
@@ -114,20 +115,8 @@ class EcsService(Step[FargateCloud, RunningService]):
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
         """Stops every task, and returns once their network interfaces are released."""
-        state = describe_service(cloud, key.name)
-        if state is None or not state.ours:
-            return False
-        interfaces = [task.interface for task in list_tasks(cloud, key.name) if task.interface]
-        with ignore_codes("ServiceNotFoundException", "ServiceNotActiveException", "ClusterNotFoundException"):
-            if state.status != "DRAINING":
-                cloud.ecs.delete_service(cluster=resource_name(key.name), service=resource_name(key.name), force=True)
-        monitor.progress(Progress("", "waiting until its tasks have stopped"))
-        wait_until_gone(
-            monitor, str(key), lambda: describe_service(cloud, key.name) is None and not list_tasks(cloud, key.name)
-        )
-        monitor.progress(Progress("", "waiting until the network interfaces are released"))
-        wait_until_gone(monitor, str(key), lambda: not _are_attached(cloud, interfaces))
-        return True
+        app, purpose = key_purpose(key)
+        return delete_service(cloud, app, monitor, purpose)
 
     def _list_differences(self, state: ServiceState, outs: Outputs) -> list[str]:
         desired = self._build_spec(outs, state)
@@ -189,12 +178,3 @@ class EcsService(Step[FargateCloud, RunningService]):
 
 def _describe_unsettled(state: ServiceState) -> str:
     return "the last rollout failed → tried again" if state.newest.state == "FAILED" else "rollout → finished"
-
-
-def _are_attached(cloud: FargateCloud, interfaces: list[str]) -> bool:
-    if not interfaces:
-        return False
-    with ignore_codes("InvalidNetworkInterfaceID.NotFound"):
-        filters = [{"Name": "network-interface-id", "Values": interfaces}]
-        return bool(cloud.ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"])  # type: ignore[arg-type]
-    return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.tags import owner_tags, resource_name
 from mldeploy.providers.aws.fargate.task_spec import CONTAINER
-from mldeploy.providers.aws.fargate.tasks import ServiceState, network_configuration
+from mldeploy.providers.aws.fargate.tasks import ServiceState, network_configuration, service_name
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import (
@@ -50,11 +50,11 @@ class ServiceChanges(TypedDict, total=False):
     forceNewDeployment: bool
 
 
-def create_request(app: str, desired: ServiceSpec, token: str) -> CreateServiceRequestTypeDef:
-    """The service as CreateService takes it, tagged; its tasks bear the same tags."""
+def create_request(app: str, desired: ServiceSpec, token: str, purpose: str = "") -> CreateServiceRequestTypeDef:
+    """The service as CreateService takes it, tagged; its tasks bear the same tags. purpose: of one beside it."""
     request: CreateServiceRequestTypeDef = {
         "cluster": resource_name(app),
-        "serviceName": resource_name(app),
+        "serviceName": service_name(app, purpose),
         "taskDefinition": desired.revision,
         "desiredCount": desired.count or 1,
         "launchType": "FARGATE",

@@ -36,6 +36,7 @@ def _check_retention(days: int) -> int:
 
 
 CERTIFICATE = r"^$|^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[0-9a-f-]+$"
+DOMAIN_LENGTH = 64
 DOMAIN = r"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
 
 ROLE = r"^$|^arn:aws[a-z-]*:iam::[0-9]{12}:role/(?:[A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,64}$"
@@ -90,12 +91,15 @@ class FargateSettings(AwsSettings):
     )
     certificate: Annotated[str, Field(pattern=CERTIFICATE), FieldText("the ARN of a certificate of ACM")] = Field(
         "",
-        description="The certificate with which the load balancer answers HTTPS. If not set: HTTP.",
+        description="The certificate with which the load balancer answers HTTPS. If not set: with `domain`, mldeploy "
+        "requests one; otherwise HTTP.",
         examples=["arn:aws:acm:eu-west-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"],
     )
     domain: Annotated[str, Field(pattern=DOMAIN), FieldText("a host name")] = Field(
         "",
-        description="The host name that the certificate is for. It is yours to point to the load balancer (CNAME).",
+        description="The host name at which the app answers HTTPS. Without `certificate`, mldeploy requests one. "
+        "If a public zone of Route 53 in this account holds the name, mldeploy creates the DNS records; otherwise it "
+        "prints those that you create. With `certificate`, you point the name to the load balancer (CNAME).",
         examples=["insurance.example.com"],
     )
     min: Annotated[int | None, Field(ge=1, le=1000), FieldText(unset="1")] = Field(
@@ -173,6 +177,11 @@ class FargateSettings(AwsSettings):
         return self.ingress == "load-balancer"
 
     @property
+    def requests_certificate(self) -> bool:
+        """Whether mldeploy gets the certificate of the domain."""
+        return bool(self.domain) and not self.certificate
+
+    @property
     def rebalancing(self) -> Literal["ENABLED", "DISABLED"]:
         """Whether ECS may move tasks between zones by itself. A task that is reached at its own address stays.
 
@@ -209,7 +218,12 @@ class FargateSettings(AwsSettings):
             (bool(self.secrets_kms_keys) and not self.secrets, "secrets_kms_keys", "needs `secrets`"),
             (bool(self.certificate) and not self.is_balanced, "certificate", 'needs ingress = "load-balancer"'),
             (bool(self.certificate) and not self.domain, "certificate", "needs `domain`, the name that it is for"),
-            (bool(self.domain) and not self.certificate, "domain", "needs `certificate`, for that name"),
+            (bool(self.domain) and not self.is_balanced, "domain", 'needs ingress = "load-balancer"'),
+            (
+                self.requests_certificate and len(self.domain) > DOMAIN_LENGTH,
+                "domain",
+                f"is longer than the {DOMAIN_LENGTH} characters for which ACM issues certificates",
+            ),
             (self.min is not None and self.max is None, "min", "needs `max`"),
             (self.max is not None and (self.min or 1) > self.max, "min", "is more than `max`"),
             (self.max is not None and self.instances is not None, "instances", "and `max` contradict each other"),

@@ -78,7 +78,7 @@ class TargetGroup(Step[FargateCloud, str]):
 
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
-        app, purpose = (key.scope[0], key.name) if key.scope else (key.name, "")
+        app, purpose = key_purpose(key)
         existing = find_target_group(cloud, app, purpose)
         if existing is None or not has_owner_tags(cloud, existing["TargetGroupArn"], app):
             return False
@@ -130,6 +130,11 @@ class TargetGroup(Step[FargateCloud, str]):
             yield f"{values.get(DRAIN, '')} s to finish requests → {DRAIN_SECONDS} s"
         if self.sticky and values.get(STICKY) != "true":
             yield "requests of a session to any task → to one task"
+
+
+def key_purpose(key: Key) -> tuple[str, str]:
+    """The app, and the purpose, of what there may be several of."""
+    return (key.scope[0], key.name) if key.scope else (key.name, "")
 
 
 def target_group_key(app: str, purpose: str = "") -> Key:

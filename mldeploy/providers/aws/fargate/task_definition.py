@@ -43,6 +43,8 @@ FAILED = "failed"
 PASSED = "passed"
 GOLDEN_TAG = "mldeploy:golden"
 """A tag on a revision: which golden row it has answered."""
+CANDIDATE_TAG = "mldeploy:candidate"
+"""A tag on a revision: it was registered for a canary that has not been promoted."""
 DELETE_BATCH = 10
 """So many revisions DeleteTaskDefinitions takes."""
 
@@ -73,6 +75,8 @@ class TaskDefinition(Step[FargateCloud, Revision]):
     logs: LogGroup
     execution: ExecutionRole
     task: TaskRole
+    is_candidate: bool = False
+    """A revision that is registered now is for a canary, and goes with it if that is aborted."""
 
     def key(self) -> Key:
         return Key(self.project.app.name)
@@ -92,7 +96,8 @@ class TaskDefinition(Step[FargateCloud, Revision]):
         image = outs[self.image]
         image.require_platform(self.project.build.platform, "the tasks")
         spec = self._build_spec(cloud, outs, self._list_secrets(cloud, None), None)
-        request = build_request(self.key().name, spec)
+        tags = {CANDIDATE_TAG: "yes"} if self.is_candidate else {}
+        request = build_request(self.key().name, spec, tags)
         for _ in monitor.attempts(every=2, within=ROLE_SECONDS):
             try:
                 registered = cloud.ecs.register_task_definition(**request)["taskDefinition"]
@@ -196,6 +201,22 @@ def read_golden_tag(cloud: FargateCloud, arn: str) -> str:
     """Which golden row the revision has answered; "" if none."""
     response = cloud.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
     return tags_of(response.get("tags", ())).get(GOLDEN_TAG, "")
+
+
+def keep_candidate(cloud: FargateCloud, arn: str) -> None:
+    """Let a canary's revision be one like all others. May be repeated."""
+    cloud.ecs.untag_resource(resourceArn=arn, tagKeys=[CANDIDATE_TAG])
+
+
+def drop_candidates(cloud: FargateCloud, app: str, serving: int, keep: str = "") -> None:
+    """Delete the revisions after `serving` that were registered for canaries, but not `keep`. May be repeated."""
+    arns = [each for each in list_revision_arns(cloud, app) if revision_number(each) > serving]
+    for arn in (each for each in arns if each != keep):
+        response = cloud.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+        if CANDIDATE_TAG in tags_of(response.get("tags", ())):
+            with ignore_codes("ClientException"):  # it is deregistered already
+                cloud.ecs.deregister_task_definition(taskDefinition=arn)
+            cloud.ecs.delete_task_definitions(taskDefinitions=[arn])
 
 
 def is_about_new_role(text: str) -> bool:

@@ -76,8 +76,10 @@ def health_command(port: int, path: str) -> tuple[str, ...]:
     return ("CMD-SHELL", "; ".join(lines))
 
 
-def build_request(app: str, spec: TaskSpec) -> RegisterTaskDefinitionRequestTypeDef:
-    """The task definition as RegisterTaskDefinition takes it, tagged."""
+def build_request(
+    app: str, spec: TaskSpec, further: Mapping[str, str] = MappingProxyType({})
+) -> RegisterTaskDefinitionRequestTypeDef:
+    """The task definition as RegisterTaskDefinition takes it, tagged. further: other tags."""
     return {
         "family": resource_name(app),
         "networkMode": "awsvpc",
@@ -91,7 +93,7 @@ def build_request(app: str, spec: TaskSpec) -> RegisterTaskDefinitionRequestType
         "executionRoleArn": spec.execution_role,
         "taskRoleArn": spec.task_role,
         "containerDefinitions": [_build_container(spec)],
-        "tags": [{"key": key, "value": value} for key, value in owner_tags(app).items()],
+        "tags": [{"key": key, "value": value} for key, value in {**owner_tags(app), **further}.items()],
     }
 
 

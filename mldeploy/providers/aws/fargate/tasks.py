@@ -111,20 +111,25 @@ class Task:
         return f"{CONTAINER}/{CONTAINER}/{self.id}"
 
 
-def describe_service(cloud: FargateCloud, app: str) -> ServiceState | None:
-    """The app's service, whoever made it; None once it is gone."""
+def service_name(app: str, purpose: str = "") -> str:
+    """The name of the app's service; `purpose`: that of another one beside it."""
+    return resource_name(app, *filter(None, (purpose,)))
+
+
+def describe_service(cloud: FargateCloud, app: str, purpose: str = "") -> ServiceState | None:
+    """The app's service for that purpose, whoever made it; None once it is gone."""
     with ignore_codes("ClusterNotFoundException"):
         services = cloud.ecs.describe_services(
-            cluster=resource_name(app), services=[resource_name(app)], include=["TAGS"]
+            cluster=resource_name(app), services=[service_name(app, purpose)], include=["TAGS"]
         )["services"]
         return next((_parse_service(each, app) for each in services if each["status"] != "INACTIVE"), None)
     return None
 
 
-def list_tasks(cloud: FargateCloud, app: str, status: DesiredStatus = "RUNNING") -> tuple[Task, ...]:
+def list_tasks(cloud: FargateCloud, app: str, status: DesiredStatus = "RUNNING", purpose: str = "") -> tuple[Task, ...]:
     """The tasks of the app's service that should run, or those that have stopped lately; the newest first."""
     with ignore_codes("ClusterNotFoundException", "ServiceNotFoundException"):
-        arns = list(_list_arns(cloud, app, status))
+        arns = list(_list_arns(cloud, app, status, purpose))
         parts = (arns[start : start + DESCRIBE_BATCH] for start in range(0, len(arns), DESCRIBE_BATCH))
         described = [task for part in parts for task in _describe_tasks(cloud, app, part)]
         return tuple(sorted(described, key=lambda task: (task.created, task.arn), reverse=True))
@@ -145,9 +150,9 @@ def find_task(cloud: FargateCloud, app: str, arn: str) -> Task | None:
     return next(_describe_tasks(cloud, app, [arn]), None)
 
 
-def _list_arns(cloud: FargateCloud, app: str, status: DesiredStatus) -> Iterator[str]:
+def _list_arns(cloud: FargateCloud, app: str, status: DesiredStatus, purpose: str) -> Iterator[str]:
     pages = cloud.ecs.get_paginator("list_tasks").paginate(
-        cluster=resource_name(app), serviceName=resource_name(app), desiredStatus=status
+        cluster=resource_name(app), serviceName=service_name(app, purpose), desiredStatus=status
     )
     for page in pages:
         yield from page["taskArns"]

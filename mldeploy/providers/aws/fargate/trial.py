@@ -20,6 +20,7 @@ from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.cluster import EcsCluster
 from mldeploy.providers.aws.fargate.errors import translate_errors
 from mldeploy.providers.aws.fargate.firewall import SecurityGroup
+from mldeploy.providers.aws.fargate.header_rule import HeaderRule
 from mldeploy.providers.aws.fargate.network import Network
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.providers.aws.fargate.task_definition import (
@@ -29,7 +30,6 @@ from mldeploy.providers.aws.fargate.task_definition import (
     read_golden_tag,
 )
 from mldeploy.providers.aws.fargate.tasks import network_configuration
-from mldeploy.providers.aws.fargate.trial_route import TrialRule
 from mldeploy.providers.aws.fargate.trial_task import TrialTask, list_trial_tasks, stop_trial_tasks
 
 
@@ -48,7 +48,7 @@ class GoldenTrial(Step[FargateCloud, None]):
     cluster: EcsCluster
     network: Network
     firewall: SecurityGroup
-    rule: TrialRule | None = None
+    rule: HeaderRule | None = None
     """How the trial is reached where only a load balancer can reach a task."""
 
     def key(self) -> Key:

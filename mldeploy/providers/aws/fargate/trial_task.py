@@ -21,11 +21,11 @@ from mldeploy.providers.aws.errors import AwsError, aws_errors, error_message
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.errors import ignore_codes, is_about_youth
 from mldeploy.providers.aws.fargate.evidence import TaskWitness
+from mldeploy.providers.aws.fargate.header_rule import TRIAL, HeaderRoute
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.providers.aws.fargate.tags import owner_tags, resource_name
 from mldeploy.providers.aws.fargate.targets import find_target_group
 from mldeploy.providers.aws.fargate.tasks import Task, find_public_ips, find_task, list_tasks_started_by
-from mldeploy.providers.aws.fargate.trial_route import HEADER, TRIAL, TrialRoute
 from mldeploy.providers.aws.fargate.verdict import (
     GRACE_SECONDS,
     NEUTRAL_STOP_CODES,
@@ -67,7 +67,7 @@ class TrialTask:
     settings: FargateSettings
     golden: GoldenRow
     monitor: Monitor
-    route: TrialRoute | None
+    route: HeaderRoute | None
 
     def run(self, revision: str, network: NetworkConfigurationTypeDef) -> None:
         """Return once the revision has answered the golden row and its task has been told to stop.
@@ -146,7 +146,7 @@ class TrialTask:
         if self.route is None:
             return self._find_own_address(task)
         self._wait_for_balancer(task, self.route)
-        headers = ((HEADER, self.route.token),)
+        headers = ((self.route.header, self.route.token),)
         if self.route.is_secure:
             return TrialAddress(f"https://{self.route.dns}", headers, self.settings.domain)
         return TrialAddress(f"http://{self.route.dns}", headers)
@@ -158,7 +158,7 @@ class TrialTask:
                 return TrialAddress(f"http://{ip}:{self.project.app.port}")
         raise AwsError(f"task {task.id}", "has no public address", "See that the subnets are public ones: `subnets`.")
 
-    def _wait_for_balancer(self, task: Task, route: TrialRoute) -> None:
+    def _wait_for_balancer(self, task: Task, route: HeaderRoute) -> None:
         """Put the task behind the trial's rule. Raises VerdictError if the load balancer does not find it healthy."""
         self._progress("waiting until the load balancer finds its task healthy")
         target = {"Id": task.private_ip, "Port": self.project.app.port}
@@ -177,7 +177,9 @@ class TrialTask:
         """Send the golden row. What stands on the way may take a moment to know the new task."""
         self._progress("sending the golden row")
         failure: AnswerError | None = None
-        with AppClient(address.url, monitor=self.monitor, headers=address.headers, host=address.host) as client:
+        with AppClient(
+            address.url, self.cloud.trust, self.monitor, headers=address.headers, host=address.host
+        ) as client:
             for _ in self.monitor.attempts(every=POLL_SECONDS, within=REACH_SECONDS):
                 try:
                     return self.golden.check(client)

@@ -40,10 +40,12 @@ from mldeploy.providers.azure.containerapps.version_spec import (
 )
 from mldeploy.providers.azure.errors import ignore_not_found, translate_errors
 from mldeploy.providers.azure.identity import ManagedIdentity, PullRole
+from mldeploy.providers.azure.keyvault.secrets import AppSecrets, list_app_secrets
 from mldeploy.providers.azure.registry import ContainerRegistry
 from mldeploy.providers.azure.registry_client import admin_credentials
 from mldeploy.providers.azure.tags import CONTAINERAPPS
 from mldeploy.providers.azure.waiting import wait_until_gone
+from mldeploy.providers.secret_store import refuse_conflicts
 
 OutT = TypeVar("OutT")
 
@@ -79,11 +81,23 @@ class VersionStep(Step[ContainerAppsCloud, OutT]):
     def key(self) -> Key:
         return app_key(self.project.app.name, self.registry.group.name)
 
-    def desired_version(self, outs: Outputs, was: RevisionInfo | None) -> VersionSpec:
-        image = outs.get(self.image)
-        return build_version(self.project, self.settings, image.reference if image else "", was.spec if was else None)
+    def stored_secrets(
+        self, cloud: ContainerAppsCloud, app: AppInfo | None, monitor: Monitor | None = None
+    ) -> AppSecrets:
+        """The secrets of `mldeploy secrets`. Raises ConfigError if one of them is set in another way, too."""
+        serving = app.serving if app else None
+        is_referenced = serving is not None and bool(dict(serving.spec.secrets).keys() - self.settings.secrets.keys())
+        stored = list_app_secrets(cloud, is_referenced=is_referenced, monitor=monitor)
+        refuse_conflicts(self.project.app, stored.uris, self.settings.secrets)
+        return stored
 
-    def desired_app(self, cloud: ContainerAppsCloud, outs: Outputs) -> AppSpec:
+    def desired_version(self, outs: Outputs, was: RevisionInfo | None, stored: AppSecrets) -> VersionSpec:
+        image = outs.get(self.image)
+        uris = {**self.settings.secrets, **stored.uris}
+        reference = image.reference if image else ""
+        return build_version(self.project, self.settings, reference, was.spec if was else None, uris)
+
+    def desired_app(self, cloud: ContainerAppsCloud, outs: Outputs, stored: AppSecrets) -> AppSpec:
         """Values of dependencies that do not exist yet are empty."""
         environment, identity, registry = (
             outs.get(self.environment),
@@ -91,6 +105,7 @@ class VersionStep(Step[ContainerAppsCloud, OutT]):
             outs.get(self.registry),
         )
         user, password = "", None
+        uris = {**self.settings.secrets, **stored.uris}
         if self.role is None and registry is not None and registry.admin:
             user, password = admin_credentials(cloud, self.registry.group.name, registry.name)
         return AppSpec(
@@ -100,9 +115,10 @@ class VersionStep(Step[ContainerAppsCloud, OutT]):
             identity=identity.id if identity else "",
             registry=registry.address if registry else "",
             user=user,
-            vault=tuple(sorted((secret_name(name, uri), uri) for name, uri in self.settings.secrets.items())),
+            vault=tuple(sorted((secret_name(name, uri), uri) for name, uri in uris.items())),
             keep=self.settings.keep,
             password=password,
+            store=stored,
         )
 
     def rollout(self, cloud: ContainerAppsCloud, monitor: Monitor) -> AppRollout:
@@ -132,7 +148,7 @@ class ContainerAppStep(VersionStep[RunningApp]):
         out = RunningApp(app, outs.get(self.image))
         if missing := tags.missing_tags(app.tags, cloud.app, CONTAINERAPPS):
             return Seen(out, missing, ours=False)
-        desired = self.desired_app(cloud, outs)
+        desired = self.desired_app(cloud, outs, self.stored_secrets(cloud, app))
         moved = ("the environment → another one",) if is_elsewhere(app.spec, desired) else ()
         return Seen(out, tuple(self._drift(outs, app, desired)), moved)
 
@@ -142,17 +158,20 @@ class ContainerAppStep(VersionStep[RunningApp]):
         """Raises VerdictError if the version cannot serve, RefusedError while a canary stands."""
         image = outs[self.image]
         self.check_platform(image)
-        was, spec = describe_app(cloud, self.key()), self.desired_app(cloud, outs)
+        was = describe_app(cloud, self.key())
+        stored = self.stored_secrets(cloud, was, monitor)
+        stored.allow(cloud, outs[self.identity], monitor)
+        spec = self.desired_app(cloud, outs, stored)
         rollout = self.rollout(cloud, monitor)
         if was is None:
             wait_until_gone(monitor, self.key().name, lambda: not _is_deleting(cloud, self.key()))
-            done = rollout.create(spec, self.desired_version(outs, None), outs[self.environment].region)
+            done = rollout.create(spec, self.desired_version(outs, None, stored), outs[self.environment].region)
             return RunningApp(done.app, image, is_new=True, was_changed=True, seconds=done.seconds)
         check_no_candidate(was)
         if was.is_stopped:
             start_app(cloud, monitor, self.key())
             was = describe_app(cloud, self.key()) or was
-        done = rollout.deploy(was, spec, self.desired_version(outs, was.serving))
+        done = rollout.deploy(was, spec, self.desired_version(outs, was.serving, stored))
         return RunningApp(done.app, image, False, True, done.seconds, done.gap)
 
     @staticmethod
@@ -171,7 +190,7 @@ class ContainerAppStep(VersionStep[RunningApp]):
 
     def _drift(self, outs: Outputs, app: AppInfo, desired: AppSpec) -> Iterator[str]:
         serving = app.serving
-        version = self.desired_version(outs, serving)
+        version = self.desired_version(outs, serving, desired.store)
         if app.candidate is not None:
             yield f"release {app.candidate.number} stands beside the serving one (a canary) → promoted or aborted first"
         if serving is None:

@@ -20,6 +20,7 @@ from azure.mgmt.appcontainers.models import Secret as SecretModel
 from mldeploy.config.secret import Secret
 from mldeploy.providers.azure.cloud import enum_text
 from mldeploy.providers.azure.containerapps.ingress import build_ingress
+from mldeploy.providers.azure.keyvault.secrets import NO_SECRETS, AppSecrets
 
 _MULTIPLE = "Multiple"
 _PASSWORD = "registry-password"  # noqa: S105 - the name of a secret
@@ -44,6 +45,8 @@ class AppSpec:
     mode: str = _MULTIPLE
     insecure: bool = False
     password: Secret | None = None
+    store: AppSecrets = NO_SECRETS
+    """Of the desired version: what is in the app's own vault."""
 
 
 def build_configuration(spec: AppSpec, vault: Mapping[str, str], weights: Mapping[str, int]) -> Configuration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +27,7 @@ from mldeploy.providers.azure.containerapps.cloud import ContainerAppsCloud
 from mldeploy.providers.azure.containerapps.ingress import build_traffic, follows_latest, parse_weights
 from mldeploy.providers.azure.containerapps.releases import TAG, AppReleaseState, parse_releases, with_state
 from mldeploy.providers.azure.containerapps.version_spec import VersionSpec, parse_version
-from mldeploy.providers.azure.errors import AzureError, error_code, ignore_not_found
+from mldeploy.providers.azure.errors import AzureError, error_code, error_details, ignore_not_found
 from mldeploy.providers.azure.waiting import BeginOperation, RunningOperation, T
 
 STOPPED = "Stopped"
@@ -35,6 +36,7 @@ IN_PROGRESS = "InProgress"
 BUSY = "ContainerAppOperationInProgress"
 """Another operation on the app has not ended: https://github.com/microsoft/azure-container-apps/issues"""
 BUSY_POLL_SECONDS, BUSY_SECONDS = 1.0, 600.0
+_UNREADABLE = re.compile(r"unable to fetch secret '(?P<name>[^']+)'")
 
 
 @dataclass(frozen=True)
@@ -175,25 +177,45 @@ def get_revision(cloud: ContainerAppsCloud, key: Key, name: str) -> RevisionInfo
 
 
 def begin_when_free(
-    monitor: Monitor, what: str, begin: BeginOperation[T], within: float = BUSY_SECONDS
+    monitor: Monitor,
+    what: str,
+    begin: BeginOperation[T],
+    within: float = BUSY_SECONDS,
+    stored: frozenset[str] = frozenset(),
 ) -> RunningOperation[T]:
-    """Start an operation on the app once no other one runs. Raises SDK errors, AzureError at the deadline."""
+    """Start an operation on the app once no other one runs. Raises SDK errors, AzureError at the deadline.
+
+    stored: names of secrets in the app's own vault, which it may have been allowed to read just now.
+    """
     for _ in monitor.attempts(every=BUSY_POLL_SECONDS, within=within):
         try:
             return RunningOperation(begin)
         except HttpResponseError as error:
-            if error_code(error) != BUSY:
+            is_new = is_role_new(error, stored)
+            if error_code(error) != BUSY and not is_new:
                 raise
-            monitor.progress(Progress("", "waiting until the previous operation on the app has ended"))
+            until = "the key vault accepts the app's role" if is_new else "the previous operation on the app has ended"
+            monitor.progress(Progress("", f"waiting until {until}"))
     raise AzureError(what, f"another operation on the app has not ended after {within:.0f} s", "Try again later.")
 
 
+def is_role_new(error: HttpResponseError, stored: frozenset[str]) -> bool:
+    """Whether one of these secrets cannot be read yet: https://github.com/microsoft/azure-container-apps/issues/1159"""
+    unreadable = _UNREADABLE.search(error_details(error)[1])
+    return unreadable is not None and unreadable["name"] in stored
+
+
 def update_app(
-    cloud: ContainerAppsCloud, monitor: Monitor, app: AppInfo, model: ContainerApp, within: float = BUSY_SECONDS
+    cloud: ContainerAppsCloud,
+    monitor: Monitor,
+    app: AppInfo,
+    model: ContainerApp,
+    within: float = BUSY_SECONDS,
+    stored: frozenset[str] = frozenset(),
 ) -> None:
     """Change what the model names, and wait. Raises SDK errors."""
     begin = partial(cloud.apps.container_apps.begin_update, cloud.group, app.name, model)
-    begin_when_free(monitor, app.name, begin, within).wait(monitor, app.name)
+    begin_when_free(monitor, app.name, begin, within, stored).wait(monitor, app.name)
 
 
 def set_weights(

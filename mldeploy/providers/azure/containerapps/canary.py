@@ -22,6 +22,7 @@ from mldeploy.providers.azure.containerapps.operations import describe_release
 from mldeploy.providers.azure.containerapps.releases import AppReleaseState
 from mldeploy.providers.azure.containerapps.rollout import AppRollout
 from mldeploy.providers.azure.containerapps.settings import ContainerAppsSettings
+from mldeploy.providers.azure.containerapps.version_spec import VersionSpec
 from mldeploy.providers.azure.errors import azure_errors, translate_errors
 from mldeploy.providers.base import Address
 from mldeploy.providers.errors import AbsentError
@@ -40,9 +41,9 @@ class CandidateRevision(VersionStep[Candidate]):
     def probe(self, cloud: ContainerAppsCloud, outs: Outputs) -> Seen[Candidate] | None:
         """Raises AbsentError where nothing serves yet, RefusedError if the version serves or its port differs."""
         app = require_serving(describe_app(cloud, self.key()), self.project.app.name)
-        version = self.desired_version(outs, app.serving)
+        version = self.desired_version(outs, app.serving, self.stored_secrets(cloud, app))
         if app.serving is not None:
-            self._check_differs(outs, app.serving, version.port)
+            self._check_differs(outs, app.serving, version)
         standing = app.candidate
         if standing is None:
             return None
@@ -55,8 +56,10 @@ class CandidateRevision(VersionStep[Candidate]):
         """Raises VerdictError if the version cannot serve. An earlier candidate is then still there."""
         self.check_platform(outs[self.image])
         was = require_serving(describe_app(cloud, self.key()), self.project.app.name)
-        rollout = self.rollout(cloud, monitor)
-        number, _ = rollout.start(was, self.desired_app(cloud, outs), self.desired_version(outs, was.serving))
+        stored = self.stored_secrets(cloud, was, monitor)
+        stored.allow(cloud, outs[self.identity], monitor)
+        spec, version = self.desired_app(cloud, outs, stored), self.desired_version(outs, was.serving, stored)
+        number, _ = self.rollout(cloud, monitor).start(was, spec, version)
         if was.candidate is not None and was.candidate.number != number:
             remove_candidate(cloud, monitor, self.key(), was)
         app = require_serving(describe_app(cloud, self.key()), self.project.app.name)
@@ -72,11 +75,11 @@ class CandidateRevision(VersionStep[Candidate]):
         """Nothing to do: it is a revision of the app, and goes with it."""
         return False
 
-    def _check_differs(self, outs: Outputs, serving: RevisionInfo, port: int) -> None:
-        if serving.spec.port != port:
-            what = f"the port changes from {serving.spec.port} to {port}, and holds for all revisions"
+    def _check_differs(self, outs: Outputs, serving: RevisionInfo, version: VersionSpec) -> None:
+        if serving.spec.port != version.port:
+            what = f"the port changes from {serving.spec.port} to {version.port}, and holds for all revisions"
             raise RefusedError(self.project.app.name, what, "Deploy this change without a canary.")
-        if outs.get(self.image) is not None and serving.spec == self.desired_version(outs, serving):
+        if outs.get(self.image) is not None and serving.spec == version:
             what = f"release {serving.number} is this version, and serves already"
             raise RefusedError(self.project.app.name, what, "Change the app, then start a canary.")
 

@@ -7,19 +7,18 @@ from collections.abc import Iterator, Sequence
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 from azure.mgmt.appcontainers.models import Usage
-from azure.mgmt.authorization import AuthorizationManagementClient
 
+from mldeploy.config.access_keys import KEY
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
-from mldeploy.providers.azure import checks, group
+from mldeploy.providers.azure import checks
 from mldeploy.providers.azure.account import authenticate
 from mldeploy.providers.azure.cloud import AzureClients
 from mldeploy.providers.azure.containerapps.settings import ContainerAppsSettings
 from mldeploy.providers.azure.errors import SHARE_ENVIRONMENT, ignore_not_found
-from mldeploy.providers.azure.group import CONTAINER_APPS, IDENTITIES, is_registered
+from mldeploy.providers.azure.group import CONTAINER_APPS, IDENTITIES, VAULTS, is_registered
 from mldeploy.providers.azure.tags import resource_name
-from mldeploy.providers.azure.webapp.checks import ASSIGN, allows
 from mldeploy.providers.capabilities import Finding, error, ok
 
 WRITE = "Microsoft.App/containerApps/write"
@@ -37,12 +36,14 @@ def check_containerapps(
     except MldeployError:
         return  # check_account, or the check of the configuration, has reported it
     clients = AzureClients.in_account(account, project, settings)
-    namespaces = (CONTAINER_APPS, IDENTITIES)
+    namespaces = (CONTAINER_APPS, IDENTITIES, *((VAULTS,) if project.app.access == KEY else ()))
     yield from checks.collect_findings(
         "resource providers", lambda: checks.check_resource_providers(clients, namespaces)
     )
     yield from checks.collect_findings("quota", lambda: _check_quota(clients, settings))
-    yield from checks.collect_findings("permissions", lambda: _check_permissions(clients, settings))
+    yield from checks.collect_findings(
+        "permissions", lambda: checks.check_permissions(clients, WRITE, by_admin=settings.by_admin)
+    )
 
 
 def _check_quota(clients: AzureClients, settings: ContainerAppsSettings) -> Iterator[Finding]:
@@ -76,27 +77,3 @@ def _list_usages(apps: ContainerAppsAPIClient, region: str) -> Sequence[Usage] |
         if problem.status_code == 403:
             return None
         raise
-
-
-def _check_permissions(clients: AzureClients, settings: ContainerAppsSettings) -> Iterator[Finding]:
-    """Check that the account may create the app and, unless the admin user pulls, assign the pull role."""
-    if group.describe_group(clients, clients.group) is None:
-        yield ok("permissions", f"not checked: the resource group {clients.group} does not exist yet")
-        return
-    account = clients.account
-    roles = AuthorizationManagementClient(account.credential, account.subscription, **account.options)
-    granted = [
-        (tuple(each.actions or ()), tuple(each.not_actions or ()))
-        for each in roles.permissions.list_for_resource_group(clients.group)
-    ]
-    needed = (WRITE,) if settings.by_admin else (WRITE, ASSIGN)
-    missing = [action for action in needed if not allows(granted, action)]
-    if not missing:
-        yield ok("permissions", f"{' and '.join(needed)}: granted")
-    elif missing == [ASSIGN]:
-        todo = 'Request the role Owner or User Access Administrator, or set registry_auth = "admin".'
-        yield error("permissions", f"{ASSIGN} is missing: it is needed to let the app pull", todo)
-    else:
-        yield error(
-            "permissions", f"{' and '.join(missing)}: missing", "`mldeploy policy` prints a role that allows it."
-        )

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 from azure.mgmt.authorization import AuthorizationManagementClient
+from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.msi import ManagedServiceIdentityClient
 
 from mldeploy.config.settings import Project
@@ -50,6 +51,7 @@ class ContainerAppsCloud(IdentityCloud):
             engine,
             ManagedServiceIdentityClient(*whose, **account.options),
             AuthorizationManagementClient(*whose, **account.options),
+            KeyVaultManagementClient(*whose, **account.options),
             app_key(app, group),
             ContainerAppsAPIClient(*whose, **account.options),
         )

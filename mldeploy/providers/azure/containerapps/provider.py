@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
@@ -25,6 +26,7 @@ from mldeploy.providers.azure.containerapps.costs import estimate_containerapps
 from mldeploy.providers.azure.containerapps.domain import DomainBinding, ManagedCertificateStep
 from mldeploy.providers.azure.containerapps.endpoint import ContainerAppsEndpoint
 from mldeploy.providers.azure.containerapps.environment import AppsEnvironment
+from mldeploy.providers.azure.containerapps.listing import list_apps
 from mldeploy.providers.azure.containerapps.operations import ContainerAppsService
 from mldeploy.providers.azure.containerapps.settings import TABLE, ContainerAppsSettings
 from mldeploy.providers.azure.errors import azure_errors
@@ -32,13 +34,15 @@ from mldeploy.providers.azure.group import CONTAINER_APPS, IDENTITIES, ResourceP
 from mldeploy.providers.azure.identity import ManagedIdentity, PullRole
 from mldeploy.providers.azure.inventory import REGISTRIES, ListedKind
 from mldeploy.providers.azure.inventory import list_resources as tagged
+from mldeploy.providers.azure.keyvault.secrets import KeyVaultStore, VaultSecret
+from mldeploy.providers.azure.keyvault.vault import VAULT_TYPE, AppVault, vault_exists
 from mldeploy.providers.azure.permissions import role_for_containerapps
 from mldeploy.providers.azure.registry import AcrRepository
-from mldeploy.providers.azure.tags import CONTAINERAPPS, resource_name
+from mldeploy.providers.azure.tags import CONTAINERAPPS, derive_vault_name, resource_name
 from mldeploy.providers.base import Login
-from mldeploy.providers.capabilities import DoctorCheck, Estimate
+from mldeploy.providers.capabilities import DoctorCheck, Estimate, ListedApp
 
-KINDS: Kinds[ContainerAppsCloud] = derive_kinds(ContainerAppsEndpoint, AcrRepository, EngineImage)
+KINDS: Kinds[ContainerAppsCloud] = derive_kinds(ContainerAppsEndpoint, AcrRepository, EngineImage, VaultSecret)
 
 
 class ContainerAppsProvider:
@@ -93,6 +97,16 @@ class ContainerAppsProvider:
     def inventory(self, cloud: ContainerAppsCloud, project: Project) -> Collection[Resource]:
         return (*tagged(cloud, KINDS, TYPES), *_list_roles(cloud))
 
+    def secrets(self, cloud: ContainerAppsCloud, project: Project, settings: ContainerAppsSettings) -> KeyVaultStore:
+        """`mldeploy.providers.secret_store.HasSecretStore`: a key vault of the app."""
+        return KeyVaultStore(cloud)
+
+    def apps(
+        self, cloud: ContainerAppsCloud, settings: ContainerAppsSettings
+    ) -> Sequence[ListedApp[ContainerAppsSettings]]:
+        """`mldeploy.providers.capabilities.ListsApps`: those of the subscription."""
+        return tuple(list_apps(cloud, settings))
+
     def service(
         self, cloud: ContainerAppsCloud, project: Project, settings: ContainerAppsSettings
     ) -> ContainerAppsService:
@@ -133,6 +147,7 @@ provider = ContainerAppsProvider()
 
 TYPES: Mapping[str, ListedKind[ContainerAppsCloud]] = {
     **REGISTRIES,
+    VAULT_TYPE: ListedKind(AppVault.kind, vault_exists, partial(derive_vault_name, CONTAINERAPPS)),
     "microsoft.app/containerapps": ListedKind(ContainerAppStep.kind, apps.app_exists),
     "microsoft.app/managedenvironments": ListedKind(AppsEnvironment.kind, environment.environment_exists),
     "microsoft.managedidentity/userassignedidentities": ListedKind(ManagedIdentity.kind, identity.identity_exists),

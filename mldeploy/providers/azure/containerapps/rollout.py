@@ -40,7 +40,7 @@ from mldeploy.providers.azure.containerapps.releases import AppReleaseState
 from mldeploy.providers.azure.containerapps.settings import ContainerAppsSettings
 from mldeploy.providers.azure.containerapps.start import RevisionStartup
 from mldeploy.providers.azure.containerapps.verdict import is_pull_refused
-from mldeploy.providers.azure.containerapps.version_spec import VersionSpec, build_template
+from mldeploy.providers.azure.containerapps.version_spec import VersionSpec, build_template, secret_name
 from mldeploy.providers.azure.errors import AzureError, azure_errors
 from mldeploy.providers.azure.waiting import BeginOperation, RunningOperation
 from mldeploy.providers.errors import NotRestoredError
@@ -82,7 +82,7 @@ class AppRollout:
         """Deploy the first version. Raises VerdictError if it cannot serve; the app is kept for its logs."""
         model = self._build_app(spec, version, 1, region)
         begin = partial(self.cloud.apps.container_apps.begin_create_or_update, self.cloud.group, self.key.name, model)
-        seconds = self._start_watched(1, begin)
+        seconds = self._start_watched(1, begin, spec)
         return RolledOut(self._move(self._app(), self._revision(1)), seconds)
 
     def deploy(self, was: AppInfo, spec: AppSpec | None, version: VersionSpec) -> RolledOut:
@@ -116,7 +116,7 @@ class AppRollout:
         number = was.next_number
         model = self._build_update(was, spec, version, number)
         begin = partial(self.cloud.apps.container_apps.begin_update, self.cloud.group, self.key.name, model)
-        return number, self._start_watched(number, begin)
+        return number, self._start_watched(number, begin, spec)
 
     def bring_back(self, was: AppInfo, revision: RevisionInfo) -> RolledOut:
         """Give the requests to a revision that exists. Raises VerdictError if it does not serve any more."""
@@ -135,7 +135,8 @@ class AppRollout:
         """Bring the application-scope configuration to the desired state, without a new revision."""
         if spec is None or not any(compare_app_specs(was.spec, spec)):
             return
-        apps.update_app(self.cloud, self.monitor, was, self._build_update(was, spec, None, 0))
+        model = self._build_update(was, spec, None, 0)
+        apps.update_app(self.cloud, self.monitor, was, model, stored=_stored_names(spec))
 
     def settle(self) -> AppInfo:
         """Stop the revisions that neither serve nor are the candidate, once their requests have ended."""
@@ -190,7 +191,8 @@ class AppRollout:
             kept = replace(spec, port=was.spec.port)
             model = self._build_update(was, kept, version, number)
             begin = partial(self.cloud.apps.container_apps.begin_update, self.cloud.group, self.key.name, model)
-            begin_when_free(self.monitor, self.key.name, begin).wait(self.monitor, self.key.name)
+            operation = begin_when_free(self.monitor, self.key.name, begin, stored=_stored_names(spec))
+            operation.wait(self.monitor, self.key.name)
         self._wait_for_replica(number)
         return self._switch_port(self._app(), self._revision(number))
 
@@ -228,12 +230,13 @@ class AppRollout:
 
     # starting -------------------------------------------------------------------------------------------------------
 
-    def _start_watched(self, number: int, begin: BeginOperation[ContainerApp]) -> float:
+    def _start_watched(self, number: int, begin: BeginOperation[ContainerApp], spec: AppSpec | None) -> float:
         """Start the operation that makes a revision and watch it. A pull that a new role refuses is tried again."""
-        startup = self._startup(number)
+        startup, stored = self._startup(number), _stored_names(spec)
         for waited in self.monitor.attempts(every=ROLE_EVERY, within=ROLE_SECONDS):
             try:
-                return self._watch(number, startup, begin_when_free(self.monitor, self.key.name, begin))
+                operation = begin_when_free(self.monitor, self.key.name, begin, stored=stored)
+                return self._watch(number, startup, operation)
             except VerdictError as failure:
                 is_new = is_pull_refused(failure.cause + str(failure.__cause__ or ""))
                 if not is_new or self.settings.by_admin or waited + ROLE_EVERY > ROLE_SECONDS:
@@ -303,7 +306,7 @@ class AppRollout:
         properties = ContainerAppProperties()
         model = ContainerApp(location=was.region, tags=tags, properties=properties)
         if spec is not None:
-            vault = {**self._kept_vault(was), **dict(spec.vault)}
+            vault = {**self._kept_vault(was, spec), **dict(spec.vault)}
             properties.configuration = build_configuration(spec, vault, weights)
             model.identity = build_identity(spec)
         elif was.follows_latest and weights:
@@ -313,10 +316,10 @@ class AppRollout:
         return model
 
     @staticmethod
-    def _kept_vault(was: AppInfo) -> Mapping[str, str]:
-        """The secrets that existing revisions refer to."""
+    def _kept_vault(was: AppInfo, spec: AppSpec) -> Mapping[str, str]:
+        """The secrets that existing revisions refer to. Azure refuses references to those that are not there."""
         used = {reference for each in was.revisions for _, reference in each.spec.secrets}
-        return {name: uri for name, uri in was.spec.vault if name in used}
+        return {name: uri for name, uri in was.spec.vault if name in used and not spec.store.is_removed(uri)}
 
     def _revision(self, number: int) -> RevisionInfo:
         revision = self._app().find(number)
@@ -329,3 +332,8 @@ class AppRollout:
         if app is None:
             raise AzureError(self.key.name, "was removed during the deployment", "Run the command again.")
         return app
+
+
+def _stored_names(spec: AppSpec | None) -> frozenset[str]:
+    """The names, in the app, of the secrets in its own vault."""
+    return frozenset(secret_name(variable, uri) for variable, uri in spec.store.uris.items()) if spec else frozenset()

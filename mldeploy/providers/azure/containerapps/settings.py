@@ -13,6 +13,7 @@ from mldeploy.config.kinds import FieldText, Size, Variable, parse_size
 from mldeploy.config.settings import Project
 from mldeploy.config.target import advise_on_disk, advise_on_port
 from mldeploy.providers.azure.settings import AzureSettings, SecretUri
+from mldeploy.providers.gpu import refuse_gpu
 
 TABLE = "target.containerapps"
 _DOMAIN = r"^$|^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
@@ -208,10 +209,7 @@ class ContainerAppsSettings(AzureSettings):
         for broken, key, what in rules:
             if broken:
                 raise ConfigError(f"{TABLE}.{key}", what, f"`mldeploy help config {TABLE}` explains the keys.")
-        if project.build.gpu:
-            what = "containerapps runs on the Consumption profile, which has no GPU"
-            todo = "Deploy to `kubernetes` or `gke` (`gpu` in the target's table), or set gpu = false."
-            raise ConfigError("build.gpu", what, todo)
+        refuse_gpu(project, TABLE.removeprefix("target."), "runs on the Consumption profile, which has no GPU")
         if len(project.app.name) < SHORTEST_NAME:
             what = f'is "{project.app.name}", and Container Apps takes no name of one letter'
             raise ConfigError("app.name", what, "Choose a longer name.")

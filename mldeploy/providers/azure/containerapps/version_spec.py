@@ -80,12 +80,20 @@ class VersionSpec:
 
 
 def build_version(
-    project: Project, settings: ContainerAppsSettings, image: str, was: VersionSpec | None
+    project: Project,
+    settings: ContainerAppsSettings,
+    image: str,
+    was: VersionSpec | None,
+    uris: Mapping[str, str] | None = None,
 ) -> VersionSpec:
-    """The desired version. was: the one that serves, whose scale is kept where the settings have none."""
+    """The desired version. was: the one that serves, whose scale is kept where the settings have none.
+
+    uris: of all secrets, by variable; None for those of the settings.
+    """
+    uris = settings.secrets if uris is None else uris
     port = Secret(str(project.app.port), is_public=True)
     env = {**dict(project.app.env), PORT: port}
-    secrets = {variable: secret_name(variable, uri) for variable, uri in settings.secrets.items()}
+    secrets = {variable: secret_name(variable, uri) for variable, uri in uris.items()}
     return VersionSpec(
         image=image or (was.image if was else ""),
         env=tuple(sorted((name, value) for name, value in env.items() if name not in secrets)),

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from azure.core.exceptions import HttpResponseError
-from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.web import WebSiteManagementClient
 from azure.mgmt.web.models import CsmUsageQuota
 
+from mldeploy.config.access_keys import KEY
 from mldeploy.config.endpoints import Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import MldeployError
-from mldeploy.providers.azure import checks, group
+from mldeploy.providers.azure import checks
 from mldeploy.providers.azure.account import AzureSubscription, authenticate
 from mldeploy.providers.azure.cloud import AzureClients
-from mldeploy.providers.azure.group import IDENTITIES, INSIGHTS, SITES, is_registered
+from mldeploy.providers.azure.group import IDENTITIES, INSIGHTS, SITES, VAULTS, is_registered
 from mldeploy.providers.azure.webapp.settings import WebappSettings
-from mldeploy.providers.capabilities import Finding, error, ok, warning
+from mldeploy.providers.capabilities import Finding, ok, warning
 
-ASSIGN = "Microsoft.Authorization/roleAssignments/write"
 WRITE = "Microsoft.Web/sites/write"
 
 
@@ -32,12 +30,15 @@ def check_webapp(target: str, project: Project, settings: WebappSettings, endpoi
     except MldeployError:
         return  # check_account has reported it
     clients = AzureClients.in_account(account, project, settings)
-    namespaces = (SITES, IDENTITIES, *((INSIGHTS,) if settings.scaling else ()))
+    keys = (VAULTS,) if project.app.access == KEY else ()
+    namespaces = (SITES, IDENTITIES, *((INSIGHTS,) if settings.scaling else ()), *keys)
     yield from checks.collect_findings(
         "resource providers", lambda: checks.check_resource_providers(clients, namespaces)
     )
     yield from checks.collect_findings("quota", lambda: _check_quota(clients, settings))
-    yield from checks.collect_findings("permissions", lambda: _check_permissions(clients, settings))
+    yield from checks.collect_findings(
+        "permissions", lambda: checks.check_permissions(clients, WRITE, by_admin=settings.by_admin)
+    )
 
 
 def _check_quota(clients: AzureClients, settings: WebappSettings) -> Iterator[Finding]:
@@ -71,38 +72,3 @@ def _list_usages(account: AzureSubscription) -> Sequence[CsmUsageQuota] | None:
         if error.status_code == 403:
             return None
         raise
-
-
-def _check_permissions(clients: AzureClients, settings: WebappSettings) -> Iterator[Finding]:
-    """Check that the account may create the site and, unless the admin user pulls, assign the pull role."""
-    if group.describe_group(clients, clients.group) is None:
-        yield ok("permissions", f"not checked: the resource group {clients.group} does not exist yet")
-        return
-    account = clients.account
-    roles = AuthorizationManagementClient(account.credential, account.subscription, **account.options)
-    granted = [
-        (tuple(each.actions or ()), tuple(each.not_actions or ()))
-        for each in roles.permissions.list_for_resource_group(clients.group)
-    ]
-    needed = (WRITE,) if settings.by_admin else (WRITE, ASSIGN)
-    missing = [action for action in needed if not allows(granted, action)]
-    if not missing:
-        yield ok("permissions", f"{' and '.join(needed)}: granted")
-    elif missing == [ASSIGN]:
-        todo = 'Request the role Owner or User Access Administrator, or set registry_auth = "admin".'
-        yield error("permissions", f"{ASSIGN} is missing: it is needed to let the app pull", todo)
-    else:
-        todo = "`mldeploy policy` prints a role that allows it."
-        yield error("permissions", f"{' and '.join(missing)}: missing", todo)
-
-
-def allows(granted: Iterable[tuple[tuple[str, ...], tuple[str, ...]]], action: str) -> bool:
-    """Whether any role (actions and exceptions) allows the action. Names are case-insensitive."""
-    return any(
-        any(_matches(each, action) for each in actions) and not any(_matches(each, action) for each in exceptions)
-        for actions, exceptions in granted
-    )
-
-
-def _matches(pattern: str, action: str) -> bool:
-    return fnmatch.fnmatchcase(action.lower(), pattern.lower())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from azure.mgmt.authorization import AuthorizationManagementClient
+from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.monitor import MonitorManagementClient
 from azure.mgmt.msi import ManagedServiceIdentityClient
 from azure.mgmt.web import WebSiteManagementClient
@@ -50,6 +51,7 @@ class WebappCloud(IdentityCloud):
             engine,
             ManagedServiceIdentityClient(*whose, **account.options),
             AuthorizationManagementClient(*whose, **account.options),
+            KeyVaultManagementClient(*whose, **account.options),
             site_key(app, group, settings),
             WebSiteManagementClient(*whose, **account.options),
             MonitorManagementClient(*whose, **account.options),

@@ -15,6 +15,7 @@ from mldeploy.image.types import Image
 from mldeploy.providers.azure import tags
 from mldeploy.providers.azure.errors import AzureError, azure_errors
 from mldeploy.providers.azure.webapp import autoscale, plan, sites
+from mldeploy.providers.azure.webapp.canary_slot import candidate_release, check_no_candidate, describe_canary
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.logs import SiteLogs
 from mldeploy.providers.azure.webapp.plan import PlanInfo
@@ -91,13 +92,14 @@ class WebappService:
             site = self._site()
             if site is None or not site.ours:
                 return ()
-            serving = None if site.is_stopped else find_by_image(site.releases, site.spec.digest)
-            return tuple(_to_release(site, each, serving) for each in site.releases)
+            slot = describe_canary(self.cloud, self.site_slot) if self.settings.tier.slots else None
+            return tuple(describe_release(site, each, slot) for each in site.releases)
 
     def rollback(self, revision: str | None, monitor: Monitor) -> Address:
         """Deploy an earlier image. Raises AbsentError if there is none, VerdictError if it cannot serve."""
         with azure_errors(self.app):
             site = self._require_site()
+            self._check_no_candidate(site)
             entry = self._find_release(revision, site)
             repository = site.spec.image.partition("@")[0]
             spec = with_image(site.spec, f"{repository}@{entry.digest}", entry.port)
@@ -119,6 +121,10 @@ class WebappService:
                 monitor.note(text, warning=True)
             plan.write_plan(self.cloud, monitor, key, plan.build_plan(self.app, now.region, now.sku, count))
             self._wait_until_scaled(site, count, monitor)
+
+    def _check_no_candidate(self, site: SiteInfo) -> None:
+        if self.settings.tier.slots:
+            check_no_candidate(self.cloud, site, describe_canary(self.cloud, self.site_slot))
 
     def _check_scalable(self, count: int, now: PlanInfo) -> None:
         if autoscale.get_setting(self.cloud, Key(tags.resource_name(self.app), (self.cloud.group,))):
@@ -178,8 +184,15 @@ def _short_name(name: str) -> str:
     return name if len(name) < 60 else name[:12]
 
 
-def _to_release(site: SiteInfo, entry: SiteRelease, serving: SiteRelease | None) -> Release:
+def describe_release(site: SiteInfo, entry: SiteRelease, slot: SiteInfo | None) -> Release:
+    """A release as `history` lists it. slot: the canary slot."""
+    serving = None if site.is_stopped else find_by_image(site.releases, site.spec.digest)
     image = f"{site.spec.image.partition('@')[0]}@{entry.digest}"
     is_serving = serving is not None and serving.number == entry.number and entry.state is SiteReleaseState.SERVED
-    state = "serving" if is_serving else "old" if entry.state is SiteReleaseState.SERVED else "failed"
+    if is_serving:
+        state = "serving"
+    elif slot is not None and slot.stands and candidate_release(site, slot).number == entry.number:
+        state = "candidate"
+    else:
+        state = "old" if entry.state is SiteReleaseState.SERVED else "failed"
     return Release(str(entry.number), image, entry.created, state, site.url if is_serving else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
@@ -21,12 +22,15 @@ from mldeploy.providers.azure.group import IDENTITIES, INSIGHTS, SITES, Resource
 from mldeploy.providers.azure.identity import ManagedIdentity, PullRole
 from mldeploy.providers.azure.inventory import REGISTRIES, ListedKind
 from mldeploy.providers.azure.inventory import list_resources as tagged
+from mldeploy.providers.azure.keyvault.secrets import KeyVaultStore, VaultSecret
+from mldeploy.providers.azure.keyvault.vault import VAULT_TYPE, AppVault, vault_exists
 from mldeploy.providers.azure.permissions import role_for_webapp
 from mldeploy.providers.azure.registry import AcrRepository
-from mldeploy.providers.azure.tags import WEBAPP, derive_site_name, resource_name
+from mldeploy.providers.azure.tags import WEBAPP, derive_site_name, derive_vault_name, resource_name
 from mldeploy.providers.azure.webapp import autoscale, plan, sites
 from mldeploy.providers.azure.webapp.apps import list_apps
 from mldeploy.providers.azure.webapp.autoscale import Autoscale
+from mldeploy.providers.azure.webapp.canary import CandidateSlot, SlotTraffic, require_slots
 from mldeploy.providers.azure.webapp.checks import check_webapp
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.endpoint import WebappEndpoint
@@ -36,8 +40,9 @@ from mldeploy.providers.azure.webapp.settings import TABLE, WebappSettings
 from mldeploy.providers.azure.webapp.site import WebApp
 from mldeploy.providers.base import Login
 from mldeploy.providers.capabilities import DoctorCheck, Estimate, ListedApp
+from mldeploy.providers.gpu import refuse_gpu
 
-KINDS: Kinds[WebappCloud] = derive_kinds(WebappEndpoint, AcrRepository, EngineImage)
+KINDS: Kinds[WebappCloud] = derive_kinds(WebappEndpoint, AcrRepository, EngineImage, VaultSecret)
 
 
 class WebappProvider:
@@ -65,6 +70,16 @@ class WebappProvider:
         """Raises ConfigError if keys contradict each other."""
         return goal(project, settings)
 
+    def candidate(self, project: Project, settings: WebappSettings) -> CandidateSlot:
+        """`mldeploy.providers.traffic.CanSplitTraffic`. Raises ConfigError for a size without slots."""
+        require_slots(settings)
+        app = goal(project, settings).app
+        return CandidateSlot(app.project, app.settings, app.image, app.registry, app.plan, app.identity, app.role)
+
+    def traffic(self, cloud: WebappCloud, project: Project, settings: WebappSettings) -> SlotTraffic:
+        """`mldeploy.providers.traffic.CanSplitTraffic`."""
+        return SlotTraffic(cloud, project, settings)
+
     def policy(self, cloud: WebappCloud) -> Mapping[str, object]:
         """`mldeploy.providers.capabilities.HasPolicy`: custom roles."""
         return role_for_webapp(cloud)
@@ -83,6 +98,14 @@ class WebappProvider:
     def apps(self, cloud: WebappCloud, settings: WebappSettings) -> Sequence[ListedApp[WebappSettings]]:
         """`mldeploy.providers.capabilities.ListsApps`: those of the subscription."""
         return tuple(list_apps(cloud, settings))
+
+    def precheck(self, cloud: WebappCloud, project: Project, settings: WebappSettings) -> None:
+        """`mldeploy.providers.capabilities.CanPrecheck`: raises ConfigError for an app that is built for a GPU."""
+        refuse_gpu(project, self.name, "runs on App Service, which has no GPU")
+
+    def secrets(self, cloud: WebappCloud, project: Project, settings: WebappSettings) -> KeyVaultStore:
+        """`mldeploy.providers.secret_store.HasSecretStore`: a key vault of the app."""
+        return KeyVaultStore(cloud)
 
     def service(self, cloud: WebappCloud, project: Project, settings: WebappSettings) -> WebappService:
         return WebappService(cloud, project, settings)
@@ -117,6 +140,7 @@ provider = WebappProvider()
 
 TYPES: Mapping[str, ListedKind[WebappCloud]] = {
     **REGISTRIES,
+    VAULT_TYPE: ListedKind(AppVault.kind, vault_exists, partial(derive_vault_name, WEBAPP)),
     "microsoft.insights/autoscalesettings": ListedKind(autoscale.Autoscale.kind, autoscale.setting_exists),
     "microsoft.web/sites": ListedKind(WebApp.kind, sites.site_exists, derive_site_name),
     "microsoft.web/serverfarms": ListedKind(plan.AppServicePlan.kind, plan.plan_exists),

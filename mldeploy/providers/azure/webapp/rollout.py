@@ -25,7 +25,6 @@ from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.settings import WebappSettings
 from mldeploy.providers.azure.webapp.site_spec import SiteSpec, build_site, compare_specs
 from mldeploy.providers.azure.webapp.sites import (
-    STAGING,
     SiteInfo,
     SiteRelease,
     SiteReleaseState,
@@ -62,7 +61,7 @@ class SiteRollout:
     def create(self, spec: SiteSpec, region: str) -> SiteInfo:
         """Deploy the first version. Raises VerdictError if it cannot serve; the site is kept for its logs."""
         entry = next_release((), spec.digest, spec.port)
-        start = self.watch_startup(self.site_slot, beside=False)
+        start = self.watch_startup(self.site_slot, spec, beside=False)
         self._write(self.site_slot, spec, region, entry)
         return self._watch_until_served(start, entry)
 
@@ -84,7 +83,7 @@ class SiteRollout:
         """
         if not self.settings.tier.slots:
             return self._deploy_in_place(was, was.spec)
-        start, entry = self.watch_startup(self.site_slot, beside=False), self._release_entry(was, was.spec)
+        start, entry = self.watch_startup(self.site_slot, was.spec, beside=False), self._release_entry(was, was.spec)
         if start.check_health(was.url) is not None:
             return self._deploy_in_place(was, was.spec)
         site = self._watch_until_served(start, entry)
@@ -93,7 +92,7 @@ class SiteRollout:
 
     def _update_settings(self, was: SiteInfo, spec: SiteSpec) -> tuple[SiteInfo, float]:
         """Update settings that need no new container. Returns the measured downtime, too."""
-        start, entry = self.watch_startup(self.site_slot, beside=False), self._release_entry(was, spec)
+        start, entry = self.watch_startup(self.site_slot, spec, beside=False), self._release_entry(was, spec)
         with self._gap_meter(was) as gap:
             self._write(self.site_slot, spec, was.region, entry, was)
             site = self._watch_until_served(start, entry)
@@ -101,7 +100,7 @@ class SiteRollout:
 
     def _deploy_in_place(self, was: SiteInfo, spec: SiteSpec) -> tuple[SiteInfo, float]:
         entry = self._release_entry(was, spec)
-        start, began = self.watch_startup(self.site_slot, beside=not was.is_stopped), time.monotonic()
+        start, began = self.watch_startup(self.site_slot, spec, beside=not was.is_stopped), time.monotonic()
         with self._gap_meter(was) as gap:
             self._write(self.site_slot, spec, was.region, entry, was)
             self._restart(was, spec)
@@ -129,18 +128,78 @@ class SiteRollout:
         sites.record_release(self.cloud, self.monitor, was, entry)
         sites.delete_slot(self.cloud, staging)
         with self._staging_slot(staging), self._recording_failure(was, entry):
-            start = self.watch_startup(staging, beside=False)
-            self.monitor.progress(Progress("", "the new version starts in the staging slot"))
-            self._write(staging, spec, was.region, None)
-            start.watch(self._site(staging).url)
-            swap_slots(self.cloud, self.monitor, self.site_slot, spec)
-            try:
-                self.watch_startup(self.site_slot, beside=False).watch(was.url)
-            except VerdictError:
-                swap_slots(self.cloud, self.monitor, self.site_slot, was.spec)
-                raise
+            self._start_in_slot(staging, spec, was.region)
+            self._swap(was, spec, staging)
+        return self._settle(spec, entry)
+
+    def place(self, was: SiteInfo, spec: SiteSpec) -> SiteRelease:
+        """Start a version in the canary slot, and return once it has answered there. It gets no requests.
+
+        An earlier candidate is replaced. Raises VerdictError; the slot is then deleted.
+        """
+        slot, entry = self.site_slot.canary, self._release_entry(was, spec)
+        self.clear_route(was)
+        sites.record_release(self.cloud, self.monitor, was, entry)
+        sites.delete_slot(self.cloud, slot)
+        try:
+            with self._recording_failure(was, entry):
+                self._start_in_slot(slot, spec, was.region)
+        except VerdictError:
+            sites.delete_slot(self.cloud, slot)
+            raise
+        sites.mark_examined(self.cloud, self.monitor, self._site(slot))
+        return entry
+
+    def promote(self, was: SiteInfo, spec: SiteSpec) -> SiteInfo:
+        """Let the version in the canary slot serve, and delete the slot with the old one. Safe to repeat.
+
+        spec: of the candidate; that of `was` if an interrupted command has swapped them already.
+        """
+        slot, entry = self.site_slot.canary, self._release_entry(was, spec)
+        self.clear_route(was)  # the slot has the old version after the swap
+        if not was.spec.is_version(spec):
+            self._swap(was, spec, slot)
+        site, _ = self._settle(spec, entry)
+        self._drain()
+        sites.delete_slot(self.cloud, slot)
+        return site
+
+    def withdraw(self, was: SiteInfo, candidate: SiteInfo | None) -> None:
+        """Give the site all its requests, and delete the canary slot. Safe to repeat.
+
+        candidate: that fails; None if none stands.
+        """
+        self.clear_route(was)
+        if candidate is not None:
+            self._record(self._release_entry(was, candidate.spec).with_state(SiteReleaseState.FAILED))
+        sites.delete_slot(self.cloud, self.site_slot.canary)
+
+    def clear_route(self, was: SiteInfo) -> None:
+        """Give the canary slot no more requests."""
+        if was.percent:
+            sites.set_route(self.cloud, self.site_slot, None, 0)
+
+    def _start_in_slot(self, slot: SiteSlot, spec: SiteSpec, region: str) -> None:
+        start = self.watch_startup(slot, spec, beside=False)
+        self.monitor.progress(Progress("", f"the new version starts in the {slot.slot} slot"))
+        self._write(slot, spec, region, None)
+        start.watch(self._site(slot).url)
+
+    def _swap(self, was: SiteInfo, spec: SiteSpec, slot: SiteSlot) -> None:
+        """Swap the site with a slot. Raises VerdictError after it was swapped back, if the URL then fails."""
+        swap_slots(self.cloud, self.monitor, slot, spec)
+        try:
+            self.watch_startup(self.site_slot, spec, beside=False).watch(was.url)
+        except VerdictError:
+            swap_slots(self.cloud, self.monitor, slot, was.spec)
+            raise
+
+    def _settle(self, spec: SiteSpec, entry: SiteRelease) -> tuple[SiteInfo, float]:
+        """Record that the version serves, with all of its settings. Returns the measured downtime, too.
+
+        A swap leaves some where they are, for example Always On, HTTPS only and the minimum TLS version.
+        """
         site = self._record(entry.with_state(SiteReleaseState.SERVED))
-        # A swap leaves some settings where they are, for example Always On, HTTPS only and the minimum TLS version.
         return self._update_settings(site, spec) if compare_specs(site.spec, spec) else (site, 0.0)
 
     @contextmanager
@@ -148,10 +207,13 @@ class SiteRollout:
         """Delete the slot in the end, after the old version has finished its requests."""
         try:
             yield
-            self.monitor.progress(Progress("", "the old version finishes its requests"))
-            self.monitor.wait(DRAIN_SECONDS)
+            self._drain()
         finally:
             sites.delete_slot(self.cloud, staging)
+
+    def _drain(self) -> None:
+        self.monitor.progress(Progress("", "the old version finishes its requests"))
+        self.monitor.wait(DRAIN_SECONDS)
 
     @contextmanager
     def _recording_failure(self, was: SiteInfo, entry: SiteRelease) -> Iterator[None]:
@@ -188,7 +250,7 @@ class SiteRollout:
             model = build_site(was.spec, was.region, self._site(self.site_slot).tags)
             sites.write_site(self.cloud, self.monitor, self.site_slot, model)
             # Not before: the last lines of the failed version may be late, and would be held against this one.
-            replace(self, golden=None).watch_startup(self.site_slot, beside=False).watch(was.url)
+            replace(self, golden=None).watch_startup(self.site_slot, was.spec, beside=False).watch(was.url)
             if entry.digest == was.spec.digest:  # the same image with other settings: it serves again
                 self._record(entry.with_state(SiteReleaseState.SERVED))
         except MldeployError as error:
@@ -215,8 +277,11 @@ class SiteRollout:
             sites.record_release(self.cloud, self.monitor, site, entry)
         return replace(site, tags={**site.tags, entry.tag: entry.value})
 
-    def watch_startup(self, site_slot: SiteSlot, *, beside: bool) -> SiteStartup:
-        return SiteStartup(self.cloud, self.project, self.settings, site_slot, self.monitor, self.golden, beside)
+    def watch_startup(self, site_slot: SiteSlot, spec: SiteSpec, *, beside: bool) -> SiteStartup:
+        stored = spec.references - self.settings.secrets.keys()
+        return SiteStartup(
+            self.cloud, self.project, self.settings, site_slot, self.monitor, self.golden, beside, stored
+        )
 
     def _site(self, site_slot: SiteSlot) -> SiteInfo:
         """A site that exists. Azure may not know a new one at once."""
@@ -233,16 +298,17 @@ SWAP_DONE_SECONDS = 120.0
 """Time for a swap to complete after its response was lost."""
 
 
-def swap_slots(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, spec: SiteSpec) -> None:
-    """Swap the site with its staging slot. Returns once the site runs the slot's version. Raises SDK errors.
+def swap_slots(cloud: WebappCloud, monitor: Monitor, slot: SiteSlot, spec: SiteSpec) -> None:
+    """Swap the site with one of its slots. Returns once the site runs the slot's version. Raises SDK errors.
 
     A swap must not run twice, since that would undo it. Rejected requests are retried if the error is temporary;
     after a lost response the site is checked first.
     """
     monitor.progress(Progress("", "swapping the versions"))
+    site_slot = slot.production
     for attempt in range(1, SWAP_ATTEMPTS + 1):
         try:
-            _swap_once(cloud, monitor, site_slot)
+            _swap_once(cloud, monitor, slot)
             return
         except HttpResponseError as error:
             if _runs_version(cloud, site_slot, spec):
@@ -256,17 +322,17 @@ def swap_slots(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, spec: 
             return
 
 
-def _swap_once(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot) -> None:
-    model = CsmSlotEntity(target_slot=STAGING, preserve_vnet=True)
+def _swap_once(cloud: WebappCloud, monitor: Monitor, slot: SiteSlot) -> None:
+    model = CsmSlotEntity(target_slot=slot.slot, preserve_vnet=True)
     begin = partial(
         cloud.web.web_apps.begin_swap_slot_with_production,
-        site_slot.group,
-        site_slot.site,
+        slot.group,
+        slot.site,
         model,
         retry_total=0,
         retry_on_methods=frozenset({"GET"}),
     )
-    run_operation(monitor, str(site_slot), begin)
+    run_operation(monitor, str(slot), begin)
 
 
 def _wait_until_swapped(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, spec: SiteSpec) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 
 from azure.mgmt.web.models import (
     ManagedServiceIdentity,
@@ -29,6 +30,7 @@ _REGISTRY = ("DOCKER_REGISTRY_SERVER_URL", "DOCKER_REGISTRY_SERVER_USERNAME", "D
 _PLATFORM = ("WEBSITE_", "WEBSITES_", "DOCKER_", "APPINSIGHTS_", "APPLICATIONINSIGHTS_", "DIAGNOSTICS_")
 """Prefixes of settings that App Service or the portal may add. They are kept unless mldeploy sets them."""
 _DOCKER = "DOCKER|"
+_REFERENCE = "@Microsoft.KeyVault("
 _LOG_MEGABYTES = 35
 
 
@@ -62,6 +64,11 @@ class SiteSpec:
     def digest(self) -> str:
         return self.image.partition("@")[2]
 
+    @property
+    def references(self) -> frozenset[str]:
+        """The variables with values from Key Vault."""
+        return frozenset(name for name, value in self.settings if value.reveal().startswith(_REFERENCE))
+
     def starts_like(self, other: SiteSpec) -> bool:
         """Whether a site changes from one to the other without a restart of the app.
 
@@ -80,16 +87,20 @@ class SiteSpec:
 
 
 def build_app_settings(
-    project: Project, settings: WebappSettings, admin: tuple[str, str, Secret] | None = None
+    project: Project,
+    settings: WebappSettings,
+    admin: tuple[str, str, Secret] | None = None,
+    stored: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[tuple[str, Secret], ...]:
     """The app settings: variables of the container, and options of App Service.
 
-    admin: the registry's address, user and password, if the admin user pulls.
+    admin: the registry's address, user and password, if the admin user pulls. stored: URIs of
+    `mldeploy secrets`, by variable.
     """
     port = Secret(str(project.app.port))
     made = {
         **dict(project.app.env),
-        **{each: _vault_reference(uri) for each, uri in settings.secrets.items()},
+        **{each: _vault_reference(uri) for each, uri in {**settings.secrets, **stored}.items()},
         PORT: port,
         PORT_TOO: port,
         _START_LIMIT: Secret(str(settings.start_limit(project))),
@@ -105,7 +116,7 @@ def build_app_settings(
 
 def _vault_reference(uri: str) -> Secret:
     """A reference to a secret in Key Vault, which is not secret itself."""
-    return Secret(f"@Microsoft.KeyVault(SecretUri={uri})", is_public=True)
+    return Secret(f"{_REFERENCE}SecretUri={uri})", is_public=True)
 
 
 def with_image(spec: SiteSpec, image: str, port: int) -> SiteSpec:
@@ -157,7 +168,7 @@ def build_site(spec: SiteSpec, region: str, tags: Mapping[str, str]) -> SiteMode
 def _setting_value(name: str, value: str) -> Secret:
     """Platform settings, the registry's address and user, and Key Vault references are not secret."""
     is_public = name in _REGISTRY[:2] or (name.startswith(_PLATFORM) and name not in _REGISTRY)
-    return Secret(value, is_public=is_public or value.startswith("@Microsoft.KeyVault("))
+    return Secret(value, is_public=is_public or value.startswith(_REFERENCE))
 
 
 def parse_site(site: SiteModel, config: SiteConfig | None, settings: Mapping[str, str]) -> SiteSpec:

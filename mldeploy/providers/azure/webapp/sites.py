@@ -9,7 +9,14 @@ from enum import StrEnum
 from functools import partial
 
 from azure.mgmt.resource.resources.models import Tags, TagsPatchResource
-from azure.mgmt.web.models import ResourceNameAvailabilityRequest
+from azure.mgmt.web.models import (
+    ApiKVReference,
+    Experiments,
+    RampUpRule,
+    ResourceNameAvailabilityRequest,
+    SiteConfig,
+    SiteConfigResource,
+)
 from azure.mgmt.web.models import Site as SiteModel
 
 from mldeploy.config.secret import Secret
@@ -24,7 +31,10 @@ from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.plan import normalize_region
 from mldeploy.providers.azure.webapp.site_spec import SiteSpec, parse_site
 
-STAGING = "staging"
+STAGING, CANARY = "staging", "canary"
+"""Names of slots: of a deployment, and of a candidate that stands beside the serving version."""
+EXAMINED = "mldeploy.canary"
+"""A tag of the canary slot: the digest of the candidate, once that has passed its examination."""
 STOPPED = "Stopped"
 
 
@@ -43,10 +53,18 @@ class SiteSlot:
     def staging(self) -> SiteSlot:
         return SiteSlot(self.group, self.site, STAGING)
 
+    @property
+    def production(self) -> SiteSlot:
+        return SiteSlot(self.group, self.site)
+
+    @property
+    def canary(self) -> SiteSlot:
+        return SiteSlot(self.group, self.site, CANARY)
+
 
 @dataclass(frozen=True)
 class SiteInfo:
-    """A site or a slot. host: its host name."""
+    """A site or a slot. host: its host name. percent: the share of its requests that the canary slot gets."""
 
     id: str
     host: str
@@ -55,6 +73,7 @@ class SiteInfo:
     ours: bool
     spec: SiteSpec
     tags: Mapping[str, str]
+    percent: float = 0.0
 
     @property
     def url(self) -> str:
@@ -63,6 +82,11 @@ class SiteInfo:
     @property
     def is_stopped(self) -> bool:
         return self.state == STOPPED
+
+    @property
+    def stands(self) -> bool:
+        """Whether this slot has a candidate that has passed its examination. After a swap it has the old version."""
+        return self.tags.get(EXAMINED, "") == self.spec.digest
 
     @property
     def releases(self) -> tuple[SiteRelease, ...]:
@@ -96,7 +120,7 @@ def describe_site(cloud: WebappCloud, site_slot: SiteSlot) -> SiteInfo | None:
     spec = parse_site(
         existing, config.properties if config else None, (settings.properties if settings else None) or {}
     )
-    return _site_info(cloud, existing, spec)
+    return replace(_site_info(cloud, existing, spec), percent=_parse_route(config.properties if config else None))
 
 
 def get_site(cloud: WebappCloud, site_slot: SiteSlot) -> SiteModel | None:
@@ -122,6 +146,27 @@ def write_site(cloud: WebappCloud, monitor: Monitor, site_slot: SiteSlot, model:
     return run_operation(
         monitor, str(site_slot), partial(apps.begin_create_or_update, site_slot.group, site_slot.site, model)
     )
+
+
+def set_route(cloud: WebappCloud, site_slot: SiteSlot, canary: SiteInfo | None, percent: int) -> None:
+    """Give the canary slot so many percent of the site's requests; 0: no rule. May be repeated.
+
+    As `az webapp traffic-routing set` does: https://learn.microsoft.com/cli/azure/webapp/traffic-routing
+    """
+    rules = [RampUpRule(action_host_name=canary.host, reroute_percentage=float(percent), name=CANARY)] if canary else []
+    config = SiteConfigResource(properties=SiteConfig(experiments=Experiments(ramp_up_rules=rules)))
+    cloud.web.web_apps.update_configuration(site_slot.group, site_slot.site, config)
+
+
+def _parse_route(config: SiteConfig | None) -> float:
+    rules = config.experiments.ramp_up_rules if config and config.experiments else None
+    return next((each.reroute_percentage or 0.0 for each in rules or () if each.name == CANARY), 0.0)
+
+
+def mark_examined(cloud: WebappCloud, monitor: Monitor, slot: SiteInfo) -> None:
+    """Record that the candidate in the canary slot has passed. Does not restart it."""
+    model = TagsPatchResource(operation="Merge", properties=Tags(tags={EXAMINED: slot.spec.digest}))
+    run_operation(monitor, slot.host, partial(cloud.resources.tags.begin_update_at_scope, slot.id, model))
 
 
 def start_site(cloud: WebappCloud, site_slot: SiteSlot) -> None:
@@ -159,6 +204,15 @@ def list_instances(cloud: WebappCloud, site_slot: SiteSlot) -> Iterator[tuple[st
         or ()
     ):
         yield each.name or "", enum_text(each.properties.state) if each.properties else ""
+
+
+def list_references(cloud: WebappCloud, site_slot: SiteSlot) -> list[ApiKVReference]:
+    """The app settings with values from Key Vault, and whether they could be read."""
+    apps, at = cloud.web.web_apps, (site_slot.group, site_slot.site)
+    if site_slot.slot:
+        in_slot = apps.get_app_settings_key_vault_references_slot
+        return ignore_not_found(lambda: list(in_slot(*at, site_slot.slot))) or []
+    return ignore_not_found(lambda: list(apps.get_app_settings_key_vault_references(*at))) or []
 
 
 def check_name_available(cloud: WebappCloud, name: str) -> None:

@@ -12,11 +12,10 @@ from mldeploy.config.settings import Project
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.providers.azure.cloud import enum_text
-from mldeploy.providers.azure.errors import ignore_not_found
 from mldeploy.providers.azure.webapp.cloud import WebappCloud
 from mldeploy.providers.azure.webapp.logs import LogMark, SiteLogs, strip_timestamp
 from mldeploy.providers.azure.webapp.settings import WebappSettings
-from mldeploy.providers.azure.webapp.sites import SiteSlot, restart_site
+from mldeploy.providers.azure.webapp.sites import SiteSlot, list_references, restart_site
 from mldeploy.providers.azure.webapp.verdict import (
     SiteEvidence,
     build_verdict,
@@ -55,6 +54,8 @@ class SiteStartup:
     monitor: Monitor
     golden: GoldenRow | None
     beside: bool
+    stored: frozenset[str] = frozenset()
+    """The variables of `mldeploy secrets`."""
     _mark: LogMark = field(init=False)
     _restarted: float = -RESTART_EVERY
     _running_since: float | None = None
@@ -71,7 +72,10 @@ class SiteStartup:
             self._check_log(lines, answer, waited)
             answer = self.check_health(url)
             self.monitor.progress(Progress("", _progress_text(lines, answer)))
-            if answer is None and (not self.beside or is_ready(lines) or waited > QUIET_SECONDS):
+            is_up = answer is None and (not self.beside or is_ready(lines) or waited > QUIET_SECONDS)
+            if is_up and self._await_secrets(waited):
+                continue
+            if is_up:
                 self._check_answers(url)
                 return
             if answer is not None and (is_ready(lines) or answer.status not in _FRONT_END_STATUSES):
@@ -84,12 +88,23 @@ class SiteStartup:
     def _check_log(self, lines: tuple[str, ...], answer: AnswerError | None, waited: float) -> None:
         if is_unauthorized(lines) and waited < ROLE_SECONDS and not self.settings.by_admin:
             self.monitor.progress(Progress("", "waiting until the registry accepts the app's role"))
-            if waited - self._restarted >= RESTART_EVERY:
-                self._restarted = waited
-                self._mark = SiteLogs(self.cloud, self.site_slot).mark()
-                restart_site(self.cloud, self.site_slot)
-        elif proves_failure(lines):
+            self._restart(waited)
+        elif proves_failure(lines) and not self._await_secrets(waited):
             raise self._verdict(self._settled_lines(lines), answer, waited)
+
+    def _restart(self, waited: float) -> None:
+        if waited - self._restarted >= RESTART_EVERY:
+            self._restarted = waited
+            self._mark = SiteLogs(self.cloud, self.site_slot).mark()
+            restart_site(self.cloud, self.site_slot)
+
+    def _await_secrets(self, waited: float) -> bool:
+        """Whether a stored secret cannot be read yet, since the app's role is new. The site is then started again."""
+        if not self.stored or waited > ROLE_SECONDS or not any(self._unresolved_secrets(self.stored)):
+            return False
+        self.monitor.progress(Progress("", "waiting until the key vault accepts the app's role"))
+        self._restart(waited)
+        return True
 
     def _settled_lines(self, lines: tuple[str, ...]) -> tuple[str, ...]:
         """Read the log until it stops growing, to include the app's last lines."""
@@ -120,23 +135,18 @@ class SiteStartup:
                     self.golden.check(app)
                 except AnswerError as error:
                     raise self._verdict(self._new_lines(), error, 0.0) from error
-        for name, why in self._unresolved_secrets():
+        named = frozenset() if self.site_slot.slot else frozenset(self.settings.secrets)
+        for name, why in self._unresolved_secrets(named | self.stored):
             todo = "Assign the role Key Vault Secrets User on that vault to the app's identity, or correct the URI."
             cause = f"the secret of the variable {name} cannot be read from Key Vault: {why}"
             raise VerdictError(str(self.site_slot), FailureDiagnosis(cause, todo, About.START))
 
-    def _unresolved_secrets(self) -> Iterator[tuple[str, str]]:
-        """Names and status of secrets that Key Vault does not return."""
-        if not self.settings.secrets or self.site_slot.slot:
-            return
-        apps, site_slot = self.cloud.web.web_apps, self.site_slot
-        references = ignore_not_found(
-            lambda: list(apps.get_app_settings_key_vault_references(site_slot.group, site_slot.site))
-        )
-        for each in references or ():
+    def _unresolved_secrets(self, names: frozenset[str]) -> Iterator[tuple[str, str]]:
+        """Names and status of those secrets that Key Vault does not return."""
+        for each in list_references(self.cloud, self.site_slot) if names else ():
             status = enum_text(each.properties.status) if each.properties else ""
             name = each.name or (each.id or "").rpartition("/")[2]
-            if name in self.settings.secrets and status not in ("", "Resolved", "Initialized"):
+            if name in names and status not in ("", "Resolved", "Initialized"):
                 yield name, status
 
     def _verdict(self, lines: tuple[str, ...], answer: AnswerError | None, waited: float) -> VerdictError:

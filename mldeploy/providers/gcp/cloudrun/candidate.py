@@ -50,11 +50,10 @@ class CloudRunCandidate(CloudRunVersionStep[Candidate]):
         """Raises VerdictError if the version cannot serve: the other one gets all requests."""
         self.settings.require_platform(outs[self.image].platform)
         service = _require_serving(cloud, describe_service(cloud))
-        spec, desired = serving_spec(cloud, service), self.desired(cloud, outs)
+        spec, (desired, rollout) = serving_spec(cloud, service), self.prepare(cloud, outs, monitor)
         if not service.tagged(CANDIDATE) and spec is not None and not compare_specs(spec, desired):
             what = f"{service.serving} is this version already"
             raise RefusedError(where(cloud), what, "Change the app or its configuration first.")
-        rollout = self.rollout(cloud, outs, monitor)
         name = rollout.place(desired, CANDIDATE)
         shares = (TrafficShare(service.stable, 100, STABLE), TrafficShare(name, 0, CANDIDATE))
         return _to_candidate(rollout.shift(shares, passed=name), name, cloud)

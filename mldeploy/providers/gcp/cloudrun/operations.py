@@ -24,6 +24,7 @@ from mldeploy.providers.gcp.cloudrun.invoker import is_public
 from mldeploy.providers.gcp.cloudrun.logs import RunLogs
 from mldeploy.providers.gcp.cloudrun.releases import choose, list_releases, to_release
 from mldeploy.providers.gcp.cloudrun.rollout import RunRollout, require_service
+from mldeploy.providers.gcp.cloudrun.secrets import require_secrets
 from mldeploy.providers.gcp.cloudrun.service import refuse_beside_candidate
 from mldeploy.providers.gcp.cloudrun.services import (
     CloudRunRevisionInfo,
@@ -91,7 +92,8 @@ class CloudRunOperations:
     def rollback(self, revision: str | None, monitor: Monitor) -> Address:
         """Move the traffic to an earlier revision: no build, no start of a new version.
 
-        Raises AbsentError if there is none, RefusedError while a candidate stands, VerdictError if it does not answer.
+        Raises AbsentError if there is none, RefusedError while a candidate stands or if it reads a secret that was
+        removed, VerdictError if it does not answer.
         """
         service = self._require()
         refuse_beside_candidate(self.cloud, service)
@@ -99,6 +101,7 @@ class CloudRunOperations:
         if chosen.ready is False or chosen.name not in service.passed:
             todo = "Choose one that served: `mldeploy history --target cloudrun`."
             raise RefusedError(f"revision {chosen.name}", "failed when it was deployed", todo)
+        require_secrets(self.cloud, chosen.name, chosen.spec)
         rollout = RunRollout(self.cloud, self.project, self.settings, monitor)
         now = rollout.shift((TrafficShare(chosen.name, 100),))
         self._require_answer(now, chosen, monitor)

@@ -19,6 +19,7 @@ RUN_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Services/DeleteService": ("run.services.delete",),
         "Services/GetIamPolicy": ("run.services.getIamPolicy",),
         "Services/SetIamPolicy": ("run.services.setIamPolicy",),
+        "Services/ListServices": ("run.services.list",),
         "Revisions/GetRevision": ("run.revisions.get",),
         "Revisions/ListRevisions": ("run.revisions.list",),
         "Revisions/DeleteRevision": ("run.revisions.delete",),
@@ -28,9 +29,23 @@ RUN_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "iam.serviceAccounts.delete",
             "iam.serviceAccounts.get",
         ),
+        "SecretManagerService/ListSecrets": ("secretmanager.secrets.list",),
+        "SecretManagerService/GetSecret": ("secretmanager.secrets.get",),
+        "SecretManagerService/GetSecretVersion": ("secretmanager.versions.get",),
+        "SecretManagerService/DeleteSecret": ("secretmanager.secrets.delete",),
         "SecretManagerService/GetIamPolicy": ("secretmanager.secrets.getIamPolicy",),
         "SecretManagerService/SetIamPolicy": ("secretmanager.secrets.setIamPolicy",),
         "LoggingServiceV2/ListLogEntries": ("logging.logEntries.list",),
     }
 )
 """By call. `https://….run.app`: requests to a service, or to the URL of a tag, that is not public."""
+
+STORE_PERMISSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "SecretManagerService/CreateSecret": ("secretmanager.secrets.create",),
+        "SecretManagerService/UpdateSecret": ("secretmanager.secrets.update",),
+        "SecretManagerService/AddSecretVersion": ("secretmanager.versions.add",),
+        "SecretManagerService/AccessSecretVersion": ("secretmanager.versions.access",),
+    }
+)
+"""Additional calls of `mldeploy secrets` and of access keys. A deployment alone reads no value."""

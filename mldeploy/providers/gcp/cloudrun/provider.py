@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 from mldeploy.app.client import GoldenRow
-from mldeploy.config.access_keys import IAM
+from mldeploy.config.access_keys import IAM, KEY
 from mldeploy.config.endpoints import PUBLIC, Endpoints
 from mldeploy.config.settings import Project
 from mldeploy.config.target import TargetSettings
@@ -15,18 +15,25 @@ from mldeploy.core.step import Key, Kinds, Resource
 from mldeploy.image.engine import Engine
 from mldeploy.image.steps import BuiltImage, EngineImage
 from mldeploy.providers.base import Login
-from mldeploy.providers.capabilities import DoctorCheck, Estimate, Finding
+from mldeploy.providers.capabilities import DoctorCheck, Estimate, Finding, ListedApp, PolicyKind, PolicyPart, PolicySet
 from mldeploy.providers.gcp import checks, gar, registry_provider
 from mldeploy.providers.gcp.account import authenticate
 from mldeploy.providers.gcp.apis import RUN_APIS, SECRET_MANAGER
+from mldeploy.providers.gcp.cloudrun.apps import list_apps
 from mldeploy.providers.gcp.cloudrun.candidate import CloudRunCandidate
 from mldeploy.providers.gcp.cloudrun.checks import check_cloudrun
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
 from mldeploy.providers.gcp.cloudrun.endpoint import CloudRunEndpoint, InvokerPolicy
 from mldeploy.providers.gcp.cloudrun.operations import CloudRunOperations
-from mldeploy.providers.gcp.cloudrun.permissions import RUN_PERMISSIONS
+from mldeploy.providers.gcp.cloudrun.permissions import RUN_PERMISSIONS, STORE_PERMISSIONS
 from mldeploy.providers.gcp.cloudrun.prices import estimate_cloudrun
 from mldeploy.providers.gcp.cloudrun.secret_access import SecretAccess, has_access
+from mldeploy.providers.gcp.cloudrun.secrets import (
+    CloudRunSecret,
+    SecretManagerStore,
+    list_owned_names,
+    list_references,
+)
 from mldeploy.providers.gcp.cloudrun.service import CloudRunService
 from mldeploy.providers.gcp.cloudrun.service_account import (
     AppServiceAccount,
@@ -40,7 +47,10 @@ from mldeploy.providers.gcp.cloudrun.traffic import CloudRunTraffic
 from mldeploy.providers.gcp.permissions import build_role, unique_permissions
 from mldeploy.providers.gcp.repository import GarImage, GarRepository
 
-KINDS: Kinds[CloudRunCloud] = derive_kinds(CloudRunEndpoint, CloudRunCandidate, GarImage, GarRepository, EngineImage)
+WITH_SECRETS = "secrets"
+KINDS: Kinds[CloudRunCloud] = derive_kinds(
+    CloudRunEndpoint, CloudRunCandidate, GarImage, GarRepository, EngineImage, CloudRunSecret
+)
 
 
 class CloudRunProvider:
@@ -96,13 +106,33 @@ class CloudRunProvider:
         """`mldeploy.providers.capabilities.HasPolicy`: a custom role."""
         return build_role(RUN_PERMISSIONS)
 
+    policy_features: Sequence[str] = (WITH_SECRETS,)
+
+    def policy_set(
+        self, cloud: CloudRunCloud, project: Project, settings: CloudRunSettings, features: Collection[str]
+    ) -> PolicySet:
+        """`mldeploy.providers.capabilities.HasPolicySet`: one role, also for secrets where they are wanted."""
+        role = build_role(_required_calls(project, features))
+        stores = _stores_secrets(project, features)
+        part = PolicyPart("mldeploy", PolicyKind.POLICY, "deploy and destroy, and set and read secrets", role)
+        return PolicySet((part,) if stores else (), role)
+
+    def apps(self, cloud: CloudRunCloud, settings: CloudRunSettings) -> Sequence[ListedApp[CloudRunSettings]]:
+        """`mldeploy.providers.capabilities.ListsApps`: those of the region."""
+        return tuple(list_apps(cloud, settings))
+
+    def secrets(self, cloud: CloudRunCloud, project: Project, settings: CloudRunSettings) -> SecretManagerStore:
+        """`mldeploy.providers.secret_store.HasSecretStore`."""
+        return SecretManagerStore(cloud)
+
     def costs(self, cloud: CloudRunCloud, project: Project, settings: CloudRunSettings) -> Estimate:
         """`mldeploy.providers.capabilities.HasCosts`."""
         return estimate_cloudrun(cloud.account.region, project, settings)
 
     def inventory(self, cloud: CloudRunCloud, project: Project) -> Collection[Resource]:
-        """The service, the rights and the account of the app, then its repositories."""
-        return (*_list_resources(cloud), *gar.list_owned_repositories(cloud))
+        """The service, the rights and the account of the app, its secrets, then its repositories."""
+        secrets = (Resource(CloudRunSecret.kind, Key(name)) for name in list_owned_names(cloud))
+        return (*_list_resources(cloud), *secrets, *gar.list_owned_repositories(cloud))
 
     def checks(self, project: Project, settings: CloudRunSettings) -> Sequence[DoctorCheck]:
         """`mldeploy.providers.capabilities.Diagnosable`: credentials, project, APIs, repository, service, secrets."""
@@ -111,9 +141,19 @@ class CloudRunProvider:
     def diagnose(self, project: Project, settings: CloudRunSettings, endpoints: Endpoints) -> Iterator[Finding]:
         """The checks of `mldeploy doctor`. Read-only."""
         connect = partial(self.connect, project, settings, endpoints)
-        apis = (*RUN_APIS, *((SECRET_MANAGER,) if settings.secrets else ()))
+        has_secrets = settings.secrets or project.app.access == KEY
+        apis = (*RUN_APIS, *((SECRET_MANAGER,) if has_secrets else ()))
         own = partial(check_cloudrun, settings=settings)
-        return checks.check_target(connect, apis, unique_permissions(RUN_PERMISSIONS.values()), own)
+        return checks.check_target(connect, apis, unique_permissions(_required_calls(project, ()).values()), own)
+
+
+def _required_calls(project: Project, features: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    """The calls of a deployment, and of what it uses besides."""
+    return {**RUN_PERMISSIONS, **(STORE_PERMISSIONS if _stores_secrets(project, features) else {})}
+
+
+def _stores_secrets(project: Project, features: Collection[str]) -> bool:
+    return WITH_SECRETS in features or project.app.access == KEY
 
 
 def _load_golden(project: Project, settings: CloudRunSettings) -> GoldenRow | None:
@@ -139,15 +179,17 @@ def _list_resources(cloud: CloudRunCloud) -> Iterator[Resource]:
         yield Resource(CloudRunService.kind, Key(cloud.app))
     name = account_id(cloud.app)
     if find_description(cloud.account, name) == owner_text(cloud.app):
-        for secret in _used_secrets(service if is_ours else None):
+        for secret in _used_secrets(cloud, service if is_ours else None):
             if has_access(cloud, secret):
                 yield Resource(SecretAccess.kind, Key(secret))
         yield Resource(AppServiceAccount.kind, Key(name))
 
 
-def _used_secrets(service: RunServiceInfo | None) -> Iterator[str]:
-    """Those that the newest version reads."""
-    yield from dict.fromkeys(secret for _, secret, _ in service.template.secrets) if service else ()
+def _used_secrets(cloud: CloudRunCloud, service: RunServiceInfo | None) -> Iterator[str]:
+    """Those of others that the newest version reads: the rights to the app's own go with them."""
+    own = list_references(cloud, service.template) if service else ()
+    names = dict.fromkeys(secret for _, secret, _ in service.template.secrets) if service else {}
+    yield from (each for each in names if each not in dict(own))
 
 
 provider = CloudRunProvider()

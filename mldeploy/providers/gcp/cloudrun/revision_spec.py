@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.providers.gcp.cloudrun.settings import MIB, TARGET, CloudRunSettings
 from mldeploy.providers.gcp.settings import owner_labels
+from mldeploy.providers.secret_store import StoredSecret
 
 LONGEST_START = 240
 """Seconds: https://cloud.google.com/run/docs/configuring/healthchecks#startup-probes"""
@@ -70,8 +71,16 @@ class RevisionSpec:
         return self.image.partition("@")[2]
 
 
-def build_spec(project: Project, settings: CloudRunSettings, scope: str, image: str, account: str) -> RevisionSpec:
-    """The desired spec. scope: the project's id. Raises ConfigError (no such size)."""
+def build_spec(
+    project: Project,
+    settings: CloudRunSettings,
+    scope: str,
+    image: str,
+    account: str,
+    stored: Iterable[StoredSecret] = (),
+) -> RevisionSpec:
+    """The desired spec. scope: the project's id. stored: by `mldeploy secrets`. Raises ConfigError (no such size)."""
+    references = {**settings.secrets, **{each.name: f"{each.reference}:{each.version}" for each in stored}}
     app, size = project.app, settings.size(project)
     network = (settings.connector,) if settings.connector else (settings.network, settings.subnetwork)
     has_network = bool(settings.connector or settings.network)
@@ -79,7 +88,7 @@ def build_spec(project: Project, settings: CloudRunSettings, scope: str, image: 
         image=image,
         port=app.port,
         env=tuple((name, value) for name, value in app.env if name != "PORT"),
-        secrets=tuple(sorted((name, *resolve_secret(scope, ref)) for name, ref in settings.secrets.items())),
+        secrets=tuple(sorted((name, *resolve_secret(scope, ref)) for name, ref in references.items())),
         cpu=float(size.cpu),
         memory=size.memory,
         concurrency=settings.concurrent_requests(app, size.cpu),

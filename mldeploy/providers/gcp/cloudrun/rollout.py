@@ -19,6 +19,7 @@ from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
 from mldeploy.providers.gcp.cloudrun.revision_spec import RevisionSpec, build_template, compare_specs
+from mldeploy.providers.gcp.cloudrun.secrets import delete_unset_secrets, list_references
 from mldeploy.providers.gcp.cloudrun.services import (
     STABLE,
     TRIAL,
@@ -50,6 +51,10 @@ YOUNG_SECONDS = 60.0
 """So long a service account that was just created, perhaps before a crash, may be unknown to Cloud Run."""
 _UNKNOWN_ACCOUNT = re.compile(r"(?i)service ?account.*(does not exist|may not exist|not found)|actAs")
 
+_UNREADABLE_SECRET = re.compile(r"the secret \S+ cannot be read")
+GRANT_PAUSES = (2.0, 8.0, 20.0, 40.0, 60.0, 60.0)
+"""Seconds. A grant takes effect within two minutes as a rule."""
+
 INGRESS = {
     "all": run_v2.IngressTraffic.INGRESS_TRAFFIC_ALL,
     "internal": run_v2.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_ONLY,
@@ -59,7 +64,10 @@ INGRESS = {
 
 @dataclass(frozen=True)
 class RunRollout:
-    """The rollout of one version. account_is_new: the app's service account was created in this deployment."""
+    """The rollout of one version. account_is_new: the app's service account was created in this deployment.
+
+    grants_are_new: it was given access to a secret in this deployment.
+    """
 
     cloud: CloudRunCloud
     project: Project
@@ -67,6 +75,7 @@ class RunRollout:
     monitor: Monitor
     golden: GoldenRow | None = None
     account_is_new: bool = False
+    grants_are_new: bool = False
 
     @property
     def trial(self) -> RevisionTrial:
@@ -76,8 +85,21 @@ class RunRollout:
         """Start a revision beside the one that serves, ask it, and return its name. It has the tag and no traffic.
 
         Where no version has passed a trial yet, it gets the traffic at once: nobody may send any. Raises VerdictError:
-        the traffic is as it was. May be repeated after a crash: the same revision is used.
+        the traffic is as it was. May be repeated after a crash: the same revision is used. A grant that Cloud Run does
+        not know yet leads to a few more attempts: https://cloud.google.com/iam/docs/access-change-propagation
         """
+        for pause in GRANT_PAUSES if self.grants_are_new else ():
+            try:
+                return self._place(spec, tag)
+            except VerdictError as error:
+                if not _UNREADABLE_SECRET.search(str(error)):
+                    raise
+                self.monitor.progress(Progress("", "waiting until the app may read its secrets"))
+                self.monitor.wait(pause)
+        return self._place(spec, tag)
+
+    def _place(self, spec: RevisionSpec, tag: str) -> str:
+        """One attempt of `place`. Raises VerdictError."""
         before = describe_service(self.cloud)
         name = self._choose_name(before, spec)
         stable = _stable_shares(before, tag)
@@ -106,15 +128,27 @@ class RunRollout:
         return wait_for_traffic(self.cloud, self.monitor, shares)
 
     def sweep(self) -> None:
-        """Delete old revisions without traffic and tag, but keep so many. A failure is noted: the version serves."""
+        """Delete old revisions without traffic and tag, but keep so many, and secrets that were unset.
+
+        A failure is noted: the version serves.
+        """
         service = require_service(self.cloud)
         used = {each.revision for each in service.traffic} | {service.newest}
-        old = [each for each in list_revisions(self.cloud) if each.name not in used]
+        revisions = list_revisions(self.cloud)
+        old = [each for each in revisions if each.name not in used]
         for each in old[self.settings.keep_revisions :]:
             try:
                 delete_revision(self.cloud, each.name)
             except MldeployError as error:
                 self.monitor.note(f"The old revision {each.name} stays: {error.what}.")
+        if any(list_references(self.cloud, each.spec) for each in revisions):
+            self._sweep_secrets()
+
+    def _sweep_secrets(self) -> None:
+        try:
+            delete_unset_secrets(self.cloud, self.monitor)
+        except MldeployError as error:
+            self.monitor.note(f"Secrets that were unset stay: {error.what}.")
 
     def _choose_name(self, before: RunServiceInfo | None, spec: RevisionSpec) -> str:
         """The newest revision, if it is this version and has not failed; else a new name."""

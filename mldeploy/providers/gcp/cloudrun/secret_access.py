@@ -45,6 +45,19 @@ def has_access(cloud: CloudRunCloud, secret: str) -> bool:
     return _policy(cloud, secret).has(ACCESSOR, _member(cloud))
 
 
+def grant_access(cloud: CloudRunCloud, secret: str, account: str, monitor: Monitor) -> bool:
+    """Let a service account read one secret; True if it could not before. The grant ends with the secret."""
+    if is_readable(cloud, secret, account):
+        return False
+    _policy(cloud, secret).grant(ACCESSOR, f"serviceAccount:{account}", monitor)
+    return True
+
+
+def is_readable(cloud: CloudRunCloud, secret: str, account: str) -> bool:
+    """Whether a service account may read a secret; False if there is no such secret."""
+    return _policy(cloud, secret).has(ACCESSOR, f"serviceAccount:{account}")
+
+
 def secret_exists(cloud: CloudRunCloud, secret: str) -> bool:
     """Whether there is such a secret, by the name in the settings. Raises DeniedError, GcpError."""
     return _policy(cloud, secret).exists()

@@ -16,8 +16,11 @@ from mldeploy.core.step import Key, Outputs, Seen
 from mldeploy.image.types import Image
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
 from mldeploy.providers.gcp.cloudrun.identity_token import fetch_identity_token
-from mldeploy.providers.gcp.cloudrun.revision_spec import compare_specs
+from mldeploy.providers.gcp.cloudrun.revision_spec import RevisionSpec, compare_specs
 from mldeploy.providers.gcp.cloudrun.rollout import INGRESS, RunRollout
+from mldeploy.providers.gcp.cloudrun.secret_access import is_readable
+from mldeploy.providers.gcp.cloudrun.secret_manager import secret_prefix
+from mldeploy.providers.gcp.cloudrun.secrets import list_references
 from mldeploy.providers.gcp.cloudrun.services import (
     CANDIDATE,
     TRIAL,
@@ -72,8 +75,8 @@ class CloudRunService(CloudRunVersionStep[RunningRevision]):
         refuse_beside_candidate(cloud, service)
         if service is None:  # fail before anything is created: the first version is asked while it is private
             fetch_identity_token(cloud.account.identity, f"https://{cloud.app}.run.app")
-        rollout = self.rollout(cloud, outs, monitor)
-        name = self._keep_version(cloud, outs, service, rollout) or rollout.place(self.desired(cloud, outs), TRIAL)
+        desired, rollout = self.prepare(cloud, outs, monitor)
+        name = self._keep_version(cloud, desired, service, rollout) or rollout.place(desired, TRIAL)
         monitor.progress(Progress("", f"moving the traffic to {name}"))
         now = rollout.shift((TrafficShare(name, 100),), passed=name)
         rollout.sweep()
@@ -89,13 +92,13 @@ class CloudRunService(CloudRunVersionStep[RunningRevision]):
         return True
 
     def _keep_version(
-        self, cloud: CloudRunCloud, outs: Outputs, service: RunServiceInfo | None, rollout: RunRollout
+        self, cloud: CloudRunCloud, desired: RevisionSpec, service: RunServiceInfo | None, rollout: RunRollout
     ) -> str:
         """The serving revision if it is this version and has passed this trial: the service is updated. Else ""."""
         if service is None or service.passed.get(service.serving) != trial_digest(self.golden):
             return ""
         spec = serving_spec(cloud, service)
-        if spec is None or compare_specs(spec, self.desired(cloud, outs)):
+        if spec is None or compare_specs(spec, desired):
             return ""
         change = run_v2.Service(
             labels={**service.labels, **owner_labels(cloud.app, TARGET)},
@@ -114,8 +117,16 @@ class CloudRunService(CloudRunVersionStep[RunningRevision]):
         elif image is None:
             yield f"image {spec.image} → a new image"
         else:
-            yield from compare_specs(spec, self.desired(cloud, outs))
+            desired = self.desired(cloud, outs)
+            yield from compare_specs(spec, desired)
+            yield from self._unreadable(cloud, desired)
         yield from self._service_drift(service)
+
+    def _unreadable(self, cloud: CloudRunCloud, desired: RevisionSpec) -> Iterator[str]:
+        """What an instance that starts now could not read."""
+        for secret, _ in list_references(cloud, desired):
+            if not is_readable(cloud, secret, desired.account):
+                yield f"secret {secret.removeprefix(secret_prefix(cloud))} not readable → readable"
 
     def _service_drift(self, service: RunServiceInfo) -> Iterator[str]:
         if service.passed and service.passed.get(service.serving) != trial_digest(self.golden):

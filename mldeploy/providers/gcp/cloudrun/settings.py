@@ -17,6 +17,7 @@ from mldeploy.config.settings import App, Project
 from mldeploy.config.target import advise_on_port
 from mldeploy.core.errors import RefusedError
 from mldeploy.providers.gcp.settings import GarSettings
+from mldeploy.providers.gpu import advise_on_gpu
 
 TARGET = "cloudrun"
 TABLE = f"target.{TARGET}"
@@ -163,7 +164,8 @@ class CloudRunSettings(GarSettings):
         text = (
             "What the app writes to its disk is kept in memory, counts towards `memory`, and is lost with the instance."
         )
-        return (*advise_on_port(project), *(() if project.app.read_only else (text,)))
+        gpu = advise_on_gpu(project, TABLE, is_requested=bool(self.gpu))
+        return (*advise_on_port(project), *gpu, *(() if project.app.read_only else (text,)))
 
     @property
     def withheld(self) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from mldeploy.providers.base import Address, Release
 from mldeploy.providers.errors import AbsentError
 from mldeploy.providers.gcp.cloudrun.asking import request_headers
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
-from mldeploy.providers.gcp.cloudrun.identity_proxy import run_identity_proxy
 from mldeploy.providers.gcp.cloudrun.invoker import is_public
 from mldeploy.providers.gcp.cloudrun.releases import to_release
 from mldeploy.providers.gcp.cloudrun.rollout import RunRollout, wait_for_traffic
@@ -37,6 +36,7 @@ from mldeploy.providers.gcp.cloudrun.services import (
     where,
 )
 from mldeploy.providers.gcp.cloudrun.settings import CloudRunSettings
+from mldeploy.providers.header_proxy import run_header_proxy
 from mldeploy.providers.traffic import TrafficSplit
 
 
@@ -140,5 +140,5 @@ def open_way(cloud: CloudRunCloud, url: str, audience: str) -> Iterator[str]:
         yield url
         return
     headers = request_headers(cloud, audience, public=False)
-    with run_identity_proxy(url, cloud.trust, headers) as way:
+    with run_header_proxy(url, cloud.trust, headers) as way:
         yield way

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Generic
 
 from mldeploy.app.client import GoldenRow
 from mldeploy.config.settings import Project
 from mldeploy.core.errors import RefusedError
-from mldeploy.core.monitor import Monitor
+from mldeploy.core.monitor import Monitor, current_monitor
 from mldeploy.core.step import Key, Outputs, OutT_co, Step
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
 from mldeploy.providers.gcp.cloudrun.revision_spec import RevisionSpec, build_spec
 from mldeploy.providers.gcp.cloudrun.rollout import RunRollout
-from mldeploy.providers.gcp.cloudrun.secret_access import SecretAccess
+from mldeploy.providers.gcp.cloudrun.secret_access import SecretAccess, grant_access
+from mldeploy.providers.gcp.cloudrun.secrets import list_app_secrets, list_references
 from mldeploy.providers.gcp.cloudrun.service_account import AppServiceAccount
 from mldeploy.providers.gcp.cloudrun.services import RunServiceInfo, describe_revision, where
 from mldeploy.providers.gcp.cloudrun.settings import CloudRunSettings
 from mldeploy.providers.gcp.repository import GarImage
+from mldeploy.providers.secret_store import refuse_conflicts
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +40,26 @@ class CloudRunVersionStep(Step[CloudRunCloud, OutT_co], Generic[OutT_co]):
         return Key(self.project.app.name)
 
     def desired(self, cloud: CloudRunCloud, outs: Outputs) -> RevisionSpec:
-        """The spec of the version, as far as the parts that it needs exist."""
+        """The spec of the version, as far as the parts that it needs exist.
+
+        Raises ConfigError for a variable that the configuration sets, and `mldeploy secrets`, too.
+        """
+        stored = list_app_secrets(cloud, current_monitor())
+        refuse_conflicts(self.project.app, (each.name for each in stored), self.settings.secrets)
         identity = outs.get(self.account) if self.account else None
         account = identity.email if identity else self.settings.service_account
         image = outs.get(self.image)
-        return build_spec(self.project, self.settings, cloud.account.project, image.reference if image else "", account)
+        reference = image.reference if image else ""
+        return build_spec(self.project, self.settings, cloud.account.project, reference, account, stored)
+
+    def prepare(self, cloud: CloudRunCloud, outs: Outputs, monitor: Monitor) -> tuple[RevisionSpec, RunRollout]:
+        """The spec of the version, whose service account may read the stored secrets, and its rollout.
+
+        May be repeated.
+        """
+        spec = self.desired(cloud, outs)
+        granted = [grant_access(cloud, secret, spec.account, monitor) for secret, _ in list_references(cloud, spec)]
+        return spec, replace(self.rollout(cloud, outs, monitor), grants_are_new=any(granted))
 
     def rollout(self, cloud: CloudRunCloud, outs: Outputs, monitor: Monitor) -> RunRollout:
         identity = outs[self.account] if self.account else None

@@ -68,6 +68,9 @@ def _items(region: str, project: Project, settings: GkeSettings) -> Iterator[Cos
         yield from _pods(region, project, settings)
     else:
         yield from _nodes(region, settings)
+    if settings.gpu and not settings.cluster:
+        kind = settings.gpu_type or "GPU"
+        yield CostItem("GPU", None, f"{settings.gpu} {kind} for each pod; the price is not known")
     if settings.way is ExposureKind.LOAD_BALANCER:
         item = _item(region, "load balancer", GkeProduct.RULE, 1, "forwarding rule")
         yield replace(item, how=f"{item.how}; up to five rules of the project share this price")

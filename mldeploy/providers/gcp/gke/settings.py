@@ -24,6 +24,7 @@ ZONES_OF_A_REGION = 3
 https://cloud.google.com/kubernetes-engine/docs/concepts/regional-clusters
 """
 CLUSTER_PATTERN = r"^$|^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+ACCELERATOR = "cloud.google.com/gke-accelerator"
 ACCOUNT_PATTERN = r"^$|^[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com$"
 
 _VPC_NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -131,6 +132,11 @@ class GkeSettings(InClusterSettings, GarSettings):
         return TABLE
 
     @property
+    def gpu_label(self) -> str:
+        """https://cloud.google.com/kubernetes-engine/docs/how-to/autopilot-gpus"""
+        return ACCELERATOR
+
+    @property
     def patience(self) -> RolloutPatience:
         """Nodes of Autopilot come with the first pods, and a new permission takes minutes to be effective.
 
@@ -166,7 +172,18 @@ class GkeSettings(InClusterSettings, GarSettings):
         """Raises ConfigError if settings contradict each other."""
         super().check(project)
         in_other_region = bool(self.zone and self.region) and to_region(self.zone) != self.region
+        own_gpu = bool(self.gpu) and not self.cluster
         rules = (
+            (
+                own_gpu and not self.is_autopilot,
+                "gpu",
+                "needs Autopilot or an existing `cluster`: the nodes of a standard cluster of mldeploy have no GPU",
+            ),
+            (
+                own_gpu and self.is_autopilot and ACCELERATOR not in self.node_labels(),
+                "gpu_type",
+                'is missing: Autopilot needs the type of the GPUs, such as "nvidia-l4"',
+            ),
             (in_other_region, "zone", f"is not in the `region` {self.region}"),
             (self.mode == "autopilot" and bool(self.nodes), "nodes", "cannot be combined with Autopilot"),
             (

@@ -92,7 +92,7 @@ def _pod_spec(owner: Owner, project: Project, settings: InClusterSettings, workl
     return {
         **settings.identity(),
         "enableServiceLinks": False,
-        "nodeSelector": {**settings.node_selector, **platform},
+        "nodeSelector": {**settings.node_labels(), **platform},
         "securityContext": {
             "runAsNonRoot": True,
             **_user_context(project),

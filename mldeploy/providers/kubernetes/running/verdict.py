@@ -224,9 +224,16 @@ def _diagnose(project: Project, evidence: PodEvidence) -> FailureDiagnosis:
     return _diagnose_before_start(project, evidence) or _diagnose_running(project, evidence, log_diagnosis)
 
 
+_NO_GPU = re.compile(r"Insufficient (?P<resource>[a-z0-9.-]+/gpu\b)")
+"""https://github.com/kubernetes/kubernetes/blob/master/pkg/scheduler/framework/plugins/noderesources/fit.go"""
+
+
 def _diagnose_before_start(project: Project, evidence: PodEvidence) -> FailureDiagnosis | None:
     pod = evidence.pod
     if pod.unscheduled:
+        if gpu := _NO_GPU.search(pod.unscheduled):
+            todo = "Add nodes with such GPUs, or correct `gpu`, `gpu_type` and `gpu_resource` in the target's table."
+            return FailureDiagnosis(f"there is no node with a free GPU ({gpu['resource']}): {pod.unscheduled}", todo)
         todo = "Add nodes, or lower `memory` and `cpus` in [app], or `cpu_request` in the target's table."
         return FailureDiagnosis(f"it cannot be scheduled: {pod.unscheduled}", todo)
     if pod.waiting in (*PULLING, *UNPULLABLE):

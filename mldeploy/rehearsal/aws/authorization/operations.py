@@ -50,13 +50,24 @@ class AuthorizedCall:
         return f"arn:aws:{service or self.service}:{self.region}:{ACCOUNT}:{resource}"
 
 
+def _condition_keys(call: AuthorizedCall, resource: str) -> Mapping[str, str]:
+    """The condition keys of the call. Several values of one key are on lines of their own."""
+    if call.service == "iam":
+        return _iam_context(call)
+    if call.service == "acm":
+        return _acm_context(call)
+    if call.action == "route53:ChangeResourceRecordSets":
+        keys = {"NormalizedRecordNames": "Names", "RecordTypes": "Types", "Actions": "Actions"}
+        return {f"{call.action}{key}": "\n".join(call.texts(name)) for key, name in keys.items()}
+    return _ec2_context(call, resource)
+
+
 def list_permissions(call: AuthorizedCall) -> Iterator[Permission]:
     """Yield all that the call needs; nothing for what everybody may do."""
     if call.action == "sts:GetCallerIdentity":
         return
-    context = _iam_context(call) if call.service == "iam" else {}
     for resource in RESOURCES.get(call.action, _anything)(call):
-        yield Permission(call.action, resource, context or _ec2_context(call, resource))
+        yield Permission(call.action, resource, _condition_keys(call, resource))
     yield from DEPENDENT.get(call.action, _nothing)(call)
 
 
@@ -112,6 +123,10 @@ def _new_group(call: AuthorizedCall) -> Iterator[str]:
     yield call.arn(f"vpc/{call.text('VpcId')}")
 
 
+def _zone(call: AuthorizedCall) -> Iterator[str]:
+    yield f"arn:aws:route53:::hostedzone/{call.text('HostedZoneId')}"
+
+
 def _log_stream(call: AuthorizedCall) -> Iterator[str]:
     yield call.arn(f"log-group:{call.text('logGroupName')}:log-stream:{call.text('logStreamName')}")
 
@@ -143,6 +158,7 @@ RESOURCES: Mapping[str, Resources] = {
     "ecs:RunTask": _named("taskDefinition", "task-definition/"),
     "ecs:StopTask": _in_cluster("task", "task"),
     "ecs:TagResource": _named("resourceArn"),
+    "ecs:UntagResource": _named("resourceArn"),
     "secretsmanager:CreateSecret": _named("Name", "secret:", "-a1B2c3"),
     **dict.fromkeys(
         (
@@ -154,6 +170,16 @@ RESOURCES: Mapping[str, Resources] = {
         ),
         _named("SecretId", "secret:", "-a1B2c3"),
     ),
+    **dict.fromkeys(
+        (
+            "acm:AddTagsToCertificate",
+            "acm:DeleteCertificate",
+            "acm:DescribeCertificate",
+            "acm:ListTagsForCertificate",
+        ),
+        _named("CertificateArn"),
+    ),
+    **dict.fromkeys(("route53:ChangeResourceRecordSets", "route53:ListResourceRecordSets"), _zone),
     "iam:CreateRole": _new_role,
     **dict.fromkeys(
         (
@@ -186,6 +212,7 @@ RESOURCES: Mapping[str, Resources] = {
     ),
     "elasticloadbalancing:CreateLoadBalancer": _named("Name", "loadbalancer/app/", "/*"),
     "elasticloadbalancing:CreateTargetGroup": _named("Name", "targetgroup/", "/*"),
+    "elasticloadbalancing:AddTags": _named("ResourceArns.member.1"),
     **dict.fromkeys(
         (
             "elasticloadbalancing:CreateListener",
@@ -234,6 +261,13 @@ def _iam_context(call: AuthorizedCall) -> Mapping[str, str]:
         role = _find_role(call.text("RoleName"))
         boundary = (role.permissions_boundary_arn if role else "") or ""
     return {BOUNDARY: boundary} if boundary else {}
+
+
+def _acm_context(call: AuthorizedCall) -> Mapping[str, str]:
+    """ACM has no condition key for the tags of a certificate."""
+    if call.action != "acm:RequestCertificate":
+        return {}
+    return {"acm:DomainNames": call.text("DomainName"), "acm:ValidationMethod": call.text("ValidationMethod")}
 
 
 def _ec2_context(call: AuthorizedCall, resource: str) -> Mapping[str, str]:
@@ -325,6 +359,9 @@ DEPENDENT: Mapping[str, Dependents] = {
     "ecs:RunTask": _all(_tagged("ecs:TagResource", "tags", _new_task, CreateAction="RunTask"), _roles_of_revision),
     "secretsmanager:CreateSecret": _tagged("secretsmanager:TagResource", "Tags", _named("Name", "secret:", "-a1B2c3")),
     "iam:CreateRole": _tagged("iam:TagRole", "Tags", _new_role),
+    "acm:RequestCertificate": _tagged(
+        "acm:AddTagsToCertificate", "Tags", lambda call: iter((call.arn("certificate/0a1b2c3d"),))
+    ),
     "logs:CreateLogGroup": _tagged("logs:TagResource", "tags", _named("logGroupName", "log-group:")),
     "ec2:CreateSecurityGroup": _tagged(
         "ec2:CreateTags",

@@ -62,12 +62,16 @@ def _holds(statement: Statement, context: Mapping[str, str]) -> bool:
     """
     conditions = statement.get("Condition", {})
     for operator, keys in conditions.items() if isinstance(conditions, dict) else ():
-        compare = OPERATORS.get(operator)
+        for_all = operator.startswith(FOR_ALL)
+        compare = OPERATORS.get(operator.removeprefix(FOR_ALL))
         if compare is None:
             return statement["Effect"] == "Deny"
         for key, values in keys.items():
             actual = context.get(key)
-            if actual is None or not any(compare(value, actual) for value in _texts(values)):
+            if actual is None and for_all:
+                continue  # of no values, all match
+            given = actual.splitlines() if actual is not None and for_all else [actual]
+            if not all(each is not None and any(compare(v, each) for v in _texts(values)) for each in given):
                 return False
     return True
 
@@ -86,6 +90,8 @@ def _compile(pattern: str) -> re.Pattern[str]:
     parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
     return re.compile("".join(parts), re.DOTALL)
 
+
+FOR_ALL = "ForAllValues:"
 
 OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "StringEquals": _equals,

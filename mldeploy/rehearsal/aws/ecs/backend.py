@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,7 +18,7 @@ from moto.ecs.exceptions import (
 from moto.ecs.models import Cluster, EC2ContainerServiceBackend, Service, Task, TaskDefinition, ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from mldeploy.rehearsal.aws import iam
+from mldeploy.rehearsal.aws import elb, iam
 from mldeploy.rehearsal.aws.ecs.service import FargateQuotaError, RehearsedService
 from mldeploy.rehearsal.aws.ecs.starter import TaskContext
 from mldeploy.rehearsal.aws.ecs.task import RehearsedTask
@@ -66,6 +66,18 @@ DEPLOYING = ("task_definition", "network_configuration", "load_balancers", "forc
 """Fields of UpdateService that "trigger a new service deployment". Standard: ECS API reference, UpdateService."""
 NO_GRACE = "Health check grace period is only valid for services configured to use load balancers"
 """Also in the request that adds the load balancer. https://github.com/hashicorp/terraform-provider-aws/issues/31104"""
+
+
+def check_target_groups(region: str, load_balancers: Sequence[Mapping[str, Any]] | None) -> None:
+    """Raise InvalidParameterException for a target group to which no load balancer sends anything.
+
+    https://github.com/hashicorp/terraform/issues/32908
+    """
+    for arn in (each["targetGroupArn"] for each in load_balancers or ()):
+        if not elb.get_backend(region).is_attached(arn):
+            raise InvalidParameterException(
+                f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+            )
 
 
 class RehearsedECS(EC2ContainerServiceBackend):
@@ -147,6 +159,7 @@ class RehearsedECS(EC2ContainerServiceBackend):
     def update_service(self, service_properties: dict[str, Any]) -> Service:
         properties = dict(service_properties)
         service = self._get_service(properties.get("cluster", "default"), properties["service"])
+        check_target_groups(self.region_name, properties.get("load_balancers"))
         if service.status != "ACTIVE" or not isinstance(service, RehearsedService):
             raise ECSException("ServiceNotActiveException", "Service was not ACTIVE.")
         definition = self.describe_task_definition(properties.get("task_definition") or service.task_definition or "")
@@ -232,6 +245,7 @@ class RehearsedECSResponse(EC2ContainerServiceResponse):
                 if token and isinstance(service, RehearsedService) and service.client_token == token:
                     return ActionResult({"service": service})
                 raise InvalidParameterException("Creation of service was not idempotent.")
+        check_target_groups(self.ecs_backend.region_name, self._get_param("loadBalancers"))
         if HARSH.refuses(f"cluster of {name}"):
             raise ClusterNotFoundException
         answer = super().create_service()

@@ -49,8 +49,9 @@ MANAGED_CERTIFICATE = ResourceType("Microsoft.App/managedEnvironments/managedCer
 CONTAINER_APP = ResourceType("Microsoft.App/containerApps", _APP)
 REVISION = ResourceType("Microsoft.App/containerApps/revisions", _APP)
 VAULT = ResourceType("Microsoft.KeyVault/vaults", _VAULTS)
+DELETED_VAULT = ResourceType("Microsoft.KeyVault/deletedVaults", _VAULTS)
 APP_OPERATION = ResourceType("Microsoft.App/locations", _APP)
-OPERATION = ResourceType("Microsoft.Resources/operations", (*_RESOURCES, *_REGISTRIES, *_WEB))
+OPERATION = ResourceType("Microsoft.Resources/operations", (*_RESOURCES, *_REGISTRIES, *_WEB, *_VAULTS))
 AUTOSCALE = ResourceType("Microsoft.Insights/autoscalesettings", _INSIGHTS)
 
 ALWAYS_REGISTERED = ("Microsoft.Resources", "Microsoft.Authorization")

@@ -7,6 +7,14 @@ from mldeploy.rehearsal.azure.arm.schema import ListOf, MapOf, ObjectSchema, One
 
 _TLS = OneOf(("1.0", "1.1", "1.2", "1.3"))
 _PAIR = ObjectSchema("NameValuePair", {"name": str, "value": str}, ("name",))
+_EXPERIMENTS = ObjectSchema(
+    "Experiments",
+    {
+        "rampUpRules": ListOf(
+            ObjectSchema("RampUpRule", {"actionHostName": str, "reroutePercentage": float, "name": str})
+        )
+    },
+)
 CONFIG = ObjectSchema(
     "SiteConfig",
     {
@@ -17,6 +25,7 @@ CONFIG = ObjectSchema(
         "appSettings": ListOf(_PAIR),
         "autoHealEnabled": bool,
         "detailedErrorLoggingEnabled": bool,
+        "experiments": _EXPERIMENTS,
         "ftpsState": OneOf(("AllAllowed", "FtpsOnly", "Disabled")),
         "healthCheckPath": str,
         "http20Enabled": bool,

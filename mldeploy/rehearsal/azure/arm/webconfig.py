@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mldeploy.rehearsal.azure.arm import resource_types, site_schemas
 from mldeploy.rehearsal.azure.arm.routes import ArmRequest, ArmResponse, ArmRoute
-from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, validate
+from mldeploy.rehearsal.azure.arm.schema import ArmError, Json, SiteError, validate
 from mldeploy.rehearsal.azure.arm.state import ArmResource
 from mldeploy.rehearsal.azure.arm.webapps import SITE_PATH, SLOT_PATH
-from mldeploy.rehearsal.azure.sites.container_spec import resolve_reference
+from mldeploy.rehearsal.azure.sites.front_end import RampUpRule
 from mldeploy.rehearsal.azure.sites.site import StandInSite, StandInSites
 
 _REST = re.compile(
@@ -54,11 +54,14 @@ class WebConfig:
         return resource, self._sites[resource]
 
     def _get_web(self, request: ArmRequest) -> ArmResponse:
-        return _config_response(request, "web", self._find(request)[1].config)
+        return _config_response(request, "web", _describe_config(self._find(request)[1]))
 
     def _set_web(self, request: ArmRequest) -> ArmResponse:
         validate(request.body, site_schemas.WEB)
-        _, site = self._find(request)
+        resource, site = self._find(request)
+        experiments = request.body["properties"].pop("experiments", None)
+        if experiments is not None:
+            site.rules = self._parse_rules(request, resource, experiments.get("rampUpRules") or ())
         changed = {name: value for name, value in request.body["properties"].items() if value is not None}
         settings = changed.pop("appSettings", None)
         before = (dict(site.config), dict(site.settings))
@@ -67,7 +70,21 @@ class WebConfig:
             site.settings = {each["name"]: each.get("value") or "" for each in settings}
         if before != (site.config, site.settings):
             site.restart()
-        return _config_response(request, "web", site.config)
+        return _config_response(request, "web", _describe_config(site))
+
+    def _parse_rules(self, request: ArmRequest, site: ArmResource, rules: Sequence[Json]) -> tuple[RampUpRule, ...]:
+        """Each rule leads to a slot of the site. What Azure says to others is not published: the texts are ours."""
+        slots = request.account.list_resources(resource_types.SLOT, within=site.id)
+        hosts = {self._sites[each].host.lower(): self._sites[each] for each in slots}
+        parsed = []
+        for each in rules:
+            host, percent = str(each.get("actionHostName", "")), float(each.get("reroutePercentage") or 0)
+            if host.lower() not in hosts:
+                raise SiteError(400, "BadRequest", f"The rule '{each.get('name')}' leads to no slot: '{host}'.")
+            parsed.append(RampUpRule(str(each.get("name") or ""), percent, hosts[host.lower()]))
+        if not 0 <= sum(each.percent for each in parsed) <= 100:
+            raise SiteError(400, "BadRequest", "The percentages of the rules are to be 0 to 100 together.")
+        return tuple(parsed)
 
     def _list_settings(self, request: ArmRequest) -> ArmResponse:
         return _config_response(request, "appsettings", self._find(request)[1].settings)
@@ -83,13 +100,9 @@ class WebConfig:
     def _list_references(self, request: ArmRequest) -> ArmResponse:
         """List the key vault references of the app settings with their status."""
         _, site = self._find(request)
-        references = {
-            name: (value, resolve_reference(request.account, value)[1]) for name, value in site.settings.items()
-        }
         listed = [
             {"name": name, "properties": {"reference": value, "status": status, "details": ""}}
-            for name, (value, status) in references.items()
-            if status
+            for name, value, status in site.list_references()
         ]
         return ArmResponse(200, {"value": listed})
 
@@ -149,6 +162,13 @@ class WebConfig:
     def _restart(self, request: ArmRequest) -> ArmResponse:
         self._find(request)[1].restart()
         return ArmResponse(200)
+
+
+def _describe_config(site: StandInSite) -> Json:
+    rules = [
+        {"actionHostName": each.site.host, "reroutePercentage": each.percent, "name": each.name} for each in site.rules
+    ]
+    return {**site.config, "experiments": {"rampUpRules": rules}}
 
 
 def _config_response(request: ArmRequest, name: str, properties: object) -> ArmResponse:

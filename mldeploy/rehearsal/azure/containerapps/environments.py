@@ -24,6 +24,7 @@ from mldeploy.rehearsal.azure.containerapps.domains import verification_id
 from mldeploy.rehearsal.azure.containerapps.ingress import EnvironmentIngress
 
 _TYPE = "Microsoft.App/managedEnvironments"
+_DEFAULT_LIMIT = 50
 ENVIRONMENT_PATH = f"{GROUP}/providers/{_TYPE}/{{environment}}"
 _READ_ONLY = ("defaultDomain", "staticIp", "customDomainConfiguration", "workloadProfiles", "appLogsConfiguration")
 _CONSUMPTION = {"name": "Consumption", "workloadProfileType": "Consumption"}
@@ -42,6 +43,8 @@ class ManagedEnvironments:
     @property
     def routes(self) -> Iterator[ArmRoute]:
         kind = resource_types.ENVIRONMENT
+        usages = f"{SUBSCRIPTION}/providers/Microsoft.App/locations/{{location}}/usages"
+        yield ArmRoute(f"GET {usages}", resource_types.ENVIRONMENT, _list_usages)
         yield ArmRoute(f"GET {SUBSCRIPTION}/providers/{_TYPE}", kind, _list)
         yield ArmRoute(f"GET {GROUP}/providers/{_TYPE}", kind, _list)
         yield ArmRoute(f"PUT {ENVIRONMENT_PATH}", kind, self._put)
@@ -143,6 +146,18 @@ def _check(request: ArmRequest, known: ArmResource | None) -> None:
     if logs.get("destination") == "log-analytics" and not logs.get("logAnalyticsConfiguration"):
         what = "LogAnalyticsConfiguration.CustomerId is invalid. LogAnalyticsConfiguration must be provided."
         raise ArmError(400, "InvalidRequestParameterWithDetails", what)
+
+
+def _list_usages(request: ArmRequest) -> ArmResponse:
+    """Source: azure-rest-api-specs, Microsoft.App, `Usages_List`. The limit without one of a test is assumed."""
+    account = request.account
+    entry: Json = {
+        "name": {"value": "ManagedEnvironmentCount", "localizedValue": "Managed Environment Count"},
+        "unit": "Count",
+        "currentValue": len(list(account.list_resources(resource_types.ENVIRONMENT))),
+        "limit": account.conditions.limits.get(_TYPE, _DEFAULT_LIMIT),
+    }
+    return ArmResponse(200, {"value": [entry]})
 
 
 def _check_quota(request: ArmRequest) -> None:

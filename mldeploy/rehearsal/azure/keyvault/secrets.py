@@ -46,6 +46,15 @@ _HELP = (
 )
 
 
+_VERSIONS = "versions"
+
+
+def _needed_action(method: str, match: re.Match[str]) -> str:
+    """Return the needed permission; empty: there is no such operation."""
+    names_one = bool(match["name"]) and not (method == "GET" and match["version"] == _VERSIONS)
+    return _ACTIONS.get((method, match["kind"], names_one), "")
+
+
 @dataclass(frozen=True)
 class VaultRequest:
     """action: the needed permission; empty: there is no such operation."""
@@ -76,7 +85,7 @@ class VaultAdapter:
 
     def parse_request(self, environ: WSGIEnvironment, body: bytes) -> VaultRequest:
         method, match = str(environ["REQUEST_METHOD"]), _ROUTE.fullmatch(str(environ.get("PATH_INFO", "")))
-        action = _ACTIONS.get((method, match["kind"], bool(match["name"])), "") if match else ""
+        action = _needed_action(method, match) if match else ""
         request = VaultRequest(action, method not in ("GET", "HEAD"))
         token = str(environ.get("HTTP_AUTHORIZATION", "")).removeprefix("Bearer ")
         environ["mldeploy.claims"] = self._tokens.read(token, AUDIENCE)
@@ -149,7 +158,7 @@ class VaultSecrets:
         if match is None:
             raise VaultError(404, "NotFound", f"There is nothing at {request.path}.")
         kind, name = match["kind"], (match["name"] or "").lower()
-        action = _ACTIONS[request.method, kind, bool(name)]
+        action = _needed_action(request.method, match)
         if not self._allows(principal, action):
             raise forbidden_error(action)
         if not name:
@@ -158,6 +167,8 @@ class VaultSecrets:
             return {"value": [{**each, "id": each["id"].rpartition("/")[0]} for each in listed], "nextLink": None}
         if kind == "deletedsecrets":
             return self._look_at_deleted(request.method, name)
+        if request.method == "GET" and match["version"] == _VERSIONS:
+            return self._list_versions(name)
         change = {"GET": self._get, "PUT": self._set, "DELETE": self._delete}[request.method]
         return change(request, name, match["version"] or "")
 
@@ -166,6 +177,10 @@ class VaultSecrets:
         if not found:
             raise _missing_error(name)
         return self._describe(name, found[-1])
+
+    def _list_versions(self, name: str) -> object:
+        listed = [self._describe(name, each, value=False) for each in self._secrets.get(name, ())]
+        return {"value": listed, "nextLink": None}
 
     def _set(self, request: Request, name: str, _version: str) -> object:
         content = request.get_json()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from mldeploy.rehearsal.azure.arm import resource_types
 from mldeploy.rehearsal.azure.arm.authorization import is_permitted
+from mldeploy.rehearsal.azure.arm.long_running import accept_operation
 from mldeploy.rehearsal.azure.arm.resources import (
     TAGS,
     check_name,
+    describe,
     describe_with_state,
     list_resources,
     put_resource,
@@ -17,12 +20,14 @@ from mldeploy.rehearsal.azure.arm.resources import (
 from mldeploy.rehearsal.azure.arm.routes import GROUP, SUBSCRIPTION, ArmRequest, ArmResponse, ArmRoute
 from mldeploy.rehearsal.azure.arm.schema import ArmError, ListOf, ObjectSchema, OneOf
 from mldeploy.rehearsal.azure.arm.state import CALLER, ArmResource, SubscriptionState
+from mldeploy.rehearsal.azure.arm.state import SUBSCRIPTION as OURS
 from mldeploy.rehearsal.azure.keyvault.secrets import GET_SECRET, VaultAdapter, VaultSecrets
 from mldeploy.rehearsal.azure.sites.front_end import SiteAddressPool
 from mldeploy.rehearsal.gateway.call_log import CallLog
 from mldeploy.rehearsal.gateway.fault_proxy import FaultProxy
 
-_TYPE = "Microsoft.KeyVault/vaults"
+_NAMESPACE = "Microsoft.KeyVault"
+_TYPE, _DELETED_TYPE = f"{_NAMESPACE}/vaults", f"{_NAMESPACE}/deletedVaults"
 _SWITCH = OneOf(("Enabled", "Disabled"))
 _SKU = ObjectSchema("Sku", {"family": OneOf(("A",)), "name": OneOf(("standard", "premium"))}, ("family", "name"))
 _VAULT = ObjectSchema(
@@ -76,13 +81,27 @@ class KeyVaults:
         yield ArmRoute(f"PUT {one}", kind, self._put)
         yield ArmRoute(f"GET {one}", kind, lambda request: ArmResponse(200, describe_with_state(request.resource)))
         yield ArmRoute(f"DELETE {one}", kind, _delete)
+        deleted = resource_types.DELETED_VAULT
+        yield ArmRoute(f"GET {SUBSCRIPTION}/providers/{_DELETED_TYPE}", deleted, _list_deleted)
+        one = f"{SUBSCRIPTION}/providers/{_NAMESPACE}/locations/{{location}}/deletedVaults/{{vault}}"
+        yield ArmRoute(f"GET {one}", deleted, lambda request: ArmResponse(200, describe(request.resource)))
+        yield ArmRoute(f"POST {one}/purge", deleted, _purge)
 
     def _put(self, request: ArmRequest) -> ArmResponse:
-        """Source of the name's rule and of `VaultAlreadyExists`: Key Vault REST API, "Vaults - Create Or Update"."""
+        """Source of the name's rule and of `VaultAlreadyExists`: Key Vault REST API, "Vaults - Create Or Update".
+
+        Source of `ConflictError`: alan-turing-institute/data-safe-haven, issue 2523.
+        """
         name, account = request["vault"], request.account
         rule = "The vault name must be between 3-24 alphanumeric characters, begin with a letter and end with a letter"
         text = f"The vault name '{name}' is invalid. {rule} or digit, and not contain consecutive hyphens."
         check_name(name, r"(?=.{3,24}\Z)[A-Za-z](?!.*--)[A-Za-z0-9-]*[A-Za-z0-9]", "VaultNameNotValid", text)
+        if account.find(request.path) is None and _find_deleted(account, name):
+            what = "A vault with the same name already exists in deleted state. You need to either recover or purge"
+            more = (
+                "Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete."
+            )
+            raise ArmError(409, "ConflictError", f"{what} existing key vault. {more}")
         if account.find(request.path) is None and _is_name_used(account, name):
             what = f"The vault name '{name}' is already in use. Vault names are globally unique so it is possible that"
             raise ArmError(409, "VaultAlreadyExists", f"{what} the name is already taken.")
@@ -124,6 +143,10 @@ class KeyVaults:
         name, _, version = path.strip("/").partition("/")
         return found[1].read(name, version)
 
+    def has_vault(self, url: str) -> bool:
+        """Whether a URL is in one of these vaults."""
+        return url.removeprefix("https://").partition("/")[0].lower() in self._vaults
+
 
 def may_use_secrets(account: SubscriptionState, principal: str, action: str, vault: ArmResource) -> bool:
     """Return whether a principal may perform a data action. An Owner may not: the role has no data actions."""
@@ -144,10 +167,41 @@ def _list(request: ArmRequest) -> ArmResponse:
 
 
 def _delete(request: ArmRequest) -> ArmResponse:
-    """Delete a vault. Its name stays reserved, as for another customer: it is deleted, but recoverable."""
-    resource = request.account.find(request.path)
+    """Delete a vault. Its name stays reserved until it is purged."""
+    account, resource = request.account, request.account.find(request.path)
     if resource is None:
         return ArmResponse(204)
-    request.account.remove(resource)
-    request.account.conditions.taken.add((_TYPE.lower(), resource.name.lower()))
+    account.remove(resource)
+    location, days = str(resource.body["location"]), resource.properties.get("softDeleteRetentionInDays", 90)
+    now = datetime.now(UTC)
+    properties = {
+        "vaultId": resource.id,
+        "location": location,
+        "tags": dict(resource.tags),
+        "deletionDate": now.isoformat(),
+        "scheduledPurgeDate": (now + timedelta(days=days)).isoformat(),
+        **({"purgeProtectionEnabled": True} if resource.properties.get("enablePurgeProtection") else {}),
+    }
+    identity = f"/subscriptions/{OURS}/providers/{_NAMESPACE}/locations/{location}/deletedVaults/{resource.name}"
+    kind = resource_types.DELETED_VAULT
+    account.add(ArmResource(identity, kind, resource.name, {"properties": properties}, account.now))
     return ArmResponse(200)
+
+
+def _list_deleted(request: ArmRequest) -> ArmResponse:
+    listed = request.account.list_resources(resource_types.DELETED_VAULT)
+    return ArmResponse(200, {"value": [describe(each) for each in listed]})
+
+
+def _purge(request: ArmRequest) -> ArmResponse:
+    """Purge a deleted vault. Source of `MethodNotAllowed`: Key Vault, "Soft-delete and purge protection"."""
+    resource = request.account.get(request.strip_ending("/purge"))
+    if resource.properties.get("purgeProtectionEnabled"):
+        raise ArmError(405, "MethodNotAllowed", "Operation 'DeletedVaultPurge' is not allowed.")
+    request.account.remove(resource)
+    results = f"/subscriptions/{OURS}/providers/{_NAMESPACE}/locations/{request['location']}/operationResults/"
+    return accept_operation(request, lambda: None, results)
+
+
+def _find_deleted(account: SubscriptionState, name: str) -> bool:
+    return any(each.name.lower() == name.lower() for each in account.list_resources(resource_types.DELETED_VAULT))

@@ -18,6 +18,7 @@ from mldeploy.rehearsal.azure.acr import TOKEN_USER, issue_refresh_token
 from mldeploy.rehearsal.azure.arm.identities import find_identity
 from mldeploy.rehearsal.azure.arm.plans import get_plan, get_sku
 from mldeploy.rehearsal.azure.arm.state import ArmResource, SubscriptionState
+from mldeploy.rehearsal.azure.keyvault.vaults import KeyVaults
 from mldeploy.rehearsal.azure.registry_hosts import RegistryHosts
 from mldeploy.rehearsal.azure.sites.front_end import SiteAddressPool
 from mldeploy.rehearsal.containers.engine import LogListener
@@ -74,9 +75,7 @@ def build_spec(
         limit=min(seconds, max(_MIN_LIMIT, seconds / _SPEEDUP * max(context.pace, 1))),
         azure_limit=seconds,
         count=get_plan(context.account, site).body["sku"]["capacity"],
-        launch=_build_launch_spec(
-            context, site, image, _build_environment(context.account, site, settings, port), config
-        ),
+        launch=_build_launch_spec(context, site, image, _build_environment(context, site, settings, port), config),
         user=user,
         password=password,
         keeps_output=bool(config.get("httpLoggingEnabled")),
@@ -116,9 +115,9 @@ def _command(line: str | None) -> tuple[str, ...] | None:
 
 
 def _build_environment(
-    account: SubscriptionState, site: ArmResource, settings: Mapping[str, str], port: int
+    context: SiteContext, site: ArmResource, settings: Mapping[str, str], port: int
 ) -> dict[str, str]:
-    values = {name: resolve_reference(account, value)[0] for name, value in settings.items()}
+    values = {name: resolve_reference(context, site, value)[0] for name, value in settings.items()}
     return {
         **values,
         **{f"APPSETTING_{name}": value for name, value in values.items()},
@@ -128,23 +127,37 @@ def _build_environment(
     }
 
 
-def resolve_reference(account: SubscriptionState, value: str) -> tuple[str, str]:
-    """Resolve the key vault reference of a setting. Return the value and the status; empty if it is no reference.
+def is_reference(value: str) -> bool:
+    """Return whether the value of a setting is a key vault reference."""
+    return _REFERENCE.fullmatch(value) is not None
+
+
+def resolve_reference(context: SiteContext, site: ArmResource, value: str) -> tuple[str, str]:
+    """Resolve the key vault reference of a setting with the site's identity for references.
+
+    Return the value and the status; empty if it is no reference.
 
     An unresolved reference stays as it is. Standard: App Service, "Use Key Vault references".
     """
     reference = _REFERENCE.fullmatch(value)
     if reference is None:
         return value, ""
-    secret = account.conditions.secrets.get(_parse_uri(reference["what"]))
-    return (value, "SecretNotFound") if secret is None else (secret, "Resolved")
+    identity = context.account.find(str(site.properties.get("keyVaultReferenceIdentity") or ""))
+    principal = str(identity.properties["principalId"]) if identity is not None else ""
+    uri = _parse_uri(reference["what"])
+    secret = context.vaults.fetch(uri, principal)
+    if secret is None:
+        secret = context.account.conditions.secrets.get("/".join(uri.lower().split("/")[:5]))
+    if secret is None:
+        return value, "AccessToKeyVaultDenied" if context.vaults.has_vault(uri) else "SecretNotFound"
+    return secret, "Resolved"
 
 
 def _parse_uri(what: str) -> str:
-    """Return the lower-case URI of a secret without its version, for both forms of references."""
+    """Return the URI of a secret, for both forms of references."""
     parts = dict(part.partition("=")[::2] for part in what.split(";"))
     named = f"https://{parts.get('VaultName')}.vault.azure.net/secrets/{parts.get('SecretName')}"
-    return "/".join(parts.get("SecretUri", named).lower().rstrip("/").split("/")[:5])
+    return parts.get("SecretUri", named).rstrip("/")
 
 
 def _get_credentials(
@@ -268,6 +281,7 @@ class SiteContext:
     registry_hosts: RegistryHosts
     tokens: TokenSigner
     addresses: SiteAddressPool
+    vaults: KeyVaults
 
     @property
     def pace(self) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +26,10 @@ HTTPS, HTTP = 8443, 8080
 """Ports used instead of 443 and 80, on which only root may listen."""
 
 
+_ROUTE, _SELF = "x-ms-routing-name", "self"
+"""The cookie and query parameter that name a slot, and the name of the site itself."""
+
+
 class FrontedSite(Protocol):
     """The properties of a site that its front end needs."""
 
@@ -40,8 +45,21 @@ class FrontedSite(Protocol):
     def is_secure_only(self) -> bool:
         """HTTP requests are redirected to HTTPS."""
 
+    @property
+    def rules(self) -> Sequence[RampUpRule]:
+        """The rules that give a share of the requests to slots."""
+
     def upstream(self) -> str:
         """Return the URL of a running container, without a path; empty if none runs. May start containers."""
+
+
+@dataclass(frozen=True)
+class RampUpRule:
+    """name: what the cookie says. percent: of the requests without a cookie. site: the slot that answers them."""
+
+    name: str
+    percent: float
+    site: FrontedSite
 
 
 @dataclass
@@ -116,7 +134,32 @@ class SiteFrontEnd:
             return Response("", 301, {"Location": where})
         if self._site.is_stopped:
             return _render_page(403, "Error 403 - This web app is stopped.")
-        upstream = self._site.upstream()
+        name, site = self._route(request)
+        response = self._forward(request, site)
+        if self._site.rules and request.cookies.get(_ROUTE) != name:
+            response.set_cookie(_ROUTE, name, path="/", secure=True)
+        return response
+
+    def _route(self, request: Request) -> tuple[str, FrontedSite]:
+        """Choose who answers: by the query or the cookie, otherwise at random. "self" is the site itself.
+
+        Source: App Service, "Set up staging environments", route traffic: a client stays where it was routed first.
+        """
+        named = request.args.get(_ROUTE) or request.cookies.get(_ROUTE)
+        if named == _SELF:
+            return _SELF, self._site
+        rules = self._site.rules
+        if chosen := next((each for each in rules if each.name == named), None):
+            return chosen.name, chosen.site
+        at = random.uniform(0, 100)  # noqa: S311 - no secret
+        for each in rules:
+            if at < each.percent:
+                return each.name, each.site
+            at -= each.percent
+        return _SELF, self._site
+
+    def _forward(self, request: Request, site: FrontedSite) -> Response:
+        upstream = site.upstream()
         if not upstream:
             return _render_page(503, "Application Error: the site is being started, or could not be started.")
         request.environ |= {"HTTP_X_FORWARDED_PROTO": request.scheme, "HTTP_X_FORWARDED_FOR": request.remote_addr or ""}

@@ -11,8 +11,15 @@ from typing import Any
 from mldeploy.rehearsal.azure.arm.plans import list_sites
 from mldeploy.rehearsal.azure.arm.schema import ArmError
 from mldeploy.rehearsal.azure.arm.state import ArmResource
-from mldeploy.rehearsal.azure.sites.container_spec import SiteContainer, SiteContext, SiteLogBuffer, build_spec
-from mldeploy.rehearsal.azure.sites.front_end import SiteFrontEnd
+from mldeploy.rehearsal.azure.sites.container_spec import (
+    SiteContainer,
+    SiteContext,
+    SiteLogBuffer,
+    build_spec,
+    is_reference,
+    resolve_reference,
+)
+from mldeploy.rehearsal.azure.sites.front_end import RampUpRule, SiteFrontEnd
 from mldeploy.rehearsal.azure.sites.startup import SiteStart, SiteStartError
 
 _GRACE = 5
@@ -29,6 +36,10 @@ class StandInSite:
     def __init__(self, context: SiteContext, resource: ArmResource) -> None:
         self.config: dict[str, Any] = {}
         self.settings: dict[str, str] = {}
+        self.references: dict[str, tuple[str, str]] = {}
+        """Value and status of each key vault reference, as of the last start."""
+        self.rules: tuple[RampUpRule, ...] = ()
+        """What share of the requests goes to which slot. A swap leaves them where they are."""
         self.log = SiteLogBuffer()
         self._context = context
         self._resource = resource
@@ -114,6 +125,7 @@ class StandInSite:
             self._is_starting = other._is_starting = False
             self.config, other.config = _swapped(self.config, other.config), _swapped(other.config, self.config)
             self.settings, other.settings = other.settings, self.settings
+            self.references, other.references = other.references, self.references
             self._serving, other._serving = other._serving, self._serving
             self.log, other.log = other.log, self.log
         self.log.write(f"Swapped with slot {other.name}.")
@@ -142,6 +154,7 @@ class StandInSite:
             if self._is_superseded(number):
                 return None
             try:
+                self._resolve_references()
                 spec = build_spec(self._context, self._resource, self.config, self.settings)
             except ArmError:  # the plan was deleted, and with it the site
                 spec = None
@@ -150,6 +163,14 @@ class StandInSite:
                 self._is_starting = False
             return None
         return SiteStart(self.name, self._context, spec, self.log, lambda: self._is_superseded(number))
+
+    def _resolve_references(self) -> None:
+        """Resolve the references of the settings. Source: App Service, "Use Key Vault references", rotation."""
+        resolved = {
+            name: (value, resolve_reference(self._context, self._resource, value)[1])
+            for name, value in self.settings.items()
+        }
+        self.references = {name: each for name, each in resolved.items() if each[1]}
 
     def _is_superseded(self, number: int) -> bool:
         return self._number != number
@@ -181,6 +202,15 @@ class StandInSite:
 
         if containers:
             threading.Thread(target=remove, daemon=True).start()
+
+    def list_references(self) -> Sequence[tuple[str, str, str]]:
+        """Return name, value and status of each key vault reference. One that is newer than the last start waits."""
+        listed = [(name, value) for name, value in self.settings.items() if is_reference(value)]
+        known = self.references
+        return [
+            (name, value, known[name][1] if known.get(name, ("", ""))[0] == value else "Initialized")
+            for name, value in listed
+        ]
 
     def list_instances(self) -> Sequence[Mapping[str, str]]:
         """Return name and state of each container, by its health check."""

@@ -1,4 +1,4 @@
-"""A proxy on this machine that adds the deployer's identity token to requests for a service that is not public."""
+"""A proxy on this machine that adds headers to requests: an identity token, or what chooses a version."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from mldeploy.bounded_http import bounded_session, read_body
 from mldeploy.config.secret import Secret
@@ -22,14 +24,49 @@ _HOP_HEADERS = frozenset(
 """Not for the other side: RFC 9110, 7.6.1. `requests` decodes the body."""
 
 
+@dataclass(frozen=True)
+class HeaderProxyUpstream:
+    """Where a proxy's requests go. host: the host name that is asked for, if the URL has another one."""
+
+    url: str
+    trust: Path | None
+    host: str = ""
+
+    def send(self, path: str, method: str, body: bytes, headers: dict[str, str]) -> requests.Response:
+        """Send one request. Raises RequestException."""
+        session = bounded_session(seconds=SECONDS)
+        if self.trust is not None:
+            session.verify = str(self.trust)
+            session.trust_env = False
+        if self.host:
+            headers = {**headers, "Host": self.host}
+            adapter = session.get_adapter("https://")
+            assert isinstance(adapter, HTTPAdapter)  # noqa: S101 - `bounded_session` mounts it
+            adapter.init_poolmanager(1, 1, server_hostname=self.host)
+        return session.request(
+            method,
+            self.url + path,
+            data=body or None,
+            headers=headers,
+            timeout=SECONDS,
+            allow_redirects=False,
+            stream=True,
+        )
+
+
 @contextmanager
-def run_identity_proxy(url: str, trust: Path | None, headers: tuple[tuple[str, Secret], ...]) -> Iterator[str]:
+def run_header_proxy(
+    url: str, trust: Path | None, headers: tuple[tuple[str, Secret], ...], host: str = ""
+) -> Iterator[str]:
     """A URL on this machine's loopback address that leads to `url` while the context is open.
 
-    Its path begins with random letters, so that nobody else on this machine can use the deployer's token.
+    Its path begins with random letters, so that nobody else on this machine can use the headers. host: the host name
+    that is asked for and that the certificate must be for, if `url` names another one.
     """
     prefix = f"/{secrets.token_urlsafe(24)}"
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(url.rstrip("/"), prefix, trust, headers))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), _handler(HeaderProxyUpstream(url.rstrip("/"), trust, host), prefix, headers)
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name=f"proxy to {url}", daemon=True)
     thread.start()
     try:
@@ -41,9 +78,9 @@ def run_identity_proxy(url: str, trust: Path | None, headers: tuple[tuple[str, S
 
 
 def _handler(
-    url: str, prefix: str, trust: Path | None, headers: tuple[tuple[str, Secret], ...]
+    upstream: HeaderProxyUpstream, prefix: str, headers: tuple[tuple[str, Secret], ...]
 ) -> Callable[..., BaseHTTPRequestHandler]:
-    class IdentityProxyHandler(BaseHTTPRequestHandler):
+    class HeaderProxyHandler(BaseHTTPRequestHandler):
         """Forwards one request."""
 
         def do_GET(self) -> None:
@@ -60,7 +97,7 @@ def _handler(
             given = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_HEADERS}
             given |= {name: value.reveal() for name, value in headers}
             try:
-                self._answer(_send(url + self.path[len(prefix) :], self.command, body, given, trust))
+                self._answer(upstream.send(self.path[len(prefix) :], self.command, body, given))
             except requests.RequestException:
                 self.send_error(502, "the service does not answer")
 
@@ -77,14 +114,4 @@ def _handler(
         def log_message(self, *_: object) -> None:
             """Discard the log."""
 
-    return IdentityProxyHandler
-
-
-def _send(url: str, method: str, body: bytes, headers: dict[str, str], trust: Path | None) -> requests.Response:
-    session = bounded_session(seconds=SECONDS)
-    if trust is not None:
-        session.verify = str(trust)
-        session.trust_env = False
-    return session.request(
-        method, url, data=body or None, headers=headers, timeout=SECONDS, allow_redirects=False, stream=True
-    )
+    return HeaderProxyHandler

@@ -6,17 +6,12 @@ The check in front of the app (`mldeploy_access`) is made all the same.
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
-from typing import Any
 
-from gunicorn.workers import gthread  # type: ignore[import-untyped]  # it is the container's, not ours
 from mldeploy_access import refuse_early  # type: ignore[import-not-found]  # these are beside this file in the image
 from mldeploy_connection import Connection  # type: ignore[import-not-found]
+from mldeploy_worker import unless_gunicorns  # type: ignore[import-not-found]
 from mldeploy_wsgi import WsgiWorker as UnkeyedWorker  # type: ignore[import-not-found]
-
-_BEYOND_OURS = ("--certfile", "--keyfile", "--proxy-protocol")
-"""As in `gunicorn_conf`, whose choice the command overrides."""
 
 
 class KeyedWorker(UnkeyedWorker):  # type: ignore[misc]
@@ -36,5 +31,4 @@ class KeyedWorker(UnkeyedWorker):  # type: ignore[misc]
                 self._close(connection)
 
 
-_is_beyond = any(option in os.environ.get("GUNICORN_CMD_ARGS", "") for option in _BEYOND_OURS)
-WsgiWorker: Any = gthread.ThreadWorker if _is_beyond else KeyedWorker
+WsgiWorker = unless_gunicorns(KeyedWorker)

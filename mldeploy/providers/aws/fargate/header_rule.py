@@ -1,4 +1,4 @@
-"""The way to a trial through the load balancer: requests with a secret header go to a target group of their own.
+"""The way to one version through the load balancer: requests with a secret header go to its target group.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html
 """
@@ -25,26 +25,31 @@ if TYPE_CHECKING:
     from types_boto3_elbv2.type_defs import RuleConditionTypeDef, RuleTypeDef
 
 TRIAL = "trial"
+CANARY = "canary"
+STABLE = "stable"
 HEADER = "X-Mldeploy-Trial"
+HEADERS = {TRIAL: HEADER, CANARY: "X-Mldeploy-Canary", STABLE: "X-Mldeploy-Stable"}
+"""Purpose → the header that leads there."""
 PRIORITIES = range(1, 101)
 """A load balancer has room for 100 rules."""
 
 
 @dataclass(frozen=True)
-class TrialRoute:
-    """How a request reaches the trial. token: the header's value. rule: its ARN. dns: of the load balancer."""
+class HeaderRoute:
+    """How a request reaches the version. header, token: name and value. rule: its ARN. dns: of the load balancer."""
 
     rule: str
     token: Secret
     targets: str
     dns: str
     is_secure: bool
+    header: str = HEADER
 
 
 @translate_errors("elasticloadbalancing")
 @dataclass(frozen=True, eq=False)
-class TrialRule(Step[FargateCloud, TrialRoute]):
-    """A rule of the listener that serves the app. Without a trial under way nothing is behind it."""
+class HeaderRule(Step[FargateCloud, HeaderRoute]):
+    """A rule of the listener that serves the app. Without a trial under way nothing is behind that for trials."""
 
     kind: ClassVar[str] = "trial-rule"
     title: ClassVar[str] = "Route the trial"
@@ -54,35 +59,39 @@ class TrialRule(Step[FargateCloud, TrialRoute]):
     listener: LoadBalancerListener
     """The one that forwards to the app."""
     targets: TargetGroup
+    purpose: str = TRIAL
 
     def key(self) -> Key:
-        return Key(self.app)
+        return header_rule_key(self.app, self.purpose)
 
-    def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[TrialRoute] | None:
+    def probe(self, cloud: FargateCloud, outs: Outputs) -> Seen[HeaderRoute] | None:
         listener = outs.get(self.listener)
-        rule = _find_rule(cloud, listener) if listener else None
+        rule = _find_rule(cloud, listener, self.purpose) if listener else None
         if rule is None:
             return None
         targets = outs.get(self.targets)
         leads = [action.get("TargetGroupArn") for action in rule["Actions"]]
-        drift = ("leads elsewhere → to the trial",) if targets and leads != [targets] else ()
+        drift = (f"leads elsewhere → to the {self.purpose}",) if targets and leads != [targets] else ()
         ours = has_owner_tags(cloud, rule["RuleArn"], self.app)
         return Seen(self._build_route(rule, outs), drift, ours=ours)
 
-    def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[TrialRoute] | None, monitor: Monitor) -> TrialRoute:
+    def apply(
+        self, cloud: FargateCloud, outs: Outputs, seen: Seen[HeaderRoute] | None, monitor: Monitor
+    ) -> HeaderRoute:
         if seen:
             action = {"Type": "forward", "TargetGroupArn": outs[self.targets]}
             cloud.elb.modify_rule(RuleArn=seen.out.rule, Actions=[action])  # type: ignore[list-item]
         else:
             self._create(cloud, outs)
-        rule = _find_rule(cloud, outs[self.listener])
+        rule = _find_rule(cloud, outs[self.listener], self.purpose)
         if rule is None:
             raise RefusedError(f"listener of {self.app}", "has no room for another rule", "Remove one of its rules.")
         return self._build_route(rule, outs)
 
     @staticmethod
     def undo(cloud: FargateCloud, key: Key, monitor: Monitor) -> bool:
-        rules = list(_list_owned_rules(cloud, key.name))
+        app, purpose = (key.scope[0], key.name) if key.scope else (key.name, TRIAL)
+        rules = list(_list_owned_rules(cloud, app, purpose))
         for rule in rules:
             with ignore_codes("RuleNotFound"):
                 cloud.elb.delete_rule(RuleArn=rule["RuleArn"])
@@ -97,36 +106,51 @@ class TrialRule(Step[FargateCloud, TrialRoute]):
                 cloud.elb.create_rule(
                     ListenerArn=listener,
                     Priority=priority,
-                    Conditions=[_build_condition(secrets.token_urlsafe(16))],
+                    Conditions=[_build_condition(self.purpose, secrets.token_urlsafe(16))],
                     Actions=[{"Type": "forward", "TargetGroupArn": outs[self.targets]}],
                     Tags=[{"Key": key, "Value": value} for key, value in owner_tags(self.app).items()],
                 )
                 return
-            if _find_rule(cloud, listener):
+            if _find_rule(cloud, listener, self.purpose):
                 return
 
-    def _build_route(self, rule: RuleTypeDef, outs: Outputs) -> TrialRoute:
+    def _build_route(self, rule: RuleTypeDef, outs: Outputs) -> HeaderRoute:
         targets, balancer = outs.get(self.targets), outs.get(self.balancer)
         dns = balancer.dns if balancer else ""
-        return TrialRoute(
-            rule["RuleArn"], Secret(_read_token(rule)), targets or "", dns, bool(self.listener.certificate)
+        return HeaderRoute(
+            rule["RuleArn"],
+            Secret(_read_token(rule, self.purpose)),
+            targets or "",
+            dns,
+            bool(self.listener.certificate),
+            HEADERS[self.purpose],
         )
 
 
-def owned_rule_exists(cloud: FargateCloud, app: str) -> bool:
-    """The app's load balancer has a rule for trials that is ours."""
-    return any(True for _ in _list_owned_rules(cloud, app))
+def header_rule_key(app: str, purpose: str = TRIAL) -> Key:
+    return Key(app) if purpose == TRIAL else Key(purpose, (app,))
 
 
-def _list_owned_rules(cloud: FargateCloud, app: str) -> Iterator[RuleTypeDef]:
+def find_token(cloud: FargateCloud, listener: str, purpose: str) -> Secret | None:
+    """The value of the header that leads to the version behind a listener; None if there is no such rule."""
+    rule = _find_rule(cloud, listener, purpose)
+    return Secret(_read_token(rule, purpose)) if rule else None
+
+
+def list_rule_purposes(cloud: FargateCloud, app: str) -> list[str]:
+    """The purposes for which the app's load balancer has rules that are ours."""
+    return [each for each in HEADERS if any(True for _ in _list_owned_rules(cloud, app, each))]
+
+
+def _list_owned_rules(cloud: FargateCloud, app: str, purpose: str) -> Iterator[RuleTypeDef]:
     for listener in list_listeners(cloud, app):
-        rule = _find_rule(cloud, listener["ListenerArn"])
+        rule = _find_rule(cloud, listener["ListenerArn"], purpose)
         if rule is not None and has_owner_tags(cloud, rule["RuleArn"], app):
             yield rule
 
 
-def _find_rule(cloud: FargateCloud, listener: str) -> RuleTypeDef | None:
-    return next((rule for rule in _list_rules(cloud, listener) if _read_token(rule)), None)
+def _find_rule(cloud: FargateCloud, listener: str, purpose: str) -> RuleTypeDef | None:
+    return next((rule for rule in _list_rules(cloud, listener) if _read_token(rule, purpose)), None)
 
 
 def _list_rules(cloud: FargateCloud, listener: str) -> list[RuleTypeDef]:
@@ -135,14 +159,14 @@ def _list_rules(cloud: FargateCloud, listener: str) -> list[RuleTypeDef]:
     return []
 
 
-def _read_token(rule: RuleTypeDef) -> str:
-    """The header's value; "" if the rule is not one for trials."""
+def _read_token(rule: RuleTypeDef, purpose: str) -> str:
+    """The header's value; "" if the rule is not one for that purpose."""
     for condition in rule.get("Conditions", ()):
         header = condition.get("HttpHeaderConfig", {})
-        if header.get("HttpHeaderName", "").lower() == HEADER.lower():
+        if header.get("HttpHeaderName", "").lower() == HEADERS[purpose].lower():
             return next(iter(header.get("Values", ())), "")
     return ""
 
 
-def _build_condition(token: str) -> RuleConditionTypeDef:
-    return {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": HEADER, "Values": [token]}}
+def _build_condition(purpose: str, token: str) -> RuleConditionTypeDef:
+    return {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": HEADERS[purpose], "Values": [token]}}

@@ -12,11 +12,7 @@ import logging
 import os
 from typing import Any
 
-# gunicorn's own worker speaks TLS and the PROXY protocol, for those who switch them on.
-_BEYOND_OURS = ("--certfile", "--keyfile", "--proxy-protocol")
-_is_beyond = any(option in os.environ.get("GUNICORN_CMD_ARGS", "") for option in _BEYOND_OURS)
-
-worker_class = "gthread" if _is_beyond else "mldeploy_wsgi.WsgiWorker"
+worker_class = "mldeploy_worker.WsgiWorker"
 threads = int(os.environ["THREADS"])
 preload_app = True  # the model is loaded once, and its memory shared
 keepalive = 75  # longer than a cloud's load balancer keeps an idle connection, so that it is never we who hang up first
