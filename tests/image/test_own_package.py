@@ -57,7 +57,8 @@ def test_the_project_is_installed_and_an_edit_changes_the_code_alone(shop: Shop)
 
 def test_what_a_setup_script_computes_is_installed(shop: Shop) -> None:
     (shop.folder / "requirements.txt").unlink()
-    script = "from setuptools import setup\n\nNEEDS = open('needs').read().split()\nsetup(install_requires=NEEDS)\n"
+    needs = "from setuptools import setup\n\nNEEDS = open('needs').read().split()\n"
+    script = f"{needs}setup(name='shop', version='1', install_requires=NEEDS)\n"
     write(shop.folder, {"setup.py": script, "needs": "flask==3.1.2\n"})
     given = load_project(shop.folder).project
     image = shop.build(shop.project(requirements="setup.py", lock=given.build.lock, requirements_text="")).out
