@@ -162,7 +162,7 @@ def _branch(spec: WorkflowSpec, stage: PipelineStage) -> Document:
 
 def _production(spec: WorkflowSpec, stage: PipelineStage) -> Document:
     """By a protected tag, or by hand after the deployment of the branch."""
-    rule = {"if": TAG} if stage.by_tag else {**_rule(spec, _branch_rule(spec)), "when": "manual"}
+    rule: Document = {"if": TAG} if stage.by_tag else {**_rule(spec, _branch_rule(spec)), "when": "manual"}
     return {
         **_deploying(spec, stage, "promote", [rule]),
         "needs": [] if stage.by_tag else ["deploy"],

@@ -67,7 +67,7 @@ def fit(model: Any, frame: Any, target: Any) -> Any:
         return model.fit(frame, target)
 
 
-def rows_of(frame: pd.DataFrame, count: int = 15) -> list[dict[str, object]]:
+def rows_of(frame: pd.DataFrame, count: int = 15) -> list[dict[str, Any]]:
     """The first rows as JSON would have them."""
     records = frame.head(count).to_dict("records")
     return [{str(k): None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()} for row in records]

@@ -41,5 +41,5 @@ def test_both_paths_are_bit_identical_with_each_version_of_scikit_learn(version:
 def install(environment: Path, *packages: str) -> None:
     """A virtual environment with these packages, pandas and joblib."""
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    command = [UV, "pip", "install", "--quiet", *packages, "pandas", "joblib"]
+    command: list[str | Path] = [UV, "pip", "install", "--quiet", *packages, "pandas", "joblib"]
     subprocess.run(command, env={**os.environ, "VIRTUAL_ENV": str(environment)}, check=True)

@@ -6,6 +6,8 @@ It runs in environments of their own, which have scikit-learn, pandas and this p
 import json
 import sys
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +39,7 @@ COLUMNS = (
 )
 
 
-def frame():
+def frame() -> pd.DataFrame:
     random = np.random.default_rng(3)
     rows = pd.DataFrame(
         {
@@ -50,13 +52,13 @@ def frame():
     return rows
 
 
-def table(scaler=None, encoder=None):
+def table(scaler: Any = None, encoder: Any = None) -> Any:
     numbers = make_pipeline(SimpleImputer(add_indicator=True), scaler or StandardScaler())
     words = encoder or OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     return make_column_transformer((numbers, ["age", "bmi"]), (words, ["region"]), sparse_threshold=0)
 
 
-def ends():
+def ends() -> Iterator[tuple[str, Any, Any, int]]:
     yield "linear", table(), LinearRegression(), 0
     yield "logistic", table(), LogisticRegression(), 2
     yield "softmax", table(), LogisticRegression(), 3
@@ -73,8 +75,8 @@ def ends():
     yield "ordinal", table(encoder=OrdinalEncoder()), GradientBoostingRegressor(n_estimators=5), 0
 
 
-def main():
-    rows, results = frame(), {}
+def main() -> None:
+    rows, results = frame(), dict[str, dict[str, Any]]()
     price = (rows.age * 12.5 + rows.bmi.fillna(25) ** 2 + (rows.region == "se") * 90).to_numpy()
     warnings.simplefilter("ignore")
     for name, columns, end, count in ends():

@@ -206,7 +206,7 @@ def test_a_stopped_app_stops_its_canary(balanced: FargateApp) -> None:
 @pytest.mark.parametrize("change", ["port", "health"])
 def test_what_both_versions_must_have_is_refused(balanced: FargateApp, change: str) -> None:
     changed = {"port": 9090} if change == "port" else {"health": "/ready"}
-    balanced.project = replace(balanced.project, app=replace(balanced.project.app, **changed))  # type: ignore[arg-type]
+    balanced.project = replace(balanced.project, app=replace(balanced.project.app, **changed))
     with pytest.raises(DeploymentFailedError, match="changes from") as refused:
         balanced.place()
     error = refused.value.failures[0][1]

@@ -40,7 +40,7 @@ def test_the_name_is_widened_with_what_follows_it_and_conditions_take_patterns(t
         "Resource": [f"arn:aws:iam::1:role/mldeploy-{app.name}-us-east-1-task", f"arn:aws:ecs:x:1:task/{app.name}/*"],
         "Condition": {"StringEquals": {"aws:ResourceTag/mldeploy:app": app.name}},
     }
-    whole = limit_to_previews(PolicySet((), {"Statement": [statement]}), app, FargateSettings()).whole
+    whole = limit_to_previews(PolicySet((), {"Statement": [statement]}), app, FargateSettings.model_validate({})).whole
     assert json.loads(json.dumps(whole)) == {
         "Statement": [
             {
@@ -57,7 +57,7 @@ def test_the_name_is_widened_with_what_follows_it_and_conditions_take_patterns(t
 def test_what_cannot_be_limited_is_refused(tmp_path: Path) -> None:
     policies = PolicySet((), {})
     with pytest.raises(ConfigError, match="applies to the environment preview"):
-        limit_to_previews(policies, app_in(tmp_path, "staging"), FargateSettings())
+        limit_to_previews(policies, app_in(tmp_path, "staging"), FargateSettings.model_validate({}))
     balanced = FargateSettings.model_validate({"ingress": "load-balancer"})
     with pytest.raises(ConfigError, match="load balancers are shortened"):
         limit_to_previews(policies, app_in(tmp_path, "preview"), balanced)
