@@ -7,7 +7,7 @@ import sys
 
 from mldeploy.app.causes import FailureDiagnosis
 from mldeploy.app.signs.sign import About
-from mldeploy.project.detect.distributions import (
+from mldeploy.project.detect.dependencies.distributions import (
     distribution_of,
     distribution_of_module,
     is_known_import,

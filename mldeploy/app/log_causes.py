@@ -10,8 +10,8 @@ from mldeploy.app.causes import FailureDiagnosis
 from mldeploy.app.import_failures import diagnose_import
 from mldeploy.app.signs import environment, files, models, packages, start
 from mldeploy.app.signs.sign import About, Sign
-from mldeploy.image import libraries
-from mldeploy.project.detect.distributions import distribution_of
+from mldeploy.image.recipe import libraries
+from mldeploy.project.detect.dependencies.distributions import distribution_of
 
 _SIGNS = (
     *models.PICKLES,

@@ -15,8 +15,8 @@ from mldeploy.check.trial import CheckContainers
 from mldeploy.core.monitor import Monitor
 from mldeploy.image.errors import engine_errors
 from mldeploy.image.types import BaseDigest
-from mldeploy.project.detect import formats
-from mldeploy.project.detect.model_files import SUFFIXES
+from mldeploy.project.detect.models import formats
+from mldeploy.project.detect.models.model_files import SUFFIXES
 from mldeploy.project.detect.tree import SKIPPED, Tree, TreeFile
 
 KEPT_FILE = 1 << 18

@@ -26,7 +26,7 @@ from mldeploy.image.cloud import EngineCloud
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
 from mldeploy.image.types import BaseDigest, Image
-from mldeploy.project.detect.formats import ModelContents
+from mldeploy.project.detect.models.formats import ModelContents
 
 APP_FOLDER = "/app"
 """The app's folder in images of our own recipe."""

@@ -12,9 +12,14 @@ from mldeploy.check.contents import Layers
 from mldeploy.check.inspection import ImageInspection, Load
 from mldeploy.config.settings import Project
 from mldeploy.core.findings import Finding, error, ok, warning
-from mldeploy.project.detect import requirements_txt
-from mldeploy.project.detect.dependency import Dependency, marker_applies, parse_version, target_environment
-from mldeploy.project.detect.formats import ModelContents
+from mldeploy.project.detect.dependencies import requirements_txt
+from mldeploy.project.detect.dependencies.dependency import (
+    Dependency,
+    marker_applies,
+    parse_version,
+    target_environment,
+)
+from mldeploy.project.detect.models.formats import ModelContents
 from mldeploy.project.detect.tree import Tree, TreeFile, scan_folder
 
 SHOWN = 5

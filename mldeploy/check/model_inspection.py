@@ -23,8 +23,8 @@ from mldeploy.core.monitor import Monitor
 from mldeploy.core.parsing import parse_json
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors
-from mldeploy.image.served_models import DESCRIPTION_FOLDER, EXAMPLE_ROWS, sample_name, to_schema, with_rows
-from mldeploy.image.serving import APP
+from mldeploy.image.recipe.served_models import DESCRIPTION_FOLDER, EXAMPLE_ROWS, sample_name, to_schema, with_rows
+from mldeploy.image.recipe.serving import APP
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.golden import Json

@@ -20,7 +20,7 @@ from mldeploy import __version__
 from mldeploy.check.inspection import Distribution, ImageInspection
 from mldeploy.check.libraries import marker_environment
 from mldeploy.image.types import Image
-from mldeploy.project.detect.dependency import marker_applies
+from mldeploy.project.detect.dependencies.dependency import marker_applies
 
 
 def render_sbom(app: str, image: Image, inspection: ImageInspection) -> str:

@@ -16,8 +16,8 @@ from mldeploy.bounded_http import bounded_session, read_json
 from mldeploy.check.inspection import Distribution, ImageInspection
 from mldeploy.core.errors import ExitCode, MldeployError
 from mldeploy.core.findings import Finding, ok, warning
-from mldeploy.image.build_request import Trust, Trusting, context
-from mldeploy.project.detect.dependency import parse_version
+from mldeploy.image.builders.build_request import Trust, Trusting, context
+from mldeploy.project.detect.dependencies.dependency import parse_version
 
 BATCH = 1000
 """Queries per OSV batch."""

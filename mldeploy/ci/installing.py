@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mldeploy.ci.tools import Tool, read_pyproject_tables
-from mldeploy.project.detect import requirements_txt
-from mldeploy.project.detect.dependency import DependencyList, Origin
+from mldeploy.project.detect.dependencies import requirements_txt
+from mldeploy.project.detect.dependencies.dependency import DependencyList, Origin
+from mldeploy.project.detect.dependencies.requirements_txt import parse_requirement
 from mldeploy.project.detect.documents import list_at, parse_toml_tables, table_at, value_at
 from mldeploy.project.detect.findings import Source
-from mldeploy.project.detect.requirements_txt import parse_requirement
 from mldeploy.project.detect.tree import Tree
 
 PIP = "python -m pip install"

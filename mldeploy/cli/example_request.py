@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from mldeploy.check.route_step import recall_latest
 from mldeploy.cli.commands.predict_input import PredictInput, read_request
 from mldeploy.config.settings import Project
-from mldeploy.image.served_models import to_schema, with_rows
+from mldeploy.image.recipe.served_models import to_schema, with_rows
 from mldeploy.project.golden import Json, load_golden
 from mldeploy_model.server.examples import example_row
 

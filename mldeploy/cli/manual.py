@@ -16,7 +16,6 @@ from pathlib import Path
 import typer
 
 from mldeploy.cli.app import ENTRIES, PANELS, HelpDoc, build_group, load_command
-from mldeploy.cli.canary_documents import AgreementDocument, CanaryState
 from mldeploy.cli.commands.about import VersionDocument
 from mldeploy.cli.commands.apps import AppsDocument
 from mldeploy.cli.commands.build import BuildDocument
@@ -41,6 +40,7 @@ from mldeploy.cli.commands.rehearse import RehearseDocument
 from mldeploy.cli.commands.releases import HistoryDocument, RollbackDocument, ScaleDocument
 from mldeploy.cli.commands.secrets import SecretsDocument
 from mldeploy.cli.commands.status import InstancesDocument, OpenDocument, StatusDocument
+from mldeploy.cli.rollout.canary_documents import AgreementDocument, CanaryState
 from mldeploy.cli.run import PANEL
 from mldeploy.cli.schemas import schema_files
 from mldeploy.core.errors import ExitCode

@@ -19,9 +19,14 @@ from mldeploy.core.files import read_text
 from mldeploy.image.context import Member, Text, below, digest
 from mldeploy.image.dockerfile import bases, list_bases
 from mldeploy.image.files import ContextFile, Sort, list_files
-from mldeploy.image.recipe import INDEXES, Recipe
-from mldeploy.image.requirements import lock_files, read_requirement_text, requirement_files, requirement_files_of_text
-from mldeploy.image.serving import GUNICORN_FILE, GunicornFile, server_interface
+from mldeploy.image.recipe.requirements import (
+    lock_files,
+    read_requirement_text,
+    requirement_files,
+    requirement_files_of_text,
+)
+from mldeploy.image.recipe.serving import GUNICORN_FILE, GunicornFile, server_interface
+from mldeploy.image.recipe.variables import INDEXES, Recipe
 from mldeploy.image.types import BaseDigest
 from mldeploy.project.certificates import read_certificates
 from mldeploy.project.errors import ProjectError, unreadable_error
@@ -204,7 +209,7 @@ def _builder_members(project: Project) -> Iterator[Member]:
     here = Path(__file__).parent
     interface = server_interface(project.app)
     access = _ACCESS if interface and project.app.access == KEY else ()
-    for path in ("trim.py", *(f"server/{name}" for name in (*_SERVERS[interface], *access))):
+    for path in ("recipe/trim.py", *(f"server/{name}" for name in (*_SERVERS[interface], *access))):
         yield Text(f"builder/{Path(path).name}", (here / path).read_bytes())
     if project.build.ca_bundle:
         yield Text(CERTIFICATES, _read_bundle(project.build.ca_bundle))
@@ -213,7 +218,7 @@ def _builder_members(project: Project) -> Iterator[Member]:
 def _served_members(project: Project, models: tuple[ContextFile, ...]) -> Iterator[Member]:
     """Yield what serves the models of an app without code."""
     if project.served:
-        from mldeploy.image.served_models import list_description_files, list_package_files  # noqa: PLC0415 - for them alone
+        from mldeploy.image.recipe.served_models import list_description_files, list_package_files  # noqa: PLC0415 - for them alone
 
         yield from list_package_files()
         yield from list_description_files(project.app.folder, project.served, models)
@@ -253,12 +258,12 @@ def _lock_members(folder: Path, build: Build, lock: LockExport | None) -> Iterat
 def _package_members(project: Project) -> Iterator[Member]:
     """Yield what the build backend of the project reads, for a project that is installed as a package."""
     if project.build.package:
-        from mldeploy.project.detect.own_package import list_package_files  # noqa: PLC0415 - for them alone
+        from mldeploy.project.detect.dependencies.own_package import list_package_files  # noqa: PLC0415 - for them alone
         from mldeploy.project.detect.tree import scan_folder  # noqa: PLC0415
 
         paths = list_package_files(scan_folder(project.app.folder))
         yield from (replace(each, path=f"{PACKAGE}{each.path}") for each in lock_files(project.app.folder, paths))
-        yield Text(f"{PACKAGE_PROGRAM}", Path(__file__).with_name("own_package.py").read_bytes())
+        yield Text(f"{PACKAGE_PROGRAM}", (Path(__file__).parent / "recipe" / "own_package.py").read_bytes())
 
 
 def _below_requirements(members: Iterable[Member]) -> Iterator[Member]:

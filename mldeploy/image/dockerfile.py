@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mldeploy.project.detect.dockerfile import Stage, read_stages
-from mldeploy.project.detect.dockerfile_syntax import escape_character, parse_instructions, split_lines
+from mldeploy.project.detect.starts.dockerfile import Stage, read_stages
+from mldeploy.project.detect.starts.dockerfile_syntax import escape_character, parse_instructions, split_lines
 
 _REFERENCE = re.compile(
     r"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/|\[[0-9A-Fa-f:]+\](?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"

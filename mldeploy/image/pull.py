@@ -12,10 +12,10 @@ from docker.utils import parse_repository_tag
 from mldeploy.core.errors import MldeployError
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
+from mldeploy.image.builders.stream import Event, follow_stream
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError, disk_full_error, engine_errors, explain_error, is_disk_full
 from mldeploy.image.registry.access import RegistryAccess
-from mldeploy.image.stream import Event, follow_stream
 
 
 def pull_image(

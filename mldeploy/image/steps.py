@@ -111,9 +111,9 @@ class BuiltImage(Step[HasEngine, Image]):
         return self.project.app.environment is not None
 
     def apply(self, cloud: HasEngine, outs: Outputs, seen: Seen[Image] | None, monitor: Monitor) -> Image:
-        from mldeploy.image.build import build_image  # noqa: PLC0415 - nor does it wait for the builder
-        from mldeploy.image.build_request import create_build_request  # noqa: PLC0415
-        from mldeploy.image.builder import Builder, choose_client  # noqa: PLC0415
+        from mldeploy.image.builders.build import build_image  # noqa: PLC0415 - nor does it wait for the builder
+        from mldeploy.image.builders.build_request import create_build_request  # noqa: PLC0415
+        from mldeploy.image.builders.choice import Builder, choose_client  # noqa: PLC0415
 
         _require_platform(cloud, self.project)
         inputs = collect_build_inputs(self.project)

@@ -22,7 +22,7 @@ from mldeploy.project.errors import ProjectError
 
 if TYPE_CHECKING:
     from mldeploy.config.settings import ServedModel
-    from mldeploy.project.detect.dependency import DependencyList
+    from mldeploy.project.detect.dependencies.dependency import DependencyList
     from mldeploy.project.detect.findings import Remark
     from mldeploy.project.detect.folder import DetectedFolder
     from mldeploy.project.detect.tables import DetectedSetting, Value
@@ -38,7 +38,7 @@ MODEL_SETTINGS = frozenset({"app.name", "build.base_image", "build.requirements"
 
 def lists_dependencies(folder: DetectedFolder) -> bool:
     """Whether a file of the folder lists dependencies."""
-    from mldeploy.project.detect.dependency import Origin
+    from mldeploy.project.detect.dependencies.dependency import Origin
 
     return folder.dependencies is not None and folder.dependencies.origin is not Origin.IMPORTS
 
@@ -159,8 +159,8 @@ class CompletedConfig:
 
     def _pin_remarks(self) -> tuple[Remark, ...]:
         """What of the list cannot be installed in the image, as far as it is known without building it."""
-        from mldeploy.project.detect.pins import check_pins
-        from mldeploy.project.detect.requirements_txt import read_requirements
+        from mldeploy.project.detect.dependencies.pins import check_pins
+        from mldeploy.project.detect.dependencies.requirements_txt import read_requirements
         from mldeploy.project.detect.tree import list_folder
 
         build = self.raw.tables.build
@@ -294,7 +294,7 @@ class CompletedConfig:
     @property
     def _models(self) -> Iterator[DetectedSetting]:
         """The models alone, without a full detection of the folder."""
-        from mldeploy.project.detect.model_files import find_model_files
+        from mldeploy.project.detect.models.model_files import find_model_files
         from mldeploy.project.detect.tables import list_model_settings
 
         app = self._written.tables.app
@@ -319,7 +319,7 @@ class CompletedConfig:
         if self._own:
             return None
         if listed := self._named_list:
-            from mldeploy.project.detect.dependency import LOCKS
+            from mldeploy.project.detect.dependencies.dependency import LOCKS
             from mldeploy.project.proposal import render_list
 
             return render_list(self.folder, listed, () if listed.origin in LOCKS else self.detected.models)
@@ -351,8 +351,8 @@ class CompletedConfig:
         is_set = "requirements" in build.model_fields_set
         if self._own or not is_set or build.requirements.endswith((".txt", ".in")):
             return None
-        from mldeploy.project.detect.dependencies import read_list
-        from mldeploy.project.detect.dependency import target_environment
+        from mldeploy.project.detect.dependencies.dependency import target_environment
+        from mldeploy.project.detect.dependencies.listing import read_list
         from mldeploy.project.detect.python_version import DEFAULT, format_release
         from mldeploy.project.detect.tree import scan_folder
 

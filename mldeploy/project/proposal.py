@@ -9,12 +9,12 @@ from pathlib import Path
 from mldeploy.config.load import proposed
 from mldeploy.config.resolve import FolderDefaults, resolve
 from mldeploy.config.settings import Project
-from mldeploy.project.detect.consistency import pin_to_models
-from mldeploy.project.detect.dependency import DependencyList, Origin
+from mldeploy.project.detect.dependencies.consistency import pin_to_models
+from mldeploy.project.detect.dependencies.dependency import DependencyList, Origin
+from mldeploy.project.detect.dependencies.package_sources import REFUSED
 from mldeploy.project.detect.findings import Detected, Remark
 from mldeploy.project.detect.folder import DetectedFolder, Detection, DetectionOptions, include_all
-from mldeploy.project.detect.models import Model
-from mldeploy.project.detect.package_sources import REFUSED
+from mldeploy.project.detect.models.model_list import Model
 from mldeploy.project.detect.secrets import is_env_file
 from mldeploy.project.detect.tables import build_tables
 from mldeploy.project.detect.tree import scan_folder

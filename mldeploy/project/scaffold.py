@@ -17,7 +17,7 @@ from mldeploy.core.errors import RefusedError
 from mldeploy.core.files import UnreadableError, read_text
 from mldeploy.core.scratch import scratch_folder, sweep
 from mldeploy.project.detect import documents
-from mldeploy.project.detect.dependency import Origin
+from mldeploy.project.detect.dependencies.dependency import Origin
 from mldeploy.project.detect.documents import value_at
 from mldeploy.project.detect.folder import DetectedFolder
 from mldeploy.project.detect.tables import GUESS, DetectedSetting, Value, list_settings

@@ -9,8 +9,7 @@ from pathlib import Path
 from mldeploy.config.served import model_name
 from mldeploy.config.settings import Project, ServedModel
 from mldeploy.config.text import listed, size
-from mldeploy.project.detect.python_version import DEFAULT, format_release
-from mldeploy.project.detect.servable import (
+from mldeploy.project.detect.models.servable import (
     ServableModel,
     choose_python,
     find_unknown_modules,
@@ -19,6 +18,7 @@ from mldeploy.project.detect.servable import (
     list_system_packages,
     require_servable,
 )
+from mldeploy.project.detect.python_version import DEFAULT, format_release
 from mldeploy.project.detect.tables import DetectedSetting
 from mldeploy.project.detect.tree import Tree, scan_folder
 from mldeploy.project.errors import ProjectError

@@ -16,7 +16,7 @@ from mldeploy.config.secret import Secret
 from mldeploy.config.settings import Project
 from mldeploy.core.redaction import redact
 from mldeploy.image.build_inputs import collect_build_inputs
-from mldeploy.image.serving import server_command
+from mldeploy.image.recipe.serving import server_command
 from mldeploy.providers import registry
 from mldeploy.providers.access import AccessRefusedError, require_access
 

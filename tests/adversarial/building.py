@@ -11,9 +11,9 @@ from mldeploy.config.secret import Secret
 from mldeploy.core.events import Event, Progressed
 from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
-from mldeploy.image import buildkit
-from mldeploy.image.build_request import BuildRequest
-from mldeploy.image.builder import find_client
+from mldeploy.image.builders import buildkit
+from mldeploy.image.builders.build_request import BuildRequest
+from mldeploy.image.builders.choice import find_client
 from mldeploy.image.context import Context
 
 

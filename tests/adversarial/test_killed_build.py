@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from mldeploy.core.scratch import leftovers, sweep
-from mldeploy.image.builder import find_client
+from mldeploy.image.builders.choice import find_client
 from mldeploy.image.engine import Engine
 from tests.image.shop import Shop, write
 

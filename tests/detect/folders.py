@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mldeploy.project.detect.distributions import InstalledDistributions
+from mldeploy.project.detect.dependencies.distributions import InstalledDistributions
 from mldeploy.project.detect.folder import DetectedFolder, DetectionOptions, detect_folder
 from tests.detect import trained
 

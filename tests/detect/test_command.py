@@ -10,9 +10,9 @@ import pytest
 import uvicorn
 from gunicorn import config as gunicorn_config  # type: ignore[import-untyped]
 
-from mldeploy.project.detect.command import Server, parse_command, parse_words
-from mldeploy.project.detect.server_options import OPTIONS
-from mldeploy.project.detect.shell import parse_shell
+from mldeploy.project.detect.starts.command import Server, parse_command, parse_words
+from mldeploy.project.detect.starts.server_options import OPTIONS
+from mldeploy.project.detect.starts.shell import parse_shell
 from tests.detect.start_commands import NO_SERVER, PLAIN, SHELL, WRAPPED, Start
 
 

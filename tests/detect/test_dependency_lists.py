@@ -13,7 +13,7 @@ from packaging.version import Version
 from uv import find_uv_bin
 
 from mldeploy.config.settings import LockTool
-from mldeploy.project.detect.wheels import find_python, has_wheel
+from mldeploy.project.detect.dependencies.wheels import find_python, has_wheel
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.load import load_project
 from mldeploy.project.proposal import read_folder, render_requirements

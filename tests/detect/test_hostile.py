@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mldeploy.project.detect.folder import DetectedFolder, DetectionOptions, detect_folder
-from mldeploy.project.detect.shell import parse_shell
+from mldeploy.project.detect.starts.shell import parse_shell
 from mldeploy.project.errors import ProjectError
 from tests.detect.folders import TODAY, write
 

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from mldeploy.config.settings import LockTool
-from mldeploy.image.lock_export import export_command, exported_file, install_command
+from mldeploy.image.recipe.lock_export import export_command, exported_file, install_command
 from mldeploy.project.load import load_project
 from tests.detect.package_folders import APP, lines
 from tests.detect.served_index import publish, repository, served

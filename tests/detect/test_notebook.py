@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.project.detect.notebook import read_notebook
+from mldeploy.project.detect.models.notebook import read_notebook
 from mldeploy.project.errors import ProjectError
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mldeploy.project.completion import CompletedConfig
+from mldeploy.project.detect.dependencies.own_package import find_package, list_package_files
 from mldeploy.project.detect.folder import detect_folder
-from mldeploy.project.detect.own_package import find_package, list_package_files
 from mldeploy.project.detect.tree import scan_folder
 from mldeploy.project.load import load_project
 from tests.image.shop import write

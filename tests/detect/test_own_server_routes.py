@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.project.detect.app_routes import map_routes
 from mldeploy.project.detect.folder import DetectedFolder, detect_folder
-from mldeploy.project.detect.source import SourceTree
+from mldeploy.project.detect.routes.app_routes import map_routes
+from mldeploy.project.detect.source.python_source import SourceTree
 from mldeploy.project.detect.tables import build_tables
 from mldeploy.project.detect.tree import scan_folder
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mldeploy.config.model import ConfigFile
-from mldeploy.project.detect.command import parse_command
-from mldeploy.project.detect.dependency import conda_to_pep440, is_valid, to_pep440
-from mldeploy.project.detect.distributions import InstalledDistributions
+from mldeploy.project.detect.dependencies.dependency import conda_to_pep440, is_valid, to_pep440
+from mldeploy.project.detect.dependencies.distributions import InstalledDistributions
 from mldeploy.project.detect.folder import DetectedFolder, DetectionOptions, detect_folder
+from mldeploy.project.detect.starts.command import parse_command
 from mldeploy.project.detect.tables import build_tables
 from tests.detect import trained
 from tests.detect.folders import TODAY, write

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mldeploy.config.model import ConfigFile
 from mldeploy.core.errors import RefusedError
 from mldeploy.project import scaffold
-from mldeploy.project.detect.distributions import InstalledDistributions
+from mldeploy.project.detect.dependencies.distributions import InstalledDistributions
 from mldeploy.project.detect.folder import DetectedFolder, DetectionOptions, detect_folder
 from mldeploy.project.detect.tables import build_tables
 from mldeploy.project.errors import ProjectError

@@ -15,8 +15,8 @@ from packaging.markers import Environment
 from packaging.pylock import Pylock
 from packaging.requirements import Requirement
 
-from mldeploy.project.detect.dependencies import read_list
-from mldeploy.project.detect.dependency import target_environment
+from mldeploy.project.detect.dependencies.dependency import target_environment
+from mldeploy.project.detect.dependencies.listing import read_list
 from mldeploy.project.detect.tree import scan_folder
 from tests.detect.package_folders import APP, lines
 from tests.detect.served_index import publish, repository, served

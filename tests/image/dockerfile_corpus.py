@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from mldeploy.project.detect.dockerfile import Stage
+from mldeploy.project.detect.starts.dockerfile import Stage
 
 ENVIRONMENT = (
     "ENV A=1 B=two",

@@ -18,8 +18,8 @@ from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError, Intent
 from mldeploy.image import engine
-from mldeploy.image.build import build_image
-from mldeploy.image.build_request import BuildRequest
+from mldeploy.image.builders.build import build_image
+from mldeploy.image.builders.build_request import BuildRequest
 from mldeploy.image.context import Context
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError

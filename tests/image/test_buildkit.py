@@ -13,7 +13,7 @@ from mldeploy.core.errors import ExitCode, InterruptedByUser
 from mldeploy.core.events import Event, Progressed
 from mldeploy.core.monitor import Cancel
 from mldeploy.core.verbs import DeploymentFailedError
-from mldeploy.image.builder import find_client
+from mldeploy.image.builders.choice import find_client
 from mldeploy.image.errors import BuildError, EngineError
 from mldeploy.image.types import Image
 from mldeploy.project.errors import ProjectError

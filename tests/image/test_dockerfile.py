@@ -10,8 +10,8 @@ from docker.errors import APIError
 
 from mldeploy.image.dockerfile import bases, label, labelled
 from mldeploy.image.engine import Engine
-from mldeploy.project.detect.dockerfile import read_stages
-from mldeploy.project.detect.dockerfile_syntax import parse_instructions
+from mldeploy.project.detect.starts.dockerfile import read_stages
+from mldeploy.project.detect.starts.dockerfile_syntax import parse_instructions
 from tests.image.dockerfile_corpus import make_dockerfile, shown_by_inspect
 
 

@@ -12,12 +12,12 @@ import pytest
 import requests
 
 from mldeploy.config.settings import Project
-from mldeploy.image import dockerfile_export as module
 from mldeploy.image.dockerfile import bases
-from mldeploy.image.dockerfile_export import export_dockerfile
 from mldeploy.image.labels import APP
-from mldeploy.project.detect.dockerfile import parse_instructions
+from mldeploy.image.recipe import dockerfile_export as module
+from mldeploy.image.recipe.dockerfile_export import export_dockerfile
 from mldeploy.project.detect.folder import include_all
+from mldeploy.project.detect.starts.dockerfile import parse_instructions
 from mldeploy.project.errors import ProjectError
 from tests.image.conftest import Built
 from tests.image.oracle import DOCKER
@@ -72,7 +72,7 @@ def test_the_programs_in_it_are_ours_to_the_letter(shop: Project, tmp_path: Path
     subprocess.run(["sh", "-c", command], cwd=folder, check=True)
     names = {each.name for each in folder.iterdir()}
     assert {"trim.py", "gunicorn_conf.py", "mldeploy_wsgi.py"} <= names
-    ours = {each.name: each for each in (HERE / "trim.py", *(HERE / "server").iterdir())}
+    ours = {each.name: each for each in (HERE / "trim.py", *(HERE.parent / "server").iterdir())}
     assert {name: (folder / name).read_text() for name in names} == {name: ours[name].read_text() for name in names}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mldeploy.core.events import Progress
-from mldeploy.image.install_progress import InstallProgress
+from mldeploy.image.builders.install_progress import InstallProgress
 
 UV = """Using Python 3.11.7 environment at: /venv
 Resolved 9 packages in 586ms

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from mldeploy.image.builder import Builder
-from mldeploy.image.recipe import TEMPLATE, Pins, Recipe
-from mldeploy.image.render import render_dockerfile
-from mldeploy.project.detect.dockerfile import parse_instructions
+from mldeploy.image.builders.choice import Builder
+from mldeploy.image.recipe.render import render_dockerfile
+from mldeploy.image.recipe.variables import TEMPLATE, Pins, Recipe
+from mldeploy.project.detect.starts.dockerfile import parse_instructions
 from tests.image.shop import project
 
 GOLDEN = Path(__file__).with_name("golden")

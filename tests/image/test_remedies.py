@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mldeploy.image.build_progress import suggest_remedy
+from mldeploy.image.builders.build_progress import suggest_remedy
 
 
 @pytest.mark.parametrize(

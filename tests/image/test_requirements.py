@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.image.requirements import requirement_files
+from mldeploy.image.recipe.requirements import requirement_files
 from mldeploy.project.errors import ProjectError
 from tests.image.shop import write
 

@@ -18,9 +18,9 @@ from mldeploy.core.monitor import Cancel, Monitor
 from mldeploy.core.step import Key, Resource
 from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.doctor.network.packages import default_index
-from mldeploy.image import buildkit
-from mldeploy.image.build_request import BuildRequest
-from mldeploy.image.builder import find_client
+from mldeploy.image.builders import buildkit
+from mldeploy.image.builders.build_request import BuildRequest
+from mldeploy.image.builders.choice import find_client
 from mldeploy.image.context import Context
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import BuildError

@@ -13,7 +13,7 @@ from mldeploy.check.inspection import Distribution
 from mldeploy.check.minimal_image import with_minimal_build
 from mldeploy.image.build_inputs import BuildInputs, collect_build_inputs
 from mldeploy.image.context import Text
-from mldeploy.image.render import render_dockerfile
+from mldeploy.image.recipe.render import render_dockerfile
 from mldeploy.project.load import load_project
 from tests.detect import trained
 

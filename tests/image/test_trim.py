@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mldeploy.image.trim import main
+from mldeploy.image.recipe.trim import main
 from tests.image.shop import write
 
 

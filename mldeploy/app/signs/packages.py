@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mldeploy.app.signs.sign import PIN, PYTHON, Sign
-from mldeploy.image import libraries
+from mldeploy.image.recipe import libraries
 
 _OLDER_PYTHON = "the app needs an older Python than the image's: {error}"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mldeploy.cli import options
-from mldeploy.cli.canary_documents import CanaryState
+from mldeploy.cli.rollout.canary_documents import CanaryState
 from mldeploy.cli.run import CommandRun
 from mldeploy.ui.documents import Document
 from mldeploy.ui.page import Page, Style
@@ -59,7 +59,7 @@ def canary(
         mldeploy canary abort
     """
     from mldeploy.cli.open_deployment import open_deployment
-    from mldeploy.cli.traffic import as_splitting
+    from mldeploy.cli.rollout.traffic import as_splitting
 
     deployment = open_deployment(run, target, as_splitting).with_keys()
     if action is CanaryAction.STATUS:
@@ -71,7 +71,7 @@ def canary(
 
 
 def _promote(run: CommandRun, deployment: AppDeployment) -> None:
-    from mldeploy.cli.traffic import open_traffic
+    from mldeploy.cli.rollout.traffic import open_traffic
     from mldeploy.cli.workspace import exit_if_interrupted, service_of, show_operation
 
     with (
@@ -84,7 +84,7 @@ def _promote(run: CommandRun, deployment: AppDeployment) -> None:
 
 
 def _abort(run: CommandRun, deployment: AppDeployment) -> None:
-    from mldeploy.cli.traffic import open_traffic
+    from mldeploy.cli.rollout.traffic import open_traffic
     from mldeploy.cli.workspace import exit_if_interrupted, service_of, show_operation
 
     with (
@@ -97,7 +97,7 @@ def _abort(run: CommandRun, deployment: AppDeployment) -> None:
 
 
 def _report(run: CommandRun, deployment: AppDeployment, action: str, url: str | None) -> None:
-    from mldeploy.cli.traffic import read_split
+    from mldeploy.cli.rollout.traffic import read_split
 
     state = CanaryState.of(read_split(deployment))
     document = CanaryDocument(deployment.app, deployment.target, action=action, url=url, canary=state)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mldeploy.cli import options
-from mldeploy.cli.canary_documents import AgreementDocument, CanaryState, print_worst
 from mldeploy.cli.results import ASSUMED, ENVIRONMENT, STEPS, AssumedDocument, StepDocument, list_layers, step_documents
+from mldeploy.cli.rollout.canary_documents import AgreementDocument, CanaryState, print_worst
 from mldeploy.cli.run import CommandRun
 from mldeploy.ui.documents import Document
 from mldeploy.ui.page import Page, Style
@@ -21,8 +21,8 @@ from mldeploy.ui.text import size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mldeploy.cli.canary_placement import PlacedCanary
     from mldeploy.cli.deployment import AppDeployment
+    from mldeploy.cli.rollout.canary_placement import PlacedCanary
     from mldeploy.config.override import Overrides
     from mldeploy.core.monitor import Cancel
     from mldeploy.core.verbs import Deployed, DeploymentFailedError, Done
@@ -197,11 +197,11 @@ def _walk(
 
     from mldeploy.cli.access import ensure_keys
     from mldeploy.cli.app_routes import recall_latest_routes, settle_routes
-    from mldeploy.cli.canary_placement import choose_canary, place_canary
     from mldeploy.cli.deployment import as_runtime
     from mldeploy.cli.open_deployment import prepare_deployment
     from mldeploy.cli.protection import confirm_first_deployment
-    from mldeploy.cli.traffic import as_splitting, refuse_canary
+    from mldeploy.cli.rollout.canary_placement import choose_canary, place_canary
+    from mldeploy.cli.rollout.traffic import as_splitting, refuse_canary
     from mldeploy.cli.workspace import report_sweep
     from mldeploy.core import verbs
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mldeploy.cli import options
-from mldeploy.cli.canary_documents import AgreementDocument, print_worst
+from mldeploy.cli.rollout.canary_documents import AgreementDocument, print_worst
 from mldeploy.cli.run import CommandRun
 from mldeploy.ui.documents import Document
 from mldeploy.ui.page import Page
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mldeploy.app.agreement import Agreement
-    from mldeploy.cli.compared_version import ComparedVersion
     from mldeploy.cli.deployment import AppDeployment
+    from mldeploy.cli.rollout.compared_version import ComparedVersion
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ def _compare(
 
     from mldeploy.app.agreement import compare_versions
     from mldeploy.cli.app_routes import settle_routes
-    from mldeploy.cli.compared_version import FOLDER, ComparedVersion, find_releases, reach_versions
-    from mldeploy.cli.traffic import read_sample
+    from mldeploy.cli.rollout.compared_version import FOLDER, ComparedVersion, find_releases, reach_versions
+    from mldeploy.cli.rollout.traffic import read_sample
     from mldeploy.cli.workspace import connect_engine, service_of, show_operation
     from mldeploy.config.access_keys import key_headers
     from mldeploy.core import verbs

@@ -143,7 +143,7 @@ def _find_in_notebook(
 ) -> tuple[list[Path], list[Path]]:
     """Return the model that a notebook saves, and a sample. Raises ProjectError if the model is not there."""
     from mldeploy.cli.commands.init_model import resolve_paths
-    from mldeploy.project.detect.notebook import read_notebook
+    from mldeploy.project.detect.models.notebook import read_notebook
     from mldeploy.project.errors import ProjectError
 
     if models:
@@ -255,7 +255,7 @@ def _probe_routes(run: CommandRun, folder: DetectedFolder) -> DetectedFolder:
 def _render_dockerfile(folder: DetectedFolder) -> str:
     from dataclasses import replace
 
-    from mldeploy.image.dockerfile_export import export_dockerfile
+    from mldeploy.image.recipe.dockerfile_export import export_dockerfile
     from mldeploy.project.errors import ProjectError
     from mldeploy.project.ignore import Ignore, ImageFilter, load_dockerignore
     from mldeploy.project.proposal import propose_project

@@ -13,13 +13,13 @@ from mldeploy.ui.page import Page, Style
 from mldeploy.ui.text import counted, size
 
 if TYPE_CHECKING:
-    from mldeploy.project.detect.command import Command
-    from mldeploy.project.detect.dependency import DependencyList
+    from mldeploy.project.detect.dependencies.dependency import DependencyList
     from mldeploy.project.detect.findings import Detected
     from mldeploy.project.detect.folder import DetectedFolder
     from mldeploy.project.detect.frameworks import Interface
-    from mldeploy.project.detect.models import Model
+    from mldeploy.project.detect.models.model_list import Model
     from mldeploy.project.detect.python_version import PythonVersion
+    from mldeploy.project.detect.starts.command import Command
     from mldeploy.project.scaffold import ScaffoldResult
 
 SEVERITY_STYLES = {"error": Style.BAD, "warning": Style.WARN, "note": Style.DIM}
@@ -131,7 +131,7 @@ def _command(command: Command) -> str:
 
 
 def _dependencies(listed: DependencyList) -> DetectedDocument:
-    from mldeploy.project.detect.package_sources import summarize_sources
+    from mldeploy.project.detect.dependencies.package_sources import summarize_sources
 
     pinned = sum(each.name in listed.versions for each in listed.dependencies)
     value = f"{len(listed.dependencies)}, {pinned} of them pinned"

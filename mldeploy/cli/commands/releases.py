@@ -95,7 +95,7 @@ def rollback(
     from mldeploy.cli.access import warn_if_open
     from mldeploy.cli.deployment import as_runtime
     from mldeploy.cli.open_deployment import open_deployment
-    from mldeploy.cli.traffic import refuse_canary
+    from mldeploy.cli.rollout.traffic import refuse_canary
     from mldeploy.cli.workspace import exit_if_interrupted, service_of, show_operation
 
     deployment = open_deployment(run, target, as_runtime).with_keys()
@@ -124,7 +124,7 @@ def scale(
     """
     from mldeploy.cli.deployment import as_runtime
     from mldeploy.cli.open_deployment import open_deployment
-    from mldeploy.cli.traffic import refuse_canary
+    from mldeploy.cli.rollout.traffic import refuse_canary
     from mldeploy.cli.workspace import exit_if_interrupted, service_of, show_operation
 
     deployment = open_deployment(run, target, as_runtime).with_keys()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from mldeploy.cli import options
-from mldeploy.cli.canary_documents import CanaryState
 from mldeploy.cli.results import ENVIRONMENT
+from mldeploy.cli.rollout.canary_documents import CanaryState
 from mldeploy.cli.run import CommandRun
 from mldeploy.core.redaction import redact
 from mldeploy.ui.documents import Document
@@ -88,7 +88,7 @@ def status(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> 
     from mldeploy.cli.app_routes import recall_latest_routes
     from mldeploy.cli.deployment_source import find_serving, with_sources
     from mldeploy.cli.open_deployment import prepare_deployment
-    from mldeploy.cli.traffic import read_split
+    from mldeploy.cli.rollout.traffic import read_split
     from mldeploy.cli.workspace import show_walk
     from mldeploy.core import verbs
     from mldeploy.ui.output import ProgressDetail
@@ -124,7 +124,7 @@ def ps(run: CommandRun, target: options.Target = options.DEFAULT_TARGET) -> None
     """
     from mldeploy.cli.deployment import as_runtime
     from mldeploy.cli.open_deployment import open_deployment
-    from mldeploy.cli.traffic import read_split
+    from mldeploy.cli.rollout.traffic import read_split
 
     deployment = open_deployment(run, target, as_runtime)
     document = InstancesDocument(

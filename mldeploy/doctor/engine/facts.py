@@ -15,7 +15,7 @@ from typing import Any
 from docker.auth import INDEX_NAME, INDEX_URL
 
 from mldeploy.doctor.runner import run_quietly
-from mldeploy.image.builder import INSTALL_BUILDX, explain_missing_client, find_client, read_buildx_version
+from mldeploy.image.builders.choice import INSTALL_BUILDX, explain_missing_client, find_client, read_buildx_version
 from mldeploy.image.engine import Engine, is_native, is_registered, processor, remedy
 from mldeploy.image.errors import engine_errors
 from mldeploy.providers.capabilities import Finding, Level, error, ok, warning

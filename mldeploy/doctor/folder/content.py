@@ -23,10 +23,10 @@ from mldeploy.core.step import Resource
 from mldeploy.doctor.context import DoctorContext, join_words
 from mldeploy.image.build_inputs import collect_build_inputs
 from mldeploy.image.files import ContextFile, Sort
-from mldeploy.project.detect import dockerfile
 from mldeploy.project.detect.file_checks import find_bulk_data, format_size
 from mldeploy.project.detect.findings import Remark
 from mldeploy.project.detect.secrets import find_secrets
+from mldeploy.project.detect.starts import dockerfile
 from mldeploy.project.detect.tree import scan_folder
 from mldeploy.project.errors import ProjectError
 from mldeploy.project.ignore import DOCKERIGNORE

@@ -19,7 +19,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError
 from mldeploy.bounded_http import bounded, bounded_session
 from mldeploy.doctor.context import without_credentials
 from mldeploy.doctor.runner import BackgroundValue
-from mldeploy.image.build_request import Trusting
+from mldeploy.image.builders.build_request import Trusting
 
 PROBE_SECONDS = 4.0
 """For a whole probe, including name resolution."""

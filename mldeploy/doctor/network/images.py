@@ -23,7 +23,7 @@ from mldeploy.doctor.network.http_probe import (
 )
 from mldeploy.doctor.runner import NOT_CHECKED, BackgroundValue
 from mldeploy.image.build_inputs import list_base_references
-from mldeploy.image.build_request import Trust, context
+from mldeploy.image.builders.build_request import Trust, context
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import EngineError, engine_errors
 from mldeploy.image.image_info import find_image, matches_platform

@@ -31,8 +31,8 @@ from mldeploy.doctor.network.http_probe import (
 )
 from mldeploy.doctor.runner import NOT_CHECKED, BackgroundValue, run_quietly
 from mldeploy.image.build_inputs import REQUIREMENTS, list_requirement_members
-from mldeploy.image.build_request import Trust, context, machine_bundles
-from mldeploy.image.requirements import read_requirement_text
+from mldeploy.image.builders.build_request import Trust, context, machine_bundles
+from mldeploy.image.recipe.requirements import read_requirement_text
 from mldeploy.providers.capabilities import Finding, Level, ok, warning
 
 SUBJECT = "packages"

@@ -11,12 +11,12 @@ from docker.errors import APIError, ImageNotFound
 
 from mldeploy.core.events import Progress
 from mldeploy.core.monitor import Monitor
+from mldeploy.image.builders.stream import Event, follow_stream
 from mldeploy.image.engine import Engine
 from mldeploy.image.errors import engine_errors, explain_error
 from mldeploy.image.labels import HASH
 from mldeploy.image.registry.access import ImageRepository
 from mldeploy.image.registry.client import RegistryClient, RegistryError
-from mldeploy.image.stream import Event, follow_stream
 
 CONFIRM_SECONDS = 20.0
 CONFIRM_EVERY = 0.5

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from mldeploy.project.detect.entry import AppEntry, AppObject, find_apps, find_factories
 from mldeploy.project.detect.findings import Certainty, Detected, Source
 from mldeploy.project.detect.frameworks import HINT, STREAMLIT, FrameworkObject, Interface
-from mldeploy.project.detect.source import PythonModule, SourceTree, evaluate, module_name
+from mldeploy.project.detect.source.python_source import PythonModule, SourceTree, evaluate, module_name
 from mldeploy.project.detect.tree import Tree, TreeFile
 
 MAX_CANDIDATES = 400

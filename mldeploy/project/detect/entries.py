@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mldeploy.project.detect.candidates import AppCandidate, list_candidates, make_entry, select_outermost
-from mldeploy.project.detect.command import Command, Server
 from mldeploy.project.detect.entry import AppEntry, AppObject
 from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity, Source
 from mldeploy.project.detect.frameworks import PLAIN_ASGI, PLAIN_WSGI, FrameworkObject
-from mldeploy.project.detect.server_starts import GunicornConfig
-from mldeploy.project.detect.shell import join_folder
-from mldeploy.project.detect.source import PythonModule, SourceTree
+from mldeploy.project.detect.source.python_source import PythonModule, SourceTree
+from mldeploy.project.detect.starts.command import Command, Server
+from mldeploy.project.detect.starts.server_starts import GunicornConfig
+from mldeploy.project.detect.starts.shell import join_folder
 from mldeploy.project.detect.tree import Tree
 from mldeploy.project.entry import may_bind
 from mldeploy.project.errors import ProjectError

@@ -16,7 +16,13 @@ from mldeploy.project.detect.frameworks import (
     FrameworkObject,
     Interface,
 )
-from mldeploy.project.detect.source import PythonModule, assignments, keyword_argument, module_name, top_level
+from mldeploy.project.detect.source.python_source import (
+    PythonModule,
+    assignments,
+    keyword_argument,
+    module_name,
+    top_level,
+)
 
 
 @dataclass(frozen=True)

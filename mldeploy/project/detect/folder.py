@@ -13,40 +13,23 @@ from pathlib import Path
 from mldeploy.config.env_file import read_env_file, uses_dotenv
 from mldeploy.config.errors import ConfigError
 from mldeploy.config.host_access import HostAccess
-from mldeploy.project.detect import (
-    candidates,
-    consistency,
-    distributions,
-    dockerfile,
-    file_checks,
-    imports,
-    model_loading,
-    opened_files,
-    pins,
-    production_checks,
-    python_version,
-    required_variables,
-    secrets,
-    server_starts,
-    shadowing,
-    start_script,
-)
-from mldeploy.project.detect.app_routes import RouteMap, map_routes
-from mldeploy.project.detect.command import Command
-from mldeploy.project.detect.dependencies import list_dependencies
-from mldeploy.project.detect.dependency import DependencyList, Origin, target_environment
-from mldeploy.project.detect.distributions import InstalledDistributions
+from mldeploy.project.detect import candidates, file_checks, production_checks, python_version, secrets
+from mldeploy.project.detect.dependencies import consistency, distributions, imports, pins
+from mldeploy.project.detect.dependencies.dependency import DependencyList, Origin, target_environment
+from mldeploy.project.detect.dependencies.distributions import InstalledDistributions
+from mldeploy.project.detect.dependencies.listing import list_dependencies
+from mldeploy.project.detect.dependencies.own_package import OwnPackage, find_package
+from mldeploy.project.detect.dependencies.pyproject import list_group_dependencies
 from mldeploy.project.detect.entries import Entries, choose_entry, find_entries
 from mldeploy.project.detect.entry import AppEntry
 from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity, Source
 from mldeploy.project.detect.frameworks import Interface
-from mldeploy.project.detect.models import Model, find_excluded, find_models, list_shipped
-from mldeploy.project.detect.own_package import OwnPackage, find_package
+from mldeploy.project.detect.models import model_loading
+from mldeploy.project.detect.models.model_list import Model, find_excluded, find_models, list_shipped
 from mldeploy.project.detect.port import choose_port, list_port_claims
-from mldeploy.project.detect.pyproject import list_group_dependencies
 from mldeploy.project.detect.python_version import PythonVersion
-from mldeploy.project.detect.routes import Body
-from mldeploy.project.detect.server_starts import ServerCall, find_server_calls
+from mldeploy.project.detect.routes.app_routes import RouteMap, map_routes
+from mldeploy.project.detect.routes.declared_routes import Body
 from mldeploy.project.detect.serving import (
     detect_health,
     detect_predict,
@@ -54,7 +37,11 @@ from mldeploy.project.detect.serving import (
     no_health_remark,
     streamlit_base_path,
 )
-from mldeploy.project.detect.source import PythonModule, SourceTree
+from mldeploy.project.detect.source import opened_files, required_variables, shadowing
+from mldeploy.project.detect.source.python_source import PythonModule, SourceTree
+from mldeploy.project.detect.starts import dockerfile, server_starts, start_script
+from mldeploy.project.detect.starts.command import Command
+from mldeploy.project.detect.starts.server_starts import ServerCall, find_server_calls
 from mldeploy.project.detect.tree import Tree, scan_folder
 
 PathFilter = Callable[[str], bool]

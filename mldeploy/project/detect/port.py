@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mldeploy.project.detect.command import Command, Server, is_socket, parse_port, split_address
-from mldeploy.project.detect.dockerfile import Dockerfile
 from mldeploy.project.detect.documents import parse_toml_tables, table_at
 from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity, Source
-from mldeploy.project.detect.server_starts import GunicornConfig, ServerCall
+from mldeploy.project.detect.starts.command import Command, Server, is_socket, parse_port, split_address
+from mldeploy.project.detect.starts.dockerfile import Dockerfile
+from mldeploy.project.detect.starts.server_starts import GunicornConfig, ServerCall
 from mldeploy.project.detect.tree import Tree
 
 DEFAULTS: Final = {

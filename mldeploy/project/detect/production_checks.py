@@ -8,8 +8,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from mldeploy.project.detect import dockerfile
-from mldeploy.project.detect.command import (
+from mldeploy.project.detect.dependencies.dependency import DependencyList
+from mldeploy.project.detect.entry import AppEntry
+from mldeploy.project.detect.findings import Detected, Remark, Severity, Source
+from mldeploy.project.detect.source.python_source import PythonModule, SourceTree, assignments, evaluate
+from mldeploy.project.detect.starts import dockerfile
+from mldeploy.project.detect.starts.command import (
     DEVELOPMENT,
     Command,
     Server,
@@ -18,18 +22,14 @@ from mldeploy.project.detect.command import (
     parse_port,
     split_address,
 )
-from mldeploy.project.detect.dependency import DependencyList
-from mldeploy.project.detect.dockerfile import Dockerfile
-from mldeploy.project.detect.entry import AppEntry
-from mldeploy.project.detect.findings import Detected, Remark, Severity, Source
-from mldeploy.project.detect.server_starts import (
+from mldeploy.project.detect.starts.dockerfile import Dockerfile
+from mldeploy.project.detect.starts.server_starts import (
     GunicornConfig,
     ServerCall,
     dockerfile_commands,
     find_server_calls,
     read_gunicorn_config,
 )
-from mldeploy.project.detect.source import PythonModule, SourceTree, assignments, evaluate
 from mldeploy.project.detect.tree import scan_folder
 
 _LOOPBACK = re.compile(r"(?:[a-z+]+://)?(?:[^/@\s]*@)?(?:127\.0\.0\.1|localhost)(?::\d+)?(?:/\S*)?")

@@ -10,14 +10,14 @@ from typing import Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from mldeploy.project.detect import conda
-from mldeploy.project.detect.dependencies import enclosing_folders
-from mldeploy.project.detect.dependency import to_pep440
-from mldeploy.project.detect.dockerfile import Dockerfile
+from mldeploy.project.detect.dependencies import conda
+from mldeploy.project.detect.dependencies.dependency import to_pep440
+from mldeploy.project.detect.dependencies.listing import enclosing_folders
+from mldeploy.project.detect.dependencies.script_metadata import script_python
+from mldeploy.project.detect.dependencies.setuptools_metadata import setup_python
 from mldeploy.project.detect.documents import line_of, parse_toml_tables, table_at, text_at
 from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity, Source
-from mldeploy.project.detect.script_metadata import script_python
-from mldeploy.project.detect.setuptools_metadata import setup_python
+from mldeploy.project.detect.starts.dockerfile import Dockerfile
 from mldeploy.project.detect.tree import Tree
 
 END_OF_LIFE: Final = {

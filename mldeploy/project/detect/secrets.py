@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from mldeploy.core.parsing import parse_json
-from mldeploy.project.detect.dockerfile import Dockerfile
 from mldeploy.project.detect.findings import Remark, Severity, Source
+from mldeploy.project.detect.starts.dockerfile import Dockerfile
 from mldeploy.project.detect.tree import Tree, TreeFile
 
 SCANNED_BYTES: Final = 32 << 20

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from mldeploy.config.kinds import is_entry, is_folder_inside
-from mldeploy.project.detect.command import Command, Server
 from mldeploy.project.detect.documents import parse_toml_tables, text_at
 from mldeploy.project.detect.entry import AppEntry
 from mldeploy.project.detect.findings import Certainty, Detected, Remark, Severity
 from mldeploy.project.detect.frameworks import Interface
-from mldeploy.project.detect.routes import AppRoute, Body, choose_health, choose_predict
-from mldeploy.project.detect.source import PythonModule, evaluate, keyword_argument
+from mldeploy.project.detect.routes.declared_routes import AppRoute, Body, choose_health, choose_predict
+from mldeploy.project.detect.source.python_source import PythonModule, evaluate, keyword_argument
+from mldeploy.project.detect.starts.command import Command, Server
 from mldeploy.project.detect.tree import Tree
 
 

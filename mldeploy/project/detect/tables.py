@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from mldeploy.config.naming import guess_name
-from mldeploy.project.detect.dependency import DependencyList, Origin
+from mldeploy.project.detect.dependencies.dependency import DependencyList, Origin
 from mldeploy.project.detect.entry import AppEntry
 from mldeploy.project.detect.findings import Certainty, Detected
 from mldeploy.project.detect.python_version import DEFAULT

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mldeploy.config.settings import Project
 from mldeploy.config.target import FIRST_UNPRIVILEGED_PORT
-from mldeploy.image.recipe import USER
+from mldeploy.image.recipe.variables import USER
 from mldeploy.providers.kubernetes.api import AUTOSCALER, DEPLOYMENT, DISRUPTION_BUDGET, POD
 from mldeploy.providers.kubernetes.documents import Document, name_of, table, text, texts, uid_of
 from mldeploy.providers.kubernetes.labels import Owner, cpu_quantity, memory_quantity, object_metadata

@@ -1,0 +1,1 @@
+"""Two versions of an app side by side: canaries, and what `mldeploy diff` compares."""

@@ -1,0 +1,1 @@
+"""The engine's two builders: one build, its progress, and its errors."""

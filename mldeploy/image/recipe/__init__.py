@@ -1,0 +1,1 @@
+"""Our own recipe, as a Dockerfile, and what it is filled with."""
