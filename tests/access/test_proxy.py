@@ -69,7 +69,7 @@ def proxy(tmp_path: Path) -> Iterator[KeyedProxy]:
         keyed = KeyedProxy(tmp_path, port, server.server_port)
         (tmp_path / ROUTES).write_text(keyed.routes(OLD))
         for name in ("mldeploy_access_keys.py", "mldeploy_access_page.py"):
-            shutil.copy(ROOT / "mldeploy" / "image" / name, tmp_path)
+            shutil.copy(ROOT / "mldeploy" / "image" / "server" / name, tmp_path)
         path = os.pathsep.join((str(ROOT), str(tmp_path)))
         process = subprocess.Popen(
             [sys.executable, "-m", "mldeploy_proxy.access.keyed", str(port), str(tmp_path)],

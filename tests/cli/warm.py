@@ -29,7 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 _SERVER = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.cli.warm import serve; serve()"
 _PACKAGES = ("cli", "config", "core", "providers.local", "ui")
-_MODULES = ("check.step", "image.dockerfile_export", "project.load", "project.served")
+_MODULES = ("check.step", "image.recipe.dockerfile_export", "project.load", "project.served")
 """What most commands import. A target's SDK follows when the first command names the target."""
 _STREAMS = (
     (0, "stdin", "r", "strict"),

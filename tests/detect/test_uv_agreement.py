@@ -100,7 +100,7 @@ lib = {{ path = "lib" }}
     assert reading(ours) == of_uv
     assert of_uv["tools"] == f"git+{address}/tools.git@{commit}"
     assert any(line.startswith(f"features @ {address}/own/features/") and "#sha256=" in line for line in ours)
-    options = ("--frozen", "--no-emit-project", "--format=pylock.toml", "-q")
+    options = ("--frozen", "--no-dev", "--no-emit-project", "--format=pylock.toml", "-q")
     (folder / "pylock.toml").write_text(uv(folder, "export", *options))
     lock = Pylock.from_dict(tomllib.loads((folder / "pylock.toml").read_text()))
     for python, machine in (("3.11", "x86_64"), ("3.13", "aarch64")):

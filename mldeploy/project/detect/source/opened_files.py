@@ -146,7 +146,8 @@ def _absent(tree: Tree, each: OpenedFile) -> Iterator[Remark]:
     if not suffix or tree.named(name):
         return
     is_model = suffix in SUFFIXES
-    shown = each.path.removeprefix(ANCHOR)
+    # A model has the name by which its loader's own remark knows it, so that the two are one.
+    shown = name if is_model else each.path.removeprefix(ANCHOR)
     what = f"{'loads' if is_model else 'opens'} {shown}, which does not exist in the folder"
     yield Remark(
         "model-absent" if is_model else "data-absent", Severity.WARNING, each.source, what, missing_remedy(tree, name)
