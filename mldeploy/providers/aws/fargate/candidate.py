@@ -50,6 +50,19 @@ WITHOUT = "Deploy this change without a canary."
 
 
 @dataclass(frozen=True, eq=False)
+class ServingTargets(TargetGroup):
+    """The serving version's target group: a canary must not change how the load balancer asks for its health."""
+
+    def apply(self, cloud: FargateCloud, outs: Outputs, seen: Seen[str] | None, monitor: Monitor) -> str:
+        """Raises RefusedError for another health path."""
+        group = find_target_group(cloud, self.app)
+        if group and group["HealthCheckPath"] != self.health:
+            what = f"the health path changes from {group['HealthCheckPath']} to {self.health}"
+            raise RefusedError(self.app, what, WITHOUT)
+        return super().apply(cloud, outs, seen, monitor)
+
+
+@dataclass(frozen=True, eq=False)
 class CandidateTargets(TargetGroup):
     """The target group of the candidate's tasks, made once the version has answered the golden row."""
 
@@ -142,14 +155,10 @@ class CandidateService(Step[FargateCloud, Candidate]):
 
     def _check_differences(self, cloud: FargateCloud, stable: ServiceState, task: Revision) -> None:
         """Raises RefusedError for what is not the version's alone: both would have to have it."""
-        app, project = self.project.app.name, self.project.app
+        app = self.project.app.name
         was, _ = describe_revision(cloud, stable.newest.revision, app)
         if was.port != task.spec.port:
             raise RefusedError(app, f"the port changes from {was.port} to {task.spec.port}", WITHOUT)
-        group = find_target_group(cloud, app)
-        if group and group["HealthCheckPath"] != project.health:
-            what = f"the health path changes from {group['HealthCheckPath']} to {project.health}"
-            raise RefusedError(app, what, WITHOUT)
 
     def _start(self, cloud: FargateCloud, outs: Outputs, stable: ServiceState, monitor: Monitor) -> None:
         app, revision = self.project.app.name, outs[self.task].arn

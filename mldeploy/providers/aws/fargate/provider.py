@@ -21,7 +21,7 @@ from mldeploy.providers.aws.ecr import pushed_image, repository_path
 from mldeploy.providers.aws.fargate.apps import list_apps
 from mldeploy.providers.aws.fargate.autoscaling import ServiceAutoscaling
 from mldeploy.providers.aws.fargate.balancer import LoadBalancer
-from mldeploy.providers.aws.fargate.candidate import CandidateRule, CandidateService, CandidateTargets
+from mldeploy.providers.aws.fargate.candidate import CandidateRule, CandidateService, CandidateTargets, ServingTargets
 from mldeploy.providers.aws.fargate.certificate import DomainCertificate
 from mldeploy.providers.aws.fargate.checks import check_target
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
@@ -167,7 +167,7 @@ def build_candidate(project: Project, settings: FargateSettings, image: PushedIm
     settings.check()
     app = project.app
     network = Network(app.name, tuple(settings.subnets))
-    front = _build_balancer(project, settings, network)
+    front = _build_balancer(project, settings, network, ServingTargets)
     if front is None:
         todo = (
             f'Set ingress = "load-balancer" in [{TABLE}], and deploy. Without one, `mldeploy deploy` switches to a new '
@@ -197,14 +197,16 @@ class _BalancerSteps:
     record: DomainRecord | None
 
 
-def _build_balancer(project: Project, settings: FargateSettings, network: Network) -> _BalancerSteps | None:
+def _build_balancer(
+    project: Project, settings: FargateSettings, network: Network, group: type[TargetGroup] = TargetGroup
+) -> _BalancerSteps | None:
     if not settings.is_balanced:
         return None
     app, certificate = project.app.name, _build_certificate(project, settings)
     ports = (HTTP, HTTPS) if certificate else (HTTP,)
     firewall = SecurityGroup(app, BALANCER, ports, network, settings.ingress_cidr)
     balancer = LoadBalancer(app, network, firewall)
-    targets = TargetGroup(app, project.app.port, project.app.health, network, project.app.keeps_sessions)
+    targets = group(app, project.app.port, project.app.health, network, project.app.keeps_sessions)
     listeners = (
         LoadBalancerListener(
             app, port, certificate if port == HTTPS else "", bool(certificate) and port == HTTP, balancer, targets
