@@ -113,7 +113,8 @@ class ContainerAppsService:
                 app = self._require_app()
             version = serving.spec.scaled(count)
             if version != serving.spec:
-                self._rollout(monitor).deploy(app, None, version)
+                known = {name for name, _ in app.spec.vault}
+                self._rollout(monitor).deploy(app, None, version.with_known_secrets(known))
             self._wait_until_scaled(count, monitor)
 
     def _check_scalable(self, count: int, monitor: Monitor) -> None:

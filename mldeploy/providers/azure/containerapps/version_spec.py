@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from azure.mgmt.appcontainers.models import (
@@ -73,6 +73,10 @@ class VersionSpec:
     def scaled(self, count: int) -> VersionSpec:
         """The same version with at least so many replicas."""
         return replace(self, replicas=(count, max(count, self.replicas[1])))
+
+    def with_known_secrets(self, known: Collection[str]) -> VersionSpec:
+        """The same version without references to secrets that are gone, which Azure refuses in a new revision."""
+        return replace(self, secrets=tuple(each for each in self.secrets if each[1] in known))
 
     @property
     def _version(self) -> tuple[object, ...]:
