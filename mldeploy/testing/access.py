@@ -105,6 +105,7 @@ def assert_requires_key(
     session = requests.Session()
     if bundle is not None:
         session.verify = str(bundle)
+        session.trust_env = False  # REQUESTS_CA_BUNDLE would count more
     anonymous = session.post(url + ROUTE, json={}, timeout=SECONDS)
     assert anonymous.status_code == 401, f"without a key: {anonymous.status_code}"
     assert anonymous.headers["WWW-Authenticate"].startswith("Bearer")
