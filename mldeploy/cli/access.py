@@ -18,7 +18,7 @@ from mldeploy.core.events import Action
 from mldeploy.core.graph import steps_of
 from mldeploy.core.verbs import Intent
 from mldeploy.image.steps import BuiltImage
-from mldeploy.providers.secret_store import store_secret
+from mldeploy.providers.secret_store import CreatesSecretHost, store_secret
 from mldeploy.ui.output import ProgressDetail
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def ensure_keys(deployment: AppDeployment, work: Session[object]) -> AppDeployme
         return deployment
     keys = deployment.read_keys()
     if not keys:
+        if isinstance(deployment.provider, CreatesSecretHost):
+            verbs.deploy(deployment.provider.secret_host(deployment.project, deployment.settings), work)
         keys = (AccessKey.make(FIRST),)
         store_keys(deployment, work, keys, "Create the first access key", Action.CREATED)
     return replace(deployment, project=with_keys(deployment.project, keys))

@@ -70,6 +70,14 @@ class HasSecretStore(Protocol[CloudT_contra, SettingsT_contra]):
         """The secrets of the app."""
 
 
+@runtime_checkable
+class CreatesSecretHost(Protocol[CloudT_contra, SettingsT_contra]):
+    """A `HasSecretStore` whose store is in something that a deployment creates, such as a cluster."""
+
+    def secret_host(self, project: Project, settings: SettingsT_contra) -> Step[CloudT_contra, object]:
+        """Return the step of the deployment that creates it. The first access key waits for it."""
+
+
 @dataclass(frozen=True, eq=False)
 class StoredSecretStep(Step[CloudT_contra, None]):
     """A secret that `mldeploy secrets set` has stored: the class that removes it. No graph has it.

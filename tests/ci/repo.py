@@ -51,7 +51,7 @@ kubernetes = { namespace = "previews" }
 [env.production]
 protected = true
 """
-"""Previews have a place of their own on every target."""
+"""Previews have a project, group or namespace of their own on every target."""
 
 Workflow = dict[str, Any]
 

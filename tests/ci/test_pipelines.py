@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 import yaml
 
-from mldeploy.ci.plan import devops_project, project_path
+from mldeploy.ci.git_repository import devops_project, project_path
 from mldeploy.ci.signing.base import CiSystem
 from mldeploy.ci.stages import PromotionTrigger, StageChoice
 from mldeploy.ci.workflow_file import render_workflow

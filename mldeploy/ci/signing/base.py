@@ -90,12 +90,12 @@ class SignInContext:
         return (self.command, *(f"mldeploy policy --target {self.target} --env {each.name}" for each in self.sources))
 
     def require_isolation(self, key: str, example: str) -> None:
-        """Require that the previews have a place of their own, to which a role can be limited.
+        """Require that the previews have something of their own, to which a role can be limited.
 
         Raises ConfigError if they share it with the other environments.
         """
         if self.is_preview and not self.own.get(key):
-            what = "is missing: without a place of their own, no role can be limited to the previews of pull requests"
+            what = "is missing: without it, no role can be limited to the previews of pull requests"
             todo = f'Add {key} = "{example}" to [env.{PREVIEW}.target.{self.target}] in mldeploy.toml.'
             raise ConfigError(f"env.{PREVIEW}.target.{self.target}.{key}", what, todo)
 

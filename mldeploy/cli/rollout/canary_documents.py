@@ -82,7 +82,8 @@ class AgreementDocument:
     @property
     def summary(self) -> str:
         """`198 of 200 rows agree (99.0 %)`."""
-        text = f"{self.agreeing} of {counted(self.rows, 'row')} agree ({100 * self.share:.1f} %)"
+        verb = "agrees" if self.rows == 1 else "agree"
+        text = f"{self.agreeing} of {counted(self.rows, 'row')} {verb} ({100 * self.share:.1f} %)"
         return f"{text}; {self.rejected} got no prediction from either version" if self.rejected else text
 
 

@@ -14,17 +14,14 @@ import boto3
 import pytest
 
 from mldeploy.config.settings import Project
-from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.providers.aws.fargate.cloud import FargateCloud
 from mldeploy.providers.aws.fargate.provider import provider
 from mldeploy.providers.aws.fargate.settings import FargateSettings
 from mldeploy.providers.capabilities import PolicyPart
 from mldeploy.rehearsal.aws import Rehearsal
-from mldeploy.testing.scene import DeploymentUnderTest
-from mldeploy.testing.secrets import SecretConformance, SecretMatrix
-from mldeploy.testing.stage import Fault, FaultRule
 from mldeploy.testing.suite import Conformance
 from tests.aws.harness import AwsStage, list_policies
+from tests.earlier_permissions import EarlierPermissions
 from tests.tiny import project_of
 
 BY_ID = ("ecs:task", "ec2:network-interface", "elasticloadbalancing:listener", "elasticloadbalancing:rule")
@@ -160,10 +157,11 @@ class StoringStage(FargateStage):
 
 
 @pytest.mark.engine
-class TestSecrets(SecretConformance):
+class TestSecrets(EarlierPermissions):
     """The app's secrets are in Secrets Manager."""
 
     target = "fargate"
+    listed = LISTED
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -178,21 +176,3 @@ class TestSecrets(SecretConformance):
     def is_tried(self, verb: str, action: str) -> bool:
         """A removal goes on without the lists of secrets, which earlier policies do not allow."""
         return verb != "destroy" or action not in (LISTED, "secretsmanager:DescribeSecret")
-
-    def test_with_an_earlier_policy_an_app_without_secrets_is_deployed(
-        self, scene: DeploymentUnderTest, matrix: SecretMatrix
-    ) -> None:
-        """One with secrets is not: it would lose them."""
-        denied = FaultRule(LISTED, Fault.DENIED, always=True)
-        matrix.stage.order(denied)
-        scene.deploy()
-        assert scene.plan().is_noop
-        matrix.stage.clear_faults()
-        scene.set_secret("API_KEY", "an-unguessable-value")
-        scene.deploy()
-        matrix.stage.order(denied)
-        with pytest.raises(DeploymentFailedError, match=LISTED):
-            scene.deploy()
-        matrix.stage.clear_faults()
-        scene.destroy()
-        matrix.ended(scene)

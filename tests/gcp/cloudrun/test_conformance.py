@@ -7,16 +7,13 @@ from pathlib import Path
 import pytest
 
 from mldeploy.config.settings import Project
-from mldeploy.core.verbs import DeploymentFailedError
 from mldeploy.providers.gcp.cloudrun.cloud import CloudRunCloud
 from mldeploy.providers.gcp.cloudrun.permissions import RUN_PERMISSIONS, STORE_PERMISSIONS
 from mldeploy.providers.gcp.cloudrun.provider import provider
 from mldeploy.providers.gcp.cloudrun.settings import CloudRunSettings
 from mldeploy.rehearsal.gcp import GcpRehearsal
-from mldeploy.testing.scene import DeploymentUnderTest
-from mldeploy.testing.secrets import SecretConformance, SecretMatrix
-from mldeploy.testing.stage import Fault, FaultRule
 from mldeploy.testing.suite import Conformance
+from tests.earlier_permissions import EarlierPermissions
 from tests.gcp.cloudrun.harness import make_strangers
 from tests.gcp.harness import GcpStage, granted_by
 from tests.tiny import project_of
@@ -49,10 +46,11 @@ class TestCloudRun(Conformance):
 
 
 @pytest.mark.engine
-class TestSecrets(SecretConformance):
+class TestSecrets(EarlierPermissions):
     """The app's secrets are in Secret Manager."""
 
     target = "cloudrun"
+    listed = LISTED
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -68,21 +66,3 @@ class TestSecrets(SecretConformance):
     def is_tried(self, verb: str, action: str) -> bool:
         """A removal goes on without the list, which earlier roles do not allow: the journal knows the secrets."""
         return verb != "destroy" or action != LISTED
-
-    def test_with_an_earlier_role_an_app_without_secrets_is_deployed(
-        self, scene: DeploymentUnderTest, matrix: SecretMatrix
-    ) -> None:
-        """One with secrets is not: it would lose them."""
-        denied = FaultRule(LISTED, Fault.DENIED, always=True)
-        matrix.stage.order(denied)
-        scene.deploy()
-        assert scene.plan().is_noop
-        matrix.stage.clear_faults()
-        scene.set_secret("API_KEY", "an-unguessable-value")
-        scene.deploy()
-        matrix.stage.order(denied)
-        with pytest.raises(DeploymentFailedError, match=LISTED):
-            scene.deploy()
-        matrix.stage.clear_faults()
-        scene.destroy()
-        matrix.ended(scene)

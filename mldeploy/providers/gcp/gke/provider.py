@@ -130,6 +130,10 @@ class GkeProvider:
         scope = (cloud.cluster,)
         return ClusterSecretStore(lambda: cloud.kube(scope), cloud.owner, scope, cloud.space)
 
+    def secret_host(self, project: Project, settings: GkeSettings) -> GkeCluster | SharedCluster:
+        """`mldeploy.providers.secret_store.CreatesSecretHost`: the cluster. Raises ConfigError."""
+        return _cluster_step(project, settings)
+
     def service(self, cloud: GkeCloud, project: Project, settings: GkeSettings) -> GkeService:
         return create_service(cloud, project, settings)
 
